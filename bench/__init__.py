@@ -1,0 +1,1 @@
+"""Timings and comparisons. Figures live here, never in an assertion of a test."""

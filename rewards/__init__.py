@@ -1,0 +1,1 @@
+"""Contracts, chain access, scoring and claims."""

@@ -1,0 +1,25 @@
+"""The errors of this room: a proof that cannot be read differs from a proof of something false."""
+
+
+class ProofError(ValueError):
+    """Base of all errors raised here."""
+
+
+class MalformedProof(ProofError):
+    """The bytes are not a proof: wrong length, version, point, or a scalar that is not canonical."""
+
+
+class InvalidProof(ProofError):
+    """The bytes are a proof, and it does not prove the statement."""
+
+
+class InvalidStatement(ProofError):
+    """The public statement itself is out of shape or out of range; nothing can be proven about it."""
+
+
+class WitnessError(ProofError):
+    """The prover's own input does not satisfy the statement; the message never holds the values."""
+
+
+class SetupError(ProofError):
+    """The ceremony's file is missing, altered or not a powers-of-tau set."""

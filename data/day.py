@@ -1,0 +1,60 @@
+"""Community days: 24 hours each, starting at one fixed UTC hour, numbered from 1970-01-01.
+
+Daylight saving never reaches this far inside, so no day has 23 or 25 hours.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+HOURS_PER_DAY = 24
+_NS_PER_HOUR = 3_600_000_000_000
+_NS_PER_DAY = HOURS_PER_DAY * _NS_PER_HOUR
+
+
+@dataclass(frozen=True)
+class DayClock:
+    """The community's clock. Day `d` is the 24 hours from `start_hour_utc` on the date 1970-01-01 + d days."""
+
+    start_hour_utc: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_hour_utc < HOURS_PER_DAY:
+            raise ValueError(f"a day starts at a UTC hour of 0 to 23, not {self.start_hour_utc}")
+
+    def day_of(self, moment: datetime) -> int:
+        """The day that contains `moment` (time zone aware; a naive one raises ValueError)."""
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment} has no time zone: times inside Wattproof are UTC")
+        return int(self.days_of(pd.DatetimeIndex([moment]))[0])
+
+    def days_of(self, ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+        """`day_of` for a column of UTC times [n] -> int64 [n]."""
+        return (_nanoseconds(ds) - self.start_hour_utc * _NS_PER_HOUR) // _NS_PER_DAY
+
+    def hours_of(self, ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+        """The hour of the community day, 0 to 23, for a column of UTC times [n] -> int64 [n]."""
+        return (_nanoseconds(ds) - self.start_hour_utc * _NS_PER_HOUR) // _NS_PER_HOUR % HOURS_PER_DAY
+
+    def start_of(self, day: int) -> pd.Timestamp:
+        """The first moment of `day`, UTC: the origin of the day's forecast."""
+        return pd.Timestamp(day * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR, unit="ns", tz="UTC")
+
+    def starts_of(self, days: NDArray[np.int64]) -> pd.DatetimeIndex:
+        """`start_of` for int64 [n] -> UTC times [n]."""
+        nanoseconds = days * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR
+        return pd.DatetimeIndex(nanoseconds.astype("datetime64[ns]"), tz="UTC")
+
+    def hours(self, day: int) -> pd.DatetimeIndex:
+        """The starts of the 24 hours of `day`, UTC."""
+        return pd.date_range(self.start_of(day), periods=HOURS_PER_DAY, freq="h", unit="ns")
+
+
+def _nanoseconds(ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    index = pd.DatetimeIndex(ds)
+    if index.tz is None:
+        raise ValueError("times have no time zone: times inside Wattproof are UTC")
+    return index.tz_convert("UTC").as_unit("ns").asi8

@@ -1,0 +1,32 @@
+"""What can be wrong with data, as errors a person can act on. None of them ever carries a reading."""
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """Data that Wattproof refuses; the message names the input, what is wrong with it and what to do."""
+
+
+class TableError(DataError):
+    """A table that is not a long table of hourly readings (see `data.table`)."""
+
+
+class FetchError(DataError):
+    """The demo data set could not be fetched, or is not the pinned one."""
+
+
+class ImportRefused(DataError):
+    """A household's file that cannot be read as what it claims to be.
+
+    `line` is the line of the file, counted from 1 as editors do; None where the file as a whole is at fault.
+    """
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {problem}")
+
+
+class MeterError(DataError):
+    """A signed day that is not the meter's, or an opening that is not the signed day's."""

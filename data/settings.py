@@ -1,0 +1,31 @@
+"""The `data:` part of community.yaml: where readings come from and when the community's day starts."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class DataSettings(BaseModel):
+    """`source` has no default on purpose: a community never runs on the demo homes by an omission."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["citylearn", "files"] = Field(
+        description="citylearn: the 17 real demo homes; files: the households' own imported tables"
+    )
+    files: tuple[Path, ...] = Field(
+        default=(), description="long tables as `wattproof data import` writes them; only with source: files"
+    )
+    cache_dir: Path = Field(default=Path(".cache/wattproof"), description="where the demo data set is kept")
+    day_start_utc: int = Field(
+        default=8, ge=0, le=23, description="UTC hour at which a community day starts (Fontana: 8)"
+    )
+
+    @model_validator(mode="after")
+    def _files_match_source(self) -> "DataSettings":
+        if self.source == "files" and not self.files:
+            raise ValueError("source: files needs at least one path under files:")
+        if self.source == "citylearn" and self.files:
+            raise ValueError("files: is given but source is citylearn; set source: files to use them")
+        return self

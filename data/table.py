@@ -1,0 +1,94 @@
+"""The long table, the one form that readings have inside Wattproof, and its file.
+
+Columns: `unique_id` (str, the home), `ds` (datetime64[ns, UTC], the start of the hour), `y` (int64 Wh in that hour),
+`filled` (bool: interpolated over a short gap, not measured). Sorted by home and time, an hour at most once for each
+home; hours cut out of it are absent.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from data.atomic import write_bytes
+from data.errors import TableError
+
+COLUMNS = ("unique_id", "ds", "y", "filled")
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+MAX_WH_PER_HOUR = 1_000_000
+"""No home draws a megawatt; a larger reading is a unit mistake."""
+
+
+def long_table(
+    unique_id: "pd.Series[str] | str",
+    ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]",
+    y: "pd.Series[int]",
+    filled: "pd.Series[bool] | bool" = False,
+) -> pd.DataFrame:
+    """A long table of the given columns, sorted and validated. Raises TableError."""
+    index = pd.DatetimeIndex(ds)
+    if index.tz is None:
+        raise TableError("ds has no time zone: give UTC times")
+    table = pd.DataFrame(
+        {
+            "unique_id": unique_id if isinstance(unique_id, str) else list(unique_id),
+            "ds": index.tz_convert("UTC").as_unit("ns"),
+            "y": list(y),
+            "filled": filled if isinstance(filled, bool) else list(filled),
+        }
+    ).astype({"unique_id": "str"})
+    return validate_table(table.sort_values(["unique_id", "ds"], ignore_index=True))
+
+
+def validate_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` itself if it is a long table, else TableError naming the first thing that is wrong."""
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise TableError(f"the table lacks {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
+    if str(table["ds"].dtype) != "datetime64[ns, UTC]":
+        raise TableError(f"ds is {table['ds'].dtype}, not datetime64[ns, UTC]: convert the times to UTC")
+    if table["y"].dtype != "int64":
+        raise TableError(f"y is {table['y'].dtype}, not int64: energy is whole Wh")
+    if table["filled"].dtype != "bool":
+        raise TableError(f"filled is {table['filled'].dtype}, not bool")
+    if table["unique_id"].isna().any() or not pd.api.types.is_string_dtype(table["unique_id"]):
+        raise TableError("unique_id must be text in every row")
+    _validate_rows(table)
+    return table
+
+
+def _validate_rows(table: pd.DataFrame) -> None:
+    checks = (
+        (table["ds"] != table["ds"].dt.floor("h"), "is not the start of an hour: aggregate to hours first"),
+        (table.duplicated(["unique_id", "ds"]), "is there twice: keep one reading for each hour"),
+        (table["y"] < 0, "has negative energy: load is consumption, exported energy is another table"),
+        (table["y"] > MAX_WH_PER_HOUR, f"has more than {MAX_WH_PER_HOUR} Wh: check the unit"),
+    )
+    for bad, problem in checks:
+        if bad.any():
+            row = table[bad].iloc[0]
+            raise TableError(f"home {row['unique_id']}, hour {row['ds'].isoformat()} {problem}")
+    key = table[["unique_id", "ds"]]
+    if not key.equals(key.sort_values(["unique_id", "ds"], ignore_index=True)):
+        raise TableError("rows are not in order: sort by unique_id and ds, with a fresh index")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a long table as CSV, whole or not at all, readable by its owner only: it holds readings."""
+    validate_table(table)
+    text = table.to_csv(columns=list(COLUMNS), index=False, date_format=_STAMP, lineterminator="\n")
+    write_bytes(path, text.encode(), private=True)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what `write_table` wrote. Raises TableError naming the file if it is missing or not a long table."""
+    if not path.is_file():
+        raise TableError(f"{path} does not exist: import readings first (wattproof data import)")
+    try:
+        table = pd.read_csv(path, dtype={"unique_id": "str", "y": "int64", "filled": "bool"})
+        table["ds"] = pd.to_datetime(table["ds"], utc=True, format=_STAMP).dt.as_unit("ns")
+        return validate_table(table)
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from None
+    except (ValueError, KeyError, pd.errors.ParserError):
+        # The parser's own message may quote a cell, that is a reading.
+        raise TableError(f"{path} is not a table written by Wattproof: import the readings again") from None

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkp.errors import MalformedProof, SetupError
 from zkp.field import MODULUS, SCALAR_BYTES
@@ -72,6 +73,11 @@ def _check_encoding(data: bytes) -> None:
         raise MalformedProof("the coordinate of a G1 point is not canonical")
 
 
+def _is_small(limbs: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which canonical scalars, [n, 4], have at most 32 bits."""
+    return ~(limbs[:, 1:].any(axis=1) | (limbs[:, 0] >> np.uint64(32) > 0))
+
+
 class ArkworksCurve:
     """The arkworks implementation in Rust (package py-arkworks-bls12381)."""
 
@@ -110,22 +116,30 @@ class ArkworksCurve:
 
     def msm(self, points: Sequence[Point], scalars: Vector | Sequence[int]) -> Point:
         vector = scalars if isinstance(scalars, Vector) else Vector.from_ints(scalars)
+        # Few-bit scalars make few windows, so they go in sums of their own, by sign; zeros cost nothing.
         limbs = vector.canonical()
-        # Few-bit scalars make few windows, so they go in a sum of their own; zeros cost nothing.
-        wide = limbs[:, 1:].any(axis=1) | (limbs[:, 0] >> np.uint64(32) > 0)
-        small = (limbs[:, 0] > 0) & ~wide
-        total = self._identity
-        if small.any():
-            where = np.flatnonzero(small)
-            values = [self._scalar(v) for v in limbs[where, 0].tolist()]
-            total = total + self._g1.multiexp_unchecked([points[i] for i in where.tolist()], values)
-        if wide.any():
-            where = np.flatnonzero(wide)
+        total = self._small_sum(points, limbs)
+        wide = np.flatnonzero(~_is_small(limbs))
+        if not wide.size:
+            return total
+        opposite = (Vector(vector.data[wide]) * -1).canonical()
+        negative = _is_small(opposite)
+        total = total - self._small_sum([points[i] for i in wide.tolist()], opposite)
+        where = wide[~negative].tolist()
+        if where:
             raw = limbs[where].astype("<u8").tobytes()
             parse = self._scalar.from_le_bytes
             values = [parse(raw[k : k + SCALAR_BYTES]) for k in range(0, len(raw), SCALAR_BYTES)]
-            total = total + self._g1.multiexp_unchecked([points[i] for i in where.tolist()], values)
+            total = total + self._g1.multiexp_unchecked([points[i] for i in where], values)
         return total
+
+    def _small_sum(self, points: Sequence[Point], limbs: NDArray[np.uint64]) -> Point:
+        """The part of the sum whose scalars have at most 32 bits."""
+        where = np.flatnonzero(_is_small(limbs) & (limbs[:, 0] > 0))
+        if not where.size:
+            return self._identity
+        values = [self._scalar(v) for v in limbs[where, 0].tolist()]
+        return self._g1.multiexp_unchecked([points[i] for i in where.tolist()], values)
 
     def msm_many(self, points: Sequence[Point], rows: Sequence[Vector]) -> list[Point]:
         if len(rows) < 2:  # a thread would cost more than it saves

@@ -1,0 +1,241 @@
+"""The integer forecaster: quantises the float model and runs it, bit for bit what is proven.
+
+The arithmetic (constants, tables, rounding) is written down once in `zkp.integer_model`. A model whose values could
+leave their ranges for some input is refused when it is quantised, never when it is proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zkp import integer_model as arithmetic
+from zkp.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
+
+_LSTM_BITS = arithmetic.SUM_BITS
+_HEAD_BITS = arithmetic.HEAD_BITS
+_GATE_LIMIT = arithmetic.INDEX_OFFSET << arithmetic.WIDE_BITS
+_OUTPUT_LIMIT = arithmetic.OUTPUT_OFFSET << arithmetic.WIDE_BITS
+
+
+class QuantisationError(ValueError):
+    """The float model cannot be turned into an integer model that stays in range for every input."""
+
+
+class ShapeLike(Protocol):
+    """Any description of a model with these sizes, such as `forecasting.model.ModelShape`."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def features(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def exogenous(self) -> int: ...
+
+
+def _array(value: Any) -> NDArray[np.float64]:
+    """A float64 array of a tensor or array."""
+    return np.asarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value, dtype=np.float64)
+
+
+def _fixed(values: NDArray[np.float64], bits: int) -> Ints:
+    return np.rint(values * float(1 << bits)).astype(np.int64)
+
+
+def _quantise_layer(state: Mapping[str, Any], layer: int, shape: Shape) -> Ints:
+    """Weights of one layer, [4, H, inputs]: inputs and hidden state at their scales, the bias last."""
+    inputs = _array(state[f"lstm.weight_ih_l{layer}"])
+    hidden = _array(state[f"lstm.weight_hh_l{layer}"])
+    bias = _array(state[f"lstm.bias_ih_l{layer}"]) + _array(state[f"lstm.bias_hh_l{layer}"])
+    flat = np.concatenate([inputs, hidden, bias[:, None]], axis=1)
+    if not np.isfinite(flat).all():
+        raise QuantisationError(f"LSTM layer {layer} has a weight that is not a finite number")
+    bits = np.full(flat.shape[1], _LSTM_BITS - arithmetic.ACTIVATION_BITS)
+    if layer == 0:
+        bits[0] = _LSTM_BITS - arithmetic.LOAD_BITS
+    bits[-1] = _LSTM_BITS
+    scaled = (flat * np.exp2(bits)).reshape(4, shape.hidden, -1)
+    scaled[2] *= 2  # the candidate: tanh(z) = 2 sigmoid(2z) - 1
+    gates: Ints = np.rint(scaled).astype(np.int64)
+    return gates
+
+
+def _quantise_head(weight: Any, bias: Any, shape: Shape) -> Ints:
+    flat = np.concatenate([_array(weight), _array(bias)[:, None]], axis=1)
+    if not np.isfinite(flat).all():
+        raise QuantisationError("the head has a weight that is not a finite number")
+    bits = np.full(flat.shape[1], _HEAD_BITS - arithmetic.ACTIVATION_BITS)
+    bits[shape.hidden : shape.hidden + arithmetic.HISTORY] = _HEAD_BITS - arithmetic.LOAD_BITS
+    bits[-1] = _HEAD_BITS
+    head: Ints = np.rint(flat * np.exp2(bits)).astype(np.int64)
+    return head
+
+
+def _check_gates(weights: Weights) -> None:
+    one = arithmetic.ONE
+    for layer, gates in enumerate(weights.layers):
+        bound = np.full(gates.shape[2], one)
+        if layer == 0:
+            bound[1 : weights.shape.features] = arithmetic.FEATURE_LIMIT * one
+            bound[0] = arithmetic.LOAD_LIMIT << arithmetic.LOAD_BITS
+        bound[-1] = 1
+        worst = np.abs(gates) @ bound + (1 << (arithmetic.WIDE_BITS - 1))
+        if worst.max() >= _GATE_LIMIT:
+            gate, unit = np.unravel_index(int(worst.argmax()), worst.shape)
+            raise QuantisationError(
+                f"LSTM layer {layer}, gate {arithmetic.GATES[gate]!r}, unit {unit}: the pre-activation could reach "
+                f"{worst.max() / _GATE_LIMIT:.2f} of its range. Train with LoadForecaster.project() after each step."
+            )
+
+
+def _check_head(shape: Shape, head: Ints) -> None:
+    h, last = shape.hidden, shape.hidden + arithmetic.HISTORY
+    size = np.abs(head)
+    # The loads of a window are shares of their sum: together at most 128 units (and a rounding each).
+    loads = size[:, h:last].max(axis=1) * ((128 << arithmetic.LOAD_BITS) + arithmetic.HISTORY)
+    worst = size[:, :h].sum(axis=1) * arithmetic.ONE + loads + size[:, -1] + (1 << (arithmetic.WIDE_BITS - 1))
+    worst += size[:, last:-1].sum(axis=1) * arithmetic.FEATURE_LIMIT * arithmetic.ONE
+    if worst.max() >= _OUTPUT_LIMIT:
+        raise QuantisationError(
+            f"the head's output for hour {int(worst.argmax())} could reach {worst.max() / _OUTPUT_LIMIT:.2f} of its "
+            "range; its weights are far too large, train again with a smaller learning rate or more weight decay"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class IntegerModel:
+    """A quantised forecaster, with an additive personal head (private to a home) or without."""
+
+    weights: Weights
+    personal_head: Ints | None = None
+
+    def __post_init__(self) -> None:
+        _check_gates(self.weights)
+        _check_head(self.shape, self.weights.head)
+        if self.personal_head is not None:
+            if self.personal_head.shape != self.weights.head.shape:
+                raise QuantisationError("the personal head does not have the head's shape")
+            _check_head(self.shape, self.weights.head + self.personal_head)
+
+    @property
+    def shape(self) -> Shape:
+        return self.weights.shape
+
+    def run(self, history: ArrayLike, steps: ArrayLike, exogenous: ArrayLike) -> Trace:
+        """Forecast B days.
+
+        history int [B, 168] Wh, oldest first; steps [B, T, F - 1] and exogenous [B, E] are public features, floats in
+        [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 24] Wh.
+        Raises ValueError for a reading or a feature out of range.
+        """
+        readings = np.asarray(history, dtype=np.int64)
+        if readings.ndim != 2 or readings.shape[1] != arithmetic.HISTORY:
+            raise ValueError(f"history must be [B, {arithmetic.HISTORY}], not {readings.shape}")
+        if readings.min(initial=0) < 0 or readings.max(initial=0) > arithmetic.MAX_READING_WH:
+            raise ValueError(f"a reading is not between 0 and {arithmetic.MAX_READING_WH} Wh")
+        batch = len(readings)
+        features = quantise_features(steps, (batch, self.shape.steps, self.shape.features - 1))
+        exo = quantise_features(exogenous, (batch, self.shape.exogenous))
+        scale = arithmetic.SCALE_FLOOR_WH + readings.sum(axis=1)
+        multiplier = (1 << arithmetic.MULTIPLIER_BITS) // scale
+        load, load_remainder = round_shift(readings * multiplier[:, None], arithmetic.SCALE_SHIFT)
+        seen = arithmetic.clipped_load(load[:, arithmetic.HISTORY - self.shape.steps :])
+        inputs = np.concatenate([seen[:, :, None], features], axis=2)
+        layers = []
+        for gates in self.weights.layers:
+            layers.append(_run_layer(gates, inputs))
+            inputs = layers[-1].hidden
+        ones = np.ones((batch, 1), dtype=np.int64)
+        head = self.weights.head if self.personal_head is None else self.weights.head + self.personal_head
+        summed = np.concatenate([inputs[:, -1], load, exo, ones], axis=1) @ head.T
+        output, output_remainder = round_shift(summed, arithmetic.WIDE_BITS)
+        forecast, forecast_remainder = round_shift(output * scale[:, None], arithmetic.SCALE_SHIFT)
+        return Trace(
+            readings, features, exo, scale, multiplier, load, load_remainder, tuple(layers),
+            output, output_remainder, forecast, forecast_remainder,
+        )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Write as .npz, whole or not at all. A personal head is private: it is not part of the file."""
+        arrays = {f"layer{k}": w for k, w in enumerate(self.weights.layers)}
+        arrays["shape"] = np.array(list(asdict(self.shape).values()), dtype=np.int64)
+        temporary = path.with_suffix(".part.npz")
+        np.savez_compressed(temporary, head=self.weights.head, **arrays)  # type: ignore[arg-type]
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> IntegerModel:
+        """Read what `save` wrote. Raises QuantisationError for a file that is not a model in range."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                shape = Shape(*(int(v) for v in file["shape"]))
+                layers = tuple(file[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
+                return cls(Weights(shape, layers, file["head"].astype(np.int64)))
+        except (KeyError, ValueError, OSError, TypeError) as error:
+            raise QuantisationError(f"{path} is not a quantised model: {error}") from error
+
+
+def quantise_features(values: ArrayLike, shape: tuple[int, ...]) -> Ints:
+    """Public features in fixed point, int64; floats are rounded, integers taken as they are.
+
+    Raises ValueError for another shape or a value outside [-2, 2].
+    """
+    raw = np.asarray(values)
+    fixed = raw.astype(np.int64) if raw.dtype.kind in "iu" else None
+    if fixed is None:
+        if not np.isfinite(raw).all():
+            raise ValueError("a public feature is not a finite number")
+        fixed = _fixed(raw.astype(np.float64), arithmetic.ACTIVATION_BITS)
+    if fixed.shape != shape:
+        raise ValueError(f"public features have shape {fixed.shape}, the model wants {shape}")
+    if np.abs(fixed).max(initial=0) > arithmetic.FEATURE_LIMIT * arithmetic.ONE:
+        raise ValueError(f"a public feature lies outside [-{arithmetic.FEATURE_LIMIT}, {arithmetic.FEATURE_LIMIT}]")
+    return fixed
+
+
+def _run_layer(weights: Ints, inputs: Ints) -> LayerTrace:
+    """One LSTM layer; weights [4, H, M], inputs [B, T, M - H - 1]."""
+    batch, steps, _ = inputs.shape
+    units = weights.shape[1]
+    flat = weights.reshape(4 * units, -1).T
+    cell_of, tanh_of = arithmetic.cell_table()
+    hidden = cell = np.zeros((batch, units), dtype=np.int64)
+    ones = np.ones((batch, 1), dtype=np.int64)
+    rows = []
+    for t in range(steps):
+        summed = np.concatenate([inputs[:, t], hidden, ones], axis=1) @ flat
+        index, gate_remainder = round_shift(summed.reshape(batch, 4, units).swapaxes(0, 1), arithmetic.WIDE_BITS)
+        gates = arithmetic.sigmoid_table()[index + arithmetic.INDEX_OFFSET]
+        candidate = 2 * gates[2] - arithmetic.ONE
+        cell_sum, cell_remainder = round_shift(gates[1] * cell + gates[0] * candidate, arithmetic.NARROW_BITS)
+        place = cell_sum + arithmetic.CELL_OFFSET
+        cell, cell_tanh = cell_of[place], tanh_of[place]
+        hidden, hidden_remainder = round_shift(gates[3] * cell_tanh, arithmetic.NARROW_BITS)
+        rows.append(
+            (index, gates, gate_remainder, cell_sum, cell, cell_tanh, cell_remainder, hidden, hidden_remainder)
+        )
+    gated = [np.stack(part, axis=2) for part in list(zip(*rows, strict=True))[:3]]
+    plain = [np.stack(part, axis=1) for part in list(zip(*rows, strict=True))[3:]]
+    return LayerTrace(*gated, *plain)
+
+
+def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, Any] | None = None) -> IntegerModel:
+    """Quantise a float model's state dict (`lstm.*`, `head.*`), with a home's personal head if given.
+
+    `personal` holds the additive head's "weight" [24, head inputs] and "bias" [24].
+    Raises QuantisationError where a value could leave its range, naming where and what to do.
+    """
+    size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous)
+    layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
+    head = _quantise_head(state["head.weight"], state["head.bias"], size)
+    own = None if personal is None else _quantise_head(personal["weight"], personal["bias"], size)
+    return IntegerModel(Weights(size, layers, head), own)

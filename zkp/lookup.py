@@ -1,0 +1,142 @@
+"""Lookups by logarithmic derivatives: logUp (Haböck, eprint 2022/1530).
+
+All values v looked up are in the table t if and only if, for multiplicities m,
+    sum over lookups of 1 / (alpha - v)  =  sum_j m_j / (alpha - t_j)        at a random alpha.
+Lookups of the same rows share one helper column h = sum_l 1 / (alpha - v_l), held to it by a row gate; the table's
+side needs no column, for 1 / (alpha - t_j) is public and the right side is a linear form of the multiplicities.
+
+An entry (key, out_1, out_2) of sub-table `tag` is compressed to tag + beta key + beta^2 out_1 + beta^3 out_2. Keys
+count from zero, so that sub-table and key give the entry's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkp.errors import WitnessError
+from zkp.vector import Vector
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Rows start <= i < stop of the grid with i mod width < keep: where a gate or a lookup is active."""
+
+    start: int
+    stop: int
+    width: int = 1
+    keep: int = 1
+
+    def rows(self) -> NDArray[np.int64]:
+        rows = np.arange(self.start, self.stop, dtype=np.int64)
+        return rows[rows % self.width < self.keep]
+
+    def pick(self, column: Vector) -> Vector:
+        return Vector(column.data[self.rows()])
+
+    def spread(self, values: Vector, size: int) -> Vector:
+        """The column that has `values` in the active rows and zero elsewhere."""
+        out = Vector.zeros(size)
+        out.data[self.rows()] = values.data
+        return out
+
+
+@dataclass(frozen=True)
+class SubTable:
+    """Entries (key, outputs...) for key = 0 .. size - 1."""
+
+    size: int
+    outputs: tuple[NDArray[np.int64], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Sub-tables one after the other; the tag of a sub-table is its number, from one."""
+
+    parts: tuple[SubTable, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(p.size for p in self.parts)
+
+    def offset(self, tag: int) -> int:
+        return sum(p.size for p in self.parts[: tag - 1])
+
+    def inverses(self, alpha: int, beta: int) -> Vector:
+        """1 / (alpha - entry) for every entry."""
+        out = Vector.zeros(self.size)
+        for tag, part in enumerate(self.parts, start=1):
+            entries = Vector.from_array(np.arange(part.size, dtype=np.int64)) * beta + tag
+            scale = beta
+            for output in part.outputs:
+                scale *= beta
+                entries = entries + Vector.from_array(output) * scale
+            first = self.offset(tag)
+            out[first : first + part.size] = alpha - entries
+        return out.inverses()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The columns (key, outputs...) of an active row are an entry of sub-table `tag`."""
+
+    tag: int
+    columns: tuple[str, ...]
+
+    def denominator(self, columns: Mapping[str, Any], alpha: int, beta: int) -> Any:
+        """alpha - compressed entry; of vectors (prover) or of values (verifier)."""
+        scale = beta
+        total = columns[self.columns[0]] * scale
+        for name in self.columns[1:]:
+            scale *= beta
+            total = total + columns[name] * scale
+        return (alpha - self.tag) - total
+
+
+@dataclass(frozen=True)
+class LookupGroup:
+    """Lookups of the same rows that share one helper column."""
+
+    helper: str
+    selector: Selector
+    lookups: tuple[Lookup, ...]  # two or more
+
+    @property
+    def degree(self) -> int:
+        return len(self.lookups) + 1
+
+    def gate(self, columns: Mapping[str, Any], alpha: int, beta: int) -> Any:
+        """helper * prod d_l - sum_l prod_{l' != l} d_l', zero on active rows."""
+        first, second, *rest = (look.denominator(columns, alpha, beta) for look in self.lookups)
+        # product = d_1 ... d_k and total = its derivative, sum_l prod_{l' != l} d_l', one factor after the other.
+        product, total = first * second, first + second
+        for d in rest:
+            product, total = product * d, total * d + product
+        return columns[self.helper] * product - total
+
+    def helper_values(self, columns: Mapping[str, Vector], alpha: int, beta: int) -> Vector:
+        """The helper column in the active rows: sum_l 1 / d_l."""
+        active = {name: self.selector.pick(columns[name]) for look in self.lookups for name in look.columns}
+        total = Vector.zeros(len(self.selector.rows()))
+        for look in self.lookups:
+            total = total + look.denominator(active, alpha, beta).inverses()
+        return total
+
+
+def multiplicities(
+    table: Table, groups: Sequence[LookupGroup], columns: Mapping[str, NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """How often each entry is looked up, [table.size] int64. Raises WitnessError for a key outside its table."""
+    counts = np.zeros(table.size, dtype=np.int64)
+    for group in groups:
+        rows = group.selector.rows()
+        for look in group.lookups:
+            keys = columns[look.columns[0]][rows]
+            if keys.size and not 0 <= keys.min() <= keys.max() < table.parts[look.tag - 1].size:
+                raise WitnessError(f"column {look.columns[0]!r} leaves the range of its table")
+            np.add.at(counts, table.offset(look.tag) + keys, 1)
+    return counts

@@ -1,0 +1,194 @@
+"""The committed matrix: every private cell of a statement has an address, and linear claims speak of addresses.
+
+Cells are numbered 0 .. 2^n - 1 and cut into rows of 4096, each with a commitment of its own. Blocks of cells (columns
+of the trace, the lookup multiplicities, rows that the statement supplies, such as the weights or a meter's window)
+start at multiples of their size, so that a block's name is a prefix of the address and multilinear forms split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from zkp.field import MODULUS, eq, eq_index
+from zkp.setup import ROW, ROW_BITS
+from zkp.vector import Vector, outer
+
+
+@dataclass(frozen=True)
+class Block:
+    """Cells offset .. offset + size - 1; only the first `used` may be other than zero."""
+
+    name: str
+    offset: int
+    size: int
+    used: int
+
+    @property
+    def bits(self) -> int:
+        return self.size.bit_length() - 1
+
+    @property
+    def rows(self) -> range:
+        """Rows of the matrix in which the block may have a cell other than zero."""
+        return range(self.offset // ROW, (self.offset + self.used - 1) // ROW + 1)
+
+
+@dataclass
+class Layout:
+    """Places blocks. Blocks of a row or more come first, largest first; smaller ones fill rows group by group."""
+
+    blocks: dict[str, Block] = field(default_factory=dict)
+    groups: dict[str, list[int]] = field(default_factory=dict)
+    cells: int = 0
+
+    @classmethod
+    def plan(cls, groups: dict[str, Sequence[tuple[str, int, int]]]) -> Layout:
+        """From group -> [(name, size, used)], sizes powers of two; no row holds cells of two groups."""
+        layout = cls()
+        flat = [(group, *entry) for group, entries in groups.items() for entry in entries]
+        for group, name, size, used in sorted((b for b in flat if b[2] >= ROW), key=lambda b: -b[2]):
+            layout._place(group, name, size, used)
+        for group, entries in groups.items():
+            for name, size, used in entries:
+                if size < ROW:
+                    layout._place(group, name, size, used)
+            layout.cells = -(-layout.cells // ROW) * ROW
+        layout.cells = 1 << (layout.cells - 1).bit_length()
+        return layout
+
+    def _place(self, group: str, name: str, size: int, used: int) -> None:
+        block = Block(name, self.cells, size, used)
+        self.blocks[name] = block
+        self.cells += size
+        known = self.groups.setdefault(group, [])
+        known.extend(r for r in block.rows if r not in known)
+
+    @property
+    def bits(self) -> int:
+        return self.cells.bit_length() - 1
+
+    @property
+    def row_bits(self) -> int:
+        return self.bits - ROW_BITS
+
+
+class PointTables:
+    """A point of the matrix, with the eq tables of its low coordinates made when first asked for."""
+
+    def __init__(self, point: Sequence[int]) -> None:
+        self.point = list(point)
+        self._tables: dict[int, Vector] = {}
+
+    def low(self, bits: int) -> Vector:
+        if bits not in self._tables:
+            self._tables[bits] = Vector.eq_table(self.point[:bits])
+        return self._tables[bits]
+
+
+class Form(Protocol):
+    """A linear form on the cells of one block."""
+
+    def dense(self) -> Vector:
+        """Its weights, from the block's first cell on."""
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        """The multilinear extension of the weights at the point's low `bits` coordinates."""
+
+
+@dataclass(frozen=True)
+class EqForm:
+    """Weights eq(i, point)."""
+
+    point: tuple[int, ...]
+
+    @cached_property
+    def _dense(self) -> Vector:
+        return Vector.eq_table(self.point)
+
+    def dense(self) -> Vector:
+        return self._dense
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        if bits != len(self.point):
+            raise ValueError("an eq form has one coordinate for each bit of its block")
+        return eq(self.point, tables.point[:bits])
+
+
+@dataclass(frozen=True)
+class DenseForm:
+    """Any weights, for the cells start, start + 1, ..."""
+
+    weights: Vector
+    start: int = 0
+
+    def dense(self) -> Vector:
+        out = Vector.zeros(self.start + len(self.weights))
+        out[self.start :] = self.weights
+        return out
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        return self.weights.inner(tables.low(bits)[self.start : self.start + len(self.weights)])
+
+
+@dataclass(frozen=True)
+class OuterForm:
+    """Weights high[i] * low[j] for cell i * len(low) + j; len(low) is a power of two."""
+
+    high: Vector
+    low: Vector
+
+    def dense(self) -> Vector:
+        return outer(self.high, self.low)
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        split = len(self.low).bit_length() - 1
+        upper = Vector.eq_table(tables.point[split:bits])[: len(self.high)]
+        return self.high.inner(upper) * self.low.inner(tables.low(split)) % MODULUS
+
+
+@dataclass(frozen=True)
+class Term:
+    """coefficient * form(cells of the block)."""
+
+    block: str
+    coefficient: int
+    form: Form
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear function of the cells, plus a constant."""
+
+    terms: tuple[Term, ...]
+    constant: int = 0
+
+    def plus(self, other: Linear, scale: int = 1) -> Linear:
+        scaled = tuple(Term(t.block, t.coefficient * scale % MODULUS, t.form) for t in other.terms)
+        return Linear(self.terms + scaled, (self.constant + scale * other.constant) % MODULUS)
+
+    def weights(self, layout: Layout) -> Vector:
+        """The coefficient of every cell of the matrix."""
+        out = Vector.zeros(layout.cells)
+        for term in self.terms:
+            dense = term.form.dense()
+            offset = layout.blocks[term.block].offset
+            part = slice(offset, offset + len(dense))
+            out[part] = out[part] + dense * term.coefficient
+        return out
+
+    def weights_at(self, layout: Layout, point: Sequence[int]) -> int:
+        """The multilinear extension of `weights` at a point of the matrix."""
+        tables = PointTables(point)
+        known: dict[tuple[int, int], int] = {}
+        total = 0
+        for term in self.terms:
+            block = layout.blocks[term.block]
+            key = (id(term.form), block.bits)
+            if key not in known:
+                known[key] = term.form.at(tables, block.bits)
+            prefix = eq_index(block.offset >> block.bits, tables.point[block.bits :])
+            total += term.coefficient * known[key] * prefix
+        return total % MODULUS

@@ -1,0 +1,98 @@
+"""The home's side of a round: the ClientApp that trains, scores and says who it is. Model and data are in `task`.
+
+A home is anything that satisfies `Learner`; the app moves weights in and out of Flower's messages and nothing else,
+so what leaves a home is in this one file: weights, the number of days, and losses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import Mod
+
+from fl.weights import Weights, from_record, to_record
+
+ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
+EXAMPLES = "num-examples"
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """What the coordinator asks of a home in one round."""
+
+    round: int
+    seed: int
+    epochs: int
+    learning_rate: float
+    batch_days: int
+    proximal_mu: float
+
+    def to_record(self) -> ConfigRecord:
+        return ConfigRecord(asdict(self))
+
+    @staticmethod
+    def from_record(record: ConfigRecord) -> LocalPlan:
+        return LocalPlan(**{name: record[name] for name in LocalPlan.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+class Learner(Protocol):
+    """One home with its data, able to improve a model and to score one."""
+
+    @property
+    def home(self) -> str:
+        """The home's `unique_id`."""
+
+    @property
+    def examples(self) -> int:
+        """Days it trains on."""
+
+    def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+        """Train from `weights`; the new weights and metrics of the training (at least `loss`)."""
+
+    def evaluate(self, weights: Weights) -> dict[str, float]:
+        """Metrics of `weights` on days it does not train on (at least `loss`)."""
+
+
+OpenLearner = Callable[[Context], Learner]
+
+
+def make_client_app(open_learner: OpenLearner, mods: Sequence[Mod] = ()) -> ClientApp:
+    """The ClientApp of the home that `open_learner` opens.
+
+    Args:
+        open_learner: called for each message with Flower's context of the node; caches what is worth caching.
+        mods: Flower mods around the app, outermost first (local differential privacy, for one).
+    """
+    app = ClientApp(mods=list(mods))
+
+    @app.query("hello")
+    def hello(message: Message, context: Context) -> Message:
+        learner = open_learner(context)
+        return Message(RecordDict({WHO: ConfigRecord({"home": learner.home})}), reply_to=message)
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        learner = open_learner(context)
+        plan = LocalPlan.from_record(message.content.config_records[PLAN])
+        started = time.perf_counter()
+        weights, metrics = learner.fit(from_record(message.content.array_records[ARRAYS]), plan)
+        metrics["seconds"] = time.perf_counter() - started
+        content = RecordDict({ARRAYS: to_record(weights), METRICS: _metrics(learner, metrics)})
+        return Message(content, reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message: Message, context: Context) -> Message:
+        learner = open_learner(context)
+        metrics = learner.evaluate(from_record(message.content.array_records[ARRAYS]))
+        return Message(RecordDict({METRICS: _metrics(learner, metrics)}), reply_to=message)
+
+    return app
+
+
+def _metrics(learner: Learner, metrics: dict[str, float]) -> MetricRecord:
+    return MetricRecord({EXAMPLES: learner.examples, **metrics})

@@ -1,0 +1,21 @@
+"""What can go wrong in a federation, as errors a person can act on. None of them ever carries a reading."""
+
+
+class FederationError(RuntimeError):
+    """Training cannot go on; the message says why and what to do."""
+
+
+class UpdateRefused(FederationError):
+    """A home's update that is not a finite model of the right shape. It is left out, the round goes on."""
+
+
+class QuorumMissed(FederationError):
+    """Too few homes answered, as often as the settings allow to ask."""
+
+
+class ResumeRefused(FederationError):
+    """The saved rounds were made with other settings or for another model."""
+
+
+class KeysError(FederationError):
+    """A key or certificate that is missing or is not what it should be."""

@@ -1,0 +1,269 @@
+"""The training loop over Flower's Grid: ask homes, check every reply, combine, save the round, tell the caller.
+
+A failed home is left out of the round and named in its report. A round with too few useable updates is asked again,
+and after `attempts` it is an error: an empty aggregate never passes for a round.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+
+from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN, WHO
+from fl.errors import FederationError, QuorumMissed, UpdateRefused
+from fl.settings import FederationSettings
+from fl.store import RoundReport, RoundStore
+from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, mean, shares
+from fl.weights import Weights, check_like, from_record, record_bytes, to_record
+
+_log = logging.getLogger(__name__)
+
+OnRound = Callable[[int, Weights, RoundReport], None]
+"""Called with each saved round: its number, the new global model, what happened. At least once for each round, and
+again for the last saved one if the process ended before the call returned."""
+
+Identify = Callable[[Grid, Sequence[int]], dict[int, str]]
+"""Names the homes behind node ids; nodes it can't name are left out."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came back from one exchange with the homes."""
+
+    updates: list[Update]  # by home
+    left_out: dict[str, str]
+    bytes_down: int
+    bytes_up: int
+
+
+class Gather(Protocol):
+    """How the updates of a round are collected; secure aggregation is another one of these, giving one sum."""
+
+    def __call__(
+        self, grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float
+    ) -> Gathered: ...
+
+
+def ask_names(timeout: float = 60) -> Identify:
+    """Identify nodes by asking them (`query.hello`): for the simulation, where nobody can lie."""
+
+    def identify(grid: Grid, nodes: Sequence[int]) -> dict[int, str]:
+        messages = [_message(RecordDict(), node, "query.hello", timeout) for node in nodes]
+        names = {}
+        for reply in grid.send_and_receive(messages, timeout=timeout):
+            if reply.has_error():
+                _log.warning("a node did not say who it is", extra={"reason": reply.error.reason})
+            else:
+                names[reply.metadata.src_node_id] = str(reply.content.config_records[WHO]["home"])
+        return names
+
+    return identify
+
+
+def gather_updates(grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float) -> Gathered:
+    """Send the model and the plan to each home, and take back each home's own model."""
+    record = to_record(start)
+    content = RecordDict({ARRAYS: record, PLAN: plan})
+    replies, left_out = _exchange(grid, nodes, content, MessageType.TRAIN, timeout)
+    updates, received = [], 0
+    for home, reply in sorted(replies.items()):
+        received += sum(record_bytes(each) for each in reply.array_records.values())
+        try:
+            updates.append(_update(home, reply, start))
+        except UpdateRefused as refused:
+            left_out[home] = str(refused)
+    return Gathered(updates, left_out, record_bytes(record) * len(nodes), received)
+
+
+def gather_scores(
+    grid: Grid, nodes: dict[str, int], weights: Weights, timeout: float
+) -> tuple[dict[str, dict[str, float]], int]:
+    """Each home's metrics of the global model on its own held-out days, and the payload bytes sent for it."""
+    record = to_record(weights)
+    replies, _ = _exchange(grid, nodes, RecordDict({ARRAYS: record}), MessageType.EVALUATE, timeout)
+    return {home: _metrics(reply) for home, reply in sorted(replies.items())}, record_bytes(record) * len(nodes)
+
+
+class Rounds:
+    """Runs the rounds of one federation, from the last saved round on."""
+
+    def __init__(
+        self,
+        settings: FederationSettings,
+        store: RoundStore,
+        *,
+        identify: Identify | None = None,
+        gather: Gather = gather_updates,
+        combine: Combine | None = None,
+        on_round: OnRound | None = None,
+        extra: Callable[[int], dict[str, float]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.identify = identify or ask_names()
+        self.gather = gather
+        self.combine = combine or mean(settings.strategy.weighting)
+        self.on_round = on_round or (lambda round, weights, report: None)
+        self.extra = extra or (lambda round: {})
+        self._names: dict[int, str] = {}
+
+    def run(self, grid: Grid, initial: Weights) -> Weights:
+        """All rounds still to do; the last global model. Raises FederationError (QuorumMissed, ResumeRefused)."""
+        self.store.bind(self.settings)
+        weights, step, done = self._resume(initial)
+        for number in range(done + 1, self.settings.rounds + 1):
+            weights, report = self._round(grid, number, weights, step)
+            self.store.save(report, weights, step.moments)
+            self._publish(number, weights, report)
+        return weights
+
+    def _resume(self, initial: Weights) -> tuple[Weights, ServerStep, int]:
+        saved = self.store.latest()
+        if saved is None:
+            return initial, ServerStep(self.settings.strategy), 0
+        try:
+            check_like(saved.weights, initial)
+        except UpdateRefused as refused:
+            raise FederationError(f"{self.store.directory} holds rounds of another model: {refused}") from refused
+        _log.info("resuming", extra={"round": saved.round})
+        if not saved.published:
+            self._publish(saved.round, saved.weights, saved.report)
+        return saved.weights, ServerStep(self.settings.strategy, saved.moments), saved.round
+
+    def _publish(self, number: int, weights: Weights, report: RoundReport) -> None:
+        self.on_round(number, weights, report)
+        self.store.mark_published(number)
+
+    def _round(self, grid: Grid, number: int, start: Weights, step: ServerStep) -> tuple[Weights, RoundReport]:
+        started = time.monotonic()
+        plan = local_plan(self.settings, number).to_record()
+        for attempt in range(1, self.settings.attempts + 1):
+            online = self._online(grid)
+            asked = choose_homes(list(online), self.settings, number)
+            nodes = {home: online[home] for home in asked}
+            gathered = self.gather(grid, nodes, start, plan, self.settings.round_timeout_s)
+            if len(gathered.updates) >= min(self.settings.min_homes, len(asked)):
+                break
+            _log.warning(
+                "too few updates", extra={"round": number, "attempt": attempt, "left_out": gathered.left_out}
+            )
+        else:
+            raise QuorumMissed(
+                f"round {number}: {len(gathered.updates)} of the {len(asked)} homes asked gave a useable update, "
+                f"{self.settings.min_homes} are needed, and {self.settings.attempts} attempts were made; "
+                f"the last reasons: {_reasons(gathered.left_out)}"
+            )
+        weights = step(start, self.combine(gathered.updates, start))
+        report = self._report(grid, number, asked, gathered, weights, started)
+        _log.info("round done", extra={"round": number, "loss": report.train_loss, "homes": len(gathered.updates)})
+        return weights, report
+
+    def _report(
+        self, grid: Grid, number: int, asked: list[str], gathered: Gathered, weights: Weights, started: float
+    ) -> RoundReport:
+        homes = {u.home: {f"train_{name}": value for name, value in u.metrics.items()} for u in gathered.updates}
+        parts = shares(gathered.updates, self.settings.strategy.weighting)
+        validation, down = self._scores(grid, number, weights)
+        for home, metrics in validation.items():
+            homes.setdefault(home, {}).update({f"validation_{name}": value for name, value in metrics.items()})
+        return RoundReport(
+            round=number,
+            asked=tuple(asked),
+            participants=tuple(update.home for update in gathered.updates),
+            left_out=gathered.left_out,
+            train_loss=sum(p * u.metrics["loss"] for p, u in zip(parts, gathered.updates, strict=True)),
+            validation_loss=_weighted_loss(validation),
+            homes=dict(sorted(homes.items())),
+            bytes_down=gathered.bytes_down + down,
+            bytes_up=gathered.bytes_up,
+            seconds=time.monotonic() - started,
+            extra=self.extra(number),
+        )
+
+    def _scores(self, grid: Grid, number: int, weights: Weights) -> tuple[dict[str, dict[str, float]], int]:
+        every = self.settings.evaluate_every
+        if every == 0 or (number % every and number != self.settings.rounds):
+            return {}, 0
+        return gather_scores(grid, self._online(grid), weights, self.settings.round_timeout_s)
+
+    def _online(self, grid: Grid) -> dict[str, int]:
+        """Home -> node id of the homes online now; waits for `min_homes` of them, QuorumMissed if they don't come."""
+        deadline = time.monotonic() + self.settings.wait_for_homes_s
+        while True:
+            nodes = set(grid.get_node_ids())
+            if strangers := sorted(nodes - self._names.keys()):
+                self._names |= self.identify(grid, strangers)
+            homes = {self._names[node]: node for node in sorted(nodes & self._names.keys())}
+            if len(homes) >= self.settings.min_homes:
+                return homes
+            if time.monotonic() > deadline:
+                raise QuorumMissed(
+                    f"{len(homes)} homes online after {self.settings.wait_for_homes_s:.0f} s, "
+                    f"{self.settings.min_homes} are needed"
+                )
+            time.sleep(0.5)
+
+
+def _exchange(
+    grid: Grid, nodes: dict[str, int], content: RecordDict, kind: str, timeout: float
+) -> tuple[dict[str, RecordDict], dict[str, str]]:
+    """One message to each home. The good replies by home, and for every other home the reason."""
+    homes = {node: home for home, node in nodes.items()}
+    messages = [_message(content, node, kind, timeout) for node in nodes.values()]
+    answers = list(grid.send_and_receive(messages, timeout=timeout))
+    # The grid numbers messages as it sends them. An error that Flower makes itself (the node is gone, the message has
+    # expired) names the message, not always the node.
+    sent = {message.metadata.message_id: message.metadata.dst_node_id for message in messages}
+    replies, left_out = {}, {}
+    for reply in answers:
+        node = sent.get(reply.metadata.reply_to_message_id, reply.metadata.src_node_id)
+        home = homes.get(node)
+        if home is None:
+            continue
+        if reply.has_error():
+            left_out[home] = reply.error.reason or "it failed and did not say why"
+        else:
+            replies[home] = reply.content
+    for home in nodes.keys() - replies.keys() - left_out.keys():
+        left_out[home] = f"no answer in {timeout:.0f} s"
+    for home, reason in sorted(left_out.items()):
+        _log.warning("home left out", extra={"home": home, "reason": reason})
+    return replies, left_out
+
+
+def _message(content: RecordDict, node: int, kind: str, timeout: float) -> Message:
+    return Message(content=content, dst_node_id=node, message_type=kind, ttl=timeout)
+
+
+def _update(home: str, content: RecordDict, start: Weights) -> Update:
+    try:
+        weights = from_record(content.array_records[ARRAYS])
+        metrics = _metrics(content)
+        examples = int(metrics.pop(EXAMPLES))
+        metrics["loss"] = float(metrics["loss"])
+    except (KeyError, ValueError, TypeError) as problem:
+        raise UpdateRefused(f"the reply is not an update: {problem!r}") from problem
+    if examples < 1:
+        raise UpdateRefused(f"the update says it learnt from {examples} days")
+    check_like(weights, start)
+    return Update(home, weights, examples, metrics)
+
+
+def _metrics(content: RecordDict) -> dict[str, float]:
+    record: MetricRecord = content.metric_records[METRICS]
+    return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
+
+
+def _weighted_loss(homes: dict[str, dict[str, float]]) -> float | None:
+    total = sum(metrics[EXAMPLES] for metrics in homes.values())
+    return sum(metrics["loss"] * metrics[EXAMPLES] for metrics in homes.values()) / total if total else None
+
+
+def _reasons(left_out: dict[str, str]) -> str:
+    return "; ".join(f"{home}: {reason}" for home, reason in sorted(left_out.items())) or "no home was asked"

@@ -1,0 +1,20 @@
+"""The coordinator's side: a ServerApp that runs the rounds. What a round is stands in `rounds`."""
+
+from __future__ import annotations
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from fl.rounds import Rounds
+from fl.weights import Weights
+
+
+def make_server_app(rounds: Rounds, initial: Weights) -> ServerApp:
+    """The ServerApp that trains from `initial`, or from the last round `rounds` has saved."""
+    app = ServerApp()
+
+    @app.main()
+    def main(grid: Grid, context: Context) -> None:
+        rounds.run(grid, initial)
+
+    return app

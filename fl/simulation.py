@@ -1,0 +1,88 @@
+"""A federation on one machine: Flower's simulation with one home a client, resumable, the same result each time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from flwr.app import Context
+from flwr.clientapp.typing import Mod
+
+from fl.client_app import Learner, make_client_app
+from fl.errors import FederationError
+from fl.rounds import OnRound, Rounds
+from fl.server_app import make_server_app
+from fl.settings import FederationSettings
+from fl.store import RoundStore
+from fl.weights import Weights
+
+OpenHome = Callable[[str], Learner]
+
+
+def run_simulation(
+    settings: FederationSettings,
+    homes: Sequence[str],
+    open_home: OpenHome,
+    initial: Weights,
+    store: RoundStore,
+    *,
+    on_round: OnRound | None = None,
+    rounds: Rounds | None = None,
+    mods: Sequence[Mod] = (),
+) -> Weights:
+    """Train by Flower's simulation (Ray), going on from the last round saved in `store`.
+
+    Args:
+        homes: `unique_id`s; the first `settings.num_clients` of them take part.
+        open_home: opens a home in a worker process. It is pickled with each message, so it must carry paths, not
+            data, and should cache what it opens (see `task.HomeFolder`).
+        initial: the model of round 0.
+        on_round: called in this process as each round ends, with its number, the global model and the report.
+        rounds: the loop with another way to gather or combine; made from `settings`, `store`, `on_round` otherwise.
+        mods: Flower client mods.
+
+    Returns the last global model. Raises FederationError, or what `on_round` raised.
+    """
+    chosen = list(homes)[: settings.num_clients]
+    if len(chosen) < settings.min_homes:
+        raise FederationError(f"{len(chosen)} homes, but federation.min_homes asks for {settings.min_homes}")
+    rounds = rounds or Rounds(settings, store, on_round=on_round)
+    saved = store.latest()
+    if saved is None or saved.round < settings.rounds or not saved.published:
+        _simulate(settings, chosen, open_home, rounds, initial, mods)
+        saved = store.latest()
+    if saved is None or saved.round < settings.rounds:
+        raise FederationError("the simulation ended before its last round; see the log above")
+    return saved.weights
+
+
+def _simulate(
+    settings: FederationSettings,
+    homes: list[str],
+    open_home: OpenHome,
+    rounds: Rounds,
+    initial: Weights,
+    mods: Sequence[Mod],
+) -> None:
+    from flwr.simulation import run_simulation as flower_simulation
+
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # it reports each round on the console; so do we
+    flower_simulation(
+        server_app=make_server_app(rounds, initial),
+        client_app=make_client_app(partial(_open_partition, homes, open_home), mods),
+        num_supernodes=len(homes),
+        backend_config={
+            "client_resources": {"num_cpus": 1, "num_gpus": 0},
+            "init_args": {
+                "num_cpus": settings.simulation.workers,
+                "object_store_memory": settings.simulation.object_store_mb * 1_000_000,
+                "logging_level": "ERROR",
+                "log_to_driver": False,
+            },
+        },
+    )
+
+
+def _open_partition(homes: list[str], open_home: OpenHome, context: Context) -> Learner:
+    return open_home(homes[int(context.node_config["partition-id"])])

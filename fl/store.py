@@ -1,0 +1,133 @@
+"""The saved rounds: `rounds/NNNN/` holds the global model as the round ended and what happened in it.
+
+    rounds/run.json            the settings and the seed the rounds were made with
+    rounds/0007/weights.npz    the global model after round 7 (state dict names -> float32)
+    rounds/0007/metrics.json   `RoundReport`
+    rounds/0007/moments.npz    the server optimiser's memory (FedAdam only)
+    rounds/0007/published      there once the caller's `on_round` has returned
+
+A round is written to a temporary folder and renamed, so it is there whole or not at all. Round 0 is the start.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import atomic
+from fl import weights as arrays
+from fl.errors import ResumeRefused
+from fl.settings import FederationSettings
+from fl.weights import Weights
+
+_MAY_CHANGE = {"rounds", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s"}
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """What happened in one round. Losses are means over the homes, weighted as the models are."""
+
+    round: int
+    asked: tuple[str, ...]
+    participants: tuple[str, ...]
+    left_out: dict[str, str]  # home -> why its update is not in
+    train_loss: float
+    validation_loss: float | None  # None: homes were not asked to score this round
+    homes: dict[str, dict[str, float]]  # home -> its metrics, `train_*` and `validation_*`
+    bytes_down: int  # payload of the weights sent to homes, and back
+    bytes_up: int
+    seconds: float
+    extra: dict[str, float] = field(default_factory=dict)  # epsilon and the like
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> RoundReport:
+        values = json.loads(text)
+        return RoundReport(**values | {name: tuple(values[name]) for name in ("asked", "participants")})
+
+
+@dataclass(frozen=True)
+class SavedRound:
+    """A round read back. `published`: the caller's `on_round` is known to have returned for it."""
+
+    round: int
+    weights: Weights
+    report: RoundReport
+    moments: dict[str, NDArray[np.float64]]
+    published: bool
+
+
+class RoundStore:
+    """The folder of the saved rounds of one training run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, round: int) -> Path:
+        return self.directory / f"{round:04d}"
+
+    def rounds(self) -> list[int]:
+        """Numbers of the saved rounds, ascending."""
+        if not self.directory.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.directory.iterdir() if path.name.isdigit())
+
+    def save(self, report: RoundReport, weights: Weights, moments: dict[str, NDArray[np.float64]]) -> Path:
+        """Write one round, whole or not at all; its folder. An existing round of the number is replaced."""
+        final = self.path(report.round)
+        draft = self.directory / f".{final.name}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        arrays.save(draft / "weights.npz", weights)
+        if moments:
+            arrays.save(draft / "moments.npz", moments)
+        atomic.write_bytes(draft / "metrics.json", report.to_json().encode())
+        shutil.rmtree(final, ignore_errors=True)
+        draft.rename(final)
+        return final
+
+    def load(self, round: int) -> SavedRound:
+        """Read a saved round (FileNotFoundError if there is none)."""
+        path = self.path(round)
+        moments = path / "moments.npz"
+        return SavedRound(
+            round=round,
+            weights=arrays.load(path / "weights.npz"),
+            report=RoundReport.from_json((path / "metrics.json").read_text()),
+            moments=arrays.load(moments) if moments.exists() else {},
+            published=(path / "published").exists(),
+        )
+
+    def latest(self) -> SavedRound | None:
+        """The last saved round, or None."""
+        numbers = self.rounds()
+        return self.load(numbers[-1]) if numbers else None
+
+    def mark_published(self, round: int) -> None:
+        (self.path(round) / "published").touch()
+
+    def bind(self, settings: FederationSettings) -> None:
+        """Tie the folder to the settings its rounds are made with; ResumeRefused if it holds other rounds."""
+        mine = json.loads(settings.model_dump_json(exclude=_MAY_CHANGE))
+        path = self.directory / "run.json"
+        if self.rounds() and path.exists():
+            _same(json.loads(path.read_text()), mine, self.directory)
+        else:
+            atomic.write_bytes(path, json.dumps(mine, indent=1).encode())
+
+
+def _same(saved: dict[str, Any], mine: dict[str, Any], directory: Path) -> None:
+    changed = sorted(name for name in saved.keys() | mine.keys() if saved.get(name) != mine.get(name))
+    if changed:
+        raise ResumeRefused(
+            f"{directory} holds rounds made with other settings ({', '.join(changed)}): "
+            "put the settings back, or give another folder, or delete this one to start over"
+        )

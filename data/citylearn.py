@@ -4,7 +4,7 @@ The data come in the wheel CityLearn 1.8.0 (MIT), phase "all" of the CityLearn c
 pip under its pinned hash and only unzipped: the package is never installed or imported. Once cached, no network is
 needed.
 
-Time. Rows carry month, hour 1-24 (the hour that ends then) and weekday 1-7 from Monday, and no year, no zone. 1 August
+Time. Rows carry month, hour 1-24 (the hour that ends then) and weekday 1-7 from Monday; no year, no zone. 1 August
 is a Monday and February has 28 days: before the challenge of 2022 that last held for 2016/17, so that year is taken.
 The local clock is taken as Pacific Standard Time all year round (the file's daylight-saving column is 0 throughout),
 so the first row, the last hour of 31 July, starts at 2016-08-01 07:00 UTC.

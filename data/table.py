@@ -7,15 +7,18 @@ home; hours cut out of it are absent.
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.atomic import write_bytes
+from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
 
 COLUMNS = ("unique_id", "ds", "y", "filled")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
-MAX_WH_PER_HOUR = 1_000_000
-"""No home draws a megawatt; a larger reading is a unit mistake."""
+MAX_WH_PER_HOUR = (1 << 17) - 1
+"""131 kWh, far above a home's fuse: more is a unit mistake, and a meter could not commit to it (`zkp.commitment`)."""
 
 
 def long_table(
@@ -92,3 +95,14 @@ def read_table(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError, pd.errors.ParserError):
         # The parser's own message may quote a cell, that is a reading.
         raise TableError(f"{path} is not a table written by Wattproof: import the readings again") from None
+
+
+def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[int, NDArray[np.int64]]:
+    """The days of which the home has all 24 hours: day -> int64 [24] Wh. Raises TableError for an unknown home."""
+    home = readings[readings["unique_id"] == unique_id]
+    if home.empty:
+        raise TableError(f"there are no readings of home {unique_id!r}")
+    days, first, count = np.unique(clock.days_of(home["ds"]), return_index=True, return_counts=True)
+    y = home["y"].to_numpy()
+    whole = count == HOURS_PER_DAY
+    return {int(day): y[at : at + HOURS_PER_DAY] for day, at in zip(days[whole], first[whole], strict=True)}

@@ -1,0 +1,146 @@
+"""The meter's word: once a day it commits to the day's 24 readings and signs the commitment (EIP-712, secp256k1).
+
+Only the commitment and the signature ever leave the home; the opening (readings and blinding) stays in its vault
+(`data.vault`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import is_address, to_checksum_address
+from eth_utils.exceptions import ValidationError as EthValidationError
+
+from data.atomic import write_bytes
+from data.errors import MeterError
+from zkp.commitment import DAY_HOURS, commit_day, random_blinding
+
+DOMAIN = {"name": "Wattproof meter", "version": "1"}
+TYPES = {
+    "DayCommitment": [
+        {"name": "household", "type": "address"},
+        {"name": "day", "type": "uint32"},
+        {"name": "commitment", "type": "bytes"},
+    ]
+}
+COMMITMENT_BYTES = 48
+SIGNATURE_BYTES = 65
+_HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
+
+
+@dataclass(frozen=True)
+class SignedDay:
+    """What the meter says in public about a day: `commitment` (48 bytes) holds the readings of `household`."""
+
+    household: str
+    day: int
+    commitment: bytes
+    signature: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """Bytes as 0x-hex."""
+        return {
+            "household": self.household,
+            "day": self.day,
+            "commitment": "0x" + self.commitment.hex(),
+            "signature": "0x" + self.signature.hex(),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "SignedDay":
+        """Inverse of `to_json`. Raises MeterError on anything else."""
+        try:
+            return cls(
+                household=to_checksum_address(content["household"]),
+                day=int(content["day"]),
+                commitment=bytes.fromhex(content["commitment"].removeprefix("0x")),
+                signature=bytes.fromhex(content["signature"].removeprefix("0x")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MeterError(f"not a signed day: {type(error).__name__} in {sorted(content)}") from None
+
+
+@dataclass(frozen=True)
+class DayOpening:
+    """What only the home knows of a day: 24 readings in Wh and the commitment's blinding. Its repr shows neither."""
+
+    readings: tuple[int, ...] = field(repr=False)
+    blinding: int = field(repr=False)
+
+
+class Meter:
+    """A meter with its signing key (32 bytes)."""
+
+    def __init__(self, private_key: bytes) -> None:
+        self._account: LocalAccount = Account.from_key(private_key)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Meter":
+        """The meter whose key is in `path` as 64 hex digits; makes one there (mode 0600) if there is none."""
+        if not path.exists():
+            write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii").strip().removeprefix("0x"))
+            return cls(key)
+        except (ValueError, EthValidationError):
+            # The library's message may quote the key.
+            raise MeterError(f"{path} does not hold a meter key: it should be 64 hexadecimal digits") from None
+
+    @property
+    def address(self) -> str:
+        """The checksummed address under which the community knows the meter."""
+        return str(self._account.address)
+
+    def __repr__(self) -> str:
+        return f"Meter({self.address})"
+
+    def sign_day(self, household: str, day: int, readings: Sequence[int]) -> tuple[SignedDay, DayOpening]:
+        """Commit to the 24 readings (Wh) of community day `day` under a fresh blinding and sign the commitment.
+
+        Raises zkp.errors.InvalidStatement for readings that cannot be committed to.
+        """
+        opening = DayOpening(tuple(int(value) for value in readings), random_blinding())
+        commitment = commit_day(day, opening.readings, opening.blinding)
+        signature = self._account.sign_message(_message(household, day, commitment)).signature
+        return SignedDay(to_checksum_address(household), day, commitment, bytes(signature)), opening
+
+
+def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
+    """Raise MeterError unless `meter_address` signed exactly this day of this household.
+
+    Only the one canonical signature passes (65 bytes r, s, v with low s and v 27 or 28), so that a record
+    cannot be altered without becoming false.
+    """
+    what = f"day {signed.day} of household {signed.household}"
+    if not is_address(signed.household) or not 0 <= signed.day < 2**32:
+        raise MeterError(f"{what}: not an address and a day number")
+    if len(signed.commitment) != COMMITMENT_BYTES or len(signed.signature) != SIGNATURE_BYTES:
+        raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes and a signature {SIGNATURE_BYTES}")
+    if int.from_bytes(signed.signature[32:64], "big") > _HALF_ORDER or signed.signature[64] not in (27, 28):
+        raise MeterError(f"{what}: the signature is not in its canonical form")
+    try:
+        message = _message(signed.household, signed.day, signed.commitment)
+        signer = Account.recover_message(message, signature=signed.signature)
+    except (BadSignature, EthValidationError, ValueError):
+        raise MeterError(f"{what}: the signature is not one of secp256k1") from None
+    if signer != to_checksum_address(meter_address):
+        raise MeterError(f"{what}: signed by {signer}, not by the household's meter {meter_address}")
+
+
+def verify_opening(signed: SignedDay, opening: DayOpening) -> None:
+    """Raise MeterError unless `opening` opens the signed commitment."""
+    if (
+        len(opening.readings) != DAY_HOURS
+        or commit_day(signed.day, opening.readings, opening.blinding) != signed.commitment
+    ):
+        raise MeterError(f"day {signed.day} of household {signed.household}: readings are not those committed to")
+
+
+def _message(household: str, day: int, commitment: bytes) -> SignableMessage:
+    content = {"household": to_checksum_address(household), "day": day, "commitment": commitment}
+    return encode_typed_data(DOMAIN, TYPES, content)

@@ -1,0 +1,85 @@
+"""The home's vault: the signed days with their openings, in a SQLite file that only its owner can read.
+
+A day is signed once. The vault refuses a second, different commitment for a day it has, because proofs about that day
+would then contradict each other.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.errors import MeterError
+from data.meter import DayOpening, SignedDay, verify_opening
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS days (
+    household TEXT NOT NULL, day INTEGER NOT NULL,
+    commitment BLOB NOT NULL, signature BLOB NOT NULL, readings BLOB NOT NULL, blinding BLOB NOT NULL,
+    PRIMARY KEY (household, day)
+) WITHOUT ROWID
+"""
+
+
+class DayVault:
+    """Openings by household and day. Every method is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the vault, making it (mode 0600) if it is not there. Raises MeterError if others may read it."""
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if path.stat().st_mode & 0o077:
+            raise MeterError(f"{path} holds readings but others may read it: chmod 600 {path}")
+        with self._transaction() as db:
+            db.execute(_SCHEMA)
+
+    def __repr__(self) -> str:
+        return f"DayVault({self.path})"
+
+    def put(self, signed: SignedDay, opening: DayOpening) -> None:
+        """Keep a day; the same again is fine. Raises MeterError for a wrong opening or a second commitment."""
+        verify_opening(signed, opening)
+        readings = b"".join(value.to_bytes(4, "big") for value in opening.readings)
+        row = (signed.household, signed.day, signed.commitment, signed.signature, readings)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO days VALUES (?, ?, ?, ?, ?, ?)", (*row, opening.blinding.to_bytes(32, "big"))
+            )
+            kept = db.execute(
+                "SELECT commitment FROM days WHERE household = ? AND day = ?", (signed.household, signed.day)
+            ).fetchone()
+            if bytes(kept[0]) != signed.commitment:
+                raise MeterError(f"day {signed.day} of household {signed.household} is already signed, differently")
+
+    def get(self, household: str, day: int) -> tuple[SignedDay, DayOpening]:
+        """A day that is kept. Raises MeterError if there is none."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT commitment, signature, readings, blinding FROM days WHERE household = ? AND day = ?",
+                (household, day),
+            ).fetchone()
+        if row is None:
+            raise MeterError(f"the vault {self.path} has no day {day} of household {household}")
+        commitment, signature, packed, blinding = (bytes(value) for value in row)
+        readings = tuple(int.from_bytes(packed[at : at + 4], "big") for at in range(0, len(packed), 4))
+        return SignedDay(household, day, commitment, signature), DayOpening(readings, int.from_bytes(blinding, "big"))
+
+    def days(self, household: str) -> list[int]:
+        """The days kept of a household, in order."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT day FROM days WHERE household = ? ORDER BY day", (household,)).fetchall()
+        return [int(day) for (day,) in rows]
+
+    def erase(self, household: str) -> int:
+        """Forget a household, overwriting its rows in the file; how many days there were."""
+        with self._transaction() as db:
+            return db.execute("DELETE FROM days WHERE household = ?", (household,)).rowcount
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            with db:
+                yield db

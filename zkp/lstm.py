@@ -29,6 +29,7 @@ from zkp.field import MODULUS, powers
 from zkp.integer_model import Ints, LayerTrace, Shape, Trace, Weights
 from zkp.lookup import Lookup, LookupGroup, Selector, SubTable, Table
 from zkp.matrix import DenseForm, EqForm, Linear, OuterForm, Term
+from zkp.relations import Relations
 from zkp.setup import ROW, ROW_BITS
 from zkp.vector import Vector, concatenate
 
@@ -499,47 +500,21 @@ def _cell_link(grid: Grid, layer: int, draw: Draw) -> Linear:
     return Linear(terms, constant % MODULUS)
 
 
-class _Sparse:
-    """Weights of one random combination of many small relations, gathered by block."""
-
-    def __init__(self, base: int) -> None:
-        self._base, self._scale = base, 1
-        self._weights: dict[str, dict[int, int]] = {}
-        self._constant = 0
-
-    def relation(self, cells: Sequence[tuple[str, int, int]], constant: int = 0) -> None:
-        """sum of coefficient * block[cell], plus the constant, is zero."""
-        for block, cell, coefficient in cells:
-            known = self._weights.setdefault(block, {})
-            known[cell] = known.get(cell, 0) + coefficient * self._scale
-        self._constant += constant * self._scale
-        self._scale = self._scale * self._base % MODULUS
-
-    def linear(self) -> Linear:
-        terms = []
-        for block, cells in self._weights.items():
-            dense = [0] * (max(cells) + 1)
-            for cell, weight in cells.items():
-                dense[cell] = weight
-            terms.append(Term(block, 1, DenseForm(Vector.from_ints(dense))))
-        return Linear(tuple(terms), self._constant % MODULUS)
-
-
 def _aux_link(grid: Grid, days: Sequence[int], base: int) -> Linear:
-    sparse = _Sparse(base)
+    relations = Relations(base)
     for b, day in enumerate(days):
         row = b * STRIDE
         scale, multiplier = row + SCALE_ROW, row + MULTIPLIER_ROW
         for i, slot in enumerate(window_slots(day)):
-            sparse.relation([("p", row + i, 1), (f"window {b}", slot, -1)])
-            sparse.relation([("q", row + i, 1), ("p", scale, -1)])
-        sparse.relation([("p", multiplier, 1), ("p", scale, -1)])
+            relations.add([("p", row + i, 1), (f"window {b}", slot, -1)])
+            relations.add([("q", row + i, 1), ("p", scale, -1)])
+        relations.add([("p", multiplier, 1), ("p", scale, -1)])
         readings = [("p", row + i, -1) for i in range(model.HISTORY)]
-        sparse.relation([("q", scale, 1), *readings], -model.SCALE_FLOOR_WH)
+        relations.add([("q", scale, 1), *readings], -model.SCALE_FLOOR_WH)
         for k in range(model.HOURS):
             here, output = row + FORECAST_ROW + k, row + OUTPUT_ROW + k
-            sparse.relation([("q", here, 1), ("q", scale, -1)])
-            sparse.relation([("p", here, 1), ("u0", output, -1), ("u2", output, -_WIDE_SCALE)])
+            relations.add([("q", here, 1), ("q", scale, -1)])
+            relations.add([("p", here, 1), ("u0", output, -1), ("u2", output, -_WIDE_SCALE)])
             limbs = [("u0", here, -1), ("u2", here, -_WIDE_SCALE), ("v1", here, -(_WIDE_SCALE**2))]
-            sparse.relation([(f"forecast {b}", k, 1), *limbs], model.FORECAST_OFFSET)
-    return sparse.linear()
+            relations.add([(f"forecast {b}", k, 1), *limbs], model.FORECAST_OFFSET)
+    return relations.linear()

@@ -1,0 +1,82 @@
+"""Public features of hours and days: the calendar and the weather feed, the same for every home, all in [-2, 2].
+
+At the origin of a forecast the weather up to it is known, and for the day ahead the weather service's 24-hour
+predictions, one made in each of the 24 hours before the origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.day import DayClock
+from data.errors import TableError
+
+FloatArray = NDArray[np.float32]
+
+STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead",
+                 "sun ahead", "warming")  # fmt: skip
+DAY_FEATURES = 24 + 7 + 2
+"""Of a forecast day: 24 predicted temperatures, the weekday one-hot, sine and cosine of the season."""
+
+_WARM, _WARM_SPAN = 18.0, 12.0  # °C: around the comfort temperature, where heating and cooling meet
+_SUN_SPAN = 500.0  # W/m²
+_WEEK, _YEAR = 7, 365.25
+_THURSDAY = 3  # weekday of 1970-01-01
+
+
+@dataclass(frozen=True)
+class PublicFeatures:
+    """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 7], `ahead` [n] temperature."""
+
+    first_hour: int
+    steps: FloatArray
+    ahead: FloatArray
+    clock: DayClock
+
+    def window(self, day: int, steps: int) -> tuple[FloatArray, FloatArray]:
+        """Step features [steps, 7] of the hours before the origin of `day`, and day features [33].
+
+        Raises TableError when the weather table does not reach that far.
+        """
+        origin = day * 24 + self.clock.start_hour_utc - self.first_hour
+        if origin < max(steps, 24) or origin > len(self.steps):
+            raise TableError(f"the weather table does not cover the {max(steps, 24)} hours before day {day}")
+        return self.steps[origin - steps : origin], np.concatenate([self.ahead[origin - 24 : origin], _calendar(day)])
+
+
+def public_features(weather: pd.DataFrame, clock: DayClock) -> PublicFeatures:
+    """Features of a weather table (`data.citylearn.Community.weather`).
+
+    Raises TableError when its hours are not contiguous.
+    """
+    ds = pd.DatetimeIndex(weather["ds"])
+    hours = ds.tz_convert("UTC").as_unit("ns").asi8 // 3_600_000_000_000
+    if len(hours) == 0 or not np.array_equal(np.diff(hours), np.ones(len(hours) - 1)):
+        raise TableError("the weather table must have one row for every hour, without gaps")
+    hour_of_day = clock.hours_of(ds)
+    angle = 2 * np.pi * hour_of_day / 24
+    day_ahead = clock.days_of(ds) + 1
+    weekend = np.isin((day_ahead + _THURSDAY) % _WEEK, (5, 6))
+    now = _scaled_temperature(weather["temperature"])
+    ahead = _scaled_temperature(weather["temperature_24h"])
+    sun = np.clip(weather["direct_solar_24h"].to_numpy(dtype=np.float64) / _SUN_SPAN, 0, 2)
+    columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun, np.clip(ahead - now, -2, 2)]
+    return PublicFeatures(
+        int(hours[0]), np.stack(columns, axis=1).astype(np.float32), ahead.astype(np.float32), clock
+    )
+
+
+def _scaled_temperature(celsius: pd.Series[float]) -> NDArray[np.float64]:
+    values = (celsius.to_numpy(dtype=np.float64) - _WARM) / _WARM_SPAN
+    return np.asarray(np.clip(values, -2, 2))
+
+
+def _calendar(day: int) -> FloatArray:
+    weekday = np.zeros(_WEEK, dtype=np.float32)
+    weekday[(day + _THURSDAY) % _WEEK] = 1
+    season = 2 * np.pi * (day % _YEAR) / _YEAR
+    return np.concatenate([weekday, np.array([np.sin(season), np.cos(season)], dtype=np.float32)])

@@ -1,0 +1,34 @@
+"""The `forecasting:` part of community.yaml: the model's sizes and how it is trained."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelSettings(BaseModel):
+    """Sizes of the forecaster. Larger ones forecast little better and take longer to prove."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=24, ge=24, le=168, description="hours that the LSTM reads (the lags see 168 always)")
+    hidden: int = Field(default=32, ge=4, le=64, description="hidden units of each LSTM layer")
+    layers: int = Field(default=1, ge=1, le=2)
+
+
+class ForecastingSettings(BaseModel):
+    """The model, the split of the year, and the loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelSettings = ModelSettings()
+    train_share: float = Field(default=0.7, gt=0, lt=1, description="first part of the hours: training")
+    test_share: float = Field(
+        default=0.2, gt=0, lt=1, description="last part of the hours: test; between: validation"
+    )
+    huber: float = Field(
+        default=1.0, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
+    )
+    personal_epochs: int = Field(default=6, ge=0, description="epochs of the personal head; 0 for none")
+    personal_rate: float = Field(default=3e-4, gt=0)
+    personal_decay: float = Field(default=1.0, ge=0, description="pull of the personal head towards zero")
+    seed: int = 7

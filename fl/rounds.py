@@ -91,7 +91,16 @@ def gather_scores(
 
 
 class Rounds:
-    """Runs the rounds of one federation, from the last saved round on."""
+    """Runs the rounds of one federation, from the last saved round on.
+
+    Args:
+        identify: how nodes get their homes' names; by asking them where nothing else is given.
+        gather: how a round's updates are collected; each home's own by default.
+        combine: how updates become one model; the weighted mean by default.
+        project: puts a new global model back where it may be (see `task.projection`).
+        on_round: told of each saved round.
+        extra: further figures for the report of a round, such as the privacy spent so far.
+    """
 
     def __init__(
         self,
@@ -101,6 +110,7 @@ class Rounds:
         identify: Identify | None = None,
         gather: Gather = gather_updates,
         combine: Combine | None = None,
+        project: Callable[[Weights], Weights] | None = None,
         on_round: OnRound | None = None,
         extra: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
@@ -109,6 +119,7 @@ class Rounds:
         self.identify = identify or ask_names()
         self.gather = gather
         self.combine = combine or mean(settings.strategy.weighting)
+        self.project = project or (lambda weights: weights)
         self.on_round = on_round or (lambda round, weights, report: None)
         self.extra = extra or (lambda round: {})
         self._names: dict[int, str] = {}
@@ -159,7 +170,7 @@ class Rounds:
                 f"{self.settings.min_homes} are needed, and {self.settings.attempts} attempts were made; "
                 f"the last reasons: {_reasons(gathered.left_out)}"
             )
-        weights = step(start, self.combine(gathered.updates, start))
+        weights = self.project(step(start, self.combine(gathered.updates, start)))
         report = self._report(grid, number, asked, gathered, weights, started)
         _log.info("round done", extra={"round": number, "loss": report.train_loss, "homes": len(gathered.updates)})
         return weights, report
@@ -261,8 +272,9 @@ def _metrics(content: RecordDict) -> dict[str, float]:
 
 
 def _weighted_loss(homes: dict[str, dict[str, float]]) -> float | None:
-    total = sum(metrics[EXAMPLES] for metrics in homes.values())
-    return sum(metrics["loss"] * metrics[EXAMPLES] for metrics in homes.values()) / total if total else None
+    scored = [metrics for metrics in homes.values() if "loss" in metrics]
+    total = sum(metrics[EXAMPLES] for metrics in scored)
+    return sum(metrics["loss"] * metrics[EXAMPLES] for metrics in scored) / total if total else None
 
 
 def _reasons(left_out: dict[str, str]) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from flwr.app import Context
 from flwr.clientapp.typing import Mod
 
+from data.windows import Windows
 from fl.client_app import Learner, make_client_app
 from fl.errors import FederationError
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
 from fl.store import RoundStore
+from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights
+from forecasting.model import ModelShape
+from forecasting.settings import ForecastingSettings
 
 OpenHome = Callable[[str], Learner]
 
@@ -55,6 +61,36 @@ def run_simulation(
     if saved is None or saved.round < settings.rounds:
         raise FederationError("the simulation ended before its last round; see the log above")
     return saved.weights
+
+
+def simulate_community(
+    federation: FederationSettings,
+    forecasting: ForecastingSettings,
+    train: Windows,
+    validation: Windows,
+    directory: Path,
+    *,
+    on_round: OnRound | None = None,
+) -> Weights:
+    """Train the community's forecaster on the windows of its homes, each seen by its own client only.
+
+    Args:
+        train, validation: windows of all homes; a home's files lie under `directory`/homes while this runs.
+        directory: `directory`/rounds keeps the rounds; training goes on from the last of them.
+
+    Returns the global model after the last round. Raises as `run_simulation` does.
+    """
+    shape = ModelShape.of(forecasting.model)
+    store = RoundStore(directory / "rounds")
+    rounds = Rounds(federation, store, project=projection(shape), on_round=on_round)
+    homes_dir = (directory / "homes").absolute()
+    try:
+        homes = write_homes(homes_dir, train, validation)
+        open_home = HomeFolder(homes_dir, shape, forecasting.huber)
+        initial = initial_weights(shape, federation.seed)
+        return run_simulation(federation, homes, open_home, initial, store, rounds=rounds)
+    finally:
+        shutil.rmtree(homes_dir, ignore_errors=True)
 
 
 def _simulate(

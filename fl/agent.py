@@ -1,0 +1,107 @@
+"""The household agent: a Flower SuperNode in one process on the gateway, with the home's data and its ClientApp."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.app.user_config import UserConfig
+from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import Mod
+from flwr.common.constant import ErrorCode
+
+from fl.client_app import Learner, make_client_app
+from fl.fleet import FleetLine, LineDown
+from fl.keys import KeyFolder, load_agent_key, load_authority
+from fl.settings import DeploymentSettings
+from fl.telemetry import AgentMetrics
+
+_log = logging.getLogger(__name__)
+
+
+def run_agent(
+    settings: DeploymentSettings,
+    learner: Learner,
+    *,
+    mods: Sequence[Mod] = (),
+    metrics: AgentMetrics | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve the home's share of every training until `stop` is set (by default: SIGTERM or SIGINT).
+
+    The agent waits for a coordinator that is away, and registers again with one that has restarted.
+
+    Args:
+        learner: the home and its data; nothing of it leaves but what `client_app` sends.
+        metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
+
+    Raises KeysError if the home's key or the community's certificate is not in `keys_dir`.
+    """
+    stop = stop or stop_on_signals()
+    metrics = metrics or AgentMetrics(learner.home)
+    authority = None if settings.insecure else load_authority(settings.keys_dir)
+    key = (
+        ec.generate_private_key(ec.SECP384R1())
+        if settings.insecure
+        else load_agent_key(KeyFolder(settings.keys_dir).agent_key(learner.home))
+    )
+    line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
+    app = make_client_app(lambda context: learner, mods)
+    with metrics.serve(settings.agent_metrics_port):
+        try:
+            while not stop.is_set() and line.connect():
+                _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
+                metrics.connected.set(1)
+                _serve(line, app, metrics, settings.poll_s, stop)
+                metrics.connected.set(0)
+        finally:
+            stop.set()
+            line.close()
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. Call it from the main thread."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float, stop: threading.Event) -> None:
+    """Answer messages until the line is down or the agent is stopped."""
+    while not stop.is_set():
+        try:
+            message = line.receive()
+            if message is None:
+                stop.wait(poll_s)
+                continue
+            started = time.perf_counter()
+            reply = _answer(app, message, line.node_id)
+            seconds = time.perf_counter() - started
+            line.send(reply, seconds)
+            metrics.answered(message, reply, seconds, line.bytes_in, line.bytes_out)
+        except LineDown as down:
+            _log.warning("line to the coordinator lost", extra={"reason": str(down)})
+            return
+
+
+def _answer(app: ClientApp, message: Message, node_id: int) -> Message:
+    context = Context(
+        run_id=message.metadata.run_id,
+        node_id=node_id,
+        node_config=UserConfig(),
+        state=RecordDict(),
+        run_config=UserConfig(),
+    )
+    try:
+        return app(message=message, context=context)
+    except Exception as problem:  # noqa: BLE001 - whatever fails here fails this message, not the agent
+        # The text of an exception may quote the home's data: it stays here, the coordinator gets its kind.
+        _log.exception("message failed", extra={"type": message.metadata.message_type})
+        error = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=type(problem).__name__)
+        return Message(error, reply_to=message)

@@ -1,0 +1,55 @@
+"""The coordinator as a process: the link to the agents, and the ServerApp that trains over it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from flwr.app import Context, RecordDict
+from flwr.app.user_config import UserConfig
+from flwr.serverapp import Grid, ServerApp
+
+from fl.keys import check_coordinator, load_agent_list
+from fl.link import Link
+from fl.rounds import Identify, ask_names
+from fl.settings import DeploymentSettings
+
+_log = logging.getLogger(__name__)
+
+
+def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
+    """Serve the agents and run `app` (see `server_app.make_server_app`) to its end.
+
+    A killed coordinator is started again the same way: agents reconnect by themselves and training resumes from the
+    last saved round. Raises KeysError, or FederationError of the port or of the training.
+    """
+    agents = None if settings.insecure else load_agent_list(settings.keys_dir)
+    keys = None if settings.insecure else check_coordinator(settings.keys_dir)
+    if settings.insecure:
+        _log.warning("no TLS and no authentication: any process on this machine can join or listen")
+    link = Link(agents)
+    certificate, key = (keys.coordinator, keys.coordinator_key) if keys else (None, None)
+    with link.serve(settings.bind, settings.port, certificate, key), link.run() as grid:
+        _log.info(
+            "coordinator ready",
+            extra={
+                "address": f"{settings.bind}:{settings.port}",
+                "homes": len(agents or {}),
+                "tls": keys is not None,
+            },
+        )
+        context = Context(
+            run_id=grid.run.run_id, node_id=0, node_config=UserConfig(), state=RecordDict(), run_config=UserConfig()
+        )
+        app(grid=grid, context=context)
+    _log.info("training finished")
+
+
+def identify_by_key(settings: DeploymentSettings) -> Identify:
+    """How the coordinator names nodes: by the key they signed with; by asking them where there are no keys."""
+    return ask_names() if settings.insecure else _registered_names
+
+
+def _registered_names(grid: Grid, nodes: Sequence[int]) -> dict[int, str]:
+    wanted = set(nodes)
+    return {node.node_id: node.name for node in grid.get_nodes() if node.node_id in wanted and node.name}

@@ -1,0 +1,203 @@
+"""An agent's line to the coordinator: Flower's Fleet protocol over HTTPS, kept up through restarts on either side.
+
+The line speaks with Flower's own client (`FleetHttpClient`, node authentication, object transfer). What it leaves out
+is the app bundle: an agent runs the ClientApp installed with it, never code the coordinator sends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import Message
+from flwr.app.message import remove_content_from_message
+from flwr.common.serde import message_to_proto
+from flwr.proto.fleet_pb2 import (
+    ActivateNodeRequest,
+    DeactivateNodeRequest,
+    PullMessagesRequest,
+    PushMessagesRequest,
+    RegisterNodeFleetRequest,
+)
+from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.node_pb2 import Node
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_confirm_message_received_fn_protobuf,
+    make_pull_object_fn_protobuf,
+    make_push_object_fn_protobuf,
+)
+from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree, push_objects
+from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
+from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+_log = logging.getLogger(__name__)
+_RETRY_S = (0.5, 1, 2, 4, 8, 15)  # then every 15 s: a coordinator may be away for days
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
+
+
+class LineDown(Exception):
+    """The coordinator can't be reached, or doesn't know this agent (any more)."""
+
+
+class FleetLine:
+    """One agent's registration with the coordinator, and the messages that come and go over it."""
+
+    def __init__(
+        self,
+        address: str,
+        key: ec.EllipticCurvePrivateKey,
+        authority: bytes | None,
+        heartbeat_s: float,
+        stop: threading.Event,
+    ) -> None:
+        """`authority`: PEM certificate the coordinator's is signed by; None speaks plain HTTP and self-registers."""
+        self._public = public_key_to_bytes(key.public_key())
+        self._client = FleetHttpClient.from_server_address(
+            address,
+            insecure=authority is None,
+            root_certificates=authority,
+            interceptors=[
+                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+                NodeAuthHttpInterceptor(key, key.public_key()),
+            ],
+        )
+        self._self_registers = authority is None
+        self._heartbeat_s = heartbeat_s
+        self._stop = stop
+        self._node: Node | None = None
+        self._beating: threading.Thread | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    @property
+    def node_id(self) -> int:
+        """The coordinator's number for this agent; 0 while there is none."""
+        return 0 if self._node is None else int(self._node.node_id)
+
+    def connect(self) -> bool:
+        """Announce this agent, for as long as it takes. False if it was stopped meanwhile."""
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                if self._self_registers and attempt == 0:
+                    self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public))
+                request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
+                self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
+            except LineDown as down:
+                level = logging.WARNING if attempt == 0 else logging.DEBUG
+                _log.log(level, "no line to the coordinator yet", extra={"reason": str(down)})
+                self._stop.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+                attempt += 1
+            else:
+                self._beat()
+                return True
+        return False
+
+    def receive(self) -> Message | None:
+        """The next message with its content, or None if there is none. Raises LineDown."""
+        node = self._registered()
+        answer = self._call(self._client.PullMessages, PullMessagesRequest(node=node))
+        if not answer.messages_list:
+            return None
+        run_id, tree = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
+        try:
+            message = pull_and_inflate_object_from_tree(
+                tree,
+                self._count_in(make_pull_object_fn_protobuf(self._client.PullObject, node, run_id)),
+                make_confirm_message_received_fn_protobuf(self._client.ConfirmMessageReceived, node, run_id),
+                return_type=Message,
+            )
+        except httpx.HTTPError as problem:
+            raise LineDown(_reason(problem)) from problem
+        message.metadata.__dict__["_message_id"] = tree.object_id
+        return message
+
+    def send(self, reply: Message, seconds: float) -> None:
+        """Send a reply and its content; `seconds` is how long the app took. Raises LineDown."""
+        node, run_id = self._registered(), reply.metadata.run_id
+        reply.metadata.__dict__["_message_id"] = reply.object_id
+        with no_object_id_recompute():
+            request = PushMessagesRequest(
+                node=node,
+                messages_list=[message_to_proto(remove_content_from_message(reply))],
+                message_object_trees=[get_object_tree(reply)],
+                clientapp_runtime_list=[seconds],
+            )
+            answer = self._call(self._client.PushMessages, request)
+            push = make_push_object_fn_protobuf(self._client.PushObject, node, run_id, answer.session_id)
+            try:
+                push_objects(
+                    get_all_nested_objects(reply),
+                    self._count_out(push),
+                    object_ids_to_push=set(answer.objects_to_push),
+                )
+            except httpx.HTTPError as problem:
+                raise LineDown(_reason(problem)) from problem
+
+    def close(self) -> None:
+        """Say goodbye if the coordinator is there to hear it. The line's `stop` must be set."""
+        if self._beating is not None:
+            self._beating.join()
+        if self._node is not None:
+            try:
+                self._call(self._client.DeactivateNode, DeactivateNodeRequest(node_id=self._node.node_id))
+            except LineDown as down:
+                _log.debug("left without a goodbye", extra={"reason": str(down)})
+
+    def _registered(self) -> Node:
+        if self._node is None:
+            raise LineDown("not connected")
+        return self._node
+
+    def _beat(self) -> None:
+        if self._beating is None:
+            self._beating = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
+            self._beating.start()
+
+    def _keep_beating(self) -> None:
+        """Flower counts a node as gone when it is silent for two intervals; two beats an interval leave room."""
+        while not self._stop.wait(self._heartbeat_s / 2):
+            request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=self._heartbeat_s)
+            try:
+                self._call(self._client.SendNodeHeartbeat, request)
+            except LineDown as down:
+                _log.debug("heartbeat not heard", extra={"reason": str(down)})
+
+    def _call(self, method: Callable[[_Request], _Answer], request: _Request) -> _Answer:
+        try:
+            return method(request)
+        except httpx.HTTPError as problem:
+            raise LineDown(_reason(problem)) from problem
+
+    def _count_in(self, pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
+        def counted(object_id: str) -> bytes:
+            content = pull(object_id)
+            self.bytes_in += len(content)
+            return content
+
+        return counted
+
+    def _count_out(self, push: Callable[[str, bytes], None]) -> Callable[[str, bytes], None]:
+        def counted(object_id: str, content: bytes) -> None:
+            push(object_id, content)
+            self.bytes_out += len(content)
+
+        return counted
+
+
+def _reason(problem: httpx.HTTPError) -> str:
+    if isinstance(problem, httpx.HTTPStatusError):
+        return f"the coordinator answered {problem.response.status_code}"
+    return f"{type(problem).__name__}: {problem}"

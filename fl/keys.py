@@ -1,0 +1,244 @@
+"""Keys and certificates of a deployment: the coordinator's TLS certificate and each agent's signing key.
+
+    keys/authority.key      signs the coordinator's certificate; needed only to make another one
+    keys/authority.pem      goes to every agent: what it trusts
+    keys/coordinator.key    stays with the coordinator
+    keys/coordinator.pem    names the hosts agents may reach the coordinator by
+    keys/agents/HOME.key    goes to that home's gateway, nowhere else (0600)
+    keys/agents/HOME.pub    the coordinator's list of who may join; delete one to lock a home out
+
+A gateway may make its own pair and hand over only HOME.pub. Keys are on NIST P-384, Flower's own choice for nodes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import re
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from data import atomic
+from fl.errors import KeysError
+
+_YEARS = 5
+_HOME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NEW = "make it with `wattproof keys`"
+
+
+@dataclass(frozen=True)
+class KeyFolder:
+    """Where the keys of a deployment lie."""
+
+    directory: Path
+
+    @property
+    def authority_key(self) -> Path:
+        return self.directory / "authority.key"
+
+    @property
+    def authority(self) -> Path:
+        return self.directory / "authority.pem"
+
+    @property
+    def coordinator_key(self) -> Path:
+        return self.directory / "coordinator.key"
+
+    @property
+    def coordinator(self) -> Path:
+        return self.directory / "coordinator.pem"
+
+    def agent_key(self, home: str) -> Path:
+        return self.directory / "agents" / f"{_checked(home)}.key"
+
+    def agent_public(self, home: str) -> Path:
+        return self.directory / "agents" / f"{_checked(home)}.pub"
+
+
+def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> list[Path]:
+    """Make what is missing of a deployment's keys; nothing that exists is overwritten.
+
+    Args:
+        hosts: names and addresses of the coordinator (the certificate's subject alternative names).
+        homes: `unique_id`s of the homes to make agent keys for.
+
+    Returns the files made. Raises KeysError for a home whose name can't be a file name, or for no hosts.
+    """
+    if not hosts:
+        raise KeysError("hosts: name at least one host that agents reach the coordinator by")
+    folder = KeyFolder(directory)
+    made: list[Path] = []
+    if not folder.authority.exists():
+        made += _make_authority(folder)
+    if not folder.coordinator.exists():
+        made += _make_coordinator(folder, hosts)
+    for home in homes:
+        if not folder.agent_public(home).exists():
+            made += make_agent_key(directory, home)
+    return made
+
+
+def make_agent_key(directory: Path, home: str) -> list[Path]:
+    """Make one home's pair; a gateway can do this for itself and hand over the .pub. The files made."""
+    folder = KeyFolder(directory)
+    key = _new_key(folder.agent_key(home))
+    atomic.write_bytes(folder.agent_public(home), _public_pem(key))
+    return [folder.agent_key(home), folder.agent_public(home)]
+
+
+def load_agent_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """An agent's private key. Raises KeysError if it is missing or is no P-384 key in PEM."""
+    key = _load_key(path)
+    if not isinstance(key.curve, ec.SECP384R1):
+        raise KeysError(f"{path} is a key on {key.curve.name}, agents use P-384: {_NEW}")
+    return key
+
+
+def load_agent_list(directory: Path) -> dict[str, bytes]:
+    """Home -> public key (PEM as Flower compares it) of the homes that may join. KeysError if there are none."""
+    listed = {}
+    for path in sorted((directory / "agents").glob("*.pub")):
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except ValueError as problem:
+            raise KeysError(f"{path} is not a public key in PEM: have the home send it again") from problem
+        listed[path.stem] = key.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    if not listed:
+        raise KeysError(f"{directory / 'agents'} lists no home (HOME.pub): {_NEW}")
+    return listed
+
+
+def load_authority(directory: Path) -> bytes:
+    """The certificate agents trust (PEM). Raises KeysError if it is missing or is no certificate."""
+    path = KeyFolder(directory).authority
+    try:
+        content = path.read_bytes()
+        x509.load_pem_x509_certificate(content)
+    except FileNotFoundError as problem:
+        raise KeysError(f"{path} is missing: copy it from the coordinator's keys, or {_NEW}") from problem
+    except ValueError as problem:
+        raise KeysError(f"{path} is not a certificate in PEM: copy it again from the coordinator") from problem
+    return content
+
+
+def check_coordinator(directory: Path) -> KeyFolder:
+    """The folder, once certificate and key are known to be a pair (KeysError otherwise)."""
+    folder = KeyFolder(directory)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(folder.coordinator, folder.coordinator_key)
+    except FileNotFoundError as problem:
+        raise KeysError(f"{directory} has no coordinator.pem and coordinator.key: {_NEW}") from problem
+    except ssl.SSLError as problem:
+        raise KeysError(f"{folder.coordinator} and its key are not a pair: delete both and {_NEW}") from problem
+    return folder
+
+
+def _make_authority(folder: KeyFolder) -> list[Path]:
+    key = _new_key(folder.authority_key)
+    name = _name("Wattproof community authority")
+    certificate = (
+        _certificate(name, name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA384())
+    )
+    atomic.write_bytes(folder.authority, certificate.public_bytes(serialization.Encoding.PEM))
+    return [folder.authority_key, folder.authority]
+
+
+def _make_coordinator(folder: KeyFolder, hosts: Sequence[str]) -> list[Path]:
+    authority = x509.load_pem_x509_certificate(load_authority(folder.directory))
+    signer = _load_key(folder.authority_key)
+    key = _new_key(folder.coordinator_key)
+    certificate = (
+        _certificate(_name("Wattproof coordinator"), authority.subject, key.public_key())
+        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA384())
+    )
+    atomic.write_bytes(folder.coordinator, certificate.public_bytes(serialization.Encoding.PEM))
+    return [folder.coordinator_key, folder.coordinator]
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))  # a gateway's clock may be behind
+        .not_valid_after(now + datetime.timedelta(days=365 * _YEARS))
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = ec.generate_private_key(ec.SECP384R1())
+    content = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    atomic.write_bytes(path, content, private=True)
+    return key
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as problem:
+        raise KeysError(f"{path} is missing: {_NEW}") from problem
+    except (ValueError, TypeError) as problem:
+        # `from None`: the parser's own words may quote the file.
+        raise KeysError(f"{path} is not an unencrypted private key in PEM ({type(problem).__name__})") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeysError(f"{path} is not an elliptic curve key: {_NEW}")
+    return key
+
+
+def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _checked(home: str) -> str:
+    if not _HOME.fullmatch(home):
+        raise KeysError(f"home {home!r}: a name of letters, digits, dot, dash and underscore, at most 64")
+    return home

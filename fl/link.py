@@ -1,0 +1,219 @@
+"""The coordinator's end of the network: Flower's Fleet API on one port, and a Grid over the state behind it.
+
+Only the Fleet API is served. Flower's SuperLink also offers a Control API (start and stop runs, register nodes) and a
+Runtime API on the same port; here both stay off the network, so that all a stranger can reach is the node
+authentication. The ServerApp runs in this process and reads the same state directly.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from flwr.app import Message, RecordDict
+from flwr.app.message import remove_content_from_message
+from flwr.app.user_config import UserConfig
+from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, SubStatus
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.server.superlink.linkstate import LinkState, LinkStateFactory
+from flwr.serverapp import Grid
+from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID, TaskType
+from flwr.supercore.error import http_error_translator
+from flwr.supercore.heartbeat import HeartbeatSender
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    iterate_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.object_store import NoObjectInStoreError, ObjectStoreFactory
+from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.superlink.federation import NoOpFederationManager
+from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
+from flwr.superlink.routers.fleet.router import router as fleet_router
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from fl.errors import FederationError
+
+_POLL_S = 0.1
+
+
+class Link:
+    """The state of one SuperLink, in memory: nodes, runs, messages and their objects.
+
+    Nothing in it needs to outlive the process. Agents that find the coordinator restarted register again by their
+    keys, and training resumes from the saved rounds.
+    """
+
+    def __init__(self, agents: dict[str, bytes] | None) -> None:
+        """`agents`: home -> public key (PEM) of those that may join; None lets any node register itself."""
+        self._factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
+        self.state: LinkState = self._factory.state()
+        self.authenticates = agents is not None
+        for home, public in (agents or {}).items():
+            self.state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, public, 0, name=home)
+
+    def app(self) -> FastAPI:
+        """The Fleet API as Flower's SuperLink serves it, alone."""
+        app = FastAPI(
+            title="Wattproof coordinator",
+            openapi_url=None,
+            middleware=[
+                Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
+                Middleware(ProtobufTranslationMiddleware),
+                Middleware(NodeAuthMiddleware),
+            ],
+        )
+        app.state.linkstate_factory = self._factory
+        app.state.enable_supernode_auth = self.authenticates
+        app.include_router(fleet_router)
+        return app
+
+    @contextmanager
+    def serve(self, bind: str, port: int, certificate: Path | None, key: Path | None) -> Iterator[None]:
+        """Serve the Fleet API in a thread while the block runs. FederationError if the port can't be had."""
+        config = uvicorn.Config(
+            self.app(), host=bind, port=port, ssl_certfile=certificate, ssl_keyfile=key, log_config=None,
+            access_log=False, timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        # `Server.run` exits the process when the port is taken; in a thread that is only the thread's end.
+        thread = threading.Thread(target=server.run, name="fleet-api", daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.05)
+        if not server.started:
+            raise FederationError(f"{bind}:{port} can't be listened on: is another coordinator running?")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    @contextmanager
+    def run(self) -> Iterator[LinkGrid]:
+        """One run of training: the Grid to it. Replies are taken while the block runs."""
+        run_id = self.state.create_run(
+            fab_id=None, fab_version=None, fab_hash=None, override_config=UserConfig(),
+            federation_id=NOOP_FEDERATION_ID, federation_config=None, flwr_aid=NOOP_FLWR_AID,
+            primary_task_type=TaskType.SERVER_APP,
+        )  # fmt: skip
+        run = self._info(run_id)
+        task_id = run.primary_task_id
+        if task_id is None or self.state.claim_task(task_id) is None or not self.state.activate_task(task_id):
+            raise FederationError("Flower's link state did not start the run")
+        TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = task_id, run_id, SUPERLINK_NODE_ID
+        heartbeat = HeartbeatSender(lambda: self.state.acknowledge_task_heartbeat(task_id))
+        heartbeat.start()
+        status = SubStatus.FAILED
+        try:
+            yield LinkGrid(self.state, self._info(run_id))
+            status = SubStatus.COMPLETED
+        finally:
+            heartbeat.stop()
+            self.state.finish_task(task_id, status, "")
+
+    def _info(self, run_id: int) -> Run:
+        return self.state.get_run_info(run_ids=[run_id])[0]
+
+
+class LinkGrid(Grid):
+    """Flower's Grid straight over the link state: no second hop, and replies are seen as they arrive."""
+
+    def __init__(self, state: LinkState, run: Run) -> None:
+        self._state = state
+        self._run = run
+
+    def set_run(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        return self._run
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> Iterable[int]:
+        return self._state.get_nodes(self._run.run_id)
+
+    def get_nodes(self) -> Iterable[NodeInfo]:
+        return self._state.get_node_info(node_ids=list(self.get_node_ids()))
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        session = self._state.start_session(self._run.run_id)
+        sent = []
+        with no_object_id_recompute():
+            for message in messages:
+                message.metadata.__dict__["_message_id"] = message.object_id
+                stored, missing = self._state.store_message_and_object_tree(
+                    remove_content_from_message(message), get_object_tree(message), session
+                )
+                objects = get_all_nested_objects(message)
+                for object_id in missing:
+                    self._state.store_object(self._run.run_id, session, object_id, objects[object_id].deflate())
+                if stored:
+                    sent.append(message.metadata.message_id)
+        return sent
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Replies that have begun to arrive; their content may still be on its way (see `_complete`)."""
+        wanted = set(message_ids)
+        return self._state.get_message_res(message_ids=wanted, run_id=self._run.run_id) if wanted else []
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """The replies complete within `timeout` seconds. What is still open then is withdrawn."""
+        waiting = set(self.push_messages(messages))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        arriving: list[Message] = []
+        complete: list[Message] = []
+        while True:
+            begun = list(self.pull_messages(waiting))
+            waiting -= {reply.metadata.reply_to_message_id for reply in begun}
+            still: list[Message] = []
+            for reply in arriving + begun:
+                whole = self._complete(reply)
+                (still if whole is None else complete).append(whole or reply)
+            arriving = still
+            if not (waiting or arriving) or (deadline is not None and time.monotonic() > deadline):
+                break
+            time.sleep(_POLL_S)
+        self._forget(waiting | {reply.metadata.reply_to_message_id for reply in arriving})
+        return complete
+
+    def _complete(self, reply: Message) -> Message | None:
+        """The reply with its content once all of it has been uploaded, else None."""
+        message_id = reply.metadata.message_id
+        try:
+            tree = self._state.object_store.get_object_tree(message_id)
+        except NoObjectInStoreError:
+            return None  # the upload was given up half-way
+        contents = {}
+        for node in iterate_object_tree(tree):
+            content = self._state.get_object(self._run.run_id, node.object_id)
+            if not content:
+                return None
+            contents[node.object_id] = content
+        message = inflate_object_from_contents(message_id, contents)
+        if not isinstance(message, Message):
+            raise FederationError(f"reply {message_id} is a {type(message).__name__}, not a message")
+        message.metadata.__dict__["_message_id"] = message_id
+        self._state.object_store.delete(message_id)
+        self._forget({reply.metadata.reply_to_message_id})
+        return message
+
+    def _forget(self, message_ids: set[str]) -> None:
+        for message_id in message_ids:
+            self._state.object_store.delete(message_id)
+        self._state.delete_messages(message_ids)

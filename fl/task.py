@@ -1,0 +1,134 @@
+"""Model and data of a home, beside the thin apps: the home's windows, training, and scores.
+
+A home's windows rest in one .npz of its own. In a simulation that is a file for each home in one folder, opened by
+whichever worker is asked to play the home; on a gateway it is what the agent holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.windows import Windows
+from fl.client_app import LocalPlan
+from fl.weights import Weights, from_state_dict, load, save, to_state_dict
+from forecasting.model import LoadForecaster, ModelShape
+from forecasting.training import evaluate_loss, forecast, train_epochs
+
+
+@dataclass(frozen=True, repr=False)
+class HomeLearner:
+    """One home, able to train the community's model on its own days and to score it (a `client_app.Learner`).
+
+    Its repr shows nothing of the readings.
+    """
+
+    home: str
+    train: Windows
+    validation: Windows
+    shape: ModelShape
+    huber: float
+
+    def __repr__(self) -> str:
+        return f"HomeLearner({self.home!r}, {self.examples} days)"
+
+    @property
+    def examples(self) -> int:
+        return len(self.train)
+
+    def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+        """Train from `weights` on the home's days; `loss` is the last epoch's mean. Same plan, same weights."""
+        model = self._model(weights)
+        loss = train_epochs(
+            model,
+            self.train,
+            epochs=plan.epochs,
+            learning_rate=plan.learning_rate,
+            batch=plan.batch_days,
+            huber=self.huber,
+            seed=_seed(plan.seed, plan.round, self.home),
+            proximal_mu=plan.proximal_mu,
+        )
+        return from_state_dict(model.state_dict()), {"loss": loss}
+
+    def evaluate(self, weights: Weights) -> dict[str, float]:
+        """`loss`, and `nmae`: mean absolute error over mean load, both of the days kept out of training."""
+        if len(self.validation) == 0:
+            return {}
+        model = self._model(weights)
+        error = np.abs(forecast(model, self.validation) - self.validation.target)
+        return {
+            "loss": evaluate_loss(model, self.validation, self.huber),
+            "nmae": float(error.mean() / max(1.0, self.validation.target.mean())),
+        }
+
+    def _model(self, weights: Weights) -> LoadForecaster:
+        torch.set_num_threads(1)  # a gateway's other cores are not ours, and sums keep their order
+        model = LoadForecaster(self.shape)
+        model.load_state_dict(to_state_dict(weights))
+        return model
+
+
+@dataclass(frozen=True)
+class HomeFolder:
+    """Opens homes from the files `write_homes` made: what a simulation's workers are given instead of the data."""
+
+    directory: Path
+    shape: ModelShape
+    huber: float
+
+    def __call__(self, home: str) -> HomeLearner:
+        """The learner of one home. Raises FileNotFoundError if the folder has no such home."""
+        return _open(self.directory, home, self.shape, self.huber)
+
+
+def write_homes(directory: Path, train: Windows, validation: Windows) -> list[str]:
+    """Write each home's windows to a file of its own; the homes with at least one day to train on, sorted."""
+    homes = sorted(str(home) for home in np.unique(train.unique_id))
+    for home in homes:
+        parts = {"train": train.of_home(home), "validation": validation.of_home(home)}
+        save(
+            directory / f"{home}.npz",
+            {f"{part}.{f.name}": getattr(w, f.name) for part, w in parts.items() for f in fields(w)},
+        )
+    return homes
+
+
+def initial_weights(shape: ModelShape, seed: int) -> Weights:
+    """The model of round 0."""
+    return from_state_dict(LoadForecaster(shape, seed).state_dict())
+
+
+def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
+    """Puts a combined model back inside the bounds it must keep to be provable.
+
+    A mean of models within the bounds is within them; Adam's step, a median or added noise need not be.
+    """
+
+    def project(weights: Weights) -> Weights:
+        model = LoadForecaster(shape)
+        model.load_state_dict(to_state_dict(weights))
+        model.project()
+        return from_state_dict(model.state_dict())
+
+    return project
+
+
+@lru_cache(maxsize=256)
+def _open(directory: Path, home: str, shape: ModelShape, huber: float) -> HomeLearner:
+    arrays = load(directory / f"{home}.npz")
+    train, validation = (
+        Windows(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Windows)}) for part in ("train", "validation")
+    )
+    return HomeLearner(home, train, validation, shape, huber)
+
+
+def _seed(seed: int, round: int, home: str) -> int:
+    """A seed of its own for each home and round, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{round}/{home}".encode()).digest()[:7], "big")

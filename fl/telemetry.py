@@ -1,0 +1,120 @@
+"""Prometheus metrics of the coordinator and of an agent, served on loopback for the node's own scraper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flwr.app import Message, MessageType
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from fl.client_app import METRICS, PLAN
+from fl.store import RoundReport
+
+
+class _Served:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+    @contextmanager
+    def serve(self, port: int | None) -> Iterator[None]:
+        """Serve the metrics on 127.0.0.1:`port` while the block runs; with None, not at all."""
+        if port is None:
+            yield
+            return
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class CoordinatorMetrics(_Served):
+    """What the coordinator sees of the training; `saw` is called with each round's report."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
+        self.round = Gauge("wattproof_round", "Last finished round", registry=registry)
+        self.participants = Gauge(
+            "wattproof_round_participants", "Homes whose update is in the last round", registry=registry
+        )
+        self.left_out = Gauge(
+            "wattproof_round_left_out",
+            "Homes asked in the last round without a useable answer",
+            registry=registry,
+        )
+        self.train_loss = Gauge("wattproof_train_loss", "Mean training loss of the last round", registry=registry)
+        self.validation_loss = Gauge(
+            "wattproof_validation_loss",
+            "Mean loss on held-out days, when last scored",
+            registry=registry,
+        )
+        self.bytes = Counter(
+            "wattproof_weights_bytes", "Payload of weights to and from homes", ["direction"], registry=registry
+        )
+        self.seconds = Histogram(
+            "wattproof_round_seconds",
+            "Duration of a round",
+            buckets=(1, 3, 10, 30, 100, 300, 1000),
+            registry=registry,
+        )
+
+    def saw(self, report: RoundReport) -> None:
+        self.round.set(report.round)
+        self.participants.set(len(report.participants))
+        self.left_out.set(len(report.left_out))
+        self.train_loss.set(report.train_loss)
+        if report.validation_loss is not None:
+            self.validation_loss.set(report.validation_loss)
+        self.bytes.labels("down").inc(report.bytes_down)
+        self.bytes.labels("up").inc(report.bytes_up)
+        self.seconds.observe(report.seconds)
+
+
+class AgentMetrics(_Served):
+    """What one agent does. `proof_seconds.observe(s)` is for whoever proves on the same gateway."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        registry = self.registry
+        self.home = Gauge("wattproof_agent_info", "Which home this is", ["home"], registry=registry)
+        self.home.labels(home).set(1)
+        self.connected = Gauge(
+            "wattproof_agent_connected", "1 while registered with the coordinator", registry=registry
+        )
+        self.round = Gauge("wattproof_agent_round", "Last round trained in", registry=registry)
+        self.train_loss = Gauge("wattproof_agent_train_loss", "This home's loss in that round", registry=registry)
+        self.messages = Counter(
+            "wattproof_agent_messages", "Messages answered", ["type", "outcome"], registry=registry
+        )
+        self.bytes_in = Gauge(
+            "wattproof_agent_received_bytes", "Content received from the coordinator", registry=registry
+        )
+        self.bytes_out = Gauge("wattproof_agent_sent_bytes", "Content sent to the coordinator", registry=registry)
+        self.seconds = Histogram(
+            "wattproof_agent_work_seconds",
+            "Time on a message",
+            ["type"],
+            buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+            registry=registry,
+        )
+        self.proof_seconds = Histogram(
+            "wattproof_agent_proof_seconds",
+            "Time to prove a forecast",
+            buckets=(0.3, 1, 3, 10, 30, 100),
+            registry=registry,
+        )
+
+    def answered(self, message: Message, reply: Message, seconds: float, bytes_in: int, bytes_out: int) -> None:
+        """Count one answered message; `bytes_*` are totals of the line."""
+        kind = message.metadata.message_type
+        self.messages.labels(kind, "failed" if reply.has_error() else "ok").inc()
+        self.seconds.labels(kind).observe(seconds)
+        self.bytes_in.set(bytes_in)
+        self.bytes_out.set(bytes_out)
+        if kind == MessageType.TRAIN and not reply.has_error():
+            self.round.set(int(message.content.config_records[PLAN]["round"]))  # type: ignore[arg-type]
+            self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]

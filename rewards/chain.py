@@ -1,0 +1,177 @@
+"""Access to a chain: an EVM inside this process (eth-tester, py-evm, Prague rules) or any node by its URL.
+
+The embedded chain outlives the process: every transaction goes, signed, into a journal with its block's time, and a
+new process plays the journal again from the same genesis. Transactions are always signed here; keys never leave.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eth._utils import headers
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+from eth_tester.exceptions import TransactionFailed
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import Timeout
+from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3.contract import Contract
+from web3.exceptions import ContractLogicError, Web3RPCError
+from web3.types import TxReceipt
+
+from rewards.compile import Artefact
+from rewards.errors import JournalCorrupt, NodeUnreachable, refused
+
+log = logging.getLogger(__name__)
+_BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas
+_FUNDS = 10**20
+_GAS_MARGIN = 12, 10
+
+
+@dataclass
+class Chain:
+    """A chain and the gas its calls took."""
+
+    web3: Web3
+    tester: Any = None
+    journal: Path | None = None
+    gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _clock: int = 0
+
+    @classmethod
+    def embedded(cls, journal: Path | None = None, start_time: int = 1_500_000_000) -> Chain:
+        """An EVM in this process whose first block is of `start_time` (UTC seconds), played on from the journal."""
+        from eth_tester import EthereumTester, PyEVMBackend
+
+        genesis = PyEVMBackend.generate_genesis_params({"timestamp": start_time})
+        bank = {"balance": 10**27, "nonce": 0, "code": b"", "storage": {}}
+        # eth-tester calls from its own accounts where a call names none; they must be able to.
+        state = PyEVMBackend.generate_genesis_state(num_accounts=1) | {bytes.fromhex(_BANK.address[2:]): bank}
+        tester = EthereumTester(PyEVMBackend(genesis_parameters=genesis, genesis_state=state))
+        chain = cls(Web3(EthereumTesterProvider(tester)), tester)
+        chain.reset_clock(start_time + 1)
+        if journal is not None and journal.exists():
+            chain._replay(journal)
+        chain.journal = journal
+        return chain
+
+    @classmethod
+    def at(cls, url: str, timeout: float = 10) -> Chain:
+        """A node by its URL. Raises NodeUnreachable."""
+        chain = cls(Web3(HTTPProvider(url, request_kwargs={"timeout": timeout})))
+        try:
+            block = chain.web3.eth.block_number
+        except (RequestsConnectionError, Timeout) as error:
+            raise NodeUnreachable(f"no chain node answers at {url}: start it, or mend rewards.rpc_url") from error
+        log.info("chain node found", extra={"block": block})
+        return chain
+
+    @property
+    def now(self) -> int:
+        """The chain's time, UTC seconds: the embedded clock, or a node's latest block."""
+        return self._clock if self.tester is not None else int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def reset_clock(self, moment: int) -> None:
+        """Time of the embedded chain's next block.
+
+        py-evm takes this machine's clock for the blocks it tries calls in, wherever one asks it to; so its own
+        notion of now is set as well as the pending block.
+        """
+        self._clock = moment
+        headers.eth_now = lambda: moment
+        self.tester.backend.chain.set_header_timestamp(moment)
+
+    def advance_to(self, moment: int) -> None:
+        """Let the embedded chain's clock run to `moment`; on a real chain, wait for it."""
+        if self.tester is None:
+            while self.now < moment:
+                time.sleep(min(5.0, moment - self.now))
+        elif self.now < moment:
+            self.reset_clock(moment)
+            self._record({"time": moment})
+
+    def fund(self, account: LocalAccount) -> None:
+        """Give an account of the embedded chain enough for gas; a real chain's accounts must bring their own."""
+        if self.tester is not None and self.web3.eth.get_balance(account.address) < _FUNDS // 2:
+            self._submit(_BANK, {"to": account.address, "value": _FUNDS, "gas": 21_000}, "fund")
+
+    def deploy(self, account: LocalAccount, artefact: Artefact, *arguments: Any) -> Contract:
+        """Deploy a contract; waits for it."""
+        factory = self.web3.eth.contract(abi=artefact.abi, bytecode=artefact.bytecode)
+        receipt = self._transact(account, factory.constructor(*arguments), f"deploy {artefact.name}")
+        return self.contract(artefact, str(receipt["contractAddress"]))
+
+    def contract(self, artefact: Artefact, address: str) -> Contract:
+        return self.web3.eth.contract(address=self.web3.to_checksum_address(address), abi=artefact.abi)
+
+    def send(self, account: LocalAccount, call: Any) -> TxReceipt:
+        """Send a contract call and wait for its receipt. Raises Refused (its subclasses) or NodeUnreachable."""
+        return self._transact(account, call, str(call.fn_name))
+
+    def _transact(self, account: LocalAccount, call: Any, name: str) -> TxReceipt:
+        if self.tester is not None:
+            self.reset_clock(self._clock)
+        try:
+            estimate = call.estimate_gas({"from": account.address})
+            built = call.build_transaction(
+                {"from": account.address, "gas": estimate * _GAS_MARGIN[0] // _GAS_MARGIN[1], "nonce": 0}
+            )
+        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
+            raise refused(name, _reason(error)) from error
+        except (RequestsConnectionError, Timeout) as error:
+            raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
+        return self._submit(account, built, name)
+
+    def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:
+        price = self.web3.eth.gas_price * 2
+        fields = {k: v for k, v in transaction.items() if k in ("to", "value", "gas", "data")}
+        fields |= {"nonce": self.web3.eth.get_transaction_count(account.address, "pending"), "gasPrice": price}
+        signed = account.sign_transaction(fields | {"chainId": self.web3.eth.chain_id})
+        try:
+            digest = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+            receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=120)
+        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
+            raise refused(name, _reason(error)) from error
+        except (RequestsConnectionError, Timeout) as error:
+            raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
+        if receipt["status"] != 1:
+            raise refused(name, "the transaction failed in its block")
+        self._record({"raw": bytes(signed.raw_transaction).hex()})
+        if self.tester is not None:
+            self.reset_clock(self._clock + 1)
+        self.gas[name].append(int(receipt["gasUsed"]))
+        return receipt
+
+    def _record(self, entry: dict[str, Any]) -> None:
+        if self.journal is not None:
+            self.journal.parent.mkdir(parents=True, exist_ok=True)
+            with self.journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _replay(self, journal: Path) -> None:
+        for number, line in enumerate(journal.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+                if "time" in entry:
+                    self.reset_clock(int(entry["time"]))
+                else:
+                    self.web3.eth.send_raw_transaction(bytes.fromhex(entry["raw"]))
+                    self.reset_clock(self._clock + 1)
+            except (ValueError, KeyError, TransactionFailed, Web3RPCError) as error:
+                raise JournalCorrupt(
+                    f"{journal}, line {number}, cannot be played again; delete the file to start a new chain"
+                ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "message", None) or error)

@@ -1,0 +1,66 @@
+"""A household's claim for a day, and what the chain holds of it afterwards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+
+from rewards.chain import Chain
+from rewards.deploy import Contracts
+from zkp.errors import InvalidProof
+from zkp.statements import skill
+
+_METADATA = "data:application/json;utf8,"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A skill proof with what the contract checks beside it. Public, all of it."""
+
+    statement: skill.Statement
+    proof: bytes
+    actual_signature: bytes
+    naive_signature: bytes
+
+
+def pay(chain: Chain, contracts: Contracts, auditor: LocalAccount, claim: Claim) -> int:
+    """Verify the proof against what is registered, then have the contract pay; the amount in 10^-18 tokens.
+
+    Raises zkp.errors.InvalidProof or MalformedProof, or a Refused.
+    """
+    statement = claim.statement
+    household = chain.web3.to_checksum_address(statement.context.household)
+    day = statement.context.day
+    commitment, round_number, _ = contracts.forecast_registry.functions.forecast_of(household, day).call()
+    if bytes(commitment) != statement.forecast or round_number != statement.context.round:
+        raise InvalidProof("the proof speaks of another forecast than the registered one")
+    skill.verify(statement, claim.proof)
+    call = contracts.rewards.functions.reward(
+        household, day, statement.tier, statement.actual, claim.actual_signature,
+        statement.naive, claim.naive_signature, keccak(claim.proof),
+    )  # fmt: skip
+    receipt = chain.send(auditor, call)
+    (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt)
+    return int(event["args"]["amount"])
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What the chain holds for a household: tokens (10^-18) and the record of its NFT, if it has one."""
+
+    tokens: int
+    metadata: dict[str, Any] | None
+
+
+def holdings(chain: Chain, contracts: Contracts, household: str) -> Holdings:
+    address = chain.web3.to_checksum_address(household)
+    tokens = contracts.reward_token.functions.balanceOf(address).call()
+    metadata = None
+    if contracts.household_nft.functions.balanceOf(address).call():
+        uri = contracts.household_nft.functions.tokenURI(int(address, 16)).call()
+        metadata = json.loads(str(uri).removeprefix(_METADATA))
+    return Holdings(int(tokens), metadata)

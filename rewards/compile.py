@@ -1,0 +1,50 @@
+"""Vyper sources to ABI and bytecode, kept by the hash of all sources so that they are compiled once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+CONTRACTS = Path(__file__).parent / "contracts"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A compiled contract."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: str
+
+
+@cache
+def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
+    """The contract of `contracts/<name>.vy`, compiled or from the cache."""
+    source = (CONTRACTS / f"{name}.vy").read_text(encoding="utf-8")
+    tools = f"{version('vyper')} {version('snekmate')}"
+    key = hashlib.sha256(f"{tools}\n{source}".encode()).hexdigest()[:32]
+    path = cache_dir / "contracts" / f"{name}-{key}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        temporary.write_text(json.dumps(_compile(name, source)), encoding="utf-8")
+        temporary.replace(path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Artefact(name, content["abi"], content["bytecode"])
+
+
+def _compile(name: str, source: str) -> dict[str, Any]:
+    from vyper.cli.vyper_compile import get_search_paths
+    from vyper.compiler import compile_from_file_input
+    from vyper.compiler.input_bundle import FilesystemInputBundle
+
+    bundle = FilesystemInputBundle(get_search_paths())
+    file = bundle.load_file(CONTRACTS / f"{name}.vy")
+    output: dict[str, Any] = compile_from_file_input(file, input_bundle=bundle, output_formats=["abi", "bytecode"])
+    return output

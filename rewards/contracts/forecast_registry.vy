@@ -1,0 +1,95 @@
+# pragma version ~=0.4.3
+"""
+@title Forecast registry
+@license Apache-2.0
+@notice Who is in the community, with which meter, and what each household committed itself to before the deadline.
+        A day is 24 hours from day * 86400 + DAY_OFFSET; its deadline lies LEAD seconds before it.
+"""
+from snekmate.auth import ownable
+
+initializes: ownable
+exports: (ownable.owner, ownable.transfer_ownership)
+
+interface IModelRegistry:
+    def digest_of(round: uint32) -> bytes32: view
+
+struct Forecast:
+    commitment: Bytes[48]
+    round: uint32
+    proof_hash: bytes32
+
+event Enrolled:
+    household: indexed(address)
+    meter: indexed(address)
+
+event Left:
+    household: indexed(address)
+
+event Committed:
+    household: indexed(address)
+    day: indexed(uint32)
+    round: uint32
+    commitment: Bytes[48]
+    proof_hash: bytes32
+
+DAY_OFFSET: public(immutable(uint256))
+LEAD: public(immutable(uint256))
+MODELS: public(immutable(IModelRegistry))
+
+meter_of: public(HashMap[address, address])
+_forecasts: HashMap[address, HashMap[uint32, Forecast]]
+
+
+@deploy
+def __init__(models: address, day_offset: uint256, lead: uint256):
+    ownable.__init__()
+    MODELS = IModelRegistry(models)
+    DAY_OFFSET = day_offset
+    LEAD = lead
+
+
+@external
+@view
+def forecast_of(household: address, day: uint32) -> Forecast:
+    return self._forecasts[household][day]
+
+
+@external
+@view
+def day_end(day: uint32) -> uint256:
+    return self._day_start(day) + 86400
+
+
+@internal
+@view
+def _day_start(day: uint32) -> uint256:
+    return convert(day, uint256) * 86400 + DAY_OFFSET
+
+
+@external
+def enrol(household: address, meter: address):
+    """The operator takes a household in, with the address of its meter's key."""
+    ownable._check_owner()
+    assert household != empty(address) and meter != empty(address), "empty address"
+    self.meter_of[household] = meter
+    log Enrolled(household=household, meter=meter)
+
+
+@external
+def leave():
+    """A household withdraws its consent; it can be enrolled again."""
+    assert self.meter_of[msg.sender] != empty(address), "unknown household"
+    self.meter_of[msg.sender] = empty(address)
+    log Left(household=msg.sender)
+
+
+@external
+def submit(day: uint32, round: uint32, commitment: Bytes[48], proof_hash: bytes32):
+    """A household commits itself to its forecast of a day, once, before the deadline."""
+    assert self.meter_of[msg.sender] != empty(address), "unknown household"
+    assert staticcall MODELS.digest_of(round) != empty(bytes32), "unknown round"
+    assert len(commitment) == 48 and proof_hash != empty(bytes32), "malformed forecast"
+    assert block.timestamp + LEAD <= self._day_start(day), "late forecast"
+    assert len(self._forecasts[msg.sender][day].commitment) == 0, "forecast exists"
+    self._forecasts[msg.sender][day] = Forecast(commitment=commitment, round=round, proof_hash=proof_hash)
+    log Committed(household=msg.sender, day=day, round=round, commitment=commitment, proof_hash=proof_hash)

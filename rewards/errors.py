@@ -1,0 +1,63 @@
+"""What can go wrong on the chain: it is not there, or it says no, and why."""
+
+
+class ChainError(Exception):
+    """Base of this room's errors."""
+
+
+class NodeUnreachable(ChainError):
+    """The node does not answer."""
+
+
+class JournalCorrupt(ChainError):
+    """The embedded chain's journal is not what this program wrote."""
+
+
+class Refused(ChainError):
+    """A contract refused; `reason` is its own word for it."""
+
+    def __init__(self, call: str, reason: str) -> None:
+        super().__init__(f"{call} was refused: {reason}")
+        self.call, self.reason = call, reason
+
+
+class LateForecast(Refused):
+    """The deadline of the day has passed."""
+
+
+class DuplicateForecast(Refused):
+    """The household already committed itself for that day."""
+
+
+class UnknownHousehold(Refused):
+    """The household is not enrolled."""
+
+
+class UnknownRound(Refused):
+    """No model of that round is registered."""
+
+
+class AlreadyClaimed(Refused):
+    """The day was paid before."""
+
+
+class WrongMeter(Refused):
+    """A day's commitment is not signed by the household's meter."""
+
+
+BY_REASON: dict[str, type[Refused]] = {
+    "late forecast": LateForecast,
+    "forecast exists": DuplicateForecast,
+    "unknown household": UnknownHousehold,
+    "unknown round": UnknownRound,
+    "already claimed": AlreadyClaimed,
+    "not the meter": WrongMeter,
+}
+
+
+def refused(call: str, message: str) -> Refused:
+    """The error for a revert reason, found anywhere in a node's message."""
+    for reason, kind in BY_REASON.items():
+        if reason in message:
+            return kind(call, reason)
+    return Refused(call, message.removeprefix("execution reverted: "))

@@ -1,0 +1,21 @@
+"""The `rewards:` part of community.yaml: the chain, deadlines and amounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RewardSettings(BaseModel):
+    """Where the contracts live and what they pay."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rpc_url: str | None = Field(default=None, description="a node's URL; none: an EVM inside this process")
+    key_file: Path | None = Field(
+        default=None, description="with rpc_url: file with the operator's funded private key, 64 hexadecimal digits"
+    )
+    lead_seconds: int = Field(default=3600, ge=0, description="a forecast's deadline lies this long before its day")
+    base_amount: int = Field(default=10**18, ge=0, description="for a proven day, in 10^-18 of a token")
+    amount_per_percent: int = Field(default=10**17, ge=0, description="for each percent of skill, in 10^-18 tokens")

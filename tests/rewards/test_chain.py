@@ -1,0 +1,37 @@
+"""The chain's door: it survives a restart, and says clearly when it cannot."""
+
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from rewards.chain import Chain
+from rewards.compile import artefact
+from rewards.errors import JournalCorrupt, NodeUnreachable
+
+
+def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    journal = tmp_path / "chain.jsonl"
+    operator = Account.from_key(b"\x01" * 32)
+    chain = Chain.embedded(journal)
+    chain.fund(operator)
+    models = chain.deploy(operator, artefact("model_registry"))
+    chain.advance_to(1_600_000_000)
+    chain.send(operator, models.functions.publish(3, b"\x09" * 32))
+
+    again = Chain.embedded(journal)
+    same = again.contract(artefact("model_registry"), models.address)
+    assert same.functions.digest_of(3).call() == b"\x09" * 32
+    assert again.now >= 1_600_000_000
+
+
+def test_a_damaged_journal_is_named_with_its_line(tmp_path: Path) -> None:
+    journal = tmp_path / "chain.jsonl"
+    journal.write_text('{"time": 1600000000}\n{"raw": "c0ff', encoding="utf-8")
+    with pytest.raises(JournalCorrupt, match="line 2"):
+        Chain.embedded(journal)
+
+
+def test_a_dead_node_is_an_error_that_names_it() -> None:
+    with pytest.raises(NodeUnreachable, match=r"127\.0\.0\.1:9"):
+        Chain.at("http://127.0.0.1:9", timeout=2)

@@ -152,19 +152,20 @@ class LinkGrid(Grid):
         return self._state.get_node_info(node_ids=list(self.get_node_ids()))
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        session = self._state.start_session(self._run.run_id)
-        sent = []
+        run_id, sent, missing = self._run.run_id, [], {}
+        session = self._state.start_session(run_id)  # it ends with the last object that any of the messages needs
         with no_object_id_recompute():
             for message in messages:
                 message.metadata.__dict__["_message_id"] = message.object_id
-                stored, missing = self._state.store_message_and_object_tree(
+                stored, wanted = self._state.store_message_and_object_tree(
                     remove_content_from_message(message), get_object_tree(message), session
                 )
-                objects = get_all_nested_objects(message)
-                for object_id in missing:
-                    self._state.store_object(self._run.run_id, session, object_id, objects[object_id].deflate())
                 if stored:
                     sent.append(message.metadata.message_id)
+                    objects = get_all_nested_objects(message)
+                    missing |= {object_id: objects[object_id] for object_id in wanted}
+            for object_id, item in missing.items():
+                self._state.store_object(run_id, session, object_id, item.deflate())
         return sent
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:

@@ -1,0 +1,133 @@
+"""What the tests of the federation share: a few homes with made-up readings, and a deployment of real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from data.features import DAY_FEATURES, STEP_FEATURES
+from data.windows import Windows
+from fl.settings import FederationSettings
+from fl.store import RoundReport, RoundStore
+
+PROCESSES = Path(__file__).parent / "processes"
+ROOT = Path(__file__).parents[2]
+Found = TypeVar("Found")
+HOMES = ("home-a", "home-b", "home-c", "home-d")
+
+
+def made_up_windows(homes: tuple[str, ...], days: int, seed: int = 0) -> Windows:
+    """Windows of homes with a daily rhythm of their own and noise; features are noise."""
+    generator = np.random.default_rng(seed)
+    n = len(homes) * days
+    level = np.repeat(generator.uniform(300, 1500, len(homes)), days)[:, None]
+    hours = np.arange(192)
+    load = level * (1.2 + np.sin(2 * np.pi * hours / 24)) + generator.uniform(0, 200, (n, 192))
+    return Windows(
+        unique_id=np.repeat(np.array(homes), days),
+        day=np.tile(np.arange(days, dtype=np.int64), len(homes)),
+        history=load[:, :168].astype(np.int64),
+        steps=generator.uniform(-1, 1, (n, 24, len(STEP_FEATURES))).astype(np.float32),
+        exogenous=generator.uniform(-1, 1, (n, DAY_FEATURES)).astype(np.float32),
+        target=load[:, 168:].astype(np.int64),
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(get: Callable[[], Found | None], seconds: float, what: str) -> Found:
+    """The first thing `get` gives; fails the test with `what` when nothing comes."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (found := get()) is not None:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not happen in {seconds:.0f} s")
+
+
+@dataclass
+class Deployment:
+    """One coordinator and its agents as processes on loopback, with keys of their own."""
+
+    folder: Path
+    settings: FederationSettings
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def store(self) -> RoundStore:
+        return RoundStore(self.folder / "rounds")
+
+    def start_coordinator(self, **changes: Any) -> None:
+        settings = self._write("coordinator", changes)
+        self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"))
+
+    def start_agent(self, home: str, seconds: float = 0.0, **deployment: Any) -> None:
+        settings = self._write(home, {"deployment": deployment} if deployment else {})
+        self._start(home, "agent.py", str(settings), str(self.folder / "homes"), home, str(seconds))
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal; the process is waited for unless it only sleeps."""
+        process = self.processes[name]
+        process.send_signal(number)
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            process.wait(20)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def wait_for_round(self, number: int, seconds: float = 60) -> RoundReport:
+        def saved() -> RoundReport | None:
+            coordinator = self.processes["coordinator"]
+            if number in self.store.rounds():
+                return self.store.load(number).report
+            assert coordinator.poll() in (None, 0), f"the coordinator ended: {self.log('coordinator')}"
+            return None
+
+        return until(saved, seconds, f"round {number}")
+
+    def wait_for_log(self, name: str, text: str, seconds: float = 60) -> None:
+        until(lambda: text in self.log(name) or None, seconds, f"{text!r} in the log of {name}")
+
+    def resident_mb(self, name: str, line: str = "VmRSS") -> float:
+        status = Path(f"/proc/{self.processes[name].pid}/status").read_text()
+        return float(next(x for x in status.splitlines() if x.startswith(line)).split()[1]) / 1024
+
+    def metrics(self, port: int) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait(20)
+
+    def _write(self, name: str, changes: dict[str, Any]) -> Path:
+        values = self.settings.model_dump(mode="json")
+        for key, change in changes.items():
+            values[key] = values[key] | change if isinstance(change, dict) else change
+        path = self.folder / f"{name}.json"
+        path.write_text(FederationSettings.model_validate(values).model_dump_json())
+        return path
+
+    def _start(self, name: str, script: str, *arguments: str) -> None:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, str(PROCESSES / script), *arguments], stdout=log, stderr=log, env=environment
+            )

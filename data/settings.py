@@ -17,6 +17,9 @@ class DataSettings(BaseModel):
     files: tuple[Path, ...] = Field(
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
     )
+    weather: Path | None = Field(
+        default=None, description="hourly weather feed as CSV, only with source: files; without it forecasts use none"
+    )
     cache_dir: Path = Field(default=Path(".cache/wattproof"), description="where the demo data set is kept")
     day_start_utc: int = Field(
         default=8, ge=0, le=23, description="UTC hour at which a community day starts (Fontana: 8)"
@@ -26,6 +29,6 @@ class DataSettings(BaseModel):
     def _files_match_source(self) -> "DataSettings":
         if self.source == "files" and not self.files:
             raise ValueError("source: files needs at least one path under files:")
-        if self.source == "citylearn" and self.files:
-            raise ValueError("files: is given but source is citylearn; set source: files to use them")
+        if self.source == "citylearn" and (self.files or self.weather):
+            raise ValueError("files: or weather: is given but source is citylearn; set source: files to use them")
         return self

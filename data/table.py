@@ -24,8 +24,8 @@ MAX_WH_PER_HOUR = (1 << 17) - 1
 def long_table(
     unique_id: "pd.Series[str] | str",
     ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]",
-    y: "pd.Series[int]",
-    filled: "pd.Series[bool] | bool" = False,
+    y: "pd.Series[int] | NDArray[np.int64]",
+    filled: "pd.Series[bool] | NDArray[np.bool_] | bool" = False,
 ) -> pd.DataFrame:
     """A long table of the given columns, sorted and validated. Raises TableError."""
     index = pd.DatetimeIndex(ds)
@@ -35,8 +35,8 @@ def long_table(
         {
             "unique_id": unique_id if isinstance(unique_id, str) else list(unique_id),
             "ds": index.tz_convert("UTC").as_unit("ns"),
-            "y": list(y),
-            "filled": filled if isinstance(filled, bool) else list(filled),
+            "y": np.asarray(y),
+            "filled": filled if isinstance(filled, bool) else np.asarray(filled),
         }
     ).astype({"unique_id": "str"})
     return validate_table(table.sort_values(["unique_id", "ds"], ignore_index=True))
@@ -106,3 +106,21 @@ def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[
     y = home["y"].to_numpy()
     whole = count == HOURS_PER_DAY
     return {int(day): y[at : at + HOURS_PER_DAY] for day, at in zip(days[whole], first[whole], strict=True)}
+
+
+def merge_tables(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both long tables in one. Where both have an hour, a measured value replaces a filled one.
+
+    Raises TableError if both have measured the same hour differently.
+    """
+    both = pd.concat([kept, new], ignore_index=True)
+    measured = both[~both["filled"]].drop_duplicates()
+    clash = measured[measured.duplicated(["unique_id", "ds"])]
+    if not clash.empty:
+        row = clash.iloc[0]
+        raise TableError(
+            f"home {row['unique_id']}, hour {row['ds'].isoformat()} is there already with another value: "
+            "remove the old table first if the new file corrects it"
+        )
+    ordered = both.sort_values(["unique_id", "ds", "filled"], kind="stable")
+    return validate_table(ordered.drop_duplicates(["unique_id", "ds"]).reset_index(drop=True))

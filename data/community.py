@@ -1,0 +1,59 @@
+"""The community's data as its settings say: the demo homes, or the households' own tables and weather feed."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from data import citylearn
+from data.citylearn import Community
+from data.errors import TableError
+from data.settings import DataSettings
+from data.table import merge_tables, read_table
+
+log = logging.getLogger(__name__)
+
+MEASURES = ("temperature", "humidity", "diffuse_solar", "direct_solar")
+WEATHER_COLUMNS = (*MEASURES, *(f"{name}_{hours}h" for hours in (6, 12, 24) for name in MEASURES))
+_NEUTRAL = dict.fromkeys(WEATHER_COLUMNS, 0.0) | {
+    f"temperature{suffix}": 18.0 for suffix in ("", "_6h", "_12h", "_24h")
+}
+
+
+def load_community(settings: DataSettings) -> Community:
+    """Readings and weather. Raises DataError if they cannot be had; never falls back to other data."""
+    if settings.source == "citylearn":
+        return citylearn.load(settings.cache_dir)
+    readings = read_table(settings.files[0])
+    for path in settings.files[1:]:
+        readings = merge_tables(readings, read_table(path))
+    if settings.weather is not None:
+        return Community(readings, read_weather(settings.weather))
+    log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
+    return Community(readings, _neutral_weather(readings))
+
+
+def read_weather(path: Path) -> pd.DataFrame:
+    """A weather feed from CSV: `ds` (with UTC offset) and the columns of `Community.weather`, every hour once.
+
+    Raises TableError naming the file.
+    """
+    if not path.is_file():
+        raise TableError(f"{path} does not exist: it is the weather feed named in the settings")
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(WEATHER_COLUMNS, "float64"))
+        table["ds"] = pd.to_datetime(table["ds"], utc=True, format="ISO8601").dt.as_unit("ns")
+        weather = table[["ds", *WEATHER_COLUMNS]]
+    except (ValueError, KeyError, pd.errors.ParserError) as error:
+        raise TableError(
+            f"{path} is not a weather feed ({error}): it needs ds, {', '.join(WEATHER_COLUMNS)}"
+        ) from None
+    hours = weather["ds"].diff().iloc[1:]
+    if weather.empty or weather.isna().any(axis=None) or not (hours == pd.Timedelta(hours=1)).all():
+        raise TableError(f"{path}: the weather feed must have a value in every column for every hour, in order")
+    return weather
+
+
+def _neutral_weather(readings: pd.DataFrame) -> pd.DataFrame:
+    ds = pd.date_range(readings["ds"].min(), readings["ds"].max(), freq="h", unit="ns")
+    return pd.DataFrame({"ds": ds, **_NEUTRAL})

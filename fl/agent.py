@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Context, Error, Message, RecordDict
@@ -16,12 +19,14 @@ from flwr.clientapp.typing import Mod
 from flwr.common.constant import ErrorCode
 
 from fl.client_app import Learner, make_client_app
-from fl.fleet import FleetLine, LineDown
+from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
 from fl.keys import KeyFolder, load_agent_key, load_authority
 from fl.settings import DeploymentSettings
 from fl.telemetry import AgentMetrics
 
 _log = logging.getLogger(__name__)
+_AGAIN_S = 2.0
+_Answer = TypeVar("_Answer")
 
 
 def run_agent(
@@ -73,21 +78,37 @@ def stop_on_signals() -> threading.Event:
 
 
 def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float, stop: threading.Event) -> None:
-    """Answer messages until the line is down or the agent is stopped."""
+    """Answer messages until the agent is stopped or the coordinator no longer knows it."""
     while not stop.is_set():
         try:
-            message = line.receive()
+            message = _patiently(line.receive, stop)
             if message is None:
                 stop.wait(poll_s)
                 continue
-            started = time.perf_counter()
+            started = time.monotonic()
             reply = _answer(app, message, line.node_id)
-            seconds = time.perf_counter() - started
-            line.send(reply, seconds)
-            metrics.answered(message, reply, seconds, line.bytes_in, line.bytes_out)
-        except LineDown as down:
-            _log.warning("line to the coordinator lost", extra={"reason": str(down)})
+            seconds = time.monotonic() - started
+            metrics.answered(message, reply, seconds)
+            _patiently(partial(line.send, reply, seconds), stop, until=started + message.metadata.ttl)
+            metrics.carried(line.bytes_in, line.bytes_out)
+        except MessageRefused as refused:
+            _log.warning("message given up", extra={"reason": str(refused)})
+        except NotRegistered as gone:
+            _log.warning("the coordinator has forgotten this agent", extra={"reason": str(gone)})
             return
+
+
+def _patiently(call: Callable[[], _Answer], stop: threading.Event, until: float = math.inf) -> _Answer | None:
+    """`call`, again and again while the line is down. None if stopped, MessageRefused once `until` has passed."""
+    while not stop.is_set():
+        try:
+            return call()
+        except LineDown as down:
+            if time.monotonic() > until:
+                raise MessageRefused(f"its time is up: {down}") from down
+            _log.warning("line to the coordinator down", extra={"reason": str(down)})
+            stop.wait(_AGAIN_S)
+    return None
 
 
 def _answer(app: ClientApp, message: Message, node_id: int) -> Message:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import httpx
@@ -35,20 +36,34 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
 )
-from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree, push_objects
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPullError,
+    ObjectPushError,
+    pull_and_inflate_object_from_tree,
+    push_objects,
+)
 from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 _log = logging.getLogger(__name__)
-_RETRY_S = (0.5, 1, 2, 4, 8, 15)  # then every 15 s: a coordinator may be away for days
+_RETRY_S = (0.5, 1, 2, 4, 8, 15)  # and so on each 15 s: a coordinator may be away for days
+_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
 
 
 class LineDown(Exception):
-    """The coordinator can't be reached, or doesn't know this agent (any more)."""
+    """The coordinator can't be reached just now. The registration stands, the call may be made again."""
+
+
+class NotRegistered(Exception):
+    """The coordinator doesn't know this agent's node, as after a restart: `connect` again."""
+
+
+class MessageRefused(Exception):
+    """The coordinator won't take or give this one message (its round is over, say). The line is fine."""
 
 
 class FleetLine:
@@ -95,9 +110,10 @@ class FleetLine:
                     self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public))
                 request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
                 self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
-            except LineDown as down:
+            except (LineDown, NotRegistered, MessageRefused) as problem:
+                # Refused too while the coordinator still takes a killed predecessor for alive, two heartbeats long.
                 level = logging.WARNING if attempt == 0 else logging.DEBUG
-                _log.log(level, "no line to the coordinator yet", extra={"reason": str(down)})
+                _log.log(level, "no line to the coordinator yet", extra={"reason": str(problem)})
                 self._stop.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
                 attempt += 1
             else:
@@ -106,26 +122,31 @@ class FleetLine:
         return False
 
     def receive(self) -> Message | None:
-        """The next message with its content, or None if there is none. Raises LineDown."""
+        """The next message with its content, or None if there is none.
+
+        Raises LineDown, NotRegistered or MessageRefused. A message whose content did not come through is lost.
+        """
         node = self._registered()
         answer = self._call(self._client.PullMessages, PullMessagesRequest(node=node))
         if not answer.messages_list:
             return None
         run_id, tree = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
+        pull = make_pull_object_fn_protobuf(partial(self._call, self._client.PullObject), node, run_id)
+        confirm = make_confirm_message_received_fn_protobuf(
+            partial(self._call, self._client.ConfirmMessageReceived), node, run_id
+        )
         try:
-            message = pull_and_inflate_object_from_tree(
-                tree,
-                self._count_in(make_pull_object_fn_protobuf(self._client.PullObject, node, run_id)),
-                make_confirm_message_received_fn_protobuf(self._client.ConfirmMessageReceived, node, run_id),
-                return_type=Message,
-            )
-        except httpx.HTTPError as problem:
-            raise LineDown(_reason(problem)) from problem
+            message = pull_and_inflate_object_from_tree(tree, self._counted_in(pull), confirm, return_type=Message)
+        except ObjectPullError as problem:
+            raise MessageRefused(str(problem)) from problem
         message.metadata.__dict__["_message_id"] = tree.object_id
         return message
 
     def send(self, reply: Message, seconds: float) -> None:
-        """Send a reply and its content; `seconds` is how long the app took. Raises LineDown."""
+        """Send a reply and its content; `seconds` is how long the app took. May be called again after LineDown.
+
+        Raises LineDown, NotRegistered or MessageRefused.
+        """
         node, run_id = self._registered(), reply.metadata.run_id
         reply.metadata.__dict__["_message_id"] = reply.object_id
         with no_object_id_recompute():
@@ -136,15 +157,14 @@ class FleetLine:
                 clientapp_runtime_list=[seconds],
             )
             answer = self._call(self._client.PushMessages, request)
-            push = make_push_object_fn_protobuf(self._client.PushObject, node, run_id, answer.session_id)
+            push = make_push_object_fn_protobuf(
+                partial(self._call, self._client.PushObject), node, run_id, answer.session_id
+            )
+            wanted = set(answer.objects_to_push)
             try:
-                push_objects(
-                    get_all_nested_objects(reply),
-                    self._count_out(push),
-                    object_ids_to_push=set(answer.objects_to_push),
-                )
-            except httpx.HTTPError as problem:
-                raise LineDown(_reason(problem)) from problem
+                push_objects(get_all_nested_objects(reply), self._counted_out(push), object_ids_to_push=wanted)
+            except ObjectPushError as problem:
+                raise MessageRefused(str(problem)) from problem
 
     def close(self) -> None:
         """Say goodbye if the coordinator is there to hear it. The line's `stop` must be set."""
@@ -153,12 +173,12 @@ class FleetLine:
         if self._node is not None:
             try:
                 self._call(self._client.DeactivateNode, DeactivateNodeRequest(node_id=self._node.node_id))
-            except LineDown as down:
+            except (LineDown, NotRegistered, MessageRefused) as down:
                 _log.debug("left without a goodbye", extra={"reason": str(down)})
 
     def _registered(self) -> Node:
         if self._node is None:
-            raise LineDown("not connected")
+            raise NotRegistered("not connected yet")
         return self._node
 
     def _beat(self) -> None:
@@ -172,16 +192,24 @@ class FleetLine:
             request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=self._heartbeat_s)
             try:
                 self._call(self._client.SendNodeHeartbeat, request)
-            except LineDown as down:
+            except (LineDown, NotRegistered, MessageRefused) as down:
                 _log.debug("heartbeat not heard", extra={"reason": str(down)})
 
     def _call(self, method: Callable[[_Request], _Answer], request: _Request) -> _Answer:
         try:
             return method(request)
+        except httpx.HTTPStatusError as problem:
+            status = problem.response.status_code
+            reason = f"the coordinator answered {status}"
+            if status == httpx.codes.UNAUTHORIZED:
+                raise NotRegistered(reason) from problem
+            if status in _AWAY:
+                raise LineDown(reason) from problem
+            raise MessageRefused(reason) from problem
         except httpx.HTTPError as problem:
-            raise LineDown(_reason(problem)) from problem
+            raise LineDown(f"{type(problem).__name__}: {problem}") from problem
 
-    def _count_in(self, pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    def _counted_in(self, pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
         def counted(object_id: str) -> bytes:
             content = pull(object_id)
             self.bytes_in += len(content)
@@ -189,15 +217,9 @@ class FleetLine:
 
         return counted
 
-    def _count_out(self, push: Callable[[str, bytes], None]) -> Callable[[str, bytes], None]:
+    def _counted_out(self, push: Callable[[str, bytes], None]) -> Callable[[str, bytes], None]:
         def counted(object_id: str, content: bytes) -> None:
             push(object_id, content)
             self.bytes_out += len(content)
 
         return counted
-
-
-def _reason(problem: httpx.HTTPError) -> str:
-    if isinstance(problem, httpx.HTTPStatusError):
-        return f"the coordinator answered {problem.response.status_code}"
-    return f"{type(problem).__name__}: {problem}"

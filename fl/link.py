@@ -26,6 +26,7 @@ from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID, 
 from flwr.supercore.error import http_error_translator
 from flwr.supercore.heartbeat import HeartbeatSender
 from flwr.supercore.inflatable.inflatable_object import (
+    InflatableObject,
     get_all_nested_objects,
     get_object_tree,
     iterate_object_tree,
@@ -152,7 +153,8 @@ class LinkGrid(Grid):
         return self._state.get_node_info(node_ids=list(self.get_node_ids()))
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        run_id, sent, missing = self._run.run_id, [], {}
+        run_id, sent = self._run.run_id, []
+        missing: dict[str, InflatableObject] = {}
         session = self._state.start_session(run_id)  # it ends with the last object that any of the messages needs
         with no_object_id_recompute():
             for message in messages:

@@ -23,6 +23,7 @@ from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, m
 from fl.weights import Weights, check_like, from_record, record_bytes, to_record
 
 _log = logging.getLogger(__name__)
+_GRACE_S = 10.0  # messages outlive the wait for them, so that it is the wait that ends a round
 
 OnRound = Callable[[int, Weights, RoundReport], None]
 """Called with each saved round: its number, the new global model, what happened. At least once for each round, and
@@ -249,7 +250,7 @@ def _exchange(
 
 
 def _message(content: RecordDict, node: int, kind: str, timeout: float) -> Message:
-    return Message(content=content, dst_node_id=node, message_type=kind, ttl=timeout)
+    return Message(content=content, dst_node_id=node, message_type=kind, ttl=timeout + _GRACE_S)
 
 
 def _update(home: str, content: RecordDict, start: Weights) -> Update:

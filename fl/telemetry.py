@@ -108,13 +108,16 @@ class AgentMetrics(_Served):
             registry=registry,
         )
 
-    def answered(self, message: Message, reply: Message, seconds: float, bytes_in: int, bytes_out: int) -> None:
-        """Count one answered message; `bytes_*` are totals of the line."""
+    def answered(self, message: Message, reply: Message, seconds: float) -> None:
+        """Count one message that has been worked on."""
         kind = message.metadata.message_type
         self.messages.labels(kind, "failed" if reply.has_error() else "ok").inc()
         self.seconds.labels(kind).observe(seconds)
-        self.bytes_in.set(bytes_in)
-        self.bytes_out.set(bytes_out)
         if kind == MessageType.TRAIN and not reply.has_error():
             self.round.set(int(message.content.config_records[PLAN]["round"]))  # type: ignore[arg-type]
             self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]
+
+    def carried(self, bytes_in: int, bytes_out: int) -> None:
+        """Set the line's totals."""
+        self.bytes_in.set(bytes_in)
+        self.bytes_out.set(bytes_out)

@@ -1,0 +1,78 @@
+"""The settings say where the data come from, and nothing else is ever used in their place."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from data.community import WEATHER_COLUMNS, load_community
+from data.day import DayClock
+from data.errors import TableError
+from data.features import public_features
+from data.settings import DataSettings
+from data.table import long_table, write_table
+from data.windows import make_windows
+
+DS = pd.date_range("2026-01-05T00:00Z", periods=240, freq="h")
+
+
+def settings(**values: object) -> DataSettings:
+    return DataSettings.model_validate(values)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{home}.csv" for home in "ab"]
+    for path in paths:
+        write_table(long_table(path.stem, DS, np.arange(len(DS))), path)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({}, "source"),
+        ({"source": "files"}, "at least one path"),
+        ({"source": "citylearn", "files": ["a.csv"]}, "set source: files"),
+        ({"source": "citylearn", "weather": "w.csv"}, "set source: files"),
+        ({"source": "citylearn", "day_start_utc": 24}, "day_start_utc"),
+        ({"source": "citylearn", "colour": 1}, "colour"),
+    ],
+)
+def test_settings_that_are_refused(values: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        settings(**values)
+
+
+def test_own_tables_are_joined_and_can_be_forecast_without_weather(tables: list[Path]) -> None:
+    community = load_community(settings(source="files", files=tables))
+    clock = DayClock(0)
+    assert community.readings["unique_id"].unique().tolist() == ["a", "b"]
+    assert len(make_windows(community.readings, public_features(community.weather, clock), clock, steps=24)) == 6
+
+
+def test_a_weather_feed_is_read(tables: list[Path], tmp_path: Path) -> None:
+    feed = pd.DataFrame({"ds": DS, **{name: np.linspace(0, 20, len(DS)) for name in WEATHER_COLUMNS}})
+    feed.to_csv(tmp_path / "weather.csv", index=False)
+    community = load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
+    pd.testing.assert_frame_equal(community.weather, feed.assign(ds=feed["ds"].dt.as_unit("ns")))
+
+
+def test_a_weather_feed_with_a_hole_is_refused(tables: list[Path], tmp_path: Path) -> None:
+    feed = pd.DataFrame({"ds": DS, **dict.fromkeys(WEATHER_COLUMNS, 1.0)}).drop(index=7)
+    feed.to_csv(tmp_path / "weather.csv", index=False)
+    with pytest.raises(TableError, match="for every hour"):
+        load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
+    (tmp_path / "weather.csv").write_text("ds,temperature\n")
+    with pytest.raises(TableError, match="not a weather feed"):
+        load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
+
+
+def test_a_missing_table_is_an_error_not_the_demo(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="does not exist"):
+        load_community(settings(source="files", files=[tmp_path / "gone.csv"]))
+    with pytest.raises(TableError, match="weather feed named"):
+        write_table(long_table("a", DS, np.arange(len(DS))), tmp_path / "a.csv")
+        load_community(settings(source="files", files=[tmp_path / "a.csv"], weather=tmp_path / "gone.csv"))

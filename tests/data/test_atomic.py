@@ -1,0 +1,36 @@
+"""A file is written whole or not at all."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from data.atomic import write_bytes
+
+
+def test_it_replaces_what_was_there_and_makes_the_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    write_bytes(path, b"one")
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o644)])
+def test_private_files_are_their_owners_alone(tmp_path: Path, private: bool, mode: int) -> None:
+    write_bytes(tmp_path / "f", b"x", private=private)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "f"
+    write_bytes(path, b"old")
+
+    def full_disk(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]

@@ -52,7 +52,7 @@ def fit_personal_head(
     optimiser = torch.optim.Adam([weight, bias], lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(windows), generator=generator).split(batch):
+        for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
             out = base[chosen] + inputs[chosen] @ weight.T + bias
             loss = relative_loss(out, target[chosen], scale[chosen], huber)
             loss = loss + decay * ((weight**2).sum() + (bias**2).sum()) / HOURS

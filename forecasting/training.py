@@ -58,7 +58,7 @@ def train_epochs(
     total = 0.0
     for _ in range(epochs):
         total = 0.0
-        for chosen in torch.randperm(len(windows), generator=generator).split(batch):
+        for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
             loss = relative_loss(
                 model(history[chosen], steps[chosen], exogenous[chosen]), target[chosen], scale[chosen], huber
             )

@@ -17,9 +17,14 @@ from typing import Any
 
 from eth._utils import headers
 from eth_account import Account
+from eth_account._utils.legacy_transactions import Transaction
 from eth_account.signers.local import LocalAccount
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from eth_tester.exceptions import TransactionFailed
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.address import to_checksum_address
+from hexbytes import HexBytes
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
@@ -116,6 +121,27 @@ class Chain:
         """Send a contract call and wait for its receipt. Raises Refused (its subclasses) or NodeUnreachable."""
         return self._transact(account, call, str(call.fn_name))
 
+    def relay(self, raw: bytes, to: str, data: str, name: str) -> TxReceipt:
+        """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused."""
+        signed = self._decode(raw, to, data, name)
+        if self.tester is not None:
+            self.reset_clock(self._clock)
+        try:
+            self.web3.eth.estimate_gas(
+                {"from": signed, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
+            )
+        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
+            raise refused(name, _reason(error)) from error
+        return self._deliver(raw, name)
+
+    @staticmethod
+    def _decode(raw: bytes, to: str, data: str, name: str) -> ChecksumAddress:
+        """The sender of a transaction that makes exactly this call; raises Refused for another one."""
+        transaction = TypedTransaction.from_bytes(HexBytes(raw)).as_dict() if raw[:1] < b"\x80" else _legacy(raw)
+        if bytes(transaction["to"]) != bytes.fromhex(to[2:]) or bytes(transaction["data"]) != bytes.fromhex(data[2:]):
+            raise refused(name, "the transaction makes another call than the request says")
+        return to_checksum_address(Account.recover_transaction(raw))
+
     def _transact(self, account: LocalAccount, call: Any, name: str) -> TxReceipt:
         if self.tester is not None:
             self.reset_clock(self._clock)
@@ -135,8 +161,11 @@ class Chain:
         fields = {k: v for k, v in transaction.items() if k in ("to", "value", "gas", "data")}
         fields |= {"nonce": self.web3.eth.get_transaction_count(account.address, "pending"), "gasPrice": price}
         signed = account.sign_transaction(fields | {"chainId": self.web3.eth.chain_id})
+        return self._deliver(bytes(signed.raw_transaction), name)
+
+    def _deliver(self, raw: bytes, name: str) -> TxReceipt:
         try:
-            digest = self.web3.eth.send_raw_transaction(signed.raw_transaction)
+            digest = self.web3.eth.send_raw_transaction(raw)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=120)
         except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
             raise refused(name, _reason(error)) from error
@@ -144,7 +173,7 @@ class Chain:
             raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
         if receipt["status"] != 1:
             raise refused(name, "the transaction failed in its block")
-        self._record({"raw": bytes(signed.raw_transaction).hex()})
+        self._record({"raw": raw.hex()})
         if self.tester is not None:
             self.reset_clock(self._clock + 1)
         self.gas[name].append(int(receipt["gasUsed"]))
@@ -171,6 +200,12 @@ class Chain:
                 raise JournalCorrupt(
                     f"{journal}, line {number}, cannot be played again; delete the file to start a new chain"
                 ) from error
+
+
+def _legacy(raw: bytes) -> dict[str, Any]:
+    """Fields of a legacy transaction."""
+    fields: dict[str, Any] = Transaction.from_bytes(raw).as_dict()
+    return fields
 
 
 def _reason(error: Exception) -> str:

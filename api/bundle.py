@@ -1,0 +1,220 @@
+"""A proof with everything that is needed to check it, as one JSON file: nobody has to be trusted for any part.
+
+An inference bundle holds the statement in public terms, the seven days that the meter signed (EIP-712) and the proof;
+a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: unknown fields, upper-case
+or odd hex and wrong lengths are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from eth_hash.auto import keccak
+from eth_utils.address import to_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from data.meter import SignedDay, verify_signed_day
+from zkp import commitment
+from zkp.errors import InvalidStatement, MalformedProof
+from zkp.integer_model import Shape
+from zkp.statements import inference, skill
+from zkp.statements.context import Context
+from zkp.weights import WeightsCommitment
+
+
+def _canonical_hex(text: str) -> str:
+    if not text.startswith("0x") or text != "0x" + bytes.fromhex(text[2:]).hex():
+        raise ValueError("not lower-case hexadecimal with 0x before it")
+    return text
+
+
+Hex = Annotated[str, AfterValidator(_canonical_hex)]
+
+
+def to_hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def from_hex(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ContextPart(_Part):
+    """Who and when."""
+
+    community: Hex
+    household: Hex
+    day: int
+    round: int
+
+    @classmethod
+    def of(cls, context: Context) -> ContextPart:
+        return cls(
+            community=to_hex(context.community), household=to_hex(context.household), day=context.day,
+            round=context.round,
+        )  # fmt: skip
+
+    def parsed(self) -> Context:
+        return Context(from_hex(self.community), from_hex(self.household), self.day, self.round)
+
+
+class SignedDayPart(_Part):
+    """A day as the meter signed it."""
+
+    day: int
+    commitment: Hex
+    signature: Hex
+
+    @classmethod
+    def of(cls, signed: SignedDay) -> SignedDayPart:
+        return cls(day=signed.day, commitment=to_hex(signed.commitment), signature=to_hex(signed.signature))
+
+    def checked(self, household: bytes, meter: str) -> bytes:
+        """The commitment, if the meter signed it for this household. Raises MeterError."""
+        signed = SignedDay(
+            to_checksum_address(household), self.day, from_hex(self.commitment), from_hex(self.signature)
+        )
+        verify_signed_day(signed, meter)
+        return signed.commitment
+
+
+class WeightsPart(_Part):
+    """The committed model of a round."""
+
+    shape: list[int]
+    layers: list[list[Hex]]
+    head: list[Hex]
+
+    @classmethod
+    def of(cls, weights: WeightsCommitment) -> WeightsPart:
+        s = weights.shape
+        return cls(
+            shape=[s.steps, s.features, s.hidden, s.layers, s.exogenous],
+            layers=[[to_hex(r) for r in rows] for rows in weights.layers],
+            head=[to_hex(r) for r in weights.head],
+        )
+
+    def parsed(self) -> WeightsCommitment:
+        layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
+        return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
+
+
+class InferenceBundle(_Part):
+    """A proven forecast of one household for one day."""
+
+    format: Literal["wattproof/inference/1"] = "wattproof/inference/1"
+    context: ContextPart
+    meter: str
+    weights: WeightsPart
+    history: list[SignedDayPart]
+    steps: list[list[int]]
+    exogenous: list[int]
+    forecast: Hex
+    proof: Hex
+
+    @property
+    def household(self) -> str:
+        return to_checksum_address(from_hex(self.context.household))
+
+    @property
+    def proof_hash(self) -> bytes:
+        return keccak(from_hex(self.proof))
+
+    def statement(self) -> inference.Statement:
+        """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
+        context, day = self.context.parsed(), self.context.day
+        if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
+            raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
+        days = [d.checked(context.household, self.meter) for d in self.history]
+        try:
+            weights = self.weights.parsed()
+            steps = np.array([self.steps], dtype=np.int64)
+            exogenous = np.array([self.exogenous], dtype=np.int64).reshape(1, -1)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
+        return inference.Statement(
+            context, weights, (day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),)
+        )
+
+
+class ClaimBundle(_Part):
+    """A proven day: the skill statement with the meter's two signed days."""
+
+    format: Literal["wattproof/claim/1"] = "wattproof/claim/1"
+    context: ContextPart
+    meter: str
+    tier: int
+    forecast: Hex
+    actual: SignedDayPart
+    naive: SignedDayPart
+    proof: Hex
+
+    @property
+    def household(self) -> str:
+        return to_checksum_address(from_hex(self.context.household))
+
+    def statement(self) -> skill.Statement:
+        """The statement, with both meter signatures checked. Raises MeterError, InvalidStatement."""
+        context = self.context.parsed()
+        if (self.actual.day, self.naive.day) != (context.day, context.day - skill.SEASON_DAYS):
+            raise InvalidStatement("the two signed days must be the claimed one and the one a week before it")
+        actual, naive = (d.checked(context.household, self.meter) for d in (self.actual, self.naive))
+        return skill.Statement(context, from_hex(self.forecast), actual, naive, self.tier)
+
+
+def canonical_json(content: dict[str, Any]) -> bytes:
+    """A bundle's JSON with its format first, where `parse` looks for it."""
+    first = {"format": content.get("format")}
+    return json.dumps(first | content).encode()
+
+
+def parse(data: bytes) -> InferenceBundle | ClaimBundle:
+    """Read a bundle. Raises MalformedProof naming the field that is wrong."""
+    kinds: list[type[InferenceBundle] | type[ClaimBundle]] = [InferenceBundle, ClaimBundle]
+    for kind in kinds:
+        if f'"{kind.model_fields["format"].default}"'.encode() in data[:100]:
+            try:
+                return kind.model_validate_json(data)
+            except ValidationError as error:
+                problem = error.errors(include_url=False, include_input=False)[0]
+                where = ".".join(str(p) for p in problem["loc"])
+                raise MalformedProof(f"the bundle's field {where!r} is wrong: {problem['msg']}") from error
+    raise MalformedProof("this is not a Wattproof bundle of a known format")
+
+
+def verify(bundle: InferenceBundle | ClaimBundle) -> None:
+    """Check signatures and proof. Raises MeterError, InvalidStatement, MalformedProof or InvalidProof."""
+    if isinstance(bundle, InferenceBundle):
+        inference.verify(bundle.statement(), from_hex(bundle.proof))
+    else:
+        skill.verify(bundle.statement(), from_hex(bundle.proof))
+
+
+def explain(bundle: InferenceBundle | ClaimBundle) -> list[str]:
+    """What a valid bundle says, in words, and what it leaves to check elsewhere."""
+    context = bundle.context
+    if isinstance(bundle, ClaimBundle):
+        return [
+            f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
+            f"hours, at least {bundle.tier} % less absolute error than the seasonal-naive forecast (a week before).",
+            f"Both days of readings were committed to and signed by the meter {bundle.meter}.",
+            "Neither the readings nor the forecast are shown. That the forecast was registered in time, and that the "
+            "meter is this household's, stands in the forecast registry on the chain.",
+        ]
+    shape = bundle.weights.parsed().shape
+    return [
+        f"Household {bundle.household} ran the community's model of round {context.round} "
+        f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}.",
+        f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
+        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours.",
+        f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
+        f"is in the commitment {bundle.forecast[:18]}...",
+        "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and commitment "
+        "and meter with the forecast registry, on the chain.",
+    ]

@@ -1,0 +1,245 @@
+"""`wattproof`: the command line, one command for each thing a person does.
+
+Errors are one line that says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+if TYPE_CHECKING:
+    from api.community import Community
+
+os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run side by side, one core each
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Day-ahead load forecasts of an energy community: learnt together, proven in zero knowledge, rewarded.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
+app.add_typer(data_app, name="data")
+console = Console()
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the community's settings")]
+DayArgument = Annotated[int, typer.Argument(help="community day: whole days since 1970-01-01")]
+CONFIG = Path("community.yaml")
+
+
+@data_app.command("fetch")
+def data_fetch(cache: Annotated[Path, typer.Option(help="where to keep it")] = Path(".cache/wattproof")) -> None:
+    """Get the 17 demo homes (MIT-licensed CityLearn data, 2 MB) by hash; works offline afterwards."""
+    from data.citylearn import fetch
+
+    console.print(f"The demo homes are in {fetch(cache)}")
+
+
+@data_app.command("import")
+def data_import(
+    file: Annotated[Path, typer.Argument(help="CSV: timestamp,kwh and, if you have it, export_kwh")],
+    home: Annotated[str, typer.Option(help="name of the home")],
+    out: Annotated[Path, typer.Option(help="table to write")],
+    timezone: Annotated[str | None, typer.Option(help="zone of times without UTC offset, e.g. Europe/Rome")] = None,
+    unit: Annotated[str, typer.Option(help="unit of the readings: kWh or Wh")] = "kWh",
+    stamps: Annotated[str, typer.Option(help="a time is the start or the end of its interval")] = "start",
+    cumulative: Annotated[bool, typer.Option(help="readings are a register that only grows")] = False,
+) -> None:
+    """Bring in a household's own readings at 15, 30 or 60 minutes; wrong lines are named, nothing is half-written."""
+    from data.importer import ImportOptions, import_file
+    from data.table import write_table
+
+    options = ImportOptions.model_validate(
+        {"unique_id": home, "timezone": timezone, "unit": unit, "stamps": stamps, "cumulative": cumulative}
+    )
+    imported = import_file(file, options)
+    write_table(out, imported.load)
+    console.print(f"{len(imported.load)} hours of {home} written to {out}")
+
+
+@app.command()
+def train(config: ConfigOption = CONFIG) -> None:
+    """Train the community's model by Flower's simulation, going on from the last saved round."""
+    from api import training
+
+    community = _community(config)
+    with Progress(console=console) as bar:
+        task = bar.add_task("rounds", total=community.config.federation.rounds)
+        trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
+    console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
+    console.print_json(data=training.accuracy_summary(training.evaluate(community, trained)))
+
+
+@app.command()
+def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
+    """Forecast a day for every home here, prove and register each, and open the community's total."""
+    from api import day as community_day
+    from api import training
+
+    community = _community(config)
+    trained = training.latest_model(community)
+    ledger = community_day.open_ledger(community, day)
+    community_day.publish_round(community, ledger, trained)
+    for home, bundle, figures in community_day.prove_day(community, day, trained):
+        community_day.register(community, ledger, home, bundle)
+        console.print(f"{home.name}: proven in {figures.prove_s:.2f} s, registered")
+    total = community_day.open_total(community, day)
+    console.print("Community forecast (kWh): " + " ".join(f"{v / 1000:.1f}" for v in total.values))
+
+
+@app.command()
+def prove(
+    home: Annotated[str, typer.Argument(help="name of the home")],
+    day: DayArgument,
+    out: Annotated[Path, typer.Option(help="bundle to write")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Make one home's proof of a day and write it as a bundle, without registering it."""
+    from api import day as community_day
+    from api import training
+    from data.atomic import write_bytes
+
+    community = _community(config)
+    trained = training.latest_model(community)
+    for known, bundle, figures in community_day.prove_day(community, day, trained, only=home):
+        write_bytes(out, bundle.model_dump_json().encode())
+        console.print(f"{known.name}: proven in {figures.prove_s:.2f} s, {figures.bytes} bytes, written to {out}")
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]) -> None:
+    """Check a bundle's signatures and proof without trusting anybody, and say in words what it proves."""
+    from api import bundle as bundles
+
+    bundle = bundles.parse(file.read_bytes())
+    bundles.verify(bundle)
+    console.print("[bold green]The proof holds.[/]")
+    for line in bundles.explain(bundle):
+        console.print("• " + line)
+
+
+@app.command()
+def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
+    """After a day: prove each home's skill and claim its reward."""
+    from api import day as community_day
+    from api import training
+
+    community = _community(config)
+    number = training.latest_model(community).round
+    ledger = community_day.open_ledger(community)
+    for home in community.homes:
+        bundle = community_day.make_claim(community, home, day, number)
+        if bundle is None:
+            console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
+            continue
+        amount = community_day.settle_claim(community, ledger, bundle)
+        console.print(f"{home.name}: {bundle.tier} % better than naive, {amount / 10**18:.1f} tokens")
+
+
+@app.command()
+def keys(config: ConfigOption = CONFIG) -> None:
+    """Make the keys and certificates of a deployed federation (nothing that exists is overwritten)."""
+    from fl.keys import make_keys
+
+    community = _community(config)
+    deployment = community.config.federation.deployment
+    made = make_keys(deployment.keys_dir, [deployment.host], [h.name for h in community.homes])
+    console.print("\n".join(str(p) for p in made) or "All keys are there already.")
+
+
+@app.command()
+def agent(
+    home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
+) -> None:
+    """Run a household's agent on its gateway: it trains when the coordinator asks."""
+    from api import training
+    from fl.agent import run_agent
+
+    community = _community(config)
+    run_agent(community.config.federation.deployment, training.learner(community, home))
+
+
+@app.command()
+def coordinator(config: ConfigOption = CONFIG) -> None:
+    """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
+    from api import training
+    from fl.coordinator import run_coordinator
+
+    community = _community(config)
+    run_coordinator(community.config.federation.deployment, training.coordinator_app(community))
+
+
+@app.command()
+def serve(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="the demo's, if not given")] = None,
+) -> None:
+    """Serve the API and the page: community forecasts, proofs, claims."""
+    import uvicorn
+
+    from api.community import Community
+    from api.demo import demo_config
+    from api.server import make_app
+
+    community = _community(config) if config else Community(demo_config(Path("out/demo"), None))
+    settings = community.config.api
+    console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
+    uvicorn.run(make_app(community), host=settings.host, port=settings.port, log_level="warning")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="where everything is kept")] = Path("out/demo"),
+    num_clients: Annotated[int | None, typer.Option(help="take only the first so many homes (3 or more)")] = None,
+) -> None:
+    """One community day on 17 real homes, end to end: train, forecast, prove, register, score, reward."""
+    from api.demo import Demo, demo_config
+
+    Demo(demo_config(folder, num_clients), console).run()
+
+
+def _community(path: Path) -> Community:
+    from api.community import Community
+    from api.config import load_config
+
+    return Community(load_config(path))
+
+
+def main() -> None:
+    """The console script: expected errors are one line and exit code 1."""
+    from api.config import ConfigError
+    from api.logs import set_up_logging
+    from data.errors import DataError
+    from fl.errors import FederationError
+    from forecasting.integer import QuantisationError
+    from rewards.errors import ChainError
+    from zkp.errors import ProofError
+
+    set_up_logging()
+    expected = (
+        ConfigError,
+        DataError,
+        FederationError,
+        QuantisationError,
+        ChainError,
+        ProofError,
+        OSError,
+        ValueError,
+    )
+    try:
+        app()
+    except expected as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""A community on this machine: its data, its chain, and its homes with their keys and vaults.
+
+In a demo one process plays everybody; in a real community a gateway opens only its own home. What is a home's alone
+(keys, vault, forecasts) stays in the home's own folder, readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.config import CommunityConfig, ConfigError
+from api.database import Household, open_database
+from data.atomic import write_bytes
+from data.citylearn import Community as CommunityData
+from data.community import load_community
+from data.day import DayClock
+from data.features import PublicFeatures, public_features
+from data.meter import Meter
+from data.vault import DayVault
+from forecasting.integer import quantise_features
+from rewards.chain import Chain
+from rewards.deploy import Addresses, Contracts, deploy
+from zkp.integer_model import Ints
+
+COMMUNITY_FOLDER = "homes"
+
+
+def account_from_file(path: Path) -> LocalAccount:
+    """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
+    try:
+        account: LocalAccount = Account.from_key(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+    except ValueError:
+        raise ConfigError(f"{path} does not hold a private key of 64 hexadecimal digits") from None
+    return account
+
+
+@dataclass(frozen=True)
+class SealedForecast:
+    """A home's own forecast with what opens its commitment. Private."""
+
+    values: tuple[int, ...]
+    blinding: int
+
+    def __repr__(self) -> str:
+        return "SealedForecast(...)"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A household's own folder: wallet, meter, vault, sealed forecasts."""
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def wallet(self) -> LocalAccount:
+        return account_from_file(self.folder / "wallet.key")
+
+    @cached_property
+    def meter(self) -> Meter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Meter.from_file(self.folder / "meter.key")
+
+    @cached_property
+    def vault(self) -> DayVault:
+        return DayVault(self.folder / "vault.db")
+
+    def seal(self, day: int, forecast: SealedForecast) -> None:
+        """Keep a forecast; a day that is sealed stays as it is."""
+        path = self.folder / f"forecast-{day}.json"
+        if not path.exists():
+            content = {"values": forecast.values, "blinding": hex(forecast.blinding)}
+            write_bytes(path, json.dumps(content).encode(), private=True)
+
+    def sealed(self, day: int) -> SealedForecast | None:
+        path = self.folder / f"forecast-{day}.json"
+        if not path.exists():
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return SealedForecast(tuple(content["values"]), int(content["blinding"], 16))
+
+
+class Community:
+    """Everything a command needs, opened when first asked for."""
+
+    def __init__(self, config: CommunityConfig) -> None:
+        self.config = config
+        self.folder = config.folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.clock = DayClock(config.data.day_start_utc)
+
+    @cached_property
+    def _data(self) -> CommunityData:
+        return load_community(self.config.data)
+
+    @property
+    def readings(self) -> pd.DataFrame:
+        """The long table of all homes."""
+        return self._data.readings
+
+    @property
+    def weather(self) -> pd.DataFrame:
+        """The public weather feed, with its predictions."""
+        return self._data.weather
+
+    @cached_property
+    def features(self) -> PublicFeatures:
+        return public_features(self.weather, self.clock)
+
+    def public_features(self, days: list[int]) -> tuple[Ints, Ints]:
+        """Public features of forecast days in fixed point, steps [B, T, F - 1] and exogenous [B, E]."""
+        windows = [self.features.window(day, self.config.forecasting.model.steps) for day in days]
+        steps, exogenous = (np.stack([w[k] for w in windows]) for k in range(2))
+        return quantise_features(steps, steps.shape), quantise_features(exogenous, exogenous.shape)
+
+    @cached_property
+    def homes(self) -> list[Home]:
+        """The homes, by name; the first `num_clients` of them where the configuration says so."""
+        names = sorted(str(h) for h in self.readings["unique_id"].unique())
+        chosen = names[: self.config.federation.num_clients]
+        return [Home(name, self.folder / COMMUNITY_FOLDER / name) for name in chosen]
+
+    @cached_property
+    def operator(self) -> LocalAccount:
+        return account_from_file(self.config.rewards.key_file or self.folder / "operator.key")
+
+    def open_chain(self, start_day: int | None = None) -> Chain:
+        """The configured chain. A new embedded one begins two days before `start_day`."""
+        if self.config.rewards.rpc_url is not None:
+            return Chain.at(self.config.rewards.rpc_url)
+        path = self.folder / "chain.start"
+        if not path.exists():
+            if start_day is None:
+                raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
+            write_bytes(path, str(int(self.clock.start_of(start_day - 2).timestamp())).encode())
+        return Chain.embedded(self.folder / "chain.jsonl", int(path.read_text(encoding="ascii")))
+
+    def open_contracts(self, chain: Chain) -> Contracts:
+        """The community's contracts, deployed if they are not yet."""
+        path = self.folder / "contracts.json"
+        if path.exists():
+            return Contracts.of(chain, Addresses.read(path))
+        contracts = deploy(chain, self.operator, self.config.rewards, self.config.data.day_start_utc)
+        contracts.addresses.save(path)
+        return contracts
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        """Sessions on the community's database."""
+        return open_database(self.config.database_url)
+
+    def enrol(self, chain: Chain, contracts: Contracts) -> None:
+        """Take every home in, on the chain and in the database, where it is not yet."""
+        registry = contracts.forecast_registry.functions
+        for home in self.homes:
+            chain.fund(home.wallet)
+            if int(registry.meter_of(home.wallet.address).call(), 16) == 0:
+                chain.send(self.operator, registry.enrol(home.wallet.address, home.meter.address))
+            with self.sessions.begin() as session:
+                session.merge(Household(address=home.wallet.address, meter=home.meter.address, label=home.name))

@@ -1,0 +1,264 @@
+"""One community day: forecast, prove, register; total; then measure, prove skill, claim.
+
+Every step can be repeated: what is sealed, proven, registered or paid already is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+
+import numpy as np
+from eth_hash.auto import keccak
+from eth_utils.address import to_canonical_address
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from api import proving
+from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, from_hex, to_hex
+from api.community import Community, Home, SealedForecast
+from api.database import CommunityTotal, Forecast, ModelRound, Reward
+from api.training import TrainedModel
+from data.atomic import write_bytes
+from data.meter import DayOpening, SignedDay
+from data.windows import make_windows
+from fl.masked_sum import Session, default_threshold, sum_in_process
+from fl.rings import PrimeField
+from rewards.chain import Chain
+from rewards.claims import Claim, pay
+from rewards.deploy import Contracts
+from zkp import commitment
+from zkp.field import MODULUS
+from zkp.statements import inference, skill, total
+from zkp.statements.context import Context
+
+
+@dataclass(frozen=True)
+class ProofFigures:
+    """What a proof cost."""
+
+    prove_s: float
+    verify_s: float
+    bytes: int
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A chain with the community's contracts on it."""
+
+    chain: Chain
+    contracts: Contracts
+
+
+def open_ledger(community: Community, day: int | None = None) -> Ledger:
+    """Chain, contracts and enrolment of all homes."""
+    chain = community.open_chain(day)
+    contracts = community.open_contracts(chain)
+    community.enrol(chain, contracts)
+    return Ledger(chain, contracts)
+
+
+def publish_round(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
+    """Register the model's digest for its round. Raises Refused when the round already has another one."""
+    registry = ledger.contracts.model_registry.functions
+    if bytes(registry.digest_of(trained.round).call()) != trained.digest:
+        ledger.chain.send(community.operator, registry.publish(trained.round, trained.digest))
+    with community.sessions.begin() as session:
+        session.merge(ModelRound(number=trained.round, digest=to_hex(trained.digest)))
+
+
+def signed_day(community: Community, home: Home, day: int) -> tuple[SignedDay, DayOpening]:
+    """The meter's signed day from the home's vault; signed now if it is not there yet.
+
+    Raises ValueError when the home has no complete readings of that day.
+    """
+    if day in home.vault.days(home.wallet.address):
+        return home.vault.get(home.wallet.address, day)
+    readings = community.readings
+    mine = readings[(readings["unique_id"] == home.name) & readings["ds"].isin(community.clock.hours(day))]
+    if len(mine) != commitment.DAY_HOURS:
+        raise ValueError(f"{home.name} has {len(mine)} of the {commitment.DAY_HOURS} readings of day {day}")
+    signed, opening = home.meter.sign_day(home.wallet.address, day, [int(v) for v in mine["y"]])
+    home.vault.put(signed, opening)
+    return signed, opening
+
+
+def _context(community: Community, home: Home, day: int, round_number: int) -> Context:
+    return Context(community.config.community_id, to_canonical_address(home.wallet.address), day, round_number)
+
+
+def _job(community: Community, home: Home, day: int, trained: TrainedModel) -> tuple[proving.Job, list[SignedDay]]:
+    """A home's statement and witness for a day, its forecast sealed."""
+    week = [signed_day(community, home, d) for d in range(day - commitment.RING_DAYS, day)]
+    mine = community.readings[community.readings["unique_id"] == home.name]
+    steps = trained.integer.shape.steps
+    windows = make_windows(mine, community.features, community.clock, steps=steps, days=[day], with_target=False)
+    if len(windows) != 1:
+        raise ValueError(f"{home.name} has no complete week before day {day}: it cannot be forecast")
+    trace = trained.integer.run(windows.history, windows.steps, windows.exogenous)
+    if home.sealed(day) is None:
+        values = tuple(int(v) for v in trace.forecast[0])
+        home.seal(day, SealedForecast(values, commitment.random_blinding()))
+    sealed = home.sealed(day)
+    assert sealed is not None  # sealed just now
+    window = commitment.add([signed.commitment for signed, _ in week])
+    committed = commitment.commit_forecast(sealed.values, sealed.blinding)
+    statement = inference.Statement(
+        _context(community, home, day, trained.round), trained.commitment, (day,), (window,),
+        trace.steps, trace.exogenous, (committed,),
+    )  # fmt: skip
+    blinding = sum(opening.blinding for _, opening in week) % MODULUS
+    secrets = inference.Secrets((blinding,), (sealed.blinding,))
+    return proving.Job(statement, trace, trained.integer.weights, secrets), [signed for signed, _ in week]
+
+
+def _bundle(home: Home, job: proving.Job, week: list[SignedDay], proof: bytes) -> InferenceBundle:
+    statement = job.statement
+    return InferenceBundle(
+        context=ContextPart.of(statement.context),
+        meter=home.meter.address,
+        weights=WeightsPart.of(statement.weights),
+        history=[SignedDayPart.of(s) for s in week],
+        steps=statement.steps[0].tolist(),
+        exogenous=statement.exogenous[0].tolist(),
+        forecast=to_hex(statement.forecasts[0]),
+        proof=to_hex(proof),
+    )
+
+
+def prove_day(
+    community: Community, day: int, trained: TrainedModel, only: str | None = None
+) -> Iterator[tuple[Home, InferenceBundle, ProofFigures]]:
+    """Forecast and prove a day for every home, or the one named; proofs made before are read back."""
+    folder = community.folder / "proofs" / str(day)
+    folder.mkdir(parents=True, exist_ok=True)
+    homes = [home for home in community.homes if only in (None, home.name)]
+    if not homes:
+        raise ValueError(f"there is no home {only!r} in the community")
+    missing = [home for home in homes if not (folder / f"{home.name}.json").exists()]
+    with ProcessPoolExecutor(community.config.workers, get_context("spawn"), proving.warm_up) as pool:
+        jobs = {home.name: _job(community, home, day, trained) for home in missing}
+        made = dict(zip(jobs, pool.map(proving.make, [job for job, _ in jobs.values()]), strict=True)) if jobs else {}
+        for home in missing:
+            job, week = jobs[home.name]
+            result = made[home.name]
+            figures = ProofFigures(result.prove_s, result.verify_s, len(result.proof), result.peak_mb)
+            bundle = _bundle(home, job, week, result.proof)
+            write_bytes(folder / f"{home.name}.figures.json", json.dumps(asdict(figures)).encode())
+            write_bytes(folder / f"{home.name}.json", bundle.model_dump_json().encode())
+    for home in homes:
+        bundle = InferenceBundle.model_validate_json((folder / f"{home.name}.json").read_bytes())
+        figures = ProofFigures(**json.loads((folder / f"{home.name}.figures.json").read_text(encoding="utf-8")))
+        yield home, bundle, figures
+
+
+def register(community: Community, ledger: Ledger, home: Home, bundle: InferenceBundle) -> None:
+    """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
+    registry = ledger.contracts.forecast_registry.functions
+    context = bundle.context
+    kept = registry.forecast_of(home.wallet.address, context.day).call()
+    arguments = context.day, context.round, from_hex(bundle.forecast), bundle.proof_hash
+    if tuple(kept) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):
+        ledger.chain.send(home.wallet, registry.submit(*arguments))
+    keep_forecast(community, bundle)
+
+
+def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
+    """Put a registered forecast into the database, once."""
+    with community.sessions.begin() as session:
+        known = select(Forecast).where(Forecast.household == bundle.household, Forecast.day == bundle.context.day)
+        if session.scalar(known) is None:
+            session.add(
+                Forecast(
+                    household=bundle.household, day=bundle.context.day, round=bundle.context.round,
+                    commitment=bundle.forecast, proof_hash=to_hex(bundle.proof_hash),
+                    bundle=bundle.model_dump_json().encode(),
+                )
+            )  # fmt: skip
+
+
+def open_total(community: Community, day: int) -> total.Total:
+    """The community's total: homes send forecast and blinding under masks that cancel; only the sum opens.
+
+    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that.
+    """
+    sealed = {home.wallet.address: home.sealed(day) for home in community.homes}
+    vectors = {str(a): [v % MODULUS for v in (*s.values, s.blinding)] for a, s in sealed.items() if s is not None}
+    members = tuple(sorted(vectors))
+    session = Session(
+        label=f"{community.config.name}/total/{day}".encode(),
+        members=members,
+        threshold=default_threshold(len(members)),
+        length=commitment.DAY_HOURS + 1,
+        ring=PrimeField(MODULUS),
+    )
+    summed, present = sum_in_process(session, vectors)
+    numbers = [int(v) if int(v) <= MODULUS // 2 else int(v) - MODULUS for v in summed[: commitment.DAY_HOURS]]
+    opened = total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS)
+    with community.sessions.begin() as database:
+        rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(present)))
+        total.verify([from_hex(row.commitment) for row in rows], opened)
+        database.merge(
+            CommunityTotal(
+                day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(present)
+            )
+        )
+    return opened
+
+
+def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
+    """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one."""
+    sealed = home.sealed(day)
+    if sealed is None:
+        raise ValueError(f"{home.name} has no forecast of day {day}")
+    (actual, actual_opening), (naive, naive_opening) = (
+        signed_day(community, home, d) for d in (day, day - skill.SEASON_DAYS)
+    )
+    secrets = skill.Secrets(
+        sealed.values, actual_opening.readings, naive_opening.readings,
+        sealed.blinding, actual_opening.blinding, naive_opening.blinding,
+    )  # fmt: skip
+    tier = skill.best_tier(secrets)
+    if tier < 0:
+        return None
+    committed = commitment.commit_forecast(sealed.values, sealed.blinding)
+    context = _context(community, home, day, round_number)
+    statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
+    return ClaimBundle(
+        context=ContextPart.of(context),
+        meter=home.meter.address,
+        tier=tier,
+        forecast=to_hex(committed),
+        actual=SignedDayPart.of(actual),
+        naive=SignedDayPart.of(naive),
+        proof=to_hex(skill.prove(statement, secrets)),
+    )
+
+
+def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
+    """Have a claim checked and paid; the amount in 10^-18 tokens. Raises InvalidProof, MeterError, Refused."""
+    statement = bundle.statement()
+    claim = Claim(
+        statement, from_hex(bundle.proof), from_hex(bundle.actual.signature), from_hex(bundle.naive.signature)
+    )
+    amount = pay(ledger.chain, ledger.contracts, community.operator, claim)
+    with community.sessions.begin() as session:
+        session.add(
+            Reward(
+                household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount),
+                proof_hash=to_hex(keccak(from_hex(bundle.proof))),
+            )
+        )  # fmt: skip
+    return amount
+
+
+def actual_total(community: Community, day: int) -> NDArray[np.int64]:
+    """The community's measured load of a day, int64 [24] Wh: the substation's reading in a real community."""
+    names = [home.name for home in community.homes]
+    readings = community.readings
+    chosen = readings[readings["unique_id"].isin(names) & readings["ds"].isin(community.clock.hours(day))]
+    return np.asarray(chosen.groupby("ds")["y"].sum().sort_index().to_numpy(), dtype=np.int64)

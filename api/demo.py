@@ -1,0 +1,228 @@
+"""`wattproof demo`: one community day on 17 real homes, end to end, with a report and pictures at the end.
+
+Steps can be interrupted anywhere: rounds, vaults, proofs and the chain's journal are on disk, and the next run goes
+on from them. A finished demo, or one made with another configuration, is started over.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import statistics
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api import day as community_day
+from api import training
+from api.community import Community
+from api.config import CommunityConfig
+from data.atomic import write_bytes
+from data.settings import DataSettings
+from fl.settings import FederationSettings
+from forecasting import metrics, report
+from rewards.claims import holdings
+from zkp.integer_model import Ints
+
+DAYS_INTO_TEST = 10
+_MARK = "demo.json"
+_REPORT = "report.json"
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#7F7F7F"
+
+
+def demo_config(folder: Path, num_clients: int | None) -> CommunityConfig:
+    """The demo community: the 17 homes, an embedded chain, SQLite."""
+    return CommunityConfig(
+        name="Wattproof demo community",
+        folder=folder,
+        data=DataSettings(source="citylearn"),
+        federation=FederationSettings.model_validate(
+            {"rounds": 8, "num_clients": num_clients, "local": {"learning_rate": 1e-3}, "evaluate_every": 0}
+        ),
+    )
+
+
+@dataclass
+class Demo:
+    """One run; figures gather in `report` as the steps go by."""
+
+    config: CommunityConfig
+    console: Console
+    report: dict[str, Any] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """All steps; the report. Raises what a step raises, with everything done so far kept."""
+        started = time.perf_counter()
+        self._prepare()
+        community = Community(self.config)
+        self.console.print(
+            f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"
+        )
+        trained = self._train(community)
+        scores = self._evaluate(community, trained)
+        day = training.split_of(community).test_start + DAYS_INTO_TEST
+        ledger = community_day.open_ledger(community, day)
+        community_day.publish_round(community, ledger, trained)
+        self._forecast(community, ledger, trained, day)
+        opened = community_day.open_total(community, day)
+        self._reward(community, ledger, trained, day)
+        self._picture(community, day, np.array(opened.values))
+        self._finish(community, ledger, scores, day, time.perf_counter() - started)
+        return self.report
+
+    def _prepare(self) -> None:
+        folder, mark = self.config.folder, self.config.folder / _MARK
+        wanted = self.config.model_dump_json()
+        if (folder / _REPORT).exists():
+            self.console.print(f"A finished demo is in {folder}: starting over.")
+            shutil.rmtree(folder)
+        elif mark.exists() and mark.read_text(encoding="utf-8") == wanted:
+            self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
+        elif folder.exists() and any(folder.iterdir()):
+            self.console.print(f"{folder} holds a demo with other settings: starting over.")
+            shutil.rmtree(folder)
+        write_bytes(mark, wanted.encode())
+
+    def _bar(self) -> Progress:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        return Progress(*columns, console=self.console)
+
+    def _train(self, community: Community) -> training.TrainedModel:
+        started = time.perf_counter()
+        with self._bar() as bar:
+            task = bar.add_task("Federated training (Flower), rounds", total=self.config.federation.rounds)
+            trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
+            bar.update(task, completed=trained.round)
+        self._seconds["train"] = time.perf_counter() - started
+        return trained
+
+    def _evaluate(self, community: Community, trained: training.TrainedModel) -> metrics.Scores:
+        started = time.perf_counter()
+        with self.console.status("Walking forward over the test days, beside the baselines"):
+            scores = training.evaluate(community, trained)
+        self._seconds["evaluate"] = time.perf_counter() - started
+        return scores
+
+    def _forecast(
+        self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
+    ) -> None:
+        started = time.perf_counter()
+        figures = []
+        with self._bar() as bar:
+            task = bar.add_task("Forecasts proven, verified, registered", total=len(community.homes))
+            for home, bundle, figure in community_day.prove_day(community, day, trained):
+                community_day.register(community, ledger, home, bundle)
+                figures.append(figure)
+                bar.advance(task)
+        self._seconds["prove"] = time.perf_counter() - started
+        self.report["proofs"] = {
+            "count": len(figures),
+            "verified": len(figures),  # `proving.make` raises for one that does not verify
+            "prove_s_median": statistics.median(f.prove_s for f in figures),
+            "verify_s_median": statistics.median(f.verify_s for f in figures),
+            "bytes": max(f.bytes for f in figures),
+            "peak_mb": max(f.peak_mb for f in figures),
+        }
+
+    def _reward(
+        self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
+    ) -> None:
+        started = time.perf_counter()
+        chain = ledger.chain
+        chain.advance_to(int(community.clock.start_of(day + 1).timestamp()))
+        claimed = ledger.contracts.rewards.functions.claimed
+        tiers: list[int] = []
+        lost = 0
+        with self._bar() as bar:
+            task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
+            for home in community.homes:
+                claim = community_day.make_claim(community, home, day, trained.round)
+                if claim is None:
+                    lost += 1
+                else:
+                    if not claimed(home.wallet.address, day).call():
+                        community_day.settle_claim(community, ledger, claim)
+                    tiers.append(claim.tier)
+                bar.advance(task)
+        held = [holdings(chain, ledger.contracts, home.wallet.address) for home in community.homes]
+        self.report["rewards"] = {
+            "minted": sum(h.tokens for h in held) / 10**18,
+            "nfts": sum(h.metadata is not None for h in held),
+            "claims": len(tiers),
+            "worse_than_naive": lost,
+            "tier_median_percent": statistics.median(tiers) if tiers else None,
+        }
+        self._seconds["reward"] = time.perf_counter() - started
+
+    def _picture(self, community: Community, day: int, total: Ints) -> None:
+        figure = day_picture(total, community_day.actual_total(community, day), day, self.config.data.day_start_utc)
+        figure.savefig(self.config.folder / "community_day.png", dpi=130)
+
+    def _finish(
+        self, community: Community, ledger: community_day.Ledger, scores: metrics.Scores, day: int, seconds: float
+    ) -> None:
+        headlines = training.accuracy_summary(scores)
+        own = headlines.pop(training.PERSONAL)
+        gas = {call: int(statistics.median(values)) for call, values in sorted(ledger.chain.gas.items())}
+        self.report |= {
+            "homes": len(community.homes),
+            "rounds": self.config.federation.rounds,
+            "day": day,
+            "forecast": own,
+            "forecast_global": headlines.pop(training.FEDERATED),
+            "forecast_integer": headlines.pop(training.INTEGER),
+            "baselines": headlines,
+            "chain": {"gas": gas, "contracts": {k: str(v.address) for k, v in vars(ledger.contracts).items()}},
+            "seconds": self._seconds | {"all": seconds},
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_bytes(self.config.folder / _REPORT, json.dumps(self.report, indent=1).encode())
+        summarise(self.console, self.report, scores, self.config.folder)
+
+
+def day_picture(total: Ints, actual: Ints | None, day: int, start_hour: int) -> Figure:
+    """The community's forecast of a day, and what was measured once it is over, in kW."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots()
+    hours = np.arange(25)
+    if actual is not None:
+        axes.stairs(actual / 1000, hours, color=_GREY, fill=True, alpha=0.35, label="measured")
+    axes.stairs(total / 1000, hours, color=_BLUE, linewidth=2.5, baseline=None, label="sum of the proven forecasts")
+    date = datetime.fromtimestamp(day * 86_400, UTC).date()
+    axes.set(xlabel=f"hour of the community day (starts {start_hour:02d}:00 UTC)", ylabel="community load (kW)")
+    axes.set(title=f"Community day {day} ({date})", xlim=(0, 24))
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    return figure
+
+
+def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
+    """What a newcomer wants to know."""
+    console.print(report.as_table(scores, training.PERSONAL))
+    proofs, rewards = figures["proofs"], figures["rewards"]
+    table = Table(title="One community day, proven and paid", show_header=False)
+    table.add_row("homes", str(figures["homes"]))
+    table.add_row("forecasts proven and verified", f"{proofs['verified']} of {proofs['count']}")
+    table.add_row("a proof takes", f"{proofs['prove_s_median']:.2f} s and {proofs['peak_mb']:.0f} MB")
+    table.add_row("checking it takes", f"{proofs['verify_s_median'] * 1000:.0f} ms; it has {proofs['bytes']:,} bytes")
+    table.add_row("households that beat the naive forecast", f"{rewards['claims']} of {figures['homes']}")
+    table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
+    for call in ("submit", "reward"):
+        if call in figures["chain"]["gas"]:
+            table.add_row(f"gas of a {call}", f"{figures['chain']['gas'][call]:,}")
+    table.add_row("time", f"{figures['seconds']['all']:.0f} s")
+    console.print(table)
+    pictures = ", ".join(sorted(p.name for p in folder.glob("*.png")))
+    console.print(f"Figures: {folder / _REPORT}   Pictures: {pictures}")
+    console.print("Look around: [bold]make serve[/], then open http://127.0.0.1:8000")

@@ -1,0 +1,59 @@
+"""Logs: for people on a terminal, one JSON object a line elsewhere. Fields that could hold a secret are blotted out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_SECRET = re.compile(r"(^|_)(private|secret|blinding|readings?|key|password|token|mnemonic)s?($|_)", re.IGNORECASE)
+
+
+def set_up(level: str = "INFO") -> None:
+    """Send the logs of this process to stderr."""
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S")
+        handler.setFormatter(_PlainFormatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("web3", "urllib3", "matplotlib", "eth", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """The structured fields of a record; those whose name speaks of a secret are blotted out."""
+    extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+    return {name: "[hidden]" if _SECRET.search(name) else value for name, value in extra.items()}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object for each record: time (UTC), level, logger, message and its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        content: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields(record),
+        }
+        if record.exc_info:
+            content["exception"] = self.formatException(record.exc_info)
+        return json.dumps(content, default=str, ensure_ascii=False)
+
+
+class _PlainFormatter(logging.Formatter):
+    """The message, then its fields as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{name}={value}" for name, value in fields(record).items())
+        return f"{super().format(record)} {extra}".rstrip()

@@ -1,0 +1,63 @@
+"""Households: their public records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import func, select
+
+from api.database import Forecast, Household, Reward
+from api.deps import AddressParam, CommunityDep, LedgerDep
+from api.errors import ApiError
+from rewards.claims import holdings
+
+router = APIRouter(prefix="/households", tags=["households"])
+
+
+class HouseholdPublic(BaseModel):
+    """What everybody may know of a household."""
+
+    address: str
+    meter: str
+    forecasts: int
+    rewarded_days: int
+
+
+class RewardsPublic(BaseModel):
+    """What the chain holds for a household: tokens in 10^-18, the record's metadata."""
+
+    address: str
+    tokens: str
+    record: dict[str, Any] | None
+
+
+@router.get("")
+def list_households(community: CommunityDep) -> list[HouseholdPublic]:
+    """All households, by address."""
+    with community.sessions() as session:
+        proven = dict(session.execute(select(Forecast.household, func.count()).group_by(Forecast.household)).all())
+        paid = dict(session.execute(select(Reward.household, func.count()).group_by(Reward.household)).all())
+        rows = session.scalars(select(Household).order_by(Household.address))
+        return [
+            HouseholdPublic(
+                address=r.address,
+                meter=r.meter,
+                forecasts=proven.get(r.address, 0),
+                rewarded_days=paid.get(r.address, 0),
+            )
+            for r in rows
+        ]
+
+
+@router.get("/{address}/rewards")
+def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep) -> RewardsPublic:
+    """Tokens and record of an address, read from the chain."""
+    known = to_checksum_address(address)
+    with community.sessions() as session:
+        if session.get(Household, known) is None:
+            raise ApiError("unknown-household", f"no household has the address {known}", 404)
+    held = holdings(ledger.chain, ledger.contracts, known)
+    return RewardsPublic(address=known, tokens=str(held.tokens), record=held.metadata)

@@ -1,0 +1,65 @@
+"""The HTTP server: community forecasts, proofs, claims.
+
+It can withhold, but not forge: all it says can be checked without it.
+
+One router for each noun; every refusal is {"error": code, "message": ...} with a code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from api.community import Community
+from api.day import Ledger, open_ledger
+from api.errors import ApiError, from_exception
+from api.routes import claims, days, forecasts, households, proofs, rounds
+from data.errors import DataError
+from rewards.errors import ChainError
+from zkp.errors import ProofError
+
+_PAGE = Path(__file__).parent / "static" / "index.html"
+
+
+def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
+    """The application on an open community; opens the chain unless given one."""
+    app = FastAPI(
+        title="Wattproof",
+        version="0.1.0",
+        description="Day-ahead load forecasts of an energy community, each proven in zero knowledge. "
+        "Nothing here shows a reading or a single home's forecast.",
+    )
+    app.state.community = community
+    app.state.ledger = ledger or open_ledger(community)
+    for module in (households, rounds, days, forecasts, proofs, claims):
+        app.include_router(module.router)
+
+    @app.get("/health", tags=["health"])
+    def health() -> dict[str, str | int]:
+        """Whether server and chain answer."""
+        return {"status": "ok", "community": community.config.name, "chain_time": app.state.ledger.chain.now}
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(_PAGE)
+
+    @app.middleware("http")
+    async def limit_body(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        size = request.headers.get("content-length", "0")
+        if not size.isdigit() or int(size) > community.config.api.max_upload_bytes:
+            return JSONResponse({"error": "too-large", "message": "the request body is too large"}, 413)
+        return await call(request)
+
+    @app.exception_handler(ApiError)
+    async def refuse(_request: Request, error: ApiError) -> JSONResponse:
+        return JSONResponse({"error": error.code, "message": str(error)}, error.status)
+
+    async def translate(request: Request, error: Exception) -> JSONResponse:
+        return await refuse(request, from_exception(error))
+
+    for kind in (ProofError, ChainError, DataError):
+        app.add_exception_handler(kind, translate)
+    return app

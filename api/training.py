@@ -1,0 +1,180 @@
+"""Train the community's forecaster, and turn the last round into the integer model that is proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from flwr.serverapp import ServerApp
+from numpy.typing import NDArray
+
+from api.community import Community
+from data.atomic import write_bytes
+from data.windows import Windows, make_windows
+from fl.coordinator import identify_by_key
+from fl.rounds import Rounds
+from fl.server_app import make_server_app
+from fl.simulation import run_simulation
+from fl.store import RoundReport, RoundStore
+from fl.task import HomeFolder, HomeLearner, initial_weights, write_homes
+from fl.weights import Weights, to_state_dict
+from forecasting import baselines, evaluation, metrics, report
+from forecasting.integer import IntegerModel, quantise
+from forecasting.model import LoadForecaster, ModelShape
+from forecasting.personal import PersonalHead, fit_personal_head, forecast_personal
+from forecasting.training import forecast
+from zkp.weights import WeightsCommitment, commit_weights
+
+FEDERATED, PERSONAL, INTEGER = "federated", "federated_personal", "integer"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A round's model: float weights, integers, commitment."""
+
+    round: int
+    weights: Weights
+    integer: IntegerModel
+    commitment: WeightsCommitment
+
+    @property
+    def digest(self) -> bytes:
+        return self.commitment.digest()
+
+
+def split_of(community: Community) -> evaluation.Split:
+    """Training, validation and test days."""
+    settings = community.config.forecasting
+    return evaluation.Split.by_share(community.readings, community.clock, settings.train_share, settings.test_share)
+
+
+def model_shape(community: Community) -> ModelShape:
+    return ModelShape.of(community.config.forecasting.model)
+
+
+OnRound = Callable[[int, int, float], None]
+"""(rounds done, rounds in all, training loss)"""
+
+
+def _write_homes(community: Community) -> HomeFolder:
+    """The homes' windows, each in its own file, as Flower's clients open them."""
+    shape, split = model_shape(community), split_of(community)
+    windows = make_windows(community.readings, community.features, community.clock, steps=shape.steps)
+    folder = community.folder / "federation"
+    folder.mkdir(exist_ok=True)
+    write_homes(folder, windows.between(0, split.train_end), windows.between(split.train_end, split.test_start))
+    return HomeFolder(folder.resolve(), shape, community.config.forecasting.huber)
+
+
+def _publisher(
+    community: Community, store: RoundStore, on_round: OnRound
+) -> Callable[[int, Weights, RoundReport], None]:
+    """Adds to each saved round its integer model (`model.npz`) and the commitment's digest (`digest`)."""
+
+    def publish(number: int, weights: Weights, done: RoundReport) -> None:
+        integer = quantise(to_state_dict(weights), model_shape(community))
+        integer.save(store.path(number) / "model.npz")
+        digest = commit_weights(integer.weights).digest()
+        write_bytes(store.path(number) / "digest", digest.hex().encode())
+        on_round(number, community.config.federation.rounds, done.train_loss)
+
+    return publish
+
+
+def train(community: Community, on_round: OnRound) -> TrainedModel:
+    """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress."""
+    store = RoundStore(community.folder / "rounds")
+    run_simulation(
+        community.config.federation,
+        [home.name for home in community.homes],
+        _write_homes(community),
+        initial_weights(model_shape(community), community.config.forecasting.seed),
+        store,
+        on_round=_publisher(community, store, on_round),
+    )
+    return latest_model(community)
+
+
+def learner(community: Community, home: str) -> HomeLearner:
+    """A home's side of the federation, for its agent. Raises FileNotFoundError for an unknown home."""
+    return _write_homes(community)(home)
+
+
+def coordinator_app(community: Community) -> ServerApp:
+    """The ServerApp of a deployed federation."""
+    settings, store = community.config.federation, RoundStore(community.folder / "rounds")
+    publish = _publisher(community, store, lambda _done, _total, _loss: None)
+    rounds = Rounds(settings, store, identify=identify_by_key(settings.deployment), on_round=publish)
+    return make_server_app(rounds, initial_weights(model_shape(community), community.config.forecasting.seed))
+
+
+def latest_model(community: Community) -> TrainedModel:
+    """The last saved round. Raises FileNotFoundError when nothing was trained yet."""
+    saved = RoundStore(community.folder / "rounds").latest()
+    if saved is None:
+        raise FileNotFoundError(f"no round is saved in {community.folder}; run `wattproof train` first")
+    integer = quantise(to_state_dict(saved.weights), model_shape(community))
+    return TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
+
+
+def _float_model(community: Community, weights: Weights) -> LoadForecaster:
+    model = LoadForecaster(model_shape(community))
+    model.load_state_dict(to_state_dict(weights))
+    return model
+
+
+def personal_heads(community: Community, trained: TrainedModel) -> dict[str, PersonalHead]:
+    """Each home's own head, trained on its own days."""
+    settings, split = community.config.forecasting, split_of(community)
+    model = _float_model(community, trained.weights)
+    windows = make_windows(
+        community.readings, community.features, community.clock, steps=settings.model.steps
+    ).between(0, split.train_end)
+    return {
+        home.name: fit_personal_head(
+            model, windows.of_home(home.name), epochs=settings.personal_epochs, learning_rate=settings.personal_rate,
+            decay=settings.personal_decay, huber=settings.huber, seed=settings.seed,
+        )
+        for home in community.homes
+    }  # fmt: skip
+
+
+def evaluate(community: Community, trained: TrainedModel) -> metrics.Scores:
+    """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder."""
+    torch.set_num_threads(1)
+    clock, steps = community.clock, community.config.forecasting.model.steps
+    model = _float_model(community, trained.weights)
+    heads = personal_heads(community, trained)
+
+    def personal(windows: Windows) -> NDArray[np.float64]:
+        return np.concatenate(
+            [forecast_personal(model, heads[str(h)], windows.of_home(h)) for h in windows.unique_id]
+        )
+
+    def integer(windows: Windows) -> NDArray[np.float64]:
+        return trained.integer.run(windows.history, windows.steps, windows.exogenous).forecast.astype(np.float64)
+
+    names = [home.name for home in community.homes]
+    readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
+    naive = baselines.naive_methods(clock)
+    forecasters: list[evaluation.Forecaster] = [
+        *naive,
+        baselines.PooledRidge(clock),
+        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock),
+        evaluation.WindowForecaster(PERSONAL, personal, steps, clock),
+        evaluation.WindowForecaster(INTEGER, integer, steps, clock),
+    ]
+    split = split_of(community)
+    table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)
+    past = evaluation.before(readings, clock.start_of(split.train_end))
+    scores = metrics.evaluate(table, past, [n.name for n in naive])
+    report.write_report(community.folder, table, scores, clock, PERSONAL, ["mean_7_days", "ridge_pooled"])
+    return scores
+
+
+def accuracy_summary(scores: metrics.Scores) -> dict[str, dict[str, float]]:
+    """Headline figures by method."""
+    return {m: json.loads(json.dumps(report.headline(scores, m))) for m in scores.methods}

@@ -79,6 +79,7 @@ def stop_on_signals() -> threading.Event:
 
 def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float, stop: threading.Event) -> None:
     """Answer messages until the agent is stopped or the coordinator no longer knows it."""
+    state = RecordDict()  # what the app keeps between messages, secure aggregation's secrets for one; in memory only
     while not stop.is_set():
         try:
             message = _patiently(line.receive, stop)
@@ -86,7 +87,7 @@ def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float
                 stop.wait(poll_s)
                 continue
             started = time.monotonic()
-            reply = _answer(app, message, line.node_id)
+            reply = _answer(app, message, line.node_id, state)
             seconds = time.monotonic() - started
             metrics.answered(message, reply, seconds)
             _patiently(partial(line.send, reply, seconds), stop, until=started + message.metadata.ttl)
@@ -111,12 +112,12 @@ def _patiently(call: Callable[[], _Answer], stop: threading.Event, until: float 
     return None
 
 
-def _answer(app: ClientApp, message: Message, node_id: int) -> Message:
+def _answer(app: ClientApp, message: Message, node_id: int, state: RecordDict) -> Message:
     context = Context(
         run_id=message.metadata.run_id,
         node_id=node_id,
         node_config=UserConfig(),
-        state=RecordDict(),
+        state=state,
         run_config=UserConfig(),
     )
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,7 +71,7 @@ def gather_updates(grid: Grid, nodes: dict[str, int], start: Weights, plan: Conf
     """Send the model and the plan to each home, and take back each home's own model."""
     record = to_record(start)
     content = RecordDict({ARRAYS: record, PLAN: plan})
-    replies, left_out = _exchange(grid, nodes, content, MessageType.TRAIN, timeout)
+    replies, left_out = exchange(grid, nodes, dict.fromkeys(nodes, content), MessageType.TRAIN, timeout)
     updates, received = [], 0
     for home, reply in sorted(replies.items()):
         received += sum(record_bytes(each) for each in reply.array_records.values())
@@ -87,7 +87,8 @@ def gather_scores(
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Each home's metrics of the global model on its own held-out days, and the payload bytes sent for it."""
     record = to_record(weights)
-    replies, _ = _exchange(grid, nodes, RecordDict({ARRAYS: record}), MessageType.EVALUATE, timeout)
+    contents = dict.fromkeys(nodes, RecordDict({ARRAYS: record}))
+    replies, _ = exchange(grid, nodes, contents, MessageType.EVALUATE, timeout)
     return {home: _metrics(reply) for home, reply in sorted(replies.items())}, record_bytes(record) * len(nodes)
 
 
@@ -222,12 +223,12 @@ class Rounds:
             time.sleep(0.5)
 
 
-def _exchange(
-    grid: Grid, nodes: dict[str, int], content: RecordDict, kind: str, timeout: float
+def exchange(
+    grid: Grid, nodes: Mapping[str, int], contents: Mapping[str, RecordDict], kind: str, timeout: float
 ) -> tuple[dict[str, RecordDict], dict[str, str]]:
-    """One message to each home. The good replies by home, and for every other home the reason."""
+    """Send each home its content. The good replies by home, and for every other home the reason."""
     homes = {node: home for home, node in nodes.items()}
-    messages = [_message(content, node, kind, timeout) for node in nodes.values()]
+    messages = [_message(contents[home], node, kind, timeout) for home, node in nodes.items()]
     answers = list(grid.send_and_receive(messages, timeout=timeout))
     # The grid numbers messages as it sends them. An error that Flower makes itself (the node is gone, the message has
     # expired) names the message, not always the node.

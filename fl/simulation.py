@@ -34,6 +34,7 @@ def run_simulation(
     store: RoundStore,
     *,
     on_round: OnRound | None = None,
+    project: Callable[[Weights], Weights] | None = None,
     rounds: Rounds | None = None,
     mods: Sequence[Mod] = (),
 ) -> Weights:
@@ -45,7 +46,8 @@ def run_simulation(
             data, and should cache what it opens (see `task.HomeFolder`).
         initial: the model of round 0.
         on_round: called in this process as each round ends, with its number, the global model and the report.
-        rounds: the loop with another way to gather or combine; made from `settings`, `store`, `on_round` otherwise.
+        project: puts each new global model back where it may be (see `task.projection`).
+        rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
         mods: Flower client mods.
 
     Returns the last global model. Raises FederationError, or what `on_round` raised.
@@ -53,7 +55,7 @@ def run_simulation(
     chosen = list(homes)[: settings.num_clients]
     if len(chosen) < settings.min_homes:
         raise FederationError(f"{len(chosen)} homes, but federation.min_homes asks for {settings.min_homes}")
-    rounds = rounds or Rounds(settings, store, on_round=on_round)
+    rounds = rounds or Rounds(settings, store, project=project, on_round=on_round)
     saved = store.latest()
     if saved is None or saved.round < settings.rounds or not saved.published:
         _simulate(settings, chosen, open_home, rounds, initial, mods)

@@ -28,12 +28,14 @@ HOMES = ("home-a", "home-b", "home-c", "home-d")
 
 
 def made_up_windows(homes: tuple[str, ...], days: int, seed: int = 0) -> Windows:
-    """Windows of homes with a daily rhythm of their own and noise; features are noise."""
+    """Windows of homes with a daily and a weekly rhythm, each at its own level, and noise; features are noise."""
     generator = np.random.default_rng(seed)
     n = len(homes) * days
     level = np.repeat(generator.uniform(300, 1500, len(homes)), days)[:, None]
     hours = np.arange(192)
-    load = level * (1.2 + np.sin(2 * np.pi * hours / 24)) + generator.uniform(0, 200, (n, 192))
+    load = level * (2.2 + np.sin(2 * np.pi * hours / 24) + np.sin(2 * np.pi * hours / 168)) + generator.uniform(
+        0, 200, (n, 192)
+    )
     return Windows(
         unique_id=np.repeat(np.array(homes), days),
         day=np.tile(np.arange(days, dtype=np.int64), len(homes)),

@@ -1,0 +1,115 @@
+"""Keys and certificates: made once, private where they must be, and refused when they are not what they should be."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fl.errors import KeysError
+from fl.keys import KeyFolder, check_coordinator, load_agent_key, load_agent_list, load_authority, make_keys
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyFolder:
+    make_keys(tmp_path, ["127.0.0.1", "coordinator.example"], ["home-01", "home-02"])
+    return KeyFolder(tmp_path)
+
+
+def test_private_keys_are_their_owners_alone(keys: KeyFolder) -> None:
+    private = sorted(keys.directory.rglob("*.key"))
+    assert len(private) == 4
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+
+
+def test_nothing_that_exists_is_made_again(keys: KeyFolder) -> None:
+    before = {path: path.read_bytes() for path in keys.directory.rglob("*") if path.is_file()}
+    made = make_keys(keys.directory, ["127.0.0.1"], ["home-01", "home-03"])
+    assert made == [keys.agent_key("home-03"), keys.agent_public("home-03")]
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_the_list_of_agents_holds_the_keys_they_sign_with(keys: KeyFolder) -> None:
+    listed = load_agent_list(keys.directory)
+    assert list(listed) == ["home-01", "home-02"]
+    public = load_agent_key(keys.agent_key("home-02")).public_key()
+    assert listed["home-02"] == public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted"), [("127.0.0.1", True), ("coordinator.example", True), ("10.9.8.7", False)]
+)
+def test_agents_trust_the_coordinator_under_its_own_names_only(keys: KeyFolder, name: str, trusted: bool) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(keys.coordinator, keys.coordinator_key)
+    client = ssl.create_default_context(cadata=load_authority(keys.directory).decode())
+    assert _handshake(server, client, name) is trusted
+
+
+def test_another_communitys_certificate_is_not_trusted(keys: KeyFolder, tmp_path: Path) -> None:
+    make_keys(tmp_path / "other", ["127.0.0.1"], ["home-01"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(keys.coordinator, keys.coordinator_key)
+    client = ssl.create_default_context(cadata=load_authority(tmp_path / "other").decode())
+    assert _handshake(server, client, "127.0.0.1") is False
+
+
+@pytest.mark.parametrize("home", ["../home", "", "home 1", "a" * 65, ".hidden"])
+def test_a_home_that_can_not_be_a_file_name_is_refused(tmp_path: Path, home: str) -> None:
+    with pytest.raises(KeysError, match="letters, digits"):
+        make_keys(tmp_path, ["127.0.0.1"], [home])
+
+
+def test_missing_and_wrong_keys_say_what_to_do(keys: KeyFolder, tmp_path: Path) -> None:
+    with pytest.raises(KeysError, match=r"home-09\.key is missing: make it with `wattproof keys`"):
+        load_agent_key(keys.agent_key("home-09"))
+    with pytest.raises(KeysError, match="lists no home"):
+        load_agent_list(tmp_path / "nowhere")
+    with pytest.raises(KeysError, match=r"authority\.pem is missing"):
+        load_authority(tmp_path / "nowhere")
+    other = ec.generate_private_key(ec.SECP256R1())
+    keys.agent_key("home-01").write_bytes(
+        other.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    with pytest.raises(KeysError, match="secp256r1, agents use P-384"):
+        load_agent_key(keys.agent_key("home-01"))
+    keys.coordinator_key.write_bytes(keys.agent_key("home-02").read_bytes())
+    with pytest.raises(KeysError, match="not a pair"):
+        check_coordinator(keys.directory)
+
+
+def test_an_unreadable_key_is_not_quoted(keys: KeyFolder) -> None:
+    keys.agent_key("home-01").write_bytes(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(KeysError) as refused:
+        load_agent_key(keys.agent_key("home-01"))
+    assert "c2VjcmV0" not in str(refused.value)
+
+
+def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> bool:
+    ours, theirs = socket.socketpair()
+
+    def answer() -> None:
+        try:
+            server.wrap_socket(theirs, server_side=True).close()
+        except OSError:
+            theirs.close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        client.wrap_socket(ours, server_hostname=name).close()
+    except ssl.SSLCertVerificationError:
+        return False
+    finally:
+        ours.close()
+        thread.join()
+    return True

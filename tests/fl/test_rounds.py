@@ -1,0 +1,173 @@
+"""The rounds: who is asked, what is left out and why, what is saved, and going on after a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fl.errors import FederationError, QuorumMissed, ResumeRefused
+from fl.rounds import Rounds
+from fl.settings import FederationSettings
+from fl.store import RoundReport, RoundStore
+from fl.weights import Weights
+from tests.fl.local_grid import ZERO, LeastSquares, LocalGrid, Spoilt
+
+HOMES = ("ada", "bob", "cyd", "dee")
+
+
+def settings(**changes: Any) -> FederationSettings:
+    return FederationSettings.model_validate(
+        {"rounds": 4, "min_homes": 2, "evaluate_every": 2, "wait_for_homes_s": 0.1} | changes
+    )
+
+
+def learners(**examples: int) -> list[LeastSquares]:
+    return [LeastSquares(home, examples.get(home, 10)) for home in HOMES]
+
+
+def with_spoilt(home: str, spoil: Callable[[Weights], Weights]) -> list[LeastSquares]:
+    return [Spoilt(name, spoil=spoil) if name == home else LeastSquares(name) for name in HOMES]
+
+
+def fail(_: Weights) -> Weights:
+    raise ArithmeticError("the disk is full")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RoundStore:
+    return RoundStore(tmp_path / "rounds")
+
+
+def test_training_lowers_the_loss_and_saves_every_round(store: RoundStore) -> None:
+    weights = Rounds(settings(rounds=30), store).run(LocalGrid(learners()), ZERO)
+    assert store.rounds() == list(range(1, 31))
+    first, last = (store.load(number).report.train_loss for number in (1, 30))
+    assert last < first / 10
+    np.testing.assert_array_equal(store.load(30).weights["w"], weights["w"])
+
+
+def test_the_report_keeps_each_homes_own_results(store: RoundStore) -> None:
+    Rounds(settings(), store).run(LocalGrid(learners(ada=50)), ZERO)
+    report = store.load(2).report
+    assert report.participants == HOMES == tuple(report.homes)
+    assert {"train_loss", "train_seconds", "validation_loss", "validation_num-examples"} == set(report.homes["ada"])
+    losses = [report.homes[home]["validation_loss"] for home in HOMES]
+    assert report.validation_loss == pytest.approx(np.average(losses, weights=[50, 10, 10, 10]))
+
+
+def test_homes_score_the_model_as_often_as_the_settings_say_and_after_the_last_round(store: RoundStore) -> None:
+    Rounds(settings(rounds=5, evaluate_every=2), store).run(LocalGrid(learners()), ZERO)
+    scored = [number for number in store.rounds() if store.load(number).report.validation_loss is not None]
+    assert scored == [2, 4, 5]
+
+
+def test_traffic_is_the_payload_down_and_up(store: RoundStore) -> None:
+    Rounds(settings(evaluate_every=0), store).run(LocalGrid(learners()), ZERO)
+    report = store.load(1).report
+    assert report.bytes_down == report.bytes_up > 4 * ZERO["w"].nbytes
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (fail, "the disk is full"),
+        (lambda w: {"w": w["w"] * np.float32(np.nan)}, "not a finite number"),
+        (lambda w: {"w": np.zeros(4, np.float32)}, "shape (4,)"),
+        (lambda w: {"v": w["w"]}, "v, w missing or unknown"),
+    ],
+)
+def test_a_home_whose_update_is_of_no_use_is_left_out_and_named(
+    store: RoundStore, spoil: Callable[[Weights], Weights], reason: str
+) -> None:
+    weights = Rounds(settings(rounds=1), store).run(LocalGrid(with_spoilt("bob", spoil)), ZERO)
+    report = store.load(1).report
+    assert report.participants == ("ada", "cyd", "dee")
+    assert reason in report.left_out["bob"]
+    without_bob = LocalGrid([learner for learner in learners() if learner.home != "bob"])
+    expected = Rounds(settings(rounds=1), RoundStore(store.directory / "other")).run(without_bob, ZERO)
+    np.testing.assert_array_equal(weights["w"], expected["w"])
+
+
+def test_a_silent_home_is_left_out(store: RoundStore) -> None:
+    Rounds(settings(rounds=1, round_timeout_s=7), store).run(LocalGrid(learners(), silent={"cyd"}), ZERO)
+    assert store.load(1).report.left_out == {"cyd": "no answer in 7 s"}
+
+
+def test_a_round_without_enough_updates_is_asked_again_and_then_is_an_error(store: RoundStore) -> None:
+    grid = LocalGrid(learners(), silent={"ada", "bob", "cyd"})
+    with pytest.raises(QuorumMissed, match="round 1: 1 of the 4 homes asked gave a useable update, 2 are needed"):
+        Rounds(settings(attempts=3), store).run(grid, ZERO)
+    assert [home for kind, home in grid.asked if kind == "train" and home == "ada"] == ["ada"] * 3
+    assert store.rounds() == []
+
+
+def test_too_few_homes_online_is_an_error(store: RoundStore) -> None:
+    with pytest.raises(QuorumMissed, match="1 homes online"):
+        Rounds(settings(), store).run(LocalGrid(learners()[:1]), ZERO)
+
+
+def test_a_part_of_the_homes_is_drawn_anew_each_round(store: RoundStore) -> None:
+    Rounds(settings(rounds=12, fraction=0.5), store).run(LocalGrid(learners()), ZERO)
+    asked = [store.load(number).report.asked for number in store.rounds()]
+    assert {len(homes) for homes in asked} == {2}
+    assert len(set(asked)) > 2 and {home for homes in asked for home in homes} == set(HOMES)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedprox", "fedadam"])
+def test_the_order_of_answers_and_of_nodes_changes_nothing(tmp_path: Path, name: str) -> None:
+    models = [
+        Rounds(settings(strategy={"name": name}), RoundStore(tmp_path / str(shuffle))).run(
+            LocalGrid(learners()[:: 1 if shuffle % 2 else -1], shuffle=shuffle), ZERO
+        )
+        for shuffle in range(4)
+    ]
+    assert len({model["w"].tobytes() for model in models}) == 1
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedadam"])
+def test_a_stopped_training_goes_on_to_the_same_model(tmp_path: Path, name: str) -> None:
+    whole = Rounds(settings(strategy={"name": name}), RoundStore(tmp_path / "whole")).run(LocalGrid(learners()), ZERO)
+    store = RoundStore(tmp_path / "stopped")
+
+    def stop(number: int, weights: Weights, report: RoundReport) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Rounds(settings(strategy={"name": name}), store, on_round=stop).run(LocalGrid(learners()), ZERO)
+    assert store.rounds() == [1, 2]
+    resumed = Rounds(settings(strategy={"name": name}), store).run(LocalGrid(learners()), ZERO)
+    assert resumed["w"].tobytes() == whole["w"].tobytes()
+
+
+def test_the_caller_is_told_of_each_round_once_saved_and_again_if_it_did_not_return(store: RoundStore) -> None:
+    told: list[int] = []
+
+    def on_round(number: int, weights: Weights, report: RoundReport) -> None:
+        assert report == store.load(number).report
+        told.append(number)
+        if told == [1, 2]:
+            raise OSError("the chain is away")
+
+    with pytest.raises(OSError, match="the chain is away"):
+        Rounds(settings(), store, on_round=on_round).run(LocalGrid(learners()), ZERO)
+    Rounds(settings(), store, on_round=on_round).run(LocalGrid(learners()), ZERO)
+    assert told == [1, 2, 2, 3, 4]
+
+
+def test_rounds_made_with_other_settings_are_not_built_upon(store: RoundStore) -> None:
+    Rounds(settings(rounds=1), store).run(LocalGrid(learners()), ZERO)
+    with pytest.raises(ResumeRefused, match=r"other settings \(seed, strategy\).*delete this one to start over"):
+        Rounds(settings(seed=1, strategy={"name": "fedadam"}), store).run(LocalGrid(learners()), ZERO)
+    Rounds(settings(rounds=2, round_timeout_s=5), store).run(LocalGrid(learners()), ZERO)
+    assert store.rounds() == [1, 2]
+
+
+def test_rounds_of_another_model_are_not_built_upon(store: RoundStore) -> None:
+    Rounds(settings(rounds=1), store).run(LocalGrid(learners()), ZERO)
+    with pytest.raises(FederationError, match="rounds of another model"):
+        Rounds(settings(), store).run(LocalGrid(learners()), {"w": np.zeros(5, np.float32)})

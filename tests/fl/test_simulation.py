@@ -1,0 +1,70 @@
+"""Flower's simulation (Ray) with real homes' training: repeatable, resumable, and never silently empty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fl.errors import FederationError, QuorumMissed
+from fl.settings import FederationSettings
+from fl.simulation import run_simulation, simulate_community
+from fl.store import RoundReport, RoundStore
+from fl.task import HomeFolder, initial_weights
+from fl.weights import Weights
+from forecasting.model import ModelShape
+from forecasting.settings import ForecastingSettings, ModelSettings
+from tests.fl.deployment import HOMES, made_up_windows
+
+FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))
+WINDOWS = made_up_windows(HOMES, days=40)
+TRAIN, VALIDATION = WINDOWS.between(0, 30), WINDOWS.between(30, 40)
+
+
+def settings(**changes: Any) -> FederationSettings:
+    return FederationSettings.model_validate({"rounds": 3, "evaluate_every": 1, "local": {"epochs": 1}} | changes)
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+@pytest.mark.process
+def test_one_worker_stopped_and_resumed_gives_the_model_of_two_at_once(tmp_path: Path) -> None:
+    whole = simulate_community(settings(), FORECASTING, TRAIN, VALIDATION, tmp_path / "whole")
+
+    def stop(number: int, weights: Weights, report: RoundReport) -> None:
+        if number == 2:
+            raise Stopped
+
+    one = settings(simulation={"workers": 1})
+    with pytest.raises(Stopped):
+        simulate_community(one, FORECASTING, TRAIN, VALIDATION, tmp_path / "halves", on_round=stop)
+    told: list[int] = []
+    halves = simulate_community(
+        one, FORECASTING, TRAIN, VALIDATION, tmp_path / "halves", on_round=lambda number, *_: told.append(number)
+    )
+    assert told == [2, 3]
+    assert all(whole[name].tobytes() == halves[name].tobytes() for name in whole)
+    report = RoundStore(tmp_path / "whole" / "rounds").load(3).report
+    assert report.participants == HOMES and report.validation_loss is not None
+    assert not (tmp_path / "whole" / "homes").exists()
+
+
+@pytest.mark.process
+def test_homes_that_all_fail_end_the_simulation_with_an_error(tmp_path: Path) -> None:
+    shape = ModelShape.of(FORECASTING.model)
+    nowhere = HomeFolder(tmp_path / "nowhere", shape, FORECASTING.huber)
+    with pytest.raises(QuorumMissed):
+        run_simulation(
+            settings(wait_for_homes_s=1), HOMES, nowhere, initial_weights(shape, 0), RoundStore(tmp_path / "rounds")
+        )
+
+
+def test_too_few_homes_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    shape = ModelShape.of(FORECASTING.model)
+    with pytest.raises(FederationError, match=r"1 homes, but federation\.min_homes asks for 2"):
+        run_simulation(
+            settings(), HOMES[:1], HomeFolder(tmp_path, shape, 1.0), initial_weights(shape, 0), RoundStore(tmp_path)
+        )

@@ -52,7 +52,7 @@ class _Secrets:
 class Member:
     """One member's side. Methods in order: `keys`, `share`, `mask`, `reveal`; each once, else MaskingRefused.
 
-    Once only, even if refused, because two vectors under the same mask, or both shares of a neighbour, would give secrets away.
+    Once only, even if refused: two vectors under one mask, or both shares of a neighbour, would give secrets away.
     """
 
     def __init__(self, session: Session, name: str, identity: Ed25519PrivateKey | None = None) -> None:

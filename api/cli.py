@@ -50,20 +50,20 @@ def data_import(
     home: Annotated[str, typer.Option(help="name of the home")],
     out: Annotated[Path, typer.Option(help="table to write")],
     timezone: Annotated[str | None, typer.Option(help="zone of times without UTC offset, e.g. Europe/Rome")] = None,
-    unit: Annotated[str, typer.Option(help="unit of the readings: kWh or Wh")] = "kWh",
-    stamps: Annotated[str, typer.Option(help="a time is the start or the end of its interval")] = "start",
+    end_stamps: Annotated[bool, typer.Option(help="a time is the end of its interval, not the start")] = False,
     cumulative: Annotated[bool, typer.Option(help="readings are a register that only grows")] = False,
 ) -> None:
     """Bring in a household's own readings at 15, 30 or 60 minutes; wrong lines are named, nothing is half-written."""
     from data.importer import ImportOptions, import_file
     from data.table import write_table
 
-    options = ImportOptions.model_validate(
-        {"unique_id": home, "timezone": timezone, "unit": unit, "stamps": stamps, "cumulative": cumulative}
-    )
+    options = ImportOptions(home, timezone, "end" if end_stamps else "start", cumulative)
     imported = import_file(file, options)
-    write_table(out, imported.load)
-    console.print(f"{len(imported.load)} hours of {home} written to {out}")
+    write_table(imported.readings, out)
+    console.print(
+        f"{len(imported.readings)} hours of {home} written to {out} "
+        f"({imported.filled_hours} filled over short gaps, {imported.cut_hours} cut out)"
+    )
 
 
 @app.command()
@@ -208,22 +208,22 @@ def demo(
 
 def _community(path: Path) -> Community:
     from api.community import Community
-    from api.config import load_config
+    from api.config import load
 
-    return Community(load_config(path))
+    return Community(load(path))
 
 
 def main() -> None:
     """The console script: expected errors are one line and exit code 1."""
     from api.config import ConfigError
-    from api.logs import set_up_logging
+    from api.logs import set_up
     from data.errors import DataError
     from fl.errors import FederationError
     from forecasting.integer import QuantisationError
     from rewards.errors import ChainError
     from zkp.errors import ProofError
 
-    set_up_logging()
+    set_up()
     expected = (
         ConfigError,
         DataError,

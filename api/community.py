@@ -17,7 +17,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.config import CommunityConfig, ConfigError
+from api.config import Config, ConfigError
 from api.database import Household, open_database
 from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
@@ -95,9 +95,9 @@ class Home:
 class Community:
     """Everything a command needs, opened when first asked for."""
 
-    def __init__(self, config: CommunityConfig) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
-        self.folder = config.folder
+        self.folder = config.api.state_dir
         self.folder.mkdir(parents=True, exist_ok=True)
         self.clock = DayClock(config.data.day_start_utc)
 
@@ -159,7 +159,7 @@ class Community:
     @cached_property
     def sessions(self) -> sessionmaker[Session]:
         """Sessions on the community's database."""
-        return open_database(self.config.database_url)
+        return open_database(self.config.api.database)
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
         """Take every home in, on the chain and in the database, where it is not yet."""
@@ -169,4 +169,4 @@ class Community:
             if int(registry.meter_of(home.wallet.address).call(), 16) == 0:
                 chain.send(self.operator, registry.enrol(home.wallet.address, home.meter.address))
             with self.sessions.begin() as session:
-                session.merge(Household(address=home.wallet.address, meter=home.meter.address, label=home.name))
+                session.merge(Household(address=home.wallet.address, meter=home.meter.address))

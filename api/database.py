@@ -1,43 +1,73 @@
-"""The database: SQLite in a file by default, any other by its URL."""
+"""What the community may know of its households: commitments, proofs, totals, rewards.
+
+No reading and no forecast of a single home is ever in here.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.engine import Engine
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
-
-from api.errors import StateError
-from api.models import Base
-
-Sessions = sessionmaker[Session]
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 
-def open_database(url: str) -> Sessions:
-    """Connect and make what tables are missing. Raises StateError for a URL that is none."""
-    try:
-        parsed = make_url(url)
-        engine = create_engine(parsed)
-    except (ArgumentError, ModuleNotFoundError) as error:
-        raise StateError(f"api.database_url cannot be used ({error}); write it as SQLAlchemy does") from None
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        _tune_sqlite(engine)
+class Base(DeclarativeBase):
+    """Tables of the community."""
+
+
+class Household(Base):
+    """A member, by the address of its wallet."""
+
+    __tablename__ = "households"
+    address: Mapped[str] = mapped_column(String(42), primary_key=True)
+    meter: Mapped[str] = mapped_column(String(42))
+
+
+class ModelRound(Base):
+    """A round's model, by the digest of its weights' commitment."""
+
+    __tablename__ = "rounds"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(66))
+
+
+class Forecast(Base):
+    """A committed and proven forecast: `bundle` is the proof with all it needs to be checked."""
+
+    __tablename__ = "forecasts"
+    __table_args__ = (UniqueConstraint("household", "day"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"))
+    day: Mapped[int]
+    round: Mapped[int]
+    commitment: Mapped[str] = mapped_column(String(98))
+    proof_hash: Mapped[str] = mapped_column(String(66), unique=True)
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CommunityTotal(Base):
+    """The opened sum of a day's forecasts: 24 totals in Wh and the summed blinding (hex)."""
+
+    __tablename__ = "totals"
+    day: Mapped[int] = mapped_column(primary_key=True)
+    values: Mapped[list[int]] = mapped_column(JSON)
+    blinding: Mapped[str] = mapped_column(String(66))
+    households: Mapped[list[str]] = mapped_column(JSON)
+
+
+class Reward(Base):
+    """A paid day."""
+
+    __tablename__ = "rewards"
+    __table_args__ = (UniqueConstraint("household", "day"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"))
+    day: Mapped[int]
+    tier: Mapped[int]
+    amount: Mapped[str] = mapped_column(String(80))
+    proof_hash: Mapped[str] = mapped_column(String(66))
+
+
+def open_database(url: str) -> sessionmaker[Session]:
+    """Sessions on the database of a URL; makes the tables where they are missing."""
+    engine = create_engine(url)
     Base.metadata.create_all(engine)
-    return sessionmaker(engine)
-
-
-def _tune_sqlite(engine: Engine) -> None:
-    """Foreign keys are held, and readers do not wait for the writer."""
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.close()
+    return sessionmaker(engine, expire_on_commit=False)

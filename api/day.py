@@ -88,7 +88,9 @@ def signed_day(community: Community, home: Home, day: int) -> tuple[SignedDay, D
 
 
 def _context(community: Community, home: Home, day: int, round_number: int) -> Context:
-    return Context(community.config.community_id, to_canonical_address(home.wallet.address), day, round_number)
+    return Context(
+        community.config.community.identifier, to_canonical_address(home.wallet.address), day, round_number
+    )
 
 
 def _job(community: Community, home: Home, day: int, trained: TrainedModel) -> tuple[proving.Job, list[SignedDay]]:
@@ -140,7 +142,7 @@ def prove_day(
     if not homes:
         raise ValueError(f"there is no home {only!r} in the community")
     missing = [home for home in homes if not (folder / f"{home.name}.json").exists()]
-    with ProcessPoolExecutor(community.config.workers, get_context("spawn"), proving.warm_up) as pool:
+    with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
         jobs = {home.name: _job(community, home, day, trained) for home in missing}
         made = dict(zip(jobs, pool.map(proving.make, [job for job, _ in jobs.values()]), strict=True)) if jobs else {}
         for home in missing:
@@ -190,7 +192,7 @@ def open_total(community: Community, day: int) -> total.Total:
     vectors = {str(a): [v % MODULUS for v in (*s.values, s.blinding)] for a, s in sealed.items() if s is not None}
     members = tuple(sorted(vectors))
     session = Session(
-        label=f"{community.config.name}/total/{day}".encode(),
+        label=f"{community.config.community.name}/total/{day}".encode(),
         members=members,
         threshold=default_threshold(len(members)),
         length=commitment.DAY_HOURS + 1,

@@ -25,7 +25,8 @@ from rich.table import Table
 from api import day as community_day
 from api import training
 from api.community import Community
-from api.config import CommunityConfig
+from api.config import Config
+from api.settings import ApiSettings, CommunitySettings
 from data.atomic import write_bytes
 from data.settings import DataSettings
 from fl.settings import FederationSettings
@@ -39,11 +40,11 @@ _REPORT = "report.json"
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#7F7F7F"
 
 
-def demo_config(folder: Path, num_clients: int | None) -> CommunityConfig:
+def demo_config(folder: Path, num_clients: int | None) -> Config:
     """The demo community: the 17 homes, an embedded chain, SQLite."""
-    return CommunityConfig(
-        name="Wattproof demo community",
-        folder=folder,
+    return Config(
+        community=CommunitySettings(name="Wattproof demo community"),
+        api=ApiSettings(state_dir=folder),
         data=DataSettings(source="citylearn"),
         federation=FederationSettings.model_validate(
             {"rounds": 8, "num_clients": num_clients, "local": {"learning_rate": 1e-3}, "evaluate_every": 0}
@@ -55,7 +56,7 @@ def demo_config(folder: Path, num_clients: int | None) -> CommunityConfig:
 class Demo:
     """One run; figures gather in `report` as the steps go by."""
 
-    config: CommunityConfig
+    config: Config
     console: Console
     report: dict[str, Any] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class Demo:
         return self.report
 
     def _prepare(self) -> None:
-        folder, mark = self.config.folder, self.config.folder / _MARK
+        folder, mark = self.config.api.state_dir, self.config.api.state_dir / _MARK
         wanted = self.config.model_dump_json()
         if (folder / _REPORT).exists():
             self.console.print(f"A finished demo is in {folder}: starting over.")
@@ -166,7 +167,7 @@ class Demo:
 
     def _picture(self, community: Community, day: int, total: Ints) -> None:
         figure = day_picture(total, community_day.actual_total(community, day), day, self.config.data.day_start_utc)
-        figure.savefig(self.config.folder / "community_day.png", dpi=130)
+        figure.savefig(self.config.api.state_dir / "community_day.png", dpi=130)
 
     def _finish(
         self, community: Community, ledger: community_day.Ledger, scores: metrics.Scores, day: int, seconds: float
@@ -187,8 +188,8 @@ class Demo:
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_bytes(self.config.folder / _REPORT, json.dumps(self.report, indent=1).encode())
-        summarise(self.console, self.report, scores, self.config.folder)
+        write_bytes(self.config.api.state_dir / _REPORT, json.dumps(self.report, indent=1).encode())
+        summarise(self.console, self.report, scores, self.config.api.state_dir)
 
 
 def day_picture(total: Ints, actual: Ints | None, day: int, start_hour: int) -> Figure:

@@ -1,53 +1,39 @@
-"""Refusals of the doors: each has a code of its own that programs can tell apart, and words for people."""
+"""Refusals of the HTTP server: a code for programs, a sentence for people, a status."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from http import HTTPStatus
+from data.errors import MeterError
+from rewards import errors as chain
+from zkp import errors as proof
 
 
-class Code(StrEnum):
-    """Why something was refused; part of the API's contract."""
+class ApiError(Exception):
+    """A request refused."""
 
-    NOT_FOUND = "not_found"
-    TOO_LARGE = "too_large"
-    MALFORMED_BUNDLE = "malformed_bundle"
-    MALFORMED_PROOF = "malformed_proof"
-    INVALID_PROOF = "invalid_proof"
-    WRONG_METER = "wrong_meter"
-    WRONG_MODEL = "wrong_model"
-    WRONG_FEATURES = "wrong_features"
-    WRONG_COMMUNITY = "wrong_community"
-    UNKNOWN_HOUSEHOLD = "unknown_household"
-    OTHER_HOUSEHOLD = "other_household"
-    LATE_FORECAST = "late_forecast"
-    REPLAYED_PROOF = "replayed_proof"
-    DUPLICATE_FORECAST = "duplicate_forecast"
-
-
-_STATUS = {
-    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    Code.UNKNOWN_HOUSEHOLD: HTTPStatus.NOT_FOUND,
-    Code.OTHER_HOUSEHOLD: HTTPStatus.FORBIDDEN,
-    Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    Code.LATE_FORECAST: HTTPStatus.CONFLICT,
-    Code.REPLAYED_PROOF: HTTPStatus.CONFLICT,
-    Code.DUPLICATE_FORECAST: HTTPStatus.CONFLICT,
-}
-
-
-class Refusal(Exception):
-    """Something the community does not accept."""
-
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
-        self.code = code
-
-    @property
-    def status(self) -> HTTPStatus:
-        """The HTTP status that goes with the code."""
-        return _STATUS.get(self.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        self.code, self.status = code, status
 
 
-class StateError(RuntimeError):
-    """Something that an earlier command should have made is not there; the message says which command."""
+_KNOWN: list[tuple[type[Exception], str, int]] = [
+    (proof.MalformedProof, "malformed-proof", 422),
+    (proof.InvalidProof, "invalid-proof", 422),
+    (proof.InvalidStatement, "invalid-statement", 422),
+    (MeterError, "wrong-meter", 422),
+    (chain.LateForecast, "late-forecast", 409),
+    (chain.DuplicateForecast, "duplicate-forecast", 409),
+    (chain.UnknownHousehold, "unknown-household", 404),
+    (chain.UnknownRound, "unknown-round", 409),
+    (chain.AlreadyClaimed, "already-claimed", 409),
+    (chain.WrongMeter, "wrong-meter", 422),
+    (chain.NodeUnreachable, "chain-unreachable", 503),
+    (chain.ChainError, "chain-refused", 409),
+]
+
+
+def from_exception(error: Exception) -> ApiError:
+    """The refusal for an error of another room."""
+    for kind, code, status in _KNOWN:
+        if isinstance(error, kind):
+            return ApiError(code, str(error), status)
+    return ApiError("refused", str(error), 400)

@@ -1,4 +1,7 @@
-"""Logs: for people on a terminal, one JSON object a line elsewhere. Fields that could hold a secret are blotted out."""
+"""Logs: for people on a terminal, one JSON object a line elsewhere.
+
+Fields that could hold a secret are blotted out.
+"""
 
 from __future__ import annotations
 

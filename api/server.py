@@ -40,7 +40,11 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     @app.get("/health", tags=["health"])
     def health() -> dict[str, str | int]:
         """Whether server and chain answer."""
-        return {"status": "ok", "community": community.config.name, "chain_time": app.state.ledger.chain.now}
+        return {
+            "status": "ok",
+            "community": community.config.community.name,
+            "chain_time": app.state.ledger.chain.now,
+        }
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -49,7 +53,7 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     @app.middleware("http")
     async def limit_body(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         size = request.headers.get("content-length", "0")
-        if not size.isdigit() or int(size) > community.config.api.max_upload_bytes:
+        if not size.isdigit() or int(size) > community.config.api.max_upload_kb * 1024:
             return JSONResponse({"error": "too-large", "message": "the request body is too large"}, 413)
         return await call(request)
 

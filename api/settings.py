@@ -31,8 +31,9 @@ class ApiSettings(BaseModel):
         default=None, description="any SQLAlchemy URL, such as postgresql+psycopg://...; none: SQLite in state_dir"
     )
     host: str = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: every one)")
-    port: int = Field(default=8080, ge=1, le=65535)
+    port: int = Field(default=8000, ge=1, le=65535)
     max_upload_kb: int = Field(default=512, ge=16, le=16_384, description="larger uploads are refused")
+    workers: int = Field(default=2, ge=1, description="proofs made at the same time by `forecast` and `demo`")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property

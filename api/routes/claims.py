@@ -28,7 +28,7 @@ async def claim(request: Request, community: CommunityDep, ledger: LedgerDep) ->
     bundle = bundles.parse(await request.body())
     if not isinstance(bundle, bundles.ClaimBundle):
         raise ApiError("malformed-proof", "this is not a bundle of a claim", 422)
-    if bundles.from_hex(bundle.context.community) != community.config.community_id:
+    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the claim speaks of another community", 403)
     amount = settle_claim(community, ledger, bundle)
     return Paid(household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount))

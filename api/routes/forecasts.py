@@ -90,7 +90,7 @@ def _check_sender(bundle: bundles.InferenceBundle, raw: bytes, community: Commun
 
 
 def _check_model(bundle: bundles.InferenceBundle, community: CommunityDep) -> None:
-    if bundles.from_hex(bundle.context.community) != community.config.community_id:
+    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the proof speaks of another community", 403)
     with community.sessions() as session:
         known = session.get(ModelRound, bundle.context.round)

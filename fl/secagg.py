@@ -1,0 +1,105 @@
+"""Secure aggregation of model updates: its settings, and how an update becomes whole numbers that can be masked.
+
+The coordinator gets one sum of a round, of updates weighted by their days, and with it the weighted mean. Flower's
+SecAgg+ lives in its legacy namespaces (it needs FitRes messages and a LegacyContext), so the protocol of
+`fl.masked_sum` is carried by a mod on the home's side (`fl.secagg_home`) and a gather on the coordinator's
+(`fl.secagg_coordinator`).
+
+An entry x of an update weighs in as weight * round(x * 2^32), |x| <= 8, in 64-bit words: exact but for the rounding,
+at most 2^-33, with room for 10^4 homes of 10^4 days. The vector of a home is
+
+    [weight * update, weight * metrics, weight]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from fl.masking import MaskingRefused
+from fl.rings import Vector
+from fl.weights import Weights
+
+FRACTION_BITS = 32
+LARGEST_ENTRY = 8.0
+LARGEST_WEIGHT = 10_000
+UNCLIPPED = "unclipped"  # 1 if the home's update was within the clipping norm (adaptive clipping, fl.privacy)
+SUMMED_METRICS = ("loss", UNCLIPPED)
+
+
+class SecAggSettings(BaseModel):
+    """Secure aggregation: the coordinator sees sums of updates only (Bonawitz et al. 2017, Bell et al. 2020)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    threshold: float = Field(
+        default=2 / 3,
+        gt=0.5,
+        le=1,
+        description="part of a home's share holders that must stay to the end of a round; up to as large a part may "
+        "collude with the coordinator as is missing to have both secrets of a home",
+    )
+    degree: int | None = Field(
+        default=None, ge=2, description="neighbours of each home, even; none: all homes, right up to about a hundred"
+    )
+    fewest_homes: int = Field(default=3, ge=3, description="a home takes part in no sum of fewer")
+    stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
+
+    def shares_needed(self, holders: int) -> int:
+        """Shares that restore a secret: `threshold` of the holders, rounded up, and more than half of them."""
+        return max(holders // 2 + 1, int(np.ceil(self.threshold * holders - 1e-9)))
+
+
+@dataclass(frozen=True)
+class SummedUpdate:
+    """What the coordinator has after the masks are off."""
+
+    mean: Weights  # the weighted mean of the models, float32
+    metrics: dict[str, float]  # weighted means
+    weight: int  # the weights' sum: days, or homes
+
+
+def vector_length(start: Weights) -> int:
+    """Entries of the vector of an update of this model."""
+    return sum(array.size for array in start.values()) + len(SUMMED_METRICS) + 1
+
+
+def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: int) -> Vector:
+    """An update as int64 [vector_length(start)]. Entries beyond +-8 are cut to it; metrics that are missing count 0.
+
+    Raises MaskingRefused for a weight that is not between 1 and 10^4 or an update that is not finite.
+    """
+    if not 1 <= weight <= LARGEST_WEIGHT:
+        raise MaskingRefused(f"an update's weight must be between 1 and {LARGEST_WEIGHT}, not {weight}")
+    flat = [np.ravel(update[name].astype(np.float64) - start[name]) for name in start]
+    values = np.concatenate([*flat, [metrics.get(name, 0.0) for name in SUMMED_METRICS]])
+    if not np.isfinite(values).all():
+        raise MaskingRefused("the update holds a value that is not a finite number")
+    fixed = np.rint(np.clip(values, -LARGEST_ENTRY, LARGEST_ENTRY) * 2.0**FRACTION_BITS).astype(np.int64)
+    return np.append(fixed * weight, weight)
+
+
+def decode(total: Vector, start: Weights, homes: int) -> SummedUpdate:
+    """The mean of `homes` updates from their sum (uint64, as the ring gives it).
+
+    Raises MaskingRefused for a sum that no such updates can have.
+    """
+    signed = total.view(np.int64)
+    weight = int(signed[-1])
+    if not homes <= weight <= homes * LARGEST_WEIGHT:
+        raise MaskingRefused(f"the sum says {homes} homes weigh {weight}: some vector was not what it should be")
+    values = signed[:-1] / (weight * 2.0**FRACTION_BITS)
+    if np.abs(values).max() > LARGEST_ENTRY:
+        raise MaskingRefused(
+            "the mean update is larger than any update may be: some vector was not what it should be"
+        )
+    mean, place = {}, 0
+    for name, array in start.items():
+        step = values[place : place + array.size].reshape(array.shape)
+        mean[name] = (array + step).astype(np.float32)
+        place += array.size
+    metrics = dict(zip(SUMMED_METRICS, values[place:].tolist(), strict=True))
+    return SummedUpdate(mean, metrics, weight)

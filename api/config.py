@@ -78,7 +78,7 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError("\n".join(problems)) from None
 
 
-def _explain(problem: ErrorDetails, root: yaml.Node, name: str) -> str:
+def _explain(problem: ErrorDetails, root: yaml.Node | None, name: str) -> str:
     path: Path_ = problem["loc"]
     line = _line(root, path)
     where = name if line is None else f"{name}, line {line}"

@@ -1,0 +1,95 @@
+"""A small real community: three homes of the demo data, an untrained model, one day forecast and proven."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from eth_account.signers.local import LocalAccount
+from fastapi.testclient import TestClient
+
+from api import day as community_day
+from api import training
+from api.bundle import InferenceBundle, from_hex
+from api.community import Community, Home
+from api.config import Config
+from api.database import Base, Forecast, Reward
+from api.day import Ledger
+from api.server import make_app
+from api.settings import ApiSettings, CommunitySettings
+from data.settings import DataSettings
+from fl.settings import FederationSettings
+from fl.task import initial_weights
+from fl.weights import to_state_dict
+from forecasting.integer import quantise
+from forecasting.settings import ForecastingSettings, ModelSettings
+from zkp.weights import commit_weights
+
+DAY = 17_316
+
+
+@dataclass
+class Village:
+    community: Community
+    ledger: Ledger
+    trained: training.TrainedModel
+    bundles: dict[str, InferenceBundle]
+    client: TestClient
+
+    @property
+    def homes(self) -> list[Home]:
+        return self.community.homes
+
+    def bundle(self, home: Home) -> InferenceBundle:
+        return self.bundles[home.name]
+
+    def transaction(self, wallet: LocalAccount, bundle: InferenceBundle) -> str:
+        """A household's signed `submit`, as its agent would send it."""
+        registry, web3 = self.ledger.contracts.forecast_registry, self.ledger.chain.web3
+        data = registry.encode_abi(
+            "submit",
+            args=[bundle.context.day, bundle.context.round, from_hex(bundle.forecast), bundle.proof_hash],
+        )
+        fields = {
+            "to": registry.address, "data": data, "gas": 400_000, "gasPrice": web3.eth.gas_price * 2,
+            "nonce": web3.eth.get_transaction_count(wallet.address), "chainId": web3.eth.chain_id, "value": 0,
+        }  # fmt: skip
+        return "0x" + bytes(wallet.sign_transaction(fields).raw_transaction).hex()
+
+
+def small_config(folder: Path) -> Config:
+    return Config(
+        community=CommunitySettings(name="Test village"),
+        data=DataSettings(source="citylearn"),
+        forecasting=ForecastingSettings(model=ModelSettings(hidden=8)),
+        federation=FederationSettings(num_clients=3),
+        api=ApiSettings(state_dir=folder),
+    )
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
+    community = Community(small_config(tmp_path_factory.mktemp("village")))
+    shape = training.model_shape(community)
+    weights = initial_weights(shape, 7)
+    integer = quantise(to_state_dict(weights), shape)
+    trained = training.TrainedModel(1, weights, integer, commit_weights(integer.weights))
+    ledger = community_day.open_ledger(community, DAY)
+    community_day.publish_round(community, ledger, trained)
+    bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
+    return Village(community, ledger, trained, bundles, TestClient(make_app(community, ledger)))
+
+
+@pytest.fixture
+def village(built: Village) -> Iterator[Village]:
+    """The village before anything was handed in; what a test does is undone after it."""
+    chain = built.ledger.chain
+    snapshot, moment = chain.tester.take_snapshot(), chain.now
+    chain.reset_clock(moment)
+    yield built
+    chain.tester.revert_to_snapshot(snapshot)
+    chain.reset_clock(moment)
+    with built.community.sessions.begin() as session:
+        for table in (Forecast, Reward, Base.metadata.tables["totals"]):
+            target = table if not hasattr(table, "__table__") else table.__table__
+            session.execute(target.delete())

@@ -31,5 +31,5 @@ def test_mistakes_are_named(text: str, says: str) -> None:
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="community.example.yaml"):
+    with pytest.raises(ConfigError, match=r"community\.example\.yaml"):
         load(tmp_path / "community.yaml")

@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
 app.add_typer(data_app, name="data")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the community's settings")]
 DayArgument = Annotated[int, typer.Argument(help="community day: whole days since 1970-01-01")]

@@ -126,13 +126,19 @@ class Rounds:
         self.extra = extra or (lambda round: {})
         self._names: dict[int, str] = {}
 
-    def run(self, grid: Grid, initial: Weights) -> Weights:
-        """All rounds still to do; the last global model. Raises FederationError (QuorumMissed, ResumeRefused)."""
+    def run(
+        self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None] = lambda report: None
+    ) -> Weights:
+        """All rounds still to do; the last global model. `observe` sees each new report, for metrics.
+
+        Raises FederationError (QuorumMissed, ResumeRefused), and what `on_round` raises.
+        """
         self.store.bind(self.settings)
         weights, step, done = self._resume(initial)
         for number in range(done + 1, self.settings.rounds + 1):
             weights, report = self._round(grid, number, weights, step)
             self.store.save(report, weights, step.moments)
+            observe(report)
             self._publish(number, weights, report)
         return weights
 

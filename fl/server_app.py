@@ -6,15 +6,21 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fl.rounds import Rounds
+from fl.telemetry import CoordinatorMetrics
 from fl.weights import Weights
 
 
 def make_server_app(rounds: Rounds, initial: Weights) -> ServerApp:
-    """The ServerApp that trains from `initial`, or from the last round `rounds` has saved."""
+    """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
+
+    It serves Prometheus metrics while it runs, where the settings give it a port.
+    """
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        rounds.run(grid, initial)
+        metrics = CoordinatorMetrics()
+        with metrics.serve(rounds.settings.deployment.coordinator_metrics_port):
+            rounds.run(grid, initial, metrics.saw)
 
     return app

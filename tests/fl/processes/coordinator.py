@@ -10,7 +10,6 @@ from fl.server_app import make_server_app
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.task import initial_weights, projection
-from fl.telemetry import CoordinatorMetrics
 from forecasting.model import ModelShape
 from forecasting.settings import ModelSettings
 
@@ -19,16 +18,13 @@ def main(settings: str, rounds_dir: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     shape = ModelShape.of(ModelSettings(hidden=4))
-    metrics = CoordinatorMetrics()
     rounds = Rounds(
         federation,
         RoundStore(Path(rounds_dir)),
         identify=identify_by_key(federation.deployment),
         project=projection(shape),
-        on_round=lambda number, weights, report: metrics.saw(report),
     )
-    with metrics.serve(federation.deployment.coordinator_metrics_port):
-        run_coordinator(federation.deployment, make_server_app(rounds, initial_weights(shape, federation.seed)))
+    run_coordinator(federation.deployment, make_server_app(rounds, initial_weights(shape, federation.seed)))
 
 
 if __name__ == "__main__":

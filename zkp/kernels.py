@@ -239,6 +239,15 @@ def horner_quotient(x, at, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def scatter_add(x, places, out):  # type: ignore[no-untyped-def]
+    """out[places[i]] += x[i]."""
+    for i in range(x.shape[0]):
+        j = places[i]
+        a, b, c, d = _add(x[i, 0], x[i, 1], x[i, 2], x[i, 3], out[j, 0], out[j, 1], out[j, 2], out[j, 3])
+        out[j, 0], out[j, 1], out[j, 2], out[j, 3] = a, b, c, d
+
+
+@_compiled
 def from_int64(x, out):  # type: ignore[no-untyped-def]
     """Montgomery form of signed 64-bit integers."""
     for i in range(x.shape[0]):

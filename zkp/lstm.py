@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ _WIDE_SCALE = 1 << model.WIDE_BITS
 _ACTIVE_PADS = 3
 
 
+@cache
 def table() -> Table:
     """The sub-tables, in the order of their tags."""
     cell, tanh = model.cell_table()
@@ -479,7 +481,7 @@ def product_vectors(
 def links(grid: Grid, days: Sequence[int], draw: Draw) -> list[Linear]:
     """Linear relations that must be zero: cell states handed on, readings and forecasts in their commitments."""
     out = [_cell_link(grid, k, draw) for k in range(grid.shape.layers)]
-    out.append(_aux_link(grid, days, draw(1)[0]))
+    out.append(_aux_relations(tuple(days)).combine(draw(1)[0]))
     for b in range(grid.windows):
         point = tuple(draw(ROW_BITS))
         first = DenseForm(Vector.eq_table(point)[: model.HOURS])
@@ -500,8 +502,10 @@ def _cell_link(grid: Grid, layer: int, draw: Draw) -> Linear:
     return Linear(terms, constant % MODULUS)
 
 
-def _aux_link(grid: Grid, days: Sequence[int], base: int) -> Linear:
-    relations = Relations(base)
+@lru_cache(maxsize=64)
+def _aux_relations(days: tuple[int, ...]) -> Relations:
+    """Readings, multiplier, scale, outputs and forecasts of every window, tied to each other and to their rows."""
+    relations = Relations()
     for b, day in enumerate(days):
         row = b * STRIDE
         scale, multiplier = row + SCALE_ROW, row + MULTIPLIER_ROW
@@ -517,4 +521,4 @@ def _aux_link(grid: Grid, days: Sequence[int], base: int) -> Linear:
             relations.add([("p", here, 1), ("u0", output, -1), ("u2", output, -_WIDE_SCALE)])
             limbs = [("u0", here, -1), ("u2", here, -_WIDE_SCALE), ("v1", here, -(_WIDE_SCALE**2))]
             relations.add([(f"forecast {b}", k, 1), *limbs], model.FORECAST_OFFSET)
-    return relations.linear()
+    return relations

@@ -1,36 +1,46 @@
-"""Many small linear relations between cells, as one: their combination by powers of a challenge."""
+"""Many small linear relations between cells, as one: their combination by powers of a challenge.
+
+Which cells a relation ties is fixed by the statement's shape; only the challenge differs from proof to proof. So the
+relations are gathered once (`Relations`), and combined with a challenge in a few vector operations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from zkp.field import MODULUS
 from zkp.matrix import DenseForm, Linear, Term
 from zkp.vector import Vector
 
+Cell = tuple[str, int, int]
+"""(block, cell, coefficient); coefficients fit 63 bits."""
 
+
+@dataclass
 class Relations:
-    """A random combination of linear relations between cells: weights by block, gathered relation by relation."""
+    """sum of coefficient * block[cell], plus a constant, is zero: relation after relation."""
 
-    def __init__(self, base: int) -> None:
-        self._base, self._scale = base, 1
-        self._weights: dict[str, dict[int, int]] = {}
-        self._constant = 0
+    _cells: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)  # cell, relation, coefficient
+    _constants: dict[int, int] = field(default_factory=dict)
+    _count: int = 0
 
-    def add(self, cells: Sequence[tuple[str, int, int]], constant: int = 0) -> None:
-        """sum of coefficient * block[cell], plus the constant, is zero."""
+    def add(self, cells: Sequence[Cell], constant: int = 0) -> None:
         for block, cell, coefficient in cells:
-            known = self._weights.setdefault(block, {})
-            known[cell] = known.get(cell, 0) + coefficient * self._scale
-        self._constant += constant * self._scale
-        self._scale = self._scale * self._base % MODULUS
+            self._cells.setdefault(block, []).append((cell, self._count, coefficient))
+        if constant:
+            self._constants[self._count] = constant
+        self._count += 1
 
-    def linear(self) -> Linear:
-        """The combination, as one linear function of the cells."""
+    def combine(self, base: int) -> Linear:
+        """The relations' sum, weighted by 1, base, base^2, ..."""
+        scales = Vector.powers(base, self._count)
         terms = []
-        for block, cells in self._weights.items():
-            dense = [0] * (max(cells) + 1)
-            for cell, weight in cells.items():
-                dense[cell] = weight
-            terms.append(Term(block, 1, DenseForm(Vector.from_ints(dense))))
-        return Linear(tuple(terms), self._constant % MODULUS)
+        for block, entries in self._cells.items():
+            cell, relation, coefficient = np.array(entries, dtype=np.int64).T
+            weights = Vector(scales.data[relation]) * Vector.from_array(coefficient)
+            terms.append(Term(block, 1, DenseForm(weights.scattered(cell))))
+        listed = [(scales[k : k + 1].to_ints()[0], c) for k, c in self._constants.items()]
+        return Linear(tuple(terms), sum(s * c for s, c in listed) % MODULUS)

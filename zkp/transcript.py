@@ -1,14 +1,16 @@
 """Fiat-Shamir: every message of every protocol passes through here, labelled and versioned.
 
-The state is a Keccak-256 chain, state <- keccak(state | label | length | data), with labels of 32 bytes; cheap to
-recompute in a contract. A challenge is the next state, reduced modulo the group order (2^256 / r > 2, so that no
-value has a probability above 3 / 2^256). `ProverChannel` writes a proof while it absorbs it, `VerifierChannel` reads
-one: the proof is exactly the sequence of messages, and what is not absorbed cannot be sent.
+The state is a Keccak-256 chain. What is absorbed, as label | length | data with labels of 32 bytes, gathers until a
+challenge is asked for; then state <- keccak(state | gathered | label), and the challenge is the new state reduced
+modulo the group order (2^256 / r > 2, so that no value has a probability above 3 / 2^256). `ProverChannel` writes a
+proof while it absorbs it, `VerifierChannel` reads one: the proof is exactly the sequence of messages, and what is not
+absorbed cannot be sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from eth_hash.auto import keccak
 
@@ -20,6 +22,7 @@ PROTOCOL = b"wattproof/1"
 _LABEL_BYTES = 32
 
 
+@cache
 def _label(text: str) -> bytes:
     data = text.encode()
     if len(data) > _LABEL_BYTES:
@@ -32,13 +35,15 @@ class Transcript:
 
     def __init__(self, protocol: str) -> None:
         self._state = keccak(PROTOCOL)
+        self._gathered = bytearray()
         self.absorb("protocol", protocol.encode())
 
     def absorb(self, label: str, data: bytes) -> None:
-        self._state = keccak(self._state + _label(label) + len(data).to_bytes(8, "big") + data)
+        self._gathered += _label(label) + len(data).to_bytes(8, "big") + data
 
     def challenge(self, label: str) -> int:
-        self._state = keccak(self._state + _label(label))
+        self._state = keccak(self._state + self._gathered + _label(label))
+        self._gathered.clear()
         return int.from_bytes(self._state, "big") % MODULUS
 
     def challenges(self, label: str, count: int) -> list[int]:

@@ -66,6 +66,20 @@ class Vector:
             kernels.eq_table(cls.from_ints(point).data, out)
         return cls(out)
 
+    @classmethod
+    def powers(cls, base: int, count: int) -> Vector:
+        """[1, base, base^2, ...], count elements."""
+        out = np.empty((count, 4), dtype=np.uint64)
+        out[:1] = kernels.ONE
+        kernels.prefix_products(np.concatenate([out[:1], np.repeat(_montgomery(base), count - 1, axis=0)]), out)
+        return cls(out)
+
+    def scattered(self, places: NDArray[np.int64]) -> Vector:
+        """The vector whose element i is the sum of those elements k with places[k] = i."""
+        out = np.zeros((int(places.max()) + 1, 4), dtype=np.uint64)
+        kernels.scatter_add(self.data, np.ascontiguousarray(places), out)
+        return Vector(out)
+
     def canonical(self) -> NDArray[np.uint64]:
         """Canonical little-endian limbs, [n, 4] uint64."""
         out = np.empty_like(self.data)

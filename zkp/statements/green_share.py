@@ -55,10 +55,10 @@ class Statement:
 
 
 def _links(statement: Statement, base: int) -> Linear:
-    relations = Relations(base)
+    relations = Relations()
     readings = [("actual", s, statement.coefficient(h)) for h, s in enumerate(ring_slots(statement.context.day))]
     relations.add([*readings, *(("bits", k, -(1 << k)) for k in range(SLACK_BITS))])
-    return relations.linear()
+    return relations.combine(base)
 
 
 def _relation(statement: Statement, setup: Setup) -> Relation:

@@ -117,7 +117,7 @@ def _value(first: int, width: int, coefficient: int) -> list[tuple[str, int, int
 
 
 def _links(statement: Statement, base: int) -> Linear:
-    relations = Relations(base)
+    relations = Relations()
     slots = ring_slots(statement.context.day)
     total: list[tuple[str, int, int]] = _value(_SLACK, SLACK_BITS, -1)
     for hour, slot in enumerate(slots):
@@ -130,7 +130,7 @@ def _links(statement: Statement, base: int) -> Linear:
         total += [("f", hour, 100 - statement.tier)]
         total += [(b, c, -50 * w) for b, c, w in (*low, *high)]
     relations.add(total)  # (100 - tier) sum f - 100 sum e - slack = 0
-    return relations.linear()
+    return relations.combine(base)
 
 
 def _witness(statement: Statement, secrets: Secrets) -> Witness:

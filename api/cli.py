@@ -163,9 +163,11 @@ def agent(
     """Run a household's agent on its gateway: it trains when the coordinator asks."""
     from api import training
     from fl.agent import run_agent
+    from fl.protection import home_mods
 
     community = _community(config)
-    run_agent(community.config.federation.deployment, training.learner(community, home))
+    federation = community.config.federation
+    run_agent(federation.deployment, training.learner(community, home), mods=home_mods(federation, home))
 
 
 @app.command()

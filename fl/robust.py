@@ -16,7 +16,7 @@ rules that Flower has are Flower's (the functions inside its strategies, on rows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, RecordDict
@@ -24,36 +24,14 @@ from flwr.serverapp.strategy.bulyan import aggregate_n_closest_weights
 from flwr.serverapp.strategy.fedtrimmedavg import trim_mean
 from flwr.serverapp.strategy.multikrum import select_multikrum
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from fl.errors import FederationError
 from fl.flat import Rows, moved, rows_of
+from fl.protection_settings import RobustSettings
 from fl.strategy import Combine, Update
 from fl.weights import Weights
 
-Rule = Literal["none", "median", "trimmed_mean", "krum", "multi_krum", "bulyan", "norm_bound", "outliers"]
 Step = NDArray[np.float64]
-
-
-class RobustSettings(BaseModel):
-    """Which updates are believed, and how far."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Rule = Field(default="none", description="none: the strategy's weighted mean")
-    attackers: int = Field(default=2, ge=0, description="f: so many homes of a round may be wrong")
-    norm_multiple: float = Field(
-        default=1.5, gt=0, description="norm_bound: longest update allowed, in median lengths of the round"
-    )
-    deviations: float = Field(
-        default=3.0, gt=0, description="outliers: how far from the median update, in median absolute deviations"
-    )
-
-    @property
-    def fewest_homes(self) -> int:
-        """Homes a round must have for the rule to withstand `attackers`."""
-        f = self.attackers
-        return {"none": 1, "krum": 2 * f + 3, "multi_krum": 2 * f + 3, "bulyan": 4 * f + 3}.get(self.rule, 2 * f + 1)
 
 
 def robust(settings: RobustSettings) -> Combine:

@@ -19,7 +19,7 @@ from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
-from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, mean, shares
+from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
 from fl.weights import Weights, check_like, from_record, record_bytes, to_record
 
 _log = logging.getLogger(__name__)
@@ -97,11 +97,11 @@ class Rounds:
 
     Args:
         identify: how nodes get their homes' names; by asking them where nothing else is given.
-        gather: how a round's updates are collected; each home's own by default.
-        combine: how updates become one model; the weighted mean by default.
+        gather, combine: how a round's updates are collected and become one model; by default as the settings of
+            secure aggregation, privacy and robust rules say (`fl.protection`).
         project: puts a new global model back where it may be (see `task.projection`).
         on_round: told of each saved round.
-        extra: further figures for the report of a round, such as the privacy spent so far.
+        extra: further figures for the report of a round; by default the privacy spent so far.
     """
 
     def __init__(
@@ -110,20 +110,23 @@ class Rounds:
         store: RoundStore,
         *,
         identify: Identify | None = None,
-        gather: Gather = gather_updates,
+        gather: Gather | None = None,
         combine: Combine | None = None,
         project: Callable[[Weights], Weights] | None = None,
         on_round: OnRound | None = None,
         extra: Callable[[int], dict[str, float]] | None = None,
     ) -> None:
+        from fl.protection import coordinator_protection  # built on this module
+
+        protection = coordinator_protection(settings, store.directory)
         self.settings = settings
         self.store = store
         self.identify = identify or ask_names()
-        self.gather = gather
-        self.combine = combine or mean(settings.strategy.weighting)
+        self.gather = gather or protection.gather
+        self.combine = combine or protection.combine
         self.project = project or (lambda weights: weights)
         self.on_round = on_round or (lambda round, weights, report: None)
-        self.extra = extra or (lambda round: {})
+        self.extra = extra or protection.extra
         self._names: dict[int, str] = {}
 
     def run(

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from fl.masking import MaskingRefused
 from fl.rings import Vector
@@ -27,30 +26,6 @@ LARGEST_ENTRY = 8.0
 LARGEST_WEIGHT = 10_000
 UNCLIPPED = "unclipped"  # 1 if the home's update was within the clipping norm (adaptive clipping, fl.privacy)
 SUMMED_METRICS = ("loss", UNCLIPPED)
-
-
-class SecAggSettings(BaseModel):
-    """Secure aggregation: the coordinator sees sums of updates only (Bonawitz et al. 2017, Bell et al. 2020)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: bool = False
-    threshold: float = Field(
-        default=2 / 3,
-        gt=0.5,
-        le=1,
-        description="part of a home's share holders that must stay to the end of a round; up to as large a part may "
-        "collude with the coordinator as is missing to have both secrets of a home",
-    )
-    degree: int | None = Field(
-        default=None, ge=2, description="neighbours of each home, even; none: all homes, right up to about a hundred"
-    )
-    fewest_homes: int = Field(default=3, ge=3, description="a home takes part in no sum of fewer")
-    stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
-
-    def shares_needed(self, holders: int) -> int:
-        """Shares that restore a secret: `threshold` of the holders, rounded up, and more than half of them."""
-        return max(holders // 2 + 1, int(np.ceil(self.threshold * holders - 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +43,7 @@ def vector_length(start: Weights) -> int:
 
 
 def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: int) -> Vector:
-    """An update as int64 [vector_length(start)]. Entries beyond +-8 are cut to it; metrics that are missing count 0.
+    """An update as int64 [vector_length(start)]. Entries beyond +-8 are cut to it; metrics not told count 0.
 
     Raises MaskingRefused for a weight that is not between 1 and 10^4 or an update that is not finite.
     """

@@ -6,6 +6,7 @@ the coordinator knows of it, and the mean of equal models is that model, whateve
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from flwr.serverapp import Grid
 
 from fl.client_app import ARRAYS, PLAN
 from fl.masked_sum import MaskingRefused, PublicKeys, Session, TooFewMembers, Words64, parse_masked, unmask
+from fl.protection_settings import SecAggSettings
 from fl.rounds import Gathered, exchange
-from fl.secagg import SecAggSettings, SummedUpdate, decode, vector_length
+from fl.secagg import SummedUpdate, decode, vector_length
 from fl.secagg_wire import KEYS, MASK, REVEAL, SECAGG, SHARE, read_items, session_record, stage_record
 from fl.strategy import Update
 from fl.weights import Weights, record_bytes, to_record
@@ -31,10 +33,13 @@ class SecureGather:
 
     A round of which too few homes stay to open the sum gives no updates and the reasons, and is asked again like any
     round that missed its quorum.
+
+    `losses`: homes put their training loss in the sum; without, it is reported as NaN.
     """
 
     settings: SecAggSettings
     weighting: str = "examples"
+    losses: bool = True
 
     def __call__(
         self, grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float
@@ -46,7 +51,8 @@ class SecureGather:
         except MaskingRefused as refused:
             left_out = {home: f"the sum could not be opened: {refused}" for home in nodes} | exchanges.left_out
             return Gathered([], left_out, exchanges.bytes_down, exchanges.bytes_up)
-        updates = [Update(home, summed.mean, 1, dict(summed.metrics)) for home in homes]
+        metrics = summed.metrics if self.losses else summed.metrics | {"loss": math.nan}
+        updates = [Update(home, summed.mean, 1, dict(metrics)) for home in homes]
         left_out = {home: why for home, why in exchanges.left_out.items() if home not in homes}
         return Gathered(updates, left_out, exchanges.bytes_down, exchanges.bytes_up)
 

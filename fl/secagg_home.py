@@ -6,6 +6,7 @@ of a round stay in the node's own Flower state between the messages, and are dro
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,8 +15,9 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from fl.client_app import ARRAYS, EXAMPLES, METRICS
 from fl.masked_sum import MaskingRefused, Member, PublicKeys, Session
+from fl.protection_settings import SecAggSettings
 from fl.rings import Vector
-from fl.secagg import SecAggSettings, encode, vector_length
+from fl.secagg import encode, vector_length
 from fl.secagg_wire import KEYS, MASK, REVEAL, SECAGG, SHARE, STAGES, read_items, read_session, stage_record
 from fl.weights import from_record
 
@@ -112,5 +114,5 @@ def _trained(
         raise MaskingRefused(f"the training failed: {reply.error.reason}")
     metrics = dict(reply.content.metric_records[METRICS])
     weight = int(cast(int, metrics[EXAMPLES])) if weighting == "examples" else 1
-    told = {name: float(cast(float, value)) for name, value in metrics.items()}
+    told = {n: float(v) for n, v in metrics.items() if isinstance(v, int | float) and math.isfinite(v)}
     return encode(from_record(reply.content.array_records[ARRAYS]), start, told, weight)

@@ -5,6 +5,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fl.combinations import problems
+from fl.protection_settings import PrivacySettings, RobustSettings, SecAggSettings
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +93,9 @@ class FederationSettings(_Part):
     )
     local: LocalSettings = LocalSettings()
     strategy: StrategySettings = StrategySettings()
+    secure_aggregation: SecAggSettings = SecAggSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    robust: RobustSettings = RobustSettings()
     simulation: SimulationSettings = SimulationSettings()
     deployment: DeploymentSettings = DeploymentSettings()
 
@@ -97,4 +103,10 @@ class FederationSettings(_Part):
     def _enough_clients(self) -> Self:
         if self.num_clients is not None and self.num_clients < self.min_homes:
             raise ValueError(f"num_clients is {self.num_clients} but min_homes asks for {self.min_homes}")
+        return self
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if refused := problems(self):
+            raise ValueError("; and ".join(refused))
         return self

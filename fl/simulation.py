@@ -14,6 +14,7 @@ from flwr.clientapp.typing import Mod
 from data.windows import Windows
 from fl.client_app import Learner, make_client_app
 from fl.errors import FederationError
+from fl.protection import home_mods
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
@@ -36,7 +37,7 @@ def run_simulation(
     on_round: OnRound | None = None,
     project: Callable[[Weights], Weights] | None = None,
     rounds: Rounds | None = None,
-    mods: Sequence[Mod] = (),
+    mods: Sequence[Mod] | None = None,
 ) -> Weights:
     """Train by Flower's simulation (Ray), going on from the last round saved in `store`.
 
@@ -48,7 +49,7 @@ def run_simulation(
         on_round: called in this process as each round ends, with its number, the global model and the report.
         project: puts each new global model back where it may be (see `task.projection`).
         rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
-        mods: Flower client mods.
+        mods: Flower client mods; by default those the settings ask for (`fl.protection.home_mods`).
 
     Returns the last global model. Raises FederationError, or what `on_round` raised.
     """
@@ -58,7 +59,7 @@ def run_simulation(
     rounds = rounds or Rounds(settings, store, project=project, on_round=on_round)
     saved = store.latest()
     if saved is None or saved.round < settings.rounds or not saved.published:
-        _simulate(settings, chosen, open_home, rounds, initial, mods)
+        _simulate(settings, chosen, open_home, rounds, initial, home_mods(settings) if mods is None else mods)
         saved = store.latest()
     if saved is None or saved.round < settings.rounds:
         raise FederationError("the simulation ended before its last round; see the log above")

@@ -113,9 +113,10 @@ class AgentMetrics(_Served):
         kind = message.metadata.message_type
         self.messages.labels(kind, "failed" if reply.has_error() else "ok").inc()
         self.seconds.labels(kind).observe(seconds)
-        if kind == MessageType.TRAIN and not reply.has_error():
+        if kind == MessageType.TRAIN and not reply.has_error() and PLAN in message.content.config_records:
             self.round.set(int(message.content.config_records[PLAN]["round"]))  # type: ignore[arg-type]
-            self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]
+            if METRICS in reply.content.metric_records:  # under secure aggregation they are in the masked sum
+                self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]
 
     def carried(self, bytes_in: int, bytes_out: int) -> None:
         """Set the line's totals."""

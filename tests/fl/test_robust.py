@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fl.errors import FederationError
 from fl.flat import moved, rows_of
-from fl.robust import RobustSettings, Rule, aggregate, robust
+from fl.protection_settings import RobustSettings, Rule
+from fl.robust import aggregate, robust
 from fl.rounds import Rounds
 from fl.settings import FederationSettings
 from fl.store import RoundStore

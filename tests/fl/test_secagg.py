@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from fl.errors import QuorumMissed
 from fl.masked_sum import MaskingRefused
+from fl.protection_settings import SecAggSettings
 from fl.rounds import Gather, Rounds, gather_updates
-from fl.secagg import SecAggSettings, decode, encode, vector_length
+from fl.secagg import decode, encode, vector_length
 from fl.secagg_coordinator import SecureGather
 from fl.secagg_home import SecAggMod
 from fl.settings import FederationSettings

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fl.agent import run_agent
 from fl.client_app import LocalPlan
+from fl.protection import home_mods
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights
@@ -46,8 +47,8 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
     learner = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
-    deployment = FederationSettings.model_validate_json(Path(settings).read_text()).deployment
-    run_agent(deployment, Stretched(learner, float(seconds)))
+    federation = FederationSettings.model_validate_json(Path(settings).read_text())
+    run_agent(federation.deployment, Stretched(learner, float(seconds)), mods=home_mods(federation, home))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,94 @@
+"""What can't be combined in a federation, and why: refused when the settings are read, not in round 17.
+
+What may be combined: secure aggregation with central or distributed privacy; local privacy with any robust rule;
+FedProx, FedAdam and sampling of homes with everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fl.settings import FederationSettings
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One combination that is refused."""
+
+    when: Callable[[FederationSettings], bool]
+    why: str  # with the way out; may name settings as {settings.robust.rule}
+
+
+def _secure(settings: FederationSettings) -> bool:
+    return settings.secure_aggregation.enabled
+
+
+def _robust(settings: FederationSettings) -> bool:
+    return settings.robust.rule != "none"
+
+
+def _private(settings: FederationSettings) -> bool:
+    return settings.privacy.mode != "off"
+
+
+def _by_days(settings: FederationSettings) -> bool:
+    return settings.strategy.weighting == "examples"
+
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        lambda s: _secure(s) and _robust(s),
+        "secure aggregation with robust.rule: {settings.robust.rule}: the rule compares the homes' updates, which"
+        " secure aggregation hides from the coordinator; choose one of them (updates in the sum are not checked)",
+    ),
+    Refusal(
+        lambda s: _secure(s) and s.evaluate_every != 0,
+        "secure aggregation with evaluate_every: {settings.evaluate_every}: homes would tell the coordinator "
+        "their own losses, where it is to see sums only; set evaluate_every: 0",
+    ),
+    Refusal(
+        lambda s: _secure(s) and s.min_homes < s.secure_aggregation.fewest_homes,
+        "secure aggregation with min_homes: {settings.min_homes}: homes take part in no sum of fewer than "
+        "secure_aggregation.fewest_homes: {settings.secure_aggregation.fewest_homes}; raise min_homes to it",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode == "distributed" and not _secure(s),
+        "distributed privacy without secure aggregation: a home adds only its part of the noise, which hides "
+        "nothing from a coordinator that sees its update; enable secure_aggregation, or set privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode == "central" and _robust(s),
+        "central privacy with robust.rule: {settings.robust.rule}: the noise is measured for a mean, which one "
+        "home moves by at most clip_norm / homes; it may move this rule further; set rule: none (clipping bounds "
+        "each home anyway), or privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _private(s) and _by_days(s),
+        "{settings.privacy.mode} privacy with strategy.weighting: examples: the noise is measured for homes that "
+        "count the same, and the days a home has would be told without noise; set weighting: equal",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode in ("local", "distributed") and s.evaluate_every != 0,
+        "{settings.privacy.mode} privacy with evaluate_every: {settings.evaluate_every}: losses would leave the "
+        "homes without noise; set evaluate_every: 0",
+    ),
+    Refusal(
+        lambda s: _robust(s) and _by_days(s),
+        "robust.rule: {settings.robust.rule} with strategy.weighting: examples: a home says itself how many days "
+        "it has, so a wrong one would buy weight by lying; set weighting: equal",
+    ),
+    Refusal(
+        lambda s: _robust(s) and s.min_homes < s.robust.fewest_homes,
+        "robust.rule: {settings.robust.rule} against {settings.robust.attackers} wrong homes with min_homes: "
+        "{settings.min_homes}: it needs {settings.robust.fewest_homes} updates in a round; raise min_homes or "
+        "lower robust.attackers",
+    ),
+)
+
+
+def problems(settings: FederationSettings) -> list[str]:
+    """Why the settings can't go together, a sentence for each refused combination; empty if they can."""
+    return [refusal.why.format(settings=settings) for refusal in REFUSALS if refusal.when(settings)]

@@ -1,0 +1,67 @@
+"""Differential privacy at home: a Flower mod that clips an update and adds the home's noise before it leaves.
+
+Flower's `LocalDpMod` is not used: its noise is calibrated by a bound that holds for epsilon below 1 only, it draws
+from NumPy's global generator, and it lets the losses through.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from flwr.app import Context, Message, MessageType, MetricRecord
+from flwr.clientapp.typing import ClientAppCallable
+
+from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
+from fl.flat import flatten, moved
+from fl.privacy import clip, gaussian
+from fl.protection_settings import PrivacySettings
+from fl.secagg import UNCLIPPED
+from fl.weights import from_record, to_record
+
+CLIP_NORM = "clip_norm"  # in the plan, where clipping is adaptive
+
+
+class PrivateUpdateMod:
+    """Clips the update of each training, and adds noise in `local` and `distributed` mode.
+
+    Args:
+        settings: the home's own; what the coordinator says counts for an adaptive norm only.
+        homes: updates that are certain to be in a sum (`distributed`): each home adds that part of the noise.
+
+    Raises ValueError for a training message whose plan gives no clipping norm where clipping is adaptive.
+    """
+
+    def __init__(self, settings: PrivacySettings, homes: int = 1) -> None:
+        self._settings = settings
+        parts = homes if settings.mode == "distributed" else 1
+        self._stddev = 0.0 if settings.mode == "central" else settings.noise_multiplier / math.sqrt(parts)
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        if message.metadata.message_type != MessageType.TRAIN:
+            return call_next(message, context)
+        norm = self._norm(message)
+        start = from_record(message.content.array_records[ARRAYS])
+        reply = call_next(message, context)
+        if reply.has_error():
+            return reply
+        step, whole = clip(flatten(from_record(reply.content.array_records[ARRAYS]), start), norm)
+        if self._stddev:
+            step = step + self._stddev * norm * gaussian(len(step))
+        reply.content[ARRAYS] = to_record(moved(start, step))
+        reply.content[METRICS] = self._told(reply.content.metric_records[METRICS], whole)
+        return reply
+
+    def _norm(self, message: Message) -> float:
+        if self._settings.clipping == "fixed":
+            return self._settings.clip_norm
+        norm = message.content.config_records[PLAN].get(CLIP_NORM)
+        if not isinstance(norm, float) or not np.isfinite(norm) or norm <= 0:
+            raise ValueError("clipping is adaptive at this home, and the coordinator's plan gives no clip_norm")
+        return norm
+
+    def _told(self, metrics: MetricRecord, whole: bool) -> MetricRecord:
+        """What goes with the update: everything in `central`, where the coordinator is trusted; else nothing."""
+        if self._settings.mode == "central":
+            return MetricRecord({**metrics, UNCLIPPED: float(whole)})
+        return MetricRecord({EXAMPLES: 1, "loss": math.nan})

@@ -8,14 +8,19 @@
     keys/agents/HOME.pub    the coordinator's list of who may join; delete one to lock a home out
 
 A gateway may make its own pair and hand over only HOME.pub. Keys are on NIST P-384, Flower's own choice for nodes.
+
+    python -m fl.keys keys --host coordinator.elm.example --home elm-3 --home elm-5     all of it, on the coordinator
+    python -m fl.keys keys --home elm-3                                  one home's own pair, on the home's gateway
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import ipaddress
 import re
 import ssl
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +79,8 @@ def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> li
     if not hosts:
         raise KeysError("hosts: name at least one host that agents reach the coordinator by")
     folder = KeyFolder(directory)
+    for home in homes:
+        _checked(home)
     made: list[Path] = []
     if not folder.authority.exists():
         made += _make_authority(folder)
@@ -242,3 +249,25 @@ def _checked(home: str) -> str:
     if not _HOME.fullmatch(home):
         raise KeysError(f"home {home!r}: a name of letters, digits, dot, dash and underscore, at most 64")
     return home
+
+
+def main() -> None:
+    """`python -m fl.keys`: see the head of this file."""
+    parser = argparse.ArgumentParser(prog="python -m fl.keys", description="Keys of a deployed federation.")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--host", action="append", default=[], help="name or address of the coordinator")
+    parser.add_argument("--home", action="append", default=[], help="home to make a pair for")
+    arguments = parser.parse_args()
+    try:
+        if arguments.host:
+            made = make_keys(arguments.directory, arguments.host, arguments.home)
+        else:
+            missing = [h for h in arguments.home if not KeyFolder(arguments.directory).agent_public(h).exists()]
+            made = [path for home in missing for path in make_agent_key(arguments.directory, home)]
+    except KeysError as problem:
+        sys.exit(str(problem))
+    sys.stdout.writelines(f"{path}\n" for path in made)
+
+
+if __name__ == "__main__":
+    main()

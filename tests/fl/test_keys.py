@@ -64,7 +64,8 @@ def test_another_communitys_certificate_is_not_trusted(keys: KeyFolder, tmp_path
 @pytest.mark.parametrize("home", ["../home", "", "home 1", "a" * 65, ".hidden"])
 def test_a_home_that_can_not_be_a_file_name_is_refused(tmp_path: Path, home: str) -> None:
     with pytest.raises(KeysError, match="letters, digits"):
-        make_keys(tmp_path, ["127.0.0.1"], [home])
+        make_keys(tmp_path, ["127.0.0.1"], ["home-01", home])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_and_wrong_keys_say_what_to_do(keys: KeyFolder, tmp_path: Path) -> None:

@@ -43,11 +43,12 @@ def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> N
         open_home(settings, ForecastingSettings(), "elm-4")
 
 
-def test_too_few_days_are_refused(table: Path) -> None:
-    text = table.read_text().splitlines()[: 8 * 24]
+@pytest.mark.parametrize("days", [3, 8, 9])
+def test_too_few_days_are_refused(table: Path, days: int) -> None:
+    text = table.read_text().splitlines()[: days * 24]
     table.write_text("\n".join(text) + "\n")
     settings = DataSettings(source="files", files=(table,), day_start_utc=0)
-    with pytest.raises(TableError, match="eight days are the least"):
+    with pytest.raises(TableError, match="elm-3 has too few days to train on"):
         open_home(settings, ForecastingSettings(), "elm-3")
 
 
@@ -58,10 +59,8 @@ def test_the_settings_in_deploy_are_valid_and_secure(name: str) -> None:
 
 
 def test_both_sides_in_deploy_mean_the_same_coordinator() -> None:
-    ours, theirs = (
-        Config.model_validate(yaml.safe_load((DEPLOY / name).read_text()))
-        for name in ("coordinator.yaml", "gateway.yaml")
-    )
+    names = ("coordinator.yaml", "gateway.yaml")
+    ours, theirs = (Config.model_validate(yaml.safe_load((DEPLOY / name).read_text())) for name in names)
     assert ours.community == theirs.community
     one, other = ours.federation.deployment, theirs.federation.deployment
     assert (one.host, one.port) == (other.host, other.port)

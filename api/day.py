@@ -144,10 +144,9 @@ def prove_day(
     missing = [home for home in homes if not (folder / f"{home.name}.json").exists()]
     with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
         jobs = {home.name: _job(community, home, day, trained) for home in missing}
-        made = dict(zip(jobs, pool.map(proving.make, [job for job, _ in jobs.values()]), strict=True)) if jobs else {}
-        for home in missing:
+        results = pool.map(proving.make, [job for job, _ in jobs.values()])
+        for home, result in zip(missing, results, strict=True):  # each is kept as soon as it is there
             job, week = jobs[home.name]
-            result = made[home.name]
             figures = ProofFigures(result.prove_s, result.verify_s, len(result.proof), result.peak_mb)
             bundle = _bundle(home, job, week, result.proof)
             write_bytes(folder / f"{home.name}.figures.json", json.dumps(asdict(figures)).encode())

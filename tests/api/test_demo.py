@@ -1,0 +1,94 @@
+"""The main job as a person runs it: `wattproof demo`, killed in the middle and run again; and the other commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import DAY
+
+pytestmark = pytest.mark.process
+COMMAND = [sys.executable, "-m", "api.cli"]
+
+
+def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=400, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def kill_when(appears: Path, *arguments: str) -> None:
+    """Start a command and kill it, with all its processes, once a path is there."""
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while not appears.exists():
+        assert process.poll() is None and time.monotonic() < deadline, f"{appears} did not appear"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_report(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = ("demo", "--folder", str(folder), "--num-clients", "3")
+    kill_when(folder / "rounds" / "0003" / "published", *demo)
+    first_round = (folder / "rounds" / "0001" / "weights.npz").read_bytes()
+    kill_when(folder / "proofs" / str(DAY) / "home-01.json", *demo)
+    proof = (folder / "proofs" / str(DAY) / "home-01.json").read_bytes()
+
+    done = run(*demo)
+    assert "going on where it stopped" in done.stdout
+    assert (folder / "rounds" / "0001" / "weights.npz").read_bytes() == first_round
+    assert (folder / "proofs" / str(DAY) / "home-01.json").read_bytes() == proof
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert report["homes"] == 3 and report["rounds"] == 8
+    assert report["proofs"]["count"] == report["proofs"]["verified"] == 3
+    assert set(report["forecast"]) >= {"community_wape", "home_nmae_median"}
+    assert set(report["baselines"]) >= {
+        "yesterday",
+        "last_week",
+        "mean_7_days",
+        "same_weekday_4_weeks",
+        "ridge_pooled",
+    }
+    assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
+    assert (folder / "community_day.png").stat().st_size > 10_000
+
+
+def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
+    config = tmp_path / "community.yaml"
+    config.write_text(
+        "community: {name: Elm Street}\n"
+        "data: {source: citylearn}\n"
+        "forecasting: {model: {hidden: 8}}\n"
+        "federation: {num_clients: 3, rounds: 1, local: {epochs: 1}}\n"
+        f"api: {{state_dir: {tmp_path / 'state'}}}\n"
+    )
+    assert "Round 1: weights digest 0x" in run("train", "-c", str(config)).stdout
+    assert "Community forecast (kWh)" in run("forecast", str(DAY), "-c", str(config)).stdout
+    bundle = tmp_path / "home.json"
+    run("prove", "home-01", str(DAY), "--out", str(bundle), "-c", str(config))
+    assert "The proof holds" in run("verify", str(bundle)).stdout
+    early = run("claim", str(DAY), "-c", str(config), check=False)
+    assert early.returncode == 1 and "day is not over" in early.stderr
+
+
+def test_a_households_own_readings_come_in_and_mistakes_are_one_line(tmp_path: Path) -> None:
+    source, out = tmp_path / "mine.csv", tmp_path / "mine-table.csv"
+    rows = [f"2024-01-{1 + k // 24:02d}T{k % 24:02d}:00:00+01:00,0.{k % 9}" for k in range(72)]
+    source.write_text("timestamp,kwh\n" + "\n".join(rows) + "\n")
+    assert "72 hours of elm-3" in run("data", "import", str(source), "--home", "elm-3", "--out", str(out)).stdout
+    source.write_text("timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,nan\n")
+    wrong = run("data", "import", str(source), "--home", "elm-3", "--out", str(tmp_path / "no.csv"), check=False)
+    assert wrong.returncode == 1 and "Error:" in wrong.stderr and "32" in wrong.stderr
+    assert "Traceback" not in wrong.stderr and not (tmp_path / "no.csv").exists()
+
+
+def test_a_missing_configuration_says_what_to_do(tmp_path: Path) -> None:
+    done = run("train", "-c", str(tmp_path / "none.yaml"), check=False)
+    assert done.returncode == 1 and "community.example.yaml" in done.stderr

@@ -1,0 +1,122 @@
+"""Any size goes through the same code: layers, hidden units that are no power of two, several days, a personal head."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecasting.integer import IntegerModel
+from zkp.argument import revealed_values
+from zkp.commitment import commit_forecast, commit_point, window_slots
+from zkp.errors import InvalidProof
+from zkp.field import MODULUS
+from zkp.integer_model import Ints, Shape, Weights
+from zkp.setup import load_setup
+from zkp.statements import inference
+from zkp.statements.context import Context
+from zkp.weights import PersonalHead, commit_weights
+
+
+def seeded(seed: int) -> Callable[[int], list[int]]:
+    source = random.Random(seed)
+    return lambda count: [source.randrange(MODULUS) for _ in range(count)]
+
+
+def prove(
+    shape: Shape, windows: int, personal: bool, backend: str = ""
+) -> tuple[inference.Statement, bytes, IntegerModel]:
+    """A random model of a shape, run on random windows, and its proof."""
+    rng = np.random.default_rng([shape.steps, shape.hidden, windows])
+
+    def draw(*size: int, scale: float) -> Ints:
+        return np.rint(rng.uniform(-scale, scale, size)).astype(np.int64)
+
+    layers = tuple(draw(4, shape.hidden, shape.inputs(k), scale=1000 / shape.hidden) for k in range(shape.layers))
+    own = draw(24, shape.head_inputs, scale=50) if personal else None
+    model = IntegerModel(Weights(shape, layers, draw(24, shape.head_inputs, scale=200)), own)
+    trace = model.run(
+        rng.integers(0, 3000, (windows, 168)),
+        rng.uniform(-2, 2, (windows, shape.steps, shape.features - 1)),
+        rng.uniform(-2, 2, (windows, shape.exogenous)),
+    )
+    setup, days = load_setup(), tuple(range(50, 50 + windows))
+    blindings, forecast_blindings = seeded(1)(windows), seeded(2)(windows)
+    committed = [
+        setup.curve.encode(commit_point(setup, window_slots(d), [int(v) for v in trace.history[b]], blindings[b]))
+        for b, d in enumerate(days)
+    ]
+    forecasts = [commit_forecast([int(v) for v in trace.forecast[b]], forecast_blindings[b]) for b in range(windows)]
+    head = None if own is None else PersonalHead.blind(shape, own, seeded(3))
+    statement = inference.Statement(
+        Context(b"c" * 32, b"h" * 20, days[0], 1), commit_weights(model.weights), days, tuple(committed),
+        trace.steps, trace.exogenous, tuple(forecasts), None if head is None else head.commit(shape),
+    )  # fmt: skip
+    secrets = inference.Secrets(tuple(blindings), tuple(forecast_blindings), head)
+    proof = inference.prove(statement, trace, model.weights, secrets, backend=backend, random=seeded(4))
+    return statement, proof, model
+
+
+SHAPES = {
+    "one of each": (Shape(1, 1, 1, 1, 0), 1, False),
+    "two layers, odd sizes": (Shape(5, 4, 5, 2, 7), 1, False),
+    "two days": (Shape(6, 3, 4, 1, 2), 2, False),
+    "three days, two layers, personal head": (Shape(3, 2, 3, 2, 1), 3, True),
+    "a day of steps": (Shape(24, 8, 16, 1, 33), 1, True),
+    "a week of steps": (Shape(168, 4, 6, 1, 3), 1, False),
+}
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_every_shape_is_proven_and_verified(name: str) -> None:
+    shape, windows, personal = SHAPES[name]
+    statement, proof, _ = prove(shape, windows, personal)
+    inference.verify(statement, proof)
+
+
+def test_a_proof_does_not_serve_without_its_personal_head() -> None:
+    statement, proof, _ = prove(Shape(3, 2, 3, 1, 1), 1, True)
+    with pytest.raises(InvalidProof):
+        inference.verify(replace(statement, personal=None), proof)
+
+
+@pytest.mark.process
+def test_both_backends_make_the_same_bytes_from_the_same_randomness() -> None:
+    shape, windows, personal = SHAPES["one of each"]
+    _, fast, _ = prove(shape, windows, personal, "arkworks")
+    _, reference, _ = prove(shape, windows, personal, "py-ecc")
+    assert fast == reference
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_no_more_is_revealed_than_is_random(name: str) -> None:
+    shape, windows, personal = SHAPES[name]
+    statement, _, _ = prove(shape, windows, personal)
+    relation = inference._relation(statement, load_setup())
+    for kind, (revealed, fresh) in revealed_values(relation).items():
+        assert revealed <= fresh, kind
+    for column in relation.columns:
+        for gate in (*relation.gates, *relation.groups):
+            rows = gate.selector.rows()
+            assert column.used not in rows or column.name not in _touched(gate), column.name
+
+
+def _touched(gate: object) -> set[str]:
+    """Columns that a gate or a lookup group reads."""
+
+    class Recorder(dict[str, int]):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read: set[str] = set()
+
+        def __missing__(self, name: str) -> int:
+            self.read.add(name)
+            return 1
+
+    recorder = Recorder()
+    if hasattr(gate, "value"):
+        gate.value(recorder)
+    else:
+        gate.gate(recorder, 3, 5)  # type: ignore[attr-defined]
+    return recorder.read

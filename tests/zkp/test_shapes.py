@@ -1,4 +1,6 @@
-"""Any size goes through the same code: layers, hidden units that are no power of two, several days, a personal head."""
+"""Any size goes through the same code: one or two layers, hidden units that are no power of two, several days at once,
+a personal head.
+"""
 
 import random
 from collections.abc import Callable
@@ -33,7 +35,8 @@ def prove(
     def draw(*size: int, scale: float) -> Ints:
         return np.rint(rng.uniform(-scale, scale, size)).astype(np.int64)
 
-    layers = tuple(draw(4, shape.hidden, shape.inputs(k), scale=1000 / shape.hidden) for k in range(shape.layers))
+    layers = tuple(draw(4, shape.hidden, shape.inputs(k), scale=900 / shape.inputs(k)) for k in range(shape.layers))
+    layers[0][:, :, 0] //= 8  # the load reaches further than other inputs
     own = draw(24, shape.head_inputs, scale=50) if personal else None
     model = IntegerModel(Weights(shape, layers, draw(24, shape.head_inputs, scale=200)), own)
     trace = model.run(

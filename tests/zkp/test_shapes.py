@@ -1,4 +1,4 @@
-"""Any size goes through the same code: one or two layers, hidden units that are no power of two, several days at once,
+"""Any size goes through the same code: one or two layers, hidden units that are no power of two, several days,
 a personal head.
 """
 

@@ -1,26 +1,29 @@
 """A proof with everything that is needed to check it, as one JSON file: nobody has to be trusted for any part.
 
 An inference bundle holds the statement in public terms, the seven days that the meter signed (EIP-712) and the proof;
-a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: unknown fields, upper-case
-or odd hex and wrong lengths are refused.
+a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: `parse` takes exactly the
+bytes that `encode` writes, so a bundle cannot be altered, not even in its spaces, without becoming another one.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from eth_hash.auto import keccak
-from eth_utils.address import to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from eth_utils.address import is_checksum_address, to_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from data.meter import SignedDay, verify_signed_day
+from data.errors import MeterError
+from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
 from zkp import commitment
-from zkp.errors import InvalidStatement, MalformedProof
+from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.integer_model import Shape
 from zkp.statements import inference, skill
-from zkp.statements.context import Context
+from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
 from zkp.weights import WeightsCommitment
 
 
@@ -30,7 +33,25 @@ def _canonical_hex(text: str) -> str:
     return text
 
 
+def _bytes(length: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) != 2 + 2 * length:
+            raise ValueError(f"not {length} bytes")
+        return text
+
+    return AfterValidator(check)
+
+
+def _checksummed(text: str) -> str:
+    if not is_checksum_address(text):
+        raise ValueError("not a checksummed address")
+    return text
+
+
 Hex = Annotated[str, AfterValidator(_canonical_hex)]
+Point = Annotated[Hex, _bytes(COMMITMENT_BYTES)]
+Address = Annotated[str, AfterValidator(_checksummed)]
+Number = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 def to_hex(data: bytes) -> str:
@@ -48,10 +69,10 @@ class _Part(BaseModel):
 class ContextPart(_Part):
     """Who and when."""
 
-    community: Hex
-    household: Hex
-    day: int
-    round: int
+    community: Annotated[Hex, _bytes(COMMUNITY_BYTES)]
+    household: Annotated[Hex, _bytes(HOUSEHOLD_BYTES)]
+    day: Number
+    round: Number
 
     @classmethod
     def of(cls, context: Context) -> ContextPart:
@@ -67,9 +88,9 @@ class ContextPart(_Part):
 class SignedDayPart(_Part):
     """A day as the meter signed it."""
 
-    day: int
-    commitment: Hex
-    signature: Hex
+    day: Number
+    commitment: Point
+    signature: Annotated[Hex, _bytes(SIGNATURE_BYTES)]
 
     @classmethod
     def of(cls, signed: SignedDay) -> SignedDayPart:
@@ -88,8 +109,8 @@ class WeightsPart(_Part):
     """The committed model of a round."""
 
     shape: list[int]
-    layers: list[list[Hex]]
-    head: list[Hex]
+    layers: list[list[Point]]
+    head: list[Point]
 
     @classmethod
     def of(cls, weights: WeightsCommitment) -> WeightsPart:
@@ -110,12 +131,12 @@ class InferenceBundle(_Part):
 
     format: Literal["wattproof/inference/1"] = "wattproof/inference/1"
     context: ContextPart
-    meter: str
+    meter: Address
     weights: WeightsPart
     history: list[SignedDayPart]
     steps: list[list[int]]
     exogenous: list[int]
-    forecast: Hex
+    forecast: Point
     proof: Hex
 
     @property
@@ -148,9 +169,9 @@ class ClaimBundle(_Part):
 
     format: Literal["wattproof/claim/1"] = "wattproof/claim/1"
     context: ContextPart
-    meter: str
+    meter: Address
     tier: int
-    forecast: Hex
+    forecast: Point
     actual: SignedDayPart
     naive: SignedDayPart
     proof: Hex
@@ -168,27 +189,51 @@ class ClaimBundle(_Part):
         return skill.Statement(context, from_hex(self.forecast), actual, naive, self.tier)
 
 
-def canonical_json(content: dict[str, Any]) -> bytes:
-    """A bundle's JSON with its format first, where `parse` looks for it."""
-    first = {"format": content.get("format")}
-    return json.dumps(first | content).encode()
+Bundle = InferenceBundle | ClaimBundle
+_KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle]] = {
+    str(kind.model_fields["format"].default): kind for kind in (InferenceBundle, ClaimBundle)
+}
 
 
-def parse(data: bytes) -> InferenceBundle | ClaimBundle:
+def encode(bundle: Bundle) -> bytes:
+    """The bundle's one form in bytes."""
+    return bundle.model_dump_json().encode()
+
+
+def parse(data: bytes) -> Bundle:
     """Read a bundle. Raises MalformedProof naming the field that is wrong."""
-    kinds: list[type[InferenceBundle] | type[ClaimBundle]] = [InferenceBundle, ClaimBundle]
-    for kind in kinds:
-        if f'"{kind.model_fields["format"].default}"'.encode() in data[:100]:
-            try:
-                return kind.model_validate_json(data)
-            except ValidationError as error:
-                problem = error.errors(include_url=False, include_input=False)[0]
-                where = ".".join(str(p) for p in problem["loc"])
-                raise MalformedProof(f"the bundle's field {where!r} is wrong: {problem['msg']}") from error
+    for name, kind in _KINDS.items():
+        if f'"{name}"'.encode() in data[:100]:
+            bundle = _validated(partial(kind.model_validate_json, data))
+            if encode(bundle) != data:
+                raise MalformedProof("the bundle is not written the way Wattproof writes it: download it again")
+            return bundle
     raise MalformedProof("this is not a Wattproof bundle of a known format")
 
 
-def verify(bundle: InferenceBundle | ClaimBundle) -> None:
+def canonical_json(content: dict[str, Any]) -> bytes:
+    """The bytes of a bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    return encode(from_content(content))
+
+
+def from_content(content: dict[str, Any]) -> Bundle:
+    """A bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    kind = _KINDS.get(str(content.get("format")))
+    if kind is None:
+        raise MalformedProof("this is not a Wattproof bundle of a known format")
+    return _validated(partial(kind.model_validate, content))
+
+
+def _validated(read: Callable[[], Bundle]) -> Bundle:
+    try:
+        return read()
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(p) for p in problem["loc"]) or "(the whole)"
+        raise MalformedProof(f"the bundle's field {where!r} is wrong: {problem['msg']}") from None
+
+
+def verify(bundle: Bundle) -> None:
     """Check signatures and proof. Raises MeterError, InvalidStatement, MalformedProof or InvalidProof."""
     if isinstance(bundle, InferenceBundle):
         inference.verify(bundle.statement(), from_hex(bundle.proof))
@@ -196,7 +241,33 @@ def verify(bundle: InferenceBundle | ClaimBundle) -> None:
         skill.verify(bundle.statement(), from_hex(bundle.proof))
 
 
-def explain(bundle: InferenceBundle | ClaimBundle) -> list[str]:
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked, and why it does not hold if it does not."""
+
+    what: str
+    problem: str | None
+
+
+def examine(bundle: Bundle) -> list[Finding]:
+    """The two checks of a bundle, in words and in order; the second is left out when the first fails."""
+    seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
+    days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
+    signed = _finding(f"Meter {bundle.meter} signed {days} for household {bundle.household}.", bundle.statement)
+    if signed.problem is not None:
+        return [signed]
+    return [signed, _finding("The proof shows what the bundle claims about them.", partial(verify, bundle))]
+
+
+def _finding(what: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except (MeterError, InvalidStatement, MalformedProof, InvalidProof) as error:
+        return Finding(what, str(error))
+    return Finding(what, None)
+
+
+def explain(bundle: Bundle) -> list[str]:
     """What a valid bundle says, in words, and what it leaves to check elsewhere."""
     context = bundle.context
     if isinstance(bundle, ClaimBundle):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the community's settings")]
 DayArgument = Annotated[int, typer.Argument(help="community day: whole days since 1970-01-01")]
 CONFIG = Path("community.yaml")
+REFUSED = 3
+"""Exit code of `verify` for a proof that does not hold; 1 is any other error, 2 a wrong command line."""
 
 
 @data_app.command("fetch")
@@ -106,12 +109,13 @@ def prove(
     """Make one home's proof of a day and write it as a bundle, without registering it."""
     from api import day as community_day
     from api import training
+    from api.bundle import encode
     from data.atomic import write_bytes
 
     community = _community(config)
     trained = training.latest_model(community)
     for known, bundle, figures in community_day.prove_day(community, day, trained, only=home):
-        write_bytes(out, bundle.model_dump_json().encode())
+        write_bytes(out, encode(bundle))
         console.print(f"{known.name}: proven in {figures.prove_s:.2f} s, {figures.bytes} bytes, written to {out}")
 
 
@@ -121,10 +125,16 @@ def verify(file: Annotated[Path, typer.Argument(help="a bundle, as the API or `p
     from api import bundle as bundles
 
     bundle = bundles.parse(file.read_bytes())
-    bundles.verify(bundle)
+    findings = bundles.examine(bundle)
+    for finding in findings:
+        console.print(f"[green]✓[/] {finding.what}" if finding.problem is None else f"[red]✗[/] {finding.what}")
+    problem = findings[-1].problem
+    if problem is not None:
+        console.print(f"[bold red]The proof does not hold:[/] {escape(problem)}.")
+        raise typer.Exit(REFUSED)
     console.print("[bold green]The proof holds.[/]")
     for line in bundles.explain(bundle):
-        console.print("• " + line)
+        console.print("• " + escape(line))
 
 
 @app.command()
@@ -137,6 +147,10 @@ def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     number = training.latest_model(community).round
     ledger = community_day.open_ledger(community)
     for home in community.homes:
+        paid = community_day.recall_reward(community, ledger, home.wallet.address, day)
+        if paid is not None:
+            console.print(f"{home.name}: already paid, {paid.amount / 10**18:.1f} tokens")
+            continue
         bundle = community_day.make_claim(community, home, day, number)
         if bundle is None:
             console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
@@ -239,7 +253,7 @@ def main() -> None:
     try:
         app()
     except expected as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from eth_hash.auto import keccak
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from api import proving
-from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, from_hex, to_hex
+from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, from_hex, to_hex
 from api.community import Community, Home, SealedForecast
 from api.database import CommunityTotal, Forecast, ModelRound, Reward
 from api.training import TrainedModel
@@ -135,13 +136,23 @@ def _bundle(home: Home, job: proving.Job, week: list[SignedDay], proof: bytes) -
 def prove_day(
     community: Community, day: int, trained: TrainedModel, only: str | None = None
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures]]:
-    """Forecast and prove a day for every home, or the one named; proofs made before are read back."""
+    """Forecast and prove a day for every home, or the one named, each as soon as it is done.
+
+    Proofs made before are read back; one that is made is on disk before it is given out.
+    """
     folder = community.folder / "proofs" / str(day)
     folder.mkdir(parents=True, exist_ok=True)
     homes = [home for home in community.homes if only in (None, home.name)]
     if not homes:
         raise ValueError(f"there is no home {only!r} in the community")
-    missing = [home for home in homes if not (folder / f"{home.name}.json").exists()]
+    missing = []
+    for home in homes:
+        if (folder / f"{home.name}.json").exists():
+            yield home, *_kept_proof(folder, home)
+        else:
+            missing.append(home)
+    if not missing:
+        return
     with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
         jobs = {home.name: _job(community, home, day, trained) for home in missing}
         results = pool.map(proving.make, [job for job, _ in jobs.values()])
@@ -150,21 +161,28 @@ def prove_day(
             figures = ProofFigures(result.prove_s, result.verify_s, len(result.proof), result.peak_mb)
             bundle = _bundle(home, job, week, result.proof)
             write_bytes(folder / f"{home.name}.figures.json", json.dumps(asdict(figures)).encode())
-            write_bytes(folder / f"{home.name}.json", bundle.model_dump_json().encode())
-    for home in homes:
-        bundle = InferenceBundle.model_validate_json((folder / f"{home.name}.json").read_bytes())
-        figures = ProofFigures(**json.loads((folder / f"{home.name}.figures.json").read_text(encoding="utf-8")))
-        yield home, bundle, figures
+            write_bytes(folder / f"{home.name}.json", encode(bundle))
+            yield home, bundle, figures
+
+
+def _kept_proof(folder: Path, home: Home) -> tuple[InferenceBundle, ProofFigures]:
+    bundle = InferenceBundle.model_validate_json((folder / f"{home.name}.json").read_bytes())
+    figures = json.loads((folder / f"{home.name}.figures.json").read_text(encoding="utf-8"))
+    return bundle, ProofFigures(**figures)
+
+
+def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:
+    """Whether the chain holds exactly this forecast and proof."""
+    kept = ledger.contracts.forecast_registry.functions.forecast_of(bundle.household, bundle.context.day).call()
+    return tuple(kept) == (from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
 
 
 def register(community: Community, ledger: Ledger, home: Home, bundle: InferenceBundle) -> None:
     """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
-    registry = ledger.contracts.forecast_registry.functions
-    context = bundle.context
-    kept = registry.forecast_of(home.wallet.address, context.day).call()
-    arguments = context.day, context.round, from_hex(bundle.forecast), bundle.proof_hash
-    if tuple(kept) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):
-        ledger.chain.send(home.wallet, registry.submit(*arguments))
+    if not is_registered(ledger, bundle):
+        context, submit = bundle.context, ledger.contracts.forecast_registry.functions.submit
+        call = submit(context.day, context.round, from_hex(bundle.forecast), bundle.proof_hash)
+        ledger.chain.send(home.wallet, call)
     keep_forecast(community, bundle)
 
 
@@ -177,7 +195,7 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
                 Forecast(
                     household=bundle.household, day=bundle.context.day, round=bundle.context.round,
                     commitment=bundle.forecast, proof_hash=to_hex(bundle.proof_hash),
-                    bundle=bundle.model_dump_json().encode(),
+                    bundle=encode(bundle),
                 )
             )  # fmt: skip
 
@@ -247,14 +265,45 @@ def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> i
         statement, from_hex(bundle.proof), from_hex(bundle.actual.signature), from_hex(bundle.naive.signature)
     )
     amount = pay(ledger.chain, ledger.contracts, community.operator, claim)
-    with community.sessions.begin() as session:
-        session.add(
-            Reward(
-                household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount),
-                proof_hash=to_hex(keccak(from_hex(bundle.proof))),
-            )
-        )  # fmt: skip
+    proof_hash = keccak(from_hex(bundle.proof))
+    _keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
     return amount
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A reward as the chain's event tells it; amount in 10^-18 tokens."""
+
+    household: str
+    day: int
+    tier: int
+    amount: int
+    proof_hash: bytes
+
+
+def recall_reward(community: Community, ledger: Ledger, household: str, day: int) -> Paid | None:
+    """The reward already paid for a day, from the chain, noted in the database if it is missing there."""
+    contract = ledger.contracts.rewards
+    if not contract.functions.claimed(household, day).call():
+        return None
+    wanted = {"household": household, "day": day}
+    (event,) = contract.events.Rewarded().get_logs(from_block=0, argument_filters=wanted)
+    told = event["args"]
+    paid = Paid(household, day, int(told["tier"]), int(told["amount"]), bytes(told["proof_hash"]))
+    _keep_reward(community, paid)
+    return paid
+
+
+def _keep_reward(community: Community, paid: Paid) -> None:
+    with community.sessions.begin() as session:
+        known = select(Reward).where(Reward.household == paid.household, Reward.day == paid.day)
+        if session.scalar(known) is None:
+            session.add(
+                Reward(
+                    household=paid.household, day=paid.day, tier=paid.tier, amount=str(paid.amount),
+                    proof_hash=to_hex(paid.proof_hash),
+                )
+            )  # fmt: skip
 
 
 def actual_total(community: Community, day: int) -> NDArray[np.int64]:

@@ -32,11 +32,13 @@ from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting import metrics, report
 from rewards.claims import holdings
+from rewards.errors import JournalCorrupt
 from zkp.integer_model import Ints
 
 DAYS_INTO_TEST = 10
 _MARK = "demo.json"
 _REPORT = "report.json"
+_CHAIN_FILES = ("chain.jsonl", "chain.start", "contracts.json", "wattproof.sqlite")
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#7F7F7F"
 
 
@@ -72,7 +74,7 @@ class Demo:
         trained = self._train(community)
         scores = self._evaluate(community, trained)
         day = training.split_of(community).test_start + DAYS_INTO_TEST
-        ledger = community_day.open_ledger(community, day)
+        ledger = self._ledger(community, day)
         community_day.publish_round(community, ledger, trained)
         self._forecast(community, ledger, trained, day)
         opened = community_day.open_total(community, day)
@@ -93,6 +95,16 @@ class Demo:
             self.console.print(f"{folder} holds a demo with other settings: starting over.")
             shutil.rmtree(folder)
         write_bytes(mark, wanted.encode())
+
+    def _ledger(self, community: Community, day: int) -> community_day.Ledger:
+        """The chain, played on from its journal; a new one where the journal's last line was cut off."""
+        try:
+            return community_day.open_ledger(community, day)
+        except JournalCorrupt:
+            self.console.print("The chain's journal was cut off in the middle of a line: starting the chain over.")
+            for name in _CHAIN_FILES:
+                (community.folder / name).unlink(missing_ok=True)
+            return community_day.open_ledger(community, day)
 
     def _bar(self) -> Progress:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -141,19 +153,20 @@ class Demo:
         started = time.perf_counter()
         chain = ledger.chain
         chain.advance_to(int(community.clock.start_of(day + 1).timestamp()))
-        claimed = ledger.contracts.rewards.functions.claimed
         tiers: list[int] = []
         lost = 0
         with self._bar() as bar:
             task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
             for home in community.homes:
-                claim = community_day.make_claim(community, home, day, trained.round)
-                if claim is None:
-                    lost += 1
-                else:
-                    if not claimed(home.wallet.address, day).call():
-                        community_day.settle_claim(community, ledger, claim)
+                paid = community_day.recall_reward(community, ledger, home.wallet.address, day)
+                claim = None if paid else community_day.make_claim(community, home, day, trained.round)
+                if paid is not None:
+                    tiers.append(paid.tier)
+                elif claim is not None:
+                    community_day.settle_claim(community, ledger, claim)
                     tiers.append(claim.tier)
+                else:
+                    lost += 1
                 bar.advance(task)
         held = [holdings(chain, ledger.contracts, home.wallet.address) for home in community.homes]
         self.report["rewards"] = {

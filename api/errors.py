@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
 from data.errors import MeterError
 from rewards import errors as chain
 from zkp import errors as proof
@@ -37,3 +42,17 @@ def from_exception(error: Exception) -> ApiError:
         if isinstance(error, kind):
             return ApiError(code, str(error), status)
     return ApiError("refused", str(error), 400)
+
+
+def from_validation(error: RequestValidationError) -> ApiError:
+    """The refusal for a request that is not of the documented form; it names the first field that is wrong."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    return ApiError("malformed-request", f"{where}: {problem['msg']}", 422)
+
+
+def from_http(error: HTTPException) -> ApiError:
+    """The refusal for what the framework itself refuses: an unknown path, a wrong method, a body too large."""
+    codes = {404: "not-found", 405: "wrong-method", 413: "too-large"}
+    code = codes.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "-"))
+    return ApiError(code, str(error.detail), error.status_code)

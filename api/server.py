@@ -7,15 +7,17 @@ One router for each noun; every refusal is {"error": code, "message": ...} with 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
 from api.community import Community
 from api.day import Ledger, open_ledger
-from api.errors import ApiError, from_exception
+from api.errors import ApiError, from_exception, from_http, from_validation
+from api.limit import BodyLimit
 from api.routes import claims, days, forecasts, households, proofs, rounds
 from data.errors import DataError
 from rewards.errors import ChainError
@@ -50,13 +52,6 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     def page() -> FileResponse:
         return FileResponse(_PAGE)
 
-    @app.middleware("http")
-    async def limit_body(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        size = request.headers.get("content-length", "0")
-        if not size.isdigit() or int(size) > community.config.api.max_upload_kb * 1024:
-            return JSONResponse({"error": "too-large", "message": "the request body is too large"}, 413)
-        return await call(request)
-
     @app.exception_handler(ApiError)
     async def refuse(_request: Request, error: ApiError) -> JSONResponse:
         return JSONResponse({"error": error.code, "message": str(error)}, error.status)
@@ -64,6 +59,17 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     async def translate(request: Request, error: Exception) -> JSONResponse:
         return await refuse(request, from_exception(error))
 
+    async def malformed(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return await refuse(request, from_validation(error))
+
+    async def plain(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return await refuse(request, from_http(error))
+
     for kind in (ProofError, ChainError, DataError):
         app.add_exception_handler(kind, translate)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_middleware(BodyLimit, limit=community.config.api.max_upload_kb * 1024)
     return app

@@ -1,0 +1,83 @@
+"""`wattproof verify`, what logs say, and a demo whose chain was cut off: in words, with exit codes of their own."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from api.bundle import InferenceBundle, encode
+from api.cli import REFUSED, app
+from api.community import Community
+from api.demo import Demo
+from api.logs import JsonFormatter
+from tests.api.conftest import DAY, Village, small_config
+
+COMMANDS = ("data", "train", "forecast", "prove", "verify", "claim", "keys", "agent", "coordinator", "serve", "demo")
+
+
+def verify(folder: Path, bundle: InferenceBundle) -> tuple[int, str]:
+    path = folder / "proof.json"
+    path.write_bytes(encode(bundle))
+    result = CliRunner().invoke(app, ["verify", str(path)])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_a_proof_that_holds_is_explained(village: Village, tmp_path: Path) -> None:
+    code, said = verify(tmp_path, village.bundle(village.homes[0]))
+    assert code == 0
+    assert f"✓ Meter {village.homes[0].meter.address} signed the 7 days before day {DAY}" in said
+    assert "The proof holds." in said and village.homes[0].wallet.address in said
+
+
+def test_a_false_proof_says_which_part_fails(village: Village, tmp_path: Path) -> None:
+    mine, other = (village.bundle(home) for home in village.homes[:2])
+    code, said = verify(tmp_path, mine.model_copy(update={"forecast": other.forecast}))
+    assert code == REFUSED
+    assert "✓ Meter" in said and "✗ The proof shows" in said and "The proof does not hold" in said
+    code, said = verify(tmp_path, mine.model_copy(update={"meter": other.meter}))
+    assert code == REFUSED and "✗ Meter" in said and "signed by" in said
+    assert "The proof shows" not in said, "what rests on a failed check is not checked"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0 and len(result.output) > 200
+
+
+def test_a_wrong_command_line_has_an_exit_code_of_its_own() -> None:
+    assert CliRunner().invoke(app, ["forecast", "tomorrow"]).exit_code == 2
+
+
+def test_a_chain_cut_off_in_a_line_is_started_over_and_said(village: Village, tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    first = Demo(config, Console(quiet=True))._ledger(Community(config), DAY)
+    journal = tmp_path / "chain.jsonl"
+    journal.write_text(journal.read_text(encoding="utf-8")[:-7], encoding="utf-8")
+    console = Console(record=True, width=200, quiet=False)
+    community = Community(config)
+    again = Demo(config, console)._ledger(community, DAY)
+    assert "starting the chain over" in console.export_text()
+    registry = again.contracts.forecast_registry.functions
+    assert registry.meter_of(community.homes[0].wallet.address).call() == community.homes[0].meter.address
+    assert again.chain.now <= first.chain.now + 1
+
+
+def test_logs_are_json_and_blot_out_secrets() -> None:
+    record = logging.makeLogRecord(
+        {
+            "name": "fl",
+            "levelname": "INFO",
+            "msg": "day %d",
+            "args": (3,),
+            "home": "h",
+            "blinding": 7,
+            "private_key": "x",
+        }
+    )
+    told = json.loads(JsonFormatter().format(record))
+    assert told["message"] == "day 3" and told["home"] == "h"
+    assert told["blinding"] == told["private_key"] == "[hidden]"

@@ -1,0 +1,118 @@
+"""The doors themselves: whatever comes in, the answer is a refusal in one form, never an accident."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from eth_account import Account
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from api import day as community_day
+from api.bundle import encode, parse
+from api.database import Reward
+from tests.api.conftest import DAY, Village
+from zkp.errors import MalformedProof
+
+JUNK = st.sampled_from([None, -1, 1 << 40, 1 << 70, "", "0x", "0xzz", "0x00", "x" * 50, [], [[]], {}, 1.5, True])
+
+
+def paths(content: Any, before: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place of a JSON document; of a list, the first and the last."""
+    if before:
+        yield before
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from paths(value, (*before, key))
+    elif isinstance(content, list) and content:
+        for index in sorted({0, len(content) - 1}):
+            yield from paths(content[index], (*before, index))
+
+
+def replaced(content: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    copy = json.loads(json.dumps(content))
+    place = copy
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return copy
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), junk=JUNK)
+def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, data: st.DataObject, junk: Any) -> None:
+    content = village.bundle(village.homes[0]).model_dump()
+    path = data.draw(st.sampled_from(list(paths(content))))
+    if replaced(content, path, junk) == content:
+        return
+    broken = json.dumps(replaced(content, path, junk), separators=(",", ":"))
+    lenient = TestClient(village.client.app, raise_server_exceptions=False)
+    transaction = village.transaction(village.homes[0].wallet, village.bundle(village.homes[0]))
+    handed = lenient.post("/forecasts", json={"bundle": json.loads(broken), "transaction": transaction})
+    for answer in (lenient.post("/proofs/verify", content=broken), handed):
+        assert 400 <= answer.status_code < 500, (path, junk, answer.text)
+        assert set(answer.json()) == {"error", "message"}
+
+
+def test_a_bundle_has_one_form_only(village: Village) -> None:
+    data = encode(village.bundle(village.homes[0]))
+    assert encode(parse(data)) == data
+    spaced = json.dumps(json.loads(data)).encode()
+    doubled = data[:-1] + b',"proof":"0x00"}'
+    for other in (spaced, doubled, data + b"\n", data.replace(b'"meter"', b'"METER"')):
+        with pytest.raises(MalformedProof):
+            parse(other)
+
+
+def test_a_body_without_an_announced_length_is_counted(village: Village) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 20_000
+
+    answer = village.client.post("/proofs/verify", content=chunks())
+    assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "refusal"),
+    [
+        ("GET", "/nowhere", (404, "not-found")),
+        ("DELETE", "/rounds", (405, "wrong-method")),
+        ("GET", "/days/-1/forecast", (422, "malformed-request")),
+        ("GET", "/households/0x12/rewards", (422, "malformed-request")),
+        ("POST", "/forecasts", (422, "malformed-request")),
+    ],
+)
+def test_every_refusal_has_one_form(village: Village, method: str, path: str, refusal: tuple[int, str]) -> None:
+    answer = village.client.request(method, path)
+    assert (answer.status_code, answer.json()["error"]) == refusal and answer.json()["message"]
+
+
+def test_a_stranger_is_not_a_household(village: Village) -> None:
+    """Somebody who is not enrolled signs a transaction for a proof under the own address."""
+    stranger = Account.create()
+    bundle = village.bundle(village.homes[0])
+    context = bundle.context.model_copy(update={"household": stranger.address.lower()})
+    mine = bundle.model_copy(update={"context": context})
+    body = {"bundle": mine.model_dump(), "transaction": village.transaction(stranger, mine)}
+    answer = village.client.post("/forecasts", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown-household")
+
+
+def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(village: Village) -> None:
+    for home in village.homes:
+        community_day.register(village.community, village.ledger, home, village.bundle(home))
+    village.ledger.chain.advance_to(int(village.community.clock.start_of(DAY + 1).timestamp()))
+    claim = community_day.make_claim(village.community, village.homes[0], DAY, 1)
+    assert claim is not None
+    amount = community_day.settle_claim(village.community, village.ledger, claim)
+    with village.community.sessions.begin() as session:
+        session.execute(delete(Reward))
+    for _ in range(2):
+        paid = community_day.recall_reward(village.community, village.ledger, claim.household, DAY)
+        assert paid is not None and (paid.amount, paid.tier) == (amount, claim.tier)
+    told = {h["address"]: h for h in village.client.get("/households").json()}
+    assert told[claim.household]["rewarded_days"] == 1

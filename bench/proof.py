@@ -1,0 +1,192 @@
+"""`python -m bench.proof --steps 24 --features 8 --hidden 32`: what a proof of inference costs, as one JSON line.
+
+`--sweep` measures how the cost grows with the steps and with the hidden size (a table, out/bench/proof.json and
+out/bench/proof.png); `--vs-ezkl` runs the peer's script beside it, in the same run. Each size is measured in a
+process of its own, so that its peak memory is its own. Times are medians of `--repeat` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bench import proof_compare
+from bench.proof_case import Case, Home, float_forecast
+from zkp import lstm
+from zkp.integer_model import OUTPUT_BITS, Shape
+from zkp.setup import ROW, load_setup
+from zkp.statements import inference
+from zkp.weights import commit_weights
+
+T = TypeVar("T")
+
+HOMES = 17
+WEEK = 7
+DAY_FEATURES = 33
+"""Public values of a forecast day, as many as `data.features` makes (not imported: it brings pandas)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Costs of one size. Seconds, bytes, MB (2^20 bytes; the process's peak resident memory up to that point)."""
+
+    steps: int
+    features: int
+    hidden: int
+    layers: int
+    exogenous: int
+    windows: int
+    repeat: int
+    prove_s: float
+    verify_s: float  # the round's weights already decoded, as for all homes but the first
+    verify_first_s: float
+    verify_reference_s: float  # py-ecc alone, the same
+    verify_reference_first_s: float
+    commit_model_s: float
+    proof_bytes: int
+    peak_mb: float
+    warmup_s: float  # imports, the ceremony's points, and what the first proof takes longer than the others
+    max_abs_error: float  # of outputs relative to the home's scale: 1 is a 128th of the week (its mean is 0.76)
+    trace_rows: int
+    committed_columns: int
+
+
+@dataclass(frozen=True)
+class MeasuredBatches:
+    """Many proofs together, against as many single ones in the same run."""
+
+    batch_17_s: float
+    batch_ratio: float  # of 17 single verifications
+    days_7_s: float  # proving a week of one home in one proof
+    days_7_ratio: float  # of seven proofs of a day each
+    days_7_bytes: int
+    days_7_peak_mb: float
+
+
+def timed(action: Callable[[], T]) -> tuple[float, T]:
+    started = time.perf_counter()
+    result = action()
+    return time.perf_counter() - started, result
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process so far (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024, 1)
+
+
+def process_age() -> float:
+    """Seconds since this process was started."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, clock ticks
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+
+
+def measure(shape: Shape, windows: int, repeat: int, seed: int) -> tuple[Measured, Case]:
+    imports_s = process_age()
+    setup_s, _ = timed(lambda: load_setup().powers(ROW))
+    state, model = Case.model_of(shape, seed)
+    commit_s, commitment = timed(lambda: commit_weights(model.weights))
+    case = Case(state, model, commitment, seed)
+    home = case.home(0, windows)
+    exact = float_forecast(state, shape, home.trace.history, *case.features(windows))
+    error = float(np.abs(home.trace.output / (1 << OUTPUT_BITS) - exact).max())
+
+    first_s, proof = timed(lambda: home.prove(model.weights))
+    proving = [timed(lambda: home.prove(model.weights))[0] for _ in range(repeat)]
+    prove_s = statistics.median(proving)
+    verify_first_s, _ = timed(lambda: inference.verify(home.statement, proof))
+    verifying = [timed(lambda: inference.verify(home.statement, proof))[0] for _ in range(max(repeat, 3))]
+    peak = peak_mb()
+    load_setup("py-ecc").powers(200)  # what a verifier needs of the ceremony's points
+    reference = [timed(lambda: inference.verify(home.statement, proof, backend="py-ecc"))[0] for _ in range(2)]
+    grid = lstm.Grid(shape, windows)
+    return Measured(
+        **asdict(shape),
+        windows=windows,
+        repeat=repeat,
+        prove_s=round(prove_s, 3),
+        verify_s=round(statistics.median(verifying), 4),
+        verify_first_s=round(verify_first_s, 4),
+        verify_reference_s=round(reference[1], 2),
+        verify_reference_first_s=round(reference[0], 2),
+        commit_model_s=round(commit_s, 3),
+        proof_bytes=len(proof),
+        peak_mb=peak,
+        warmup_s=round(imports_s + setup_s + max(first_s - prove_s, 0), 2),
+        max_abs_error=round(error, 5),
+        trace_rows=1 << grid.bits,
+        committed_columns=len(lstm.columns(grid)) + len(lstm.lookup_groups(grid)),
+    ), case
+
+
+def measure_batches(case: Case) -> MeasuredBatches:
+    """A community's proofs of one day verified together; a home's week in one proof."""
+    weights = case.model.weights
+    homes = [case.home(number, 1) for number in range(1, HOMES + 1)]
+    pairs = [(home.statement, home.prove(weights)) for home in homes]
+    singles_s, _ = timed(lambda: [inference.verify(*pair) for pair in pairs])
+    batch_s, bad = timed(lambda: inference.verify_batch(pairs))
+    if bad:
+        raise SystemExit(f"honest proofs were refused: {bad}")
+    week = case.home(0, WEEK)
+    days: list[Home] = [week.select(slice(k, k + 1)) for k in range(WEEK)]
+    days_s, _ = timed(lambda: [day.prove(weights) for day in days])
+    week_s, proof = timed(lambda: week.prove(weights))
+    inference.verify(week.statement, proof)
+    return MeasuredBatches(
+        batch_17_s=round(batch_s, 4),
+        batch_ratio=round(batch_s / singles_s, 3),
+        days_7_s=round(week_s, 3),
+        days_7_ratio=round(week_s / days_s, 3),
+        days_7_bytes=len(proof),
+        days_7_peak_mb=peak_mb(),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=24, help="LSTM steps T, 1 to 168")
+    parser.add_argument("--features", type=int, default=8, help="features of a step F, the load among them")
+    parser.add_argument("--hidden", type=int, default=32, help="hidden units H")
+    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--exogenous", type=int, default=DAY_FEATURES, help="public values of the forecast day E")
+    parser.add_argument("--windows", type=int, default=1, help="forecast days in the proof")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-batches", action="store_true", help="leave out the batch of 17 and the week")
+    parser.add_argument("--sweep", action="store_true", help="a table and a picture over steps and hidden sizes")
+    parser.add_argument("--vs-ezkl", action="store_true", help="run the peer's script beside it, and add ratios")
+    parser.add_argument("--ezkl-python", type=Path, default=Path("python3"), help="interpreter that has ezkl")
+    parser.add_argument("--ezkl-script", type=Path, default=Path("../shared/peers/ezkl_lstm.py"))
+    arguments = parser.parse_args()
+    if arguments.repeat < 1 or arguments.windows < 1:
+        parser.error("--repeat and --windows must be at least 1")
+    try:
+        names = ("steps", "features", "hidden", "layers", "exogenous")
+        shape = Shape(*(getattr(arguments, name) for name in names))
+    except ValueError as error:
+        parser.error(str(error))
+
+    if arguments.sweep:
+        proof_compare.sweep(shape, arguments.repeat)
+        return
+    measured, case = measure(shape, arguments.windows, arguments.repeat, arguments.seed)
+    line = asdict(measured)
+    if not arguments.no_batches:
+        line |= asdict(measure_batches(case))
+    if arguments.vs_ezkl:
+        line |= proof_compare.against_ezkl(line, arguments.ezkl_python, arguments.ezkl_script)
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

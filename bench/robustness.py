@@ -1,0 +1,213 @@
+"""`python -m bench.robustness [--quick]`: accuracy of the federated model while 1 to 5 of the 17 real homes attack.
+
+    label noise   attackers learn from days whose loads are shuffled among each other
+    sign flip     they send their honest update backwards, three times as long
+    scaling       they learn that nobody uses anything, and send 17 times the update (model replacement, Bagdasaryan
+                  et al., AISTATS 2020)
+    sybil         one attacker sends one poisoned update, of a usual length, under several names: it has learnt that
+                  loads run backwards through the day
+
+The attackers are the first homes by name, their test days are judged like the others'. A rule is told how many attack
+as far as it can be: Bulyan withstands 3 of 17 at most. Writes out/bench/robustness.json and robustness.png, and
+prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from multiprocessing import get_context
+from typing import get_args
+
+import numpy as np
+
+from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from data.atomic import write_bytes
+from data.windows import Windows
+from fl.flat import flatten, moved
+from fl.protection_settings import RobustSettings, Rule
+from fl.robust import robust
+from fl.settings import FederationSettings
+from fl.strategy import Combine, Update
+from fl.task import HomeLearner
+from fl.weights import Weights
+
+RULES: tuple[Rule, ...] = get_args(Rule)
+ATTACKS = ("label noise", "sign flip", "scaling", "sybil")
+HOMES = 17
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training: a rule, and so many homes that attack in one way ("none": nobody)."""
+
+    rule: Rule
+    attack: str
+    attackers: int
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    case: Case
+    told: int  # attackers the rule is set for
+    accuracy: Accuracy
+
+
+@lru_cache(maxsize=1)
+def _days() -> Days:
+    return real_days()
+
+
+def run(case: Case) -> Outcome:
+    """Train once from the start and judge the result."""
+    days = _days()
+    learners = [_attacker(days, at, learner, case) for at, learner in enumerate(days.learners())]
+    settings = FederationSettings.model_validate(
+        {"rounds": case.rounds, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
+    )
+    combine, told = combiner(case)
+    weights = train(
+        learners, settings, combine, _distortion(case, {learner.home for learner in learners[: case.attackers]})
+    )
+    return Outcome(case, told, accuracy(weights, days.test))
+
+
+def combiner(case: Case) -> tuple[Combine, int]:
+    """The rule, told the attackers as far as 17 homes allow."""
+    told = case.attackers
+    while RobustSettings(rule=case.rule, attackers=told).fewest_homes > HOMES:
+        told -= 1
+    return robust(RobustSettings(rule=case.rule, attackers=told)), told
+
+
+def _attacker(days: Days, at: int, learner: HomeLearner, case: Case) -> HomeLearner:
+    """The home, with poisoned days if it is one of the attackers that learn from such."""
+    if at >= case.attackers or case.attack not in ("label noise", "scaling", "sybil"):
+        return learner
+    if case.attack == "sybil":  # all names share the first attacker's days, and so its update
+        return replace(learner, train=_poisoned(days.learners()[0].train, case.attack))
+    return replace(learner, train=_poisoned(learner.train, case.attack))
+
+
+def _poisoned(windows: Windows, attack: str) -> Windows:
+    if attack == "label noise":
+        generator = np.random.default_rng(len(windows))
+        shuffled = generator.permutation(windows.target.ravel()).reshape(windows.target.shape)
+        return replace(windows, target=shuffled)
+    if attack == "scaling":
+        return replace(windows, target=np.zeros_like(windows.target))
+    return replace(windows, target=windows.target[:, ::-1].copy())
+
+
+def _distortion(case: Case, attackers: set[str]) -> Distort:
+    last: list[Weights] = []  # the model the sybils' update of the round starts from, and the update
+
+    def distort(learner: HomeLearner, update: Update, start: Weights) -> Update:
+        if learner.home not in attackers:
+            return update
+        step = flatten(update.weights, start)
+        if case.attack == "sign flip":
+            return replace(update, weights=moved(start, -3 * step))
+        if case.attack == "scaling":
+            return replace(update, weights=moved(start, HOMES * step))
+        if case.attack == "sybil":
+            if not last or last[0] is not start:
+                last[:] = [start, update.weights]
+            return replace(update, weights=last[1])
+        return update
+
+    return distort
+
+
+def cases(quick: bool) -> list[Case]:
+    """Every rule without attackers and under every attack, by 1 to 5 homes (`quick`: by 3, fewer rounds)."""
+    rounds, counts = (4, (3,)) if quick else (10, (1, 2, 3, 4, 5))
+    clean = [Case(rule, "none", 0, rounds) for rule in RULES]
+    return clean + [Case(r, attack, f, rounds) for r in RULES for attack in ATTACKS for f in counts]
+
+
+def table(outcomes: Sequence[Outcome], figure: str) -> str:
+    """One figure of `Accuracy`: a line for each rule and attack, a column for each number of attackers. Markdown."""
+    counts = sorted({o.case.attackers for o in outcomes})
+    found = {(o.case.rule, o.case.attack, o.case.attackers): o for o in outcomes}
+    lines = [
+        "| rule | attack | " + " | ".join(str(c) for c in counts) + " |",
+        "|---|---|" + "---|" * len(counts),
+    ]
+    for rule in RULES:
+        for attack in ATTACKS:
+            row = [found.get((rule, attack if c else "none", c)) for c in counts]
+            lines.append(f"| {_name(rule)} | {attack} | " + " | ".join(_cell(o, figure) for o in row) + " |")
+    return "\n".join(lines)
+
+
+def _name(rule: str) -> str:
+    return "mean" if rule == "none" else rule
+
+
+def _cell(outcome: Outcome | None, figure: str) -> str:
+    if outcome is None:
+        return ""
+    mark = "" if outcome.told == outcome.case.attackers else "*"
+    return f"{getattr(outcome.accuracy, figure):.3f}{mark}"
+
+
+def draw(outcomes: Sequence[Outcome]) -> None:
+    """One panel for each attack: nMAE against the number of attackers, a line for each rule."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(ATTACKS), figsize=(15, 4), sharey=True, layout="constrained")
+    for axis, attack in zip(axes, ATTACKS, strict=True):
+        for rule in RULES:
+            points = sorted(
+                (o.case.attackers, o.accuracy.home_nmae_median)
+                for o in outcomes
+                if o.case.rule == rule and o.case.attack in ("none", attack)
+            )
+            axis.plot(*zip(*points, strict=True), "o-", label=_name(rule), markersize=3)
+        axis.set(title=attack, xlabel=f"attackers among {HOMES} homes", yscale="log")
+        axis.grid(visible=True, alpha=0.3)
+    axes[0].set_ylabel("MAE / mean load, median home")
+    axes[-1].legend(fontsize=8)
+    figure.savefig(OUT / "robustness.png", dpi=130)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="3 attackers only, fewer rounds: under 5 minutes")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    OUT.mkdir(parents=True, exist_ok=True)
+    started, todo = time.perf_counter(), cases(arguments.quick)
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+        for outcome in pool.map(run, todo):
+            outcomes.append(outcome)
+            print(f"\r{len(outcomes)} of {len(todo)} trainings", end="", flush=True)
+    print()
+    content = {
+        "quick": arguments.quick,
+        "homes": HOMES,
+        "seconds": round(time.perf_counter() - started, 1),
+        "outcomes": [asdict(outcome) for outcome in outcomes],
+    }
+    write_bytes(OUT / "robustness.json", json.dumps(content, indent=1).encode())
+    for field in fields(Accuracy):
+        print(f"\n{field.name}\n\n{table(outcomes, field.name)}")
+    draw(outcomes)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
 from fl.store import RoundReport, RoundStore
-from fl.task import HomeFolder, HomeLearner, initial_weights, write_homes
+from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, quantise
@@ -94,6 +94,7 @@ def train(community: Community, on_round: OnRound) -> TrainedModel:
         initial_weights(model_shape(community), community.config.forecasting.seed),
         store,
         on_round=_publisher(community, store, on_round),
+        project=projection(model_shape(community)),
     )
     return latest_model(community)
 
@@ -107,8 +108,11 @@ def coordinator_app(community: Community) -> ServerApp:
     """The ServerApp of a deployed federation."""
     settings, store = community.config.federation, RoundStore(community.folder / "rounds")
     publish = _publisher(community, store, lambda _done, _total, _loss: None)
-    rounds = Rounds(settings, store, identify=identify_by_key(settings.deployment), on_round=publish)
-    return make_server_app(rounds, initial_weights(model_shape(community), community.config.forecasting.seed))
+    shape = model_shape(community)
+    rounds = Rounds(
+        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish
+    )
+    return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed))
 
 
 def latest_model(community: Community) -> TrainedModel:

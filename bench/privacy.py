@@ -1,0 +1,206 @@
+"""`python -m bench.privacy [--quick]`: accuracy of the federated model against the epsilon that is spent on it.
+
+Central and local privacy with fixed clipping and central with adaptive clipping, for the 17 real homes and, beside
+them, for a larger community block-bootstrapped from these (see `bench.federation`; what it shows is how noise thins
+out among more homes, not how new homes behave). For each epsilon the noise is computed from the accountant, for the
+number of rounds trained. Noise comes from seeds, so that a figure can be repeated.
+
+Writes out/bench/privacy.json and privacy.png, and prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.federation import bootstrap
+from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from data.atomic import write_bytes
+from fl.flat import flatten, moved
+from fl.privacy import clip, epsilon, gaussian, noise_multiplier_for
+from fl.privacy_coordinator import Noise, Privacy
+from fl.protection_settings import PrivacySettings
+from fl.settings import FederationSettings
+from fl.strategy import Update, mean
+from fl.task import HomeLearner
+from fl.weights import Weights
+
+KINDS = {
+    "central, fixed": {"mode": "central", "clipping": "fixed"},
+    "central, adaptive": {"mode": "central", "clipping": "adaptive"},
+    "local, fixed": {"mode": "local", "clipping": "fixed"},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training. `target`: epsilon to spend; none: no clipping and no noise."""
+
+    kind: str
+    homes: int
+    target: float | None
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What it came to. `epsilon` as the accountant has it after the last round, for `delta`."""
+
+    case: Case
+    noise_multiplier: float
+    epsilon: float | None
+    delta: float
+    clip_norm: float
+    accuracy: Accuracy
+
+
+@lru_cache(maxsize=2)
+def _days(homes: int) -> Days:
+    """The real homes, or made-up ones to learn from. All are judged on the real homes' test days."""
+    real = real_days()
+    if homes == len(np.unique(real.train.unique_id)):
+        return real
+    return replace(real, train=bootstrap(real.train, homes, 140, seed=2026))
+
+
+def run(case: Case) -> Outcome:
+    """Train once from the start and judge the result."""
+    days = _days(case.homes)
+    settings = FederationSettings.model_validate(
+        {"rounds": case.rounds, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
+    )
+    private = PrivacySettings.model_validate(KINDS.get(case.kind, {}))
+    if case.target is None:
+        weights = train(days.learners(), settings, mean("equal"))
+        return Outcome(case, 0.0, None, private.delta, 0.0, accuracy(weights, days.test))
+    multiplier = noise_multiplier_for(case.target, case.rounds, private)
+    private = private.model_copy(update={"noise_multiplier": multiplier})
+    with tempfile.TemporaryDirectory() as folder:
+        privacy = Privacy(private, Path(folder) / "privacy.json", noise=_seeded(case))
+        weights = train(days.learners(), settings, privacy.combine, _at_home(private, case))
+        spent = epsilon(private, case.rounds)
+        return Outcome(case, multiplier, spent, private.delta, privacy.clip_norm, accuracy(weights, days.test))
+
+
+def _at_home(private: PrivacySettings, case: Case) -> Distort:
+    """What `fl.privacy_home` does to an update in local mode; nothing in central mode."""
+    noise = _seeded(case)
+
+    def noisy(learner: HomeLearner, update: Update, start: Weights) -> Update:
+        if private.mode != "local":
+            return update
+        step, _ = clip(flatten(update.weights, start), private.clip_norm)
+        step = step + private.noise_multiplier * private.clip_norm * noise(len(step))
+        return replace(update, weights=moved(start, step))
+
+    return noisy
+
+
+def _seeded(case: Case) -> Noise:
+    drawn = 0
+
+    def noise(count: int) -> NDArray[np.float64]:
+        nonlocal drawn
+        drawn += 1
+        return gaussian(count, hashlib.sha256(f"{case} {drawn}".encode()).digest())
+
+    return noise
+
+
+def cases(quick: bool, homes: int) -> list[Case]:
+    """Targets of epsilon for each kind and size. `quick`: the real homes and three targets only."""
+    rounds, targets = (4, (2.0, 10.0, 100.0)) if quick else (8, (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0))
+    sizes = (17,) if quick else (17, homes)
+    plain = [Case("no privacy", size, None, rounds) for size in sizes]
+    # A community of this size is out of reach of local privacy as 17 homes are; its training takes ten times as long.
+    return plain + [
+        Case(kind, size, target, rounds)
+        for size in sizes
+        for kind in (KINDS if size == 17 else ("central, fixed",))
+        for target in targets
+    ]
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """A line for each training. Markdown."""
+    lines = [
+        "| homes | privacy | epsilon | noise multiplier | last clipping norm | home nMAE, median | community WAPE |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for o in outcomes:
+        spent = "none" if o.epsilon is None else f"{o.epsilon:.3g}"
+        lines.append(
+            f"| {o.case.homes} | {o.case.kind} | {spent} | {o.noise_multiplier:.3g} | {o.clip_norm:.3g} "
+            f"| {o.accuracy.home_nmae_median:.3f} | {o.accuracy.community_wape:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def draw(outcomes: Sequence[Outcome]) -> None:
+    """nMAE against epsilon, a line for each kind and size; without privacy a level."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for kind, homes in dict.fromkeys((o.case.kind, o.case.homes) for o in outcomes):
+        points = [o for o in outcomes if (o.case.kind, o.case.homes) == (kind, homes)]
+        levels = [o.accuracy.home_nmae_median for o in points]
+        if points[0].epsilon is None:
+            axis.axhline(
+                levels[0], linestyle=":", label=f"{kind}, {homes} homes", color="grey" if homes == 17 else "black"
+            )
+        else:
+            spent = [o.epsilon for o in points if o.epsilon is not None]
+            axis.loglog(spent, levels, "o-", label=f"{kind}, {homes} homes")
+    axis.set(
+        xlabel=f"epsilon (delta = {outcomes[0].delta:g}, {outcomes[0].case.rounds} rounds)",
+        ylabel="MAE / mean load, median home",
+    )
+    axis.grid(visible=True, which="both", alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.savefig(OUT / "privacy.png", dpi=130)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="17 homes, fewer rounds and targets: under 5 minutes")
+    parser.add_argument("--homes", type=int, default=200, help="size of the larger, bootstrapped community")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    OUT.mkdir(parents=True, exist_ok=True)
+    started, todo = time.perf_counter(), cases(arguments.quick, arguments.homes)
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+        for outcome in pool.map(run, todo):
+            outcomes.append(outcome)
+            print(f"\r{len(outcomes)} of {len(todo)} trainings", end="", flush=True)
+    print()
+    content = {
+        "quick": arguments.quick,
+        "seconds": round(time.perf_counter() - started, 1),
+        "outcomes": [asdict(outcome) for outcome in outcomes],
+    }
+    write_bytes(OUT / "privacy.json", json.dumps(content, indent=1).encode())
+    print(table(outcomes))
+    draw(outcomes)
+
+
+if __name__ == "__main__":
+    main()

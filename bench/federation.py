@@ -46,8 +46,8 @@ class Measured:
     rounds: int
     workers: int
     total_s: float
-    start_s: float  # beyond the rounds: files, Ray, its workers, the homes' names
-    round_s: float  # median
+    first_round_s: float  # with the start of Ray, its workers, and the homes' names
+    round_s: float  # median of the others
     round_bytes_down: int
     round_bytes_up: int
     peak_mb: float
@@ -143,7 +143,7 @@ def measure(homes: int, rounds: int, days: int, workers: int) -> Measured:
         last = RoundStore(Path(folder) / "rounds").load(rounds).report
     return Measured(
         homes=homes, real_homes=len(np.unique(real.unique_id)), days_each=days, rounds=rounds, workers=workers,
-        total_s=round(total, 2), start_s=round(total - rounds * usual, 2), round_s=round(usual, 2),
+        total_s=round(total, 2), first_round_s=round(reports[0].seconds, 2), round_s=round(usual, 2),
         round_bytes_down=last.bytes_down, round_bytes_up=last.bytes_up, peak_mb=round(memory.peak_mb),
         coordinator_peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         participants=len(last.participants),
@@ -163,11 +163,10 @@ def keep(measured: Measured) -> list[Measured]:
 
 
 def table(sizes: list[Measured]) -> str:
-    lines = [
-        f"{'homes':>6} {'round':>9} {'start':>9} {'down/round':>12} {'up/round':>12} {'memory':>9} {'trained':>8}"
-    ]
+    heads = f"{'down/round':>12} {'up/round':>12} {'memory':>9} {'trained':>8}"
+    lines = [f"{'homes':>6} {'round':>9} {'the first':>11} {heads}"]
     lines += [
-        f"{each.homes:>6} {each.round_s:>7.2f} s {each.start_s:>7.1f} s {each.round_bytes_down / 1e6:>9.1f} MB "
+        f"{each.homes:>6} {each.round_s:>7.2f} s {each.first_round_s:>9.1f} s {each.round_bytes_down / 1e6:>9.1f} MB "
         f"{each.round_bytes_up / 1e6:>9.1f} MB {each.peak_mb:>6.0f} MB {each.participants:>8}"
         for each in sizes
     ]
@@ -181,15 +180,19 @@ def draw(sizes: list[Measured], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = {
-        "seconds a round": [each.round_s for each in sizes],
-        "MB a round, down and up": [(each.round_bytes_down + each.round_bytes_up) / 1e6 for each in sizes],
-        "MB of memory at the peak, all processes": [each.peak_mb for each in sizes],
-    }
-    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.6), layout="constrained")
-    for axis, (title, values) in zip(axes, panels.items(), strict=True):
-        axis.loglog([each.homes for each in sizes], values, "o-", color="#1b7f5c")
-        axis.set(title=title, xlabel="homes (bootstrapped from 17 real ones)")
+    homes = [each.homes for each in sizes]
+    figure, (time_axis, traffic_axis, memory_axis) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    time_axis.loglog(homes, [each.round_s for each in sizes], "o-")
+    time_axis.set_title("seconds a round")
+    traffic_axis.loglog(homes, [(each.round_bytes_down + each.round_bytes_up) / 1e6 for each in sizes], "o-")
+    traffic_axis.set_title("MB a round, down and up")
+    memory_axis.semilogx(homes, [each.peak_mb for each in sizes], "o-", label="all processes")
+    memory_axis.semilogx(homes, [each.coordinator_peak_mb for each in sizes], "o-", label="coordinator alone")
+    memory_axis.set_title("MB of memory at the peak")
+    memory_axis.set_ylim(bottom=0)
+    memory_axis.legend()
+    for axis in (time_axis, traffic_axis, memory_axis):
+        axis.set_xlabel("homes (bootstrapped from 17 real ones)")
         axis.grid(visible=True, which="major", alpha=0.3)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -29,10 +29,20 @@ class SecAggSettings(BaseModel):
         "collude with the coordinator as is missing to have both secrets of a home",
     )
     degree: int | None = Field(
-        default=None, ge=2, description="neighbours of each home, even; none: all homes, right up to about a hundred"
+        default=None,
+        ge=2,
+        multiple_of=2,
+        description="neighbours of each home; none: all homes, or 48 beyond 64 homes",
     )
     fewest_homes: int = Field(default=3, ge=3, description="a home takes part in no sum of fewer")
     stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
+
+    def neighbours(self, homes: int) -> int | None:
+        """Neighbours of each of so many homes; None: all the others."""
+        # 49 holders of which 33 must stay: among a thousand homes of which a tenth drops out, one round in a
+        # thousand finds some home short of holders, and is asked again. Restoring secrets takes threshold^2.
+        degree = self.degree or (48 if homes > 64 else homes)
+        return degree if degree < homes else None
 
     def shares_needed(self, holders: int) -> int:
         """Shares that restore a secret: `threshold` of the holders, rounded up, and more than half of them."""

@@ -57,9 +57,7 @@ class SecureGather:
         return Gathered(updates, left_out, exchanges.bytes_down, exchanges.bytes_up)
 
     def _session(self, nodes: Mapping[str, int], start: Weights, round: int) -> Session:
-        members, degree = tuple(sorted(nodes)), self.settings.degree
-        if degree is not None and degree >= len(members):
-            degree = None  # few enough homes to be everybody's neighbours
+        members, degree = tuple(sorted(nodes)), self.settings.neighbours(len(nodes))
         holders = len(members) if degree is None else degree + 1
         return Session(
             label=f"wattproof federated round {round} ".encode() + secrets.token_bytes(16),

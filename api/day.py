@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from eth_hash.auto import keccak
@@ -49,10 +50,11 @@ class ProofFigures:
 
 @dataclass(frozen=True)
 class Ledger:
-    """A chain with the community's contracts on it."""
+    """A chain with the community's contracts on it. `lock`: the embedded EVM serves one thread at a time."""
 
     chain: Chain
     contracts: Contracts
+    lock: Lock = field(default_factory=Lock)
 
 
 def open_ledger(community: Community, day: int | None = None) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
@@ -20,7 +20,20 @@ def _ledger(request: Request) -> Ledger:
     return ledger
 
 
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
 CommunityDep = Annotated[Community, Depends(_community)]
+Body = Annotated[bytes, Depends(_body)]
+"""The request's body as it came: routes that check proofs stay plain functions, so that they block nobody else."""
+BUNDLE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "a proof bundle, byte for byte as it was downloaded",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 LedgerDep = Annotated[Ledger, Depends(_ledger)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
 DayParam = Annotated[int, Path(ge=0, lt=1 << 32, description="community day since 1970-01-01")]

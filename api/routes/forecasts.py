@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from eth_account import Account
+from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 from sqlalchemy import select
 
 from api import bundle as bundles
 from api.database import Forecast, Household, ModelRound
-from api.day import keep_forecast
+from api.day import is_registered, keep_forecast
 from api.deps import AddressParam, CommunityDep, DayParam, LedgerDep
 from api.errors import ApiError
 
@@ -43,7 +45,7 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
     Refusals: malformed-proof, invalid-proof, wrong-meter, other-household, replayed-proof, late-forecast,
     duplicate-forecast, unknown-household, unknown-round, wrong-model.
     """
-    bundle = bundles.parse(bundles.canonical_json(body.bundle))
+    bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
         raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
     raw = _transaction(body.transaction)
@@ -54,7 +56,10 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
         "submit",
         args=[bundle.context.day, bundle.context.round, bundles.from_hex(bundle.forecast), bundle.proof_hash],
     )
-    ledger.chain.relay(raw, str(ledger.contracts.forecast_registry.address), expected, "submit")
+    with ledger.lock:
+        # A server that stopped between the chain and its own record is asked again: then only the record is missing.
+        if not is_registered(ledger, bundle):
+            ledger.chain.relay(raw, str(ledger.contracts.forecast_registry.address), expected, "submit")
     keep_forecast(community, bundle)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round, commitment=bundle.forecast,
@@ -72,7 +77,7 @@ def _transaction(text: str) -> bytes:
 def _check_sender(bundle: bundles.InferenceBundle, raw: bytes, community: CommunityDep) -> None:
     try:
         sender = Account.recover_transaction(raw)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, BadSignature, RLPException) as error:
         raise ApiError(
             "malformed-transaction", f"the transaction cannot be read: {type(error).__name__}", 422
         ) from None

@@ -59,5 +59,6 @@ def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep) -
     with community.sessions() as session:
         if session.get(Household, known) is None:
             raise ApiError("unknown-household", f"no household has the address {known}", 404)
-    held = holdings(ledger.chain, ledger.contracts, known)
+    with ledger.lock:
+        held = holdings(ledger.chain, ledger.contracts, known)
     return RewardsPublic(address=known, tokens=str(held.tokens), record=held.metadata)

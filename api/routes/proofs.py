@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api import bundle as bundles
+from api.deps import BUNDLE_BODY, Body
 
 router = APIRouter(prefix="/proofs", tags=["proofs"])
 
@@ -20,10 +21,10 @@ class Verdict(BaseModel):
     seconds: float
 
 
-@router.post("/verify")
-async def verify(request: Request) -> Verdict:
+@router.post("/verify", openapi_extra=BUNDLE_BODY)
+def verify(body: Body) -> Verdict:
     """Check signatures and proof of a bundle, sent as the body."""
     started = time.perf_counter()
-    bundle = bundles.parse(await request.body())
+    bundle = bundles.parse(body)
     bundles.verify(bundle)
     return Verdict(valid=True, says=bundles.explain(bundle), seconds=time.perf_counter() - started)

@@ -57,6 +57,22 @@ def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, da
         assert set(answer.json()) == {"error", "message"}
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(junk=st.binary(max_size=120), keep=st.integers(0, 300), place=st.integers(0, 300), flip=st.integers(1, 255))
+def test_a_broken_transaction_is_refused_with_a_code(
+    village: Village, junk: bytes, keep: int, place: int, flip: int
+) -> None:
+    bundle = village.bundle(village.homes[0])
+    good = bytearray.fromhex(village.transaction(village.homes[0].wallet, bundle)[2:])
+    good[place % len(good)] ^= flip
+    lenient = TestClient(village.client.app, raise_server_exceptions=False)
+    for raw in (junk, bytes(good), bytes(good[:keep])):
+        body = {"bundle": bundle.model_dump(), "transaction": "0x" + raw.hex()}
+        answer = lenient.post("/forecasts", json=body)
+        assert 400 <= answer.status_code < 500, answer.text
+        assert set(answer.json()) == {"error", "message"}
+
+
 def test_a_bundle_has_one_form_only(village: Village) -> None:
     data = encode(village.bundle(village.homes[0]))
     assert encode(parse(data)) == data
@@ -91,6 +107,17 @@ def test_every_refusal_has_one_form(village: Village, method: str, path: str, re
     assert (answer.status_code, answer.json()["error"]) == refusal and answer.json()["message"]
 
 
+def test_a_forecast_that_reached_the_chain_but_not_the_record_can_be_handed_in_again(village: Village) -> None:
+    """As after a server that stopped between the two."""
+    home = village.homes[0]
+    bundle = village.bundle(home)
+    body = {"bundle": bundle.model_dump(), "transaction": village.transaction(home.wallet, bundle)}
+    submit = village.ledger.contracts.forecast_registry.functions.submit
+    village.ledger.chain.send(home.wallet, submit(DAY, 1, bytes.fromhex(bundle.forecast[2:]), bundle.proof_hash))
+    assert village.client.post("/forecasts", json=body).status_code == 201
+    assert len(village.client.get(f"/forecasts/{DAY}").json()) == 1
+
+
 def test_a_stranger_is_not_a_household(village: Village) -> None:
     """Somebody who is not enrolled signs a transaction for a proof under the own address."""
     stranger = Account.create()
@@ -100,6 +127,12 @@ def test_a_stranger_is_not_a_household(village: Village) -> None:
     body = {"bundle": mine.model_dump(), "transaction": village.transaction(stranger, mine)}
     answer = village.client.post("/forecasts", json=body)
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown-household")
+
+
+def test_openapi_describes_what_is_sent(village: Village) -> None:
+    told = village.client.get("/openapi.json").json()
+    assert told["paths"]["/proofs/verify"]["post"]["requestBody"]["required"] is True
+    assert {"/days/{day}/forecast", "/forecasts", "/claims", "/rounds", "/households"} <= told["paths"].keys()
 
 
 def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(village: Village) -> None:

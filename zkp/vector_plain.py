@@ -1,4 +1,5 @@
-"""`zkp.vector.Vector` over plain Python integers: slow, and short enough to be believed. The tests hold the two together.
+"""`zkp.vector.Vector` over plain Python integers: slow, and short enough to be believed. The tests hold the
+two together.
 
 No prover or verifier uses it; it says what the compiled kernels must compute.
 """

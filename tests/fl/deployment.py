@@ -92,7 +92,7 @@ class Deployment:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def wait_for_round(self, number: int, seconds: float = 60) -> RoundReport:
+    def wait_for_round(self, number: int, seconds: float = 240) -> RoundReport:
         def saved() -> RoundReport | None:
             coordinator = self.processes["coordinator"]
             if number in self.store.rounds():
@@ -102,7 +102,7 @@ class Deployment:
 
         return until(saved, seconds, f"round {number}")
 
-    def wait_for_log(self, name: str, text: str, seconds: float = 60) -> None:
+    def wait_for_log(self, name: str, text: str, seconds: float = 240) -> None:
         until(lambda: text in self.log(name) or None, seconds, f"{text!r} in the log of {name}")
 
     def resident_mb(self, name: str, line: str = "VmRSS") -> float:

@@ -160,13 +160,21 @@ def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
 
 
 @app.command()
-def keys(config: ConfigOption = CONFIG) -> None:
+def keys(
+    config: ConfigOption = CONFIG,
+    home: Annotated[
+        list[str] | None, typer.Option(help="a home's name; all homes of the data, if none is given")
+    ] = None,
+) -> None:
     """Make the keys and certificates of a deployed federation (nothing that exists is overwritten)."""
+    from api.config import load
+    from data.community import load_community
     from fl.keys import make_keys
 
-    community = _community(config)
-    deployment = community.config.federation.deployment
-    made = make_keys(deployment.keys_dir, [deployment.host], [h.name for h in community.homes])
+    settings = load(config)
+    deployment = settings.federation.deployment
+    names = home or sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
+    made = make_keys(deployment.keys_dir, [deployment.host], names)
     console.print("\n".join(str(p) for p in made) or "All keys are there already.")
 
 
@@ -175,13 +183,14 @@ def agent(
     home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
 ) -> None:
     """Run a household's agent on its gateway: it trains when the coordinator asks."""
-    from api import training
+    from api.config import load  # neither chain nor reports: a gateway has little memory
     from fl.agent import run_agent
+    from fl.home import open_home
     from fl.protection import home_mods
 
-    community = _community(config)
-    federation = community.config.federation
-    run_agent(federation.deployment, training.learner(community, home), mods=home_mods(federation, home))
+    settings = load(config)
+    learner = open_home(settings.data, settings.forecasting, home)
+    run_agent(settings.federation.deployment, learner, mods=home_mods(settings.federation, home))
 
 
 @app.command()

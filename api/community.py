@@ -137,14 +137,14 @@ class Community:
         return account_from_file(self.config.rewards.key_file or self.folder / "operator.key")
 
     def open_chain(self, start_day: int | None = None) -> Chain:
-        """The configured chain. A new embedded one begins two days before `start_day`."""
+        """The configured chain. A new embedded one begins with `start_day`, when forecasts are made."""
         if self.config.rewards.rpc_url is not None:
             return Chain.at(self.config.rewards.rpc_url)
         path = self.folder / "chain.start"
         if not path.exists():
             if start_day is None:
                 raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
-            write_bytes(path, str(int(self.clock.start_of(start_day - 2).timestamp())).encode())
+            write_bytes(path, str(int(self.clock.start_of(start_day).timestamp())).encode())
         return Chain.embedded(self.folder / "chain.jsonl", int(path.read_text(encoding="ascii")))
 
     def open_contracts(self, chain: Chain) -> Contracts:

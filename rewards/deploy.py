@@ -60,7 +60,7 @@ def deploy(chain: Chain, operator: LocalAccount, settings: RewardSettings, day_s
     chain.fund(operator)
     models = chain.deploy(operator, artefact("model_registry"))
     forecasts = chain.deploy(
-        operator, artefact("forecast_registry"), models.address, day_start_utc * 3600, settings.lead_seconds
+        operator, artefact("forecast_registry"), models.address, day_start_utc * 3600, settings.grace_seconds
     )
     token = chain.deploy(operator, artefact("reward_token"))
     record = chain.deploy(operator, artefact("household_nft"))

@@ -16,6 +16,6 @@ class RewardSettings(BaseModel):
     key_file: Path | None = Field(
         default=None, description="with rpc_url: file with the operator's funded private key, 64 hexadecimal digits"
     )
-    lead_seconds: int = Field(default=3600, ge=0, description="a forecast's deadline lies this long before its day")
+    grace_seconds: int = Field(default=3600, ge=0, description="a forecast is due this long after its day has begun")
     base_amount: int = Field(default=10**18, ge=0, description="for a proven day, in 10^-18 of a token")
     amount_per_percent: int = Field(default=10**17, ge=0, description="for each percent of skill, in 10^-18 tokens")

@@ -560,10 +560,15 @@ def _verify_opening(
     return opening.verify(channel, commitment, point[:ROW_BITS], value)
 
 
-def settle(results: Sequence[tuple[GroupEquation, int]], setup: Setup) -> bool:
-    """Whether all left-over equations hold, by one pairing check of their random combination."""
+def fold(results: Sequence[tuple[GroupEquation, int]]) -> tuple[GroupEquation, int]:
+    """The random combination of left-over equations, and a weight that stands for all of them in a further one."""
     chain = Transcript("batch")
     for _, weight in results:
         chain.absorb("proof", weight.to_bytes(32, "big"))
     weights = chain.challenges("weight", len(results))
-    return combine(zip((e for e, _ in results), weights, strict=True)).holds(setup)
+    return combine(zip((e for e, _ in results), weights, strict=True)), chain.challenge("batch")
+
+
+def settle(results: Sequence[tuple[GroupEquation, int]], setup: Setup) -> bool:
+    """Whether all left-over equations hold, by one pairing check of their random combination."""
+    return fold(results)[0].holds(setup)

@@ -24,7 +24,7 @@ from zkp.vector import Vector
 
 @dataclass(frozen=True)
 class Selector:
-    """Rows start <= i < stop of the grid with i mod width < keep: where a gate or a lookup is active."""
+    """Rows start <= i < stop of the grid with (i - start) mod width < keep: where a gate or a lookup is active."""
 
     start: int
     stop: int
@@ -33,7 +33,7 @@ class Selector:
 
     def rows(self) -> NDArray[np.int64]:
         rows = np.arange(self.start, self.stop, dtype=np.int64)
-        return rows[rows % self.width < self.keep]
+        return rows[(rows - self.start) % self.width < self.keep]
 
     def pick(self, column: Vector) -> Vector:
         return Vector(column.data[self.rows()])

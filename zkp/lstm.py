@@ -98,11 +98,9 @@ class Grid:
     def lstm_rows(self) -> Selector:
         return Selector(0, self.steps * self.units, self.units, self.shape.hidden)
 
-    def aux_rows(self, first: int, count: int) -> tuple[Selector, ...]:
-        """Rows first .. first + count - 1 of every window, as selectors of at most two kinds."""
-        if self.windows == 1:
-            return (Selector(first, first + count),)
-        return tuple(Selector(b * STRIDE + first, b * STRIDE + first + count) for b in range(self.windows))
+    def aux_rows(self, first: int, count: int) -> Selector:
+        """Rows first .. first + count - 1 of every window."""
+        return Selector(first, (self.windows - 1) * STRIDE + first + count, STRIDE, count)
 
     def layer_bits(self, layer: int) -> int:
         return _bits(self.shape.inputs(layer) + _ACTIVE_PADS)
@@ -225,8 +223,7 @@ def gates(grid: Grid) -> tuple[Gate, ...]:
         (SCALE_ROW, 1, 1, _scale_range_gate),
         (MULTIPLIER_ROW, 1, 1, _multiplier_gate),
     ]
-    for first, count, degree, value in kinds:
-        out += [Gate(rows, degree, value) for rows in grid.aux_rows(first, count)]
+    out += [Gate(grid.aux_rows(first, count), degree, value) for first, count, degree, value in kinds]
     return tuple(out)
 
 

@@ -74,6 +74,10 @@ class Mask:
         return [((self.at(variable, x) << variable) + rest) % MODULUS for x in range(self.shape.degree + 1)]
 
 
+_BLOCK = 1024
+"""Rows that are combined at a time: what lies between stays in the processor's cache."""
+
+
 class Summand(Protocol):
     """A polynomial being summed: its round polynomials, one variable after the other."""
 
@@ -93,13 +97,16 @@ class TableSum:
 
     def round_values(self, degree: int) -> list[int]:
         half = len(self.tables[0]) // 2
-        current = [t[:half] for t in self.tables]
-        steps = [t[half:] - t[:half] for t in self.tables]
-        values = [self.combine(current).total()]
-        for _ in range(degree):
-            current = [c + s for c, s in zip(current, steps, strict=True)]
-            values.append(self.combine(current).total())
-        return values
+        values = [0] * (degree + 1)
+        for start in range(0, half, _BLOCK):
+            stop = min(start + _BLOCK, half)
+            current = [t[start:stop] for t in self.tables]
+            steps = [t[half + start : half + stop] - low for t, low in zip(self.tables, current, strict=True)]
+            for x in range(degree + 1):
+                if x:
+                    current = [c + s for c, s in zip(current, steps, strict=True)]
+                values[x] += self.combine(current).total()
+        return [v % MODULUS for v in values]
 
     def bind(self, r: int) -> None:
         self.tables = [t.fold(r) for t in self.tables]

@@ -3,7 +3,8 @@
 @title Forecast registry
 @license Apache-2.0
 @notice Who is in the community, with which meter, and what each household committed itself to before the deadline.
-        A day is 24 hours from day * 86400 + DAY_OFFSET; its deadline lies LEAD seconds before it.
+        A day is 24 hours from day * 86400 + DAY_OFFSET; a forecast reads the meter up to that
+        moment, so that its deadline lies GRACE seconds after it.
 """
 from snekmate.auth import ownable
 
@@ -33,7 +34,7 @@ event Committed:
     proof_hash: bytes32
 
 DAY_OFFSET: public(immutable(uint256))
-LEAD: public(immutable(uint256))
+GRACE: public(immutable(uint256))
 MODELS: public(immutable(IModelRegistry))
 
 meter_of: public(HashMap[address, address])
@@ -41,11 +42,11 @@ _forecasts: HashMap[address, HashMap[uint32, Forecast]]
 
 
 @deploy
-def __init__(models: address, day_offset: uint256, lead: uint256):
+def __init__(models: address, day_offset: uint256, grace: uint256):
     ownable.__init__()
     MODELS = IModelRegistry(models)
     DAY_OFFSET = day_offset
-    LEAD = lead
+    GRACE = grace
 
 
 @external
@@ -89,7 +90,7 @@ def submit(day: uint32, round: uint32, commitment: Bytes[48], proof_hash: bytes3
     assert self.meter_of[msg.sender] != empty(address), "unknown household"
     assert staticcall MODELS.digest_of(round) != empty(bytes32), "unknown round"
     assert len(commitment) == 48 and proof_hash != empty(bytes32), "malformed forecast"
-    assert block.timestamp + LEAD <= self._day_start(day), "late forecast"
+    assert block.timestamp <= self._day_start(day) + GRACE, "late forecast"
     assert len(self._forecasts[msg.sender][day].commitment) == 0, "forecast exists"
     self._forecasts[msg.sender][day] = Forecast(commitment=commitment, round=round, proof_hash=proof_hash)
     log Committed(household=msg.sender, day=day, round=round, commitment=commitment, proof_hash=proof_hash)

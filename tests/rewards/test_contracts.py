@@ -53,7 +53,7 @@ def test_a_forecast_is_kept_with_its_round_and_proof(town: Town) -> None:
 
 
 def test_a_forecast_after_the_deadline_is_late(town: Town) -> None:
-    town.chain.advance_to(DAY_START - 3600 + 1)
+    town.chain.advance_to(DAY_START + 3600 + 1)
     with pytest.raises(LateForecast):
         submit(town)
 

@@ -1,0 +1,72 @@
+"""A home that joins with 7, 14 or 28 days of readings: what the community's model is worth to it.
+
+The home is left out of the federation; it joins at the beginning of the test days with its last days before them
+(and the week before those, which the first window reads), and is scored on the test days.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+
+from bench.accuracy_methods import Federated, Local, homes_of, personal
+from bench.local_rounds import SHAPE
+from data.citylearn import Community
+from data.day import DayClock
+from data.features import public_features
+from data.windows import Windows, make_windows
+from fl.settings import FederationSettings
+from forecasting.evaluation import Split
+from forecasting.training import forecast
+
+Array = NDArray[np.float64]
+DAYS_KNOWN = (7, 14, 28)
+WAYS = ("mean_7_days", "ridge_alone", "lstm_alone", "community_model", "community_model_own_head")
+
+
+def measure_new_homes(
+    community: Community, clock: DayClock, split: Split, settings: FederationSettings, homes: int
+) -> dict[str, dict[str, float]]:
+    """Median nMAE over the homes that join, by days known and way of forecasting."""
+    features = public_features(community.weather, clock)
+    windows = make_windows(community.readings, features, clock, steps=SHAPE.steps)
+    errors: dict[str, dict[str, list[float]]] = {str(d): {way: [] for way in WAYS} for d in DAYS_KNOWN}
+    for home in homes_of(windows)[:homes]:
+        federated = Federated(settings)
+        federated.learn(_others(windows.between(0, split.train_end), home))
+        own = windows.of_home(home)
+        test = own.between(split.test_start, split.test_end)
+        for days in DAYS_KNOWN:
+            known = own.between(split.test_start - days, split.test_start)
+            for way, values in _forecasts(federated, known, test, settings).items():
+                errors[str(days)][way].append(float(np.abs(values - test.target).sum() / test.target.sum()))
+    return {days: {way: float(np.median(v)) for way, v in ways.items()} for days, ways in errors.items()}
+
+
+def _others(windows: Windows, home: str) -> Windows:
+    return windows.where(windows.unique_id != home)
+
+
+def _forecasts(federated: Federated, known: Windows, test: Windows, settings: FederationSettings) -> dict[str, Array]:
+    epochs = settings.rounds * settings.local.epochs
+    alone = Local(epochs, settings.local.learning_rate).learn(known)
+    values = (
+        test.history.reshape(len(test), 7, 24).mean(axis=1),
+        _ridge(known, test),
+        alone(test),
+        forecast(federated.model, test),
+        personal(federated.model, known)(test),
+    )
+    return dict(zip(WAYS, values, strict=True))
+
+
+def _ridge(known: Windows, test: Windows) -> Array:
+    def inputs(windows: Windows) -> Array:
+        return np.asarray(np.concatenate([windows.history / scale(windows), windows.exogenous], axis=1))
+
+    def scale(windows: Windows) -> Array:
+        return np.asarray(windows.history.mean(axis=1, keepdims=True) + 1.0)
+
+    model = Ridge(alpha=300.0).fit(inputs(known), known.target / scale(known))
+    return np.asarray(np.maximum(model.predict(inputs(test)) * scale(test), 0))

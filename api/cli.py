@@ -186,7 +186,7 @@ def agent(
     from api.config import load  # neither chain nor reports: a gateway has little memory
     from fl.agent import run_agent
     from fl.home import open_home
-    from fl.protection import home_mods
+    from fl.home_mods import home_mods
 
     settings = load(config)
     learner = open_home(settings.data, settings.forecasting, home)

@@ -30,7 +30,8 @@ from bench.federation import bootstrap
 from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
 from data.atomic import write_bytes
 from fl.flat import flatten, moved
-from fl.privacy import clip, epsilon, gaussian, noise_multiplier_for
+from fl.noise import clip, gaussian
+from fl.privacy import epsilon, noise_multiplier_for
 from fl.privacy_coordinator import Noise, Privacy
 from fl.protection_settings import PrivacySettings
 from fl.settings import FederationSettings

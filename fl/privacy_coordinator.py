@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from data import atomic
 from fl.errors import FederationError
 from fl.flat import moved, rows_of
-from fl.privacy import clip, epsilon, gaussian
+from fl.noise import clip, gaussian
+from fl.privacy import epsilon
 from fl.privacy_home import CLIP_NORM
 from fl.protection_settings import PrivacySettings
 from fl.rounds import Gather, Gathered

@@ -14,7 +14,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
 from fl.flat import flatten, moved
-from fl.privacy import clip, gaussian
+from fl.noise import clip, gaussian
 from fl.protection_settings import PrivacySettings
 from fl.secagg import UNCLIPPED
 from fl.weights import from_record, to_record

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from data.windows import Windows
+from forecasting.adamw import AdamW
 from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster
 
 
@@ -53,7 +54,7 @@ def train_epochs(
     history, steps, exogenous, target = tensors(windows)
     scale = 2048.0 + history.sum(dim=1, keepdim=True)
     start = [p.detach().clone() for p in model.parameters()]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
     generator = torch.Generator().manual_seed(seed)
     total = 0.0
     for _ in range(epochs):

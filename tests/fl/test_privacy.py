@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from fl.client_app import LocalPlan
-from fl.privacy import clip, epsilon, gaussian, noise_multiplier_for
+from fl.home_mods import home_mods
+from fl.noise import clip, gaussian
+from fl.privacy import epsilon, noise_multiplier_for
 from fl.privacy_coordinator import BudgetSpent, Privacy
-from fl.protection import home_mods
 from fl.protection_settings import PrivacySettings
 from fl.rounds import Rounds
 from fl.settings import FederationSettings

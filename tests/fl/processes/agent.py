@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fl.agent import run_agent
 from fl.client_app import LocalPlan
-from fl.protection import home_mods
+from fl.home_mods import home_mods
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights

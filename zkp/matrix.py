@@ -38,7 +38,7 @@ class Block:
 
 @dataclass
 class Layout:
-    """Places blocks. Blocks of a row or more come first, largest first; smaller ones fill rows group by group."""
+    """Places blocks. Blocks of a row or more come first; smaller ones fill rows group by group. Largest first."""
 
     blocks: dict[str, Block] = field(default_factory=dict)
     groups: dict[str, list[int]] = field(default_factory=dict)
@@ -52,9 +52,8 @@ class Layout:
         for group, name, size, used in sorted((b for b in flat if b[2] >= ROW), key=lambda b: -b[2]):
             layout._place(group, name, size, used)
         for group, entries in groups.items():
-            for name, size, used in entries:
-                if size < ROW:
-                    layout._place(group, name, size, used)
+            for name, size, used in sorted((b for b in entries if b[1] < ROW), key=lambda b: -b[1]):
+                layout._place(group, name, size, used)
             layout.cells = -(-layout.cells // ROW) * ROW
         layout.cells = 1 << (layout.cells - 1).bit_length()
         return layout

@@ -82,6 +82,7 @@ class ArkworksCurve:
     """The arkworks implementation in Rust (package py-arkworks-bls12381)."""
 
     name = "arkworks"
+    _SHARE = 1024
 
     def __init__(self) -> None:
         import py_arkworks_bls12381 as ark
@@ -130,8 +131,17 @@ class ArkworksCurve:
             raw = limbs[where].astype("<u8").tobytes()
             parse = self._scalar.from_le_bytes
             values = [parse(raw[k : k + SCALAR_BYTES]) for k in range(0, len(raw), SCALAR_BYTES)]
-            total = total + self._g1.multiexp_unchecked([points[i] for i in where], values)
+            total = total + self._wide_sum([points[i] for i in where], values)
         return total
+
+    def _wide_sum(self, points: list[Point], values: list[Any]) -> Point:
+        """Sums long enough to pay for a thread are cut in parts, one for each core."""
+        count = min(os.cpu_count() or 1, len(points) // self._SHARE)
+        if count < 2:
+            return self._g1.multiexp_unchecked(points, values)
+        with ThreadPoolExecutor(max_workers=count) as pool:
+            parts = pool.map(lambda k: self._g1.multiexp_unchecked(points[k::count], values[k::count]), range(count))
+            return sum(parts, self._identity)
 
     def _small_sum(self, points: Sequence[Point], limbs: NDArray[np.uint64]) -> Point:
         """The part of the sum whose scalars have at most 32 bits."""

@@ -1,12 +1,15 @@
-"""Opening of a committed row as a multilinear polynomial: Gemini's folding (Bootle et al., eprint 2022/420,
-section 5, also known as HyperKZG) over KZG (Kate, Zaverucha, Goldberg 2010), batched as in Boneh et al.
-(eprint 2020/081, section 4.1).
+"""Opening of a committed row as a multilinear polynomial, by one inner product of univariate ones: Mercury (Eagen,
+Gabizon, eprint 2025/385, section 3) and Samaritan (Ganesh, Patranabis, Singh, eprint 2025/419), over KZG (Kate,
+Zaverucha, Goldberg 2010), batched as in Boneh et al. (eprint 2020/081, section 4.1).
 
-The row is the coefficient vector of P_0(X). Folding with the point's coordinates, lowest first,
+The row is the coefficient vector of f(X). With g(X) = prod_k ((1 - u_k) + u_k X^(2^k)), whose coefficients are the
+eq weights of the point u, the value <row, eq(u)> is v if and only if there is a polynomial S with
 
-    P_{i+1}(X^2) = (1 - u_i) (P_i(X) + P_i(-X)) / 2 + u_i (P_i(X) - P_i(-X)) / (2 X),
+    f(X) g(1/X) + f(1/X) g(X) = 2 v + X S(X) + S(1/X) / X,
 
-ends in the constant P_n = value. The verifier checks every step at a random r, from P_i(r), P_i(-r) and P_0(r^2).
+for both sides are symmetric, and no S reaches the constant term. The verifier checks it at a random r, where g costs
+it one product for each coordinate: from f(r), f(1/r) and S(r) follows what S(1/r) must be. Degrees need no check of
+their own: the ceremony has as many powers as a row has entries.
 The caller adds a uniformly random row before the opening, so that everything revealed here is uniform but the value.
 """
 
@@ -16,7 +19,6 @@ from collections.abc import Sequence
 
 from zkp.errors import InvalidProof
 from zkp.field import MODULUS, inverse
-from zkp.field import powers as powers_of
 from zkp.group import Combination, GroupEquation
 from zkp.setup import Setup
 from zkp.transcript import ProverChannel, VerifierChannel
@@ -25,68 +27,72 @@ from zkp.vector import Vector
 
 def prove(channel: ProverChannel, setup: Setup, row: Vector, point: Sequence[int]) -> None:
     """Prove the value of `row` at `point` (one coordinate for each bit of the index, lowest first)."""
-    bases = setup.powers(len(row))
-    folds = [row]
-    for u in point[:-1]:
-        folds.append(folds[-1].fold_pairs(u))
-    channel.send_points("opening/folds", setup.curve.msm_many(bases, folds[1:]))
+    bases, msm = setup.powers(len(row)), setup.curve.msm
+    symmetric = _symmetric_part(row, point)
+    channel.send_points("opening/symmetric", [msm(bases, symmetric)])
     r = channel.challenge("opening/r")
-    for_r = [p.evaluate(at) for p in folds for at in (r, MODULUS - r)]
-    channel.send_scalars("opening/values", [*for_r, row.evaluate(r * r % MODULUS)])
-    q = channel.challenge("opening/q")
-    batch = row.copy()
-    for scale, p in zip(powers_of(q, len(folds))[1:], folds[1:], strict=True):
-        batch[: len(p)] = batch[: len(p)] + p * scale
-    quotient = batch
-    for at in (r, MODULUS - r, r * r % MODULUS):
-        quotient = quotient.divide_linear(at)[0]
-    channel.send_points("opening/quotient", [setup.curve.msm(bases, quotient)])
+    values = [row.evaluate(r), row.evaluate(inverse(r)), symmetric.evaluate(r)]
+    channel.send_scalars("opening/values", values)
+    batch = row + symmetric * channel.challenge("opening/q")
+    quotient = batch.divide_linear(r)[0].divide_linear(inverse(r))[0]
+    channel.send_points("opening/quotient", [msm(bases, quotient)])
     z = channel.challenge("opening/z")
     remainder = batch - quotient * _vanishing(r, z)  # its value at z divides away with (X - z)
-    channel.send_points("opening/witness", [setup.curve.msm(bases, remainder.divide_linear(z)[0])])
+    channel.send_points("opening/witness", [msm(bases, remainder.divide_linear(z)[0])])
+
+
+def _symmetric_part(row: Vector, point: Sequence[int]) -> Vector:
+    """S, as long as the row: its coefficient of X^j is that of X^(j+1) in f(X) g(1/X) + f(1/X) g(X)."""
+    size = len(row)
+    product = Vector.zeros(2 * size)  # X^(size - 1) f(X) g(1/X), one factor u_k + (1 - u_k) X^(2^k) after the other
+    product[:size] = row
+    for k, u in enumerate(point):
+        step = 1 << k
+        shifted = Vector.zeros(2 * size)
+        shifted[step:] = product[:-step]
+        product = shifted + (product - shifted) * u
+    middle = size - 1
+    out = Vector.zeros(size)
+    out[:-1] = product[middle + 1 : middle + size] + product[:middle].reversed()
+    return out
 
 
 def verify(channel: VerifierChannel, commitment: Combination, point: Sequence[int], value: int) -> GroupEquation:
-    """Check the folding; what is left is one pairing equation. Raises InvalidProof."""
-    n = len(point)
-    folds = channel.receive_points("opening/folds", n - 1)
+    """What the opening leaves is one pairing equation. Raises InvalidProof."""
+    (symmetric,) = channel.receive_points("opening/symmetric", 1)
     r = channel.challenge("opening/r")
-    values = channel.receive_scalars("opening/values", 2 * n + 1)
-    plus, minus, squares = values[0:-1:2], values[1::2], [values[-1]]
-    half, half_over_r = inverse(2), inverse(2 * r)
-    for u, p, m in zip(point, plus, minus, strict=True):
-        squares.append(((1 - u) * (p + m) * half + u * (p - m) * half_over_r) % MODULUS)
-    if squares[-1] != value % MODULUS:
-        raise InvalidProof("the opened row has another value at the point")
+    if r == 0 or r * r % MODULUS == 1:  # probability 2^-252
+        raise InvalidProof("a challenge is its own inverse")
+    back = inverse(r)
+    at_r, at_back, symmetric_at_r = channel.receive_scalars("opening/values", 3)
+    total = at_r * _weights_at(point, back) + at_back * _weights_at(point, r) - 2 * value
+    symmetric_at_back = r * (total - r * symmetric_at_r) % MODULUS
     q = channel.challenge("opening/q")
     (quotient,) = channel.receive_points("opening/quotient", 1)
     z = channel.challenge("opening/z")
     (witness,) = channel.receive_points("opening/witness", 1)
 
-    scales = powers_of(q, n)
-    at_r, at_minus, at_square = (
-        sum(s * v for s, v in zip(scales, seq, strict=True)) for seq in (plus, minus, squares[:-1])
-    )
+    batch_at_r, batch_at_back = at_r + q * symmetric_at_r, at_back + q * symmetric_at_back
+    slope = (batch_at_r - batch_at_back) * inverse(r - back)
     equation = GroupEquation()
     equation.left.add(commitment, 1)
-    for scale, fold in zip(scales[1:], folds, strict=True):
-        equation.left.add_point(fold, scale)
-    equation.left.add_powers([-_through(r, at_r, at_minus, at_square, z)])
+    equation.left.add_point(symmetric, q)
+    equation.left.add_powers([-(batch_at_r + slope * (z - r)) % MODULUS])
     equation.left.add_point(quotient, -_vanishing(r, z))
     equation.left.add_point(witness, z)
     equation.right.add_point(witness, 1)
     return equation
 
 
+def _weights_at(point: Sequence[int], x: int) -> int:
+    """g(x): the polynomial whose coefficients are the eq weights of the point."""
+    out = 1
+    for u in point:
+        out = out * (1 + u * (x - 1)) % MODULUS
+        x = x * x % MODULUS
+    return out
+
+
 def _vanishing(r: int, z: int) -> int:
-    """(z - r)(z + r)(z - r^2)."""
-    return (z * z - r * r) * (z - r * r) % MODULUS
-
-
-def _through(r: int, at_r: int, at_minus: int, at_square: int, z: int) -> int:
-    """Value at z of the quadratic through (r, ..), (-r, ..), (r^2, ..)."""
-    s = r * r % MODULUS
-    total = at_r * (z + r) * (z - s) * inverse(2 * r * (r - s))
-    total += at_minus * (z - r) * (z - s) * inverse(-2 * r * (-r - s))
-    total += at_square * (z * z - s) * inverse(s * s - s)
-    return total % MODULUS
+    """(z - r)(z - 1/r)."""
+    return (z - r) * (z - inverse(r)) % MODULUS

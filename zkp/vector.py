@@ -134,11 +134,9 @@ class Vector:
         kernels.fold(self.data[:half], self.data[half:], _montgomery(r), out)
         return Vector(out)
 
-    def fold_pairs(self, r: int) -> Vector:
-        """Bind the lowest variable to r: even + r (odd - even)."""
-        out = np.empty((len(self) // 2, 4), dtype=np.uint64)
-        kernels.fold(self.data[0::2], self.data[1::2], _montgomery(r), out)
-        return Vector(out)
+    def reversed(self) -> Vector:
+        """Last element first."""
+        return Vector(self.data[::-1])
 
     def inner(self, other: Vector) -> int:
         return _integer(kernels.inner(self.data, other.data))

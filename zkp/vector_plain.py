@@ -98,10 +98,9 @@ class PlainVector:
         low, high = self[:half], self[half:]
         return low + (high - low) * r
 
-    def fold_pairs(self, r: int) -> PlainVector:
-        """Bind the lowest variable to r: even + r (odd - even)."""
-        even, odd = self[0::2], self[1::2]
-        return even + (odd - even) * r
+    def reversed(self) -> PlainVector:
+        """Last element first."""
+        return PlainVector(self.to_ints()[::-1])
 
     def inner(self, other: PlainVector) -> int:
         return (self * other).total()

@@ -25,7 +25,7 @@ from zkp.setup import ROW, Setup, load_setup
 from zkp.statements.context import Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
 
-HEADER = b"WPG\x01"
+HEADER = b"WPG\x02"
 MAX_WEIGHT = 255
 SLACK_BITS = 40
 GRID_BITS = 6

@@ -31,7 +31,7 @@ from zkp.statements.context import Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
 from zkp.weights import PersonalHead, Rows, WeightsCommitment
 
-HEADER = b"WPI\x01"
+HEADER = b"WPI\x02"
 """First bytes of every inference proof: kind and format version."""
 
 

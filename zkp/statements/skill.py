@@ -31,7 +31,7 @@ from zkp.setup import ROW, Setup, load_setup
 from zkp.statements.context import Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
 
-HEADER = b"WPS\x01"
+HEADER = b"WPS\x02"
 """First bytes of every skill proof: kind and format version."""
 
 SEASON_DAYS = 7

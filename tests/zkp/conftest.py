@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
+from tests.zkp.dishonest import count_what_fits, play_to_the_end
+from zkp import argument, sumcheck
 from zkp.commitment import commit_forecast, commit_point, window_slots
 from zkp.curve import Point
 from zkp.field import MODULUS
@@ -151,6 +153,13 @@ def restate() -> Callable[..., Case]:
 @pytest.fixture(scope="session")
 def setup() -> Setup:
     return load_setup()
+
+
+@pytest.fixture
+def dishonest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prover without checks of its own."""
+    monkeypatch.setattr(sumcheck, "prove", play_to_the_end)
+    monkeypatch.setattr(argument, "multiplicities", count_what_fits)
 
 
 @pytest.fixture

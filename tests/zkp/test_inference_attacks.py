@@ -1,10 +1,6 @@
-"""Provers who cheat and skip every check of their own: the verifier must refuse what they send.
+"""Inference, proven by who cheats and skips every check of the own (tests/zkp/dishonest.py): it must be refused."""
 
-`dishonest` takes the checks out of the prover: a sumcheck of a false claim is played to its end as well as it can be,
-and keys outside a lookup table are not counted.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +8,16 @@ import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
+from tests.zkp.dishonest import play_to_the_end
 from zkp import argument, integer_model, lstm, sumcheck
 from zkp.argument import PADS
+from zkp.commitment import commit_point
 from zkp.errors import InvalidProof, MalformedProof, WitnessError
-from zkp.field import MODULUS, interpolate, inverse
+from zkp.field import inverse
 from zkp.integer_model import Ints, Shape, Trace, Weights, round_shift
-from zkp.lookup import LookupGroup, Table
 from zkp.lstm import FORECAST_ROW, MULTIPLIER_ROW, OUTPUT_ROW, SCALE_ROW, Grid
 from zkp.masks import CommittedMasks
+from zkp.setup import load_setup
 from zkp.statements import inference
 from zkp.sumcheck import Mask
 from zkp.transcript import ProverChannel
@@ -27,57 +25,6 @@ from zkp.vector import Vector
 from zkp.weights import PersonalHead
 
 Patch = pytest.MonkeyPatch
-
-
-def play_to_the_end(
-    channel: ProverChannel, label: str, summand: Any, claim: int, mask: Mask, lie: bool = False
-) -> list[int]:
-    """`sumcheck.prove` of a claim that may be false: at 1 the verifier reads claim - value at 0, so this goes on
-    from there. With `lie`, the mask's value is what makes the last check pass."""
-    shape = mask.shape
-    channel.send_scalars(f"{label}/mask total", [mask.total()])
-    rho = channel.challenge(f"{label}/mask")
-    claim = (claim + rho * mask.total()) % MODULUS
-    point, bound = [0] * shape.variables, 0
-    for k in reversed(range(shape.variables)):
-        both = zip(summand.round_values(shape.degree), mask.round_values(k, bound), strict=True)
-        values = [(f + rho * g) % MODULUS for f, g in both]
-        values[1] = (claim - values[0]) % MODULUS
-        channel.send_scalars(f"{label}/round", values[:1] + values[2:])
-        point[k] = channel.challenge(f"{label}/point")
-        claim = interpolate(values, point[k])
-        bound += mask.at(k, point[k])
-        summand.bind(point[k])
-    value = mask.coefficients[0] + bound
-    if lie:
-        value = (claim - _end(summand)) * inverse(rho)
-    channel.send_scalars(f"{label}/mask value", [value % MODULUS])
-    return point
-
-
-def _end(summand: Any) -> int:
-    """f at the point, when all variables are bound."""
-    if isinstance(summand, sumcheck.TableSum):
-        return summand.combine(summand.tables).total()
-    return int(summand.weights.inner(summand.cells))
-
-
-def count_what_fits(table: Table, groups: Sequence[LookupGroup], columns: Mapping[str, Ints]) -> Ints:
-    """`lookup.multiplicities` that looks away from keys outside their table."""
-    counts = np.zeros(table.size, dtype=np.int64)
-    for group in groups:
-        rows = group.selector.rows()
-        for look in group.lookups:
-            keys = columns[look.columns[0]][rows]
-            fits = (keys >= 0) & (keys < table.parts[look.tag - 1].size)
-            np.add.at(counts, table.offset(look.tag) + keys[fits], 1)
-    return counts
-
-
-@pytest.fixture
-def dishonest(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(sumcheck, "prove", play_to_the_end)
-    monkeypatch.setattr(argument, "multiplicities", count_what_fits)
 
 
 def alter_columns(monkeypatch: Patch, change: Callable[[dict[str, Ints]], None]) -> None:
@@ -118,14 +65,15 @@ def test_the_loop_below_misses_no_column() -> None:
     assert {name for name, _ in CELLS} == set(COLUMNS)
 
 
+@pytest.mark.parametrize("step", [1, -1])
 @pytest.mark.parametrize(("name", "row"), CELLS)
 def test_a_value_off_by_one_is_neither_proven_nor_accepted(
-    name: str, row: int, case: Any, monkeypatch: Patch, request: pytest.FixtureRequest
+    name: str, row: int, step: int, case: Any, monkeypatch: Patch, request: pytest.FixtureRequest
 ) -> None:
-    def add_one(columns: dict[str, Ints]) -> None:
-        columns[name][row] += 1
+    def change(columns: dict[str, Ints]) -> None:
+        columns[name][row] += step
 
-    alter_columns(monkeypatch, add_one)
+    alter_columns(monkeypatch, change)
     with pytest.raises(WitnessError):
         case.prove()
     request.getfixturevalue("dishonest")
@@ -231,6 +179,66 @@ class TestMaliciousProver:
     def test_another_forecast_than_the_committed_one(self, case: Any, restate: Any) -> None:
         higher = replace(case.trace, forecast=case.trace.forecast + 1)
         refused(restate(higher, case.model, case.history).statement, case.prove())
+
+    def test_other_public_features(self, case: Any, restate: Any) -> None:
+        """A run on other weather, claimed to be on the published one."""
+        trace = case.model.run(case.history, np.clip(case.trace.steps + 100, -512, 512), case.trace.exogenous)
+        cheat = restate(trace, case.model, case.history)
+        assert (trace.forecast != case.trace.forecast).any()
+        statement = replace(cheat.statement, steps=case.statement.steps)
+        refused(statement, cheat.prove(statement=statement))
+
+    def test_another_model_than_the_committed_one(self, case: Any, restate: Any) -> None:
+        head = case.model.weights.head.copy()
+        head[3, -1] += 50
+        other = IntegerModel(replace(case.model.weights, head=head))
+        cheat = restate(run_again(other, case), other, case.history)
+        statement = replace(cheat.statement, weights=case.statement.weights)
+        refused(statement, cheat.prove(statement=statement))
+
+    @pytest.mark.parametrize("hour", [0, 100, 167])
+    def test_other_readings_than_the_committed_ones(self, case: Any, restate: Any, hour: int) -> None:
+        history = case.history.copy()
+        history[0, hour] += 1
+        trace = case.model.run(history, case.trace.steps, case.trace.exogenous)
+        cheat = restate(trace, case.model, history)
+        statement = replace(cheat.statement, windows=case.statement.windows)
+        refused(statement, cheat.prove(statement=statement))
+
+    def test_a_window_that_ends_on_another_day(self, case: Any) -> None:
+        """The right readings in the wrong order: the statement's day says which slot is the oldest."""
+        later = replace(case.statement.context, day=case.statement.days[0] + 1)
+        statement = replace(case.statement, context=later, days=(later.day,))
+        refused(statement, case.prove(statement=statement))
+
+    @pytest.mark.parametrize("slot", [24, 168, 4095])
+    def test_a_forecast_commitment_that_holds_more_than_24_hours(
+        self, case: Any, slot: int, monkeypatch: Patch
+    ) -> None:
+        """A 25th value would be summed into the community's total, and nobody could open that any more."""
+        values = [*case.trace.forecast[0].tolist(), 1]
+        setup = load_setup()
+        longer = setup.curve.encode(commit_point(setup, [*range(24), slot], values, case.secrets.forecasts[0]))
+        statement = replace(case.statement, forecasts=(longer,))
+        supplied = inference._supplied_values
+
+        def with_extra(*args: Any) -> Any:
+            rows = supplied(*args)
+            row, blinding = rows["forecast 0"][0]
+            cells = Vector.zeros(slot + 1)
+            cells[: len(row)] = row
+            cells[slot:] = Vector.from_ints([1])
+            return {**rows, "forecast 0": [(cells, blinding)]}
+
+        monkeypatch.setattr(inference, "_supplied_values", with_extra)
+        refused(statement, case.prove(statement=statement))
+
+    def test_a_cell_that_the_next_step_does_not_take_over(self, case: Any, monkeypatch: Patch) -> None:
+        def lower(columns: dict[str, Ints]) -> None:
+            columns["0.before"][GRID.units : 2 * GRID.units] -= 1
+
+        alter_columns(monkeypatch, lower)
+        refused(case.statement, case.prove())
 
     def test_mask_value_that_covers_a_false_sum(self, case: Any, monkeypatch: Patch) -> None:
         def lie(*args: Any) -> list[int]:

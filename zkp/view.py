@@ -1,0 +1,136 @@
+"""The wire format of a proof, and a view of it for people: every message by name, points and scalars in hexadecimal.
+
+A proof is four bytes of header (kind and format version) and then exactly the messages of `wire_format`, in order and
+without anything between them: points of 48 bytes (compressed), scalars of 32 (big-endian, below r). Counts follow
+from the public statement alone, so nothing in a proof says how long it is.
+
+`view` parses as strictly as the verifier does, and judges nothing: a false proof has a view, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zkp.argument import HELPERS, MULTIPLICITIES, TRACE, Relation
+from zkp.curve import G1_BYTES
+from zkp.errors import MalformedProof
+from zkp.field import SCALAR_BYTES
+from zkp.setup import Setup, load_setup
+from zkp.statements import green_share, inference, skill
+from zkp.sumcheck import MaskShape
+from zkp.transcript import VerifierChannel
+
+Kind = Literal["points", "scalars"]
+_SIZES: dict[Kind, int] = {"points": G1_BYTES, "scalars": SCALAR_BYTES}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One message of the format: `count` points or scalars under a label."""
+
+    label: str
+    kind: Kind
+    count: int
+
+    @property
+    def size(self) -> int:
+        return self.count * _SIZES[self.kind]
+
+
+def wire_format(relation: Relation) -> list[Slot]:
+    """Every message of a proof of the relation, in order (the numbers are the steps of `zkp.argument`)."""
+    layout = relation.layout()
+    shapes = relation.mask_shapes(layout)
+    lookups = relation.table is not None
+
+    def rows(group: str) -> Slot:
+        return Slot(f"rows/{group}", "points", len(layout.groups[group]))
+
+    out = [rows(TRACE)]  # 1
+    out += [rows(MULTIPLICITIES)] if lookups else []
+    out.append(Slot("masks", "points", 2))
+    out += [rows(HELPERS)] if lookups else []  # 2
+    out += _sumcheck("gates", shapes[0])  # 3
+    out.append(Slot("gates/values", "scalars", len(relation.gate_columns)))
+    if relation.products_count:  # 4
+        out.append(Slot("products/totals", "scalars", relation.products_count))
+        out += _sumcheck("products", shapes[1])
+        out.append(Slot("products/values", "scalars", 2 * relation.products_count))
+    out += [*_sumcheck("matrix", shapes[-1]), Slot("matrix/value", "scalars", 1)]  # 5
+    out += [  # 6
+        Slot("masks/nonce", "points", 1),
+        Slot("masks/nonce values", "scalars", len(shapes)),
+        Slot("masks/response", "scalars", sum(s.size for s in shapes) + 1),
+    ]
+    out += [Slot("opening/random value", "scalars", 1), Slot("opening/blinding", "scalars", 1)]  # 7
+    out += [Slot("opening/symmetric", "points", 1), Slot("opening/values", "scalars", 3)]
+    return [*out, Slot("opening/quotient", "points", 1), Slot("opening/witness", "points", 1)]
+
+
+def _sumcheck(label: str, shape: MaskShape) -> list[Slot]:
+    rounds = [Slot(f"{label}/round", "scalars", shape.degree)] * shape.variables
+    return [Slot(f"{label}/mask total", "scalars", 1), *rounds, Slot(f"{label}/mask value", "scalars", 1)]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it stands in a proof: where it begins, and its points or scalars as bytes."""
+
+    label: str
+    kind: Kind
+    offset: int
+    values: tuple[bytes, ...]
+
+
+Statement = inference.Statement | skill.Statement | green_share.Statement
+_KINDS: dict[type[Any], tuple[str, bytes, Callable[[Any, Setup], Relation]]] = {
+    inference.Statement: ("inference", inference.HEADER, inference._relation),
+    skill.Statement: ("skill", skill.HEADER, skill._relation),
+    green_share.Statement: ("green share", green_share.HEADER, green_share._relation),
+}
+
+
+def messages(statement: Statement, proof: bytes, *, backend: str = "") -> list[Message]:
+    """The messages of a proof. Raises MalformedProof where the bytes are not a proof of this kind of statement."""
+    name, header, relation = _KINDS[type(statement)]
+    if proof[: len(header)] != header:
+        raise MalformedProof(f"these bytes do not begin like a proof of kind {name!r} and a known version")
+    setup = load_setup(backend)
+    channel = VerifierChannel(name, setup.curve, proof[len(header) :])
+    out, offset = [], len(header)
+    for slot in wire_format(relation(statement, setup)):
+        receive = channel.receive_points if slot.kind == "points" else channel.receive_scalars
+        receive(slot.label, slot.count)
+        size = _SIZES[slot.kind]
+        values = tuple(proof[k : k + size] for k in range(offset, offset + slot.size, size))
+        out.append(Message(slot.label, slot.kind, offset, values))
+        offset += slot.size
+    channel.finish()
+    return out
+
+
+def view(statement: Statement, proof: bytes) -> dict[str, Any]:
+    """The proof for people, ready for JSON; its header and its messages in a row are the proof again."""
+    name, header, _ = _KINDS[type(statement)]
+    return {
+        "kind": name,
+        "version": header[-1],
+        "bytes": len(proof),
+        "header": _hex(header),
+        "messages": [_described(m) for m in messages(statement, proof)],
+    }
+
+
+def _described(message: Message) -> dict[str, Any]:
+    return {
+        "label": message.label,
+        "offset": message.offset,
+        "bytes": sum(map(len, message.values)),
+        message.kind: [_hex(v) for v in message.values],
+    }
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -17,6 +17,8 @@ from rich.progress import Progress
 
 if TYPE_CHECKING:
     from api.community import Community
+    from api.config import Config
+    from api.open_home import ProofFigures
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -107,16 +109,26 @@ def prove(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Make one home's proof of a day and write it as a bundle, without registering it."""
+    from api.config import load
+    from api.gateway import prove_on_gateway
+    from data.atomic import write_bytes
+
+    settings = load(config)
+    bundle, figures = prove_on_gateway(settings, home, day) or _prove_in_community(settings, home, day)
+    write_bytes(out, bundle)
+    console.print(f"{home}: proven in {figures.prove_s:.2f} s, {figures.bytes} bytes, written to {out}")
+
+
+def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, ProofFigures]:
     from api import day as community_day
     from api import training
     from api.bundle import encode
-    from data.atomic import write_bytes
+    from api.community import Community
 
-    community = _community(config)
+    community = Community(settings)
     trained = training.latest_model(community)
-    for known, bundle, figures in community_day.prove_day(community, day, trained, only=home):
-        write_bytes(out, encode(bundle))
-        console.print(f"{known.name}: proven in {figures.prove_s:.2f} s, {figures.bytes} bytes, written to {out}")
+    ((_, bundle, figures),) = community_day.prove_day(community, day, trained, only=home)
+    return encode(bundle), figures
 
 
 @app.command()
@@ -165,32 +177,42 @@ def keys(
     home: Annotated[
         list[str] | None, typer.Option(help="a home's name; all homes of the data, if none is given")
     ] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="another name or address of the coordinator, beside the settings' own")
+    ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="only the home's own pair, for its gateway; hand over the .pub")
+    ] = False,
 ) -> None:
     """Make the keys and certificates of a deployed federation (nothing that exists is overwritten)."""
     from api.config import load
-    from data.community import load_community
-    from fl.keys import make_keys
+    from fl.keys import make_agent_key, make_keys
 
     settings = load(config)
     deployment = settings.federation.deployment
-    names = home or sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
-    made = make_keys(deployment.keys_dir, [deployment.host], names)
+    names = home or _homes_of(settings)
+    if gateway:
+        made = [path for name in names for path in make_agent_key(deployment.keys_dir, name)]
+    else:
+        made = make_keys(deployment.keys_dir, [deployment.host, *(host or [])], names)
     console.print("\n".join(str(p) for p in made) or "All keys are there already.")
+
+
+def _homes_of(settings: Config) -> list[str]:
+    from data.community import load_community
+
+    return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
 
 
 @app.command()
 def agent(
     home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
 ) -> None:
-    """Run a household's agent on its gateway: it trains when the coordinator asks."""
-    from api.config import load  # neither chain nor reports: a gateway has little memory
-    from fl.agent import run_agent
-    from fl.home import open_home
-    from fl.home_mods import home_mods
+    """Run a household's agent on its gateway: it trains when asked, then forecasts and proves each new day."""
+    from api.config import load
+    from api.gateway import run_gateway
 
-    settings = load(config)
-    learner = open_home(settings.data, settings.forecasting, home)
-    run_agent(settings.federation.deployment, learner, mods=home_mods(settings.federation, home))
+    run_gateway(load(config), home)
 
 
 @app.command()

@@ -6,90 +6,26 @@ In a demo one process plays everybody; in a real community a gateway opens only 
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.config import Config, ConfigError
 from api.database import Household, open_database
+from api.home import Home, account_from_file
+from api.open_home import OpenHome
 from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
 from data.community import load_community
 from data.day import DayClock
 from data.features import PublicFeatures, public_features
-from data.meter import Meter
-from data.vault import DayVault
 from forecasting.integer import quantise_features
 from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy
 from zkp.integer_model import Ints
-
-COMMUNITY_FOLDER = "homes"
-
-
-def account_from_file(path: Path) -> LocalAccount:
-    """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
-    try:
-        account: LocalAccount = Account.from_key(bytes.fromhex(path.read_text(encoding="ascii").strip()))
-    except ValueError:
-        raise ConfigError(f"{path} does not hold a private key of 64 hexadecimal digits") from None
-    return account
-
-
-@dataclass(frozen=True)
-class SealedForecast:
-    """A home's own forecast with what opens its commitment. Private."""
-
-    values: tuple[int, ...]
-    blinding: int
-
-    def __repr__(self) -> str:
-        return "SealedForecast(...)"
-
-
-@dataclass(frozen=True)
-class Home:
-    """A household's own folder: wallet, meter, vault, sealed forecasts."""
-
-    name: str
-    folder: Path
-
-    @cached_property
-    def wallet(self) -> LocalAccount:
-        return account_from_file(self.folder / "wallet.key")
-
-    @cached_property
-    def meter(self) -> Meter:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return Meter.from_file(self.folder / "meter.key")
-
-    @cached_property
-    def vault(self) -> DayVault:
-        return DayVault(self.folder / "vault.db")
-
-    def seal(self, day: int, forecast: SealedForecast) -> None:
-        """Keep a forecast; a day that is sealed stays as it is."""
-        path = self.folder / f"forecast-{day}.json"
-        if not path.exists():
-            content = {"values": forecast.values, "blinding": hex(forecast.blinding)}
-            write_bytes(path, json.dumps(content).encode(), private=True)
-
-    def sealed(self, day: int) -> SealedForecast | None:
-        path = self.folder / f"forecast-{day}.json"
-        if not path.exists():
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return SealedForecast(tuple(content["values"]), int(content["blinding"], 16))
 
 
 class Community:
@@ -130,7 +66,12 @@ class Community:
         """The homes, by name; the first `num_clients` of them where the configuration says so."""
         names = sorted(str(h) for h in self.readings["unique_id"].unique())
         chosen = names[: self.config.federation.num_clients]
-        return [Home(name, self.folder / COMMUNITY_FOLDER / name) for name in chosen]
+        return [Home(name, self.config.api.homes_dir / name) for name in chosen]
+
+    def opened(self, home: Home) -> OpenHome:
+        """A home with its own readings."""
+        mine = self.readings[self.readings["unique_id"] == home.name]
+        return OpenHome(home, mine, self.features, self.clock, self.config.community.identifier)
 
     @cached_property
     def operator(self) -> LocalAccount:

@@ -5,28 +5,24 @@ Every step can be repeated: what is sealed, proven, registered or paid already i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from eth_hash.auto import keccak
-from eth_utils.address import to_canonical_address
 from numpy.typing import NDArray
 from sqlalchemy import select
 
 from api import proving
-from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, from_hex, to_hex
-from api.community import Community, Home, SealedForecast
+from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, encode, from_hex, to_hex
+from api.community import Community
 from api.database import CommunityTotal, Forecast, ModelRound, Reward
+from api.home import Home
+from api.open_home import ProofFigures, ProofFolder
 from api.training import TrainedModel
-from data.atomic import write_bytes
-from data.meter import DayOpening, SignedDay
-from data.windows import make_windows
 from fl.masked_sum import Session, default_threshold, sum_in_process
 from fl.rings import PrimeField
 from rewards.chain import Chain
@@ -34,18 +30,7 @@ from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
 from zkp import commitment
 from zkp.field import MODULUS
-from zkp.statements import inference, skill, total
-from zkp.statements.context import Context
-
-
-@dataclass(frozen=True)
-class ProofFigures:
-    """What a proof cost."""
-
-    prove_s: float
-    verify_s: float
-    bytes: int
-    peak_mb: float
+from zkp.statements import skill, total
 
 
 @dataclass(frozen=True)
@@ -74,67 +59,6 @@ def publish_round(community: Community, ledger: Ledger, trained: TrainedModel) -
         session.merge(ModelRound(number=trained.round, digest=to_hex(trained.digest)))
 
 
-def signed_day(community: Community, home: Home, day: int) -> tuple[SignedDay, DayOpening]:
-    """The meter's signed day from the home's vault; signed now if it is not there yet.
-
-    Raises ValueError when the home has no complete readings of that day.
-    """
-    if day in home.vault.days(home.wallet.address):
-        return home.vault.get(home.wallet.address, day)
-    readings = community.readings
-    mine = readings[(readings["unique_id"] == home.name) & readings["ds"].isin(community.clock.hours(day))]
-    if len(mine) != commitment.DAY_HOURS:
-        raise ValueError(f"{home.name} has {len(mine)} of the {commitment.DAY_HOURS} readings of day {day}")
-    signed, opening = home.meter.sign_day(home.wallet.address, day, [int(v) for v in mine["y"]])
-    home.vault.put(signed, opening)
-    return signed, opening
-
-
-def _context(community: Community, home: Home, day: int, round_number: int) -> Context:
-    return Context(
-        community.config.community.identifier, to_canonical_address(home.wallet.address), day, round_number
-    )
-
-
-def _job(community: Community, home: Home, day: int, trained: TrainedModel) -> tuple[proving.Job, list[SignedDay]]:
-    """A home's statement and witness for a day, its forecast sealed."""
-    week = [signed_day(community, home, d) for d in range(day - commitment.RING_DAYS, day)]
-    mine = community.readings[community.readings["unique_id"] == home.name]
-    steps = trained.integer.shape.steps
-    windows = make_windows(mine, community.features, community.clock, steps=steps, days=[day], with_target=False)
-    if len(windows) != 1:
-        raise ValueError(f"{home.name} has no complete week before day {day}: it cannot be forecast")
-    trace = trained.integer.run(windows.history, windows.steps, windows.exogenous)
-    if home.sealed(day) is None:
-        values = tuple(int(v) for v in trace.forecast[0])
-        home.seal(day, SealedForecast(values, commitment.random_blinding()))
-    sealed = home.sealed(day)
-    assert sealed is not None  # sealed just now
-    window = commitment.add([signed.commitment for signed, _ in week])
-    committed = commitment.commit_forecast(sealed.values, sealed.blinding)
-    statement = inference.Statement(
-        _context(community, home, day, trained.round), trained.commitment, (day,), (window,),
-        trace.steps, trace.exogenous, (committed,),
-    )  # fmt: skip
-    blinding = sum(opening.blinding for _, opening in week) % MODULUS
-    secrets = inference.Secrets((blinding,), (sealed.blinding,))
-    return proving.Job(statement, trace, trained.integer.weights, secrets), [signed for signed, _ in week]
-
-
-def _bundle(home: Home, job: proving.Job, week: list[SignedDay], proof: bytes) -> InferenceBundle:
-    statement = job.statement
-    return InferenceBundle(
-        context=ContextPart.of(statement.context),
-        meter=home.meter.address,
-        weights=WeightsPart.of(statement.weights),
-        history=[SignedDayPart.of(s) for s in week],
-        steps=statement.steps[0].tolist(),
-        exogenous=statement.exogenous[0].tolist(),
-        forecast=to_hex(statement.forecasts[0]),
-        proof=to_hex(proof),
-    )
-
-
 def prove_day(
     community: Community, day: int, trained: TrainedModel, only: str | None = None
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures]]:
@@ -142,35 +66,25 @@ def prove_day(
 
     Proofs made before are read back; one that is made is on disk before it is given out.
     """
-    folder = community.folder / "proofs" / str(day)
-    folder.mkdir(parents=True, exist_ok=True)
+    kept = ProofFolder(community.config.api.proofs_dir)
     homes = [home for home in community.homes if only in (None, home.name)]
     if not homes:
         raise ValueError(f"there is no home {only!r} in the community")
     missing = []
     for home in homes:
-        if (folder / f"{home.name}.json").exists():
-            yield home, *_kept_proof(folder, home)
+        proof = kept.read(day, home.name)
+        if proof is None:
+            missing.append(community.opened(home))
         else:
-            missing.append(home)
+            yield home, *proof
     if not missing:
         return
     with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
-        jobs = {home.name: _job(community, home, day, trained) for home in missing}
-        results = pool.map(proving.make, [job for job, _ in jobs.values()])
-        for home, result in zip(missing, results, strict=True):  # each is kept as soon as it is there
-            job, week = jobs[home.name]
-            figures = ProofFigures(result.prove_s, result.verify_s, len(result.proof), result.peak_mb)
-            bundle = _bundle(home, job, week, result.proof)
-            write_bytes(folder / f"{home.name}.figures.json", json.dumps(asdict(figures)).encode())
-            write_bytes(folder / f"{home.name}.json", encode(bundle))
-            yield home, bundle, figures
-
-
-def _kept_proof(folder: Path, home: Home) -> tuple[InferenceBundle, ProofFigures]:
-    bundle = InferenceBundle.model_validate_json((folder / f"{home.name}.json").read_bytes())
-    figures = json.loads((folder / f"{home.name}.figures.json").read_text(encoding="utf-8"))
-    return bundle, ProofFigures(**figures)
+        jobs = [opened.job(day, trained) for opened in missing]
+        results = pool.map(proving.make, [job for job, _ in jobs])
+        for opened, (job, week), made in zip(missing, jobs, results, strict=True):
+            bundle = opened.bundle(job, week, made.proof)
+            yield opened.home, bundle, kept.write(opened.home.name, bundle, made)
 
 
 def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:
@@ -236,9 +150,8 @@ def make_claim(community: Community, home: Home, day: int, round_number: int) ->
     sealed = home.sealed(day)
     if sealed is None:
         raise ValueError(f"{home.name} has no forecast of day {day}")
-    (actual, actual_opening), (naive, naive_opening) = (
-        signed_day(community, home, d) for d in (day, day - skill.SEASON_DAYS)
-    )
+    opened = community.opened(home)
+    (actual, actual_opening), (naive, naive_opening) = (opened.signed_day(d) for d in (day, day - skill.SEASON_DAYS))
     secrets = skill.Secrets(
         sealed.values, actual_opening.readings, naive_opening.readings,
         sealed.blinding, actual_opening.blinding, naive_opening.blinding,
@@ -247,7 +160,7 @@ def make_claim(community: Community, home: Home, day: int, round_number: int) ->
     if tier < 0:
         return None
     committed = commitment.commit_forecast(sealed.values, sealed.blinding)
-    context = _context(community, home, day, round_number)
+    context = opened.context(day, round_number)
     statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
     return ClaimBundle(
         context=ContextPart.of(context),

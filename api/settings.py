@@ -40,3 +40,18 @@ class ApiSettings(BaseModel):
     def database(self) -> str:
         """The URL of the database in use."""
         return self.database_url or f"sqlite:///{self.state_dir / 'wattproof.sqlite'}"
+
+    @property
+    def homes_dir(self) -> Path:
+        """A folder for each home of this machine, its owner's alone."""
+        return self.state_dir / "homes"
+
+    @property
+    def proofs_dir(self) -> Path:
+        """Bundles by day and home."""
+        return self.state_dir / "proofs"
+
+    @property
+    def model_dir(self) -> Path:
+        """On a gateway: the community's model as it was handed out."""
+        return self.state_dir / "model"

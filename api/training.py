@@ -19,7 +19,7 @@ from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
 from fl.store import RoundReport, RoundStore
-from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
+from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, quantise
@@ -99,19 +99,15 @@ def train(community: Community, on_round: OnRound) -> TrainedModel:
     return latest_model(community)
 
 
-def learner(community: Community, home: str) -> HomeLearner:
-    """A home's side of the federation, for its agent. Raises FileNotFoundError for an unknown home."""
-    return _write_homes(community)(home)
-
-
 def coordinator_app(community: Community) -> ServerApp:
     """The ServerApp of a deployed federation."""
     settings, store = community.config.federation, RoundStore(community.folder / "rounds")
     publish = _publisher(community, store, lambda _done, _total, _loss: None)
     shape = model_shape(community)
     rounds = Rounds(
-        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish
-    )
+        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish,
+        hand_out=True,
+    )  # fmt: skip
     return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed))
 
 

@@ -15,13 +15,13 @@ import json
 import resource
 import statistics
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from bench.memory import PeakMemory
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, load
 from data.day import DayClock
@@ -76,48 +76,6 @@ def _resampled(home: Windows, days: int, generator: np.random.Generator) -> Wind
     return Windows(**values)
 
 
-class PeakMemory:
-    """Samples the memory of this process and all below it while the block runs."""
-
-    def __enter__(self) -> PeakMemory:
-        self.peak_mb = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._stop.wait(0.5):
-            self.peak_mb = max(self.peak_mb, sum(_pss_kb(pid) for pid in _tree()) / 1024)
-
-
-def _tree() -> list[int]:
-    """This process and its descendants."""
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
-        children.setdefault(parent, []).append(int(path.parent.name))
-    found = [int(Path("/proc/self").resolve().name)]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
-
-
-def _pss_kb(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-
-
 def measure(homes: int, rounds: int, days: int, workers: int) -> Measured:
     """Run a federation of `homes` and measure it. All homes take part in every round, two epochs each."""
     forecasting = ForecastingSettings()
@@ -144,7 +102,7 @@ def measure(homes: int, rounds: int, days: int, workers: int) -> Measured:
     return Measured(
         homes=homes, real_homes=len(np.unique(real.unique_id)), days_each=days, rounds=rounds, workers=workers,
         total_s=round(total, 2), first_round_s=round(reports[0].seconds, 2), round_s=round(usual, 2),
-        round_bytes_down=last.bytes_down, round_bytes_up=last.bytes_up, peak_mb=round(memory.peak_mb),
+        round_bytes_down=last.bytes_down, round_bytes_up=last.bytes_up, peak_mb=round(memory.pss_mb),
         coordinator_peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         participants=len(last.participants),
     )  # fmt: skip

@@ -33,6 +33,15 @@ def load_community(settings: DataSettings) -> Community:
     return Community(readings, _neutral_weather(readings))
 
 
+def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
+    """One home's rows of a long table. Raises TableError, with the homes there are, if it has none."""
+    own = readings[readings["unique_id"] == home].reset_index(drop=True)
+    if own.empty:
+        known = ", ".join(sorted(str(name) for name in readings["unique_id"].unique()))
+        raise TableError(f"there are no readings of {home!r} here, only of: {known}")
+    return own
+
+
 def read_weather(path: Path) -> pd.DataFrame:
     """A weather feed from CSV: `ds` (with UTC offset) and the columns of `Community.weather`, every hour once.
 

@@ -1,4 +1,4 @@
-"""The household agent: a Flower SuperNode in one process on the gateway, with the home's data and its ClientApp."""
+"""The household agent on the gateway: a Flower SuperNode with the home's ClientApp, and the home's own daily duty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -18,8 +19,9 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 from flwr.common.constant import ErrorCode
 
-from fl.client_app import Learner, make_client_app
+from fl.client_app import Keep, Learner, make_client_app
 from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
+from fl.flower_logs import join_flower_logs
 from fl.keys import KeyFolder, load_agent_key, load_authority
 from fl.settings import DeploymentSettings
 from fl.telemetry import AgentMetrics
@@ -27,6 +29,8 @@ from fl.telemetry import AgentMetrics
 _log = logging.getLogger(__name__)
 _AGAIN_S = 2.0
 _Answer = TypeVar("_Answer")
+Duty = Callable[[AgentMetrics], None]
+"""What the gateway does besides training, looked after every `duty_s`: forecasting and proving (`api.gateway`)."""
 
 
 def run_agent(
@@ -34,6 +38,8 @@ def run_agent(
     learner: Learner,
     *,
     mods: Sequence[Mod] = (),
+    keep: Keep = lambda number, weights: None,
+    duty: Duty = lambda metrics: None,
     metrics: AgentMetrics | None = None,
     stop: threading.Event | None = None,
 ) -> None:
@@ -43,10 +49,13 @@ def run_agent(
 
     Args:
         learner: the home and its data; nothing of it leaves but what `client_app` sends.
+        keep: what to do with the community's model when it is handed out.
+        duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
 
     Raises KeysError if the home's key or the community's certificate is not in `keys_dir`.
     """
+    join_flower_logs()
     stop = stop or stop_on_signals()
     metrics = metrics or AgentMetrics(learner.home)
     authority = None if settings.insecure else load_authority(settings.keys_dir)
@@ -56,8 +65,8 @@ def run_agent(
         else load_agent_key(KeyFolder(settings.keys_dir).agent_key(learner.home))
     )
     line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
-    app = make_client_app(lambda context: learner, mods)
-    with metrics.serve(settings.agent_metrics_port):
+    app = make_client_app(lambda context: learner, mods, keep)
+    with metrics.serve(settings.agent_metrics_port), _on_duty(duty, metrics, settings.duty_s, stop):
         try:
             while not stop.is_set() and line.connect():
                 _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
@@ -67,6 +76,26 @@ def run_agent(
         finally:
             stop.set()
             line.close()
+
+
+@contextmanager
+def _on_duty(duty: Duty, metrics: AgentMetrics, every_s: float, stop: threading.Event) -> Iterator[None]:
+    def attend() -> None:
+        while True:
+            try:
+                duty(metrics)
+            except Exception:  # noqa: BLE001 - a day that can't be proven must not end the agent
+                _log.exception("duty failed")
+            if stop.wait(every_s):
+                return
+
+    thread = threading.Thread(target=attend, name="duty")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def stop_on_signals() -> threading.Event:

@@ -1,7 +1,8 @@
 """The home's side of a round: the ClientApp that trains, scores and says who it is. Model and data are in `task`.
 
 A home is anything that satisfies `Learner`; the app moves weights in and out of Flower's messages and nothing else,
-so what leaves a home is in this one file: weights, the number of days, and losses.
+so what leaves a home is in this one file: weights, the number of days, and losses. When a training ends, the
+community's model comes in by the same way, for the home to forecast and prove with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
 EXAMPLES = "num-examples"
+MODEL = "query.model"  # type of the message that hands the community's model out
+ROUND = "round"
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ class Learner(Protocol):
 
 
 OpenLearner = Callable[[Context], Learner]
+Keep = Callable[[int, Weights], None]
+"""(round, its global model): keeps the model that the coordinator hands out when a training ends."""
 
 
-def make_client_app(open_learner: OpenLearner, mods: Sequence[Mod] = ()) -> ClientApp:
+def make_client_app(
+    open_learner: OpenLearner, mods: Sequence[Mod] = (), keep: Keep = lambda number, weights: None
+) -> ClientApp:
     """The ClientApp of the home that `open_learner` opens.
 
     Args:
         open_learner: called for each message with Flower's context of the node; caches what is worth caching.
         mods: Flower mods around the app, outermost first (local differential privacy, for one).
+        keep: what the home does with the community's model; by default nothing, as in a simulation.
     """
     app = ClientApp(mods=list(mods))
 
@@ -74,6 +82,12 @@ def make_client_app(open_learner: OpenLearner, mods: Sequence[Mod] = ()) -> Clie
     def hello(message: Message, context: Context) -> Message:
         learner = open_learner(context)
         return Message(RecordDict({WHO: ConfigRecord({"home": learner.home})}), reply_to=message)
+
+    @app.query("model")
+    def model(message: Message, context: Context) -> Message:
+        number = message.content.config_records[WHO][ROUND]
+        keep(int(number), from_record(message.content.array_records[ARRAYS]))  # type: ignore[arg-type]
+        return Message(RecordDict(), reply_to=message)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:

@@ -9,6 +9,7 @@ from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid, ServerApp
 
+from fl.flower_logs import join_flower_logs
 from fl.keys import check_coordinator, load_agent_list
 from fl.link import Link
 from fl.rounds import Identify, ask_names
@@ -23,6 +24,7 @@ def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
     A killed coordinator is started again the same way: agents reconnect by themselves and training resumes from the
     last saved round. Raises KeysError, or FederationError of the port or of the training.
     """
+    join_flower_logs()
     agents = None if settings.insecure else load_agent_list(settings.keys_dir)
     keys = None if settings.insecure else check_coordinator(settings.keys_dir)
     if settings.insecure:

@@ -1,14 +1,12 @@
 """A gateway's home, opened from its own settings: readings, features, windows. All an agent needs, and no more.
 
-The agent's process imports this and `agent`; it stays clear of the chain, the proofs and the reports, which would
-take more memory than the training does.
+The process that trains imports this; it stays clear of the chain, the proofs and the reports, which would take more
+memory than the training does.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from data.community import load_community
+from data.community import load_community, readings_of
 from data.day import DayClock
 from data.errors import TableError
 from data.features import public_features
@@ -27,10 +25,7 @@ def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
-    own = community.readings[community.readings["unique_id"] == home].reset_index(drop=True)
-    if own.empty:
-        known = ", ".join(sorted(np.unique(community.readings["unique_id"].astype(str))))
-        raise TableError(f"there are no readings of {home!r} here, only of: {known}")
+    own = readings_of(community.readings, home)
     try:
         split = Split.by_share(own, clock, forecasting.train_share, forecasting.test_share)
     except ValueError as problem:

@@ -9,18 +9,16 @@
 
 A gateway may make its own pair and hand over only HOME.pub. Keys are on NIST P-384, Flower's own choice for nodes.
 
-    python -m fl.keys keys --host coordinator.elm.example --home elm-3 --home elm-5     all of it, on the coordinator
-    python -m fl.keys keys --home elm-3                                  one home's own pair, on the home's gateway
+    wattproof keys -c coordinator.yaml --home elm-3 --home elm-5     all of it, on the coordinator
+    wattproof keys -c gateway.yaml --home elm-3 --gateway            one home's own pair, on the home's gateway
 """
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import ipaddress
 import re
 import ssl
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,14 +85,15 @@ def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> li
     if not folder.coordinator.exists():
         made += _make_coordinator(folder, hosts)
     for home in homes:
-        if not folder.agent_public(home).exists():
-            made += make_agent_key(directory, home)
+        made += make_agent_key(directory, home)
     return made
 
 
 def make_agent_key(directory: Path, home: str) -> list[Path]:
-    """Make one home's pair; a gateway can do this for itself and hand over the .pub. The files made."""
+    """Make one home's pair if there is none; a gateway can do so itself and hand over the .pub. The files made."""
     folder = KeyFolder(directory)
+    if folder.agent_public(home).exists():
+        return []
     key = _new_key(folder.agent_key(home))
     atomic.write_bytes(folder.agent_public(home), _public_pem(key))
     return [folder.agent_key(home), folder.agent_public(home)]
@@ -249,25 +248,3 @@ def _checked(home: str) -> str:
     if not _HOME.fullmatch(home):
         raise KeysError(f"home {home!r}: a name of letters, digits, dot, dash and underscore, at most 64")
     return home
-
-
-def main() -> None:
-    """`python -m fl.keys`: see the head of this file."""
-    parser = argparse.ArgumentParser(prog="python -m fl.keys", description="Keys of a deployed federation.")
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--host", action="append", default=[], help="name or address of the coordinator")
-    parser.add_argument("--home", action="append", default=[], help="home to make a pair for")
-    arguments = parser.parse_args()
-    try:
-        if arguments.host:
-            made = make_keys(arguments.directory, arguments.host, arguments.home)
-        else:
-            missing = [h for h in arguments.home if not KeyFolder(arguments.directory).agent_public(h).exists()]
-            made = [path for home in missing for path in make_agent_key(arguments.directory, home)]
-    except KeysError as problem:
-        sys.exit(str(problem))
-    sys.stdout.writelines(f"{path}\n" for path in made)
-
-
-if __name__ == "__main__":
-    main()

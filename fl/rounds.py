@@ -15,7 +15,7 @@ from typing import Protocol
 from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN, WHO
+from fl.client_app import ARRAYS, EXAMPLES, METRICS, MODEL, PLAN, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
@@ -102,6 +102,8 @@ class Rounds:
         project: puts a new global model back where it may be (see `task.projection`).
         on_round: told of each saved round.
         extra: further figures for the report of a round; by default the privacy spent so far.
+        hand_out: give the last model to every home online when the training ends, and again when a training that
+            has ended is started again. A simulation's homes have no use for it.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Rounds:
         project: Callable[[Weights], Weights] | None = None,
         on_round: OnRound | None = None,
         extra: Callable[[int], dict[str, float]] | None = None,
+        hand_out: bool = False,
     ) -> None:
         from fl.protection import coordinator_protection  # built on this module
 
@@ -127,6 +130,7 @@ class Rounds:
         self.project = project or (lambda weights: weights)
         self.on_round = on_round or (lambda round, weights, report: None)
         self.extra = extra or protection.extra
+        self.hand_out = hand_out
         self._names: dict[int, str] = {}
 
     def run(
@@ -143,7 +147,15 @@ class Rounds:
             self.store.save(report, weights, step.moments)
             observe(report)
             self._publish(number, weights, report)
+        if self.hand_out:
+            self._hand_out(grid, max(done, self.settings.rounds), weights)
         return weights
+
+    def _hand_out(self, grid: Grid, number: int, weights: Weights) -> None:
+        nodes = self._online(grid)
+        content = RecordDict({ARRAYS: to_record(weights), WHO: ConfigRecord({ROUND: number})})
+        taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), MODEL, self.settings.round_timeout_s)
+        _log.info("model handed out", extra={"round": number, "homes": len(taken)})
 
     def _resume(self, initial: Weights) -> tuple[Weights, ServerStep, int]:
         saved = self.store.latest()

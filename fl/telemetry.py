@@ -75,7 +75,7 @@ class CoordinatorMetrics(_Served):
 
 
 class AgentMetrics(_Served):
-    """What one agent does. `proof_seconds.observe(s)` is for whoever proves on the same gateway."""
+    """What one agent does. `proven` is for the duty that forecasts and proves on the same gateway."""
 
     def __init__(self, home: str) -> None:
         super().__init__()
@@ -107,6 +107,14 @@ class AgentMetrics(_Served):
             buckets=(0.3, 1, 3, 10, 30, 100),
             registry=registry,
         )
+        self.proven_day = Gauge(
+            "wattproof_agent_proven_day", "Last community day forecast and proven", registry=registry
+        )
+
+    def proven(self, day: int, seconds: float) -> None:
+        """Count one proof."""
+        self.proof_seconds.observe(seconds)
+        self.proven_day.set(day)
 
     def answered(self, message: Message, reply: Message, seconds: float) -> None:
         """Count one message that has been worked on."""

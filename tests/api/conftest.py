@@ -11,10 +11,11 @@ from fastapi.testclient import TestClient
 from api import day as community_day
 from api import training
 from api.bundle import InferenceBundle, from_hex
-from api.community import Community, Home
+from api.community import Community
 from api.config import Config
 from api.database import Base, Forecast, Reward
 from api.day import Ledger
+from api.home import Home
 from api.server import make_app
 from api.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -40,6 +41,37 @@ def test_a_false_proof_says_which_part_fails(village: Village, tmp_path: Path) -
     code, said = verify(tmp_path, mine.model_copy(update={"meter": other.meter}))
     assert code == REFUSED and "✗ Meter" in said and "signed by" in said
     assert "The proof shows" not in said, "what rests on a failed check is not checked"
+
+
+def settings_with_keys_in(folder: Path) -> list[str]:
+    path = folder / "settings.yaml"
+    deployment = f"{{host: coordinator.elm.example, keys_dir: {folder / 'keys'}}}"
+    path.write_text(
+        "community: {name: Elm Street}\ndata: {source: files, files: [none.csv]}\n"
+        f"federation: {{deployment: {deployment}}}\n"
+    )
+    return ["keys", "-c", str(path)]
+
+
+def test_one_command_makes_all_keys_of_a_deployment(tmp_path: Path) -> None:
+    command = [*settings_with_keys_in(tmp_path), "--home", "elm-3", "--home", "elm-5", "--host", "10.0.0.7"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    made = {str(path.relative_to(tmp_path / "keys")) for path in (tmp_path / "keys").rglob("*.*")}
+    agents = {f"agents/elm-{n}.{kind}" for n in (3, 5) for kind in ("key", "pub")}
+    assert made == {"authority.key", "authority.pem", "coordinator.key", "coordinator.pem"} | agents
+    certificate = x509.load_pem_x509_certificate((tmp_path / "keys" / "coordinator.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["coordinator.elm.example"]
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.7"]
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 0 and "All keys are there already" in again.output
+
+
+def test_a_gateway_makes_its_own_pair_and_nothing_else(tmp_path: Path) -> None:
+    command = [*settings_with_keys_in(tmp_path), "--home", "elm-3", "--gateway"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    made = {str(path.relative_to(tmp_path / "keys")) for path in (tmp_path / "keys").rglob("*.*")}
+    assert made == {"agents/elm-3.key", "agents/elm-3.pub"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

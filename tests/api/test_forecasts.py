@@ -4,7 +4,7 @@ import pytest
 from httpx import Response
 
 from api.bundle import InferenceBundle
-from api.community import Home
+from api.home import Home
 from rewards.errors import DuplicateForecast
 from tests.api.conftest import DAY, Village
 

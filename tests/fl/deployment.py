@@ -105,10 +105,6 @@ class Deployment:
     def wait_for_log(self, name: str, text: str, seconds: float = 240) -> None:
         until(lambda: text in self.log(name) or None, seconds, f"{text!r} in the log of {name}")
 
-    def resident_mb(self, name: str, line: str = "VmRSS") -> float:
-        status = Path(f"/proc/{self.processes[name].pid}/status").read_text()
-        return float(next(x for x in status.splitlines() if x.startswith(line)).split()[1]) / 1024
-
     def metrics(self, port: int) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             return str(answer.read().decode())

@@ -1,0 +1,146 @@
+"""A community as it would be deployed, on loopback: `wattproof` processes with keys, files and states of their own.
+
+For benches and tests. Each gateway has its own home's readings and nothing of another's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from data.table import write_table
+
+ROOT = Path(__file__).parents[1]
+COORDINATOR = "coordinator"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wattproof(folder: Path, *arguments: str) -> str:
+    """Run a command to its end; what it printed. Raises CalledProcessError if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "api.cli", *arguments], cwd=folder, env=_environment(), text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@dataclass
+class Deployed:
+    """The coordinator's folder and one for each gateway, and the processes that run in them.
+
+    Args:
+        readings: the long table of all homes; each gateway gets its own home's rows.
+        weather: the feed, if there is one.
+        federation, forecasting: settings beside what a deployment needs.
+    """
+
+    folder: Path
+    readings: pd.DataFrame
+    weather: pd.DataFrame | None = None
+    federation: Mapping[str, Any] = field(default_factory=dict)
+    forecasting: Mapping[str, Any] = field(default_factory=dict)
+    day_start_utc: int = 0
+    metrics_ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        port, homes = free_port(), self.homes
+        self.metrics_ports = {name: free_port() for name in (COORDINATOR, *homes)}
+        for name in (COORDINATOR, *homes):
+            self._write_settings(name, port)
+        if self.weather is not None:
+            self.weather.to_csv(self.folder / "weather.csv", index=False)
+        names = [part for home in homes for part in ("--home", home)]
+        wattproof(self.folder / COORDINATOR, "keys", "-c", "settings.yaml", *names)
+        for home in homes:
+            self._hand_over(home)
+
+    @property
+    def homes(self) -> list[str]:
+        return sorted(str(home) for home in self.readings["unique_id"].unique())
+
+    def start(self, name: str) -> None:
+        """Start the coordinator or a home's agent."""
+        command = ["coordinator"] if name == COORDINATOR else ["agent", name]
+        with (self.folder / name / "log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "api.cli", *command, "-c", "settings.yaml"], cwd=self.folder / name,
+                env=_environment(), stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def state(self, name: str) -> Path:
+        return self.folder / name / "state"
+
+    def log(self, name: str) -> str:
+        return (self.folder / name / "log").read_text(encoding="utf-8")
+
+    def wait(self, name: str, text: str, seconds: float = 240) -> None:
+        """Until `text` is in the log of a process. Raises TimeoutError, with the log, if that does not come."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log(name):
+            if time.monotonic() > deadline or self.processes[name].poll() not in (None, 0):
+                raise TimeoutError(f"no {text!r} in the log of {name}: {self.log(name)}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(20)
+
+    def _write_settings(self, name: str, port: int) -> None:
+        metrics = "coordinator_metrics_port" if name == COORDINATOR else "agent_metrics_port"
+        deployment = {
+            "port": port,
+            "heartbeat_s": 10,
+            "poll_s": 0.1,
+            "duty_s": 0.5,
+            metrics: self.metrics_ports[name],
+        }
+        data = {"source": "files", "files": ["readings.csv"], "day_start_utc": self.day_start_utc}
+        if self.weather is not None:
+            data["weather"] = "../weather.csv"
+        settings = {
+            "community": {"name": "Deployed on loopback"},
+            "data": data,
+            "forecasting": dict(self.forecasting),
+            "federation": {"min_homes": len(self.homes), **self.federation, "deployment": deployment},
+        }
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        (folder / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def _hand_over(self, home: str) -> None:
+        """What a gateway is given: its readings, the community's certificate, its own key."""
+        mine = self.readings[self.readings["unique_id"] == home].reset_index(drop=True)
+        write_table(mine, self.folder / home / "readings.csv")
+        theirs, ours = self.folder / COORDINATOR / "keys", self.folder / home / "keys"
+        (ours / "agents").mkdir(parents=True)
+        (ours / "authority.pem").write_bytes((theirs / "authority.pem").read_bytes())
+        (theirs / "agents" / f"{home}.key").rename(ours / "agents" / f"{home}.key")

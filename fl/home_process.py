@@ -1,0 +1,80 @@
+"""A gateway's home whose training runs in a process of its own, which makes way for other work of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from fl.client_app import LocalPlan
+from fl.kept_model import keep_model
+from fl.weights import Weights
+from fl.work_process import WorkProcess
+
+if TYPE_CHECKING:  # it loads PyTorch, which is for the process alone
+    from fl.task import HomeLearner
+
+
+class HomeProcess:
+    """A `client_app.Learner` that keeps its home open in a process of its own, from the first training on.
+
+    Args:
+        open_learner: opens the home in that process; travels as a pickle.
+    """
+
+    def __init__(self, home: str, open_learner: Callable[[], HomeLearner]) -> None:
+        self.home = home
+        self._process = WorkProcess(open_learner)
+        self._one_at_a_time = Lock()
+
+    @property
+    def examples(self) -> int:
+        with self._one_at_a_time:
+            return self._process.call(_examples)
+
+    def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+        with self._one_at_a_time:
+            return self._process.call(_fit, weights, plan)
+
+    def evaluate(self, weights: Weights) -> dict[str, float]:
+        with self._one_at_a_time:
+            return self._process.call(_evaluate, weights)
+
+    def keep(self, folder: Path, number: int, weights: Weights) -> None:
+        """Keep the community's model of a round (see `kept_model`)."""
+        with self._one_at_a_time:
+            self._process.call(_keep, folder, number, weights)
+
+    def start(self) -> None:
+        """Open the home now. Raises what opening raised."""
+        with self._one_at_a_time:
+            self._process.start()
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Give the process's memory back, and let training wait while the block runs."""
+        with self._one_at_a_time:
+            self._process.close()
+            yield
+
+    def close(self) -> None:
+        with self._one_at_a_time:
+            self._process.close()
+
+
+def _examples(learner: HomeLearner) -> int:
+    return learner.examples
+
+
+def _fit(learner: HomeLearner, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+    return learner.fit(weights, plan)
+
+
+def _evaluate(learner: HomeLearner, weights: Weights) -> dict[str, float]:
+    return learner.evaluate(weights)
+
+
+def _keep(learner: HomeLearner, folder: Path, number: int, weights: Weights) -> None:
+    keep_model(folder, number, weights, learner.shape)

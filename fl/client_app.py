@@ -9,38 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 
+from fl.plan import LocalPlan
 from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
 EXAMPLES = "num-examples"
 MODEL = "query.model"  # type of the message that hands the community's model out
 ROUND = "round"
-
-
-@dataclass(frozen=True)
-class LocalPlan:
-    """What the coordinator asks of a home in one round."""
-
-    round: int
-    seed: int
-    epochs: int
-    learning_rate: float
-    batch_days: int
-    proximal_mu: float
-
-    def to_record(self) -> ConfigRecord:
-        return ConfigRecord(asdict(self))
-
-    @staticmethod
-    def from_record(record: ConfigRecord) -> LocalPlan:
-        return LocalPlan(**{name: record[name] for name in LocalPlan.__dataclass_fields__})  # type: ignore[arg-type]
 
 
 class Learner(Protocol):

@@ -28,6 +28,5 @@ def home_mods(
     if secure.enabled:
         mods.append(SecAggMod(secure, home, identity, dict(roster) if roster else None))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
-        certain = secure.shares_needed(secure.fewest_homes)  # homes see to it that no sum has fewer
-        mods.append(PrivateUpdateMod(privacy, certain))
+        mods.append(PrivateUpdateMod(privacy, secure.certain_homes()))
     return mods

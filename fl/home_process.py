@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from fl.client_app import LocalPlan
 from fl.kept_model import keep_model
+from fl.plan import LocalPlan
 from fl.weights import Weights
 from fl.work_process import WorkProcess
 

@@ -34,7 +34,9 @@ class SecAggSettings(BaseModel):
         multiple_of=2,
         description="neighbours of each home; none: all homes, or 48 beyond 64 homes",
     )
-    fewest_homes: int = Field(default=3, ge=3, description="a home takes part in no sum of fewer")
+    fewest_homes: int = Field(
+        default=3, ge=3, description="a home starts no sum of fewer; `certain_homes` are in it to the end"
+    )
     stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
 
     def neighbours(self, homes: int) -> int | None:
@@ -47,6 +49,17 @@ class SecAggSettings(BaseModel):
     def shares_needed(self, holders: int) -> int:
         """Shares that restore a secret: `threshold` of the holders, rounded up, and more than half of them."""
         return max(holders // 2 + 1, math.ceil(self.threshold * holders - 1e-9))
+
+    def certain_homes(self) -> int:
+        """Homes that are in any sum a home takes part in, even if the coordinator lies about who dropped out.
+
+        It may tell each home something else. Of h holders each names at least t as alive. A secret takes t shares, so
+        a home that is taken for dropped is named by at most h - t, one in the sum by at most h. Counting the names,
+        h t <= m h + (h - m)(h - t), so that m >= 2 h - h^2 / t homes are in the sum.
+        """
+        degree = self.neighbours(self.fewest_homes)
+        holders = self.fewest_homes if degree is None else degree + 1
+        return math.ceil(2 * holders - holders**2 / self.shares_needed(holders) - 1e-9)
 
 
 class PrivacySettings(BaseModel):

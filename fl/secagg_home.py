@@ -28,7 +28,7 @@ class SecAggMod:
     """The home's side of secure aggregation, and its own conditions for taking part.
 
     Args:
-        settings: the home's; a session below its `threshold` or `fewest_homes` is refused.
+        settings: the home's; a session below its `threshold`, `fewest_homes` or neighbours is refused.
         home: this home's name; None: whatever the coordinator calls it.
         identity, roster: this home's identity key, and all homes' public ones by name, so that the coordinator can't
             swap keys (see `fl.masked_sum`).
@@ -71,6 +71,10 @@ class SecAggMod:
             raise MaskingRefused(f"this home is {self._home}, not {home}")
         if len(session.members) < self._settings.fewest_homes:
             raise MaskingRefused(f"{len(session.members)} homes in the sum, {self._settings.fewest_homes} must be")
+        # With few neighbours each, homes could be told apart into groups of two or three, each opened by itself.
+        if session.degree != self._settings.neighbours(len(session.members)):
+            neighbours = session.holder_count - 1
+            raise MaskingRefused(f"{neighbours} neighbours for each home: not what this home's settings say")
         if session.threshold < self._settings.shares_needed(session.holder_count):
             raise MaskingRefused(f"{session.threshold} shares would open a secret: fewer than this home's threshold")
         member = Member(session, home, self._identity)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.client_app import LocalPlan
+from fl.plan import LocalPlan
 from fl.settings import FederationSettings, StrategySettings
 from fl.weights import Weights
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from data.windows import Windows
-from fl.client_app import LocalPlan
+from fl.plan import LocalPlan
 from fl.weights import Weights, from_state_dict, load, save, to_state_dict
 from forecasting.model import LoadForecaster, ModelShape
 from forecasting.training import evaluate_loss, forecast, train_epochs

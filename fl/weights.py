@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
 from data import atomic
@@ -19,6 +18,7 @@ from fl.errors import UpdateRefused
 
 if TYPE_CHECKING:
     import torch
+    from flwr.app import ArrayRecord
 
 Weights = dict[str, NDArray[np.float32]]
 """Parameter name -> float32 array, in the order of the model's state dict."""
@@ -38,6 +38,8 @@ def to_state_dict(weights: Weights) -> dict[str, torch.Tensor]:
 
 def to_record(weights: Weights) -> ArrayRecord:
     """The weights as Flower sends them."""
+    from flwr.app import Array, ArrayRecord  # not for the process that trains, which has no use for Flower
+
     return ArrayRecord({name: Array(array) for name, array in weights.items()})
 
 

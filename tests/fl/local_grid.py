@@ -14,7 +14,8 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
-from fl.client_app import LocalPlan, make_client_app
+from fl.client_app import make_client_app
+from fl.plan import LocalPlan
 from fl.weights import Weights
 
 

@@ -21,6 +21,7 @@ from fl.masked_sum import (
     sum_in_process,
     unmask,
 )
+from fl.protection_settings import SecAggSettings
 
 R = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001  # scalar field of BLS12-381
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
@@ -209,6 +210,58 @@ def test_no_aggregator_gathers_both_secrets_of_a_member() -> None:
     threshold = run.session.threshold
     assert len(shares[:2]) < threshold and len(shares[2:]) < threshold
     assert 2 * threshold > len(NAMES)
+
+
+# What a lying aggregator can still do: the attacks that the homes' own conditions are made for.
+
+
+def test_two_members_with_two_neighbours_each_could_be_opened_alone() -> None:
+    """Why a home takes part with no fewer neighbours than its own settings say (`fl.secagg_home`)."""
+    run = Run(a_session(9, threshold=2, degree=2))
+    victim = run.session.members[0]
+    pair = (victim, next(name for name in run.session.holders(victim) if name != victim))
+    run.sealed = {name: run.members[name].share({n: run.keys[n] for n in pair}) for name in pair}
+    vectors = {name: some_vectors(run.session)[name] for name in pair}
+    run.mask(vectors)
+    reveals = {name: run.members[name].reveal(pair) for name in pair}
+    opened = unmask(run.session, run.keys, pair, run.masked, reveals)
+    assert list(opened) == plain_sum(run.session, vectors)
+
+
+@pytest.mark.parametrize("part", [1, 2 / 3, 0.55])
+@pytest.mark.parametrize("count", [6, 9, 12])
+def test_an_aggregator_that_tells_each_member_something_else_opens_what_is_certain_and_no_less(
+    count: int, part: float
+) -> None:
+    secure = SecAggSettings(enabled=True, threshold=part, fewest_homes=count)
+    session, certain = a_session(count, threshold=secure.shares_needed(count)), secure.certain_homes()
+    for wanted in range(1, certain):
+        with pytest.raises(TooFewMembers):
+            opened_by_lies(session, wanted)
+    few = {name: some_vectors(session)[name] for name in session.members[:certain]}
+    assert opened_by_lies(session, certain) == plain_sum(session, few)
+    assert certain <= session.threshold
+
+
+def opened_by_lies(session: Session, wanted: int) -> list[int]:
+    """The sum of the first members alone: all are told that these are alive, and each that others of the rest are.
+
+    So the seeds of the first come back, and of the rest, whose masked vectors are kept out, the mask keys.
+    """
+    run = until_reveal(session)
+    first, named = set(session.members[:wanted]), dict.fromkeys(session.members[wanted:], 0)
+    reveals: dict[str, dict[str, bytes]] = {}
+    for name in session.members:
+        alive = first | {name}
+        for other in sorted(named, key=lambda n: named[n]):
+            if len(alive) < session.threshold:
+                alive.add(other)
+        for other in alive & named.keys():
+            named[other] += 1
+        shares = run.members[name].reveal(alive)
+        reveals[name] = {n: share for n, share in shares.items() if n in first or n not in alive}
+    masked = {name: run.masked[name] for name in first}
+    return list(unmask(session, run.keys, session.members, masked, reveals))
 
 
 @pytest.mark.parametrize("survivors", [{"bob", "cyd", "dan", "eve"}, {"ada", "bob", "cyd", "mallory"}])

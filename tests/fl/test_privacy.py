@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fl.client_app import LocalPlan
 from fl.home_mods import home_mods
 from fl.noise import clip, gaussian
+from fl.plan import LocalPlan
 from fl.privacy import epsilon, noise_multiplier_for
 from fl.privacy_coordinator import BudgetSpent, Privacy
 from fl.protection_settings import PrivacySettings

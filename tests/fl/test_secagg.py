@@ -220,6 +220,8 @@ def test_messages_out_of_turn_or_malformed_are_refused() -> None:
     assert "was not asked for keys" in refusal_of(mod, {"stage": "reveal", "names": [], "values": []})
     assert "session is malformed" in refusal_of(mod, {"stage": "keys", "home": "ada"})
     assert "this home is ada, not bob" in refusal_of(mod, {"stage": "keys"} | session_fields() | {"home": "bob"})
+    few = {"stage": "keys"} | session_fields() | {"degree": 2, "threshold": 2}
+    assert "2 neighbours for each home" in refusal_of(mod, few)
     assert "more than half" in refusal_of(mod, {"stage": "keys"} | session_fields() | {"threshold": 2})
 
 

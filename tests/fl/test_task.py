@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.client_app import LocalPlan
+from fl.plan import LocalPlan
 from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
 from fl.weights import Weights
 from forecasting.integer import quantise

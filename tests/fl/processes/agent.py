@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fl.agent import run_agent
-from fl.client_app import LocalPlan
 from fl.home_mods import home_mods
+from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights

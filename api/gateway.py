@@ -7,12 +7,12 @@ memory does not add up (`fl.home_process`).
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 from api.config import Config
-from api.logs import set_up
+from api.gateway_work import open_learner, open_prover, prove
 from fl.agent import run_agent
 from fl.home_mods import home_mods
 from fl.home_process import HomeProcess
@@ -20,9 +20,8 @@ from fl.kept_model import kept_model_path
 from fl.telemetry import AgentMetrics
 from fl.work_process import WorkProcess
 
-if TYPE_CHECKING:  # these are for the processes alone
-    from api.open_home import OpenHome, ProofFigures
-    from fl.task import HomeLearner
+if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
+    from api.open_home import ProofFigures
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def run_gateway(config: Config, home: str) -> None:
 
     Raises DataError if the home's readings can't be had, KeysError if its key can't.
     """
-    process = HomeProcess(home, partial(_open_learner, config, home))
+    process = HomeProcess(home, partial(open_learner, config, home))
     process.start()  # what is wrong with the readings is told now
     try:
         run_agent(
@@ -44,17 +43,6 @@ def run_gateway(config: Config, home: str) -> None:
         )
     finally:
         process.close()
-
-
-@dataclass(frozen=True)
-class Proven:
-    """A proof made on the gateway. Plain numbers: the agent's process must load nothing to take it."""
-
-    day: int
-    round: int
-    seconds: float
-    bytes: int
-    peak_mb: float
 
 
 class DailyProof:
@@ -70,7 +58,8 @@ class DailyProof:
             return
         self._seen = now  # what can't be proven from these files is not tried again and again
         with self._training.set_aside():
-            prover = WorkProcess(partial(_open_prover, self._config, self._home))
+            _log.info("proving", extra={"home": self._home})
+            prover = WorkProcess(partial(open_prover, self._config, self._home))
             try:
                 proven = prover.call(prove, self._config)
             finally:
@@ -103,34 +92,3 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
     kept = ProofFolder(config.api.proofs_dir).read(day, home)
     assert kept is not None  # just made, or before
     return encode(kept[0]), kept[1]
-
-
-def prove(opened: OpenHome, config: Config, day: int | None = None) -> Proven | None:
-    """Forecast and prove a day, the newest one if none is given; None when that has been done before."""
-    from api import proving
-    from api.open_home import ProofFolder
-    from api.round_model import RoundModel
-
-    folder, name = ProofFolder(config.api.proofs_dir), opened.home.name
-    wanted = opened.newest_day(config.forecasting.model.steps) if day is None else day
-    if folder.read(wanted, name) is not None:
-        return None
-    model = RoundModel.kept(config.api.model_dir)
-    job, week = opened.job(wanted, model)
-    made = proving.make(job)
-    figures = folder.write(name, opened.bundle(job, week, made.proof), made)
-    return Proven(wanted, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
-
-
-def _open_learner(config: Config, home: str) -> HomeLearner:
-    from fl.home import open_home
-
-    set_up(config.api.log_level)
-    return open_home(config.data, config.forecasting, home)
-
-
-def _open_prover(config: Config, home: str) -> OpenHome:
-    from api.open_home import open_home
-
-    set_up(config.api.log_level)
-    return open_home(config, home)

@@ -54,7 +54,7 @@ def _watch(deployed: Deployed, home: str, homes: int, rounds: int) -> Measured:
     for name in (COORDINATOR, *deployed.homes):
         deployed.start(name)
     with PeakMemory(deployed.processes[home].pid) as memory:
-        deployed.wait(COORDINATOR, "model handed out", 1800)
+        deployed.wait(home, '"message": "proving"', 1800)
         training = (memory.rss_mb, memory.pss_mb)
         memory.restart()
         deployed.wait(home, "forecast proven", 300)

@@ -1,0 +1,58 @@
+"""What the processes of a gateway do: open the home to train, open it to prove, prove.
+
+Each loads no more than it needs: no PyTorch to prove, no Flower and no proof system to train.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.config import Config
+from api.logs import set_up
+
+if TYPE_CHECKING:
+    from api.open_home import OpenHome
+    from fl.task import HomeLearner
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A proof made on the gateway. Plain numbers: the agent's process must load nothing to take it."""
+
+    day: int
+    round: int
+    seconds: float
+    bytes: int
+    peak_mb: float
+
+
+def prove(opened: OpenHome, config: Config, day: int | None = None) -> Proven | None:
+    """Forecast and prove a day, the newest one if none is given; None when that has been done before."""
+    from api import proving
+    from api.open_home import ProofFolder
+    from api.round_model import RoundModel
+
+    folder, name = ProofFolder(config.api.proofs_dir), opened.home.name
+    wanted = opened.newest_day(config.forecasting.model.steps) if day is None else day
+    if folder.read(wanted, name) is not None:
+        return None
+    model = RoundModel.kept(config.api.model_dir)
+    job, week = opened.job(wanted, model)
+    made = proving.make(job)
+    figures = folder.write(name, opened.bundle(job, week, made.proof), made)
+    return Proven(wanted, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
+
+
+def open_learner(config: Config, home: str) -> HomeLearner:
+    from fl.home import open_home
+
+    set_up(config.api.log_level)
+    return open_home(config.data, config.forecasting, home)
+
+
+def open_prover(config: Config, home: str) -> OpenHome:
+    from api.open_home import open_home
+
+    set_up(config.api.log_level)
+    return open_home(config, home)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tests.zkp.conftest import FIRST_DAY, context, honest, seeded
-from zkp.argument import Relation
+from zkp.argument import Gate, Relation
 from zkp.commitment import DAY_HOURS, commit_day, commit_forecast
 from zkp.curve import IDENTITY
+from zkp.lookup import LookupGroup
 from zkp.setup import load_setup
 from zkp.statements import green_share, inference, skill
 from zkp.view import Message, messages
@@ -70,6 +71,22 @@ def _other_contexts(statement: Any, **with_the_day: Any) -> dict[str, Any]:
     out = {f"context.{k}": replace(statement, context=replace(who, **{k: v})) for k, v in changed.items()}
     a_week_on = replace(who, day=who.day + 7)  # the same slots of the ring
     return {**out, "context.day": replace(statement, context=a_week_on, **with_the_day)}
+
+
+def read_by(gate: Gate | LookupGroup) -> set[str]:
+    """Columns that a gate or a group of lookups reads."""
+    read: set[str] = set()
+
+    class Recorder(dict[str, int]):
+        def __missing__(self, name: str) -> int:
+            read.add(name)
+            return 1
+
+    if isinstance(gate, Gate):
+        gate.value(Recorder())
+    else:
+        gate.gate(Recorder(), 3, 5)
+    return read
 
 
 # -- skill -----------------------------------------------------------------------------------------------------------

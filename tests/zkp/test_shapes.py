@@ -2,18 +2,17 @@
 a personal head.
 """
 
-import random
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
+from tests.zkp.cases import read_by
+from tests.zkp.conftest import seeded
 from zkp.argument import revealed_values
 from zkp.commitment import commit_forecast, commit_point, window_slots
 from zkp.errors import InvalidProof
-from zkp.field import MODULUS
 from zkp.integer_model import Ints, Shape, Weights
 from zkp.setup import load_setup
 from zkp.statements import inference
@@ -21,14 +20,7 @@ from zkp.statements.context import Context
 from zkp.weights import PersonalHead, commit_weights
 
 
-def seeded(seed: int) -> Callable[[int], list[int]]:
-    source = random.Random(seed)
-    return lambda count: [source.randrange(MODULUS) for _ in range(count)]
-
-
-def prove(
-    shape: Shape, windows: int, personal: bool, backend: str = ""
-) -> tuple[inference.Statement, bytes, IntegerModel]:
+def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Statement, bytes, IntegerModel]:
     """A random model of a shape, run on random windows, and its proof."""
     rng = np.random.default_rng([shape.steps, shape.hidden, windows])
 
@@ -57,7 +49,7 @@ def prove(
         trace.steps, trace.exogenous, tuple(forecasts), None if head is None else head.commit(shape),
     )  # fmt: skip
     secrets = inference.Secrets(tuple(blindings), tuple(forecast_blindings), head)
-    proof = inference.prove(statement, trace, model.weights, secrets, backend=backend, random=seeded(4))
+    proof = inference.prove(statement, trace, model.weights, secrets, random=seeded(4))
     return statement, proof, model
 
 
@@ -84,14 +76,6 @@ def test_a_proof_does_not_serve_without_its_personal_head() -> None:
         inference.verify(replace(statement, personal=None), proof)
 
 
-@pytest.mark.process
-def test_both_backends_make_the_same_bytes_from_the_same_randomness() -> None:
-    shape, windows, personal = SHAPES["one of each"]
-    _, fast, _ = prove(shape, windows, personal, "arkworks")
-    _, reference, _ = prove(shape, windows, personal, "py-ecc")
-    assert fast == reference
-
-
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_no_more_is_revealed_than_is_random(name: str) -> None:
     shape, windows, personal = SHAPES[name]
@@ -102,24 +86,4 @@ def test_no_more_is_revealed_than_is_random(name: str) -> None:
     for column in relation.columns:
         for gate in (*relation.gates, *relation.groups):
             rows = gate.selector.rows()
-            assert column.used not in rows or column.name not in _touched(gate), column.name
-
-
-def _touched(gate: object) -> set[str]:
-    """Columns that a gate or a lookup group reads."""
-
-    class Recorder(dict[str, int]):
-        def __init__(self) -> None:
-            super().__init__()
-            self.read: set[str] = set()
-
-        def __missing__(self, name: str) -> int:
-            self.read.add(name)
-            return 1
-
-    recorder = Recorder()
-    if hasattr(gate, "value"):
-        gate.value(recorder)
-    else:
-        gate.gate(recorder, 3, 5)  # type: ignore[attr-defined]
-    return recorder.read
+            assert column.used not in rows or column.name not in read_by(gate), column.name

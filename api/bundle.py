@@ -24,6 +24,7 @@ from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.integer_model import Shape
 from zkp.statements import inference, skill
 from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
+from zkp.view import view
 from zkp.weights import WeightsCommitment
 
 
@@ -147,12 +148,16 @@ class InferenceBundle(_Part):
     def proof_hash(self) -> bytes:
         return keccak(from_hex(self.proof))
 
-    def statement(self) -> inference.Statement:
-        """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
-        context, day = self.context.parsed(), self.context.day
+    def signed_days(self) -> list[bytes]:
+        """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        day = self.context.day
         if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
             raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
-        days = [d.checked(context.household, self.meter) for d in self.history]
+        return [d.checked(from_hex(self.context.household), self.meter) for d in self.history]
+
+    def statement(self) -> inference.Statement:
+        """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
+        context, days = self.context.parsed(), self.signed_days()
         try:
             weights = self.weights.parsed()
             steps = np.array([self.steps], dtype=np.int64)
@@ -160,7 +165,7 @@ class InferenceBundle(_Part):
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
         return inference.Statement(
-            context, weights, (day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),)
+            context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),)
         )
 
 
@@ -180,13 +185,16 @@ class ClaimBundle(_Part):
     def household(self) -> str:
         return to_checksum_address(from_hex(self.context.household))
 
+    def signed_days(self) -> list[bytes]:
+        """The two commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        if (self.actual.day, self.naive.day) != (self.context.day, self.context.day - skill.SEASON_DAYS):
+            raise InvalidStatement("the two signed days must be the claimed one and the one a week before it")
+        return [d.checked(from_hex(self.context.household), self.meter) for d in (self.actual, self.naive)]
+
     def statement(self) -> skill.Statement:
         """The statement, with both meter signatures checked. Raises MeterError, InvalidStatement."""
-        context = self.context.parsed()
-        if (self.actual.day, self.naive.day) != (context.day, context.day - skill.SEASON_DAYS):
-            raise InvalidStatement("the two signed days must be the claimed one and the one a week before it")
-        actual, naive = (d.checked(context.household, self.meter) for d in (self.actual, self.naive))
-        return skill.Statement(context, from_hex(self.forecast), actual, naive, self.tier)
+        actual, naive = self.signed_days()
+        return skill.Statement(self.context.parsed(), from_hex(self.forecast), actual, naive, self.tier)
 
 
 Bundle = InferenceBundle | ClaimBundle
@@ -243,28 +251,58 @@ def verify(bundle: Bundle) -> None:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked, and why it does not hold if it does not."""
+    """One thing that was checked; if it does not hold, why, and what that means."""
 
     what: str
-    problem: str | None
+    problem: str | None = None
+    meaning: str = ""
+
+
+_MEANINGS: dict[type[Exception], str] = {
+    MeterError: "Nobody knows whether the readings came from this meter, so the proof was not looked at.",
+    InvalidStatement: "The public part of the bundle is out of shape, so there is nothing that could be proven.",
+    MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
+    InvalidProof: "The proof is complete, and it does not prove this: it was made for something else (another "
+    "household, day, model, forecast or tier), or by somebody who cheats.",
+}
 
 
 def examine(bundle: Bundle) -> list[Finding]:
-    """The two checks of a bundle, in words and in order; the second is left out when the first fails."""
+    """What is checked of a bundle, in words and in order, up to the first check that fails."""
     seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
     days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
-    signed = _finding(f"Meter {bundle.meter} signed {days} for household {bundle.household}.", bundle.statement)
-    if signed.problem is not None:
-        return [signed]
-    return [signed, _finding("The proof shows what the bundle claims about them.", partial(verify, bundle))]
+    checks: list[tuple[str, Callable[[], object]]] = [
+        (f"Meter {bundle.meter} signed {days} for household {bundle.household}.", bundle.signed_days),
+        ("Everything public that the claim speaks of is there and in range.", bundle.statement),
+        ("The proof shows what the bundle claims about them.", partial(verify, bundle)),
+    ]
+    found = []
+    for what, check in checks:
+        found.append(_finding(what, check))
+        if found[-1].problem is not None:
+            break
+    return found
 
 
 def _finding(what: str, check: Callable[[], object]) -> Finding:
     try:
         check()
     except (MeterError, InvalidStatement, MalformedProof, InvalidProof) as error:
-        return Finding(what, str(error))
-    return Finding(what, None)
+        return Finding(what, str(error), next(m for kind, m in _MEANINGS.items() if isinstance(error, kind)))
+    return Finding(what)
+
+
+def shown(bundle: Bundle) -> dict[str, Any]:
+    """The bundle for people, as JSON: the claim in words, its public part, every message of the proof by name.
+
+    Nothing is proven by it: `examine` checks. Raises MeterError, InvalidStatement, MalformedProof where the parts
+    cannot be told from each other.
+    """
+    return {
+        "claims": explain(bundle),
+        "statement": bundle.model_dump(exclude={"proof"}),
+        "proof": view(bundle.statement(), from_hex(bundle.proof)),
+    }
 
 
 def explain(bundle: Bundle) -> list[str]:

@@ -36,6 +36,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the community's settings")]
 DayArgument = Annotated[int, typer.Argument(help="community day: whole days since 1970-01-01")]
+BundleArgument = Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]
 CONFIG = Path("community.yaml")
 REFUSED = 3
 """Exit code of `verify` for a proof that does not hold; 1 is any other error, 2 a wrong command line."""
@@ -132,21 +133,39 @@ def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, P
 
 
 @app.command()
-def verify(file: Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]) -> None:
+def verify(
+    file: BundleArgument,
+    check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
+) -> None:
     """Check a bundle's signatures and proof without trusting anybody, and say in words what it proves."""
     from api import bundle as bundles
+    from zkp.setup import load_setup
 
+    if check_setup:
+        load_setup().check_powers()
+        console.print("[green]✓[/] The ceremony's 4096 powers are those of one secret number.")
     bundle = bundles.parse(file.read_bytes())
     findings = bundles.examine(bundle)
     for finding in findings:
         console.print(f"[green]✓[/] {finding.what}" if finding.problem is None else f"[red]✗[/] {finding.what}")
-    problem = findings[-1].problem
-    if problem is not None:
-        console.print(f"[bold red]The proof does not hold:[/] {escape(problem)}.")
+    last = findings[-1]
+    if last.problem is not None:
+        console.print(f"[bold red]The proof does not hold:[/] {escape(last.problem)}.")
+        console.print(last.meaning)
         raise typer.Exit(REFUSED)
     console.print("[bold green]The proof holds.[/]")
     for line in bundles.explain(bundle):
         console.print("• " + escape(line))
+
+
+@app.command()
+def show(file: BundleArgument) -> None:
+    """Print a bundle as JSON for people: the claim in words, what is public, every message of the proof by name."""
+    import json
+
+    from api import bundle as bundles
+
+    typer.echo(json.dumps(bundles.shown(bundles.parse(file.read_bytes())), indent=2))
 
 
 @app.command()

@@ -16,7 +16,20 @@ from api.demo import Demo
 from api.logs import JsonFormatter
 from tests.api.conftest import DAY, Village, small_config
 
-COMMANDS = ("data", "train", "forecast", "prove", "verify", "claim", "keys", "agent", "coordinator", "serve", "demo")
+COMMANDS = (
+    "data",
+    "train",
+    "forecast",
+    "prove",
+    "verify",
+    "show",
+    "claim",
+    "keys",
+    "agent",
+    "coordinator",
+    "serve",
+    "demo",
+)
 
 
 def verify(folder: Path, bundle: InferenceBundle) -> tuple[int, str]:

@@ -1,0 +1,142 @@
+"""`wattproof verify` and `wattproof show`: a bundle in words, and each way in which one can be wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from api import day as community_day
+from api.bundle import Bundle, ClaimBundle, InferenceBundle, encode
+from api.cli import REFUSED, app
+from tests.api.conftest import DAY, Village
+from zkp.errors import MalformedProof
+
+Change = Callable[[Any, Any], dict[str, Any]]
+
+
+def run(command: str, folder: Path, bundle: Bundle, *options: str) -> tuple[int, str]:
+    path = folder / "bundle.json"
+    path.write_bytes(encode(bundle))
+    result = CliRunner().invoke(app, [command, str(path), *options])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def flipped(proof: str, place: int) -> str:
+    """The proof with the last bit of one byte changed, counted from the end."""
+    data = bytearray.fromhex(proof[2:])
+    data[place] ^= 1
+    return "0x" + data.hex()
+
+
+@pytest.fixture
+def claim(village: Village) -> ClaimBundle:
+    """A proven day after it is over."""
+    for home in village.homes:
+        community_day.register(village.community, village.ledger, home, village.bundle(home))
+    village.ledger.chain.advance_to(int(village.community.clock.start_of(DAY + 1).timestamp()))
+    made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
+    assert made is not None
+    return made
+
+
+SIGNED, PUBLIC, PROVEN = "Meter 0x", "Everything public", "The proof shows"
+NOBODY, OUT_OF_SHAPE, DAMAGED, FALSE = "Nobody knows", "out of shape", "were damaged", "The proof is complete"
+
+BROKEN: dict[str, tuple[Change, str, str, str]] = {
+    # what is changed, the check that fails, why, what it means
+    "another meter": (lambda m, o: {"meter": o.meter}, SIGNED, "signed by", NOBODY),
+    "another day's signature": (
+        lambda m, o: {"history": [m.history[1].model_copy(update={"day": m.history[0].day}), *m.history[1:]]},
+        SIGNED, "signed by", NOBODY,
+    ),
+    "days out of order": (lambda m, o: {"history": m.history[::-1]}, SIGNED, "7 days before day", OUT_OF_SHAPE),
+    "a day missing": (lambda m, o: {"history": m.history[1:]}, SIGNED, "7 days before day", OUT_OF_SHAPE),
+    "features out of range": (
+        lambda m, o: {"exogenous": [10_000, *m.exogenous[1:]]}, PUBLIC, "outside [-2, 2]", OUT_OF_SHAPE,
+    ),
+    "features missing": (lambda m, o: {"exogenous": m.exogenous[1:]}, PUBLIC, "must be int64", OUT_OF_SHAPE),
+    "a model without its shape": (
+        lambda m, o: {"weights": m.weights.model_copy(update={"shape": [24]})}, PUBLIC, "out of shape", OUT_OF_SHAPE,
+    ),
+    "a proof cut off": (lambda m, o: {"proof": m.proof[:-2]}, PROVEN, "ends inside 'opening/witness'", DAMAGED),
+    "a proof too long": (lambda m, o: {"proof": m.proof + "00"}, PROVEN, "follow the end", DAMAGED),
+    "another version": (lambda m, o: {"proof": flipped(m.proof, 3)}, PROVEN, "known version", DAMAGED),
+    "a point off the curve": (
+        lambda m, o: {"proof": m.proof[:-96] + "9" + "f" * 95}, PROVEN, "not canonical", DAMAGED,
+    ),
+    "a scalar changed": (lambda m, o: {"proof": flipped(m.proof, -97)}, PROVEN, "do not open", FALSE),
+    "another home's forecast": (lambda m, o: {"forecast": o.forecast}, PROVEN, "does not satisfy the gates", FALSE),
+    "another home's proof": (lambda m, o: {"proof": o.proof}, PROVEN, "does not satisfy the gates", FALSE),
+    "another round": (
+        lambda m, o: {"context": m.context.model_copy(update={"round": 2})}, PROVEN, "does not satisfy", FALSE,
+    ),
+    "other weather": (lambda m, o: {"exogenous": [1, *m.exogenous[1:]]}, PROVEN, "does not satisfy", FALSE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(BROKEN))
+def test_each_failure_says_which_check_why_and_what_it_means(village: Village, tmp_path: Path, kind: str) -> None:
+    change, check, why, meaning = BROKEN[kind]
+    mine, other = (village.bundle(home) for home in village.homes[:2])
+    code, said = run("verify", tmp_path, mine.model_copy(update=change(mine, other)))
+    assert code == REFUSED
+    assert f"✗ {check}" in said and "The proof does not hold" in said
+    assert why in said and meaning in said
+    order = (SIGNED, PUBLIC, PROVEN)
+    for passed in order[: order.index(check)]:
+        assert f"✓ {passed}" in said
+    for rest in order[order.index(check) + 1 :]:
+        assert rest not in said, "what rests on a failed check is not checked"
+
+
+def test_a_claim_is_explained_and_its_failures_too(claim: ClaimBundle, tmp_path: Path) -> None:
+    code, said = run("verify", tmp_path, claim)
+    assert code == 0 and f"at least {claim.tier} % less absolute error" in said
+    code, said = run("verify", tmp_path, claim.model_copy(update={"tier": claim.tier + 1}))
+    assert code == REFUSED and f"✗ {PROVEN}" in said and FALSE in said
+    code, said = run("verify", tmp_path, claim.model_copy(update={"tier": 101}))
+    assert code == REFUSED and f"✗ {PUBLIC}" in said and "a percentage from 0 to 100" in said
+    code, said = run("verify", tmp_path, claim.model_copy(update={"naive": claim.actual}))
+    assert code == REFUSED and f"✗ {SIGNED}" in said and "a week before it" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "not a Wattproof bundle of a known format"),
+        (b"PK\x03\x04", "not a Wattproof bundle of a known format"),
+        (b'{"format":"wattproof/inference/99"}', "not a Wattproof bundle of a known format"),
+        (b'{"format":"wattproof/inference/1"}', "field 'context' is wrong"),
+        (b'{"format":"wattproof/claim/1",', "is wrong"),
+    ],
+)
+def test_what_is_no_bundle_is_said(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    result = CliRunner().invoke(app, ["verify", str(path)])
+    assert isinstance(result.exception, MalformedProof) and why in str(result.exception)
+
+
+def test_the_ceremony_is_checked_when_asked(village: Village, tmp_path: Path) -> None:
+    code, said = run("verify", tmp_path, village.bundle(village.homes[0]), "--check-setup")
+    assert code == 0 and "✓ The ceremony's 4096 powers" in said
+
+
+def test_a_bundle_is_shown_with_every_message_of_its_proof(
+    village: Village, claim: ClaimBundle, tmp_path: Path
+) -> None:
+    bundles: list[tuple[InferenceBundle | ClaimBundle, str]] = [
+        (village.bundle(village.homes[0]), "inference"),
+        (claim, "skill"),
+    ]
+    for bundle, kind in bundles:
+        code, said = run("show", tmp_path, bundle)
+        shown = json.loads(said)
+        assert code == 0 and shown["proof"]["kind"] == kind
+        parts = [v for m in shown["proof"]["messages"] for v in m.get("points", m.get("scalars"))]
+        assert shown["proof"]["header"] + "".join(p[2:] for p in parts) == bundle.proof
+        assert shown["statement"] == json.loads(bundle.model_dump_json(exclude={"proof"}))
+        assert bundle.household in shown["claims"][0]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,10 @@ from numpy.typing import NDArray
 from zkp import masks, opening, sumcheck
 from zkp.curve import Point
 from zkp.errors import InvalidProof
-from zkp.field import MODULUS, eq_index, powers
+from zkp.field import MODULUS, eq_index, eq_values, powers
 from zkp.group import Combination, GroupEquation, combine
-from zkp.lookup import LookupGroup, Selector, Table, multiplicities
-from zkp.matrix import DenseForm, EqForm, Layout, Linear, Term
+from zkp.lookup import FractionForm, LookupGroup, Selector, SelectorForm, Table, multiplicities
+from zkp.matrix import CellForm, EqForm, Layout, Linear, Term
 from zkp.setup import ROW, ROW_BITS, Setup
 from zkp.sumcheck import MaskShape, TableSum
 from zkp.transcript import ProverChannel, Transcript, VerifierChannel
@@ -42,10 +43,15 @@ _PADS_PER_PRODUCT = 3
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the trace: its first `used` cells carry the witness, the next one is random."""
+    """A column over the grid: its first `used` cells carry the witness, the next one is random, the rest is zero."""
 
     name: str
     used: int
+
+    @property
+    def bits(self) -> int:
+        """Of the block that holds it, which may be shorter than the grid."""
+        return self.used.bit_length()
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Product:
         base = _PADS_PER_PRODUCT * index
 
         def pad(k: int, weight: int) -> Linear:
-            return Linear((Term(PADS, weight, DenseForm(Vector.from_ints([1]), base + k)),))
+            return Linear((Term(PADS, weight, CellForm(base + k)),))
 
         def left(point: list[int]) -> Linear:
             form = self.left(point).plus(pad(0, eq_index(last, point)))
@@ -99,7 +105,8 @@ class Supplied:
     commitments: tuple[Point | None, ...]
 
 
-Draw = Callable[[int], list[int]]
+Draw = Callable[[], int]
+"""The next challenge."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +127,23 @@ class Relation:
     links: Callable[[Draw], list[Linear]]
 
     def layout(self) -> Layout:
-        grid = 1 << self.grid_bits
         pads = Column(PADS, _PADS_PER_PRODUCT * self.products_count)
-        trace = [(c.name, grid, c.used + 1) for c in (*self.columns, pads)]
-        groups: dict[str, Sequence[tuple[str, int, int]]] = {
-            s.name: [(s.name, s.size, s.used)] for s in self.supplied
-        }
+        groups: list[_Group] = [(s.name, ((s.name, s.size, s.used),)) for s in self.supplied]
+        groups.append((TRACE, tuple(_cells(c) for c in (*self.columns, pads))))
         if self.table is not None:
-            size = max(1 << (self.table.size - 1).bit_length(), ROW)
-            groups[MULTIPLICITIES] = [(MULTIPLICITIES, size, self.table.size)]
-            groups[HELPERS] = [(g.helper, grid, g.selector.stop + 1) for g in self.groups]
-        return Layout.plan({TRACE: trace, **groups})
+            pieces = _table_pieces(self.table.size)
+            groups.append((MULTIPLICITIES, tuple((name, size, used) for name, size, _, used in pieces)))
+            groups.append((HELPERS, tuple(_cells(h) for h in self.helpers)))
+        return _plan(tuple(groups))
 
     @property
-    def gate_columns(self) -> list[str]:
+    def helpers(self) -> tuple[Column, ...]:
+        return tuple(Column(g.helper, g.selector.stop) for g in self.groups)
+
+    @property
+    def gate_columns(self) -> tuple[Column, ...]:
         """Columns whose values are revealed at the gates' point."""
-        return [c.name for c in self.columns] + [g.helper for g in self.groups]
+        return (*self.columns, *self.helpers)
 
     @property
     def gate_degree(self) -> int:
@@ -169,6 +177,31 @@ def revealed_values(relation: Relation) -> dict[str, tuple[int, int]]:
     }
 
 
+def _cells(column: Column) -> tuple[str, int, int]:
+    """Name, size and used cells of a column's block: one cell more than its values is random."""
+    return column.name, 1 << column.bits, column.used + 1
+
+
+def _table_pieces(size: int) -> list[tuple[str, int, int, int]]:
+    """Blocks of a table's multiplicities: (name, size, first entry, entries); whole rows as long as they last."""
+    pieces, first = [], 0
+    while first < size:
+        left = size - first
+        block = max(ROW, 1 << (left.bit_length() - 1))
+        used = min(block, left)
+        pieces.append((f"{MULTIPLICITIES} {first}", block, first, used))
+        first += used
+    return pieces
+
+
+_Group = tuple[str, tuple[tuple[str, int, int], ...]]
+
+
+@lru_cache(maxsize=64)
+def _plan(groups: tuple[_Group, ...]) -> Layout:
+    return Layout.plan(dict(groups))
+
+
 def _gate_sum(
     relation: Relation, columns: Mapping[str, Any], kernels: Mapping[Selector, Any], chi: int, *seeds: int
 ) -> Any:
@@ -188,30 +221,40 @@ def _gate_sum(
     return out
 
 
+def _column_claims(relation: Relation, point: Sequence[int], values: Sequence[int]) -> list[tuple[Linear, int]]:
+    """The columns' values at the gates' point; beyond its block a column is zero."""
+    claims = []
+    forms = {bits: EqForm(tuple(point[:bits])) for bits in {c.bits for c in relation.gate_columns}}
+    for column, value in zip(relation.gate_columns, values, strict=True):
+        outside = eq_index(0, point[column.bits :])
+        claims.append((Linear((Term(column.name, outside, forms[column.bits]),)), value))
+    return claims
+
+
 def _selectors(relation: Relation) -> list[Selector]:
     return list(dict.fromkeys([g.selector for g in relation.gates] + [g.selector for g in relation.groups]))
 
 
-def _table_claim(relation: Relation, layout: Layout, alpha: int, beta: int) -> Linear:
+def _table_claim(relation: Relation, alpha: int, beta: int) -> Linear:
     """Sum of the helpers over active rows minus <multiplicities, 1 / (alpha - t)> is zero."""
     if relation.table is None:
         return Linear(())
-    terms = []
-    for group in relation.groups:
-        rows = group.selector
-        ones = rows.spread(Vector.from_array(np.ones(len(rows.rows()), dtype=np.int64)), rows.stop)
-        terms.append(Term(group.helper, 1, DenseForm(ones)))
-    terms.append(Term(MULTIPLICITIES, MODULUS - 1, DenseForm(relation.table.inverses(alpha, beta))))
+    terms = [Term(group.helper, 1, SelectorForm(group.selector)) for group in relation.groups]
+    denominators = relation.table.denominators(alpha, beta)
+    for name, _, first, count in _table_pieces(relation.table.size):
+        terms.append(Term(name, MODULUS - 1, FractionForm(denominators[first : first + count])))
     return Linear(tuple(terms))
 
 
 def _batch(claims: Sequence[tuple[Linear, int]], theta: int) -> tuple[Linear, int]:
     """sum theta^k (linear_k = value_k) as one claim, the constants moved to the right."""
-    total, value = Linear(()), 0
+    terms: list[Term] = []
+    value = 0
     for scale, (linear, claimed) in zip(powers(theta, len(claims)), claims, strict=True):
-        total = total.plus(linear, scale)
-        value += scale * claimed
-    return Linear(total.terms), (value - total.constant) % MODULUS
+        scaled = linear.times(scale)
+        terms += scaled.terms
+        value += scale * claimed - scaled.constant
+    return Linear(tuple(terms)), value % MODULUS
 
 
 # -- prover ----------------------------------------------------------------------------------------------------------
@@ -247,11 +290,11 @@ class _Prover:
         channel.send_points("masks", [committed.commit(self.setup), random_point])
 
         seeds = self._helpers()
-        claims = [(_table_claim(relation, self.layout, *seeds), 0)] if seeds else []
+        claims = [(_table_claim(relation, *seeds), 0)] if seeds else []
         points = [self._gates(claims, committed.mask(0), seeds)]
         if relation.products_count:
             points.append(self._products(claims, committed.mask(1)))
-        claims += [(link, 0) for link in relation.links(lambda n: channel.challenges("links", n))]
+        claims += [(link, 0) for link in relation.links(lambda: channel.challenge("links"))]
         point, combined = self._matrix(claims, committed.mask(len(points)))
         points.append(point)
         masks.prove(channel, self.setup, committed, points, self.random)
@@ -281,7 +324,8 @@ class _Prover:
                     self.blindings[first // ROW + k] = row[1]
         if self.relation.table is not None:
             counts = multiplicities(self.relation.table, self.relation.groups, self.witness.columns)
-            self._put(MULTIPLICITIES, Vector.from_array(counts))
+            for name, _, first, count in _table_pieces(len(counts)):
+                self._put(name, Vector.from_array(counts[first : first + count]))
 
     def _put(self, name: str, values: Vector) -> None:
         offset = self.layout.blocks[name].offset
@@ -318,9 +362,9 @@ class _Prover:
 
     def _gates(self, claims: list[tuple[Linear, int]], mask: sumcheck.Mask, seeds: tuple[int, ...]) -> list[int]:
         relation, channel = self.relation, self.channel
-        rho = channel.challenges("gates/rho", relation.grid_bits)
+        rho = channel.point("gates/rho", relation.grid_bits)
         chi = channel.challenge("gates/chi")
-        names, selectors = relation.gate_columns, _selectors(relation)
+        names, selectors = [c.name for c in relation.gate_columns], _selectors(relation)
         table = Vector.eq_table(rho)
         kernels = [s.spread(s.pick(table), len(table)) for s in selectors]
 
@@ -329,12 +373,11 @@ class _Prover:
             value: Vector = _gate_sum(relation, columns, dict(zip(selectors, tables, strict=False)), chi, *seeds)
             return value
 
-        summand = TableSum(kernels + [self._column(n) for n in names], combined)
+        summand = TableSum(kernels + [_extended(self._column(n), len(table)) for n in names], combined)
         point = sumcheck.prove(channel, "gates", summand, 0, mask)
         values = [t.to_ints()[0] for t in summand.tables[len(selectors) :]]
         channel.send_scalars("gates/values", values)
-        form = EqForm(tuple(point))
-        claims += [(Linear((Term(n, 1, form),)), v) for n, v in zip(names, values, strict=True)]
+        claims += _column_claims(relation, point, values)
         return point
 
     def _products(self, claims: list[tuple[Linear, int]], mask: sumcheck.Mask) -> list[int]:
@@ -411,12 +454,9 @@ def _extended(values: Vector, size: int) -> Vector:
 def _expander(seed: int) -> Draw:
     """Challenges from one challenge, so that a statement draws them as often as it builds its products."""
 
-    def draw(count: int) -> list[int]:
-        return chain.challenges("draw", count)
-
     chain = Transcript("products")
     chain.absorb("seed", seed.to_bytes(32, "big"))
-    return draw
+    return lambda: chain.challenge("draw")
 
 
 def _product_claims(
@@ -431,8 +471,8 @@ def _product_claims(
     for k, product in enumerate(products):
         low = list(point[: product.bits])
         outside = eq_index(0, point[product.bits :])
-        claims.append((Linear(()).plus(product.left(low), outside), values[k]))
-        claims.append((Linear(()).plus(product.right(low), outside), values[len(products) + k]))
+        claims.append((product.left(low).times(outside), values[k]))
+        claims.append((product.right(low).times(outside), values[len(products) + k]))
     return claims
 
 
@@ -460,28 +500,29 @@ def verify(relation: Relation, proof: bytes, setup: Setup) -> tuple[GroupEquatio
         seeds = (alpha, beta)
         rows.update(_receive_group(layout, channel, HELPERS))
     shapes = relation.mask_shapes(layout)
-    try:
-        claims = [(_table_claim(relation, layout, *seeds), 0)] if seeds else []
-    except ZeroDivisionError as error:  # alpha met a table entry: probability 2^-240
-        raise InvalidProof("a challenge fell on a table entry") from error
+    claims = [(_table_claim(relation, *seeds), 0)] if seeds else []
     reduced = [_verify_gates(relation, channel, shapes[0], claims, seeds)]
     if relation.products_count:
         reduced.append(_verify_products(relation, channel, shapes[1], claims))
-    claims += [(link, 0) for link in relation.links(lambda n: channel.challenges("links", n))]
+    claims += [(link, 0) for link in relation.links(lambda: channel.challenge("links"))]
 
     linear, value = _batch(claims, channel.challenge("matrix/theta"))
     last = sumcheck.verify(channel, "matrix", shapes[-1], value)
     reduced.append(last)
     (at_point,) = channel.receive_scalars("matrix/value", 1)
-    if (linear.weights_at(layout, last.point) * at_point - last.value) % MODULUS:
+    try:
+        weight = linear.weights_at(layout, last.point)
+    except ZeroDivisionError as error:  # alpha met a table entry: probability 2^-240
+        raise InvalidProof("a challenge fell on a table entry") from error
+    if (weight * at_point - last.value) % MODULUS:
         raise InvalidProof("the committed cells do not satisfy the linear relations")
     masks_equation = masks.verify(
         channel, shapes, mask_point, [r.point for r in reduced], [r.mask_value for r in reduced]
     )
     equation = _verify_opening(channel, rows, random_point, last.point, at_point)
     channel.finish()
-    total = combine([(equation, 1), (masks_equation, channel.challenge("combine"))])
-    return total, channel.challenge("batch")
+    equation.add(masks_equation, channel.challenge("combine"))
+    return equation, channel.challenge("batch")
 
 
 def _receive_group(layout: Layout, channel: VerifierChannel, group: str) -> dict[int, Point]:
@@ -508,18 +549,18 @@ def _verify_gates(
     claims: list[tuple[Linear, int]],
     seeds: tuple[int, ...],
 ) -> sumcheck.Reduced:
-    rho = channel.challenges("gates/rho", relation.grid_bits)
+    rho = channel.point("gates/rho", relation.grid_bits)
     chi = channel.challenge("gates/chi")
     reduced = sumcheck.verify(channel, "gates", shape, 0)
-    names = relation.gate_columns
+    names = [c.name for c in relation.gate_columns]
     values = channel.receive_scalars("gates/values", len(names))
-    at_rho, at_point = Vector.eq_table(rho), Vector.eq_table(reduced.point)
-    kernels = {s: s.pick(at_rho).inner(s.pick(at_point)) for s in _selectors(relation)}
+    ones = [a * b % MODULUS for a, b in zip(rho, reduced.point, strict=True)]
+    zeros = [(1 - a) * (1 - b) % MODULUS for a, b in zip(rho, reduced.point, strict=True)]
+    kernels = {s: s.weigh(zeros, ones) for s in _selectors(relation)}
     expected = _gate_sum(relation, dict(zip(names, values, strict=True)), kernels, chi, *seeds)
     if (expected - reduced.value) % MODULUS:
         raise InvalidProof("a row of the trace does not satisfy the gates")
-    form = EqForm(tuple(reduced.point))
-    claims += [(Linear((Term(n, 1, form),)), v) for n, v in zip(names, values, strict=True)]
+    claims += _column_claims(relation, reduced.point, values)
     return reduced
 
 
@@ -552,8 +593,9 @@ def _verify_opening(
     scale = channel.challenge("opening/random row")
     (blinding,) = channel.receive_scalars("opening/blinding", 1)
     commitment = Combination()
+    weights = eq_values(point[ROW_BITS:])
     for row, row_point in rows.items():
-        commitment.add_point(row_point, eq_index(row, point[ROW_BITS:]))
+        commitment.add_point(row_point, weights[row])
     commitment.add_point(random_point, scale)
     commitment.blinder = -blinding % MODULUS
     value = (at_point + scale * random_value) % MODULUS
@@ -565,7 +607,7 @@ def fold(results: Sequence[tuple[GroupEquation, int]]) -> tuple[GroupEquation, i
     chain = Transcript("batch")
     for _, weight in results:
         chain.absorb("proof", weight.to_bytes(32, "big"))
-    weights = chain.challenges("weight", len(results))
+    weights = powers(chain.challenge("weight"), len(results))
     return combine(zip((e for e, _ in results), weights, strict=True)), chain.challenge("batch")
 
 

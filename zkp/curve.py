@@ -264,6 +264,6 @@ def curve(name: str = "") -> Curve:
 def canonical_scalars(data: bytes) -> list[int]:
     """Scalars of 32 big-endian bytes each; raises MalformedProof for one that is not below the modulus."""
     out = [int.from_bytes(data[k : k + SCALAR_BYTES], "big") for k in range(0, len(data), SCALAR_BYTES)]
-    if any(v >= MODULUS for v in out):
+    if max(out, default=0) >= MODULUS:
         raise MalformedProof("a scalar is not canonical (not below the group order)")
     return out

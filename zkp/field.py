@@ -5,6 +5,7 @@ Everything that is proven is an equation between integers modulo MODULUS. Vector
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 SCALAR_BYTES = 32
@@ -22,6 +23,19 @@ def powers(base: int, count: int) -> list[int]:
     out = [1] * count
     for k in range(1, count):
         out[k] = out[k - 1] * base % MODULUS
+    return out
+
+
+def squares(base: int, count: int) -> list[int]:
+    """Return [base, base^2, base^4, base^8, ...], count values mod MODULUS.
+
+    As a point for multilinear polynomials it needs one challenge only (Kronecker's substitution): monomials become
+    different powers of the base, so that a polynomial in `count` variables vanishes for fewer than 2^count bases.
+    """
+    out, value = [], base % MODULUS
+    for _ in range(count):
+        out.append(value)
+        value = value * value % MODULUS
     return out
 
 
@@ -46,14 +60,51 @@ def eq_index(index: int, point: Sequence[int]) -> int:
     return out
 
 
+def eq_values(point: Sequence[int]) -> list[int]:
+    """eq_index of every index below 2^len(point)."""
+    out = [1]
+    for x in point:
+        high = [v * x % MODULUS for v in out]
+        out = [v - h for v, h in zip(out, high, strict=True)] + high
+    return out
+
+
+def prefix_sum(count: int, zeros: Sequence[int], ones: Sequence[int]) -> int:
+    """Sum over the indices below `count` of prod_k (ones[k] if bit k of the index else zeros[k])."""
+    whole = [1]  # over all values of the bits below k
+    for zero, one in zip(zeros, ones, strict=True):
+        whole.append(whole[-1] * (zero + one) % MODULUS)
+    if count == 1 << len(zeros):
+        return whole[-1]
+    total, path = 0, 1
+    for k in reversed(range(len(zeros))):
+        if count >> k & 1:
+            total += path * zeros[k] % MODULUS * whole[k]
+            path = path * ones[k] % MODULUS
+        else:
+            path = path * zeros[k] % MODULUS
+    return total % MODULUS
+
+
+@cache
+def _lagrange_denominators(count: int) -> list[int]:
+    """1 / prod_{j != i} (i - j), for the places 0 .. count - 1."""
+    out = []
+    for i in range(count):
+        product = 1
+        for j in range(count):
+            product = product * (i - j if i != j else 1) % MODULUS
+        out.append(inverse(product))
+    return out
+
+
 def interpolate(values: Sequence[int], at: int) -> int:
     """Value at `at` of the polynomial of degree < len(values) that takes values[k] at k (Lagrange)."""
-    total = 0
-    for i, y in enumerate(values):
-        numerator, denominator = 1, 1
-        for j in range(len(values)):
-            if j != i:
-                numerator = numerator * (at - j) % MODULUS
-                denominator = denominator * (i - j) % MODULUS
-        total += y * numerator * pow(denominator, -1, MODULUS)
+    below = [1]  # products of (at - j) over j < i
+    for j in range(len(values) - 1):
+        below.append(below[-1] * (at - j) % MODULUS)
+    total, above = 0, 1
+    for i in reversed(range(len(values))):
+        total += values[i] * below[i] % MODULUS * above % MODULUS * _lagrange_denominators(len(values))[i]
+        above = above * (at - i) % MODULUS
     return total % MODULUS

@@ -29,8 +29,9 @@ class Combination:
 
     def add_powers(self, scalars: Sequence[int], weight: int = 1) -> None:
         self.powers.extend([0] * (len(scalars) - len(self.powers)))
-        for k, s in enumerate(scalars):
-            self.powers[k] = (self.powers[k] + weight * s) % MODULUS
+        self.powers[: len(scalars)] = [
+            (known + weight * s) % MODULUS for known, s in zip(self.powers, scalars, strict=False)
+        ]
 
     def add(self, other: Combination, weight: int) -> None:
         self.points.extend(other.points)
@@ -50,6 +51,10 @@ class GroupEquation:
     left: Combination = field(default_factory=Combination)
     right: Combination = field(default_factory=Combination)
 
+    def add(self, other: GroupEquation, weight: int) -> None:
+        self.left.add(other.left, weight)
+        self.right.add(other.right, weight)
+
     def holds(self, setup: Setup) -> bool:
         curve = setup.curve
         right = curve.negate(self.right.evaluate(setup))
@@ -60,6 +65,5 @@ def combine(equations: Iterable[tuple[GroupEquation, int]]) -> GroupEquation:
     """The weighted sum of equations."""
     total = GroupEquation()
     for equation, weight in equations:
-        total.left.add(equation.left, weight)
-        total.right.add(equation.right, weight)
+        total.add(equation, weight)
     return total

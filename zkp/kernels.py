@@ -248,6 +248,69 @@ def scatter_add(x, places, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
+def multiples(x, out):  # type: ignore[no-untyped-def]
+    """out[i] = i * x."""
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO
+    for i in range(out.shape[0]):
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
+        a, b, c, d = _add(a, b, c, d, x[0, 0], x[0, 1], x[0, 2], x[0, 3])
+
+
+@_compiled
+def subtract_gathered(x, parts, places, out):  # type: ignore[no-untyped-def]
+    """out[i] = x - sum_f parts[places[f, i]]."""
+    for i in range(out.shape[0]):
+        a, b, c, d = x[0, 0], x[0, 1], x[0, 2], x[0, 3]
+        for f in range(places.shape[0]):
+            j = places[f, i]
+            a, b, c, d = _sub(a, b, c, d, parts[j, 0], parts[j, 1], parts[j, 2], parts[j, 3])
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
+
+
+@_compiled
+def fold_fractions(n, d, r):  # type: ignore[no-untyped-def]
+    """Neighbours as one, (1 - r) n[2i]/d[2i] + r n[2i+1]/d[2i+1], in place; numerators are one where n is empty."""
+    count, ones = d.shape[0], n.shape[0] == 0
+    out = np.empty(((count + 1) // 2, 4), dtype=np.uint64) if ones else n
+    r0, r1, r2, r3 = r[0], r[1], r[2], r[3]
+    for i in range(count // 2):
+        j, k = 2 * i, 2 * i + 1
+        d0, d1, d2, d3 = d[j, 0], d[j, 1], d[j, 2], d[j, 3]
+        e0, e1, e2, e3 = d[k, 0], d[k, 1], d[k, 2], d[k, 3]
+        if ones:
+            a, b, c, e = e0, e1, e2, e3
+            f, g, h, m = d0, d1, d2, d3
+        else:
+            a, b, c, e = _mul(n[j, 0], n[j, 1], n[j, 2], n[j, 3], e0, e1, e2, e3)
+            f, g, h, m = _mul(n[k, 0], n[k, 1], n[k, 2], n[k, 3], d0, d1, d2, d3)
+        f, g, h, m = _sub(f, g, h, m, a, b, c, e)
+        f, g, h, m = _mul(f, g, h, m, r0, r1, r2, r3)
+        a, b, c, e = _add(a, b, c, e, f, g, h, m)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, e
+        a, b, c, e = _mul(d0, d1, d2, d3, e0, e1, e2, e3)
+        d[i, 0], d[i, 1], d[i, 2], d[i, 3] = a, b, c, e
+    if count % 2:  # the last one has no neighbour
+        i, j = count // 2, count - 1
+        a, b, c, e = ONE[0], ONE[1], ONE[2], ONE[3]
+        if not ones:
+            a, b, c, e = n[j, 0], n[j, 1], n[j, 2], n[j, 3]
+        f, g, h, m = _mul(a, b, c, e, r0, r1, r2, r3)
+        a, b, c, e = _sub(a, b, c, e, f, g, h, m)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, e
+        d[i, 0], d[i, 1], d[i, 2], d[i, 3] = d[j, 0], d[j, 1], d[j, 2], d[j, 3]
+    return out[: (count + 1) // 2], d[: (count + 1) // 2]
+
+
+@_compiled
+def sum_fractions(d, point):  # type: ignore[no-untyped-def]
+    """sum_i eq(i, point) / d[i] as numerator and denominator, each [1, 4]; d is overwritten."""
+    n = np.empty((0, 4), dtype=np.uint64)
+    for k in range(point.shape[0]):
+        n, d = fold_fractions(n, d, point[k])
+    return n, d
+
+
+@_compiled
 def from_int64(x, out):  # type: ignore[no-untyped-def]
     """Montgomery form of signed 64-bit integers."""
     for i in range(x.shape[0]):

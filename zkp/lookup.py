@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkp.errors import WitnessError
-from zkp.vector import Vector
+from zkp.field import powers, prefix_sum
+from zkp.matrix import PointTables
+from zkp.vector import Vector, concatenate
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,48 @@ class Selector:
     keep: int = 1
 
     def rows(self) -> NDArray[np.int64]:
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64]:
         rows = np.arange(self.start, self.stop, dtype=np.int64)
         return rows[(rows - self.start) % self.width < self.keep]
 
     def pick(self, column: Vector) -> Vector:
-        return Vector(column.data[self.rows()])
+        return Vector(column.data[self._rows])
 
     def spread(self, values: Vector, size: int) -> Vector:
         """The column that has `values` in the active rows and zero elsewhere."""
         out = Vector.zeros(size)
-        out.data[self.rows()] = values.data
+        out.data[self._rows] = values.data
         return out
+
+    def weigh(self, zeros: Sequence[int], ones: Sequence[int]) -> int:
+        """Sum over the active rows of prod_k (ones[k] if bit k of the row else zeros[k])."""
+        width, split = self.width, self.width.bit_length() - 1
+        if width == 1 << split and self.start % width == self.stop % width == 0:
+            first, stop = (prefix_sum(row >> split, zeros[split:], ones[split:]) for row in (self.start, self.stop))
+            return (stop - first) * prefix_sum(self.keep, zeros[:split], ones[:split])
+        total = 0
+        for first in range(self.start, self.stop, width):
+            stop = min(first + self.keep, self.stop)
+            total += prefix_sum(stop, zeros, ones) - prefix_sum(first, zeros, ones)
+        return total
+
+
+@dataclass(frozen=True)
+class SelectorForm:
+    """The sum of the active rows' cells, as a linear form (see `zkp.matrix.Form`)."""
+
+    selector: Selector
+
+    def dense(self) -> Vector:
+        ones = Vector.from_array(np.ones(len(self.selector.rows()), dtype=np.int64))
+        return self.selector.spread(ones, self.selector.stop)
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        point = tables.point[:bits]
+        return self.selector.weigh([1 - x for x in point], point)
 
 
 @dataclass(frozen=True)
@@ -66,18 +100,49 @@ class Table:
     def offset(self, tag: int) -> int:
         return sum(p.size for p in self.parts[: tag - 1])
 
+    @cached_property
+    def _fields(self) -> list[NDArray[np.int64]]:
+        """Tag, key and outputs of every entry."""
+        depth = max(len(p.outputs) for p in self.parts)
+        tags = np.repeat(np.arange(1, len(self.parts) + 1), [p.size for p in self.parts])
+        outputs = [
+            np.concatenate([p.outputs[k] if k < len(p.outputs) else np.zeros(p.size, np.int64) for p in self.parts])
+            for k in range(depth)
+        ]
+        return [tags, np.concatenate([np.arange(p.size) for p in self.parts]), *outputs]
+
+    @cached_property
+    def _ranges(self) -> list[int]:
+        """What each field stays below."""
+        return [int(f.max()) + 1 for f in self._fields]
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """Where the multiple of each field's scale stands among all multiples, [fields, size]."""
+        return np.stack([f + sum(self._ranges[:k]) for k, f in enumerate(self._fields)]).astype(np.int64)
+
+    def denominators(self, alpha: int, beta: int) -> Vector:
+        """alpha - entry for every entry. Fields are small numbers: their multiples of beta^k are looked up."""
+        scales = powers(beta, len(self._ranges))
+        parts = [Vector.multiples(s, count) for s, count in zip(scales, self._ranges, strict=True)]
+        return concatenate(parts).sums_from(alpha, self._places)
+
     def inverses(self, alpha: int, beta: int) -> Vector:
         """1 / (alpha - entry) for every entry."""
-        out = Vector.zeros(self.size)
-        for tag, part in enumerate(self.parts, start=1):
-            entries = Vector.from_array(np.arange(part.size, dtype=np.int64)) * beta + tag
-            scale = beta
-            for output in part.outputs:
-                scale *= beta
-                entries = entries + Vector.from_array(output) * scale
-            first = self.offset(tag)
-            out[first : first + part.size] = alpha - entries
-        return out.inverses()
+        return self.denominators(alpha, beta).inverses()
+
+
+@dataclass(frozen=True)
+class FractionForm:
+    """sum_j cell_j / denominators[j] as a linear form (see `zkp.matrix.Form`)."""
+
+    denominators: Vector
+
+    def dense(self) -> Vector:
+        return self.denominators.inverses()
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        return self.denominators.fraction_sum(tables.point[:bits])
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ import numpy as np
 from zkp import integer_model as model
 from zkp.argument import Column, Draw, Gate, Product
 from zkp.commitment import window_slots
-from zkp.field import MODULUS, powers
+from zkp.field import MODULUS, eq_index, powers, squares
 from zkp.integer_model import Ints, LayerTrace, Shape, Trace, Weights
 from zkp.lookup import Lookup, LookupGroup, Selector, SubTable, Table
 from zkp.matrix import DenseForm, EqForm, Linear, OuterForm, Term
 from zkp.relations import Relations
 from zkp.setup import ROW, ROW_BITS
-from zkp.vector import Vector, concatenate
+from zkp.vector import Vector, concatenate, outer
 
 STRIDE = 218
 OUTPUT_ROW, FORECAST_ROW, SCALE_ROW, MULTIPLIER_ROW = 168, 192, 216, 217
@@ -130,6 +130,7 @@ def _layer_names(layer: int) -> list[str]:
     return gated + [f"{layer}.{n}" for n in ("before", "sum", "cell", "tanh", "cell rest", "hidden", "hidden rest")]
 
 
+@lru_cache(maxsize=16)
 def columns(grid: Grid) -> tuple[Column, ...]:
     lstm = [Column(n, grid.steps * grid.units) for k in range(grid.shape.layers) for n in _layer_names(k)]
     return (*lstm, *(Column(n, grid.windows * STRIDE) for n in _AUX))
@@ -212,6 +213,7 @@ def _aux_values(grid: Grid, trace: Trace) -> dict[str, Ints]:
 Columns = Mapping[str, Any]
 
 
+@lru_cache(maxsize=16)
 def gates(grid: Grid) -> tuple[Gate, ...]:
     out = [gate for k in range(grid.shape.layers) for gate in _layer_gates(grid, k)]
     everywhere = Selector(0, grid.windows * STRIDE)
@@ -277,6 +279,7 @@ def _multiplier_gate(c: Columns) -> Any:
     return c["p"] - _triple(c, "u0", "u1", "v0")
 
 
+@lru_cache(maxsize=16)
 def lookup_groups(grid: Grid) -> tuple[LookupGroup, ...]:
     out = []
     rows = grid.lstm_rows
@@ -320,11 +323,11 @@ class _LayerPoint:
 
     @classmethod
     def draw(cls, grid: Grid, draw: Draw) -> _LayerPoint:
-        steps = Vector.eq_table(draw(grid.step_bits))[: grid.steps]
-        unit_point = tuple(draw(grid.unit_bits))
+        steps = Vector.eq_table(squares(draw(), grid.step_bits))[: grid.steps]
+        unit_point = tuple(squares(draw(), grid.unit_bits))
         units = Vector.eq_table(unit_point)
         units.data[grid.shape.hidden :] = 0
-        return cls(steps, units, unit_point, powers(draw(1)[0], 4))
+        return cls(steps, units, unit_point, powers(draw(), 4))
 
     def next_steps(self, per_window: int) -> Vector:
         """Weight of step tau + 1 at step tau, zero where tau is the last of its window."""
@@ -337,7 +340,16 @@ class _LayerPoint:
 def products(grid: Grid, inputs: Inputs, head_blocks: Sequence[str], draw: Draw) -> list[Product]:
     """One product for each layer and one for the head, in public terms."""
     out = [_layer_product(grid, k, inputs, _LayerPoint.draw(grid, draw)) for k in range(grid.shape.layers)]
-    return [*out, _head_product(grid, inputs, head_blocks, draw(grid.windows), draw(5))]
+    return [*out, _head_product(grid, inputs, head_blocks, *_head_point(grid, draw))]
+
+
+def _head_point(grid: Grid, draw: Draw) -> tuple[list[int], list[int]]:
+    """Where the outputs are checked: weights of the windows, and a point for the hours.
+
+    No window has weight one: what a private head's padding makes of the product's random slots has that weight, and
+    must not pass for a part of an output.
+    """
+    return powers(draw(), grid.windows + 1)[1:], squares(draw(), HEAD_ROWS.bit_length() - 1)
 
 
 def _layer_product(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint) -> Product:
@@ -389,8 +401,8 @@ def _layer_inputs(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint, slots
     seen = Linear(
         (Term("kept", load, DenseForm(hours)), Term("seen", load * _WIDE_SCALE % MODULUS, DenseForm(hours)))
     )
-    public = combine_rows(at.steps, inputs.steps.reshape(grid.steps, -1))
-    return seen.plus(Linear((), public.inner(slots[1 : shape.features]))), shape.features
+    public = outer(at.steps, slots[1 : shape.features]).inner(Vector.from_array(inputs.steps))
+    return seen.plus(Linear((), public)), shape.features
 
 
 def _head_product(
@@ -414,8 +426,8 @@ def _head_product(
         first = shape.hidden
         load = _aux_weights(grid, windows, 0, slots[first : first + model.HISTORY])
         first += model.HISTORY
-        public = combine_rows(Vector.from_ints(windows), inputs.exogenous)
-        constant = public.inner(slots[first : first + shape.exogenous])
+        public = outer(Vector.from_ints(windows), slots[first : first + shape.exogenous])
+        constant = public.inner(Vector.from_array(inputs.exogenous))
         one = slots[shape.head_inputs - 1 : shape.head_inputs].total() * sum(windows)
         loads = Linear((Term("u0", 1, load), Term("whole", _WIDE_SCALE, load)), (constant + one) % MODULUS)
         return hidden.plus(loads)
@@ -466,7 +478,8 @@ def product_vectors(
         over_units = concatenate([at.units[: shape.hidden] * g for g in at.gates])
         out.append((combine_rows(at.steps, inputs), combine_rows(over_units, w.reshape(4 * shape.hidden, -1))))
         below = layer.hidden
-    windows, hours = draw(grid.windows), Vector.eq_table(draw(5))[: model.HOURS]
+    windows, hour_point = _head_point(grid, draw)
+    hours = Vector.eq_table(hour_point)[: model.HOURS]
     inputs = np.concatenate([below[:, -1], trace.load, trace.exogenous, ones[:, 0]], axis=1)
     out.append((combine_rows(Vector.from_ints(windows), inputs), combine_rows(hours, head)))
     return out
@@ -478,13 +491,19 @@ def product_vectors(
 def links(grid: Grid, days: Sequence[int], draw: Draw) -> list[Linear]:
     """Linear relations that must be zero: cell states handed on, readings and forecasts in their commitments."""
     out = [_cell_link(grid, k, draw) for k in range(grid.shape.layers)]
-    out.append(_aux_relations(tuple(days)).combine(draw(1)[0]))
+    out.append(_aux_relations(tuple(days)).combine(draw()))
+    point = tuple(squares(draw(), ROW_BITS))
+    whole, first = EqForm(point), DenseForm(_eq_start(point, model.HOURS))
     for b in range(grid.windows):
-        point = tuple(draw(ROW_BITS))
-        first = DenseForm(Vector.eq_table(point)[: model.HOURS])
         name = f"forecast {b}"
-        out.append(Linear((Term(name, 1, EqForm(point)), Term(name, MODULUS - 1, first))))  # nothing beyond 24 hours
+        out.append(Linear((Term(name, 1, whole), Term(name, MODULUS - 1, first))))  # nothing beyond 24 hours
     return out
+
+
+def _eq_start(point: Sequence[int], count: int) -> Vector:
+    """eq(i, point) for i below `count`."""
+    bits = _bits(count)
+    return Vector.eq_table(point[:bits], eq_index(0, point[bits:]))[:count]
 
 
 def _cell_link(grid: Grid, layer: int, draw: Draw) -> Linear:

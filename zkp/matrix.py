@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from zkp.field import MODULUS, eq, eq_index
+import numpy as np
+from numpy.typing import NDArray
+
+from zkp.field import MODULUS, eq, eq_index, eq_values
 from zkp.setup import ROW, ROW_BITS
 from zkp.vector import Vector, outer
 
@@ -75,16 +78,34 @@ class Layout:
 
 
 class PointTables:
-    """A point of the matrix, with the eq tables of its low coordinates made when first asked for."""
+    """A point of the matrix, with the eq tables of its coordinates made when first asked for."""
 
     def __init__(self, point: Sequence[int]) -> None:
         self.point = list(point)
-        self._tables: dict[int, Vector] = {}
+        self._tables: dict[tuple[int, int], Vector] = {}
 
-    def low(self, bits: int) -> Vector:
-        if bits not in self._tables:
-            self._tables[bits] = Vector.eq_table(self.point[:bits])
-        return self._tables[bits]
+    def table(self, first: int, stop: int) -> Vector:
+        """eq of the coordinates first .. stop - 1."""
+        if (first, stop) not in self._tables:
+            self._tables[first, stop] = Vector.eq_table(self.point[first:stop])
+        return self._tables[first, stop]
+
+    def start(self, bits: int, count: int) -> tuple[Vector, int]:
+        """eq of the first `count` cells of a block (possibly of more), and a factor that they lack."""
+        needed = min((count - 1).bit_length(), bits)
+        return self.table(0, needed), eq_index(0, self.point[needed:bits])
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """eq of each row's number."""
+        return eq_values(self.point[ROW_BITS:])
+
+    def block(self, block: Block) -> int:
+        """eq of the block's number among those of its size."""
+        if block.bits >= ROW_BITS:
+            return eq_index(block.offset >> block.bits, self.point[block.bits :])
+        within = eq_index((block.offset % ROW) >> block.bits, self.point[block.bits : ROW_BITS])
+        return within * self.rows[block.offset // ROW] % MODULUS
 
 
 class Form(Protocol):
@@ -129,7 +150,40 @@ class DenseForm:
         return out
 
     def at(self, tables: PointTables, bits: int) -> int:
-        return self.weights.inner(tables.low(bits)[self.start : self.start + len(self.weights)])
+        stop = self.start + len(self.weights)
+        table, factor = tables.start(bits, stop)
+        return self.weights.inner(table[self.start : stop]) * factor % MODULUS
+
+
+@dataclass(frozen=True)
+class SparseForm:
+    """weights[k] for the cell cells[k], which is below `stop`; a cell may appear more than once."""
+
+    cells: NDArray[np.int64]
+    weights: Vector
+    stop: int
+
+    def dense(self) -> Vector:
+        return self.weights.scattered(self.cells)
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        table, factor = tables.start(bits, self.stop)
+        return self.weights.inner(Vector(table.data[self.cells])) * factor % MODULUS
+
+
+@dataclass(frozen=True)
+class CellForm:
+    """One cell."""
+
+    cell: int
+
+    def dense(self) -> Vector:
+        out = Vector.zeros(self.cell + 1)
+        out[self.cell :] = Vector.from_ints([1])
+        return out
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        return eq_index(self.cell, tables.point[:bits])
 
 
 @dataclass(frozen=True)
@@ -144,8 +198,8 @@ class OuterForm:
 
     def at(self, tables: PointTables, bits: int) -> int:
         split = len(self.low).bit_length() - 1
-        upper = Vector.eq_table(tables.point[split:bits])[: len(self.high)]
-        return self.high.inner(upper) * self.low.inner(tables.low(split)) % MODULUS
+        upper = tables.table(split, bits)[: len(self.high)]
+        return self.high.inner(upper) * self.low.inner(tables.table(0, split)) % MODULUS
 
 
 @dataclass(frozen=True)
@@ -164,15 +218,22 @@ class Linear:
     terms: tuple[Term, ...]
     constant: int = 0
 
+    def times(self, scale: int) -> Linear:
+        scaled = tuple(Term(t.block, t.coefficient * scale % MODULUS, t.form) for t in self.terms)
+        return Linear(scaled, self.constant * scale % MODULUS)
+
     def plus(self, other: Linear, scale: int = 1) -> Linear:
-        scaled = tuple(Term(t.block, t.coefficient * scale % MODULUS, t.form) for t in other.terms)
-        return Linear(self.terms + scaled, (self.constant + scale * other.constant) % MODULUS)
+        scaled = other if scale == 1 else other.times(scale)
+        return Linear(self.terms + scaled.terms, (self.constant + scaled.constant) % MODULUS)
 
     def weights(self, layout: Layout) -> Vector:
         """The coefficient of every cell of the matrix."""
         out = Vector.zeros(layout.cells)
+        known: dict[int, Vector] = {}
         for term in self.terms:
-            dense = term.form.dense()
+            if id(term.form) not in known:
+                known[id(term.form)] = term.form.dense()
+            dense = known[id(term.form)]
             offset = layout.blocks[term.block].offset
             part = slice(offset, offset + len(dense))
             out[part] = out[part] + dense * term.coefficient
@@ -181,13 +242,15 @@ class Linear:
     def weights_at(self, layout: Layout, point: Sequence[int]) -> int:
         """The multilinear extension of `weights` at a point of the matrix."""
         tables = PointTables(point)
-        known: dict[tuple[int, int], int] = {}
+        forms: dict[tuple[int, int], int] = {}
+        places: dict[str, int] = {}
         total = 0
         for term in self.terms:
             block = layout.blocks[term.block]
+            if term.block not in places:
+                places[term.block] = tables.block(block)
             key = (id(term.form), block.bits)
-            if key not in known:
-                known[key] = term.form.at(tables, block.bits)
-            prefix = eq_index(block.offset >> block.bits, tables.point[block.bits :])
-            total += term.coefficient * known[key] * prefix
+            if key not in forms:
+                forms[key] = term.form.at(tables, block.bits)
+            total += term.coefficient * forms[key] % MODULUS * places[term.block]
         return total % MODULUS

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zkp.field import MODULUS
-from zkp.matrix import DenseForm, Linear, Term
+from zkp.matrix import Linear, SparseForm, Term
 from zkp.vector import Vector
 
 Cell = tuple[str, int, int]
 """(block, cell, coefficient); coefficients fit 63 bits."""
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """The entries of all relations, block after block, as arrays."""
+
+    blocks: dict[str, tuple[slice, int]]  # where its entries are, and where its cells end
+    cells: NDArray[np.int64]
+    relations: NDArray[np.int64]
+    coefficients: Vector
+    constants: Vector  # one for each relation
 
 
 @dataclass
@@ -24,23 +36,32 @@ class Relations:
     """sum of coefficient * block[cell], plus a constant, is zero: relation after relation."""
 
     _cells: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)  # cell, relation, coefficient
-    _constants: dict[int, int] = field(default_factory=dict)
-    _count: int = 0
+    _constants: list[int] = field(default_factory=list)
 
     def add(self, cells: Sequence[Cell], constant: int = 0) -> None:
+        """One relation more; not after the first `combine`."""
         for block, cell, coefficient in cells:
-            self._cells.setdefault(block, []).append((cell, self._count, coefficient))
-        if constant:
-            self._constants[self._count] = constant
-        self._count += 1
+            self._cells.setdefault(block, []).append((cell, len(self._constants), coefficient))
+        self._constants.append(constant)
+
+    @cached_property
+    def _gathered(self) -> _Gathered:
+        stops = np.cumsum([len(entries) for entries in self._cells.values()]).tolist()
+        blocks = {
+            name: (slice(stop - len(entries), stop), max(cell for cell, _, _ in entries) + 1)
+            for (name, entries), stop in zip(self._cells.items(), stops, strict=True)
+        }
+        entries = np.array([e for entries in self._cells.values() for e in entries], dtype=np.int64)
+        cell, relation, coefficient = (np.ascontiguousarray(column) for column in entries.T)
+        return _Gathered(blocks, cell, relation, Vector.from_array(coefficient), Vector.from_ints(self._constants))
 
     def combine(self, base: int) -> Linear:
         """The relations' sum, weighted by 1, base, base^2, ..."""
-        scales = Vector.powers(base, self._count)
-        terms = []
-        for block, entries in self._cells.items():
-            cell, relation, coefficient = np.array(entries, dtype=np.int64).T
-            weights = Vector(scales.data[relation]) * Vector.from_array(coefficient)
-            terms.append(Term(block, 1, DenseForm(weights.scattered(cell))))
-        listed = [(scales[k : k + 1].to_ints()[0], c) for k, c in self._constants.items()]
-        return Linear(tuple(terms), sum(s * c for s, c in listed) % MODULUS)
+        known = self._gathered
+        scales = Vector.powers(base, len(self._constants))
+        weights = Vector(scales.data[known.relations]) * known.coefficients
+        terms = (
+            Term(block, 1, SparseForm(known.cells[part], weights[part], stop))
+            for block, (part, stop) in known.blocks.items()
+        )
+        return Linear(tuple(terms), scales.inner(known.constants))

@@ -16,7 +16,7 @@ from eth_hash.auto import keccak
 
 from zkp.curve import G1_BYTES, Curve, Point, canonical_scalars
 from zkp.errors import MalformedProof
-from zkp.field import MODULUS, SCALAR_BYTES
+from zkp.field import MODULUS, SCALAR_BYTES, squares
 
 PROTOCOL = b"wattproof/1"
 _LABEL_BYTES = 32
@@ -48,6 +48,10 @@ class Transcript:
 
     def challenges(self, label: str, count: int) -> list[int]:
         return [self.challenge(label) for _ in range(count)]
+
+    def point(self, label: str, count: int) -> list[int]:
+        """A point for multilinear polynomials, from one challenge."""
+        return squares(self.challenge(label), count)
 
 
 def encode_scalars(values: Sequence[int]) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkp import kernels
-from zkp.field import MODULUS, SCALAR_BYTES
+from zkp.field import MODULUS, SCALAR_BYTES, inverse
 
 RandomScalars = Callable[[int], list[int]]
 """Source of randomness: count -> that many uniform scalars."""
@@ -153,6 +153,24 @@ class Vector:
             raise ZeroDivisionError("a vector with a zero has no inverses")
         out = np.empty_like(self.data)
         kernels.unwind_inverses(self.data, prefix, _montgomery(pow(last, -1, MODULUS)), out)
+        return Vector(out)
+
+    def fraction_sum(self, point: Sequence[int]) -> int:
+        """sum_i eq(i, point) / self[i]; raises ZeroDivisionError if one of them is zero."""
+        numerator, denominator = kernels.sum_fractions(self.data.copy(), Vector.from_ints(point).data)
+        return _integer(numerator) * inverse(_integer(denominator)) % MODULUS
+
+    @classmethod
+    def multiples(cls, base: int, count: int) -> Vector:
+        """[0, base, 2 base, ...], count elements."""
+        out = np.empty((count, 4), dtype=np.uint64)
+        kernels.multiples(_montgomery(base), out)
+        return cls(out)
+
+    def sums_from(self, start: int, places: NDArray[np.int64]) -> Vector:
+        """start - sum_f self[places[f, i]] for every i; places is [F, n]."""
+        out = np.empty((places.shape[1], 4), dtype=np.uint64)
+        kernels.subtract_gathered(_montgomery(start), self.data, places, out)
         return Vector(out)
 
     def evaluate(self, at: int) -> int:

@@ -28,8 +28,8 @@ from eth_hash.auto import keccak
 from zkp import argument, opening
 from zkp.argument import HELPERS, MULTIPLICITIES, TRACE, Relation
 from zkp.curve import Point
-from zkp.field import MODULUS, eq_index, interpolate, inverse, powers
-from zkp.matrix import EqForm, Linear, Term
+from zkp.field import MODULUS, eq_index, interpolate, inverse, powers, squares
+from zkp.matrix import Linear
 from zkp.setup import ROW, ROW_BITS, Setup
 from zkp.sumcheck import MaskShape
 from zkp.transcript import ProverChannel, VerifierChannel, encode_scalars
@@ -126,11 +126,11 @@ class _Simulator(_Asking):
         """Points and mask values of all of them."""
         relation, random = self.relation, self.random
         seeds = tuple(self.challenges("lookups", 2)) if relation.table else ()
-        claims: Claims = [(argument._table_claim(relation, self.layout, *seeds), 0)] if seeds else []
+        claims: Claims = [(argument._table_claim(relation, *seeds), 0)] if seeds else []
         done = [self._gates(claims, seeds)]
         if relation.products_count:
             done.append(self._products(claims))
-        claims += [(link, 0) for link in relation.links(lambda n: self.challenges("links", n))]
+        claims += [(link, 0) for link in relation.links(lambda: self.challenge("links"))]
         linear, value = argument._batch(claims, self.challenge("matrix/theta"))
         (self.at_point,) = random(1)
         self.send_scalars("matrix/value", [self.at_point])
@@ -159,9 +159,9 @@ class _Simulator(_Asking):
 
     def _gates(self, claims: Claims, seeds: tuple[int, ...]) -> tuple[list[int], int]:
         relation = self.relation
-        rho = self.challenges("gates/rho", relation.grid_bits)
+        rho = squares(self.challenge("gates/rho"), relation.grid_bits)
         chi = self.challenge("gates/chi")
-        names = relation.gate_columns
+        names = [c.name for c in relation.gate_columns]
         values = self._drawn("gates/values", len(names))
 
         def value_at(point: list[int]) -> int:
@@ -171,8 +171,7 @@ class _Simulator(_Asking):
             return total
 
         point, mask_value = self._sumcheck("gates", self.shapes[0], 0, value_at)
-        form = EqForm(tuple(point))
-        claims += [(Linear((Term(n, 1, form),)), v) for n, v in zip(names, values, strict=True)]
+        claims += argument._column_claims(relation, point, values)
         return point, mask_value
 
     def _products(self, claims: Claims) -> tuple[list[int], int]:

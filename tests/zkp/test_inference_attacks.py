@@ -13,7 +13,7 @@ from zkp import argument, integer_model, lstm, sumcheck
 from zkp.argument import PADS
 from zkp.commitment import commit_point
 from zkp.errors import InvalidProof, MalformedProof, WitnessError
-from zkp.field import inverse
+from zkp.field import inverse, squares
 from zkp.integer_model import Ints, Shape, Trace, Weights, round_shift
 from zkp.lstm import FORECAST_ROW, MULTIPLIER_ROW, OUTPUT_ROW, SCALE_ROW, Grid
 from zkp.masks import CommittedMasks
@@ -302,16 +302,16 @@ def test_padding_of_a_personal_head_cannot_shift_the_forecast(build: Any, restat
         return out
 
     def padded_products(grid: Grid, trace: Trace, model: Weights, head: Ints, draw: Any) -> Any:
-        drawn: list[list[int]] = []
+        drawn: list[int] = []
 
-        def recorded(count: int) -> list[int]:
-            drawn.append(draw(count))
+        def recorded() -> int:
+            drawn.append(draw())
             return drawn[-1]
 
         *layers, (left, right) = products(grid, trace, model, head, recorded)
         longer = Vector.zeros(size)
         longer[: len(right)] = right
-        longer[size - 2 :][:1] = Vector.from_ints([Vector.eq_table(drawn[-1])[:24].total()])
+        longer[size - 2 :][:1] = Vector.from_ints([Vector.eq_table(squares(drawn[-1], 5))[:24].total()])
         return [*layers, (left, longer)]
 
     def chosen_slot(self: Any) -> None:

@@ -107,7 +107,7 @@ def _relation(statement: Statement, setup: Setup) -> Relation:
         products=lambda draw: [],
         products_count=0,
         product_bits=0,
-        links=lambda draw: [_links(statement, draw(1)[0])],
+        links=lambda draw: [_links(statement, draw())],
     )
 
 

@@ -156,7 +156,7 @@ class Vector:
         return Vector(out)
 
     def fraction_sum(self, point: Sequence[int]) -> int:
-        """sum_i eq(i, point) / self[i]; raises ZeroDivisionError if one of them is zero."""
+        """sum_i eq(i, point) / self[i], in one coordinate or more; raises ZeroDivisionError for a zero."""
         numerator, denominator = kernels.sum_fractions(self.data.copy(), Vector.from_ints(point).data)
         return _integer(numerator) * inverse(_integer(denominator)) % MODULUS
 

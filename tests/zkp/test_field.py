@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkp.field import MODULUS, eq, eq_index, interpolate, inverse, powers, signed
+from zkp.field import MODULUS, eq, eq_index, eq_values, interpolate, inverse, powers, prefix_sum, signed, squares
 
 scalars = st.integers(0, MODULUS - 1)
 points = st.lists(scalars, min_size=1, max_size=5)
@@ -64,3 +64,28 @@ def test_interpolation_recovers_the_polynomial(coefficients: list[int], at: int)
         return sum(c * pow(x, k, MODULUS) for k, c in enumerate(coefficients)) % MODULUS
 
     assert interpolate([value(x) for x in range(len(coefficients))], at) == value(at)
+
+
+@given(scalars, st.integers(0, 9))
+def test_squares_are_powers_whose_products_are_all_powers(base: int, count: int) -> None:
+    """What Kronecker's substitution needs: every product of coordinates is a power of its own."""
+    point = squares(base, count)
+    assert point == [pow(base, 1 << k, MODULUS) for k in range(count)]
+
+
+@given(points)
+def test_eq_values_are_those_of_all_indices(point: list[int]) -> None:
+    assert [v % MODULUS for v in eq_values(point)] == [eq_index(k, point) for k in range(1 << len(point))]
+
+
+@given(st.lists(st.tuples(scalars, scalars), max_size=5), st.data())
+def test_a_prefix_sum_adds_the_products_of_the_bits(weights: list[tuple[int, int]], data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, 1 << len(weights)))
+    expected = 0
+    for index in range(count):
+        product = 1
+        for k, pair in enumerate(weights):
+            product *= pair[index >> k & 1]
+        expected += product
+    zeros, ones = [z for z, _ in weights], [o for _, o in weights]
+    assert prefix_sum(count, zeros, ones) == expected % MODULUS

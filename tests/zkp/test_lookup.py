@@ -1,5 +1,6 @@
 """logUp: the helper's gate and the table's sum hold for values of the table, and only for them."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from zkp.errors import WitnessError
 from zkp.field import MODULUS
-from zkp.lookup import Lookup, LookupGroup, Selector, SubTable, Table, multiplicities
+from zkp.lookup import FractionForm, Lookup, LookupGroup, Selector, SelectorForm, SubTable, Table, multiplicities
+from zkp.matrix import PointTables
 from zkp.vector import Vector
 
 SQUARES = Table((SubTable(4), SubTable(8, (np.arange(8) ** 2, np.arange(8) % 2))))
@@ -49,6 +51,18 @@ def test_a_selector_takes_the_rows_it_says(start: int, length: int, width: int, 
     assert rows == [i for i in range(start, stop) if (i - start) % width < keep]
 
 
+@given(st.sampled_from([(0, 32, 8, 5), (8, 24, 4, 4), (3, 29, 1, 1), (2, 31, 7, 3), (0, 13, 8, 2)]), st.data())
+def test_rows_weighed_by_their_bits_are_never_listed(size: tuple[int, int, int, int], data: st.DataObject) -> None:
+    """The same as the sum row by row, and as a linear form the sum of the rows' cells."""
+    selector = Selector(*size)
+    zeros, ones = (data.draw(st.lists(ints, min_size=5, max_size=5)) for _ in range(2))
+    rows = selector.rows().tolist()
+    expected = sum(math.prod((ones if r >> k & 1 else zeros)[k] for k in range(5)) for r in rows)
+    assert (selector.weigh(zeros, ones) - expected) % MODULUS == 0
+    form, point = SelectorForm(selector), PointTables(ones)
+    assert (form.at(point, 5) - form.dense().inner(Vector.eq_table(ones)[: selector.stop])) % MODULUS == 0
+
+
 @given(st.lists(ints, min_size=12, max_size=12))
 def test_what_is_picked_and_spread_again_is_the_column_with_zeros_elsewhere(values: list[int]) -> None:
     selector = Selector(1, 11, 5, 2)
@@ -69,9 +83,19 @@ def test_entries_are_compressed_as_tag_key_and_outputs() -> None:
     assert (SQUARES.size, SQUARES.offset(1), SQUARES.offset(2)) == (12, 0, 4)
 
 
+@given(st.lists(st.integers(1, MODULUS - 1), min_size=1, max_size=16), st.data())
+def test_a_sum_of_fractions_takes_one_inverse(values: list[int], data: st.DataObject) -> None:
+    bits = data.draw(st.integers(max(1, (len(values) - 1).bit_length()), 5))
+    point = data.draw(st.lists(st.integers(0, MODULUS - 1), min_size=bits, max_size=bits))
+    form = FractionForm(Vector.from_ints(values))
+    assert form.at(PointTables(point), bits) == form.dense().inner(Vector.eq_table(point)[: len(values)])
+
+
 def test_a_challenge_on_an_entry_is_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         SQUARES.inverses((1 + 2 * BETA) % MODULUS, BETA)
+    with pytest.raises(ZeroDivisionError):
+        FractionForm(SQUARES.denominators((1 + 2 * BETA) % MODULUS, BETA)).at(PointTables([3] * 4), 4)
 
 
 # -- the argument ----------------------------------------------------------------------------------------------------

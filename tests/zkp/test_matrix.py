@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkp.field import MODULUS, eq_index
-from zkp.matrix import DenseForm, EqForm, Form, Layout, Linear, OuterForm, PointTables, Term
+from zkp.matrix import CellForm, DenseForm, EqForm, Form, Layout, Linear, OuterForm, PointTables, SparseForm, Term
 from zkp.setup import ROW
 from zkp.vector import RandomScalars, Vector
 
@@ -63,12 +64,17 @@ def forms(draw: st.DrawFn) -> Form:
     def vector(count: int) -> Vector:
         return Vector.from_ints(draw(st.lists(scalars, min_size=count, max_size=count)))
 
-    kind = draw(st.sampled_from(["eq", "dense", "outer"]))
+    kind = draw(st.sampled_from(["eq", "dense", "outer", "sparse", "cell"]))
     if kind == "eq":
         return EqForm(tuple(draw(st.lists(scalars, min_size=BITS, max_size=BITS))))
     if kind == "dense":
         start = draw(st.integers(0, 15))
         return DenseForm(vector(draw(st.integers(1, 16 - start))), start)
+    if kind == "sparse":
+        cells = draw(st.lists(st.integers(0, 15), min_size=1, max_size=20))
+        return SparseForm(np.array(cells), vector(len(cells)), draw(st.integers(max(cells) + 1, 16)))
+    if kind == "cell":
+        return CellForm(draw(st.integers(0, 15)))
     low = 1 << draw(st.integers(0, BITS))
     return OuterForm(vector(draw(st.integers(1, (1 << BITS) // low))), vector(low))
 

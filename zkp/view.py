@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from zkp import soundness
 from zkp.argument import HELPERS, MULTIPLICITIES, TRACE, Relation
 from zkp.curve import G1_BYTES
 from zkp.errors import MalformedProof
@@ -113,11 +114,12 @@ def messages(statement: Statement, proof: bytes, *, backend: str = "") -> list[M
 
 def view(statement: Statement, proof: bytes) -> dict[str, Any]:
     """The proof for people, ready for JSON; its header and its messages in a row are the proof again."""
-    name, header, _ = _KINDS[type(statement)]
+    name, header, relation = _KINDS[type(statement)]
     return {
         "kind": name,
         "version": header[-1],
         "bytes": len(proof),
+        "soundness_bits": round(soundness.bits(relation(statement, load_setup())), 1),
         "header": _hex(header),
         "messages": [_described(m) for m in messages(statement, proof)],
     }

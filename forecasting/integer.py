@@ -197,7 +197,8 @@ def quantise_features(values: ArrayLike, shape: tuple[int, ...]) -> Ints:
         fixed = _fixed(raw.astype(np.float64), arithmetic.ACTIVATION_BITS)
     if fixed.shape != shape:
         raise ValueError(f"public features have shape {fixed.shape}, the model wants {shape}")
-    if np.abs(fixed).max(initial=0) > arithmetic.FEATURE_LIMIT * arithmetic.ONE:
+    limit = arithmetic.FEATURE_LIMIT * arithmetic.ONE
+    if fixed.max(initial=0) > limit or fixed.min(initial=0) < -limit:  # abs of the smallest int64 is negative
         raise ValueError(f"a public feature lies outside [-{arithmetic.FEATURE_LIMIT}, {arithmetic.FEATURE_LIMIT}]")
     return fixed
 

@@ -59,7 +59,10 @@ class Statement:
             values = getattr(self, name)
             if values.shape != size or values.dtype != np.int64:
                 raise InvalidStatement(f"{name} must be int64 {size}, not {values.dtype} {values.shape}")
-            if np.abs(values).max(initial=0) > FEATURE_LIMIT * ONE:
+            limit = FEATURE_LIMIT * ONE
+            if (
+                values.max(initial=0) > limit or values.min(initial=0) < -limit
+            ):  # abs of the smallest int64 is negative
                 raise InvalidStatement(f"{name} holds a public feature outside [-{FEATURE_LIMIT}, {FEATURE_LIMIT}]")
 
     @property

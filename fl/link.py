@@ -20,7 +20,7 @@ from flwr.app.message import remove_content_from_message
 from flwr.app.user_config import UserConfig
 from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, SubStatus
 from flwr.proto.node_pb2 import NodeInfo
-from flwr.server.superlink.linkstate import LinkState, LinkStateFactory
+from flwr.server.superlink.linkstate import LinkState
 from flwr.serverapp import Grid
 from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID, TaskType
 from flwr.supercore.error import http_error_translator
@@ -44,6 +44,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.errors import FederationError
+from fl.link_state import WaitingLinkStateFactory
 
 _POLL_S = 0.1
 
@@ -57,7 +58,7 @@ class Link:
 
     def __init__(self, agents: dict[str, bytes] | None) -> None:
         """`agents`: home -> public key (PEM) of those that may join; None lets any node register itself."""
-        self._factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
+        self._factory = WaitingLinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
         self.state: LinkState = self._factory.state()
         self.authenticates = agents is not None
         for home, public in (agents or {}).items():

@@ -39,7 +39,7 @@ class StrategySettings(_Part):
         default="examples", description="a home counts by its days of data, or every home the same"
     )
     proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: weight of the distance to the global model")
-    server_learning_rate: float = Field(default=0.02, gt=0, description="fedadam: step of the coordinator")
+    server_learning_rate: float = Field(default=0.002, gt=0, description="fedadam: step of the coordinator")
     beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: memory of the mean step")
     beta_2: float = Field(default=0.99, ge=0, lt=1, description="fedadam: memory of its square")
     tau: float = Field(default=1e-3, gt=0, description="fedadam: how far it adapts; larger is nearer to plain SGD")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from data.windows import Windows
 from fl.client_app import Learner, make_client_app
 from fl.errors import FederationError
 from fl.home_mods import home_mods
+from fl.link_state import WaitingLinkStateFactory
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
@@ -106,6 +108,8 @@ def _simulate(
 ) -> None:
     from flwr.simulation import run_simulation as flower_simulation
 
+    # Flower's simulation takes no state from its caller.
+    sys.modules[flower_simulation.__module__].LinkStateFactory = WaitingLinkStateFactory  # type: ignore[attr-defined]
     logging.getLogger("flwr").setLevel(logging.ERROR)  # it reports each round on the console; so do we
     flower_simulation(
         server_app=make_server_app(rounds, initial),

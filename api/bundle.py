@@ -8,7 +8,7 @@ bytes that `encode` writes, so a bundle cannot be altered, not even in its space
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -117,7 +117,7 @@ class WeightsPart(_Part):
     def of(cls, weights: WeightsCommitment) -> WeightsPart:
         s = weights.shape
         return cls(
-            shape=[s.steps, s.features, s.hidden, s.layers, s.exogenous],
+            shape=list(astuple(s)),
             layers=[[to_hex(r) for r in rows] for rows in weights.layers],
             head=[to_hex(r) for r in weights.head],
         )
@@ -321,7 +321,8 @@ def explain(bundle: Bundle) -> list[str]:
         f"Household {bundle.household} ran the community's model of round {context.round} "
         f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}.",
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
-        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours.",
+        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} loads "
+        "of the week and {shape.public} public features.",
         f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
         f"is in the commitment {bundle.forecast[:18]}...",
         "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and commitment "

@@ -17,8 +17,7 @@ from data.errors import TableError
 
 FloatArray = NDArray[np.float32]
 
-STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead",
-                 "sun ahead", "warming")  # fmt: skip
+STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead", "sun ahead")
 DAY_FEATURES = 24 + 7 + 2
 """Of a forecast day: 24 predicted temperatures, the weekday one-hot, sine and cosine of the season."""
 
@@ -30,7 +29,7 @@ _THURSDAY = 3  # weekday of 1970-01-01
 
 @dataclass(frozen=True)
 class PublicFeatures:
-    """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 7], `ahead` [n] temperature."""
+    """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 6], `ahead` [n] temperature."""
 
     first_hour: int
     steps: FloatArray
@@ -38,7 +37,7 @@ class PublicFeatures:
     clock: DayClock
 
     def window(self, day: int, steps: int) -> tuple[FloatArray, FloatArray]:
-        """Step features [steps, 7] of the hours before the origin of `day`, and day features [33].
+        """Step features [steps, 6] of the hours before the origin of `day`, and day features [33].
 
         Raises TableError when the weather table does not reach that far.
         """
@@ -64,7 +63,7 @@ def public_features(weather: pd.DataFrame, clock: DayClock) -> PublicFeatures:
     now = _scaled_temperature(weather["temperature"])
     ahead = _scaled_temperature(weather["temperature_24h"])
     sun = np.clip(weather["direct_solar_24h"].to_numpy(dtype=np.float64) / _SUN_SPAN, 0, 2)
-    columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun, np.clip(ahead - now, -2, 2)]
+    columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun]
     return PublicFeatures(
         int(hours[0]), np.stack(columns, axis=1).astype(np.float32), ahead.astype(np.float32), clock
     )

@@ -40,6 +40,10 @@ class ShapeLike(Protocol):
     def layers(self) -> int: ...
     @property
     def exogenous(self) -> int: ...
+    @property
+    def lags(self) -> int: ...
+    @property
+    def recent(self) -> int: ...
 
 
 def _array(value: Any) -> NDArray[np.float64]:
@@ -61,7 +65,7 @@ def _quantise_layer(state: Mapping[str, Any], layer: int, shape: Shape) -> Ints:
         raise QuantisationError(f"LSTM layer {layer} has a weight that is not a finite number")
     bits = np.full(flat.shape[1], _LSTM_BITS - arithmetic.ACTIVATION_BITS)
     if layer == 0:
-        bits[0] = _LSTM_BITS - arithmetic.LOAD_BITS
+        bits[: shape.loads] = _LSTM_BITS - arithmetic.LOAD_BITS
     bits[-1] = _LSTM_BITS
     scaled = (flat * np.exp2(bits)).reshape(4, shape.hidden, -1)
     scaled[2] *= 2  # the candidate: tanh(z) = 2 sigmoid(2z) - 1
@@ -85,8 +89,8 @@ def _check_gates(weights: Weights) -> None:
     for layer, gates in enumerate(weights.layers):
         bound = np.full(gates.shape[2], one)
         if layer == 0:
-            bound[1 : weights.shape.features] = arithmetic.FEATURE_LIMIT * one
-            bound[0] = arithmetic.LOAD_LIMIT << arithmetic.LOAD_BITS
+            bound[: weights.shape.features] = arithmetic.FEATURE_LIMIT * one
+            bound[: weights.shape.loads] = arithmetic.LOAD_LIMIT << arithmetic.LOAD_BITS
         bound[-1] = 1
         worst = np.abs(gates) @ bound + (1 << (arithmetic.WIDE_BITS - 1))
         if worst.max() >= _GATE_LIMIT:
@@ -133,7 +137,7 @@ class IntegerModel:
     def run(self, history: ArrayLike, steps: ArrayLike, exogenous: ArrayLike) -> Trace:
         """Forecast B days.
 
-        history int [B, 168] Wh, oldest first; steps [B, T, F - 1] and exogenous [B, E] are public features, floats in
+        history int [B, 168] Wh, oldest first; steps [B, T, public] and exogenous [B, E] are public features, floats in
         [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 24] Wh.
         Raises ValueError for a reading or a feature out of range.
         """
@@ -143,20 +147,21 @@ class IntegerModel:
         if readings.min(initial=0) < 0 or readings.max(initial=0) > arithmetic.MAX_READING_WH:
             raise ValueError(f"a reading is not between 0 and {arithmetic.MAX_READING_WH} Wh")
         batch = len(readings)
-        features = quantise_features(steps, (batch, self.shape.steps, self.shape.features - 1))
+        features = quantise_features(steps, (batch, self.shape.steps, self.shape.public))
         exo = quantise_features(exogenous, (batch, self.shape.exogenous))
         scale = arithmetic.SCALE_FLOOR_WH + readings.sum(axis=1)
         multiplier = (1 << arithmetic.MULTIPLIER_BITS) // scale
         load, load_remainder = round_shift(readings * multiplier[:, None], arithmetic.SCALE_SHIFT)
-        seen = arithmetic.clipped_load(load[:, arithmetic.HISTORY - self.shape.steps :])
-        inputs = np.concatenate([seen[:, :, None], features], axis=2)
+        inputs = np.concatenate([arithmetic.step_loads(load, self.shape), features], axis=2)
         layers = []
         for gates in self.weights.layers:
             layers.append(_run_layer(gates, inputs))
             inputs = layers[-1].hidden
         ones = np.ones((batch, 1), dtype=np.int64)
         head = self.weights.head if self.personal_head is None else self.weights.head + self.personal_head
-        summed = np.concatenate([inputs[:, -1], load, exo, ones], axis=1) @ head.T
+        own, shared = np.split(head, [self.shape.hidden], axis=1)
+        read = inputs[:, [self.shape.hour_step(k) for k in range(arithmetic.HOURS)]]  # [B, 24, H]
+        summed = np.concatenate([load, exo, ones], axis=1) @ shared.T + (read * own).sum(axis=2)
         output, output_remainder = round_shift(summed, arithmetic.WIDE_BITS)
         forecast, forecast_remainder = round_shift(output * scale[:, None], arithmetic.SCALE_SHIFT)
         return Trace(
@@ -235,7 +240,9 @@ def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, 
     `personal` holds the additive head's "weight" [24, head inputs] and "bias" [24].
     Raises QuantisationError where a value could leave its range, naming where and what to do.
     """
-    size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous)
+    size = Shape(
+        shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent
+    )
     layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
     head = _quantise_head(state["head.weight"], state["head.bias"], size)
     own = None if personal is None else _quantise_head(personal["weight"], personal["bias"], size)

@@ -1,9 +1,13 @@
-"""The float forecaster: an LSTM over the last hours beside a linear path from the week's lags, 24 hours ahead.
+"""The float forecaster: an LSTM that goes along the hours ahead, beside a linear path from the week's lags.
 
 Loads are relative to the home's own scale, taken from its own window, so that one model serves every home:
 
-    S = 2048 + sum(history) Wh,  x = history * 128 / S,  out = head([LSTM(min(x, 8), features), x, exogenous]),
-    y = out * S / 128 Wh.
+    S = 2048 + sum(history) Wh,  x = history * 128 / S,
+    out[k] = head[k] . [LSTM state at hour k, x, exogenous],  y = out * S / 128 Wh.
+
+A step of the LSTM belongs to an hour of the day. It sees min(x, 8) at that hour on each of the last seven days, the
+last three hours before the origin, and the public features of the hour to be forecast. With more than 24 steps it has
+gone through the days before in the same way.
 
 The head starts as the mean of the last seven days, so that training learns what is left. `project` keeps the weights
 inside the L1 bounds under which the integer model (`forecasting.integer`) cannot leave its ranges.
@@ -25,26 +29,54 @@ SCALE_FLOOR_WH = 2048.0
 SCALE_UNIT = 128.0
 LOAD_LIMIT = 8.0
 FEATURE_LIMIT = 2.0
+LAGS, RECENT = 7, 3
+_FORGET_BIAS = 3.0
 _GATE_BOUND, _CANDIDATE_BOUND = 15.8, 7.9  # a little under 16 and 8, for the rounding of the weights
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Sizes: LSTM steps, features of a step (the load first), hidden units, layers, public values of the day."""
+    """Sizes: LSTM steps, features of a step, hidden units, layers, public values of the day; how many of the step's
+    features are loads of its hour (`lags`) and of the last hours (`recent`), the public ones after them."""
 
     steps: int
     features: int
     hidden: int
     layers: int
     exogenous: int
+    lags: int = LAGS
+    recent: int = RECENT
 
     @classmethod
     def of(cls, settings: ModelSettings) -> ModelShape:
-        return cls(settings.steps, 1 + len(STEP_FEATURES), settings.hidden, settings.layers, DAY_FEATURES)
+        features = LAGS + RECENT + len(STEP_FEATURES)
+        return cls(settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES)
 
     @property
     def head_inputs(self) -> int:
         return self.hidden + HISTORY + self.exogenous
+
+
+def remember_at_first(lstm: nn.LSTM, layer: int, hidden: int) -> None:
+    """Set the forget gates' biases from 0.9 to 3, unit by unit, so that memories of different lengths start out open
+    (Jozefowicz, Zaremba and Sutskever, ICML 2015: with a bias of zero an LSTM forgets within a few hours)."""
+    gate = slice(hidden, 2 * hidden)
+    lstm.get_parameter(f"bias_ih_l{layer}")[gate] = _FORGET_BIAS * torch.linspace(0.3, 1, hidden)
+    lstm.get_parameter(f"bias_hh_l{layer}")[gate] = 0
+
+
+def mean_of_days(shape: ModelShape) -> Tensor:
+    """The linear path [24, 168 + E] that forecasts each hour as its mean over the last seven days."""
+    out = torch.zeros(HOURS, HISTORY + shape.exogenous)
+    for hour in range(HOURS):
+        out[hour, hour:HISTORY:HOURS] = HOURS / HISTORY
+    return out
+
+
+def apply_head(weight: Tensor, bias: Tensor, hidden: Tensor, shared: Tensor) -> Tensor:
+    """Outputs [B, 24] of a head: weight [24, H + 168 + E], bias [24], inputs as `LoadForecaster.inputs` gives them."""
+    own = (hidden * weight[:, : hidden.shape[2]]).sum(dim=2)
+    return own + shared @ weight[:, hidden.shape[2] :].T + bias
 
 
 class LoadForecaster(nn.Module):
@@ -58,26 +90,35 @@ class LoadForecaster(nn.Module):
             self.lstm = nn.LSTM(shape.features, shape.hidden, shape.layers, batch_first=True)
             self.head = nn.Linear(shape.head_inputs, HOURS)
         with torch.no_grad():
-            self.head.weight.mul_(0.1)
-            self.head.weight[:, shape.hidden :] = 0
+            for layer in range(shape.layers):
+                remember_at_first(self.lstm, layer, shape.hidden)
+            self.head.weight[:, : shape.hidden] = 3 * self.head.weight[:1, : shape.hidden]  # every hour the same
+            self.head.weight[:, shape.hidden :] = mean_of_days(shape)
             self.head.bias.zero_()
-            for hour in range(HOURS):
-                self.head.weight[hour, shape.hidden + hour : shape.hidden + HISTORY : HOURS] = 1 / 7
         self.project()
 
-    def inputs(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor]:
-        """Head inputs [B, H + 168 + E] and scale [B, 1] Wh of history [B, 168] Wh and public features."""
+    def inputs(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Hidden states [B, 24, H] that the hours read, what they share [B, 168 + E], and the scale [B, 1] Wh, of
+        history [B, 168] Wh and public features."""
         scale = SCALE_FLOOR_WH + history.sum(dim=1, keepdim=True)
         load = history * (SCALE_UNIT / scale)
-        seen = load[:, HISTORY - self.shape.steps :].clamp(max=LOAD_LIMIT)
-        hidden, _ = self.lstm(torch.cat([seen[:, :, None], steps], dim=2))
-        return torch.cat([hidden[:, -1], load, exogenous], dim=1), scale
+        hidden, _ = self.lstm(torch.cat([self._step_loads(load.clamp(max=LOAD_LIMIT)), steps], dim=2))
+        return hidden[:, self.shape.steps - HOURS :], torch.cat([load, exogenous], dim=1), scale
+
+    def _step_loads(self, load: Tensor) -> Tensor:
+        """[B, T, lags + recent], as `zkp.integer_model.step_loads`."""
+        steps, recent = self.shape.steps, self.shape.recent
+        past = HOURS * (self.shape.lags - 1)
+        padded = nn.functional.pad(load, (max(0, steps + past - HISTORY), 0))  # zeros before the window
+        end = padded.shape[1]
+        lags = [padded[:, end - steps - HOURS * k : end - HOURS * k] for k in range(self.shape.lags)]
+        last = [load[:, HISTORY - 1 - k, None].expand(-1, steps) for k in range(recent)]
+        return torch.stack([*lags, *last], dim=2)
 
     def forward(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> Tensor:
         """Forecast [B, 24] relative to the scale: multiply by S / 128 for Wh."""
-        inputs, _ = self.inputs(history, steps, exogenous)
-        out: Tensor = self.head(inputs)
-        return out
+        hidden, shared, _ = self.inputs(history, steps, exogenous)
+        return apply_head(self.head.weight, self.head.bias, hidden, shared)
 
     @torch.no_grad()
     def project(self) -> None:
@@ -89,7 +130,8 @@ class LoadForecaster(nn.Module):
             biases = [self.lstm.get_parameter(f"bias_{kind}_l{layer}") for kind in ("ih", "hh")]
             reach = torch.ones(inputs.shape[1])
             if layer == 0:
-                reach[0], reach[1:] = LOAD_LIMIT, FEATURE_LIMIT
+                loads = self.shape.lags + self.shape.recent
+                reach[:loads], reach[loads:] = LOAD_LIMIT, FEATURE_LIMIT
             worst = (inputs.abs() * reach).sum(1) + parts[1].abs().sum(1) + (biases[0] + biases[1]).abs()
             bound = torch.full_like(worst, _GATE_BOUND)
             bound[2 * hidden : 3 * hidden] = _CANDIDATE_BOUND

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from data.windows import Windows
-from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster
+from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster, apply_head
 from forecasting.training import relative_loss, tensors
 
 
@@ -45,15 +45,15 @@ def fit_personal_head(
         raise ValueError("there is no complete window to personalise on")
     history, steps, exogenous, target = tensors(windows)
     with torch.no_grad():
-        inputs, scale = model.inputs(history, steps, exogenous)
-        base = model.head(inputs)
-    weight = torch.zeros(HOURS, inputs.shape[1], requires_grad=True)
+        hidden, shared, scale = model.inputs(history, steps, exogenous)
+        base = apply_head(model.head.weight, model.head.bias, hidden, shared)
+    weight = torch.zeros_like(model.head.weight, requires_grad=True)
     bias = torch.zeros(HOURS, requires_grad=True)
     optimiser = torch.optim.Adam([weight, bias], lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
-            out = base[chosen] + inputs[chosen] @ weight.T + bias
+            out = base[chosen] + apply_head(weight, bias, hidden[chosen], shared[chosen])
             loss = relative_loss(out, target[chosen], scale[chosen], huber)
             loss = loss + decay * ((weight**2).sum() + (bias**2).sum()) / HOURS
             optimiser.zero_grad()
@@ -66,6 +66,7 @@ def fit_personal_head(
 def forecast_personal(model: LoadForecaster, head: PersonalHead, windows: Windows) -> NDArray[np.float64]:
     """Forecasts in Wh with the personal head, float64 [n, 24], never below zero."""
     history, steps, exogenous, _ = tensors(windows)
-    inputs, scale = model.inputs(history, steps, exogenous)
-    out = model.head(inputs) + inputs @ torch.from_numpy(head.weight).float().T + torch.from_numpy(head.bias).float()
+    hidden, shared, scale = model.inputs(history, steps, exogenous)
+    weight, bias = torch.from_numpy(head.weight).float(), torch.from_numpy(head.bias).float()
+    out = apply_head(model.head.weight + weight, model.head.bias + bias, hidden, shared)
     return np.asarray((out * scale / SCALE_UNIT).clamp(min=0).numpy(), dtype=np.float64)

@@ -10,7 +10,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=24, ge=24, le=168, description="hours that the LSTM reads (the lags see 168 always)")
+    steps: int = Field(default=24, ge=24, le=168, description="hours that the LSTM goes through, the last 24 of them for the outputs")
     hidden: int = Field(default=32, ge=4, le=64, description="hidden units of each LSTM layer")
     layers: int = Field(default=1, ge=1, le=2)
 
@@ -26,7 +26,7 @@ class ForecastingSettings(BaseModel):
         default=0.2, gt=0, lt=1, description="last part of the hours: test; between: validation"
     )
     huber: float = Field(
-        default=1.0, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
+        default=0.3, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
     )
     personal_epochs: int = Field(default=6, ge=0, description="epochs of the personal head; 0 for none")
     personal_rate: float = Field(default=3e-4, gt=0)

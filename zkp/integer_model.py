@@ -6,12 +6,13 @@ Fixed point: a value v stands as round(v * 2^bits). Every rounding is round_shif
     scale        S = 2048 + sum(history)                                  Wh
     multiplier   m = floor(2^37 / S)
     load         x = round_shift(history * m, 19)          history * 128 / S, 11 bits
-    input        min(x >> 11, 8) keeps its whole part up to 8; at 8 the fraction is dropped
+    input        min(x >> 11, 8) keeps its whole part up to 8; at 8 the fraction is dropped. The step of an hour takes
+                 that hour's load, the loads 24, 48, ... hours before it (zero before the window), and the last hours'
     gates        z = inputs . weights (18 bits), p = round_shift(z, 11), 7 bits, |p| < 2048
                  a = sigmoid table[p], 8 bits; the candidate's weights are doubled, tanh(z) = 2 sigmoid(2z) - 1
     cell         q = round_shift(f c + i g, 8), c = clip(q), |c| < 7 (cell clipping as in Sak et al. 2014)
     hidden       h = round_shift(o tanh table[c], 8)
-    output       o = round_shift(head . (h, x, exogenous, 1), 11), 12 bits
+    output       o = round_shift(head . (h, x, exogenous, 1), 11), 12 bits; h of the step 24 hours before the output
     forecast     y = round_shift(o * S, 19)                                Wh
 """
 
@@ -57,13 +58,19 @@ GATES = ("i", "f", "g", "o")  # PyTorch's order
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a model: LSTM steps T, input features F (the load first), hidden units, layers, exogenous values."""
+    """Sizes of a model: LSTM steps T, input features F, hidden units, layers, exogenous values.
+
+    The first of the features are loads: `lags` of the step's hour (that day and the days before), `recent` of the
+    window's last hours; the others are public.
+    """
 
     steps: int
     features: int
     hidden: int
     layers: int
     exogenous: int
+    lags: int = 1
+    recent: int = 0
 
     def __post_init__(self) -> None:
         limits = {"steps": (1, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4)}
@@ -72,6 +79,29 @@ class Shape:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
         if not 0 <= self.exogenous <= 1024:
             raise ValueError(f"exogenous is {self.exogenous}; it must lie between 0 and 1024")
+        if not (1 <= self.lags <= HISTORY // HOURS and 0 <= self.recent <= HOURS and self.public >= 0):
+            raise ValueError(
+                f"{self.lags} lags and {self.recent} recent hours among {self.features} features: there are 1 to "
+                f"{HISTORY // HOURS} lags and 0 to {HOURS} recent hours, together at most as many as features"
+            )
+
+    @property
+    def loads(self) -> int:
+        """How many of a step's features are loads."""
+        return self.lags + self.recent
+
+    @property
+    def public(self) -> int:
+        """How many of a step's features are public."""
+        return self.features - self.loads
+
+    def hour_step(self, hour: int) -> int:
+        """The step whose hidden state the output of `hour` reads: that of the same hour of the last day."""
+        return max(0, self.steps - HOURS + hour)
+
+    def lag_hour(self, step: int, lag: int) -> int:
+        """The hour of the window that a step takes as its lag 0, 1, ...; negative: before the window, a load of 0."""
+        return HISTORY - self.steps + step - HOURS * lag
 
     def inputs(self, layer: int) -> int:
         """Inputs of a layer's gates: features (or the layer below), own hidden state, one."""
@@ -116,7 +146,7 @@ class Trace:
     """Every intermediate value of B forecasts; int64."""
 
     history: Ints  # [B, 168] Wh
-    steps: Ints  # [B, T, F - 1]
+    steps: Ints  # [B, T, public features]
     exogenous: Ints  # [B, E]
     scale: Ints  # [B] Wh
     multiplier: Ints  # [B]
@@ -168,3 +198,16 @@ def clipped_load(load: Ints) -> Ints:
     whole, fraction = load >> LOAD_BITS, load & ((1 << LOAD_BITS) - 1)
     live = whole < LOAD_LIMIT
     return np.where(live, (whole << LOAD_BITS) + fraction, LOAD_LIMIT << LOAD_BITS)
+
+
+def step_loads(load: Ints, shape: Shape) -> Ints:
+    """The loads that the LSTM takes at each step, [B, T, lags + recent], of loads [B, 168]."""
+    seen = clipped_load(load)
+    out = np.zeros((len(load), shape.steps, shape.loads), dtype=np.int64)
+    for lag in range(shape.lags):
+        hours = [shape.lag_hour(step, lag) for step in range(shape.steps)]
+        known = [step for step, hour in enumerate(hours) if hour >= 0]
+        out[:, known, lag] = seen[:, [hours[step] for step in known]]
+    for k in range(shape.recent):
+        out[:, :, shape.lags + k] = seen[:, [HISTORY - 1 - k]]
+    return out

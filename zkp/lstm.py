@@ -37,6 +37,7 @@ from zkp.vector import Vector, concatenate, outer
 STRIDE = 218
 OUTPUT_ROW, FORECAST_ROW, SCALE_ROW, MULTIPLIER_ROW = 168, 192, 216, 217
 HEAD_ROWS = 32
+_HOUR_BITS = 5
 _SIGMOID, _CELL, _WIDE, _NARROW, _CLIP = range(1, 6)
 _AUX = ("p", "q", "u0", "u1", "u2", "u3", "v0", "v1", "whole", "seen", "live", "kept")
 _WIDE_SCALE = 1 << model.WIDE_BITS
@@ -110,8 +111,13 @@ class Grid:
         return max(_bits(self.shape.head_inputs + _ACTIVE_PADS), ROW_BITS - 5)
 
     @property
+    def head_product_bits(self) -> int:
+        """The head's product: inputs that all hours share in the first half, hour and unit in the second."""
+        return 1 + max(self.head_bits, _HOUR_BITS + self.unit_bits)
+
+    @property
     def product_bits(self) -> int:
-        return max([self.head_bits] + [self.layer_bits(k) for k in range(self.shape.layers)])
+        return max([self.head_product_bits] + [self.layer_bits(k) for k in range(self.shape.layers)])
 
     def layer_block(self, layer: int) -> int:
         """Cells of a layer's weights: gate, unit, input."""
@@ -306,7 +312,7 @@ def lookup_groups(grid: Grid) -> tuple[LookupGroup, ...]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Public features of the windows: steps [B, T, F - 1], exogenous [B, E], int64."""
+    """Public features of the windows: steps [B, T, public], exogenous [B, E], int64."""
 
     steps: Ints
     exogenous: Ints
@@ -349,7 +355,7 @@ def _head_point(grid: Grid, draw: Draw) -> tuple[list[int], list[int]]:
     No window has weight one: what a private head's padding makes of the product's random slots has that weight, and
     must not pass for a part of an output.
     """
-    return powers(draw(), grid.windows + 1)[1:], squares(draw(), HEAD_ROWS.bit_length() - 1)
+    return powers(draw(), grid.windows + 1)[1:], squares(draw(), _HOUR_BITS)
 
 
 def _layer_product(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint) -> Product:
@@ -389,19 +395,24 @@ def _hidden_form(grid: Grid, layer: int, steps: Vector, slots: Vector, first: in
 
 
 def _layer_inputs(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint, slots: Vector) -> tuple[Linear, int]:
-    """What comes from below: the layer underneath, or load and public features; and the slot that follows."""
+    """What comes from below: the layer underneath, or loads and public features; and the slot that follows."""
     shape = grid.shape
     if layer > 0:
         return _hidden_form(grid, layer - 1, at.steps, slots, 0), shape.hidden
     hours = Vector.zeros(grid.windows * STRIDE)
     for b in range(grid.windows):
-        last = b * STRIDE + model.HISTORY
-        hours[last - shape.steps : last] = at.steps[b * shape.steps : (b + 1) * shape.steps]
-    load = slots[:1].total()
-    seen = Linear(
-        (Term("kept", load, DenseForm(hours)), Term("seen", load * _WIDE_SCALE % MODULUS, DenseForm(hours)))
-    )
-    public = outer(at.steps, slots[1 : shape.features]).inner(Vector.from_array(inputs.steps))
+        steps = at.steps[b * shape.steps : (b + 1) * shape.steps]
+        for lag, slot in enumerate(slots[: shape.lags].to_ints()):
+            known = next((k for k in range(shape.steps) if shape.lag_hour(k, lag) >= 0), shape.steps)
+            first = b * STRIDE + shape.lag_hour(known, lag)
+            part = slice(first, first + shape.steps - known)
+            hours[part] = hours[part] + steps[known:] * slot
+        for k, slot in enumerate(slots[shape.lags : shape.loads].to_ints()):
+            last = b * STRIDE + model.HISTORY - 1 - k
+            hours[last : last + 1] = hours[last : last + 1] + steps.total() * slot % MODULUS
+    form = DenseForm(hours)
+    seen = Linear((Term("kept", 1, form), Term("seen", _WIDE_SCALE, form)))
+    public = outer(at.steps, slots[shape.loads : shape.features]).inner(Vector.from_array(inputs.steps))
     return seen.plus(Linear((), public)), shape.features
 
 
@@ -418,25 +429,50 @@ def _head_product(
         -shift * scale % MODULUS,
     )
 
-    def left(point: list[int]) -> Linear:
+    bits, shared, own = grid.head_product_bits, grid.head_bits, _HOUR_BITS + grid.unit_bits
+
+    def shared_left(point: list[int]) -> Linear:
         slots = Vector.eq_table(point)
-        last = Vector.zeros(grid.steps)
-        last.data[shape.steps - 1 :: shape.steps] = Vector.from_ints(windows).data
-        hidden = _hidden_form(grid, shape.layers - 1, last, slots, 0)
         first = shape.hidden
         load = _aux_weights(grid, windows, 0, slots[first : first + model.HISTORY])
         first += model.HISTORY
         public = outer(Vector.from_ints(windows), slots[first : first + shape.exogenous])
         constant = public.inner(Vector.from_array(inputs.exogenous))
         one = slots[shape.head_inputs - 1 : shape.head_inputs].total() * sum(windows)
-        loads = Linear((Term("u0", 1, load), Term("whole", _WIDE_SCALE, load)), (constant + one) % MODULUS)
-        return hidden.plus(loads)
+        return Linear((Term("u0", 1, load), Term("whole", _WIDE_SCALE, load)), (constant + one) % MODULUS)
+
+    def own_left(point: list[int]) -> Linear:
+        at_hours = hours * Vector.eq_table(point[grid.unit_bits :])[: model.HOURS]
+        units = Vector.eq_table(point[: grid.unit_bits])
+        return _hidden_form(grid, shape.layers - 1, _hour_steps(grid, windows, at_hours), units, 0)
+
+    def halves(point: list[int]) -> tuple[int, int]:
+        """Factors of the first half and of the second."""
+        first, second = eq_index(0, point[shared:]), eq_index(0, point[own:-1]) * point[-1]
+        return first, second % MODULUS
+
+    def left(point: list[int]) -> Linear:
+        first, second = halves(point)
+        return Linear(()).plus(shared_left(point[:shared]), first).plus(own_left(point[:own]), second)
 
     def right(point: list[int]) -> Linear:
-        form = EqForm((*point, *hour_point))
-        return Linear(tuple(Term(name, 1, form) for name in blocks))
+        first, second = halves(point)
+        units = (*point[: grid.unit_bits], *[0] * (shared - grid.unit_bits))
+        both = EqForm((*point[:shared], *hour_point)), EqForm((*units, *point[grid.unit_bits : own]))
+        return Linear(tuple(Term(n, s, f) for n in blocks for s, f in zip((first, second), both, strict=True)))
 
-    return Product(grid.head_bits, total, left, right)
+    return Product(bits, total, left, right)
+
+
+def _hour_steps(grid: Grid, windows: list[int], hours: Vector) -> Vector:
+    """Weight of each step's hidden state when hour k of window b has the weight windows[b] * hours[k]; [B * T]."""
+    places = np.array([grid.shape.hour_step(k) for k in range(model.HOURS)], dtype=np.int64)
+    steps = hours.scattered(places)
+    out = Vector.zeros(grid.steps)
+    for b, w in enumerate(windows):
+        start = b * grid.shape.steps
+        out[start : start + len(steps)] = steps * w
+    return out
 
 
 def _aux_weights(grid: Grid, windows: list[int], first: int, weights: Vector) -> DenseForm:
@@ -466,9 +502,7 @@ def product_vectors(
     """Left and right vectors of `products`, from the witness, for the same challenges."""
     shape = grid.shape
     out = []
-    below = np.concatenate(
-        [model.clipped_load(trace.load[:, model.HISTORY - shape.steps :])[:, :, None], trace.steps], axis=2
-    )
+    below = np.concatenate([model.step_loads(trace.load, shape), trace.steps], axis=2)
     ones = np.ones((grid.windows, shape.steps, 1), dtype=np.int64)
     for layer, w in zip(trace.layers, weights.layers, strict=True):
         at = _LayerPoint.draw(grid, draw)
@@ -480,9 +514,34 @@ def product_vectors(
         below = layer.hidden
     windows, hour_point = _head_point(grid, draw)
     hours = Vector.eq_table(hour_point)[: model.HOURS]
-    inputs = np.concatenate([below[:, -1], trace.load, trace.exogenous, ones[:, 0]], axis=1)
-    out.append((combine_rows(Vector.from_ints(windows), inputs), combine_rows(hours, head)))
+    shared = np.concatenate([0 * below[:, -1], trace.load, trace.exogenous, ones[:, 0]], axis=1)
+    out.append(
+        (
+            concatenate([*_first_half(grid, combine_rows(Vector.from_ints(windows), shared)),
+                         _own_states(grid, below, windows, hours)]),
+            concatenate([*_first_half(grid, combine_rows(hours, head)), _own_weights(grid, head)]),
+        )
+    )  # fmt: skip
     return out
+
+
+def _first_half(grid: Grid, values: Vector) -> tuple[Vector, Vector]:
+    """The first half of the head's product: values, and zeros to fill it."""
+    return values, Vector.zeros((1 << (grid.head_product_bits - 1)) - len(values))
+
+
+def _own_states(grid: Grid, hidden: Ints, windows: list[int], hours: Vector) -> Vector:
+    """Hidden states [B, T, H] as each hour's output reads them, weighted: hour after hour, unit after unit."""
+    out = []
+    for k in range(model.HOURS):
+        states = combine_rows(Vector.from_ints(windows), hidden[:, grid.shape.hour_step(k)])
+        out += [states * hours[k : k + 1].total(), Vector.zeros(grid.units - grid.shape.hidden)]
+    return concatenate(out)
+
+
+def _own_weights(grid: Grid, head: Ints) -> Vector:
+    """The head's weights that go with them (beyond the hidden units any: the states are zero there)."""
+    return Vector.from_array(head[:, : grid.units])
 
 
 # -- links between cells ---------------------------------------------------------------------------------------------

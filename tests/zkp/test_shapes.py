@@ -28,7 +28,7 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
         return np.rint(rng.uniform(-scale, scale, size)).astype(np.int64)
 
     layers = tuple(draw(4, shape.hidden, shape.inputs(k), scale=900 / shape.inputs(k)) for k in range(shape.layers))
-    layers[0][:, :, 0] //= 8  # the load reaches further than other inputs
+    layers[0][:, :, : shape.loads] //= 8  # loads reach further than other inputs
     own = draw(24, shape.head_inputs, scale=50) if personal else None
     model = IntegerModel(Weights(shape, layers, draw(24, shape.head_inputs, scale=200)), own)
     trace = model.run(
@@ -60,6 +60,7 @@ SHAPES = {
     "three days, two layers, personal head": (Shape(3, 2, 3, 2, 1), 3, True),
     "a day of steps": (Shape(24, 8, 16, 1, 33), 1, True),
     "a week of steps": (Shape(168, 4, 6, 1, 3), 1, False),
+    "loads of a week at every step": (Shape(30, 12, 5, 1, 4, lags=7, recent=3), 2, True),
 }
 
 

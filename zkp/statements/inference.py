@@ -31,7 +31,7 @@ from zkp.statements.context import Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
 from zkp.weights import PersonalHead, Rows, WeightsCommitment
 
-HEADER = b"WPI\x02"
+HEADER = b"WPI\x03"
 """First bytes of every inference proof: kind and format version."""
 
 
@@ -43,7 +43,7 @@ class Statement:
     weights: WeightsCommitment
     days: tuple[int, ...]
     windows: tuple[bytes, ...]
-    steps: Ints  # [B, T, F - 1] fixed point
+    steps: Ints  # [B, T, public] fixed point
     exogenous: Ints  # [B, E] fixed point
     forecasts: tuple[bytes, ...]
     personal: Rows | None = None
@@ -54,7 +54,7 @@ class Statement:
             raise InvalidStatement("a statement has one window and one forecast commitment for each of its days")
         if self.days[0] != self.context.day or len(set(self.days)) != count:
             raise InvalidStatement("the statement's days must differ, and begin with the day of its context")
-        want = {"steps": (count, shape.steps, shape.features - 1), "exogenous": (count, shape.exogenous)}
+        want = {"steps": (count, shape.steps, shape.public), "exogenous": (count, shape.exogenous)}
         for name, size in want.items():
             values = getattr(self, name)
             if values.shape != size or values.dtype != np.int64:

@@ -109,7 +109,7 @@ class SignedDayPart(_Part):
 class WeightsPart(_Part):
     """The committed model of a round."""
 
-    shape: list[int]
+    shape: Annotated[list[int], Field(min_length=7, max_length=7)]
     layers: list[list[Point]]
     head: list[Point]
 
@@ -321,8 +321,8 @@ def explain(bundle: Bundle) -> list[str]:
         f"Household {bundle.household} ran the community's model of round {context.round} "
         f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}.",
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
-        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} loads "
-        "of the week and {shape.public} public features.",
+        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} "
+        f"load(s) of the week and {shape.public} public features.",
         f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
         f"is in the commitment {bundle.forecast[:18]}...",
         "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and commitment "

@@ -117,7 +117,7 @@ class Case:
         """Public features of consecutive days, the same for all homes: steps [B, T, F - 1], exogenous [B, E]."""
         shape = self.model.shape
         random = np.random.default_rng(self.seed + 1)
-        steps = random.uniform(-1, 1, (days, shape.steps, shape.features - 1))
+        steps = random.uniform(-1, 1, (days, shape.steps, shape.public))
         return steps, random.uniform(-1, 1, (days, shape.exogenous))
 
     def home(self, number: int, days: int) -> Home:

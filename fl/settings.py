@@ -17,7 +17,7 @@ class LocalSettings(_Part):
     """What a home does with the global model in one round."""
 
     epochs: int = Field(default=2, ge=1, le=1000, description="passes over the home's own days")
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    learning_rate: float = Field(default=5e-3, gt=0, le=1)
     batch_days: int = Field(default=32, ge=1, description="days in a batch")
     final_learning_rate: float = Field(
         default=0.1,

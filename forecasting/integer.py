@@ -137,8 +137,8 @@ class IntegerModel:
     def run(self, history: ArrayLike, steps: ArrayLike, exogenous: ArrayLike) -> Trace:
         """Forecast B days.
 
-        history int [B, 168] Wh, oldest first; steps [B, T, public] and exogenous [B, E] are public features, floats in
-        [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 24] Wh.
+        history int [B, 168] Wh, oldest first; steps [B, T, public] and exogenous [B, E] are public features, floats
+        in [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 24] Wh.
         Raises ValueError for a reading or a feature out of range.
         """
         readings = np.asarray(history, dtype=np.int64)
@@ -240,9 +240,7 @@ def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, 
     `personal` holds the additive head's "weight" [24, head inputs] and "bias" [24].
     Raises QuantisationError where a value could leave its range, naming where and what to do.
     """
-    size = Shape(
-        shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent
-    )
+    size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent)
     layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
     head = _quantise_head(state["head.weight"], state["head.bias"], size)
     own = None if personal is None else _quantise_head(personal["weight"], personal["bias"], size)

@@ -74,7 +74,7 @@ def mean_of_days(shape: ModelShape) -> Tensor:
 
 
 def apply_head(weight: Tensor, bias: Tensor, hidden: Tensor, shared: Tensor) -> Tensor:
-    """Outputs [B, 24] of a head: weight [24, H + 168 + E], bias [24], inputs as `LoadForecaster.inputs` gives them."""
+    """Outputs [B, 24] of a head: weight [24, H + 168 + E], bias [24], inputs as of `LoadForecaster.inputs`."""
     own = (hidden * weight[:, : hidden.shape[2]]).sum(dim=2)
     return own + shared @ weight[:, hidden.shape[2] :].T + bias
 

@@ -10,7 +10,9 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(default=24, ge=24, le=168, description="hours that the LSTM goes through, the last 24 of them for the outputs")
+    steps: int = Field(
+        default=24, ge=24, le=168, description="hours that the LSTM goes along; its last 24 give the outputs"
+    )
     hidden: int = Field(default=32, ge=4, le=64, description="hidden units of each LSTM layer")
     layers: int = Field(default=1, ge=1, le=2)
 

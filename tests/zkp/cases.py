@@ -173,11 +173,10 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
     def with_shape(**sizes: int) -> inference.Statement:
         """Of another model: public features cut or repeated to its sizes."""
         other = replace(shape, **sizes)
-        width = other.features - 1
         return replace(
             statement,
             weights=replace(weights, shape=other),
-            steps=np.resize(statement.steps, (len(statement.days), other.steps, width)),
+            steps=np.resize(statement.steps, (len(statement.days), other.steps, other.public)),
             exogenous=np.resize(statement.exogenous, (len(statement.days), other.exogenous)),
         )
 
@@ -197,7 +196,7 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
         "exogenous": replace(statement, exogenous=exogenous),
         "personal": replace(statement, personal=None if statement.personal else (IDENTITY,) * len(weights.head)),
     }
-    for name in ("steps", "features", "hidden", "exogenous"):
+    for name in ("steps", "features", "hidden", "exogenous", "lags", "recent"):
         others[f"weights.shape.{name}"] = with_shape(**{name: getattr(shape, name) + 1})
     others["weights.shape.layers"] = replace(
         with_shape(layers=shape.layers + 1),

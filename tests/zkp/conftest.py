@@ -31,9 +31,9 @@ def seeded(seed: int) -> RandomScalars:
     return lambda count: [source.randrange(MODULUS) for _ in range(count)]
 
 
-def small_shape(layers: int = 1, steps: int = 4) -> Shape:
-    """Three hidden units: not a power of two."""
-    return Shape(steps=steps, features=3, hidden=3, layers=layers, exogenous=5)
+def small_shape(layers: int = 1, steps: int = 4, hidden: int = 3) -> Shape:
+    """Three hidden units unless asked otherwise: not a power of two."""
+    return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5)
 
 
 def random_weights(shape: Shape, seed: int) -> Weights:
@@ -101,13 +101,13 @@ def inputs(shape: Shape, windows: int, seed: int) -> tuple[Ints, Any, Any]:
     rng = np.random.default_rng(seed)
     history = rng.integers(100, 3000, (windows, 168))
     history[:, -2] = 120_000
-    steps = rng.uniform(-1, 1, (windows, shape.steps, shape.features - 1))
+    steps = rng.uniform(-1, 1, (windows, shape.steps, shape.public))
     return history, steps, rng.uniform(-1, 1, (windows, shape.exogenous))
 
 
 @cache
-def honest(layers: int = 1, windows: int = 1, personal: bool = False, seed: int = 3) -> Case:
-    shape = small_shape(layers)
+def honest(layers: int = 1, windows: int = 1, personal: bool = False, seed: int = 3, hidden: int = 3) -> Case:
+    shape = small_shape(layers, hidden=hidden)
     weights = random_weights(shape, seed)
     private = None
     if personal:

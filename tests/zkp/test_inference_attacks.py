@@ -13,7 +13,7 @@ from zkp import argument, integer_model, lstm, sumcheck
 from zkp.argument import PADS
 from zkp.commitment import commit_point
 from zkp.errors import InvalidProof, MalformedProof, WitnessError
-from zkp.field import inverse, squares
+from zkp.field import inverse
 from zkp.integer_model import Ints, Shape, Trace, Weights, round_shift
 from zkp.lstm import FORECAST_ROW, MULTIPLIER_ROW, OUTPUT_ROW, SCALE_ROW, Grid
 from zkp.masks import CommittedMasks
@@ -286,32 +286,26 @@ def without_first_step(trace: Trace) -> Trace:
 
 
 def test_padding_of_a_personal_head_cannot_shift_the_forecast(build: Any, restate: Any, monkeypatch: Patch) -> None:
-    """Ones in the padding, opposite a random slot of the product, would add any number to all outputs, day by day."""
-    honest = build(personal=True)
+    """A one in the padding, opposite a random slot of the product, adds any number to the product's total."""
+    honest = build(personal=True, hidden=8)
     shape, shift = honest.model.shape, 40
     grid = Grid(shape, 1)
     size = 1 << grid.head_bits
+    assert grid.head_product_bits == 1 + 5 + grid.unit_bits, "the last slots are opposite hours that are padding"
     private = honest.secrets.personal
     cells, products, fill = inference.weights.head_cells, lstm.product_vectors, argument._Prover._fill
 
     def padded_cells(grid: Grid, head: Ints) -> Vector:
         out = cells(grid, head)
         if head is private.values:
-            for hour in range(24):
-                out[hour * size + size - 2 :][:1] = Vector.from_ints([1])
+            out[31 * size + grid.units - 2 :][:1] = Vector.from_ints([1])
         return out
 
     def padded_products(grid: Grid, trace: Trace, model: Weights, head: Ints, draw: Any) -> Any:
-        drawn: list[int] = []
-
-        def recorded() -> int:
-            drawn.append(draw())
-            return drawn[-1]
-
-        *layers, (left, right) = products(grid, trace, model, head, recorded)
-        longer = Vector.zeros(size)
+        *layers, (left, right) = products(grid, trace, model, head, draw)
+        longer = Vector.zeros(1 << grid.head_product_bits)
         longer[: len(right)] = right
-        longer[size - 2 :][:1] = Vector.from_ints([Vector.eq_table(squares(drawn[-1], 5))[:24].total()])
+        longer[len(longer) - 2 :][:1] = Vector.from_ints([1])
         return [*layers, (left, longer)]
 
     def chosen_slot(self: Any) -> None:

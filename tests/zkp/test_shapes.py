@@ -33,7 +33,7 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
     model = IntegerModel(Weights(shape, layers, draw(24, shape.head_inputs, scale=200)), own)
     trace = model.run(
         rng.integers(0, 3000, (windows, 168)),
-        rng.uniform(-2, 2, (windows, shape.steps, shape.features - 1)),
+        rng.uniform(-2, 2, (windows, shape.steps, shape.public)),
         rng.uniform(-2, 2, (windows, shape.exogenous)),
     )
     setup, days = load_setup(), tuple(range(50, 50 + windows))

@@ -51,7 +51,7 @@ def relation_of(shape: Shape) -> Relation:
     grid, point = Grid(shape, 1), skill_case().statement.actual
     layers = tuple((point,) * (grid.layer_block(k) // ROW) for k in range(shape.layers))
     weights = WeightsCommitment(shape, layers, (point,) * (grid.head_block // ROW))
-    steps = np.zeros((1, shape.steps, shape.features - 1), dtype=np.int64)
+    steps = np.zeros((1, shape.steps, shape.public), dtype=np.int64)
     exogenous = np.zeros((1, shape.exogenous), dtype=np.int64)
     statement = inference.Statement(context(), weights, (100,), (point,), steps, exogenous, (point,))
     return inference._relation(statement, load_setup())

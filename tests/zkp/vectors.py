@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def _read_inference(public: dict[str, Any], private: dict[str, Any]) -> _Read:
         WeightsCommitment(shape, layers, _rows(public["head"])),
         days,
         _rows(public["windows"]),
-        _ints(public["steps"], len(days), shape.steps, shape.features - 1),
+        _ints(public["steps"], len(days), shape.steps, shape.public),
         _ints(public["exogenous"], len(days), shape.exogenous),
         _rows(public["forecasts"]),
         _rows(public["personal"]),
@@ -174,7 +174,7 @@ def _write_inference() -> tuple[dict[str, Any], dict[str, Any]]:
     home, s = honest(2, 2, True), inference_case(2, 2).statement
     shape = s.shape
     public = {
-        "shape": [shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous],
+        "shape": list(astuple(shape)),
         "layers": [[_hex(r) for r in rows] for rows in s.weights.layers],
         "days": s.days,
         "steps": s.steps.tolist(),

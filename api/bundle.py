@@ -8,7 +8,7 @@ bytes that `encode` writes, so a bundle cannot be altered, not even in its space
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -109,7 +109,7 @@ class SignedDayPart(_Part):
 class WeightsPart(_Part):
     """The committed model of a round."""
 
-    shape: Annotated[list[int], Field(min_length=7, max_length=7)]
+    shape: list[int]
     layers: list[list[Point]]
     head: list[Point]
 
@@ -124,6 +124,8 @@ class WeightsPart(_Part):
 
     def parsed(self) -> WeightsCommitment:
         layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
+        if len(self.shape) != len(fields(Shape)):
+            raise ValueError(f"a model has {len(fields(Shape))} sizes, here are {len(self.shape)}")
         return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
 
 

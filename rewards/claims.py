@@ -8,6 +8,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
+from web3.logs import DISCARD
 
 from rewards.chain import Chain
 from rewards.deploy import Contracts
@@ -44,7 +45,7 @@ def pay(chain: Chain, contracts: Contracts, auditor: LocalAccount, claim: Claim)
         statement.naive, claim.naive_signature, keccak(claim.proof),
     )  # fmt: skip
     receipt = chain.send(auditor, call)
-    (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt)
+    (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt, errors=DISCARD)
     return int(event["args"]["amount"])
 
 

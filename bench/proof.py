@@ -48,6 +48,8 @@ class Measured:
     hidden: int
     layers: int
     exogenous: int
+    lags: int
+    recent: int
     windows: int
     repeat: int
     prove_s: float
@@ -184,10 +186,12 @@ def measure_batches(case: Case) -> MeasuredBatches:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=24, help="LSTM steps T, 1 to 168")
-    parser.add_argument("--features", type=int, default=8, help="features of a step F, the load among them")
+    parser.add_argument("--features", type=int, default=8, help="features of a step F, the loads among them")
     parser.add_argument("--hidden", type=int, default=32, help="hidden units H")
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--exogenous", type=int, default=DAY_FEATURES, help="public values of the forecast day E")
+    parser.add_argument("--lags", type=int, default=1, help="loads of a step's hour, that day and before (ours: 7)")
+    parser.add_argument("--recent", type=int, default=0, help="loads of the last hours at every step (ours: 3)")
     parser.add_argument("--windows", type=int, default=1, help="forecast days in the proof")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -200,7 +204,7 @@ def main() -> None:
     if arguments.repeat < 1 or arguments.windows < 1:
         parser.error("--repeat and --windows must be at least 1")
     try:
-        names = ("steps", "features", "hidden", "layers", "exogenous")
+        names = ("steps", "features", "hidden", "layers", "exogenous", "lags", "recent")
         shape = Shape(*(getattr(arguments, name) for name in names))
     except ValueError as error:
         parser.error(str(error))

@@ -25,7 +25,8 @@ COMMUNITY = b"wattproof bench".ljust(32, b"\0")
 
 
 def float_weights(shape: Shape, seed: int) -> dict[str, Floats]:
-    """A state dict as `forecasting.model.LoadForecaster` has: LSTM uniform in ±1/sqrt(H), head near a mean."""
+    """A state dict as `forecasting.model.LoadForecaster` has: LSTM uniform in ±1/sqrt(H), less for many loads, so
+    that it stays in its bounds; head near a mean."""
     random = np.random.default_rng(seed)
     spread = 1 / np.sqrt(shape.hidden)
     state: dict[str, Floats] = {}
@@ -33,6 +34,7 @@ def float_weights(shape: Shape, seed: int) -> dict[str, Floats]:
         below = shape.features if layer == 0 else shape.hidden
         for name, size in (("weight_ih", (below,)), ("weight_hh", (shape.hidden,)), ("bias_ih", ()), ("bias_hh", ())):
             state[f"lstm.{name}_l{layer}"] = random.uniform(-spread, spread, (4 * shape.hidden, *size))
+    state["lstm.weight_ih_l0"][:, : shape.loads] /= shape.loads
     head = random.uniform(-0.02, 0.02, (HOURS, shape.hidden + HISTORY + shape.exogenous))
     for hour in range(HOURS):
         head[hour, shape.hidden + hour : shape.hidden + HISTORY : HOURS] += 1 / RING_DAYS
@@ -42,11 +44,24 @@ def float_weights(shape: Shape, seed: int) -> dict[str, Floats]:
 def float_forecast(state: dict[str, Floats], shape: Shape, history: Ints, steps: Floats, exogenous: Floats) -> Floats:
     """The float model in float64: [B, 24] relative to the home's scale (times S / 128 it is Wh)."""
     load = history * (1 << SCALE_UNIT_BITS) / (SCALE_FLOOR_WH + history.sum(axis=1, keepdims=True))
-    seen = np.minimum(load[:, HISTORY - shape.steps :], LOAD_LIMIT)
-    inputs = np.concatenate([seen[:, :, None], steps], axis=2)
+    inputs = np.concatenate([_step_loads(np.minimum(load, LOAD_LIMIT), shape), steps], axis=2)
     for layer in range(shape.layers):
         inputs = _float_layer(state, layer, inputs)
-    return np.concatenate([inputs[:, -1], load, exogenous], axis=1) @ state["head.weight"].T + state["head.bias"]
+    own, shared = np.split(state["head.weight"], [shape.hidden], axis=1)
+    read = inputs[:, [shape.hour_step(hour) for hour in range(HOURS)]]
+    linear = np.concatenate([load, exogenous], axis=1) @ shared.T
+    return np.asarray((read * own).sum(axis=2) + linear + state["head.bias"])
+
+
+def _step_loads(load: Floats, shape: Shape) -> Floats:
+    """What each step sees of the loads [B, 168]: its hour that day and before, and the last hours; [B, T, loads]."""
+    out = np.zeros((len(load), shape.steps, shape.loads))
+    for step in range(shape.steps):
+        for lag in range(shape.lags):
+            if (hour := shape.lag_hour(step, lag)) >= 0:
+                out[:, step, lag] = load[:, hour]
+        out[:, step, shape.lags :] = load[:, ::-1][:, : shape.recent]
+    return out
 
 
 def _float_layer(state: dict[str, Floats], layer: int, inputs: Floats) -> Floats:

@@ -35,7 +35,7 @@ _BLUE, _ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito's colours, told apart by 
 
 def _measure(shape: Shape, repeat: int) -> Line:
     """One size in a process of its own. Raises SystemExit with its words where that process fails."""
-    sizes = ("steps", "features", "hidden", "layers", "exogenous")
+    sizes = ("steps", "features", "hidden", "layers", "exogenous", "lags", "recent")
     options = [word for name in sizes for word in (f"--{name}", str(getattr(shape, name)))]
     command = [sys.executable, "-m", "bench.proof", *options, "--repeat", str(repeat), "--no-batches"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

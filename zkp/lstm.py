@@ -403,7 +403,7 @@ def _layer_inputs(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint, slots
     for b in range(grid.windows):
         steps = at.steps[b * shape.steps : (b + 1) * shape.steps]
         for lag, slot in enumerate(slots[: shape.lags].to_ints()):
-            known = next((k for k in range(shape.steps) if shape.lag_hour(k, lag) >= 0), shape.steps)
+            known = min(max(0, -shape.lag_hour(0, lag)), shape.steps)  # the first step whose hour is in the window
             first = b * STRIDE + shape.lag_hour(known, lag)
             part = slice(first, first + shape.steps - known)
             hours[part] = hours[part] + steps[known:] * slot

@@ -95,6 +95,7 @@ def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     trained = training.latest_model(community)
     ledger = community_day.open_ledger(community, day)
     community_day.publish_round(community, ledger, trained)
+    ledger.chain.advance_to(community.start_of(day))
     for home, bundle, figures in community_day.prove_day(community, day, trained):
         community_day.register(community, ledger, home, bundle)
         console.print(f"{home.name}: proven in {figures.prove_s:.2f} s, registered")

@@ -6,6 +6,7 @@ In a demo one process plays everybody; in a real community a gateway opens only 
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +27,8 @@ from forecasting.integer import quantise_features
 from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy
 from zkp.integer_model import Ints
+
+_LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
 
 
 class Community:
@@ -77,16 +80,22 @@ class Community:
     def operator(self) -> LocalAccount:
         return account_from_file(self.config.rewards.key_file or self.folder / "operator.key")
 
-    def open_chain(self, start_day: int | None = None) -> Chain:
-        """The configured chain. A new embedded one begins with `start_day`, when forecasts are made."""
+    def start_of(self, day: int) -> int:
+        """The first second of a day, UTC seconds since 1970."""
+        return int(self.clock.start_of(day).timestamp())
+
+    def open_chain(self, first_day: int | None = None) -> Chain:
+        """The configured chain. A new embedded one begins now, or an hour before `first_day` if its clock stands."""
         if self.config.rewards.rpc_url is not None:
             return Chain.at(self.config.rewards.rpc_url)
-        path = self.folder / "chain.start"
+        path, follows = self.folder / "chain.start", self.config.rewards.clock == "machine"
         if not path.exists():
-            if start_day is None:
+            if first_day is None and not follows:
                 raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
-            write_bytes(path, str(int(self.clock.start_of(start_day).timestamp())).encode())
-        return Chain.embedded(self.folder / "chain.jsonl", int(path.read_text(encoding="ascii")))
+            start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
+            write_bytes(path, str(start).encode())
+        start = int(path.read_text(encoding="ascii"))
+        return Chain.embedded(self.folder / "chain.jsonl", start, follows=follows)
 
     def open_contracts(self, chain: Chain) -> Contracts:
         """The community's contracts, deployed if they are not yet."""

@@ -33,6 +33,7 @@ from fl.settings import FederationSettings
 from forecasting import metrics, report
 from rewards.claims import holdings
 from rewards.errors import JournalCorrupt
+from rewards.settings import RewardSettings
 from zkp.integer_model import Ints
 
 DAYS_INTO_TEST = 10
@@ -47,6 +48,7 @@ def demo_config(folder: Path, num_clients: int | None) -> Config:
     return Config(
         community=CommunitySettings(name="Wattproof demo community"),
         api=ApiSettings(state_dir=folder),
+        rewards=RewardSettings(clock="standing"),
         data=DataSettings(source="citylearn"),
         federation=FederationSettings.model_validate(
             {"rounds": 8, "num_clients": num_clients, "local": {"learning_rate": 1e-3}, "evaluate_every": 0}
@@ -76,6 +78,7 @@ class Demo:
         day = training.split_of(community).test_start + DAYS_INTO_TEST
         ledger = self._ledger(community, day)
         community_day.publish_round(community, ledger, trained)
+        ledger.chain.advance_to(community.start_of(day))
         self._forecast(community, ledger, trained, day)
         opened = community_day.open_total(community, day)
         self._reward(community, ledger, trained, day)
@@ -152,7 +155,7 @@ class Demo:
     ) -> None:
         started = time.perf_counter()
         chain = ledger.chain
-        chain.advance_to(int(community.clock.start_of(day + 1).timestamp()))
+        chain.advance_to(community.start_of(day + 1))
         tiers: list[int] = []
         lost = 0
         with self._bar() as bar:

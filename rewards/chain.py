@@ -1,7 +1,8 @@
 """Access to a chain: an EVM inside this process (eth-tester, py-evm, Prague rules) or any node by its URL.
 
 The embedded chain outlives the process: every transaction goes, signed, into a journal with its block's time, and a
-new process plays the journal again from the same genesis. Transactions are always signed here; keys never leave.
+new process plays the journal again from the same genesis. Its clock is this machine's, or one that stands still until
+it is moved. Transactions are always signed here; keys never leave.
 """
 
 from __future__ import annotations
@@ -43,16 +44,19 @@ _GAS_MARGIN = 12, 10
 
 @dataclass
 class Chain:
-    """A chain and the gas its calls took."""
+    """A chain and the gas its calls took. `follows`: the embedded chain's time is this machine's."""
 
     web3: Web3
     tester: Any = None
     journal: Path | None = None
+    follows: bool = False
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _clock: int = 0
 
     @classmethod
-    def embedded(cls, journal: Path | None = None, start_time: int = 1_500_000_000) -> Chain:
+    def embedded(
+        cls, journal: Path | None = None, start_time: int = 1_500_000_000, *, follows: bool = False
+    ) -> Chain:
         """An EVM in this process whose first block is of `start_time` (UTC seconds), played on from the journal."""
         from eth_tester import EthereumTester, PyEVMBackend
 
@@ -65,7 +69,7 @@ class Chain:
         chain.reset_clock(start_time + 1)
         if journal is not None and journal.exists():
             chain._replay(journal)
-        chain.journal = journal
+        chain.journal, chain.follows = journal, follows
         return chain
 
     @classmethod
@@ -81,8 +85,10 @@ class Chain:
 
     @property
     def now(self) -> int:
-        """The chain's time, UTC seconds: the embedded clock, or a node's latest block."""
-        return self._clock if self.tester is not None else int(self.web3.eth.get_block("latest")["timestamp"])
+        """The chain's time, UTC seconds: that of the embedded chain's next block, or of a node's latest."""
+        if self.tester is None:
+            return int(self.web3.eth.get_block("latest")["timestamp"])
+        return max(self._clock, int(time.time())) if self.follows else self._clock
 
     def reset_clock(self, moment: int) -> None:
         """Time of the embedded chain's next block.
@@ -95,13 +101,15 @@ class Chain:
         self.tester.backend.chain.set_header_timestamp(moment)
 
     def advance_to(self, moment: int) -> None:
-        """Let the embedded chain's clock run to `moment`; on a real chain, wait for it."""
-        if self.tester is None:
-            while self.now < moment:
-                time.sleep(min(5.0, moment - self.now))
-        elif self.now < moment:
+        """Let a standing clock run to `moment`; any other chain keeps its own time."""
+        if self.tester is not None and not self.follows and self.now < moment:
             self.reset_clock(moment)
             self._record({"time": moment})
+
+    def _settle_clock(self) -> None:
+        """Put the embedded chain's pending block at its time; calls and estimates move it."""
+        if self.tester is not None:
+            self.reset_clock(self.now)
 
     def fund(self, account: LocalAccount) -> None:
         """Give an account of the embedded chain enough for gas; a real chain's accounts must bring their own."""
@@ -124,8 +132,7 @@ class Chain:
     def relay(self, raw: bytes, to: str, data: str, name: str) -> TxReceipt:
         """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused."""
         signed = self._decode(raw, to, data, name)
-        if self.tester is not None:
-            self.reset_clock(self._clock)
+        self._settle_clock()
         try:
             self.web3.eth.estimate_gas(
                 {"from": signed, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
@@ -143,8 +150,7 @@ class Chain:
         return to_checksum_address(Account.recover_transaction(raw))
 
     def _transact(self, account: LocalAccount, call: Any, name: str) -> TxReceipt:
-        if self.tester is not None:
-            self.reset_clock(self._clock)
+        self._settle_clock()
         try:
             estimate = call.estimate_gas({"from": account.address})
             built = call.build_transaction(
@@ -164,6 +170,8 @@ class Chain:
         return self._deliver(bytes(signed.raw_transaction), name)
 
     def _deliver(self, raw: bytes, name: str) -> TxReceipt:
+        self._settle_clock()
+        moment = self._clock
         try:
             digest = self.web3.eth.send_raw_transaction(raw)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=120)
@@ -173,9 +181,9 @@ class Chain:
             raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
         if receipt["status"] != 1:
             raise refused(name, "the transaction failed in its block")
-        self._record({"raw": raw.hex()})
+        self._record({"time": moment, "raw": raw.hex()})
         if self.tester is not None:
-            self.reset_clock(self._clock + 1)
+            self.reset_clock(moment + 1)
         self.gas[name].append(int(receipt["gasUsed"]))
         return receipt
 
@@ -193,7 +201,7 @@ class Chain:
                 entry = json.loads(line)
                 if "time" in entry:
                     self.reset_clock(int(entry["time"]))
-                else:
+                if "raw" in entry:
                     self.web3.eth.send_raw_transaction(bytes.fromhex(entry["raw"]))
                     self.reset_clock(self._clock + 1)
             except (ValueError, KeyError, TransactionFailed, Web3RPCError) as error:

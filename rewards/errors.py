@@ -37,6 +37,22 @@ class UnknownRound(Refused):
     """No model of that round is registered."""
 
 
+class LateRound(Refused):
+    """The round's model was published only after the day had started."""
+
+
+class OldRound(Refused):
+    """Another round's model had taken the place of this one before the day started."""
+
+
+class NoForecast(Refused):
+    """The household registered no forecast of that day."""
+
+
+class DayNotOver(Refused):
+    """The day can't be paid before its end."""
+
+
 class AlreadyClaimed(Refused):
     """The day was paid before."""
 
@@ -50,6 +66,10 @@ BY_REASON: dict[str, type[Refused]] = {
     "forecast exists": DuplicateForecast,
     "unknown household": UnknownHousehold,
     "unknown round": UnknownRound,
+    "late round": LateRound,
+    "old round": OldRound,
+    "no forecast": NoForecast,
+    "day is not over": DayNotOver,
     "already claimed": AlreadyClaimed,
     "not the meter": WrongMeter,
 }

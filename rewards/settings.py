@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +17,13 @@ class RewardSettings(BaseModel):
     key_file: Path | None = Field(
         default=None, description="with rpc_url: file with the operator's funded private key, 64 hexadecimal digits"
     )
-    grace_seconds: int = Field(default=3600, ge=0, description="a forecast is due this long after its day has begun")
+    clock: Literal["machine", "standing"] = Field(
+        default="machine",
+        description="time of the embedded chain: this machine's, or one that stands still until it is moved, to play "
+        "days of the past (the demo)",
+    )
+    grace_seconds: int = Field(
+        default=3600, ge=0, le=86_400, description="a forecast is due this long after its day has begun"
+    )
     base_amount: int = Field(default=10**18, ge=0, description="for a proven day, in 10^-18 of a token")
     amount_per_percent: int = Field(default=10**17, ge=0, description="for each percent of skill, in 10^-18 tokens")

@@ -4,7 +4,8 @@
 @license Apache-2.0
 @notice Who is in the community, with which meter, and what each household committed itself to before the deadline.
         A day is 24 hours from day * 86400 + DAY_OFFSET; a forecast reads the meter up to that
-        moment, so that its deadline lies GRACE seconds after it.
+        moment, so that its deadline lies GRACE seconds after it. Its model is the round in force when the day starts:
+        nobody can make a model, or choose among models, with a part of the day before their eyes.
 """
 from snekmate.auth import ownable
 
@@ -13,6 +14,8 @@ exports: (ownable.owner, ownable.transfer_ownership)
 
 interface IModelRegistry:
     def digest_of(round: uint32) -> bytes32: view
+    def published_before(round: uint32, moment: uint256) -> bool: view
+    def succeeded_before(round: uint32, moment: uint256) -> bool: view
 
 struct Forecast:
     commitment: Bytes[48]
@@ -86,11 +89,14 @@ def leave():
 
 @external
 def submit(day: uint32, round: uint32, commitment: Bytes[48], proof_hash: bytes32):
-    """A household commits itself to its forecast of a day, once, before the deadline."""
+    """A household commits itself to its forecast of a day by the day's model, once, before the deadline."""
     assert self.meter_of[msg.sender] != empty(address), "unknown household"
     assert staticcall MODELS.digest_of(round) != empty(bytes32), "unknown round"
     assert len(commitment) == 48 and proof_hash != empty(bytes32), "malformed forecast"
-    assert block.timestamp <= self._day_start(day) + GRACE, "late forecast"
+    start: uint256 = self._day_start(day)
+    assert block.timestamp <= start + GRACE, "late forecast"
+    assert staticcall MODELS.published_before(round, start), "late round"
+    assert not staticcall MODELS.succeeded_before(round, start), "old round"
     assert len(self._forecasts[msg.sender][day].commitment) == 0, "forecast exists"
     self._forecasts[msg.sender][day] = Forecast(commitment=commitment, round=round, proof_hash=proof_hash)
     log Committed(household=msg.sender, day=day, round=round, commitment=commitment, proof_hash=proof_hash)

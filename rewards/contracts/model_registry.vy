@@ -3,7 +3,8 @@
 @title Model registry
 @license Apache-2.0
 @notice What the community's model was in each round: round -> digest of the quantised weights' commitment
-        (`zkp.weights.WeightsCommitment.digest`). Set once by the coordinator, never changed.
+        (`zkp.weights.WeightsCommitment.digest`), and when that was published. Set once by the coordinator, in the order
+        of the rounds, never changed. So at each moment one round is in force: the last one published before it.
 """
 from snekmate.auth import ownable
 
@@ -15,6 +16,8 @@ event ModelPublished:
     digest: bytes32
 
 digest_of: public(HashMap[uint32, bytes32])
+published_at: public(HashMap[uint32, uint256])
+successor_of: public(HashMap[uint32, uint32])
 latest: public(uint32)
 
 
@@ -25,10 +28,32 @@ def __init__():
 
 @external
 def publish(round: uint32, digest: bytes32):
-    """Record the digest of a round. Rounds count from one and each is set once."""
+    """Record the digest of a round. Rounds count from one, ascend, and each is set once."""
     ownable._check_owner()
     assert digest != empty(bytes32), "empty digest"
-    assert self.digest_of[round] == empty(bytes32), "round is published"
+    assert round > self.latest, "round is published"
     self.digest_of[round] = digest
-    self.latest = max(self.latest, round)
+    self.published_at[round] = block.timestamp
+    self.successor_of[self.latest] = round
+    self.latest = round
     log ModelPublished(round=round, digest=digest)
+
+
+@external
+@view
+def published_before(round: uint32, moment: uint256) -> bool:
+    """Whether the round was published before the moment."""
+    return self._published_before(round, moment)
+
+
+@external
+@view
+def succeeded_before(round: uint32, moment: uint256) -> bool:
+    """Whether another round had taken this one's place before the moment."""
+    return self._published_before(self.successor_of[round], moment)
+
+
+@internal
+@view
+def _published_before(round: uint32, moment: uint256) -> bool:
+    return self.digest_of[round] != empty(bytes32) and self.published_at[round] < moment

@@ -24,6 +24,7 @@ from fl.task import initial_weights
 from fl.weights import to_state_dict
 from forecasting.integer import quantise
 from forecasting.settings import ForecastingSettings, ModelSettings
+from rewards.settings import RewardSettings
 from zkp.weights import commit_weights
 
 DAY = 17_316
@@ -64,6 +65,7 @@ def small_config(folder: Path) -> Config:
         data=DataSettings(source="citylearn"),
         forecasting=ForecastingSettings(model=ModelSettings(hidden=8)),
         federation=FederationSettings(num_clients=3),
+        rewards=RewardSettings(clock="standing"),
         api=ApiSettings(state_dir=folder),
     )
 

@@ -67,6 +67,7 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
         "data: {source: citylearn}\n"
         "forecasting: {model: {hidden: 8}}\n"
         "federation: {num_clients: 3, rounds: 1, local: {epochs: 1}}\n"
+        "rewards: {clock: standing}\n"
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"
     )
     assert "Round 1: weights digest 0x" in run("train", "-c", str(config)).stdout

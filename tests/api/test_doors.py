@@ -138,7 +138,7 @@ def test_openapi_describes_what_is_sent(village: Village) -> None:
 def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(village: Village) -> None:
     for home in village.homes:
         community_day.register(village.community, village.ledger, home, village.bundle(home))
-    village.ledger.chain.advance_to(int(village.community.clock.start_of(DAY + 1).timestamp()))
+    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
     claim = community_day.make_claim(village.community, village.homes[0], DAY, 1)
     assert claim is not None
     amount = community_day.settle_claim(village.community, village.ledger, claim)

@@ -58,7 +58,7 @@ def test_a_truncated_proof_is_malformed(village: Village) -> None:
 def test_a_late_forecast_is_refused_by_the_chain(village: Village) -> None:
     home = village.homes[0]
     grace = village.community.config.rewards.grace_seconds
-    village.ledger.chain.advance_to(int(village.community.clock.start_of(DAY).timestamp()) + grace + 1)
+    village.ledger.chain.advance_to(village.community.start_of(DAY) + grace + 1)
     assert refusal(hand_in(village, village.bundle(home), home)) == (409, "late-forecast")
     assert village.client.get(f"/forecasts/{DAY}").json() == []
 

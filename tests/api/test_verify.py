@@ -36,7 +36,7 @@ def claim(village: Village) -> ClaimBundle:
     """A proven day after it is over."""
     for home in village.homes:
         community_day.register(village.community, village.ledger, home, village.bundle(home))
-    village.ledger.chain.advance_to(int(village.community.clock.start_of(DAY + 1).timestamp()))
+    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
     made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
     assert made is not None
     return made

@@ -1,5 +1,6 @@
 """The chain's door: it survives a restart, and says clearly when it cannot."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,24 @@ def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
     same = again.contract(artefact("model_registry"), models.address)
     assert same.functions.digest_of(3).call() == b"\x09" * 32
     assert again.now >= 1_600_000_000
+
+
+def test_a_clock_that_follows_the_machine_times_its_blocks_and_a_replay_keeps_their_times(tmp_path: Path) -> None:
+    journal, operator = tmp_path / "chain.jsonl", Account.from_key(b"\x01" * 32)
+    before = int(time.time())
+    chain = Chain.embedded(journal, before - 86_400, follows=True)
+    chain.fund(operator)
+    models = chain.deploy(operator, artefact("model_registry"))
+    chain.send(operator, models.functions.publish(3, b"\x09" * 32))
+    chain.advance_to(before + 10**6)
+    assert before <= chain.now < before + 10**5, "its time is not for us to move"
+    published = models.functions.published_at(3).call()
+    assert before <= published <= chain.now
+
+    again = Chain.embedded(journal, before - 86_400, follows=True)
+    assert again.contract(artefact("model_registry"), models.address).functions.published_at(3).call() == published
+    times = [[int(each.web3.eth.get_block(k)["timestamp"]) for k in range(4)] for each in (chain, again)]
+    assert times[0] == times[1] == sorted(times[0])
 
 
 def test_a_damaged_journal_is_named_with_its_line(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from rewards.errors import (
     AlreadyClaimed,
     DuplicateForecast,
     LateForecast,
+    LateRound,
+    OldRound,
     Refused,
     UnknownHousehold,
     UnknownRound,
@@ -17,6 +19,10 @@ from rewards.errors import (
 from tests.rewards.conftest import DAY, DAY_START, Town, account
 
 COMMITMENT, OTHER, PROOF = b"\x80" + b"\x07" * 47, b"\x80" + b"\x08" * 47, b"\x05" * 32
+
+
+def publish(town: Town, round: int) -> None:
+    town.chain.send(town.operator, town.contracts.model_registry.functions.publish(round, bytes([round + 1]) * 32))
 
 
 def submit(town: Town, *, day: int = DAY, round: int = 1, commitment: bytes = COMMITMENT) -> None:
@@ -29,11 +35,13 @@ def signature(town: Town, day: int, commitment: bytes, household: str | None = N
     return bytes(account(signer).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
 
 
-def reward(town: Town, *, tier: int = 20, by: int = 1, signer: int = 3, signed_day: int = DAY) -> None:
+def reward(
+    town: Town, *, day: int = DAY, tier: int = 20, by: int = 1, signer: int = 3, signed_day: int | None = None
+) -> None:
+    actual = signature(town, day if signed_day is None else signed_day, COMMITMENT, signer=signer)
     call = town.contracts.rewards.functions.reward(
-        town.household.address, DAY, tier, COMMITMENT, signature(town, signed_day, COMMITMENT, signer=signer),
-        OTHER, signature(town, DAY - 7, OTHER), PROOF,
-    )  # fmt: skip
+        town.household.address, day, tier, COMMITMENT, actual, OTHER, signature(town, day - 7, OTHER), PROOF
+    )
     town.chain.send(account(by), call)
 
 
@@ -56,6 +64,66 @@ def test_a_forecast_after_the_deadline_is_late(town: Town) -> None:
     town.chain.advance_to(DAY_START + 3600 + 1)
     with pytest.raises(LateForecast):
         submit(town)
+
+
+def test_a_forecast_is_taken_until_the_grace_after_its_days_start_is_over(town: Town) -> None:
+    town.chain.advance_to(DAY_START + 3600)
+    submit(town)
+
+
+def test_a_model_published_after_the_day_has_begun_is_no_model_of_that_day(town: Town) -> None:
+    """The attack: see the first hour, then make a model that fits it. One second counts."""
+    town.chain.advance_to(DAY_START)
+    publish(town, 2)
+    with pytest.raises(LateRound):
+        submit(town, round=2)
+    submit(town, round=1)
+    submit(town, day=DAY + 1, round=2)
+
+
+def test_a_round_that_another_had_replaced_is_no_choice(town: Town) -> None:
+    """The attack: keep old models at hand and take, within the grace, the one that fits the first hour best."""
+    town.chain.advance_to(DAY_START - 1)
+    publish(town, 2)
+    town.chain.advance_to(DAY_START + 1800)
+    with pytest.raises(OldRound):
+        submit(town, round=1)
+    submit(town, round=2)
+
+
+def test_exactly_one_of_many_rounds_is_in_force_on_each_day(town: Town) -> None:
+    moments = {2: DAY_START - 86_400 - 1, 4: DAY_START - 86_400, 5: DAY_START - 1, 9: DAY_START}
+    for round, moment in moments.items():
+        town.chain.advance_to(moment)
+        publish(town, round)
+    for day, in_force in ((DAY, 5), (DAY + 1, 9)):
+        for round in {1, *moments} - {in_force}:
+            with pytest.raises((LateRound, OldRound)):
+                submit(town, day=day, round=round)
+        submit(town, day=day, round=in_force)
+
+
+def test_rounds_are_published_in_their_order(town: Town) -> None:
+    publish(town, 5)
+    for round in (0, 3, 5):
+        with pytest.raises(Refused, match="round is published"):
+            publish(town, round)
+
+
+def test_keeping_a_forecast_back_after_the_first_hour_gains_nothing(town: Town) -> None:
+    """What is left to a household is to stay away. That is worth no more than handing in and losing the day."""
+    lost, withheld = DAY, DAY + 1
+    submit(town, day=lost)
+    for day in (DAY - 1, DAY + 2):
+        submit(town, day=day)
+    town.chain.advance_to(DAY_START + 3 * 86_400)
+    for day in (DAY - 1, DAY + 2):
+        reward(town, day=day)
+    record = town.contracts.household_nft.functions.record_of(town.household.address).call()
+    assert tuple(record)[:2] == (2, 1), "two days, none in a row: a lost day and a withheld one count the same"
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == 2 * (10**18 + 20 * 10**17)
+    with pytest.raises(LateForecast):
+        submit(town, day=withheld)
 
 
 def test_a_second_forecast_for_a_day_is_refused(town: Town) -> None:

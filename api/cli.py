@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,9 +88,10 @@ def train(config: ConfigOption = CONFIG) -> None:
 
 @app.command()
 def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
-    """Forecast a day for every home here, prove and register each, and open the community's total."""
+    """Forecast a day for every home here, prove and register each, open the community's total and calibrate it."""
     from api import day as community_day
-    from api import training
+    from api import totals, training
+    from api.calibrated import NotCalibrated, calibrated, past_days
 
     community = _community(config)
     trained = training.latest_model(community)
@@ -99,8 +101,28 @@ def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     for home, bundle, figures in community_day.prove_day(community, day, trained):
         community_day.register(community, ledger, home, bundle)
         console.print(f"{home.name}: proven in {figures.prove_s:.2f} s, registered")
-    total = community_day.open_total(community, day)
-    console.print("Community forecast (kWh): " + " ".join(f"{v / 1000:.1f}" for v in total.values))
+    total = totals.open_total(community, day)
+    console.print(f"Community forecast (kWh): {_kwh(total.values)}")
+    _open_measured(community, before=day)
+    try:
+        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.values).values)}")
+    except NotCalibrated as why:
+        console.print(f"Not calibrated: {why}.")
+
+
+def _open_measured(community: Community, before: int) -> None:
+    """The measured totals of past days, those that are missing; a day that cannot have one is said."""
+    from api import totals
+
+    for day, opened in totals.open_missing_measured(community, before).items():
+        if isinstance(opened, str):
+            console.print(f"[yellow]Note:[/] day {day} has no measured total: {escape(opened)}")
+        else:
+            console.print(f"Community measured on day {day} (kWh): {_kwh(opened.values)}")
+
+
+def _kwh(values: Sequence[int]) -> str:
+    return " ".join(f"{v / 1000:.1f}" for v in values)
 
 
 @app.command()
@@ -171,7 +193,7 @@ def show(file: BundleArgument) -> None:
 
 @app.command()
 def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
-    """After a day: prove each home's skill and claim its reward."""
+    """After a day: prove each home's skill, claim its reward, and open the community's measured total."""
     from api import day as community_day
     from api import training
 
@@ -189,6 +211,7 @@ def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
             continue
         amount = community_day.settle_claim(community, ledger, bundle)
         console.print(f"{home.name}: {bundle.tier} % better than naive, {amount / 10**18:.1f} tokens")
+    _open_measured(community, before=day + 1)
 
 
 @app.command()

@@ -5,6 +5,8 @@ No reading and no forecast of a single home is ever in here.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
@@ -51,6 +53,31 @@ class CommunityTotal(Base):
     values: Mapped[list[int]] = mapped_column(JSON)
     blinding: Mapped[str] = mapped_column(String(66))
     households: Mapped[list[str]] = mapped_column(JSON)
+
+
+class MeasuredTotal(Base):
+    """The opened sum of what the same households' meters signed for that day: 24 totals in Wh, the summed blinding.
+
+    `signed_days`: the meters' commitments and signatures (`data.meter.SignedDay.to_json`), whose sum it opens.
+    """
+
+    __tablename__ = "measured_totals"
+    day: Mapped[int] = mapped_column(primary_key=True)
+    values: Mapped[list[int]] = mapped_column(JSON)
+    blinding: Mapped[str] = mapped_column(String(66))
+    signed_days: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class ComputedTotals(Base):
+    """Both totals of a day before anything was proven, as whoever had the readings computed them.
+
+    Nobody can check them; the demo begins its calibration with them. Totals in Wh.
+    """
+
+    __tablename__ = "computed_totals"
+    day: Mapped[int] = mapped_column(primary_key=True)
+    forecast: Mapped[list[int]] = mapped_column(JSON)
+    measured: Mapped[list[int]] = mapped_column(JSON)
 
 
 class Reward(Base):

@@ -1,4 +1,4 @@
-"""One community day: forecast, prove, register; total; then measure, prove skill, claim.
+"""One community day: forecast, prove, register; then measure, prove skill, claim. (Its totals: `api.totals`.)
 
 Every step can be repeated: what is sealed, proven, registered or paid already is left as it is.
 """
@@ -11,26 +11,21 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from threading import Lock
 
-import numpy as np
 from eth_hash.auto import keccak
-from numpy.typing import NDArray
 from sqlalchemy import select
 
 from api import proving
 from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, encode, from_hex, to_hex
 from api.community import Community
-from api.database import CommunityTotal, Forecast, ModelRound, Reward
+from api.database import Forecast, ModelRound, Reward
 from api.home import Home
 from api.open_home import ProofFigures, ProofFolder
 from api.training import TrainedModel
-from fl.masked_sum import Session, default_threshold, sum_in_process
-from fl.rings import PrimeField
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
 from zkp import commitment
-from zkp.field import MODULUS
-from zkp.statements import skill, total
+from zkp.statements import skill
 
 
 @dataclass(frozen=True)
@@ -116,35 +111,6 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
             )  # fmt: skip
 
 
-def open_total(community: Community, day: int) -> total.Total:
-    """The community's total: homes send forecast and blinding under masks that cancel; only the sum opens.
-
-    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that.
-    """
-    sealed = {home.wallet.address: home.sealed(day) for home in community.homes}
-    vectors = {str(a): [v % MODULUS for v in (*s.values, s.blinding)] for a, s in sealed.items() if s is not None}
-    members = tuple(sorted(vectors))
-    session = Session(
-        label=f"{community.config.community.name}/total/{day}".encode(),
-        members=members,
-        threshold=default_threshold(len(members)),
-        length=commitment.DAY_HOURS + 1,
-        ring=PrimeField(MODULUS),
-    )
-    summed, present = sum_in_process(session, vectors)
-    numbers = [int(v) if int(v) <= MODULUS // 2 else int(v) - MODULUS for v in summed[: commitment.DAY_HOURS]]
-    opened = total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS)
-    with community.sessions.begin() as database:
-        rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(present)))
-        total.verify([from_hex(row.commitment) for row in rows], opened)
-        database.merge(
-            CommunityTotal(
-                day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(present)
-            )
-        )
-    return opened
-
-
 def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
     """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one."""
     sealed = home.sealed(day)
@@ -219,11 +185,3 @@ def _keep_reward(community: Community, paid: Paid) -> None:
                     proof_hash=to_hex(paid.proof_hash),
                 )
             )  # fmt: skip
-
-
-def actual_total(community: Community, day: int) -> NDArray[np.int64]:
-    """The community's measured load of a day, int64 [24] Wh: the substation's reading in a real community."""
-    names = [home.name for home in community.homes]
-    readings = community.readings
-    chosen = readings[readings["unique_id"].isin(names) & readings["ds"].isin(community.clock.hours(day))]
-    return np.asarray(chosen.groupby("ds")["y"].sum().sort_index().to_numpy(), dtype=np.int64)

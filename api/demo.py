@@ -11,22 +11,27 @@ import resource
 import shutil
 import statistics
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from api import day as community_day
 from api import training
+from api.calibrated import Calibrated, NotCalibrated, calibrated, past_days
 from api.community import Community
+from api.computed_totals import compute_totals, keep_computed
 from api.config import Config
+from api.day_picture import day_picture
 from api.settings import ApiSettings, CommunitySettings
+from api.total_accuracy import total_accuracy
+from api.totals import open_measured, open_total
 from data.atomic import write_bytes
 from data.settings import DataSettings
 from fl.settings import FederationSettings
@@ -34,13 +39,11 @@ from forecasting import metrics, report
 from rewards.claims import holdings
 from rewards.errors import JournalCorrupt
 from rewards.settings import RewardSettings
-from zkp.integer_model import Ints
 
 DAYS_INTO_TEST = 10
 _MARK = "demo.json"
 _REPORT = "report.json"
 _CHAIN_FILES = ("chain.jsonl", "chain.start", "contracts.json", "wattproof.sqlite")
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#7F7F7F"
 
 
 def demo_config(folder: Path, num_clients: int | None) -> Config:
@@ -80,9 +83,10 @@ class Demo:
         community_day.publish_round(community, ledger, trained)
         ledger.chain.advance_to(community.start_of(day))
         self._forecast(community, ledger, trained, day)
-        opened = community_day.open_total(community, day)
+        opened = open_total(community, day)
+        result = self._calibrate(community, trained, day, opened.values)
         self._reward(community, ledger, trained, day)
-        self._picture(community, day, np.array(opened.values))
+        self._compare(community, day, opened.values, result)
         self._finish(community, ledger, scores, day, time.perf_counter() - started)
         return self.report
 
@@ -181,8 +185,37 @@ class Demo:
         }
         self._seconds["reward"] = time.perf_counter() - started
 
-    def _picture(self, community: Community, day: int, total: Ints) -> None:
-        figure = day_picture(total, community_day.actual_total(community, day), day, self.config.data.day_start_utc)
+    def _calibrate(
+        self, community: Community, trained: training.TrainedModel, day: int, opened: Sequence[int]
+    ) -> Calibrated | None:
+        """The day's calibrated total. The demo proves one day, so the totals of the days before are computed only."""
+        started = time.perf_counter()
+        split = training.split_of(community)
+        with self.console.status("Computing the totals of past days, without proofs"):
+            computed = compute_totals(community, trained.integer, range(split.train_end, split.test_end))
+        keep_computed(community, (one for one in computed if one.day < day))
+        accuracy = total_accuracy(computed, split.test_start)
+        self.report["community"] = {
+            "test_days": None if accuracy is None else asdict(accuracy),
+            "totals": {"proven_days": [day], "computed_days": [one.day for one in computed if one.day != day]},
+        }
+        self._seconds["calibrate"] = time.perf_counter() - started
+        try:
+            return calibrated(past_days(community, day), day, opened)
+        except NotCalibrated as why:
+            self.console.print(f"The community's total is not calibrated: {why}.")
+            return None
+
+    def _compare(self, community: Community, day: int, opened: Sequence[int], result: Calibrated | None) -> None:
+        """Open the measured total, which the meters' signatures vouch for, and set the forecasts beside it."""
+        measured = open_measured(community, day).values
+        actual = np.array(measured, dtype=np.float64)
+        self.report["community"]["day"] = {
+            "wape_plain": metrics.wape(actual, np.array(opened, dtype=np.float64)),
+            "wape_calibrated": result and metrics.wape(actual, np.array(result.values, dtype=np.float64)),
+            "learnt_from": {"proven": result.days_proven, "computed": result.days_computed} if result else None,
+        }
+        figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured)
         figure.savefig(self.config.api.state_dir / "community_day.png", dpi=130)
 
     def _finish(
@@ -208,22 +241,6 @@ class Demo:
         summarise(self.console, self.report, scores, self.config.api.state_dir)
 
 
-def day_picture(total: Ints, actual: Ints | None, day: int, start_hour: int) -> Figure:
-    """The community's forecast of a day, and what was measured once it is over, in kW."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots()
-    hours = np.arange(25)
-    if actual is not None:
-        axes.stairs(actual / 1000, hours, color=_GREY, fill=True, alpha=0.35, label="measured")
-    axes.stairs(total / 1000, hours, color=_BLUE, linewidth=2.5, baseline=None, label="sum of the proven forecasts")
-    date = datetime.fromtimestamp(day * 86_400, UTC).date()
-    axes.set(xlabel=f"hour of the community day (starts {start_hour:02d}:00 UTC)", ylabel="community load (kW)")
-    axes.set(title=f"Community day {day} ({date})", xlim=(0, 24))
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
-    return figure
-
-
 def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
     """What a newcomer wants to know."""
     console.print(report.as_table(scores, training.PERSONAL))
@@ -235,6 +252,8 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
     table.add_row("checking it takes", f"{proofs['verify_s_median'] * 1000:.0f} ms; it has {proofs['bytes']:,} bytes")
     table.add_row("households that beat the naive forecast", f"{rewards['claims']} of {figures['homes']}")
     table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
+    for name, value in _totals_told(figures["community"]):
+        table.add_row(name, value)
     for call in ("submit", "reward"):
         if call in figures["chain"]["gas"]:
             table.add_row(f"gas of a {call}", f"{figures['chain']['gas'][call]:,}")
@@ -243,3 +262,27 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
     pictures = ", ".join(sorted(p.name for p in folder.glob("*.png")))
     console.print(f"Figures: {folder / _REPORT}   Pictures: {pictures}")
     console.print("Look around: [bold]make serve[/], then open http://127.0.0.1:8000")
+
+
+def _totals_told(community: dict[str, Any]) -> list[tuple[str, str]]:
+    """The community's total, plain and calibrated, and which totals are proven."""
+    one, many, totals = community["day"], community["test_days"], community["totals"]
+    rows = []
+    if many is not None:
+        rows.append((
+            f"community WAPE over {many['days']} test days (totals computed, not proven)",
+            f"{many['wape_plain']:.3f} as a sum, {many['wape_calibrated']:.3f} calibrated",
+        ))  # fmt: skip
+        if many["band_90_holds"] is not None:
+            held = f"{many['band_90_holds']:.1%} of hours; the 50 % band {many['band_50_holds']:.1%}"
+            rows.append(("the 90 % band of those days holds", held))
+        rows.append(
+            ("the calibrated total is the nearer one", f"on {many['days_better']} of those {many['days']} days")
+        )
+    calibrated = "not calibrated" if one["wape_calibrated"] is None else f"{one['wape_calibrated']:.3f} calibrated"
+    rows.append(("community WAPE of the proven day", f"{one['wape_plain']:.3f} as a sum, {calibrated}"))
+    rows.append(("totals proven", f"forecast and measured of day {', '.join(map(str, totals['proven_days']))}"))
+    if one["learnt_from"] is not None:
+        count = one["learnt_from"]["computed"]
+        rows.append(("totals only computed", f"of the {count} days before, which the calibration learnt from"))
+    return rows

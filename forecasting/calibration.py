@@ -20,13 +20,14 @@ WARM_UP_DAYS = 21
 """Days of totals before the first calibrated forecast."""
 _DISCOUNT = 0.99  # a day's weight against the next one's: half after ten weeks
 _RIDGE = 10.0
+_ONE = 1  # the column of ones among the inputs
 
 
 def calibrate(opened: Array, measured: Array) -> Array:
     """The calibrated forecast of the last day of `opened`, float64 [24] Wh.
 
     Args:
-        opened: opened totals of consecutive days, [D + 1, 24] Wh, the day to forecast last.
+        opened: opened totals of consecutive days (few may be missing), [D + 1, 24] Wh, the day to forecast last.
         measured: measured totals of the same days but the last, [D, 24] Wh, D at least `WARM_UP_DAYS`.
 
     Raises ValueError for other shapes, too few days, or a value that is not a number.
@@ -38,29 +39,43 @@ def calibrate(opened: Array, measured: Array) -> Array:
         raise ValueError(f"{days} days of totals are too few to calibrate on: {WARM_UP_DAYS} at least")
     if not (np.isfinite(opened).all() and np.isfinite(measured).all()):
         raise ValueError("the totals of every day must be there: one is not a number")
+    return _calibrated(opened, measured, _inputs(opened, measured - opened[:-1]))
+
+
+def _calibrated(opened: Array, measured: Array, inputs: Array) -> Array:
+    """`calibrate` on totals already checked and their `_inputs`, which begin at day WEEK."""
+    days = len(measured)
     unit = max(float(measured.mean()), 1.0)
-    errors = (measured - opened[:-1]) / unit
-    inputs = np.stack([_inputs(opened[k] / unit, errors[:k]) for k in range(WEEK, days + 1)])  # [days - 6, 24, 6]
-    ages = days - 1 - np.arange(WEEK, days)
-    weights = np.repeat(_DISCOUNT**ages, HOURS)[:, None]
-    known = inputs[:-1].reshape(-1, inputs.shape[2])
+    scaled = inputs / np.where(np.arange(inputs.shape[2]) == _ONE, 1.0, unit)
+    errors = (measured - opened[:-1])[WEEK:].reshape(-1) / unit
+    weights = np.repeat(_DISCOUNT ** (days - 1 - np.arange(WEEK, days)), HOURS)[:, None]
+    known = scaled[:-1].reshape(-1, scaled.shape[2])
     gram = (known * weights).T @ known + _RIDGE * np.eye(known.shape[1])
-    solution = np.linalg.solve(gram, (known * weights).T @ errors[WEEK:].reshape(-1))
-    return np.asarray(np.maximum(opened[-1] + unit * (inputs[-1] @ solution), 0.0))
+    solution = np.linalg.solve(gram, (known * weights).T @ errors)
+    return np.asarray(np.maximum(opened[-1] + unit * (scaled[-1] @ solution), 0.0))
 
 
-def _inputs(forecast: Array, errors: Array) -> Array:
-    """[24, 6]: forecast, one, and the errors of yesterday and of the week, at the hour and of the whole day."""
-    yesterday, week = errors[-1], errors[-WEEK:].mean(axis=0)
-    whole = [np.full(HOURS, e.mean()) for e in (yesterday, week)]
-    return np.stack([forecast, np.ones(HOURS), yesterday, week, *whole], axis=1)
+def _inputs(opened: Array, errors: Array) -> Array:
+    """[days - WEEK, 24, 6] of the days of `opened` from WEEK on, each from errors before it alone.
+
+    Forecast, one, and the errors of yesterday and of the week, at the hour and of the whole day; Wh.
+    """
+    rows = []
+    for day in range(WEEK, len(opened)):
+        yesterday, week = errors[day - 1], errors[day - WEEK : day].mean(axis=0)
+        whole = [np.full(HOURS, e.mean()) for e in (yesterday, week)]
+        rows.append(np.stack([opened[day], np.ones(HOURS), yesterday, week, *whole], axis=1))
+    return np.stack(rows)
 
 
 def walk_forward(opened: Array, measured: Array) -> Array:
     """Every day calibrated on the days before it alone, [D, 24] Wh; NaN for the first `WARM_UP_DAYS`."""
     out = np.full(opened.shape, np.nan)
+    if len(opened) <= WARM_UP_DAYS:
+        return out
+    inputs = _inputs(opened, measured - opened)
     for day in range(WARM_UP_DAYS, len(opened)):
-        out[day] = calibrate(opened[: day + 1], measured[:day])
+        out[day] = _calibrated(opened[: day + 1], measured[:day], inputs[: day + 1 - WEEK])
     return out
 
 

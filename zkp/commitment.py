@@ -48,6 +48,14 @@ def commit_point(setup: Setup, slots: Sequence[int], values: Sequence[int], blin
     return setup.curve.msm(bases, [*values, blinding])
 
 
+def commit_hours(slots: Sequence[int], values: Sequence[int], blinding: int) -> bytes:
+    """Commit to 24 values (whole Wh, of either sign) in the given slots; 48 bytes. Raises InvalidStatement."""
+    if len(values) != DAY_HOURS:
+        raise InvalidStatement(f"a day has {DAY_HOURS} values, here are {len(values)}")
+    setup = load_setup()
+    return setup.curve.encode(commit_point(setup, slots, list(values), blinding % MODULUS))
+
+
 def commit_day(day: int, readings: Sequence[int], blinding: int) -> bytes:
     """Commit to the 24 readings (Wh, 0..MAX_READING_WH) of a community day; 48 bytes.
 
@@ -57,16 +65,12 @@ def commit_day(day: int, readings: Sequence[int], blinding: int) -> bytes:
         raise InvalidStatement(f"a day has {DAY_HOURS} readings, here are {len(readings)}")
     if any(not 0 <= v <= MAX_READING_WH for v in readings):
         raise InvalidStatement(f"a reading is not between 0 and {MAX_READING_WH} Wh")
-    setup = load_setup()
-    return setup.curve.encode(commit_point(setup, ring_slots(day), list(readings), blinding % MODULUS))
+    return commit_hours(ring_slots(day), readings, blinding)
 
 
 def commit_forecast(values: Sequence[int], blinding: int) -> bytes:
     """Commit to a forecast of 24 hours (whole Wh, of either sign); 48 bytes."""
-    if len(values) != DAY_HOURS:
-        raise InvalidStatement(f"a forecast has {DAY_HOURS} values, here are {len(values)}")
-    setup = load_setup()
-    return setup.curve.encode(commit_point(setup, range(DAY_HOURS), list(values), blinding % MODULUS))
+    return commit_hours(range(DAY_HOURS), values, blinding)
 
 
 def add(commitments: Sequence[bytes]) -> bytes:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 
 from api import day as community_day
 from api import training
 from api.bundle import InferenceBundle, from_hex
 from api.community import Community
 from api.config import Config
-from api.database import Base, Forecast, Reward
+from api.database import CommunityTotal, ComputedTotals, Forecast, MeasuredTotal, Reward
 from api.day import Ledger
 from api.home import Home
 from api.server import make_app
@@ -93,6 +94,5 @@ def village(built: Village) -> Iterator[Village]:
     chain.tester.revert_to_snapshot(snapshot)
     chain.reset_clock(moment)
     with built.community.sessions.begin() as session:
-        for table in (Forecast, Reward, Base.metadata.tables["totals"]):
-            target = table if not hasattr(table, "__table__") else table.__table__
-            session.execute(target.delete())
+        for table in (Forecast, Reward, CommunityTotal, MeasuredTotal, ComputedTotals):
+            session.execute(delete(table))

@@ -4,6 +4,7 @@ import json
 
 from api import day as community_day
 from api.bundle import ClaimBundle, from_hex
+from api.totals import open_total
 from tests.api.conftest import DAY, Village
 from zkp.commitment import add, commit_forecast
 
@@ -21,7 +22,7 @@ def claim_of(village: Village, home: int) -> ClaimBundle:
 
 def test_the_total_opens_the_sum_of_the_registered_commitments(village: Village) -> None:
     registered(village)
-    community_day.open_total(village.community, DAY)
+    open_total(village.community, DAY)
     told = village.client.get(f"/days/{DAY}/forecast").json()
     commitments = [from_hex(village.bundle(home).forecast) for home in village.homes]
     assert commit_forecast(told["values_wh"], int(told["blinding"], 16)) == add(commitments)

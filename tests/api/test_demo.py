@@ -56,6 +56,11 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
         "same_weekday_4_weeks",
         "ridge_pooled",
     }
+    community = report["community"]
+    assert community["totals"]["proven_days"] == [DAY] and DAY not in community["totals"]["computed_days"]
+    assert community["test_days"]["wape_calibrated"] < community["test_days"]["wape_plain"]
+    assert community["day"]["wape_calibrated"] > 0 and community["day"]["learnt_from"]["proven"] == 0
+    assert "totals only computed" in done.stdout and "calibrated" in done.stdout
     assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
     assert (folder / "community_day.png").stat().st_size > 10_000
 
@@ -71,7 +76,8 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"
     )
     assert "Round 1: weights digest 0x" in run("train", "-c", str(config)).stdout
-    assert "Community forecast (kWh)" in run("forecast", str(DAY), "-c", str(config)).stdout
+    said = " ".join(run("forecast", str(DAY), "-c", str(config)).stdout.split())
+    assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
     bundle = tmp_path / "home.json"
     run("prove", "home-01", str(DAY), "--out", str(bundle), "-c", str(config))
     assert "The proof holds" in run("verify", str(bundle)).stdout

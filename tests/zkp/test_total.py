@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zkp.conftest import seeded
-from zkp.commitment import commit_forecast
+from zkp.commitment import MAX_READING_WH, add, commit_day, commit_forecast, commit_hours, ring_slots
 from zkp.curve import IDENTITY
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.field import MODULUS
-from zkp.statements.total import MAX_TOTAL_WH, Total, verify
+from zkp.statements.total import MAX_TOTAL_WH, Total, verify, verify_measured
 
 HOMES = [[100 * k + h for h in range(24)] for k in range(1, 5)]
 BLINDINGS = seeded(8)(len(HOMES))
@@ -92,3 +92,53 @@ def test_a_total_has_24_hours(count: int) -> None:
 def test_only_commitments_are_summed(bad: bytes) -> None:
     with pytest.raises(MalformedProof):
         verify([*COMMITMENTS, bad], TOTAL)
+
+
+# -- the measured total ----------------------------------------------------------------------------------------------
+
+DAY = 17_316
+SIGNED = [commit_day(DAY, v, b) for v, b in zip(HOMES, BLINDINGS, strict=True)]
+readings = st.lists(st.integers(0, MAX_READING_WH), min_size=24, max_size=24)
+
+
+@settings(max_examples=10)
+@given(
+    st.integers(0, (1 << 32) - 1), st.lists(st.tuples(readings, st.integers(1, MODULUS - 1)), min_size=1, max_size=4)
+)
+def test_the_sum_of_any_readings_of_a_day_is_accepted(day: int, homes: list[tuple[list[int], int]]) -> None:
+    values = tuple(sum(hour) for hour in zip(*(v for v, _ in homes), strict=True))
+    verify_measured(day, [commit_day(day, v, b) for v, b in homes], Total(values, sum(b for _, b in homes) % MODULUS))
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_every_hour_of_a_measured_total_counts(hour: int) -> None:
+    values = list(TOTAL.values)
+    values[hour] += 1
+    with pytest.raises(InvalidProof, match="not the sum"):
+        verify_measured(DAY, SIGNED, replace(TOTAL, values=tuple(values)))
+
+
+@pytest.mark.parametrize("homes", [SIGNED[1:], [*SIGNED, SIGNED[0]], [SIGNED[0]] * 4])
+def test_a_meter_too_few_or_too_many_is_refused(homes: list[bytes]) -> None:
+    with pytest.raises(InvalidProof, match="not the sum"):
+        verify_measured(DAY, homes, TOTAL)
+
+
+def test_forecasts_do_not_pass_for_readings_nor_another_weekday_for_this_one() -> None:
+    verify_measured(DAY, SIGNED, TOTAL)
+    with pytest.raises(InvalidProof):
+        verify_measured(DAY, COMMITMENTS, TOTAL)
+    with pytest.raises(InvalidProof):
+        verify_measured(DAY + 1, SIGNED, TOTAL)
+    with pytest.raises(InvalidProof):
+        verify(SIGNED, TOTAL)
+
+
+def test_readings_that_no_meters_have_are_refused() -> None:
+    """A commitment can hold anything; what it opens to must be what so many meters can measure."""
+    for value in (-1, MAX_READING_WH + 1):
+        values = (value,) * 24
+        commitment = commit_hours(ring_slots(DAY), values, 7)
+        with pytest.raises(InvalidProof, match="not one of 1 meters"):
+            verify_measured(DAY, [commitment], Total(values, 7))
+    assert add(SIGNED) == commit_hours(ring_slots(DAY), TOTAL.values, TOTAL.blinding)

@@ -1,0 +1,102 @@
+"""The community's totals of a day, forecast and measured, each opened by a masked sum and checked as it is opened.
+
+Homes hand in values and blinding under masks that cancel, so that only the sum of both comes out, and opens the sum
+of their commitments: registered forecasts, or the days that their meters signed (zkp/statements/total.py). The
+measured total is of exactly the homes in the forecast's total, and is opened once: two sums over different homes
+would show their difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+
+from api.bundle import from_hex
+from api.community import Community
+from api.database import CommunityTotal, Forecast, MeasuredTotal
+from fl.masked_sum import Session, default_threshold, sum_in_process
+from fl.rings import PrimeField
+from zkp import commitment
+from zkp.field import MODULUS
+from zkp.statements import total
+
+
+def open_total(community: Community, day: int) -> total.Total:
+    """The total of the day's forecasts, from all homes that have one.
+
+    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that.
+    """
+    sealed = {home.wallet.address: home.sealed(day) for home in community.homes}
+    vectors = {str(a): [*s.values, s.blinding] for a, s in sealed.items() if s is not None}
+    opened, present = _masked_total(community, f"total/{day}", vectors)
+    with community.sessions.begin() as database:
+        rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(present)))
+        total.verify([from_hex(row.commitment) for row in rows], opened)
+        database.merge(
+            CommunityTotal(
+                day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(present)
+            )
+        )
+    return opened
+
+
+def open_measured(community: Community, day: int) -> total.Total:
+    """The measured total of a day that is over, from the homes in its forecast's total; as it is, if it was opened.
+
+    Checked against the sum of the days that the meters signed. Raises ValueError where the day has no total of
+    forecasts, or a home in it has no complete readings; InvalidProof.
+    """
+    with community.sessions() as database:
+        known, forecast = database.get(MeasuredTotal, day), database.get(CommunityTotal, day)
+    if known is not None:
+        return total.Total(tuple(known.values), int(known.blinding, 16))
+    if forecast is None:
+        raise ValueError(f"day {day} has no total of forecasts, which the measured total is to be compared with")
+    homes = {str(home.wallet.address): home for home in community.homes}
+    if absent := set(forecast.households) - homes.keys():
+        raise ValueError(f"the measured total of day {day} needs households that are not here: {sorted(absent)}")
+    days = {address: community.opened(homes[address]).signed_day(day) for address in forecast.households}
+    vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
+    opened, present = _masked_total(community, f"measured/{day}", vectors)
+    signed = [days[address][0] for address in present]
+    total.verify_measured(day, [s.commitment for s in signed], opened)
+    with community.sessions.begin() as database:
+        database.add(
+            MeasuredTotal(
+                day=day, values=list(opened.values), blinding=hex(opened.blinding),
+                signed_days=[s.to_json() for s in signed],
+            )
+        )  # fmt: skip
+    return opened
+
+
+def open_missing_measured(community: Community, before: int) -> dict[int, total.Total | str]:
+    """Open the measured totals that days before `before` still lack; by day, the total, or why there is none."""
+    with community.sessions() as database:
+        forecast = set(database.scalars(select(CommunityTotal.day).where(CommunityTotal.day < before)))
+        missing = sorted(forecast - set(database.scalars(select(MeasuredTotal.day))))
+    opened: dict[int, total.Total | str] = {}
+    for day in missing:
+        try:
+            opened[day] = open_measured(community, day)
+        except ValueError as problem:
+            opened[day] = str(problem)
+    return opened
+
+
+def _masked_total(
+    community: Community, label: str, vectors: Mapping[str, Sequence[int]]
+) -> tuple[total.Total, tuple[str, ...]]:
+    """The sum of [24 values, blinding] of each home, and the homes in it."""
+    members = tuple(sorted(vectors))
+    session = Session(
+        label=f"{community.config.community.name}/{label}".encode(),
+        members=members,
+        threshold=default_threshold(len(members)),
+        length=commitment.DAY_HOURS + 1,
+        ring=PrimeField(MODULUS),
+    )
+    summed, present = sum_in_process(session, {a: [v % MODULUS for v in vector] for a, vector in vectors.items()})
+    numbers = [int(v) if int(v) <= MODULUS // 2 else int(v) - MODULUS for v in summed[: commitment.DAY_HOURS]]
+    return total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS), present

@@ -269,6 +269,10 @@ _MEANINGS: dict[type[Exception], str] = {
 }
 
 
+REFUSALS = tuple(_MEANINGS)
+"""What a bundle that does not hold raises."""
+
+
 def examine(bundle: Bundle) -> list[Finding]:
     """What is checked of a bundle, in words and in order, up to the first check that fails."""
     seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
@@ -289,7 +293,7 @@ def examine(bundle: Bundle) -> list[Finding]:
 def _finding(what: str, check: Callable[[], object]) -> Finding:
     try:
         check()
-    except (MeterError, InvalidStatement, MalformedProof, InvalidProof) as error:
+    except REFUSALS as error:
         return Finding(what, str(error), next(m for kind, m in _MEANINGS.items() if isinstance(error, kind)))
     return Finding(what)
 

@@ -157,28 +157,47 @@ def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, P
 
 @app.command()
 def verify(
-    file: BundleArgument,
+    files: Annotated[list[Path], typer.Argument(help="bundles, as the API or `prove` gives them")],
     check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
 ) -> None:
-    """Check a bundle's signatures and proof without trusting anybody, and say in words what it proves."""
-    from api import bundle as bundles
+    """Check bundles' signatures and proofs without trusting anybody; of a single one, say in words what it proves.
+
+    Several are checked in one batch, and the bad ones are named.
+    """
+    from api import check_report
     from zkp.setup import load_setup
 
     if check_setup:
         load_setup().check_powers()
         console.print("[green]✓[/] The ceremony's 4096 powers are those of one secret number.")
-    bundle = bundles.parse(file.read_bytes())
-    findings = bundles.examine(bundle)
-    for finding in findings:
-        console.print(f"[green]✓[/] {finding.what}" if finding.problem is None else f"[red]✗[/] {finding.what}")
-    last = findings[-1]
-    if last.problem is not None:
-        console.print(f"[bold red]The proof does not hold:[/] {escape(last.problem)}.")
-        console.print(last.meaning)
+    held = check_report.verify_one(console, files[0]) if len(files) == 1 else check_report.verify_many(console, files)
+    if not held:
         raise typer.Exit(REFUSED)
-    console.print("[bold green]The proof holds.[/]")
-    for line in bundles.explain(bundle):
-        console.print("• " + escape(line))
+
+
+@app.command()
+def audit(
+    day: DayArgument,
+    server: Annotated[str, typer.Option(help="the community's server")] = "http://127.0.0.1:8000",
+    community: Annotated[str | None, typer.Option(help="its name; as the server says, if not given")] = None,
+    rpc_url: Annotated[
+        str | None, typer.Option(help="your own node of the chain, to look into its registries")
+    ] = None,
+    contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+) -> None:
+    """Check a whole day without trusting the server: all proofs in one batch, totals, the calibrated forecast."""
+    from api import check_report
+    from api.audit_source import ChainRegistries, from_server
+    from rewards.chain import Chain
+    from rewards.deploy import Addresses, Contracts
+
+    if (rpc_url is None) != (contracts is None):
+        raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
+    registries = None
+    if rpc_url is not None and contracts is not None:
+        registries = ChainRegistries(Contracts.of(Chain.at(rpc_url), Addresses.read(contracts)))
+    if not check_report.audit_day(console, from_server(server), day, community, registries):
+        raise typer.Exit(REFUSED)
 
 
 @app.command()

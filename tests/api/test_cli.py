@@ -22,6 +22,7 @@ COMMANDS = (
     "forecast",
     "prove",
     "verify",
+    "audit",
     "show",
     "claim",
     "keys",

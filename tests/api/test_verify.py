@@ -140,3 +140,54 @@ def test_a_bundle_is_shown_with_every_message_of_its_proof(
         assert shown["proof"]["header"] + "".join(p[2:] for p in parts) == bundle.proof
         assert shown["statement"] == json.loads(bundle.model_dump_json(exclude={"proof"}))
         assert bundle.household in shown["claims"][0]
+
+
+# -- several at once -------------------------------------------------------------------------------------------------
+
+
+def run_many(folder: Path, bundles: dict[str, Bundle | bytes]) -> tuple[int, str]:
+    for name, bundle in bundles.items():
+        (folder / name).write_bytes(bundle if isinstance(bundle, bytes) else encode(bundle))
+    result = CliRunner().invoke(app, ["verify", *(str(folder / name) for name in bundles)])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_several_bundles_are_checked_together(village: Village, claim: ClaimBundle, tmp_path: Path) -> None:
+    bundles = {f"{home.name}.json": village.bundle(home) for home in village.homes}
+    code, said = run_many(tmp_path, {**bundles, "claim.json": claim})
+    assert code == 0 and said.count("✓") == 4 and "4 of 4 hold" in said
+
+
+@pytest.mark.parametrize("kind", list(BROKEN))
+def test_of_several_each_bad_one_is_named_with_its_reason(village: Village, tmp_path: Path, kind: str) -> None:
+    change, check, why, meaning = BROKEN[kind]
+    mine, other = (village.bundle(home) for home in village.homes[:2])
+    broken = mine.model_copy(update=change(mine, other))
+    code, said = run_many(tmp_path, {"good.json": other, "bad.json": broken, "again.json": mine})
+    assert code == REFUSED and "2 of 3 hold" in said and said.count("✗") == 1
+    assert f"bad.json: {check}" in said
+    assert why in said and meaning in said
+
+
+def test_two_errors_that_would_cancel_in_a_sum_are_both_named(village: Village, tmp_path: Path) -> None:
+    """The last point of a proof is judged by the pairing alone, which the batch makes once."""
+    from zkp.setup import load_setup
+
+    setup = load_setup()
+
+    def shifted(bundle: InferenceBundle, scalar: int) -> InferenceBundle:
+        proof = bytes.fromhex(bundle.proof[2:])
+        moved = setup.curve.msm([setup.curve.decode(proof[-48:]), setup.powers(1)[0]], [1, scalar])
+        return bundle.model_copy(update={"proof": "0x" + (proof[:-48] + setup.curve.encode(moved)).hex()})
+
+    one, two, three = (village.bundle(home) for home in village.homes)
+    code, said = run_many(tmp_path, {"1.json": shifted(one, 1), "2.json": shifted(two, -1), "3.json": three})
+    assert code == REFUSED and "1 of 3 hold" in said and said.count("do not open") == 2
+
+
+def test_what_is_no_bundle_is_named_among_others(village: Village, claim: ClaimBundle, tmp_path: Path) -> None:
+    good = village.bundle(village.homes[0])
+    worse = claim.model_copy(update={"tier": claim.tier + 1})
+    code, said = run_many(tmp_path, {"good.json": good, "junk.json": b"junk", "claim.json": worse})
+    assert code == REFUSED and "1 of 3 hold" in said
+    assert "junk.json: It is a bundle." in said and "claim.json: The proof shows" in said

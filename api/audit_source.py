@@ -1,0 +1,105 @@
+"""Where an auditor gets a day's records: a community's server over HTTP, and its chain. Neither is believed."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from eth_utils.address import to_checksum_address
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from rewards.deploy import Contracts
+
+_MOST_BYTES = 20_000_000
+_TIMEOUT_S = 30.0
+_T = TypeVar("_T")
+
+Fetch = Callable[[str], bytes | None]
+"""The answer to a path such as /days; None where the server has nothing there (404)."""
+
+
+class AuditError(ValueError):
+    """An audit that can't go on: no server, or answers that are not of the documented form."""
+
+
+def from_server(url: str) -> Fetch:
+    """Ask a community's server. Raises AuditError for what is no http(s) address."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(url.rstrip("/") + path, timeout=_TIMEOUT_S) as answer:
+                content: bytes = answer.read(_MOST_BYTES + 1)
+        except urllib.error.HTTPError as refused:
+            if refused.code == 404:
+                return None
+            raise AuditError(f"{url} refused {path} with status {refused.code}") from None
+        except (OSError, http.client.HTTPException) as problem:
+            reason = getattr(problem, "reason", problem)
+            raise AuditError(f"{url} does not answer ({reason}): is that the community's server?") from None
+        if len(content) > _MOST_BYTES:
+            raise AuditError(f"{url} answers {path} with more than {_MOST_BYTES // 1_000_000} MB: not a day's record")
+        return content
+
+    return fetch
+
+
+def read(fetch: Fetch, path: str, kind: type[_T]) -> _T | None:
+    """The server's answer as the API documents it; None where it has nothing. Raises AuditError for another form."""
+    content = fetch(path)
+    if content is None:
+        return None
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(p) for p in problem["loc"]) or "(the whole)"
+        raise AuditError(f"the server's answer to {path} is not as documented: {where}: {problem['msg']}") from None
+
+
+class _Health(BaseModel):
+    community: str
+
+
+def community_of(fetch: Fetch) -> str:
+    """The community's name, as its server says. Raises AuditError."""
+    health = read(fetch, "/health", _Health)
+    if health is None:
+        raise AuditError("the server does not say which community it serves: name it with --community")
+    return health.community
+
+
+class Registries(Protocol):
+    """What was registered: on the chain, or in the server's own words."""
+
+    def meter_of(self, household: str) -> str:
+        """The household's meter; the zero address where it is not enrolled."""
+
+    def digest_of(self, round_number: int) -> bytes:
+        """Digest of a round's weights; zeros where none is published."""
+
+    def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
+        """Commitment, round and proof hash of a registered forecast; an empty commitment where there is none."""
+
+
+class ChainRegistries:
+    """The registries on the chain."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._forecasts = contracts.forecast_registry.functions
+        self._models = contracts.model_registry.functions
+
+    def meter_of(self, household: str) -> str:
+        return str(to_checksum_address(self._forecasts.meter_of(household).call()))
+
+    def digest_of(self, round_number: int) -> bytes:
+        return bytes(self._models.digest_of(round_number).call())
+
+    def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
+        commitment, round_number, proof_hash = self._forecasts.forecast_of(household, day).call()
+        return bytes(commitment), int(round_number), bytes(proof_hash)

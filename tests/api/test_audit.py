@@ -1,0 +1,242 @@
+"""An auditor's day: everything checked from what the server gives out, and every lie of the server found."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from typer.testing import CliRunner
+
+from api import day as community_day
+from api.audit import audit
+from api.audit_source import AuditError, ChainRegistries, Fetch, Registries, from_server
+from api.bundle import Finding, encode
+from api.cli import REFUSED, app
+from api.computed_totals import compute_totals, keep_computed
+from api.database import Household
+from api.totals import open_measured, open_total
+from tests.api.conftest import DAY, Village
+
+NAME = "Test village"
+
+
+@pytest.fixture
+def day(village: Village) -> Village:
+    """The village after its day: forecast, calibrated, measured."""
+    for home in village.homes:
+        community_day.register(village.community, village.ledger, home, village.bundle(home))
+    open_total(village.community, DAY)
+    open_measured(village.community, DAY)
+    keep_computed(village.community, compute_totals(village.community, village.trained.integer, range(DAY - 40, DAY)))
+    return village
+
+
+def honest(village: Village) -> Fetch:
+    def fetch(path: str) -> bytes | None:
+        answer = village.client.get(path)
+        return None if answer.status_code == 404 else answer.content
+
+    return fetch
+
+
+def lying(village: Village, path: str, change: Callable[[Any], Any]) -> Fetch:
+    """A server that changes its answer to a path; to None: it withholds it."""
+    true = honest(village)
+
+    def fetch(asked: str) -> bytes | None:
+        content = true(asked)
+        if asked != path or content is None:
+            return content
+        changed = change(json.loads(content))
+        return None if changed is None else json.dumps(changed).encode()
+
+    return fetch
+
+
+def problems(fetch: Fetch, registries: Registries | None = None, name: str = NAME) -> list[str]:
+    return [f"{f.what} {f.problem}" for f in audit(fetch, DAY, name, registries) if f.problem is not None]
+
+
+def test_an_honest_day_holds_against_the_servers_lists_and_against_the_chain(day: Village) -> None:
+    for registries in (None, ChainRegistries(day.ledger.contracts)):
+        found: list[Finding] = list(audit(honest(day), DAY, NAME, registries))
+        assert [f.problem for f in found] == [None] * len(found)
+        said = " ".join(f.what for f in found)
+        assert "3 of 3 proofs hold" in said and "measured total" in said and "40 only computed" in said
+
+
+def raised(document: Any, *path: str | int, by: int = 1) -> Any:
+    place = document
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] += by
+    return document
+
+
+FORECAST, MEASURED, INPUTS = (f"/days/{DAY}/{name}" for name in ("forecast", "measured", "calibration"))
+
+
+def first_signed(document: Any) -> Any:
+    return document["signed_days"][0]
+
+
+LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
+    "a total too high": (FORECAST, lambda d: raised(d, "values_wh", 5), "not the sum of the committed forecasts"),
+    "a household left out of the total": (
+        FORECAST, lambda d: d | {"households": d["households"][1:]}, "not the sum of the committed forecasts",
+    ),
+    "a household twice": (FORECAST, lambda d: d | {"households": d["households"][:1] * 3}, "each of them once"),
+    "a total of nobody": (
+        FORECAST, lambda d: d | {"households": [], "values_wh": [0] * 24, "blinding": "0x0"}, "each of them once",
+    ),
+    "a blinding that is no number": (FORECAST, lambda d: d | {"blinding": "no"}, "not a hexadecimal number"),
+    "a calibrated forecast of its own": (
+        FORECAST, lambda d: raised(d, "calibrated", "values_wh", 5, by=50), "calibrated forecast is another",
+    ),
+    "a band of its own": (
+        FORECAST, lambda d: raised(d, "calibrated", "band_90", "high_wh", 5, by=50), "90 % band is another",
+    ),
+    "a measured total too high": (MEASURED, lambda d: raised(d, "values_wh", 5), "not the sum of the commitments"),
+    "a home missing in the measured total": (
+        MEASURED, lambda d: d | {"signed_days": d["signed_days"][1:]}, "not one of each household",
+    ),
+    "signed days of another day": (
+        MEASURED, lambda d: d | {"signed_days": [s | {"day": DAY - 7} for s in d["signed_days"]]}, "not one of each",
+    ),
+    "signatures exchanged": (
+        MEASURED,
+        lambda d: d | {"signed_days": [s | {"signature": first_signed(d)["signature"]} for s in d["signed_days"]]},
+        "signed by",
+    ),
+    "other past totals": (INPUTS, lambda d: raised(d, "past", 30, "measured_wh", 3, by=9_000), "is another one"),
+    "computed totals called proven": (
+        INPUTS, lambda d: d | {"past": [p | {"totals": "proven"} for p in d["past"]]}, "does not open the totals",
+    ),
+    "past totals withheld": (INPUTS, lambda d: None, "withholds"),
+    "the total withheld": (FORECAST, lambda d: None, "the server has none"),
+    "another model": ("/rounds", lambda d: [r | {"digest": "0x" + "11" * 32} for r in d], "weights are not those"),
+    "another registration": (
+        f"/forecasts/{DAY}", lambda d: [f | {"proof_hash": d[0]["proof_hash"]} for f in d], "is another one",
+    ),
+    "another meter": ("/households", lambda d: [h | {"meter": d[0]["meter"]} for h in d], "the household's meter is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(LIES))
+def test_every_lie_is_found(day: Village, kind: str) -> None:
+    path, change, says = LIES[kind]
+    assert any(says in problem for problem in problems(lying(day, path, change)))
+
+
+def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None:
+    """A server whose lists and proofs agree with each other, and not with what was registered."""
+    first, second = (home.wallet.address for home in day.homes[:2])
+    swapped = {f"/forecasts/{first}/{DAY}/proof": f"/forecasts/{second}/{DAY}/proof"}
+
+    def consistent(path: str) -> bytes | None:
+        content = honest(day)(swapped.get(path, path))
+        if path == f"/forecasts/{DAY}":
+            return json.dumps(
+                [f | {"household": second} for f in json.loads(content or b"") if f["household"] == second]
+            )
+        return content
+
+    chain = ChainRegistries(day.ledger.contracts)
+    assert any("no proof that holds was found of" in p for p in problems(consistent, chain))
+
+    with day.community.sessions.begin() as session:  # a meter of the server's own choice
+        row = session.get(Household, second)
+        assert row is not None
+        true, row.meter = row.meter, day.homes[0].meter.address
+    found = problems(honest(day)), problems(honest(day), chain)
+    with day.community.sessions.begin() as session:
+        row = session.get(Household, second)
+        assert row is not None
+        row.meter = true
+    assert any("the household's meter is" in p for p in found[0]) and found[1] == []
+
+
+def test_proven_past_days_are_opened_again(day: Village) -> None:
+    """The next day, calibrated by 39 computed days and the one that was proven."""
+    for _, bundle, _ in community_day.prove_day(day.community, DAY + 1, day.trained):
+        community_day.keep_forecast(day.community, bundle)
+    open_total(day.community, DAY + 1)
+    found = list(audit(honest(day), DAY + 1, NAME))
+    assert [f.problem for f in found] == [None] * len(found)
+    assert "41 days: 1 opened against commitments, 40 only computed" in " ".join(f.what for f in found)
+    for path, change, says in (
+        (FORECAST, LIES["a total too high"][1], "not those that it opens"),
+        (FORECAST, lambda d: d | {"blinding": "0x1"}, f"day {DAY}: the total is not the sum"),
+        (FORECAST, lambda d: d | {"households": ["you", *d["households"]]}, "'you' is not a household's address"),
+        (MEASURED, LIES["signatures exchanged"][1], f"day {DAY}: day {DAY} of household"),
+        (MEASURED, lambda d: None, "does not open the totals"),
+    ):
+        told = [f.problem for f in audit(lying(day, path, change), DAY + 1, NAME) if f.problem is not None]
+        assert len(told) == 1 and says in told[0]
+
+
+def test_a_false_proof_is_named_and_its_home_is_in_no_total(day: Village) -> None:
+    home = day.homes[1].wallet.address
+    data = bytearray.fromhex(day.bundle(day.homes[1]).proof[2:])
+    data[-97] ^= 1
+
+    def broken(path: str) -> bytes | None:
+        if path == f"/forecasts/{home}/{DAY}/proof":
+            return encode(day.bundle(day.homes[1]).model_copy(update={"proof": "0x" + data.hex()}))
+        return honest(day)(path)
+
+    found = problems(broken)
+    assert any(p.startswith(home) and "do not open" in p for p in found)
+    assert any(f"no proof that holds was found of {home}" in p for p in found)
+    assert len([p for p in found if p.startswith("0x")]) == 1
+
+
+def test_proofs_of_another_community_are_found(day: Village) -> None:
+    assert sum("another community" in p for p in problems(honest(day), name="Elm Street")) == len(day.homes)
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'[{"household": 1}]', b"null"])
+def test_a_server_that_speaks_otherwise_is_said(day: Village, answer: bytes) -> None:
+    with pytest.raises(AuditError, match=r"not as documented|no forecasts"):
+        problems(lambda path: answer)
+
+
+def test_a_day_without_forecasts_is_said(village: Village) -> None:
+    with pytest.raises(AuditError, match="no forecasts of day"):
+        problems(honest(village))
+
+
+@pytest.fixture
+def address(day: Village) -> Iterator[str]:
+    """The village's server on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(day.client.app, port=0, log_level="error"))  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_the_command_audits_a_server_over_http(address: str) -> None:
+    result = CliRunner().invoke(app, ["audit", str(DAY), "--server", address])
+    said = " ".join(result.output.split())
+    assert result.exit_code == 0, said
+    assert "Day 17316 of 'Test village'" in said and "3 of 3 proofs hold" in said and "✗" not in said
+    other = CliRunner().invoke(app, ["audit", str(DAY), "--server", address, "--community", "Elm Street"])
+    assert other.exit_code == REFUSED and "another community" in other.output
+
+
+def test_no_server_and_half_a_chain_are_said() -> None:
+    with pytest.raises(AuditError, match="does not answer"):
+        from_server("http://127.0.0.1:9")("/health")
+    with pytest.raises(AuditError, match="write it like"):
+        from_server("file:///etc/passwd")
+    half = CliRunner().invoke(app, ["audit", str(DAY), "--rpc-url", "http://127.0.0.1:9"])
+    assert half.exit_code == 2

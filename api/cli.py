@@ -260,6 +260,31 @@ def keys(
     console.print("\n".join(str(p) for p in made) or "All keys are there already.")
 
 
+@app.command()
+def roster(
+    config: ConfigOption = CONFIG,
+    make: Annotated[
+        bool, typer.Option("--make", help="on the coordinator: write it from keys/agents/*.pub, then hand it out")
+    ] = False,
+) -> None:
+    """Show, or make, the roster: the homes, by their keys, that agents sum their updates with.
+
+    Every home compares the fingerprint with homes it knows, not with the coordinator.
+    """
+    from api.config import load
+    from fl.roster import Roster
+
+    federation = load(config).federation
+    path = federation.secure_aggregation.roster
+    if path is None:
+        raise ValueError(f"{config}: federation.secure_aggregation.roster names no file; set it, e.g. to roster.json")
+    if make:
+        Roster.of_agents(federation.deployment.keys_dir).write(path)
+    known = Roster.read(path)
+    console.print(f"{path}: {len(known.members)} homes: {', '.join(sorted(known.members))}")
+    console.print(f"Fingerprint: [bold]{known.fingerprint}[/]. Compare it with the other homes'.")
+
+
 def _homes_of(settings: Config) -> list[str]:
     from data.community import load_community
 

@@ -55,6 +55,16 @@ REFUSALS: tuple[Refusal, ...] = (
         "secure_aggregation.fewest_homes: {settings.secure_aggregation.fewest_homes}; raise min_homes to it",
     ),
     Refusal(
+        lambda s: s.secure_aggregation.roster is not None and not _secure(s),
+        "secure_aggregation.roster: {settings.secure_aggregation.roster} without secure aggregation: a roster guards "
+        "sums, and without them each update is shown to the coordinator; set enabled: true, or drop the roster",
+    ),
+    Refusal(
+        lambda s: s.secure_aggregation.roster is not None and s.deployment.insecure,
+        "secure_aggregation.roster with deployment.insecure: agents have no lasting keys then, which a roster could "
+        "hold; drop insecure: true",
+    ),
+    Refusal(
         lambda s: s.privacy.mode == "distributed" and not _secure(s),
         "distributed privacy without secure aggregation: a home adds only its part of the noise, which hides "
         "nothing from a coordinator that sees its update; enable secure_aggregation, or set privacy.mode: local",

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flwr.clientapp.typing import Mod
 
+from fl.errors import KeysError
+from fl.keys import KeyFolder, load_agent_key
 from fl.privacy_home import PrivateUpdateMod
+from fl.roster import Roster
 from fl.secagg_home import SecAggMod
 from fl.settings import FederationSettings
 
+_log = logging.getLogger(__name__)
 
-def home_mods(
-    settings: FederationSettings,
-    home: str | None = None,
-    identity: Ed25519PrivateKey | None = None,
-    roster: Mapping[str, bytes] | None = None,
-) -> list[Mod]:
+
+def home_mods(settings: FederationSettings, home: str | None = None) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
     Args:
-        home, identity, roster: see `fl.secagg_home.SecAggMod`.
+        home: the agent's home; None in a simulation, where homes are what the coordinator calls them and one machine
+            plays all of them, so that a roster would guard nothing and is not read.
+
+    Raises KeysError for a roster that can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
     mods: list[Mod] = []
     if secure.enabled:
-        mods.append(SecAggMod(secure, home, identity, dict(roster) if roster else None))
+        mods.append(SecAggMod(secure, home) if home is None else _agents_sums(settings, home))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
         mods.append(PrivateUpdateMod(privacy, secure.certain_homes()))
     return mods
+
+
+def _agents_sums(settings: FederationSettings, home: str) -> SecAggMod:
+    """An agent's secure aggregation: it signs where it has a key, so that homes with a roster can sum with it."""
+    secure, path = settings.secure_aggregation, KeyFolder(settings.deployment.keys_dir).agent_key(home)
+    if secure.roster is None:
+        _log.warning("no roster: the coordinator is trusted to name true homes", extra={"home": home})
+        return SecAggMod(secure, home, load_agent_key(path) if path.exists() else None)
+    roster, key = Roster.read(secure.roster), load_agent_key(path)
+    roster.check_own(home, key)
+    if len(roster.members) < secure.fewest_homes:
+        raise KeysError(
+            f"{secure.roster} lists {len(roster.members)} homes, and secure_aggregation.fewest_homes asks for "
+            f"{secure.fewest_homes} in a sum: it can never take place"
+        )
+    _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
+    return SecAggMod(secure, home, key, roster.members)

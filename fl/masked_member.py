@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from flwr.common.secure_aggregation.crypto.shamir import create_shares
 
@@ -29,6 +29,7 @@ from fl.masking import (
     seed_commitment_of,
 )
 from fl.rings import SEED_BYTES, Vector
+from fl.roster import sign
 
 SHARE_BYTES = 4 + 48  # Flower's share of a 32-byte secret: the index, then three blocks (the third is padding)
 _NONCE = bytes(12)  # each direction of a channel has its own key, and it seals one message
@@ -55,7 +56,7 @@ class Member:
     Once only, even if refused: two vectors under one mask, or both shares of a neighbour, would give secrets away.
     """
 
-    def __init__(self, session: Session, name: str, identity: Ed25519PrivateKey | None = None) -> None:
+    def __init__(self, session: Session, name: str, identity: ec.EllipticCurvePrivateKey | None = None) -> None:
         self.session = session
         self.name = name
         self._holders = session.holders(name)
@@ -68,7 +69,7 @@ class Member:
         return json.dumps(state, default=bytes.hex).encode()
 
     @staticmethod
-    def load(session: Session, name: str, data: bytes, identity: Ed25519PrivateKey | None = None) -> Member:
+    def load(session: Session, name: str, data: bytes, identity: ec.EllipticCurvePrivateKey | None = None) -> Member:
         """The member whose state `save` gave."""
         state = json.loads(data)
         member = Member(session, name, identity)
@@ -94,7 +95,7 @@ class Member:
         )
         signature = b""
         if self._identity is not None:
-            signature = self._identity.sign(unsigned.signed_part(self.session, self.name))
+            signature = sign(self._identity, unsigned.signed_part(self.session, self.name))
         mine = PublicKeys(unsigned.mask_key, unsigned.channel_key, unsigned.seed_commitment, signature)
         secrets.public[self.name] = mine.to_bytes()
         return mine

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.common.secure_aggregation.crypto.shamir import combine_shares
 
 from fl.masked_member import SHARE_BYTES, Member
@@ -104,7 +104,7 @@ def parse_masked(session: Session, name: str, data: bytes) -> Vector:
 def sum_in_process(
     session: Session,
     vectors: Mapping[str, Sequence[int]],
-    identities: Mapping[str, Ed25519PrivateKey] | None = None,
+    identities: Mapping[str, ec.EllipticCurvePrivateKey] | None = None,
 ) -> tuple[Vector, tuple[str, ...]]:
     """Run a whole session in this process. Members without a vector drop out before `mask`.
 

@@ -11,14 +11,13 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fl.errors import FederationError
 from fl.rings import SEED_BYTES, Ring, Vector
+from fl.roster import SIGNATURE_BYTES, is_signed
 
 _PROTOCOL = b"wattproof masked sum v1"
 FEWEST_MEMBERS = 3  # the sum of two tells each of them the other's vector
@@ -43,7 +42,7 @@ class Session:
         length: entries of a vector.
         ring: where the vectors live.
         degree: neighbours of each member, even; None: all the others.
-        roster: identity keys (Ed25519, 32 bytes) by name; None: the aggregator is trusted to pass keys on unchanged.
+        roster: identities (`fl.roster`) by name; None: the aggregator is trusted to pass keys on unchanged.
     """
 
     label: bytes
@@ -68,7 +67,7 @@ class Session:
                 "and at most all of them"
             )
         if self.roster is not None and (strangers := set(self.members) - self.roster.keys()):
-            raise MaskingRefused(f"not in the roster: {', '.join(sorted(strangers))}")
+            raise MaskingRefused(f"not in the roster: {', '.join(sorted(strangers))} (a new home needs a new roster)")
 
     @property
     def holder_count(self) -> int:
@@ -103,7 +102,7 @@ class PublicKeys:
     mask_key: bytes  # X25519, 32 bytes
     channel_key: bytes  # X25519, 32 bytes
     seed_commitment: bytes  # SHA-256 of the label and the seed
-    signature: bytes = b""  # Ed25519 by the identity key; empty without a roster
+    signature: bytes = b""  # by the identity key, 96 bytes; empty for a member without one
 
     def to_bytes(self) -> bytes:
         return self.mask_key + self.channel_key + self.seed_commitment + self.signature
@@ -111,8 +110,8 @@ class PublicKeys:
     @staticmethod
     def from_bytes(data: bytes) -> PublicKeys:
         """Raises MaskingRefused for a wrong length."""
-        if len(data) not in (96, 160):
-            raise MaskingRefused(f"public keys have 96 or 160 bytes, here are {len(data)}")
+        if len(data) not in (96, 96 + SIGNATURE_BYTES):
+            raise MaskingRefused(f"public keys have 96 or {96 + SIGNATURE_BYTES} bytes, here are {len(data)}")
         return PublicKeys(data[:32], data[32:64], data[64:96], data[96:])
 
     def signed_part(self, session: Session, name: str) -> bytes:
@@ -122,11 +121,8 @@ class PublicKeys:
         """Raises MaskingRefused unless the keys are signed by the identity that the roster gives `name`."""
         if session.roster is None:
             return
-        try:
-            identity = Ed25519PublicKey.from_public_bytes(session.roster[name])
-            identity.verify(self.signature, self.signed_part(session, name))
-        except InvalidSignature as problem:
-            raise MaskingRefused(f"the keys of {name} are not signed by the identity in the roster") from problem
+        if not is_signed(session.roster[name], self.signed_part(session, name), self.signature):
+            raise MaskingRefused(f"the keys of {name} are not signed by the identity in the roster")
 
 
 def default_threshold(holders: int) -> int:

@@ -7,6 +7,7 @@ What can't go together is refused by `fl.combinations`.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -36,6 +37,11 @@ class SecAggSettings(BaseModel):
     )
     fewest_homes: int = Field(
         default=3, ge=3, description="a home starts no sum of fewer; `certain_homes` are in it to the end"
+    )
+    roster: Path | None = Field(
+        default=None,
+        description="an agent's: file of the homes it sums with and their keys, from `wattproof roster`; none: the "
+        "coordinator is trusted to name true homes and to pass their keys on unchanged",
     )
     stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
 
@@ -38,7 +38,7 @@ class SecAggMod:
         self,
         settings: SecAggSettings,
         home: str | None = None,
-        identity: Ed25519PrivateKey | None = None,
+        identity: ec.EllipticCurvePrivateKey | None = None,
         roster: dict[str, bytes] | None = None,
     ) -> None:
         self._settings = settings

@@ -26,7 +26,10 @@ from fl.errors import ResumeRefused
 from fl.settings import FederationSettings
 from fl.weights import Weights
 
-_MAY_CHANGE = {"rounds", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s"}
+_WHOLE = ("rounds", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s")
+_MAY_CHANGE: dict[str, Any] = dict.fromkeys(_WHOLE, True) | {
+    "secure_aggregation": {"roster"}
+}  # a roster is an agent's own
 
 
 @dataclass(frozen=True)

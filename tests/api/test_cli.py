@@ -26,6 +26,7 @@ COMMANDS = (
     "show",
     "claim",
     "keys",
+    "roster",
     "agent",
     "coordinator",
     "serve",
@@ -86,6 +87,22 @@ def test_a_gateway_makes_its_own_pair_and_nothing_else(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, command).exit_code == 0
     made = {str(path.relative_to(tmp_path / "keys")) for path in (tmp_path / "keys").rglob("*.*")}
     assert made == {"agents/elm-3.key", "agents/elm-3.pub"}
+
+
+def test_a_roster_is_made_from_the_gateways_keys_and_shown_with_its_fingerprint(tmp_path: Path) -> None:
+    command = settings_with_keys_in(tmp_path)
+    assert CliRunner().invoke(app, [*command, "--home", "elm-3", "--home", "elm-5"]).exit_code == 0
+    path, roster = tmp_path / "settings.yaml", tmp_path / "roster.json"
+    unset = CliRunner().invoke(app, ["roster", "-c", str(path)])
+    assert "names no file" in str(unset.exception)
+    secure = f"secure_aggregation: {{enabled: true, roster: {roster}}}, min_homes: 3, evaluate_every: 0, "
+    path.write_text(path.read_text().replace("federation: {", "federation: {" + secure))
+    missing = CliRunner().invoke(app, ["roster", "-c", str(path)])
+    assert "is missing" in str(missing.exception)
+    made = CliRunner().invoke(app, ["roster", "-c", str(path), "--make"])
+    shown = CliRunner().invoke(app, ["roster", "-c", str(path)])
+    assert made.exit_code == 0 and made.output == shown.output
+    assert "2 homes: elm-3, elm-5" in " ".join(shown.output.split()) and "Fingerprint: " in shown.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

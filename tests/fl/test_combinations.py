@@ -31,6 +31,11 @@ REFUSED = [
     (SECURE | robust("median"), "secure aggregation hides from the coordinator; choose one"),
     (SECURE | {"evaluate_every": 5}, "set evaluate_every: 0"),
     (SECURE | {"min_homes": 2}, "fewest_homes: 3; raise min_homes"),
+    ({"secure_aggregation": {"roster": "roster.json"}}, "a roster guards sums"),
+    (
+        SECURE | {"secure_aggregation": {"enabled": True, "roster": "r.json"}, "deployment": {"insecure": True}},
+        "no lasting keys",
+    ),
     (private("distributed"), "enable secure_aggregation, or set privacy.mode: local"),
     (robust("krum") | private("central", min_homes=7), "measured for a mean"),
     (private("central") | {"strategy": {"weighting": "examples"}}, "set weighting: equal"),
@@ -55,6 +60,7 @@ def test_every_refusal_has_its_case_here() -> None:
     [
         {},
         SECURE,
+        SECURE | {"secure_aggregation": {"enabled": True, "roster": "roster.json"}},
         SECURE | private("distributed"),
         SECURE | private("central"),
         SECURE | {"strategy": {"name": "fedadam"}, "fraction": 0.5},

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ from fl.masked_sum import (
     unmask,
 )
 from fl.protection_settings import SecAggSettings
+from fl.roster import identity_of
 
 R = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001  # scalar field of BLS12-381
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
@@ -36,7 +37,7 @@ def a_session(count: int = 5, threshold: int | None = None, **other: object) -> 
 class Run:
     """The protocol step by step, so that a test can meddle between the steps."""
 
-    def __init__(self, session: Session, identities: dict[str, Ed25519PrivateKey] | None = None) -> None:
+    def __init__(self, session: Session, identities: dict[str, ec.EllipticCurvePrivateKey] | None = None) -> None:
         self.session = session
         self.members = {name: Member(session, name, (identities or {}).get(name)) for name in session.members}
         self.keys = {name: member.keys() for name, member in self.members.items()}
@@ -294,14 +295,14 @@ def test_wrong_keys_are_refused(
 
 
 def test_swapped_keys_are_seen_where_there_is_a_roster() -> None:
-    identities = {name: Ed25519PrivateKey.generate() for name in NAMES}
-    roster = {name: key.public_key().public_bytes_raw() for name, key in identities.items()}
+    identities = {name: ec.generate_private_key(ec.SECP384R1()) for name in NAMES}
+    roster = {name: identity_of(key.public_key()) for name, key in identities.items()}
     session = a_session(roster=roster)
     vectors = some_vectors(session)
     assert list(sum_in_process(session, vectors, identities)[0]) == plain_sum(session, vectors)
 
     run = Run(session, identities)
-    forged = run.keys | {"bob": Member(session, "bob", Ed25519PrivateKey.generate()).keys()}
+    forged = run.keys | {"bob": Member(session, "bob", ec.generate_private_key(ec.SECP384R1())).keys()}
     with pytest.raises(MaskingRefused, match="keys of bob are not signed"):
         run.members["ada"].share(forged)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fl.roster import Roster
 from fl.settings import FederationSettings
 from fl.simulation import simulate_community
 from fl.store import RoundStore
@@ -25,7 +26,11 @@ def test_agents_train_under_masks_and_survive_one_that_is_killed_in_a_round(
     deployment = deploy(
         rounds=4, min_homes=3, evaluate_every=0, secure_aggregation=SECURE, round_timeout_s=8, attempts=3
     )
+    roster = deployment.folder / "roster.json"
+    Roster.of_agents(deployment.settings.deployment.keys_dir).write(roster)
     deployment.start_coordinator()
+    secure = deployment.settings.secure_aggregation.model_copy(update={"roster": roster})
+    deployment.settings = deployment.settings.model_copy(update={"secure_aggregation": secure})  # the agents' own
     for home in HOMES:
         deployment.start_agent(home, seconds=1.0)
     victim = HOMES[1]

@@ -292,10 +292,22 @@ def _homes_of(settings: Config) -> list[str]:
 
 
 @app.command()
+def identity(
+    home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
+) -> None:
+    """Print the addresses of a home's wallet and meter, made if need be, as a line of `community.members`."""
+    from api.config import load
+    from api.home import Home
+
+    own = Home(home, load(config).api.homes_dir / home)
+    typer.echo(f"- {{household: '{own.wallet.address}', meter: '{own.meter.address}'}}")
+
+
+@app.command()
 def agent(
     home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
 ) -> None:
-    """Run a household's agent on its gateway: it trains when asked, then forecasts and proves each new day."""
+    """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and hands in."""
     from api.config import load
     from api.gateway import run_gateway
 

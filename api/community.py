@@ -9,18 +9,18 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.config import Config, ConfigError
 from api.database import Household, open_database
-from api.home import Home, account_from_file
+from api.home import Home
 from api.open_home import OpenHome
+from api.wallet import account_from_file
 from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
-from data.community import load_community
+from data.community import load_community, weather_before
 from data.day import DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
@@ -58,15 +58,22 @@ class Community:
     def features(self) -> PublicFeatures:
         return public_features(self.weather, self.clock)
 
-    def public_features(self, days: list[int]) -> tuple[Ints, Ints]:
-        """Public features of forecast days in fixed point, steps [B, T, F - 1] and exogenous [B, E]."""
-        windows = [self.features.window(day, self.config.forecasting.model.steps) for day in days]
-        steps, exogenous = (np.stack([w[k] for w in windows]) for k in range(2))
-        return quantise_features(steps, steps.shape), quantise_features(exogenous, exogenous.shape)
+    def public_features(self, day: int) -> tuple[Ints, Ints]:
+        """Public features of a forecast day in fixed point, steps [1, T, F - 1] and exogenous [1, E].
+
+        Needs no readings, and sees what a weather feed has grown by. Raises TableError where that does not reach.
+        """
+        data, demo = self.config.data, self.config.data.source == "citylearn"
+        features = self.features if demo else public_features(weather_before(data, self.clock, day), self.clock)
+        steps, exogenous = features.window(day, self.config.forecasting.model.steps)
+        ahead = quantise_features(steps[None], (1, *steps.shape))
+        return ahead, quantise_features(exogenous[None], (1, len(exogenous)))
 
     @cached_property
     def homes(self) -> list[Home]:
-        """The homes, by name; the first `num_clients` of them where the configuration says so."""
+        """The homes here, by name; the first `num_clients` of them where the configuration says so."""
+        if self.config.data.source == "none":
+            return []
         names = sorted(str(h) for h in self.readings["unique_id"].unique())
         chosen = names[: self.config.federation.num_clients]
         return [Home(name, self.config.api.homes_dir / name) for name in chosen]
@@ -112,11 +119,12 @@ class Community:
         return open_database(self.config.api.database)
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
-        """Take every home in, on the chain and in the database, where it is not yet."""
+        """Take every home here and every member in, on the chain and in the database, where it is not yet."""
         registry = contracts.forecast_registry.functions
-        for home in self.homes:
-            chain.fund(home.wallet)
-            if int(registry.meter_of(home.wallet.address).call(), 16) == 0:
-                chain.send(self.operator, registry.enrol(home.wallet.address, home.meter.address))
+        here = [(home.wallet.address, home.meter.address) for home in self.homes]
+        for household, meter in here + [(m.household, m.meter) for m in self.config.community.members]:
+            chain.fund(household)
+            if registry.meter_of(household).call() != meter:
+                chain.send(self.operator, registry.enrol(household, meter))
             with self.sessions.begin() as session:
-                session.merge(Household(address=home.wallet.address, meter=home.meter.address))
+                session.merge(Household(address=household, meter=meter))

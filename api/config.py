@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from api.settings import ApiSettings, CommunitySettings
+from api.settings import ApiSettings, CommunitySettings, GatewaySettings
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting.settings import ForecastingSettings
@@ -37,6 +37,7 @@ class Config(BaseModel):
     federation: FederationSettings = FederationSettings()
     rewards: RewardSettings = RewardSettings()
     api: ApiSettings = ApiSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
     @model_validator(mode="after")
     def _node_needs_key(self) -> Self:

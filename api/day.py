@@ -15,7 +15,7 @@ from eth_hash.auto import keccak
 from sqlalchemy import select
 
 from api import proving
-from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, encode, from_hex, to_hex
+from api.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
 from api.community import Community
 from api.database import Forecast, ModelRound, Reward
 from api.home import Home
@@ -24,8 +24,6 @@ from api.training import TrainedModel
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
-from zkp import commitment
-from zkp.statements import skill
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,17 @@ def open_ledger(community: Community, day: int | None = None) -> Ledger:
 
 
 def publish_round(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
-    """Register the model's digest for its round. Raises Refused when the round already has another one."""
+    """Register the model's digest for its round. Raises Refused when that or a later round has another one."""
+    publish_digest(community, ledger, trained.round, trained.digest)
+
+
+def publish_digest(community: Community, ledger: Ledger, number: int, digest: bytes) -> None:
+    """`publish_round`, for a round whose model need not be opened."""
     registry = ledger.contracts.model_registry.functions
-    if bytes(registry.digest_of(trained.round).call()) != trained.digest:
-        ledger.chain.send(community.operator, registry.publish(trained.round, trained.digest))
+    if bytes(registry.digest_of(number).call()) != digest:
+        ledger.chain.send(community.operator, registry.publish(number, digest))
     with community.sessions.begin() as session:
-        session.merge(ModelRound(number=trained.round, digest=to_hex(trained.digest)))
+        session.merge(ModelRound(number=number, digest=to_hex(digest)))
 
 
 def prove_day(
@@ -112,31 +115,8 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
 
 
 def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
-    """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one."""
-    sealed = home.sealed(day)
-    if sealed is None:
-        raise ValueError(f"{home.name} has no forecast of day {day}")
-    opened = community.opened(home)
-    (actual, actual_opening), (naive, naive_opening) = (opened.signed_day(d) for d in (day, day - skill.SEASON_DAYS))
-    secrets = skill.Secrets(
-        sealed.values, actual_opening.readings, naive_opening.readings,
-        sealed.blinding, actual_opening.blinding, naive_opening.blinding,
-    )  # fmt: skip
-    tier = skill.best_tier(secrets)
-    if tier < 0:
-        return None
-    committed = commitment.commit_forecast(sealed.values, sealed.blinding)
-    context = opened.context(day, round_number)
-    statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
-    return ClaimBundle(
-        context=ContextPart.of(context),
-        meter=home.meter.address,
-        tier=tier,
-        forecast=to_hex(committed),
-        actual=SignedDayPart.of(actual),
-        naive=SignedDayPart.of(naive),
-        proof=to_hex(skill.prove(statement, secrets)),
-    )
+    """A home's claim of a day (`OpenHome.claim`); None when the forecast lost to the naive one."""
+    return community.opened(home).claim(day, round_number)
 
 
 def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:

@@ -35,6 +35,7 @@ _KNOWN: list[tuple[type[Exception], str, int]] = [
     (chain.DayNotOver, "day-not-over", 409),
     (chain.AlreadyClaimed, "already-claimed", 409),
     (chain.WrongMeter, "wrong-meter", 422),
+    (chain.StaleTransaction, "stale-transaction", 409),
     (chain.NodeUnreachable, "chain-unreachable", 503),
     (chain.ChainError, "chain-refused", 409),
 ]

@@ -1,18 +1,20 @@
-"""A household's gateway: the agent that trains, and its daily duty, the forecast of the home and the proof of it.
+"""A household's gateway: the agent that trains, and its daily duty: forecast, prove, hand in, claim.
 
-The agent's own process stays small. Training and proving run in processes of their own, one at a time, so that their
-memory does not add up (`fl.home_process`).
+The agent's own process stays small. Training, proving and opening a fetched model run in processes of their own, one
+at a time, so that their memory does not add up (`fl.home_process`); it only signs and talks to the API itself.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from api.config import Config
-from api.gateway_work import open_learner, open_prover, prove
+from api.gateway_work import open_learner, open_prover, prove, prove_claims
 from fl.agent import run_agent
 from fl.home_mods import home_mods
 from fl.home_process import HomeProcess
@@ -21,6 +23,8 @@ from fl.telemetry import AgentMetrics
 from fl.work_process import WorkProcess
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
+    from api.courier import Courier
+    from api.model_desk import ModelDesk
     from api.open_home import ProofFigures
 
 _log = logging.getLogger(__name__)
@@ -34,48 +38,99 @@ def run_gateway(config: Config, home: str) -> None:
     process = HomeProcess(home, partial(open_learner, config, home))
     process.start()  # what is wrong with the readings is told now
     try:
-        run_agent(
-            config.federation.deployment,
-            process,
-            mods=home_mods(config.federation, home),
-            keep=partial(process.keep, config.api.model_dir),
-            duty=DailyProof(config, home, process),
-        )
+        with _open_counter(config, home, process) as counter:
+            run_agent(
+                config.federation.deployment,
+                process,
+                mods=home_mods(config.federation, home),
+                keep=partial(process.keep, config.api.model_dir),
+                duty=DailyDuty(config, home, process, counter),
+            )
     finally:
         process.close()
 
 
-class DailyProof:
-    """Forecasts and proves the day after the home's readings end, whenever readings or model have changed."""
+class DailyDuty:
+    """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
-    def __init__(self, config: Config, home: str, training: HomeProcess) -> None:
-        self._config, self._home, self._training = config, home, training
-        self._seen: list[tuple[str, int]] = []
+    With an API (`gateway.api_url`), it fetches the newest model before that, hands the forecast in, and claims each
+    day once it is measured.
+    """
+
+    def __init__(self, config: Config, home: str, training: HomeProcess, counter: Counter | None = None) -> None:
+        self._config, self._home, self._training, self._counter = config, home, training, counter
+        self._seen: list[tuple[str, int]] | None = None
 
     def __call__(self, metrics: AgentMetrics) -> None:
-        now = self._inputs()
-        if now == self._seen:
+        inputs = self._inputs()
+        if self._counter is None:
+            self._prove(inputs, metrics)
             return
-        self._seen = now  # what can't be proven from these files is not tried again and again
+        urgent = inputs != self._seen or kept_model_path(self._config.api.model_dir) is None
+        # Nothing can be handed in while the API is away, and by another model than the newest it would be refused.
+        if self._counter.models.refresh(metrics, urgent):
+            self._prove(self._inputs(), metrics)
+        self._counter.courier.attend(metrics)
+
+    def _prove(self, inputs: list[tuple[str, int]], metrics: AgentMetrics) -> None:
+        if inputs == self._seen:
+            return
+        self._seen = inputs  # what can't be proven from these files is not tried again and again
+        if not inputs:
+            return
+        days = [] if self._counter is None else self._counter.courier.errands.unclaimed()
         with self._training.set_aside():
             _log.info("proving", extra={"home": self._home})
             prover = WorkProcess(partial(open_prover, self._config, self._home))
             try:
+                claimed = prover.call(prove_claims, self._config, days) if days else []
                 proven = prover.call(prove, self._config)
             finally:
                 prover.close()
+        for day in claimed:
+            _log.info("skill proven", extra={"home": self._home, "day": day})
         if proven is not None:
             metrics.proven(proven.day, proven.seconds)
             _log.info("forecast proven", extra={"home": self._home, **asdict(proven)})
 
     def _inputs(self) -> list[tuple[str, int]]:
-        """Files and when they changed; empty while there is no model to prove with."""
+        """Files and when they changed, and days to claim; empty while there is no model to prove with."""
         model = kept_model_path(self._config.api.model_dir)
         if model is None:
             return []
         data = self._config.data
         files = [model, *data.files, *([data.weather] if data.weather else [])]
-        return [(str(path), path.stat().st_mtime_ns) for path in files]
+        days = [] if self._counter is None else self._counter.courier.errands.unclaimed()
+        return [*((str(path), path.stat().st_mtime_ns) for path in files), *(("claim", day) for day in days)]
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What a gateway that hands in needs beside proving: the way to the newest model, and the way out."""
+
+    models: ModelDesk
+    courier: Courier
+
+
+@contextmanager
+def _open_counter(config: Config, home: str, training: HomeProcess) -> Iterator[Counter | None]:
+    """None where no API is set."""
+    settings = config.gateway
+    if settings.api_url is None:
+        yield None
+        return
+    from api.courier import Courier
+    from api.model_desk import ModelDesk
+    from api.uplink import Uplink
+    from rewards.own_node import OwnNode
+
+    registry = settings.forecast_registry
+    node = OwnNode(settings.rpc_url, registry) if settings.rpc_url and registry else None
+    uplink = Uplink(settings.api_url)
+    try:
+        yield Counter(ModelDesk(config, training, uplink, node), Courier(config, home, uplink, node))
+    finally:
+        uplink.close()
 
 
 def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures] | None:

@@ -5,6 +5,8 @@ Each loads no more than it needs: no PyTorch to prove, no Flower and no proof sy
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,43 @@ def prove(opened: OpenHome, config: Config, day: int | None = None) -> Proven | 
     made = proving.make(job)
     figures = folder.write(name, opened.bundle(job, week, made.proof), made)
     return Proven(wanted, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
+
+
+def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[int]:
+    """Prove the skill of the days that have been measured by now; those of which there is a claim to hand in.
+
+    A day whose forecast was no better than the naive one has nothing to claim: its errand ends here.
+    """
+    from api.bundle import encode
+    from api.errands import Errand, ErrandFolder
+    from api.open_home import ProofFolder
+    from data.atomic import write_bytes
+
+    name, proofs, claimed = opened.home.name, ProofFolder(config.api.proofs_dir), []
+    for day in days:
+        proof, path = proofs.read(day, name), config.api.claims_dir / str(day) / f"{name}.json"
+        if proof is None or path.exists() or not opened.is_measured(day):
+            continue
+        claim = opened.claim(day, proof[0].context.round)
+        if claim is None:
+            ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
+            ErrandFolder(config.api.errands_dir, name).put(ended)
+        else:
+            write_bytes(path, encode(claim))
+            claimed.append(day)
+    return claimed
+
+
+def open_nothing(config: Config) -> None:
+    """For work that needs no readings."""
+    set_up(config.api.log_level)
+
+
+def keep_offered_model(_: None, config: Config, number: int, digest: bytes, content: bytes) -> None:
+    """See `offered_model.keep_offered`."""
+    from api.offered_model import keep_offered
+
+    keep_offered(config.api.model_dir, number, digest, content)
 
 
 def open_learner(config: Config, home: str) -> HomeLearner:

@@ -10,25 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from api.config import ConfigError
+from api.wallet import account_from_file
 from data.atomic import write_bytes
 from data.meter import Meter
 from data.vault import DayVault
-
-
-def account_from_file(path: Path) -> LocalAccount:
-    """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
-    try:
-        account: LocalAccount = Account.from_key(bytes.fromhex(path.read_text(encoding="ascii").strip()))
-    except ValueError:
-        raise ConfigError(f"{path} does not hold a private key of 64 hexadecimal digits") from None
-    return account
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Protocol
 import pandas as pd
 from eth_utils.address import to_canonical_address
 
-from api.bundle import ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
+from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
 from api.config import Config
 from api.home import Home, SealedForecast
 from api.proving import Job, Made
@@ -27,7 +27,7 @@ from data.windows import make_windows
 from forecasting.integer import IntegerModel
 from zkp import commitment
 from zkp.field import MODULUS
-from zkp.statements import inference
+from zkp.statements import inference, skill
 from zkp.statements.context import Context
 from zkp.weights import WeightsCommitment
 
@@ -118,6 +118,46 @@ class OpenHome:
         blinding = sum(opening.blinding for _, opening in week) % MODULUS
         secrets = inference.Secrets((blinding,), (sealed.blinding,))
         return Job(statement, trace, model.integer.weights, secrets), [signed for signed, _ in week]
+
+    def is_measured(self, day: int) -> bool:
+        """Whether the home has, signed or still to be signed, the readings of a day and of the one a week before."""
+        return all(self._has_day(d) for d in (day, day - skill.SEASON_DAYS))
+
+    def _has_day(self, day: int) -> bool:
+        if day in self.home.vault.days(self.home.wallet.address):
+            return True
+        return int(self.readings["ds"].isin(self.clock.hours(day)).sum()) == commitment.DAY_HOURS
+
+    def claim(self, day: int, round_number: int) -> ClaimBundle | None:
+        """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
+
+        Raises ValueError when the day was not forecast or not measured.
+        """
+        sealed = self.home.sealed(day)
+        if sealed is None:
+            raise ValueError(f"{self.home.name} has no forecast of day {day}")
+        (actual, actual_opening), (naive, naive_opening) = (
+            self.signed_day(d) for d in (day, day - skill.SEASON_DAYS)
+        )
+        secrets = skill.Secrets(
+            sealed.values, actual_opening.readings, naive_opening.readings,
+            sealed.blinding, actual_opening.blinding, naive_opening.blinding,
+        )  # fmt: skip
+        tier = skill.best_tier(secrets)
+        if tier < 0:
+            return None
+        committed = commitment.commit_forecast(sealed.values, sealed.blinding)
+        context = self.context(day, round_number)
+        statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
+        return ClaimBundle(
+            context=ContextPart.of(context),
+            meter=self.home.meter.address,
+            tier=tier,
+            forecast=to_hex(committed),
+            actual=SignedDayPart.of(actual),
+            naive=SignedDayPart.of(naive),
+            proof=to_hex(skill.prove(statement, secrets)),
+        )
 
     def bundle(self, job: Job, week: list[SignedDay], proof: bytes) -> InferenceBundle:
         """All that is needed to check the proof."""

@@ -7,6 +7,8 @@ One router for each noun; every refusal is {"error": code, "message": ...} with 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -18,6 +20,7 @@ from api.community import Community
 from api.day import Ledger, open_ledger
 from api.errors import ApiError, from_exception, from_http, from_validation
 from api.limit import BodyLimit
+from api.publisher import Publisher
 from api.routes import claims, days, forecasts, households, proofs, rounds
 from data.errors import DataError
 from rewards.errors import ChainError
@@ -28,14 +31,22 @@ _PAGE = Path(__file__).parent / "static" / "index.html"
 
 def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     """The application on an open community; opens the chain unless given one."""
+    ledger = ledger or open_ledger(community)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with Publisher(community, ledger).watch():
+            yield
+
     app = FastAPI(
+        lifespan=lifespan,
         title="Wattproof",
         version="0.1.0",
         description="Day-ahead load forecasts of an energy community, each proven in zero knowledge. "
         "Nothing here shows a reading or a single home's forecast.",
     )
     app.state.community = community
-    app.state.ledger = ledger or open_ledger(community)
+    app.state.ledger = ledger
     for module in (households, rounds, days, forecasts, proofs, claims):
         app.include_router(module.router)
 
@@ -45,7 +56,7 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
         return {
             "status": "ok",
             "community": community.config.community.name,
-            "chain_time": app.state.ledger.chain.now,
+            "chain_time": ledger.chain.now,
         }
 
     @app.get("/", include_in_schema=False)

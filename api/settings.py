@@ -1,11 +1,32 @@
-"""The `community:` and `api:` parts of community.yaml: who the community is, and where its doors are."""
+"""The `community:`, `api:` and `gateway:` parts of community.yaml: who the community is, and where its doors are."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from eth_hash.auto import keccak
-from pydantic import BaseModel, ConfigDict, Field
+from eth_utils.address import is_address, to_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError(f"{text!r} is not an address: 0x and 40 hexadecimal digits")
+    return to_checksum_address(text)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Member(BaseModel):
+    """A household with a gateway of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    household: Address = Field(description="address of its wallet, as `wattproof identity` prints it")
+    meter: Address = Field(description="address of its meter's key")
 
 
 class CommunitySettings(BaseModel):
@@ -14,11 +35,57 @@ class CommunitySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100, description="never change it: proofs are bound to it")
+    members: tuple[Member, ...] = Field(
+        default=(), description="at the server: households with gateways of their own, enrolled when it starts"
+    )
 
     @property
     def identifier(self) -> bytes:
         """Keccak-256 of the name, 32 bytes."""
         return keccak(b"wattproof/community/" + self.name.encode())
+
+
+class GatewaySettings(BaseModel):
+    """Where a gateway hands its forecasts and claims in, and what its household signs for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_url: str | None = Field(
+        default=None, description="the community's API, https://...; not set: bundles stay on the gateway"
+    )
+    chain_id: int | None = Field(
+        default=None,
+        ge=1,
+        description="the only chain the household signs for; not set: the one told at first contact",
+    )
+    forecast_registry: Address | None = Field(
+        default=None, description="the only contract it signs for; not set: the one told at first contact"
+    )
+    rpc_url: str | None = Field(
+        default=None, description="a chain node the household trusts: model and registration are checked there"
+    )
+    max_fee: float = Field(
+        default=0.01, gt=0, description="most that one transaction may cost, in the chain's coin (10^18 units)"
+    )
+    retry_max_s: float = Field(default=300, gt=0, description="longest wait before the API is tried again")
+    give_up_hours: float = Field(default=48, gt=0, description="what is not handed in by then is left")
+
+    @model_validator(mode="after")
+    def _node_needs_registry(self) -> Self:
+        if self.rpc_url and self.forecast_registry is None:
+            raise ValueError("gateway.rpc_url needs gateway.forecast_registry, the contract to look at there")
+        return self
+
+    @field_validator("api_url", "rpc_url")
+    @classmethod
+    def _safe(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if not parts.hostname or not (parts.scheme == "https" or local):
+            raise ValueError(f"{url!r} must begin with https:// (http:// is for this machine only)")
+        return url.rstrip("/")
 
 
 class ApiSettings(BaseModel):
@@ -50,6 +117,16 @@ class ApiSettings(BaseModel):
     def proofs_dir(self) -> Path:
         """Bundles by day and home."""
         return self.state_dir / "proofs"
+
+    @property
+    def claims_dir(self) -> Path:
+        """On a gateway: bundles of claims by day and home."""
+        return self.state_dir / "claims"
+
+    @property
+    def errands_dir(self) -> Path:
+        """On a gateway: what has been and what has to be handed in."""
+        return self.state_dir / "errands"
 
     @property
     def model_dir(self) -> Path:

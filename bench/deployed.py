@@ -5,13 +5,15 @@ For benches and tests. Each gateway has its own home's readings and nothing of a
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import yaml
 from data.table import write_table
 
 ROOT = Path(__file__).parents[1]
-COORDINATOR = "coordinator"
+COORDINATOR, SERVER = "coordinator", "server"
 
 
 def free_port() -> int:
@@ -54,6 +56,7 @@ class Deployed:
         readings: the long table of all homes; each gateway gets its own home's rows.
         weather: the feed, if there is one.
         federation, forecasting: settings beside what a deployment needs.
+        handing_in: homes that hand their forecasts in, at a server beside the coordinator.
     """
 
     folder: Path
@@ -62,11 +65,12 @@ class Deployed:
     federation: Mapping[str, Any] = field(default_factory=dict)
     forecasting: Mapping[str, Any] = field(default_factory=dict)
     day_start_utc: int = 0
+    handing_in: Sequence[str] = ()
     metrics_ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        port, homes = free_port(), self.homes
+        port, self._api_port, homes = free_port(), free_port(), self.homes
         self.metrics_ports = {name: free_port() for name in (COORDINATOR, *homes)}
         for name in (COORDINATOR, *homes):
             self._write_settings(name, port)
@@ -76,25 +80,38 @@ class Deployed:
         wattproof(self.folder / COORDINATOR, "keys", "-c", "settings.yaml", *names)
         for home in homes:
             self._hand_over(home)
+        self._write_server_settings()
 
     @property
     def homes(self) -> list[str]:
         return sorted(str(home) for home in self.readings["unique_id"].unique())
 
     def start(self, name: str) -> None:
-        """Start the coordinator or a home's agent."""
-        command = ["coordinator"] if name == COORDINATOR else ["agent", name]
-        with (self.folder / name / "log").open("ab") as log:
+        """Start the coordinator, the server, or a home's agent."""
+        command, folder, settings = ["agent", name], name, "settings.yaml"
+        if name == COORDINATOR:
+            command = ["coordinator"]
+        elif name == SERVER:
+            command, folder, settings = ["serve"], COORDINATOR, "server.yaml"
+        with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", *command, "-c", "settings.yaml"], cwd=self.folder / name,
+                [sys.executable, "-m", "api.cli", *command, "-c", settings], cwd=self.folder / folder,
                 env=_environment(), stdout=log, stderr=log,
             )  # fmt: skip
+
+    def ask(self, path: str) -> Any:
+        """What the server answers."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._api_port}{path}", timeout=10) as answer:
+            return json.loads(answer.read())
 
     def state(self, name: str) -> Path:
         return self.folder / name / "state"
 
     def log(self, name: str) -> str:
-        return (self.folder / name / "log").read_text(encoding="utf-8")
+        return self._log(name).read_text(encoding="utf-8")
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def wait(self, name: str, text: str, seconds: float = 240) -> None:
         """Until `text` is in the log of a process. Raises TimeoutError, with the log, if that does not come."""
@@ -132,9 +149,21 @@ class Deployed:
             "forecasting": dict(self.forecasting),
             "federation": {"min_homes": len(self.homes), **self.federation, "deployment": deployment},
         }
+        if name in self.handing_in:
+            settings["gateway"] = {"api_url": f"http://127.0.0.1:{self._api_port}", "retry_max_s": 2}
         folder = self.folder / name
         folder.mkdir(parents=True)
         (folder / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def _write_server_settings(self) -> None:
+        """The coordinator's settings, and whose forecasts are taken."""
+        folder = self.folder / COORDINATOR
+        settings = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
+        settings["data"] = {k: v for k, v in settings["data"].items() if k != "files"} | {"source": "none"}
+        told = [wattproof(self.folder / home, "identity", home, "-c", "settings.yaml") for home in self.handing_in]
+        settings["community"]["members"] = [member for text in told for member in yaml.safe_load(text)]
+        settings["api"] = {"port": self._api_port}
+        (folder / "server.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def _hand_over(self, home: str) -> None:
         """What a gateway is given: its readings, the community's certificate, its own key."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from data import citylearn
 from data.citylearn import Community
+from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
 from data.table import merge_tables, read_table
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 MEASURES = ("temperature", "humidity", "diffuse_solar", "direct_solar")
 WEATHER_COLUMNS = (*MEASURES, *(f"{name}_{hours}h" for hours in (6, 12, 24) for name in MEASURES))
+_FIRST_DAY, _LAST_DAY = 7, 80_000  # 1970 to 2189
 _NEUTRAL = dict.fromkeys(WEATHER_COLUMNS, 0.0) | {
     f"temperature{suffix}": 18.0 for suffix in ("", "_6h", "_12h", "_24h")
 }
@@ -24,13 +26,27 @@ def load_community(settings: DataSettings) -> Community:
     """Readings and weather. Raises DataError if they cannot be had; never falls back to other data."""
     if settings.source == "citylearn":
         return citylearn.load(settings.cache_dir)
+    if settings.source == "none":
+        raise TableError("there are no readings here (data.source is none): do this where the homes' readings are")
     readings = read_table(settings.files[0])
     for path in settings.files[1:]:
         readings = merge_tables(readings, read_table(path))
     if settings.weather is not None:
         return Community(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
-    return Community(readings, _neutral_weather(readings))
+    return Community(readings, _neutral_weather(readings["ds"].min(), readings["ds"].max()))
+
+
+def weather_before(settings: DataSettings, clock: DayClock, day: int) -> pd.DataFrame:
+    """The weather feed, whole, or neutral weather of the week before `day`: no home's readings are needed for it.
+
+    Raises TableError for a feed that cannot be read, or a day that no calendar has.
+    """
+    if settings.weather is not None:
+        return read_weather(settings.weather)
+    if not _FIRST_DAY <= day < _LAST_DAY:
+        raise TableError(f"day {day} lies outside of what a weather feed covers")
+    return _neutral_weather(clock.start_of(day - 7), clock.start_of(day) - pd.Timedelta(hours=1))
 
 
 def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
@@ -63,6 +79,7 @@ def read_weather(path: Path) -> pd.DataFrame:
     return weather
 
 
-def _neutral_weather(readings: pd.DataFrame) -> pd.DataFrame:
-    ds = pd.date_range(readings["ds"].min(), readings["ds"].max(), freq="h", unit="ns")
+def _neutral_weather(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Weather of the hours that start from `first` to `last`."""
+    ds = pd.date_range(first, last, freq="h", unit="ns")
     return pd.DataFrame({"ds": ds, **_NEUTRAL})

@@ -11,14 +11,16 @@ class DataSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["citylearn", "files"] = Field(
-        description="citylearn: the 17 real demo homes; files: the households' own imported tables"
+    source: Literal["citylearn", "files", "none"] = Field(
+        description="citylearn: the 17 real demo homes; files: the households' own imported tables; none: no "
+        "readings are here, as at a coordinator or a server of homes with gateways"
     )
     files: tuple[Path, ...] = Field(
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
     )
     weather: Path | None = Field(
-        default=None, description="hourly weather feed as CSV, only with source: files; without it forecasts use none"
+        default=None,
+        description="hourly weather feed as CSV, not with source: citylearn; without it forecasts use none",
     )
     cache_dir: Path = Field(default=Path(".cache/wattproof"), description="where the demo data set is kept")
     day_start_utc: int = Field(
@@ -29,6 +31,8 @@ class DataSettings(BaseModel):
     def _files_match_source(self) -> "DataSettings":
         if self.source == "files" and not self.files:
             raise ValueError("source: files needs at least one path under files:")
+        if self.source == "none" and self.files:
+            raise ValueError("files: is given but source is none; set source: files to use them")
         if self.source == "citylearn" and (self.files or self.weather):
             raise ValueError("files: or weather: is given but source is citylearn; set source: files to use them")
         return self

@@ -111,6 +111,22 @@ class AgentMetrics(_Served):
             "wattproof_agent_proven_day", "Last community day forecast and proven", registry=registry
         )
 
+        self.handed_in = Counter(
+            "wattproof_agent_handed_in",
+            "Tries to hand a forecast or a claim in: ok, or why not",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self.errands_waiting = Gauge(
+            "wattproof_agent_errands_waiting", "Forecasts and claims still to hand in", registry=registry
+        )
+        self.model_round = Gauge(
+            "wattproof_agent_model_round", "Round of the model it forecasts with", registry=registry
+        )
+        self.models_refused = Counter(
+            "wattproof_agent_models_refused", "Models offered that are not the registered ones", registry=registry
+        )
+
     def proven(self, day: int, seconds: float) -> None:
         """Count one proof."""
         self.proof_seconds.observe(seconds)

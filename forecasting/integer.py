@@ -6,10 +6,14 @@ leave their ranges for some input is refused when it is quantised, never when it
 
 from __future__ import annotations
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +25,14 @@ _LSTM_BITS = arithmetic.SUM_BITS
 _HEAD_BITS = arithmetic.HEAD_BITS
 _GATE_LIMIT = arithmetic.INDEX_OFFSET << arithmetic.WIDE_BITS
 _OUTPUT_LIMIT = arithmetic.OUTPUT_OFFSET << arithmetic.WIDE_BITS
+
+
+_MOST_LAYERS = 16
+# What NumPy (it reads headers as Python), zipfile and zlib raise for files cut off, altered, or of another kind.
+_DAMAGES = (
+    ArithmeticError, AttributeError, EOFError, IndexError, KeyError, MemoryError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class QuantisationError(ValueError):
@@ -181,12 +193,23 @@ class IntegerModel:
     def load(cls, path: Path) -> IntegerModel:
         """Read what `save` wrote. Raises QuantisationError for a file that is not a model in range."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                shape = Shape(*(int(v) for v in file["shape"]))
-                layers = tuple(file[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
-                return cls(Weights(shape, layers, file["head"].astype(np.int64)))
-        except (KeyError, ValueError, OSError, TypeError) as error:
+            with path.open("rb") as file:
+                return cls.read(file, str(path))
+        except OSError as error:
             raise QuantisationError(f"{path} is not a quantised model: {error}") from error
+
+    @classmethod
+    def read(cls, file: IO[bytes], name: str) -> IntegerModel:
+        """`load` from an open file, called `name` in messages. It may be damaged in any way: that is told."""
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                shape = Shape(*(int(v) for v in content["shape"]))
+                if shape.layers > _MOST_LAYERS:
+                    raise QuantisationError(f"it says that it has {shape.layers} layers")
+                layers = tuple(content[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
+                return cls(Weights(shape, layers, content["head"].astype(np.int64)))
+        except _DAMAGES as error:
+            raise QuantisationError(f"{name} is not a quantised model: {error}") from error
 
 
 def quantise_features(values: ArrayLike, shape: tuple[int, ...]) -> Ints:

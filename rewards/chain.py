@@ -12,6 +12,8 @@ import logging
 import os
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,16 +27,17 @@ from eth_hash.auto import keccak
 from eth_tester.exceptions import TransactionFailed
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
+from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
-from web3.exceptions import ContractLogicError, Web3RPCError
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 from web3.types import TxReceipt
 
 from rewards.compile import Artefact
-from rewards.errors import JournalCorrupt, NodeUnreachable, refused
+from rewards.errors import JournalCorrupt, NodeUnreachable, Refused, refused
 
 log = logging.getLogger(__name__)
 _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas
@@ -100,6 +103,22 @@ class Chain:
         headers.eth_now = lambda: moment
         self.tester.backend.chain.set_header_timestamp(moment)
 
+    @property
+    def chain_id(self) -> int:
+        with _refusals("reading the chain's id"):
+            return int(self.web3.eth.chain_id)
+
+    @property
+    def gas_price(self) -> int:
+        """What a unit of gas costs now, in the chain's smallest unit."""
+        with _refusals("reading the gas price"):
+            return int(self.web3.eth.gas_price)
+
+    def nonce_of(self, address: str) -> int:
+        """How many transactions an account has sent, those not in a block yet included."""
+        with _refusals("reading a nonce"):
+            return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "pending"))
+
     def advance_to(self, moment: int) -> None:
         """Let a standing clock run to `moment`; any other chain keeps its own time."""
         if self.tester is not None and not self.follows and self.now < moment:
@@ -111,10 +130,10 @@ class Chain:
         if self.tester is not None:
             self.reset_clock(self.now)
 
-    def fund(self, account: LocalAccount) -> None:
-        """Give an account of the embedded chain enough for gas; a real chain's accounts must bring their own."""
-        if self.tester is not None and self.web3.eth.get_balance(account.address) < _FUNDS // 2:
-            self._submit(_BANK, {"to": account.address, "value": _FUNDS, "gas": 21_000}, "fund")
+    def fund(self, address: str) -> None:
+        """Give an address of the embedded chain enough for gas; a real chain's accounts must bring their own."""
+        if self.tester is not None and self.web3.eth.get_balance(to_checksum_address(address)) < _FUNDS // 2:
+            self._submit(_BANK, {"to": address, "value": _FUNDS, "gas": 21_000}, "fund")
 
     def deploy(self, account: LocalAccount, artefact: Artefact, *arguments: Any) -> Contract:
         """Deploy a contract; waits for it."""
@@ -133,13 +152,23 @@ class Chain:
         """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused."""
         signed = self._decode(raw, to, data, name)
         self._settle_clock()
-        try:
+        if self._is_known(raw, name):  # passed on before, by a server that did not live to see its block
+            return self._deliver(raw, name, known=True)
+        with _refusals(name):
             self.web3.eth.estimate_gas(
                 {"from": signed, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
             )
-        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
-            raise refused(name, _reason(error)) from error
         return self._deliver(raw, name)
+
+    def _is_known(self, raw: bytes, name: str) -> bool:
+        if self.tester is not None:  # each of its transactions is in a block at once
+            return False
+        try:
+            with _refusals(name):
+                self.web3.eth.get_transaction(HexBytes(keccak(raw)))
+        except Refused:
+            return False
+        return True
 
     @staticmethod
     def _decode(raw: bytes, to: str, data: str, name: str) -> ChecksumAddress:
@@ -151,39 +180,31 @@ class Chain:
 
     def _transact(self, account: LocalAccount, call: Any, name: str) -> TxReceipt:
         self._settle_clock()
-        try:
+        with _refusals(name):
             estimate = call.estimate_gas({"from": account.address})
             built = call.build_transaction(
                 {"from": account.address, "gas": estimate * _GAS_MARGIN[0] // _GAS_MARGIN[1], "nonce": 0}
             )
-        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
-            raise refused(name, _reason(error)) from error
-        except (RequestsConnectionError, Timeout) as error:
-            raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
         return self._submit(account, built, name)
 
     def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:
-        price = self.web3.eth.gas_price * 2
         fields = {k: v for k, v in transaction.items() if k in ("to", "value", "gas", "data")}
-        fields |= {"nonce": self.web3.eth.get_transaction_count(account.address, "pending"), "gasPrice": price}
-        signed = account.sign_transaction(fields | {"chainId": self.web3.eth.chain_id})
+        fields |= {"nonce": self.nonce_of(account.address), "gasPrice": self.gas_price * 2}
+        signed = account.sign_transaction(fields | {"chainId": self.chain_id})
         return self._deliver(bytes(signed.raw_transaction), name)
 
-    def _deliver(self, raw: bytes, name: str) -> TxReceipt:
+    def _deliver(self, raw: bytes, name: str, known: bool = False) -> TxReceipt:
         self._settle_clock()
         moment = self._clock
-        try:
-            digest = self.web3.eth.send_raw_transaction(raw)
+        with _refusals(name):
+            digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=120)
-        except (ContractLogicError, TransactionFailed, Web3RPCError) as error:
-            raise refused(name, _reason(error)) from error
-        except (RequestsConnectionError, Timeout) as error:
-            raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
-        if receipt["status"] != 1:
-            raise refused(name, "the transaction failed in its block")
+        # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
         self._record({"time": moment, "raw": raw.hex()})
         if self.tester is not None:
             self.reset_clock(moment + 1)
+        if receipt["status"] != 1:
+            raise refused(name, "the transaction failed in its block")
         self.gas[name].append(int(receipt["gasUsed"]))
         return receipt
 
@@ -204,7 +225,7 @@ class Chain:
                 if "raw" in entry:
                     self.web3.eth.send_raw_transaction(bytes.fromhex(entry["raw"]))
                     self.reset_clock(self._clock + 1)
-            except (ValueError, KeyError, TransactionFailed, Web3RPCError) as error:
+            except (ValueError, KeyError, TransactionFailed, Web3RPCError, ValidationError) as error:
                 raise JournalCorrupt(
                     f"{journal}, line {number}, cannot be played again; delete the file to start a new chain"
                 ) from error
@@ -214,6 +235,19 @@ def _legacy(raw: bytes) -> dict[str, Any]:
     """Fields of a legacy transaction."""
     fields: dict[str, Any] = Transaction.from_bytes(raw).as_dict()
     return fields
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """Turns what web3, eth-tester and a node raise into this room's errors."""
+    try:
+        yield
+    except (ContractLogicError, TransactionFailed, Web3RPCError, ValidationError) as error:
+        raise refused(name, _reason(error)) from error
+    except TimeExhausted as error:
+        raise NodeUnreachable(f"{name} is not in a block yet; ask again later") from error
+    except (RequestsConnectionError, Timeout) as error:
+        raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
 
 
 def _reason(error: Exception) -> str:

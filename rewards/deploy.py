@@ -57,7 +57,7 @@ class Contracts:
 
 def deploy(chain: Chain, operator: LocalAccount, settings: RewardSettings, day_start_utc: int) -> Contracts:
     """Deploy all five; only the rewards contract can mint tokens and change records afterwards."""
-    chain.fund(operator)
+    chain.fund(operator.address)
     models = chain.deploy(operator, artefact("model_registry"))
     forecasts = chain.deploy(
         operator, artefact("forecast_registry"), models.address, day_start_utc * 3600, settings.grace_seconds

@@ -1,5 +1,7 @@
 """What can go wrong on the chain: it is not there, or it says no, and why."""
 
+import re
+
 
 class ChainError(Exception):
     """Base of this room's errors."""
@@ -61,6 +63,10 @@ class WrongMeter(Refused):
     """A day's commitment is not signed by the household's meter."""
 
 
+class StaleTransaction(Refused):
+    """The transaction was signed for another nonce of its account, or for too low a fee."""
+
+
 BY_REASON: dict[str, type[Refused]] = {
     "late forecast": LateForecast,
     "forecast exists": DuplicateForecast,
@@ -73,6 +79,7 @@ BY_REASON: dict[str, type[Refused]] = {
     "already claimed": AlreadyClaimed,
     "not the meter": WrongMeter,
 }
+_STALE = re.compile("nonce|underpriced|fee (cap|per gas)", re.IGNORECASE)
 
 
 def refused(call: str, message: str) -> Refused:
@@ -80,4 +87,6 @@ def refused(call: str, message: str) -> Refused:
     for reason, kind in BY_REASON.items():
         if reason in message:
             return kind(call, reason)
+    if _STALE.search(message):
+        return StaleTransaction(call, f"its nonce or its fee is out of date, sign it anew ({message})")
     return Refused(call, message.removeprefix("execution reverted: "))

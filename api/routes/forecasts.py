@@ -17,6 +17,8 @@ from api.database import Forecast, Household, ModelRound
 from api.day import is_registered, keep_forecast
 from api.deps import AddressParam, CommunityDep, DayParam, LedgerDep
 from api.errors import ApiError
+from data.errors import TableError
+from rewards.errors import Refused
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"])
 
@@ -43,7 +45,8 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
     """Check signatures, model and proof, then pass the household's transaction on to the chain.
 
     Refusals: malformed-proof, invalid-proof, wrong-meter, other-household, replayed-proof, late-forecast,
-    duplicate-forecast, unknown-household, unknown-round, wrong-model.
+    duplicate-forecast, unknown-household, unknown-round, late-round, old-round, wrong-model, wrong-features,
+    stale-transaction.
     """
     bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
@@ -59,12 +62,20 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
     with ledger.lock:
         # A server that stopped between the chain and its own record is asked again: then only the record is missing.
         if not is_registered(ledger, bundle):
-            ledger.chain.relay(raw, str(ledger.contracts.forecast_registry.address), expected, "submit")
+            _relay(bundle, raw, expected, ledger)
     keep_forecast(community, bundle)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round, commitment=bundle.forecast,
         proof_hash=bundles.to_hex(bundle.proof_hash),
     )  # fmt: skip
+
+
+def _relay(bundle: bundles.InferenceBundle, raw: bytes, expected: str, ledger: LedgerDep) -> None:
+    try:
+        ledger.chain.relay(raw, str(ledger.contracts.forecast_registry.address), expected, "submit")
+    except Refused:
+        if not is_registered(ledger, bundle):  # a repeat may meet its forerunner in the block just made
+            raise
 
 
 def _transaction(text: str) -> bytes:
@@ -104,8 +115,10 @@ def _check_model(bundle: bundles.InferenceBundle, community: CommunityDep) -> No
     statement = bundle.statement()
     if known.digest != bundles.to_hex(statement.weights.digest()):
         raise ApiError("wrong-model", "the proof's weights are not those of its round", 422)
-    days = [bundle.context.day]
-    steps, exogenous = community.public_features(days)
+    try:
+        steps, exogenous = community.public_features(bundle.context.day)
+    except TableError as error:
+        raise ApiError("no-weather", f"the community's weather feed does not reach yet: {error}", 409) from error
     if (steps != statement.steps).any() or (exogenous != statement.exogenous).any():
         raise ApiError("wrong-features", "the public features are not those of the community's weather feed", 422)
 

@@ -52,6 +52,30 @@ def list_households(community: CommunityDep) -> list[HouseholdPublic]:
         ]
 
 
+class SigningPublic(BaseModel):
+    """What a household's transaction must say: its chain, the registry it calls, its account's nonce, a fair fee.
+
+    A household has pinned chain and registry, and caps the fee: it need not believe this.
+    """
+
+    chain_id: int
+    forecast_registry: str
+    nonce: int
+    gas_price: str
+
+
+@router.get("/{address}/signing")
+def signing(address: AddressParam, ledger: LedgerDep) -> SigningPublic:
+    """What a household needs to know to sign its next transaction; gas price in the chain's smallest unit."""
+    with ledger.lock:
+        return SigningPublic(
+            chain_id=ledger.chain.chain_id,
+            forecast_registry=str(ledger.contracts.forecast_registry.address),
+            nonce=ledger.chain.nonce_of(address),
+            gas_price=str(ledger.chain.gas_price),
+        )
+
+
 @router.get("/{address}/rewards")
 def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep) -> RewardsPublic:
     """Tokens and record of an address, read from the chain."""

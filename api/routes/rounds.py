@@ -1,13 +1,17 @@
-"""Model rounds: the digests that stand in the model registry."""
+"""Model rounds: the digests that stand in the model registry, and the models themselves."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.database import ModelRound
 from api.deps import CommunityDep
+from api.errors import ApiError
+from fl.store import RoundStore
 
 router = APIRouter(prefix="/rounds", tags=["rounds"])
 
@@ -25,3 +29,14 @@ def list_rounds(community: CommunityDep) -> list[RoundPublic]:
     with community.sessions() as session:
         rows = session.scalars(select(ModelRound).order_by(ModelRound.number))
         return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
+
+
+@router.get("/{number}/model", response_class=Response)
+def model(number: Annotated[int, Path(ge=1, lt=1 << 32)], community: CommunityDep) -> Response:
+    """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
+    with community.sessions() as session:
+        published = session.get(ModelRound, number) is not None
+    path = RoundStore(community.folder / "rounds").path(number) / "model.npz"
+    if not published or not path.is_file():
+        raise ApiError("no-model", f"no model of round {number} is published here", 404)
+    return Response(path.read_bytes(), media_type="application/octet-stream")

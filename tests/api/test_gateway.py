@@ -20,14 +20,16 @@ import pandas as pd
 import pytest
 
 from api import bundle as bundles
-from bench.deployed import COORDINATOR, Deployed, wattproof
+from bench.deployed import COORDINATOR, SERVER, Deployed, wattproof
 from bench.memory import PeakMemory
 from data.table import long_table, read_table, write_table
 from zkp.errors import InvalidProof
 
 pytestmark = pytest.mark.process
-FIRST, DAYS, ROUNDS = pd.Timestamp("2026-01-01", tz="UTC"), 60, 2
-DAY = int(FIRST.timestamp()) // 86_400 + DAYS  # the day after the readings end
+DAYS, ROUNDS = 60, 2
+START = (int(time.time()) // 3600 + 3) * 3600  # of the day after the readings end: later than the training does
+FIRST, DAY = pd.Timestamp(START - DAYS * 86_400, unit="s", tz="UTC"), START // 86_400
+HANDING_IN = ("elm-1", "elm-2")
 LIMIT_MB = 500
 
 
@@ -52,15 +54,20 @@ def watched() -> dict[str, PeakMemory]:
 def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMemory]) -> Iterator[Deployed]:
     """A finished training, with every home's proof made."""
     readings = made_up_readings(("elm-1", "elm-2", "elm-3", "elm-4"), DAYS)
-    community = Deployed(tmp_path_factory.mktemp("community"), readings, None, {"rounds": ROUNDS})
+    community = Deployed(
+        tmp_path_factory.mktemp("community"), readings, None, {"rounds": ROUNDS},
+        day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN,
+    )  # fmt: skip
     memory = None
     try:
-        for name in (COORDINATOR, *community.homes):
+        for name in (COORDINATOR, SERVER, *community.homes):
             community.start(name)
         memory = watched["elm-1"] = PeakMemory(community.processes["elm-1"].pid)
         memory.__enter__()
         for home in community.homes:
             community.wait(home, "forecast proven")
+        for home in HANDING_IN:
+            community.wait(home, "handed in")
         yield community
     finally:
         if memory is not None:
@@ -110,6 +117,15 @@ def test_every_gateway_proves_its_forecast_with_the_models_digest(deployed: Depl
     assert len(households) == len(deployed.homes)
 
 
+def test_forecasts_are_handed_in_and_registered_with_the_published_model(deployed: Deployed) -> None:
+    digest = (deployed.state(COORDINATOR) / "rounds" / f"{ROUNDS:04d}" / "digest").read_text()
+    assert deployed.ask("/rounds") == [{"number": ROUNDS, "digest": "0x" + digest}]
+    mine = {bundle_of(deployed, home).household: bundle_of(deployed, home).forecast for home in HANDING_IN}
+    assert {f["household"]: f["commitment"] for f in deployed.ask(f"/forecasts/{DAY}")} == mine
+    assert scraped(deployed, "elm-1")['wattproof_agent_handed_in_total{kind="forecast",outcome="ok"}'] == 1
+    assert not (deployed.state("elm-3") / "errands").exists(), "without an API, bundles stay on the gateway"
+
+
 def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_path: Path) -> None:
     path = deployed.state("elm-2") / "proofs" / str(DAY) / "elm-2.json"
     assert "The proof holds." in wattproof(tmp_path, "verify", str(path))
@@ -121,7 +137,7 @@ def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_p
 def test_an_agent_trains_and_proves_in_less_than_500_mb(
     deployed: Deployed, watched: dict[str, PeakMemory], record_property: Callable[[str, object], None]
 ) -> None:
-    """All its processes summed; what they share is counted for each."""
+    """All its processes summed; what they share is counted for each. This one hands in, too."""
     record_property("agent_peak_rss_mb", round(watched["elm-1"].rss_mb))
     record_property("agent_peak_pss_mb", round(watched["elm-1"].pss_mb))
     assert 100 < watched["elm-1"].pss_mb <= watched["elm-1"].rss_mb < LIMIT_MB

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from data.community import WEATHER_COLUMNS, load_community
+from data.community import WEATHER_COLUMNS, load_community, weather_before
 from data.day import DayClock
 from data.errors import TableError
 from data.features import public_features
@@ -37,6 +37,7 @@ def tables(tmp_path: Path) -> list[Path]:
         ({"source": "files"}, "at least one path"),
         ({"source": "citylearn", "files": ["a.csv"]}, "set source: files"),
         ({"source": "citylearn", "weather": "w.csv"}, "set source: files"),
+        ({"source": "none", "files": ["a.csv"]}, "set source: files"),
         ({"source": "citylearn", "day_start_utc": 24}, "day_start_utc"),
         ({"source": "citylearn", "colour": 1}, "colour"),
     ],
@@ -76,3 +77,19 @@ def test_a_missing_table_is_an_error_not_the_demo(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="weather feed named"):
         write_table(long_table("a", DS, np.arange(len(DS))), tmp_path / "a.csv")
         load_community(settings(source="files", files=[tmp_path / "a.csv"], weather=tmp_path / "gone.csv"))
+
+
+def test_where_no_readings_are_it_is_said_and_features_are_those_of_the_homes(tables: list[Path]) -> None:
+    clock, day = DayClock(0), int(DS[-1].timestamp()) // 86_400 + 1
+    with pytest.raises(TableError, match="there are no readings here"):
+        load_community(settings(source="none"))
+    here = public_features(weather_before(settings(source="none"), clock, day), clock)
+    home = public_features(load_community(settings(source="files", files=tables)).weather, clock)
+    for mine, theirs in zip(here.window(day, 168), home.window(day, 168), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("day", [0, 6, 80_000, (1 << 32) - 1])
+def test_days_beyond_any_calendar_are_refused(day: int) -> None:
+    with pytest.raises(TableError, match="outside"):
+        weather_before(settings(source="none"), DayClock(0), day)

@@ -34,7 +34,7 @@ def deployed() -> Town:
     chain = Chain.embedded(start_time=DAY_START - 5 * 86_400)
     operator, household, meter = account(1), account(2), account(3)
     contracts = deploy(chain, operator, RewardSettings(), DAY_START_UTC)
-    chain.fund(household)
+    chain.fund(household.address)
     chain.send(operator, contracts.model_registry.functions.publish(1, b"\x01" * 32))
     chain.send(operator, contracts.forecast_registry.functions.enrol(household.address, meter.address))
     return Town(chain, contracts, operator, household, meter)

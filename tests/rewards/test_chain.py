@@ -8,14 +8,14 @@ from eth_account import Account
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.errors import JournalCorrupt, NodeUnreachable
+from rewards.errors import JournalCorrupt, NodeUnreachable, Refused
 
 
 def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
     journal = tmp_path / "chain.jsonl"
     operator = Account.from_key(b"\x01" * 32)
     chain = Chain.embedded(journal)
-    chain.fund(operator)
+    chain.fund(operator.address)
     models = chain.deploy(operator, artefact("model_registry"))
     chain.advance_to(1_600_000_000)
     chain.send(operator, models.functions.publish(3, b"\x09" * 32))
@@ -30,7 +30,7 @@ def test_a_clock_that_follows_the_machine_times_its_blocks_and_a_replay_keeps_th
     journal, operator = tmp_path / "chain.jsonl", Account.from_key(b"\x01" * 32)
     before = int(time.time())
     chain = Chain.embedded(journal, before - 86_400, follows=True)
-    chain.fund(operator)
+    chain.fund(operator.address)
     models = chain.deploy(operator, artefact("model_registry"))
     chain.send(operator, models.functions.publish(3, b"\x09" * 32))
     chain.advance_to(before + 10**6)
@@ -42,6 +42,22 @@ def test_a_clock_that_follows_the_machine_times_its_blocks_and_a_replay_keeps_th
     assert again.contract(artefact("model_registry"), models.address).functions.published_at(3).call() == published
     times = [[int(each.web3.eth.get_block(k)["timestamp"]) for k in range(4)] for each in (chain, again)]
     assert times[0] == times[1] == sorted(times[0])
+
+
+def test_a_transaction_that_failed_in_its_block_is_played_again_too(tmp_path: Path) -> None:
+    journal, operator = tmp_path / "chain.jsonl", Account.from_key(b"\x01" * 32)
+    chain = Chain.embedded(journal)
+    chain.fund(operator.address)
+    models = chain.deploy(operator, artefact("model_registry"))
+    data = models.encode_abi("publish", args=[1, b"\x09" * 32])
+    fields = {"to": models.address, "data": data, "gas": 30_000, "gasPrice": chain.gas_price, "value": 0}
+    fields |= {"nonce": chain.nonce_of(operator.address), "chainId": chain.chain_id}
+    with pytest.raises(Refused):
+        chain.relay(bytes(operator.sign_transaction(fields).raw_transaction), models.address, data, "publish")
+    chain.send(operator, models.functions.publish(1, b"\x07" * 32))
+    again = Chain.embedded(journal)
+    same = again.contract(artefact("model_registry"), models.address)
+    assert same.functions.digest_of(1).call() == b"\x07" * 32
 
 
 def test_a_damaged_journal_is_named_with_its_line(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Hands a gateway's forecasts and claims in: signs, sends, repeats until there is an answer, remembers it.
+
+At least once: what has been sent is sent again until the API says that it has it, which it does for a repeat, too.
+Everything is on disk (`api.errands`) before it is sent. This runs in the agent's own process, without a proof system.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+
+from api.backoff import Backoff
+from api.config import Config
+from api.errands import Errand, ErrandFolder, State
+from api.pin import OtherChain, Pin
+from api.uplink import ApiRefused, Unreachable, Uplink
+from api.wallet import account_from_file
+from fl.telemetry import AgentMetrics
+from rewards.errors import NodeUnreachable
+from rewards.own_node import OwnNode
+from rewards.signing import FeeTooHigh, Registration, sign
+
+_log = logging.getLogger(__name__)
+_COIN = 10**18
+_SIGNINGS = 3  # each may cost its fee, and an API that cheats could ask for one after the other
+
+DONE_BEFORE = {"forecast": "replayed-proof", "claim": "already-claimed"}
+"""What a repeat is told when the first time had worked."""
+MAY_MEND = frozenset(
+    {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features"}
+)
+"""Refusals that may turn out otherwise later: the household is enrolled, the round published, the feed brought up."""
+FINAL = frozenset(
+    {"late-forecast", "duplicate-forecast", "late-round", "old-round", "wrong-model", "wrong-meter",
+     "other-household", "other-community", "malformed-proof", "invalid-proof", "invalid-statement",
+     "malformed-transaction", "malformed-request", "stale-transaction", "no-forecast", "chain-refused", "too-large"}
+)  # fmt: skip
+"""Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
+
+
+class _Later(Exception):
+    """Not now; `code` says why. The errand waits."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Courier:
+    """Hands in for one home.
+
+    Args:
+        uplink: the line to the API; the courier asks nobody else but the household's own node, if it has one.
+    """
+
+    def __init__(self, config: Config, home: str, uplink: Uplink, node: OwnNode | None) -> None:
+        self._home, self._api, self._settings = home, config.api, config.gateway
+        self._uplink, self._node = uplink, node
+        self._pin = Pin(config.gateway, config.api.state_dir / "pinned.json")
+        self.errands = ErrandFolder(config.api.errands_dir, home)
+        self._first_s = config.federation.deployment.duty_s
+        self._line = self._new_backoff()
+        self._waits: dict[tuple[str, int], Backoff] = {}
+
+    def attend(self, metrics: AgentMetrics) -> None:
+        """Hand in what is new and what waits, as far as its time has come."""
+        self._note_new()
+        for errand in self.errands.all():
+            wait = self._waits.setdefault((errand.kind, errand.day), self._new_backoff())
+            if errand.state == "waiting" and wait.due and self._line.due:
+                self._attend_to(errand, wait, metrics)
+        metrics.errands_waiting.set(sum(errand.state == "waiting" for errand in self.errands.all()))
+
+    def _attend_to(self, errand: Errand, wait: Backoff, metrics: AgentMetrics) -> None:
+        told = {"home": self._home, "kind": errand.kind, "day": errand.day}
+        try:
+            self._hand_in(errand)
+        except _Later as later:
+            backoff = self._line if later.code == "unreachable" else wait
+            again_s = backoff.failed()
+            metrics.handed_in.labels(errand.kind, later.code).inc()
+            if time.time() - errand.since > self._settings.give_up_hours * 3600:
+                self._end(errand, "refused", "given-up")
+                _log.error("given up", extra=told | {"code": later.code, "reason": str(later)})
+            else:
+                _log.warning("not handed in yet", extra=told | {
+                    "code": later.code, "reason": str(later), "again_in_s": round(again_s, 1)
+                })  # fmt: skip
+        except ApiRefused as refused:
+            self._line.worked()
+            self._end(errand, "refused", refused.code)
+            metrics.handed_in.labels(errand.kind, refused.code if refused.code in FINAL else "other").inc()
+            _log.error("refused", extra=told | {"code": refused.code, "reason": str(refused)})
+        else:
+            self._line.worked()
+            self._end(errand, "done")
+            metrics.handed_in.labels(errand.kind, "ok").inc()
+            _log.info("handed in", extra=told)
+
+    def _hand_in(self, errand: Errand) -> None:
+        """Until the API has it. Raises _Later or, for good, ApiRefused."""
+        try:
+            if errand.kind == "forecast":
+                self._hand_in_forecast(errand)
+            else:
+                self._uplink.claim(_bundle(self._api.claims_dir, errand.day, self._home))
+        except (Unreachable, NodeUnreachable) as down:
+            raise _Later("unreachable", str(down)) from down
+        except OtherChain as other:
+            raise _Later("other-chain", str(other)) from other
+        except FeeTooHigh as dear:
+            raise _Later("fee-too-high", str(dear)) from dear
+        except ApiRefused as refused:
+            if refused.code in MAY_MEND:
+                raise _Later(refused.code, str(refused)) from refused
+            if refused.code != DONE_BEFORE[errand.kind]:
+                raise
+
+    def _hand_in_forecast(self, errand: Errand) -> None:
+        bundle = _bundle(self._api.proofs_dir, errand.day, self._home)
+        wallet, registration = self._wallet, _registration(bundle)
+        errand = self._signed(errand, wallet, registration)
+        assert errand.transaction is not None  # signed just now or before
+        try:
+            self._uplink.hand_in(bundle, errand.transaction)
+        except ApiRefused as refused:
+            if refused.code == "stale-transaction" and errand.signings < _SIGNINGS:
+                self.errands.put(replace(errand, transaction=None))
+                raise _Later(refused.code, str(refused)) from refused
+            if refused.code != DONE_BEFORE["forecast"]:
+                raise
+        if self._node is not None and not self._node.holds(wallet.address, registration):
+            raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
+
+    def _signed(self, errand: Errand, wallet: LocalAccount, registration: Registration) -> Errand:
+        """The errand with its transaction, which is on disk before it goes out."""
+        if errand.transaction is not None:
+            return errand
+        facts = (self._node or self._uplink).facts(wallet.address)
+        self._pin.check(facts)
+        raw = sign(wallet, facts, registration, int(self._settings.max_fee * _COIN))
+        errand = replace(errand, transaction="0x" + raw.hex(), signings=errand.signings + 1)
+        self.errands.put(errand)
+        return errand
+
+    @property
+    def _wallet(self) -> LocalAccount:
+        return account_from_file(self._api.homes_dir / self._home / "wallet.key")
+
+    def _note_new(self) -> None:
+        """Put the newest forecast and every claim on disk among the errands; older forecasts are too late."""
+        now, known = int(time.time()), [e.day for e in self.errands.all() if e.kind == "forecast"]
+        for day in _days(self._api.proofs_dir, self._home)[-1:]:
+            if day > max(known, default=-1):
+                self.errands.put(Errand("forecast", day, now))
+                self.errands.forget_before(day)
+        for day in self.errands.unclaimed():
+            if (self._api.claims_dir / str(day) / f"{self._home}.json").exists():
+                self.errands.put(Errand("claim", day, now))
+
+    def _end(self, errand: Errand, state: State, code: str = "") -> None:
+        kept = self.errands.get(errand.kind, errand.day) or errand
+        self.errands.put(kept.ended(state, code))
+        self._waits.pop((errand.kind, errand.day), None)
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._first_s, self._settings.retry_max_s)
+
+
+def _bundle(folder: Path, day: int, home: str) -> bytes:
+    return (folder / str(day) / f"{home}.json").read_bytes()
+
+
+def _days(folder: Path, home: str) -> list[int]:
+    """Days of which a home has a bundle, ascending."""
+    return sorted(int(path.parent.name) for path in folder.glob(f"[0-9]*/{home}.json"))
+
+
+def _registration(bundle: bytes) -> Registration:
+    """What the registry is to keep of a bundle this gateway made."""
+    content = json.loads(bundle)
+    proof, context = bytes.fromhex(content["proof"][2:]), content["context"]
+    return Registration(context["day"], context["round"], bytes.fromhex(content["forecast"][2:]), keccak(proof))

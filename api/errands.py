@@ -1,0 +1,75 @@
+"""What a gateway has handed in and has still to hand in, on disk: a gateway that is killed goes on with it.
+
+errands/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
+errands/elm-3/claim-17316.json
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from data.atomic import write_bytes
+
+Kind = Literal["forecast", "claim"]
+State = Literal["waiting", "done", "refused"]
+_KEEP_DAYS = 60
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One bundle to hand in.
+
+    Args:
+        since: when it came up, UTC seconds.
+        code: the last refusal's, or the reason why it ended.
+        transaction: a forecast's, signed, in hexadecimal; the same one goes out again until it is stale.
+        signings: how often one was signed, each of which may cost its fee.
+    """
+
+    kind: Kind
+    day: int
+    since: int
+    state: State = "waiting"
+    code: str = ""
+    transaction: str | None = None
+    signings: int = 0
+
+    def ended(self, state: State, code: str = "") -> Errand:
+        return replace(self, state=state, code=code)
+
+
+class ErrandFolder:
+    """The errands of one home."""
+
+    def __init__(self, directory: Path, home: str) -> None:
+        self._folder = directory / home
+
+    def get(self, kind: Kind, day: int) -> Errand | None:
+        path = self._path(kind, day)
+        return Errand(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def put(self, errand: Errand) -> None:
+        """Keep an errand as it stands now."""
+        write_bytes(self._path(errand.kind, errand.day), json.dumps(asdict(errand)).encode(), private=True)
+
+    def all(self) -> list[Errand]:
+        """All of them: forecasts before claims, later days first, for theirs is the deadline that can be met."""
+        found = [Errand(**json.loads(path.read_text(encoding="utf-8"))) for path in self._folder.glob("*-*.json")]
+        return sorted(found, key=lambda errand: (errand.kind == "claim", -errand.day))
+
+    def forget_before(self, day: int) -> None:
+        """Delete what ended long before a day."""
+        for errand in self.all():
+            if errand.state != "waiting" and errand.day < day - _KEEP_DAYS:
+                self._path(errand.kind, errand.day).unlink(missing_ok=True)
+
+    def unclaimed(self) -> list[int]:
+        """Days whose forecast was registered and whose claim has not come up yet."""
+        registered = [errand.day for errand in self.all() if (errand.kind, errand.state) == ("forecast", "done")]
+        return sorted(day for day in registered if self.get("claim", day) is None)
+
+    def _path(self, kind: Kind, day: int) -> Path:
+        return self._folder / f"{kind}-{day}.json"

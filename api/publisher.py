@@ -1,0 +1,76 @@
+"""Publishes the model of a finished training while the server runs: on the chain, and for gateways to fetch.
+
+The coordinator saves every round, and only the last of a training is one to forecast with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+from api.community import Community
+from api.day import Ledger, publish_digest
+from fl.store import RoundStore
+from rewards.errors import ChainError
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 5.0
+
+
+def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
+    """Number and digest of the newest round, if it ends a training of `last` rounds and its model is there."""
+    store = RoundStore(rounds)
+    numbers = store.rounds()
+    if not numbers or numbers[-1] < last or not (store.path(numbers[-1]) / "published").exists():
+        return None
+    digest = store.path(numbers[-1]) / "digest"
+    return (numbers[-1], bytes.fromhex(digest.read_text(encoding="ascii"))) if digest.exists() else None
+
+
+class Publisher:
+    """Looks for a finished training again and again and publishes it once."""
+
+    def __init__(self, community: Community, ledger: Ledger) -> None:
+        self._community, self._ledger = community, ledger
+        self._done: tuple[int, bytes] | None = None
+        self._told = ""
+
+    def look(self) -> None:
+        """Publish what is new. A refusal of the chain is logged, once for each reason, and tried again."""
+        found = finished_round(self._community.folder / "rounds", self._community.config.federation.rounds)
+        if found is None or found == self._done:
+            return
+        try:
+            with self._ledger.lock:
+                publish_digest(self._community, self._ledger, *found)
+        except ChainError as error:
+            if str(error) != self._told:
+                _log.error("model not published", extra={"round": found[0], "reason": str(error)})
+            self._told = str(error)
+            return
+        self._done = found
+        _log.info("model published", extra={"round": found[0], "digest": found[1].hex()})
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Look now and every few seconds while the block runs."""
+        stop = Event()
+        thread = Thread(target=self._watch, args=(stop,), name="publisher")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _watch(self, stop: Event) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001 - a damaged file must not end the server's watch
+                _log.exception("looking for a finished training failed")
+            if stop.wait(_EVERY_S):
+                return

@@ -1,0 +1,143 @@
+"""A gateway's line to the community's API. Nothing that comes over it is believed without a check of its own.
+
+Answers are small and bounded, redirects are not followed, and every failure is one of two: Unreachable, to be tried
+again, or ApiRefused, with the API's code.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from eth_utils.address import to_checksum_address
+
+from rewards.signing import SigningFacts
+
+_log = logging.getLogger(__name__)
+_TIMEOUT = httpx.Timeout(10, read=150)  # a transaction is answered when it is in a block
+_WHOLE_S = 300.0
+_DIGEST_BYTES = 32
+_ANSWER_BYTES, MODEL_BYTES = 1 << 20, 16 << 20
+
+
+class Unreachable(Exception):
+    """There is no useable answer just now."""
+
+
+class ApiRefused(Exception):
+    """The API said no; `code` is its word for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class OfferedRound:
+    """A published round as the API tells it."""
+
+    number: int
+    digest: bytes
+
+
+class Uplink:
+    """The API's part that a gateway uses. Every method raises Unreachable or ApiRefused."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False)
+
+    def newest_round(self) -> OfferedRound | None:
+        """The last published round, if there is one."""
+        try:
+            told = [
+                OfferedRound(_number(r["number"], 1, 1 << 32), _digest(r["digest"]))
+                for r in self._json("GET", "/rounds")
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"the list of rounds is not one: {error!r}") from error
+        return max(told, key=lambda offered: offered.number, default=None)
+
+    def model(self, number: int) -> bytes:
+        """The model of a round, as the API gives it."""
+        return self._ask("GET", f"/rounds/{number}/model", limit=MODEL_BYTES)
+
+    def facts(self, household: str) -> SigningFacts:
+        """What the household's next transaction must say."""
+        told = self._json("GET", f"/households/{household}/signing")
+        try:
+            return SigningFacts(
+                _number(told["chain_id"], 1, 1 << 64), to_checksum_address(told["forecast_registry"]),
+                _number(told["nonce"], 0, 1 << 64), _number(told["gas_price"], 0, 1 << 128),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"what is to be signed is not told: {error!r}") from error
+
+    def hand_in(self, bundle: bytes, transaction: str) -> None:
+        """Hand in a forecast's bundle with the transaction that registers it."""
+        content = b'{"bundle":' + bundle + b',"transaction":' + json.dumps(transaction).encode() + b"}"
+        self._ask("POST", "/forecasts", content)
+
+    def claim(self, bundle: bytes) -> None:
+        """Hand in a claim."""
+        self._ask("POST", "/claims", bundle)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _json(self, method: str, path: str) -> Any:
+        try:
+            return json.loads(self._ask(method, path))
+        except ValueError as error:
+            raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
+
+    def _ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:
+        headers = {"content-type": "application/json"} if content is not None else {}
+        try:
+            with self._client.stream(method, path, content=content, headers=headers) as answer:
+                body = _read(answer, limit)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
+        if answer.is_success:
+            return body
+        raise _refusal(answer.status_code, body, f"{method} {path}")
+
+
+def _read(answer: httpx.Response, limit: int) -> bytes:
+    """The body, if it is not larger than `limit` and does not trickle in for ever."""
+    body, until = bytearray(), time.monotonic() + _WHOLE_S
+    for part in answer.iter_bytes():
+        body += part
+        if len(body) > limit:
+            raise Unreachable(f"the answer is larger than {limit} bytes")
+        if time.monotonic() > until:
+            raise Unreachable(f"the answer takes longer than {_WHOLE_S:.0f} s")
+    return bytes(body)
+
+
+def _refusal(status: int, body: bytes, what: str) -> ApiRefused | Unreachable:
+    """The refusal in the API's one form; anything else (a proxy's page, a server in trouble) may be mended."""
+    try:
+        told = json.loads(body)
+        refused = ApiRefused(str(told["error"])[:40], str(told["message"])[:500])
+    except (ValueError, KeyError, TypeError):
+        return Unreachable(f"{what}: status {status} without a word of the API: check gateway.api_url")
+    overloaded = status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS
+    return Unreachable(f"{what}: {refused.code}: {refused}") if overloaded else refused
+
+
+def _number(told: object, least: int, end: int) -> int:
+    number = int(str(told))
+    if not least <= number < end:
+        raise ValueError(f"{number} is out of range")
+    return number
+
+
+def _digest(told: object) -> bytes:
+    digest = bytes.fromhex(str(told).removeprefix("0x"))
+    if len(digest) != _DIGEST_BYTES:
+        raise ValueError(f"{told} is no digest")
+    return digest

@@ -1,0 +1,67 @@
+"""A chain node of the household's own, asked over JSON-RPC for the few things a gateway checks. Loads no web3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_hash.auto import keccak
+
+from rewards.errors import NodeUnreachable
+from rewards.signing import Registration, SigningFacts
+
+_TIMEOUT_S = 10.0
+_FORECAST = "(bytes,uint32,bytes32)"
+
+
+class OwnNode:
+    """The registry as this node sees it. Every method raises NodeUnreachable."""
+
+    def __init__(self, url: str, forecast_registry: str) -> None:
+        self._url, self._registry = url, forecast_registry
+
+    def facts(self, household: str) -> SigningFacts:
+        """What the household's next transaction must say."""
+        chain, price = self._number("eth_chainId"), self._number("eth_gasPrice")
+        nonce = self._number("eth_getTransactionCount", household, "pending")
+        return SigningFacts(chain, self._registry, nonce, price)
+
+    def digest_of(self, number: int) -> bytes | None:
+        """The digest registered for a round's model, or None."""
+        (models,) = self._call(self._registry, "MODELS()", [], [], "address")
+        (digest,) = self._call(str(models), "digest_of(uint32)", ["uint32"], [number], "bytes32")
+        return bytes(digest) if any(digest) else None
+
+    def holds(self, household: str, registration: Registration) -> bool:
+        """Whether exactly this forecast is registered."""
+        arguments = [household, registration.day]
+        (kept,) = self._call(
+            self._registry, "forecast_of(address,uint32)", ["address", "uint32"], arguments, _FORECAST
+        )
+        return tuple(kept) == (registration.commitment, registration.round, registration.proof_hash)
+
+    def _call(self, to: str, signature: str, types: list[str], values: list[Any], result: str) -> tuple[Any, ...]:
+        data = keccak(signature.encode())[:4] + encode(types, values)
+        answer = self._ask("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest")
+        try:
+            return tuple(decode([result], bytes.fromhex(str(answer).removeprefix("0x"))))
+        except (ValueError, DecodingError) as error:
+            raise NodeUnreachable(
+                f"{self._url} knows no registry at {to}: check gateway.forecast_registry"
+            ) from error
+
+    def _number(self, method: str, *arguments: Any) -> int:
+        try:
+            return int(str(self._ask(method, *arguments)), 16)
+        except ValueError as error:
+            raise NodeUnreachable(f"{self._url} gives no number for {method}") from error
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(arguments)}
+        try:
+            answer = httpx.post(self._url, json=request, timeout=_TIMEOUT_S).raise_for_status().json()
+            return answer["result"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise NodeUnreachable(f"no answer to {method} from gateway.rpc_url, {self._url}: {error}") from error

@@ -1,0 +1,52 @@
+"""An HTTP server that answers what a test tells it to: a community's API in the hands of somebody who cheats."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class LyingApi:
+    """`answers`: by method and path, status and body, of which bytes go out as they are; `asked`: what came in."""
+
+    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@contextmanager
+def lying_api() -> Iterator[LyingApi]:
+    api = LyingApi()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            what = f"{self.command} {self.path}"
+            api.asked.append((what, self.rfile.read(int(self.headers.get("content-length", 0)))))
+            status, body = api.answers.get(what, (404, {"error": "not-found", "message": "no"}))
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in ({"content-length": str(len(content))} | api.headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = _answer
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Tests read no access log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()

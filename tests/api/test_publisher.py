@@ -1,0 +1,71 @@
+"""What the server publishes of a training by itself, and what it serves of it."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.day import publish_digest
+from api.publisher import Publisher, finished_round
+from tests.api.conftest import Village
+from tests.api.doorstep import save_round
+
+
+@pytest.fixture
+def rounds(village: Village) -> Iterator[Path]:
+    """The community's folder with rounds up to the last but one of its training; they are gone after the test."""
+    folder, last = village.community.folder, village.community.config.federation.rounds
+    for number in (last - 2, last - 1):
+        save_round(folder, number, seed=number)
+    yield folder
+    for path in sorted((folder / "rounds").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def registered(village: Village, number: int) -> bytes:
+    return bytes(village.ledger.contracts.model_registry.functions.digest_of(number).call())
+
+
+def test_only_the_last_round_of_a_finished_training_is_published(village: Village, rounds: Path) -> None:
+    last = village.community.config.federation.rounds
+    publisher = Publisher(village.community, village.ledger)
+    publisher.look()
+    assert registered(village, last - 1) == bytes(32)
+    save_round(rounds, last, seed=1)
+    marked = rounds / "rounds" / f"{last:04d}" / "published"
+    marked.unlink()
+    assert finished_round(rounds / "rounds", last) is None, "the coordinator has not finished it"
+    marked.touch()
+    publisher.look()
+    publisher.look()
+    digest = (marked.parent / "digest").read_text()
+    assert registered(village, last).hex() == digest and registered(village, last - 1) == bytes(32)
+    assert {"number": last, "digest": "0x" + digest} in village.client.get("/rounds").json()
+    served = village.client.get(f"/rounds/{last}/model")
+    assert served.content == (marked.parent / "model.npz").read_bytes()
+    for absent in (last - 1, last + 1):
+        answer = village.client.get(f"/rounds/{absent}/model")
+        assert (answer.status_code, answer.json()["error"]) == (404, "no-model")
+
+
+def test_a_refusal_of_the_chain_is_told_once(
+    village: Village, rounds: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    last = village.community.config.federation.rounds
+    save_round(rounds, last, seed=1)
+    publish_digest(village.community, village.ledger, last, b"\x01" * 32)
+    publisher = Publisher(village.community, village.ledger)
+    for _ in range(3):
+        publisher.look()
+    told = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(told) == 1 and "round is published" in told[0].__dict__["reason"]
+
+
+def test_what_a_household_signs_for_is_told(village: Village) -> None:
+    household = village.homes[0].wallet.address
+    told = village.client.get(f"/households/{household}/signing").json()
+    chain = village.ledger.chain
+    assert (told["chain_id"], told["nonce"]) == (chain.chain_id, chain.nonce_of(household))
+    assert told["forecast_registry"] == village.ledger.contracts.forecast_registry.address
+    assert int(told["gas_price"]) == chain.gas_price

@@ -1,0 +1,147 @@
+"""The line to an API that may be broken, overloaded or hostile: each answer is taken, refused, or tried again."""
+
+import contextlib
+import gzip
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api import uplink as line
+from api.backoff import Backoff
+from api.uplink import ApiRefused, OfferedRound, Unreachable, Uplink
+from tests.api.lying_api import LyingApi, lying_api
+
+ME = "0x" + "11" * 20
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["number", "digest", "chain_id", "nonce", "gas_price"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[LyingApi]:
+    with lying_api() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _clean(api: LyingApi) -> None:
+    api.answers.clear()
+    api.headers.clear()
+    api.asked.clear()
+
+
+@pytest.fixture
+def uplink(api: LyingApi) -> Iterator[Uplink]:
+    made = Uplink(api.url)
+    yield made
+    made.close()
+
+
+def test_the_newest_round_is_the_one_with_the_highest_number(api: LyingApi, uplink: Uplink) -> None:
+    rounds = [{"number": n, "digest": "0x" + f"{n:02x}" * 32} for n in (2, 9, 4)]
+    api.answers["GET /rounds"] = 200, rounds
+    assert uplink.newest_round() == OfferedRound(9, b"\x09" * 32)
+    api.answers["GET /rounds"] = 200, []
+    assert uplink.newest_round() is None
+
+
+@pytest.mark.parametrize("status", [409, 404, 422, 403, 413])
+def test_a_refusal_has_its_code(api: LyingApi, uplink: Uplink, status: int) -> None:
+    api.answers["POST /claims"] = status, {"error": "already-claimed", "message": "paid before"}
+    with pytest.raises(ApiRefused, match="paid before") as caught:
+        uplink.claim(b"{}")
+    assert caught.value.code == "already-claimed"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, {"error": "late-forecast", "message": "no"}), (503, {"error": "chain-unreachable", "message": "no"}),
+        (429, {"error": "slow", "message": "no"}), (404, b"<html>a proxy's page</html>"), (409, {"error": "bare"}),
+        (409, [1]), (301, b""),
+    ],
+)  # fmt: skip
+def test_what_is_no_word_of_the_api_is_tried_again_later(
+    api: LyingApi, uplink: Uplink, status: int, body: Any
+) -> None:
+    api.answers["POST /claims"] = status, body
+    with pytest.raises(Unreachable):
+        uplink.claim(b"{}")
+
+
+def test_a_redirect_is_not_followed_into_the_households_network(api: LyingApi, uplink: Uplink) -> None:
+    api.answers["GET /rounds"] = 307, b""
+    api.headers["location"] = f"{api.url}/router/reboot"
+    with pytest.raises(Unreachable):
+        uplink.newest_round()
+    assert [what for what, _ in api.asked] == ["GET /rounds"]
+
+
+def test_a_cut_answer_is_no_answer(api: LyingApi, uplink: Uplink) -> None:
+    api.answers["GET /rounds/1/model"] = 200, b"half of a model"
+    api.headers["content-length"] = "1000"
+    api.headers["connection"] = "close"
+    with pytest.raises(Unreachable):
+        uplink.model(1)
+
+
+def test_an_answer_that_is_too_large_is_given_up(api: LyingApi, uplink: Uplink) -> None:
+    api.answers["GET /rounds"] = 200, b" " * (2 << 20)
+    with pytest.raises(Unreachable, match="larger than"):
+        uplink.newest_round()
+
+
+def test_an_answer_that_unpacks_to_too_much_is_given_up(api: LyingApi, uplink: Uplink) -> None:
+    api.answers["GET /rounds"] = 200, gzip.compress(b" " * (64 << 20))
+    api.headers["content-encoding"] = "gzip"
+    with pytest.raises(Unreachable, match="larger than"):
+        uplink.newest_round()
+
+
+def test_an_answer_that_takes_for_ever_is_given_up(
+    api: LyingApi, uplink: Uplink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_WHOLE_S", -1.0)
+    api.answers["GET /rounds"] = 200, []
+    with pytest.raises(Unreachable, match="longer than"):
+        uplink.newest_round()
+
+
+def test_nobody_there_is_unreachable() -> None:
+    uplink = Uplink("http://127.0.0.1:9")
+    with pytest.raises(Unreachable):
+        uplink.newest_round()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(told=JSON)
+def test_junk_is_never_an_accident(api: LyingApi, uplink: Uplink, told: Any) -> None:
+    api.answers["GET /rounds"] = api.answers[f"GET /households/{ME}/signing"] = 200, told
+    for ask in (uplink.newest_round, lambda: uplink.facts(ME)):
+        with contextlib.suppress(Unreachable):
+            ask()
+
+
+@given(failures=st.integers(1, 200), first=st.floats(0.1, 60), most=st.floats(0.1, 1000))
+def test_waits_grow_to_a_limit_and_are_spread(failures: int, first: float, most: float) -> None:
+    now = [0.0]
+    backoff = Backoff(first, most, now=lambda: now[0])
+    assert backoff.due
+    limit = max(first, most)
+    for k in range(failures):
+        wait = backoff.failed()
+        full = min(limit, first * 2.0 ** min(k, 60))
+        assert full / 2 <= wait <= full
+        assert not backoff.due
+        now[0] += wait
+        assert backoff.due
+    backoff.worked()
+    assert backoff.due and backoff.failed() <= first

@@ -1,0 +1,96 @@
+"""The household's own transaction and its own look at the chain, made without web3: they must say what web3 says."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewards.errors import NodeUnreachable, Refused, StaleTransaction
+from rewards.own_node import OwnNode
+from rewards.signing import SUBMIT_GAS, FeeTooHigh, Registration, SigningFacts, fee_price, sign
+from tests.rewards.conftest import DAY, Town, account
+from tests.rewards.json_rpc import json_rpc
+
+REGISTRATION = Registration(DAY, 1, b"\x80" + b"\x07" * 47, b"\x05" * 32)
+MAX_FEE = 10**16
+
+
+@pytest.fixture
+def node(town: Town) -> Iterator[OwnNode]:
+    with json_rpc(town.chain) as url:
+        yield OwnNode(url, str(town.contracts.forecast_registry.address))
+
+
+def data_of(town: Town) -> str:
+    r = REGISTRATION
+    arguments = [r.day, r.round, r.commitment, r.proof_hash]
+    return str(town.contracts.forecast_registry.encode_abi("submit", args=arguments))
+
+
+def relay(town: Town, raw: bytes) -> None:
+    town.chain.relay(raw, str(town.contracts.forecast_registry.address), data_of(town), "submit")
+
+
+def raw_transaction(town: Town, gas: int = SUBMIT_GAS, nonce: int = 0) -> bytes:
+    fields = {
+        "to": str(town.contracts.forecast_registry.address), "data": data_of(town), "gas": gas, "value": 0,
+        "gasPrice": town.chain.gas_price, "nonce": nonce, "chainId": town.chain.chain_id,
+    }  # fmt: skip
+    return bytes(town.household.sign_transaction(fields).raw_transaction)
+
+
+def test_the_call_is_the_one_web3_makes(town: Town) -> None:
+    assert "0x" + REGISTRATION.call.hex() == data_of(town)
+
+
+def test_what_the_household_signs_by_its_own_node_is_registered_and_seen_there(town: Town, node: OwnNode) -> None:
+    household = town.household.address
+    assert not node.holds(household, REGISTRATION)
+    facts = node.facts(household)
+    assert (facts.chain_id, facts.nonce) == (town.chain.chain_id, 0)
+    relay(town, sign(town.household, facts, REGISTRATION, MAX_FEE))
+    assert node.holds(household, REGISTRATION) and node.facts(household).nonce == 1
+    assert not node.holds(household, Registration(DAY, 1, REGISTRATION.commitment, b"\x06" * 32))
+    assert not node.holds(account(9).address, REGISTRATION)
+
+
+def test_the_own_node_knows_the_registered_digests(node: OwnNode) -> None:
+    assert node.digest_of(1) == b"\x01" * 32 and node.digest_of(2) is None
+
+
+def test_a_node_without_the_registry_or_without_an_answer_says_so(town: Town) -> None:
+    with json_rpc(town.chain) as url, pytest.raises(NodeUnreachable, match="check gateway"):
+        OwnNode(url, account(9).address).digest_of(1)
+    with pytest.raises(NodeUnreachable, match="rpc_url"):
+        OwnNode("http://127.0.0.1:9", account(9).address).digest_of(1)
+
+
+@given(asked=st.integers(-(10**20), 10**30), most=st.integers(0, 10**20))
+def test_no_fee_is_beyond_the_limit(asked: int, most: int) -> None:
+    try:
+        price = fee_price(asked, most)
+    except FeeTooHigh:
+        assert asked < 0 or asked * SUBMIT_GAS > most - most % SUBMIT_GAS
+    else:
+        assert asked <= price <= 2 * asked and price * SUBMIT_GAS <= most
+
+
+def test_a_transaction_with_too_little_gas_fails_alone(town: Town) -> None:
+    """The attack: it is in a block, so the chain's clock has gone on and its sender's nonce is used."""
+    with pytest.raises(Refused, match="failed in its block"):
+        relay(town, raw_transaction(town, gas=30_000))
+    enrol = town.contracts.forecast_registry.functions.enrol
+    town.chain.send(town.operator, enrol(account(9).address, town.meter.address))
+    with pytest.raises(StaleTransaction):
+        relay(town, raw_transaction(town, nonce=0))
+    relay(town, raw_transaction(town, nonce=1))
+
+
+@pytest.mark.parametrize("facts", [{"nonce": 5}, {"gas_price": 1}])
+def test_a_stale_transaction_is_told_from_other_refusals(town: Town, facts: dict[str, int]) -> None:
+    registry = str(town.contracts.forecast_registry.address)
+    honest = {"nonce": 0, "gas_price": town.chain.gas_price}
+    stale = SigningFacts(town.chain.chain_id, registry, **(honest | facts))
+    with pytest.raises(StaleTransaction):
+        relay(town, sign(town.household, stale, REGISTRATION, MAX_FEE))

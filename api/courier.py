@@ -42,6 +42,7 @@ FINAL = frozenset(
      "malformed-transaction", "malformed-request", "stale-transaction", "no-forecast", "chain-refused", "too-large"}
 )  # fmt: skip
 """Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
+_OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed"})
 
 
 class _Later(Exception):
@@ -70,12 +71,19 @@ class Courier:
 
     def attend(self, metrics: AgentMetrics) -> None:
         """Hand in what is new and what waits, as far as its time has come."""
+        self._announce(metrics)
         self._note_new()
         for errand in self.errands.all():
             wait = self._waits.setdefault((errand.kind, errand.day), self._new_backoff())
             if errand.state == "waiting" and wait.due and self._line.due:
                 self._attend_to(errand, wait, metrics)
         metrics.errands_waiting.set(sum(errand.state == "waiting" for errand in self.errands.all()))
+
+    def _announce(self, metrics: AgentMetrics) -> None:
+        """Start every series at zero: Prometheus sees no increase in one that appears with its first count."""
+        for kind in DONE_BEFORE:
+            for outcome in {"ok", "other"} | FINAL | MAY_MEND | _OWN_CODES:
+                metrics.handed_in.labels(kind, outcome)
 
     def _attend_to(self, errand: Errand, wait: Backoff, metrics: AgentMetrics) -> None:
         told = {"home": self._home, "kind": errand.kind, "day": errand.day}

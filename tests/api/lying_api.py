@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ class LyingApi:
 
 
 @contextmanager
-def lying_api() -> Iterator[LyingApi]:
+def lying_api(tls: ssl.SSLContext | None = None) -> Iterator[LyingApi]:
     api = LyingApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,7 +44,9 @@ def lying_api() -> Iterator[LyingApi]:
             """Tests read no access log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    api.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield api

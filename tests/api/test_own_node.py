@@ -1,9 +1,9 @@
 """A household with a chain node of its own takes the API's word for nothing that stands on the chain."""
 
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -39,24 +39,29 @@ def node(village: Village) -> Iterator[OwnNode]:
 
 
 def with_gateway(config: Config, api: LyingApi, folder: Path) -> Config:
+    """The community's settings as a gateway with its state in `folder` has them."""
     gateway = GatewaySettings(api_url=api.url, retry_max_s=1e-6)
     deployment = config.federation.deployment.model_copy(update={"duty_s": 1e-6})
     federation = config.federation.model_copy(update={"deployment": deployment})
-    return config.model_copy(update={"gateway": gateway, "federation": federation})
+    state = config.api.model_copy(update={"state_dir": folder})
+    return config.model_copy(update={"gateway": gateway, "federation": federation, "api": state})
 
 
 def test_a_forecast_counts_as_handed_in_when_it_stands_on_the_chain(
     village: Village, api: LyingApi, node: OwnNode, tmp_path: Path
 ) -> None:
     home = village.homes[0]
-    config = with_gateway(village.community.config, api, tmp_path)
+    there, config = village.community.config.api, with_gateway(village.community.config, api, tmp_path)
+    shutil.copytree(there.homes_dir / home.name, config.api.homes_dir / home.name)
+    (config.api.proofs_dir / str(DAY)).mkdir(parents=True)
+    shutil.copy(there.proofs_dir / str(DAY) / f"{home.name}.json", config.api.proofs_dir / str(DAY))
     api.answers["POST /forecasts"] = 201, {"household": home.wallet.address}  # and keeps it to itself
     courier, metrics = Courier(config, home.name, Uplink(api.url), node), AgentMetrics(home.name)
     errands = ErrandFolder(config.api.errands_dir, home.name)
     courier.attend(metrics)
     waiting = errands.get("forecast", DAY)
     assert waiting is not None and waiting.state == "waiting" and waiting.transaction is not None
-    assert 'outcome="unconfirmed"' in generate_latest(metrics.registry).decode()
+    assert 'kind="forecast",outcome="unconfirmed"} 1.0' in generate_latest(metrics.registry).decode()
     assert [what for what, _ in api.asked] == ["POST /forecasts"], "what to sign is asked of the own node"
 
     register(village.community, village.ledger, home, village.bundle(home))
@@ -76,8 +81,7 @@ def test_a_model_is_the_rounds_when_the_chain_says_so(
     api.answers["GET /rounds/5/model"] = 200, (offered / "model.npz").read_bytes()
     if registered is not None:
         publish_digest(village.community, village.ledger, 5, registered)
-    state: dict[str, Any] = {"api": village.community.config.api.model_copy(update={"state_dir": tmp_path / "home"})}
-    config = with_gateway(village.community.config, api, tmp_path).model_copy(update=state)
+    config = with_gateway(village.community.config, api, tmp_path / "home")
     idle = HomeProcess("elm-3", partial(open_nothing, config))  # type: ignore[arg-type]
     metrics = AgentMetrics("elm-3")
     assert ModelDesk(config, idle, Uplink(api.url), node).refresh(metrics, urgent=True)

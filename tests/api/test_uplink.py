@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from api import uplink as line
 from api.backoff import Backoff
 from api.uplink import ApiRefused, OfferedRound, Unreachable, Uplink
+from fl.keys import KeyFolder, make_keys
 from tests.api.lying_api import LyingApi, lying_api
 
 ME = "0x" + "11" * 20
@@ -113,6 +116,21 @@ def test_an_answer_that_takes_for_ever_is_given_up(
     api.answers["GET /rounds"] = 200, []
     with pytest.raises(Unreachable, match="longer than"):
         uplink.newest_round()
+
+
+def test_a_private_authority_is_believed_when_the_gateway_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_keys(tmp_path, ["127.0.0.1"], [])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    keys = KeyFolder(tmp_path)
+    tls.load_cert_chain(keys.coordinator, keys.coordinator_key)
+    with lying_api(tls) as api:
+        api.answers["GET /rounds"] = 200, []
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            Uplink(api.url).newest_round()
+        monkeypatch.setenv("SSL_CERT_FILE", str(keys.authority))
+        assert Uplink(api.url).newest_round() is None
 
 
 def test_nobody_there_is_unreachable() -> None:

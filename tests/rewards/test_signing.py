@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rewards.errors import NodeUnreachable, Refused, StaleTransaction
@@ -66,12 +66,16 @@ def test_a_node_without_the_registry_or_without_an_answer_says_so(town: Town) ->
         OwnNode("http://127.0.0.1:9", account(9).address).digest_of(1)
 
 
-@given(asked=st.integers(-(10**20), 10**30), most=st.integers(0, 10**20))
-def test_no_fee_is_beyond_the_limit(asked: int, most: int) -> None:
+@given(most=st.integers(0, 10**20), share=st.floats(0, 1.5), off=st.integers(-3, 3))
+@example(most=MAX_FEE, share=0.75, off=0)
+@example(most=MAX_FEE, share=1.0, off=0)
+@example(most=MAX_FEE, share=1.0, off=1)
+def test_no_fee_is_beyond_the_limit(most: int, share: float, off: int) -> None:
+    asked = int(most // SUBMIT_GAS * share) + off
     try:
         price = fee_price(asked, most)
     except FeeTooHigh:
-        assert asked < 0 or asked * SUBMIT_GAS > most - most % SUBMIT_GAS
+        assert asked < 0 or asked > most // SUBMIT_GAS
     else:
         assert asked <= price <= 2 * asked and price * SUBMIT_GAS <= most
 

@@ -38,13 +38,13 @@ def run_gateway(config: Config, home: str) -> None:
     process = HomeProcess(home, partial(open_learner, config, home))
     process.start()  # what is wrong with the readings is told now
     try:
-        with _open_counter(config, home, process) as counter:
+        with _open_front_desk(config, home, process) as desk:
             run_agent(
                 config.federation.deployment,
                 process,
                 mods=home_mods(config.federation, home),
                 keep=partial(process.keep, config.api.model_dir),
-                duty=DailyDuty(config, home, process, counter),
+                duty=DailyDuty(config, home, process, desk),
             )
     finally:
         process.close()
@@ -57,20 +57,20 @@ class DailyDuty:
     day once it is measured.
     """
 
-    def __init__(self, config: Config, home: str, training: HomeProcess, counter: Counter | None = None) -> None:
-        self._config, self._home, self._training, self._counter = config, home, training, counter
+    def __init__(self, config: Config, home: str, training: HomeProcess, desk: FrontDesk | None = None) -> None:
+        self._config, self._home, self._training, self._desk = config, home, training, desk
         self._seen: list[tuple[str, int]] | None = None
 
     def __call__(self, metrics: AgentMetrics) -> None:
         inputs = self._inputs()
-        if self._counter is None:
+        if self._desk is None:
             self._prove(inputs, metrics)
             return
         urgent = inputs != self._seen or kept_model_path(self._config.api.model_dir) is None
         # Nothing can be handed in while the API is away, and by another model than the newest it would be refused.
-        if self._counter.models.refresh(metrics, urgent):
+        if self._desk.models.refresh(metrics, urgent):
             self._prove(self._inputs(), metrics)
-        self._counter.courier.attend(metrics)
+        self._desk.courier.attend(metrics)
 
     def _prove(self, inputs: list[tuple[str, int]], metrics: AgentMetrics) -> None:
         if inputs == self._seen:
@@ -78,7 +78,7 @@ class DailyDuty:
         self._seen = inputs  # what can't be proven from these files is not tried again and again
         if not inputs:
             return
-        days = [] if self._counter is None else self._counter.courier.errands.unclaimed()
+        days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
         with self._training.set_aside():
             _log.info("proving", extra={"home": self._home})
             prover = WorkProcess(partial(open_prover, self._config, self._home))
@@ -100,12 +100,12 @@ class DailyDuty:
             return []
         data = self._config.data
         files = [model, *data.files, *([data.weather] if data.weather else [])]
-        days = [] if self._counter is None else self._counter.courier.errands.unclaimed()
+        days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
         return [*((str(path), path.stat().st_mtime_ns) for path in files), *(("claim", day) for day in days)]
 
 
 @dataclass(frozen=True)
-class Counter:
+class FrontDesk:
     """What a gateway that hands in needs beside proving: the way to the newest model, and the way out."""
 
     models: ModelDesk
@@ -113,7 +113,7 @@ class Counter:
 
 
 @contextmanager
-def _open_counter(config: Config, home: str, training: HomeProcess) -> Iterator[Counter | None]:
+def _open_front_desk(config: Config, home: str, training: HomeProcess) -> Iterator[FrontDesk | None]:
     """None where no API is set."""
     settings = config.gateway
     if settings.api_url is None:
@@ -128,7 +128,7 @@ def _open_counter(config: Config, home: str, training: HomeProcess) -> Iterator[
     node = OwnNode(settings.rpc_url, registry) if settings.rpc_url and registry else None
     uplink = Uplink(settings.api_url)
     try:
-        yield Counter(ModelDesk(config, training, uplink, node), Courier(config, home, uplink, node))
+        yield FrontDesk(ModelDesk(config, training, uplink, node), Courier(config, home, uplink, node))
     finally:
         uplink.close()
 

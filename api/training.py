@@ -25,6 +25,7 @@ from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, quantise
 from forecasting.model import LoadForecaster, ModelShape
 from forecasting.personal import PersonalHead, fit_personal_head, forecast_personal
+from forecasting.read_outs import merged
 from forecasting.training import forecast
 from zkp.weights import WeightsCommitment, commit_weights
 
@@ -62,11 +63,15 @@ OnRound = Callable[[int, int, float], None]
 def _write_homes(community: Community) -> HomeFolder:
     """The homes' windows, each in its own file, as Flower's clients open them."""
     shape, split = model_shape(community), split_of(community)
-    windows = make_windows(community.readings, community.features, community.clock, steps=shape.steps)
+    settings = community.config.forecasting
+    windows = make_windows(
+        community.readings, community.features, community.clock, steps=shape.steps, shifts=settings.shifts
+    )
     folder = community.folder / "federation"
     folder.mkdir(exist_ok=True)
-    write_homes(folder, windows.between(0, split.train_end), windows.between(split.train_end, split.test_start))
-    return HomeFolder(folder.resolve(), shape, community.config.forecasting.huber)
+    validation = windows.between(split.train_end, split.test_start).at_day_start()
+    write_homes(folder, windows.between(0, split.train_end), validation)
+    return HomeFolder(folder.resolve(), shape, settings.huber)
 
 
 def _publisher(
@@ -75,7 +80,7 @@ def _publisher(
     """Adds to each saved round its integer model (`model.npz`) and the commitment's digest (`digest`)."""
 
     def publish(number: int, weights: Weights, done: RoundReport) -> None:
-        integer = quantise(to_state_dict(weights), model_shape(community))
+        integer = quantise(merged(weights), model_shape(community))
         integer.save(store.path(number) / "model.npz")
         digest = commit_weights(integer.weights).digest()
         write_bytes(store.path(number) / "digest", digest.hex().encode())
@@ -116,7 +121,7 @@ def latest_model(community: Community) -> TrainedModel:
     saved = RoundStore(community.folder / "rounds").latest()
     if saved is None:
         raise FileNotFoundError(f"no round is saved in {community.folder}; run `wattproof train` first")
-    integer = quantise(to_state_dict(saved.weights), model_shape(community))
+    integer = quantise(merged(saved.weights), model_shape(community))
     return TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
 
 

@@ -47,7 +47,8 @@ class Learnt:
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         features = public_features(weather, self.clock)
-        self._apply = self.method.learn(make_windows(readings, features, self.clock, steps=SHAPE.steps))
+        windows = make_windows(readings, features, self.clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
+        self._apply = self.method.learn(windows)
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         recent = readings[readings["ds"] >= self.clock.start_of(day - 8)].reset_index(drop=True)
@@ -79,6 +80,7 @@ class Boosted:
     def learn(self, windows: Windows) -> Apply:
         import lightgbm
 
+        windows = windows.at_day_start()
         scale = _scale(windows)
         relative = (windows.target / scale).T.reshape(-1)
         model = lightgbm.LGBMRegressor(
@@ -185,7 +187,7 @@ class Personal:
 def personal(model: LoadForecaster, windows: Windows) -> Apply:
     """The model with a head fitted to one home's windows."""
     head = fit_personal_head(
-        model, windows, epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
+        model, windows.at_day_start(), epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
         decay=FORECASTING.personal_decay, huber=FORECASTING.huber, seed=SEED,
     )  # fmt: skip
     return lambda asked: forecast_personal(model, head, asked)
@@ -208,7 +210,8 @@ class Nhits:
             enable_progress_bar=False, enable_checkpointing=False,
         )  # fmt: skip
         library = NeuralForecast([model], freq=1)
-        library.fit(pd.concat([_series(windows, k, True) for k in range(len(windows))], ignore_index=True))
+        days = windows.at_day_start()
+        library.fit(pd.concat([_series(days, k, True) for k in range(len(days))], ignore_index=True))
 
         def apply(asked: Windows) -> Array:
             past = pd.concat([_series(asked, k, False) for k in range(len(asked))], ignore_index=True)

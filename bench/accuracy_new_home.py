@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from bench.accuracy_methods import Federated, Local, homes_of, personal
-from bench.local_rounds import SHAPE
+from bench.local_rounds import FORECASTING, SHAPE
 from data.citylearn import Community
 from data.day import DayClock
 from data.features import public_features
@@ -30,13 +30,13 @@ def measure_new_homes(
 ) -> dict[str, dict[str, float]]:
     """Median nMAE over the homes that join, by days known and way of forecasting."""
     features = public_features(community.weather, clock)
-    windows = make_windows(community.readings, features, clock, steps=SHAPE.steps)
+    windows = make_windows(community.readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     errors: dict[str, dict[str, list[float]]] = {str(d): {way: [] for way in WAYS} for d in DAYS_KNOWN}
     for home in homes_of(windows)[:homes]:
         federated = Federated(settings)
         federated.learn(_others(windows.between(0, split.train_end), home))
         own = windows.of_home(home)
-        test = own.between(split.test_start, split.test_end)
+        test = own.between(split.test_start, split.test_end).at_day_start()
         for days in DAYS_KNOWN:
             known = own.between(split.test_start - days, split.test_start)
             for way, values in _forecasts(federated, known, test, settings).items():
@@ -68,5 +68,6 @@ def _ridge(known: Windows, test: Windows) -> Array:
     def scale(windows: Windows) -> Array:
         return np.asarray(windows.history.mean(axis=1, keepdims=True) + 1.0)
 
+    known = known.at_day_start()
     model = Ridge(alpha=300.0).fit(inputs(known), known.target / scale(known))
     return np.asarray(np.maximum(model.predict(inputs(test)) * scale(test), 0))

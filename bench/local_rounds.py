@@ -61,8 +61,9 @@ def real_days(cache: Path = Path(".cache/wattproof")) -> Days:
     community, clock = load(cache), DayClock(DAY_START_UTC)
     split = Split.by_share(community.readings, clock, FORECASTING.train_share, FORECASTING.test_share)
     features = public_features(community.weather, clock)
-    windows = make_windows(community.readings, features, clock, steps=SHAPE.steps)
-    return Days(windows.between(0, split.train_end), windows.between(split.test_start, split.test_end))
+    windows = make_windows(community.readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
+    test = windows.between(split.test_start, split.test_end).at_day_start()
+    return Days(windows.between(0, split.train_end), test)
 
 
 def train(

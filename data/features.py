@@ -36,12 +36,13 @@ class PublicFeatures:
     ahead: FloatArray
     clock: DayClock
 
-    def window(self, day: int, steps: int) -> tuple[FloatArray, FloatArray]:
+    def window(self, day: int, steps: int, shift: int = 0) -> tuple[FloatArray, FloatArray]:
         """Step features [steps, 6] of the hours before the origin of `day`, and day features [33].
 
+        The origin is the day's start, or `shift` hours beside it.
         Raises TableError when the weather table does not reach that far.
         """
-        origin = day * 24 + self.clock.start_hour_utc - self.first_hour
+        origin = day * 24 + self.clock.start_hour_utc + shift - self.first_hour
         if origin < max(steps, 24) or origin > len(self.steps):
             raise TableError(f"the weather table does not cover the {max(steps, 24)} hours before day {day}")
         return self.steps[origin - steps : origin], np.concatenate([self.ahead[origin - 24 : origin], _calendar(day)])

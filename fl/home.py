@@ -30,9 +30,15 @@ def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
         split = Split.by_share(own, clock, forecasting.train_share, forecasting.test_share)
     except ValueError as problem:
         raise TableError(f"{home} has too few days to train on: {problem}") from problem
-    windows = make_windows(own, public_features(community.weather, clock), clock, steps=forecasting.model.steps)
+    windows = make_windows(
+        own,
+        public_features(community.weather, clock),
+        clock,
+        steps=forecasting.model.steps,
+        shifts=forecasting.shifts,
+    )
     train = windows.between(0, split.train_end)
-    if len(train) == 0:
+    if train.days == 0:
         raise TableError(f"{home} has too few days to train on: none of them has a complete week before it")
-    validation = windows.between(split.train_end, split.test_start)
+    validation = windows.between(split.train_end, split.test_start).at_day_start()
     return HomeLearner(home, train, validation, ModelShape.of(forecasting.model), forecasting.huber)

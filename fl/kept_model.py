@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecasting.integer import IntegerModel, ShapeLike, quantise
+from forecasting.read_outs import merged
 
 if TYPE_CHECKING:  # it loads Flower, which the process that proves has no use for
     from fl.weights import Weights
@@ -19,7 +20,7 @@ def keep_model(folder: Path, number: int, weights: Weights, shape: ShapeLike) ->
 
     Raises QuantisationError, or what NumPy raises, for weights that are not a provable model of this shape.
     """
-    replace_kept_model(folder, number, quantise(weights, shape))
+    replace_kept_model(folder, number, quantise(merged(weights), shape))
 
 
 def replace_kept_model(folder: Path, number: int, model: IntegerModel) -> None:

@@ -40,7 +40,7 @@ class HomeLearner:
 
     @property
     def examples(self) -> int:
-        return len(self.train)
+        return self.train.days
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
         """Train from `weights` on the home's days; `loss` is the last epoch's mean. Same plan, same weights."""

@@ -258,11 +258,15 @@ def _run_layer(weights: Ints, inputs: Ints) -> LayerTrace:
 
 
 def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, Any] | None = None) -> IntegerModel:
-    """Quantise a float model's state dict (`lstm.*`, `head.*`), with a home's personal head if given.
+    """Quantise a float model with one head (`lstm.*`, `head.*`), with a home's personal head if given.
 
     `personal` holds the additive head's "weight" [24, head inputs] and "bias" [24].
-    Raises QuantisationError where a value could leave its range, naming where and what to do.
+    Raises QuantisationError where a value could leave its range, naming where and what to do, and for a model with
+    parameters that have no place in it.
     """
+    odd = sorted(name for name in state if not name.startswith(("lstm.", "head.")))
+    if odd:
+        raise QuantisationError(f"{', '.join(odd)}: merge the read-outs first (forecasting.read_outs.merged)")
     size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent)
     layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
     head = _quantise_head(state["head.weight"], state["head.bias"], size)

@@ -3,13 +3,14 @@
 Loads are relative to the home's own scale, taken from its own window, so that one model serves every home:
 
     S = 2048 + sum(history) Wh,  x = history * 128 / S,
-    out[k] = head[k] . [LSTM state at hour k, x, exogenous],  y = out * S / 128 Wh.
+    typical[k] = head[k] . [LSTM state at hour k, x, exogenous],  mean[k] = mean[k] . [x, exogenous],
+    y = mixed(typical, mean) * S / 128 Wh                                               (`forecasting.read_outs`).
 
 A step of the LSTM belongs to an hour of the day. It sees min(x, 8) at that hour on each of the last seven days, the
 last three hours before the origin, and the public features of the hour to be forecast. With more than 24 steps it has
 gone through the days before in the same way.
 
-The head starts as the mean of the last seven days, so that training learns what is left. `project` keeps the weights
+Both start as the mean of the last seven days, so that training learns what is left. `project` keeps the weights
 inside the L1 bounds under which the integer model (`forecasting.integer`) cannot leave its ranges.
 """
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from data.features import DAY_FEATURES, STEP_FEATURES
+from forecasting.read_outs import mixed
 from forecasting.settings import ModelSettings
 
 HISTORY = 168
@@ -80,7 +82,8 @@ def apply_head(weight: Tensor, bias: Tensor, hidden: Tensor, shared: Tensor) -> 
 
 
 class LoadForecaster(nn.Module):
-    """LSTM and linear path. Parameters `lstm.*`, `head.weight` [24, H + 168 + E], `head.bias` [24]."""
+    """LSTM and read-outs. Parameters `lstm.*`, `head.weight` [24, H + 168 + E], `head.bias` [24], `mean.weight`
+    [24, 168 + E], `mean.bias` [24]."""
 
     def __init__(self, shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
@@ -89,12 +92,15 @@ class LoadForecaster(nn.Module):
             torch.manual_seed(seed)
             self.lstm = nn.LSTM(shape.features, shape.hidden, shape.layers, batch_first=True)
             self.head = nn.Linear(shape.head_inputs, HOURS)
+            self.mean = nn.Linear(shape.head_inputs - shape.hidden, HOURS)
         with torch.no_grad():
             for layer in range(shape.layers):
                 remember_at_first(self.lstm, layer, shape.hidden)
             self.head.weight[:, : shape.hidden] = 3 * self.head.weight[:1, : shape.hidden]  # every hour the same
             self.head.weight[:, shape.hidden :] = mean_of_days(shape)
+            self.mean.weight.copy_(mean_of_days(shape))
             self.head.bias.zero_()
+            self.mean.bias.zero_()
         self.project()
 
     def inputs(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -115,10 +121,15 @@ class LoadForecaster(nn.Module):
         last = [load[:, HISTORY - 1 - k, None].expand(-1, steps) for k in range(recent)]
         return torch.stack([*lags, *last], dim=2)
 
+    def read(self, hidden: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+        """What the two read-outs say, [B, 24] each: typical, mean; arguments as of `inputs`."""
+        return apply_head(self.head.weight, self.head.bias, hidden, shared), self.mean(shared)
+
     def forward(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> Tensor:
         """Forecast [B, 24] relative to the scale: multiply by S / 128 for Wh."""
         hidden, shared, _ = self.inputs(history, steps, exogenous)
-        return apply_head(self.head.weight, self.head.bias, hidden, shared)
+        forecast: Tensor = mixed(*self.read(hidden, shared))
+        return forecast
 
     @torch.no_grad()
     def project(self) -> None:

@@ -1,4 +1,4 @@
-"""The personal head: a private, additive correction of the head for one home, the LSTM frozen.
+"""The personal head: a private, additive correction of both read-outs for one home, merged; the LSTM frozen.
 
 It starts at zero, is pulled back to it (so that a home with little data keeps the community's model), and never
 leaves the home but as a hiding commitment.
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster, apply_head
-from forecasting.training import relative_loss, tensors
+from forecasting.read_outs import merged_head, mixed
+from forecasting.training import read_out_loss, tensors
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,20 +47,27 @@ def fit_personal_head(
     history, steps, exogenous, target = tensors(windows)
     with torch.no_grad():
         hidden, shared, scale = model.inputs(history, steps, exogenous)
-        base = apply_head(model.head.weight, model.head.bias, hidden, shared)
-    weight = torch.zeros_like(model.head.weight, requires_grad=True)
-    bias = torch.zeros(HOURS, requires_grad=True)
-    optimiser = torch.optim.Adam([weight, bias], lr=learning_rate)
+        typical, mean = model.read(hidden, shared)
+    head, own_mean = (torch.nn.Linear(part.in_features, HOURS) for part in (model.head, model.mean))
+    own = [*head.parameters(), *own_mean.parameters()]
+    for part in own:
+        torch.nn.init.zeros_(part)
+    optimiser = torch.optim.Adam(own, lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
-            out = base[chosen] + apply_head(weight, bias, hidden[chosen], shared[chosen])
-            loss = relative_loss(out, target[chosen], scale[chosen], huber)
-            loss = loss + decay * ((weight**2).sum() + (bias**2).sum()) / HOURS
+            loss = read_out_loss(
+                typical[chosen] + apply_head(head.weight, head.bias, hidden[chosen], shared[chosen]),
+                mean[chosen] + own_mean(shared[chosen]),
+                target[chosen] * (SCALE_UNIT / scale[chosen]),
+                huber,
+            )
+            loss = loss + decay * sum((part**2).sum() for part in own) / HOURS
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    return PersonalHead(weight.detach().double().numpy(), bias.detach().double().numpy())
+    arrays = (part.detach().double().numpy() for part in own)
+    return PersonalHead(*merged_head(*arrays))
 
 
 @torch.no_grad()
@@ -68,5 +76,5 @@ def forecast_personal(model: LoadForecaster, head: PersonalHead, windows: Window
     history, steps, exogenous, _ = tensors(windows)
     hidden, shared, scale = model.inputs(history, steps, exogenous)
     weight, bias = torch.from_numpy(head.weight).float(), torch.from_numpy(head.bias).float()
-    out = apply_head(model.head.weight + weight, model.head.bias + bias, hidden, shared)
+    out = mixed(*model.read(hidden, shared)) + apply_head(weight, bias, hidden, shared)
     return np.asarray((out * scale / SCALE_UNIT).clamp(min=0).numpy(), dtype=np.float64)

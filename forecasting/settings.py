@@ -28,9 +28,17 @@ class ForecastingSettings(BaseModel):
         default=0.2, gt=0, lt=1, description="last part of the hours: test; between: validation"
     )
     huber: float = Field(
-        default=0.3, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
+        default=0.1, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
+    )
+    shift_hours: int = Field(
+        default=3, ge=0, le=11, description="training also starts days up to so many hours early or late; 0: no"
     )
     personal_epochs: int = Field(default=6, ge=0, description="epochs of the personal head; 0 for none")
     personal_rate: float = Field(default=3e-4, gt=0)
     personal_decay: float = Field(default=1.0, ge=0, description="pull of the personal head towards zero")
     seed: int = 7
+
+    @property
+    def shifts(self) -> range:
+        """Hours beside the day's start that training windows begin at."""
+        return range(-self.shift_hours, self.shift_hours + 1)

@@ -1,7 +1,8 @@
 """Training: epochs over windows for one home or for all of them, and forecasts of many windows at once.
 
-The loss is Huber's (1964) on the error relative to the home's scale: near the median it is squared, so that forecasts
-of homes still add up to a forecast of the community, and far away absolute, so that one bath does not rule a model.
+Losses are of the error relative to the home's scale: Huber's (1964) for the typical hour, absolute but for small
+errors, so that one bath does not rule the model, and the squared one for the mean. The days are few, so they are also
+taken a few hours early or late: an epoch draws as many windows as there are days from those of all shifts.
 """
 
 from __future__ import annotations
@@ -27,9 +28,16 @@ def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
 
 
-def relative_loss(forecast: Tensor, target: Tensor, scale: Tensor, huber: float) -> Tensor:
-    """Mean Huber loss of a relative forecast [B, 24] against a target in Wh."""
-    return functional.huber_loss(forecast, target * (SCALE_UNIT / scale), delta=huber) / huber
+def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor], huber: float) -> Tensor:
+    """The mean loss of both read-outs on a batch as of `tensors`."""
+    history, steps, exogenous, target = batch
+    hidden, shared, scale = model.inputs(history, steps, exogenous)
+    return read_out_loss(*model.read(hidden, shared), target * (SCALE_UNIT / scale), huber)
+
+
+def read_out_loss(typical: Tensor, mean: Tensor, target: Tensor, huber: float) -> Tensor:
+    """Huber's loss of the typical hour and the squared one of the mean; all [B, 24], relative to the scale."""
+    return functional.huber_loss(typical, target, delta=huber) / huber + functional.mse_loss(mean, target)
 
 
 def train_epochs(
@@ -44,18 +52,18 @@ def train_epochs(
     proximal_mu: float = 0.0,
     weight_decay: float = 1e-4,
     linear_decay: float = 0.02,
+    mean_decay: float = 0.001,
 ) -> float:
     """Train in place with AdamW; the mean loss of the last epoch. Same seed, same weights.
 
-    `linear_decay` pulls the linear path towards the mean of the last seven days: its 4,800 weights would otherwise
-    learn one year by heart (docs/accuracy.md).
+    `linear_decay` pulls the head's linear path towards the mean of the last seven days: its 4,800 weights would
+    otherwise learn one year by heart (docs/accuracy.md). `mean_decay` does so for the other read-out.
     `proximal_mu` adds FedProx's pull towards the weights the training starts from (Li et al. 2020).
     Raises ValueError when there is no window to train on.
     """
-    if len(windows) == 0:
+    if windows.days == 0:
         raise ValueError("there is no complete window to train on: a home needs at least eight days of readings")
-    history, steps, exogenous, target = tensors(windows)
-    scale = 2048.0 + history.sum(dim=1, keepdim=True)
+    everything = tensors(windows)
     mean, hidden = mean_of_days(model.shape), model.shape.hidden
     start = [p.detach().clone() for p in model.parameters()]
     optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
@@ -63,17 +71,18 @@ def train_epochs(
     total = 0.0
     for _ in range(epochs):
         total = 0.0
-        for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
-            loss = relative_loss(
-                model(history[chosen], steps[chosen], exogenous[chosen]), target[chosen], scale[chosen], huber
-            )
+        drawn = torch.randperm(len(windows), generator=generator)[: windows.days]
+        for chosen in torch.split(drawn, batch):
+            history, steps, exogenous, target = (part[chosen] for part in everything)
+            loss = objective(model, (history, steps, exogenous, target), huber)
             pull = sum(((p - s) ** 2).sum() for p, s in zip(model.parameters(), start, strict=True))
-            linear = ((model.head.weight[:, hidden:] - mean) ** 2).sum()
+            linear = linear_decay * ((model.head.weight[:, hidden:] - mean) ** 2).sum()
+            linear = linear + mean_decay * ((model.mean.weight - mean) ** 2).sum()
             optimiser.zero_grad()
-            (loss + proximal_mu / 2 * pull + linear_decay * linear).backward()  # type: ignore[no-untyped-call]
+            (loss + proximal_mu / 2 * pull + linear).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             model.project()
-            total += float(loss.detach()) * len(chosen) / len(windows)
+            total += float(loss.detach()) * len(chosen) / windows.days
     return total
 
 
@@ -88,8 +97,4 @@ def forecast(model: LoadForecaster, windows: Windows) -> NDArray[np.float64]:
 @torch.no_grad()
 def evaluate_loss(model: LoadForecaster, windows: Windows, huber: float) -> float:
     """Mean loss on windows; NaN where there are none."""
-    if len(windows) == 0:
-        return float("nan")
-    history, steps, exogenous, target = tensors(windows)
-    scale = 2048.0 + history.sum(dim=1, keepdim=True)
-    return float(relative_loss(model(history, steps, exogenous), target, scale, huber))
+    return float(objective(model, tensors(windows), huber)) if len(windows) else float("nan")

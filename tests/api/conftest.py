@@ -22,8 +22,8 @@ from api.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from fl.task import initial_weights
-from fl.weights import to_state_dict
 from forecasting.integer import quantise
+from forecasting.read_outs import merged
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from zkp.weights import commit_weights
@@ -76,7 +76,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     community = Community(small_config(tmp_path_factory.mktemp("village")))
     shape = training.model_shape(community)
     weights = initial_weights(shape, 7)
-    integer = quantise(to_state_dict(weights), shape)
+    integer = quantise(merged(weights), shape)
     trained = training.TrainedModel(1, weights, integer, commit_weights(integer.weights))
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)

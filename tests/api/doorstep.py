@@ -26,9 +26,9 @@ from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
-from fl.weights import to_state_dict
 from forecasting.integer import quantise
 from forecasting.model import ModelShape
+from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from zkp.weights import commit_weights
 
@@ -53,7 +53,7 @@ def save_round(folder: Path, number: int, seed: int) -> None:
     shape, store = ModelShape.of(MODEL), RoundStore(folder / "rounds")
     weights = initial_weights(shape, seed)
     store.save(RoundReport(number, (HOME,), (HOME,), {}, 0.5, None, {}, 0, 0, 1.0), weights, {})
-    model = quantise(to_state_dict(weights), shape)
+    model = quantise(merged(weights), shape)
     model.save(store.path(number) / "model.npz")
     write_bytes(store.path(number) / "digest", commit_weights(model.weights).digest().hex().encode())
     store.mark_published(number)

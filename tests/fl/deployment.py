@@ -43,6 +43,7 @@ def made_up_windows(homes: tuple[str, ...], days: int, seed: int = 0) -> Windows
         steps=generator.uniform(-1, 1, (n, 24, len(STEP_FEATURES))).astype(np.float32),
         exogenous=generator.uniform(-1, 1, (n, DAY_FEATURES)).astype(np.float32),
         target=load[:, 168:].astype(np.int64),
+        shift=np.zeros(n, dtype=np.int64),
     )
 
 

@@ -13,6 +13,7 @@ from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_
 from fl.weights import Weights
 from forecasting.integer import quantise
 from forecasting.model import ModelShape
+from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from tests.fl.deployment import made_up_windows
 
@@ -69,8 +70,8 @@ def test_a_combined_model_out_of_bounds_is_put_back_so_that_it_can_be_proven() -
     weights = {name: array * 50 for name, array in initial_weights(SHAPE, seed=0).items()}
     weights = {name: array if "lstm" in name else array / 50 for name, array in weights.items()}
     with pytest.raises(ValueError):
-        quantise(weights, SHAPE)
-    quantise(projection(SHAPE)(weights), SHAPE)
+        quantise(merged(weights), SHAPE)
+    quantise(merged(projection(SHAPE)(weights)), SHAPE)
 
 
 def test_projection_leaves_a_mean_of_proper_models_alone() -> None:

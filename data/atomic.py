@@ -18,5 +18,15 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
         if not private:
             temporary.chmod(0o644)
         temporary.replace(path)
+        _settle(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _settle(folder: Path) -> None:
+    """Have the renaming itself on disk, so that a power cut can't bring the old file back."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

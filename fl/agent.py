@@ -22,6 +22,7 @@ from flwr.common.constant import ErrorCode
 from fl.client_app import Keep, Learner, make_client_app
 from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
 from fl.flower_logs import join_flower_logs
+from fl.home_ledger import HomeLedger
 from fl.keys import KeyFolder, load_agent_key, load_authority
 from fl.settings import DeploymentSettings
 from fl.telemetry import AgentMetrics
@@ -41,6 +42,7 @@ def run_agent(
     keep: Keep = lambda number, weights: None,
     duty: Duty = lambda metrics: None,
     metrics: AgentMetrics | None = None,
+    ledger: HomeLedger | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve the home's share of every training until `stop` is set (by default: SIGTERM or SIGINT).
@@ -52,12 +54,15 @@ def run_agent(
         keep: what to do with the community's model when it is handed out.
         duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
+        ledger: the privacy ledger that the mods write; its figures are among the metrics.
 
     Raises KeysError if the home's key or the community's certificate is not in `keys_dir`.
     """
     join_flower_logs()
     stop = stop or stop_on_signals()
     metrics = metrics or AgentMetrics(learner.home)
+    if ledger is not None:
+        metrics.follow_privacy(ledger)
     authority = None if settings.insecure else load_authority(settings.keys_dir)
     key = (
         ec.generate_private_key(ec.SECP384R1())

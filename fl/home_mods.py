@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from flwr.clientapp.typing import Mod
 
 from fl.errors import KeysError
+from fl.home_ledger import HomeLedger
 from fl.keys import KeyFolder, load_agent_key
-from fl.privacy_home import PrivateUpdateMod
+from fl.privacy_home import BudgetGate, PrivateUpdateMod, ReleaseCount
 from fl.roster import Roster
 from fl.secagg_home import SecAggMod
 from fl.settings import FederationSettings
@@ -16,19 +18,29 @@ from fl.settings import FederationSettings
 _log = logging.getLogger(__name__)
 
 
-def home_mods(settings: FederationSettings, home: str | None = None) -> list[Mod]:
+def open_ledger(settings: FederationSettings, path: Path) -> HomeLedger | None:
+    """An agent's own privacy ledger, kept in `path`; None without differential privacy. Raises LedgerDamaged."""
+    return None if settings.privacy.mode == "off" else HomeLedger(path, settings.privacy)
+
+
+def home_mods(settings: FederationSettings, home: str | None = None, ledger: HomeLedger | None = None) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
     Args:
         home: the agent's home; None in a simulation, where homes are what the coordinator calls them and one machine
             plays all of them, so that a roster would guard nothing and is not read.
+        ledger: the agent's own count of the privacy spent (`open_ledger`); a simulation has the coordinator's only.
 
     Raises KeysError for a roster that can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
     mods: list[Mod] = []
+    if ledger is not None:
+        mods.append(BudgetGate(ledger))
     if secure.enabled:
         mods.append(SecAggMod(secure, home) if home is None else _agents_sums(settings, home))
+    if ledger is not None:
+        mods.append(ReleaseCount(ledger, home or ""))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
         mods.append(PrivateUpdateMod(privacy, secure.certain_homes()))
     return mods

@@ -32,10 +32,13 @@ def epsilon(settings: PrivacySettings, releases: int) -> float:
     """
     if settings.mode == "off":
         return math.inf
-    if releases == 0:
-        return 0.0
     multiplier = settings.noise_multiplier / (2 if settings.mode == "local" else 1)
-    return float(dp_accounting.get_epsilon_gaussian(multiplier / math.sqrt(releases), settings.delta))
+    return epsilon_of(releases / multiplier**2, settings.delta)
+
+
+def epsilon_of(precision: float, delta: float) -> float:
+    """Epsilon of Gaussian noise, or of a composition of it: `precision` is the sum of 1/sigma^2, in sensitivities."""
+    return float(dp_accounting.get_epsilon_gaussian(precision**-0.5, delta)) if precision else 0.0
 
 
 def noise_multiplier_for(target: float, releases: int, settings: PrivacySettings) -> float:

@@ -6,6 +6,7 @@ from NumPy's global generator, and it lets the losses through.
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
@@ -14,11 +15,14 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
 from fl.flat import flatten, moved
+from fl.home_ledger import HomeLedger
 from fl.noise import clip, gaussian
 from fl.protection_settings import PrivacySettings
 from fl.secagg import UNCLIPPED
+from fl.secagg_wire import KEYS, SECAGG
 from fl.weights import from_record, to_record
 
+_log = logging.getLogger(__name__)
 CLIP_NORM = "clip_norm"  # in the plan, where clipping is adaptive
 
 
@@ -65,3 +69,40 @@ class PrivateUpdateMod:
         if self._settings.mode == "central":
             return MetricRecord({**metrics, UNCLIPPED: float(whole)})
         return MetricRecord({EXAMPLES: 1, "loss": math.nan})
+
+
+class BudgetGate:
+    """Refuses a round from the start when the home's ledger leaves no room for its update; the outermost mod.
+
+    Under secure aggregation a round starts with the keys: later the other homes would have to make up for this one.
+    """
+
+    def __init__(self, ledger: HomeLedger) -> None:
+        self._ledger = ledger
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        if message.metadata.message_type == MessageType.TRAIN:
+            record = message.content.config_records.get(SECAGG)
+            if record is None or record.get("stage") == KEYS:
+                self._ledger.check()
+        return call_next(message, context)
+
+
+class ReleaseCount:
+    """Writes an update into the home's ledger before it is made; inside secure aggregation, around the noise.
+
+    It counts messages that are trained on. Neither their round nor anything else that the coordinator says can make
+    one of them free.
+    """
+
+    def __init__(self, ledger: HomeLedger, home: str) -> None:
+        self._ledger, self._home = ledger, home
+
+    def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+        if message.metadata.message_type == MessageType.TRAIN:
+            plan = message.content.config_records.get(PLAN)
+            told = None if plan is None else plan.get("round")
+            self._ledger.spend(told if isinstance(told, int) else None)
+            spent = {"epsilon": round(self._ledger.epsilon, 4), "releases": self._ledger.releases}
+            _log.info("privacy spent", extra={"home": self._home, **spent})
+        return call_next(message, context)

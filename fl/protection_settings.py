@@ -78,7 +78,11 @@ class PrivacySettings(BaseModel):
     clipping: Literal["fixed", "adaptive"] = "fixed"
     clip_norm: float = Field(default=0.5, gt=0, description="C: longest update (L2); the first one, if adaptive")
     delta: float = Field(default=1e-5, gt=0, lt=1, description="the delta that epsilon is reported for")
-    max_epsilon: float | None = Field(default=None, gt=0, description="training ends before epsilon exceeds this")
+    max_epsilon: float | None = Field(
+        default=None,
+        gt=0,
+        description="training ends before epsilon exceeds this; in an agent's settings, the home's own budget",
+    )
     quantile: float = Field(default=0.5, gt=0, lt=1, description="adaptive: part of the updates to leave unclipped")
     clip_rate: float = Field(default=0.2, gt=0, description="adaptive: how fast the norm moves, in logarithms")
     count_stddev: float | None = Field(
@@ -87,6 +91,11 @@ class PrivacySettings(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.max_epsilon is not None and self.mode == "off":
+            raise ValueError(
+                f"max_epsilon {self.max_epsilon} with mode: off: without noise epsilon is infinite, and no budget is "
+                "kept; set mode: local, distributed or central"
+            )
         if self.clipping == "adaptive" and self.mode in ("local", "distributed"):
             raise ValueError(
                 f"adaptive clipping needs a count of the clipped updates, which {self.mode} privacy does not give to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from flwr.app import Message, MessageType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from fl.client_app import METRICS, PLAN
+from fl.home_ledger import HomeLedger
 from fl.store import RoundReport
 
 
@@ -126,6 +128,19 @@ class AgentMetrics(_Served):
         self.models_refused = Counter(
             "wattproof_agent_models_refused", "Models offered that are not the registered ones", registry=registry
         )
+
+    def follow_privacy(self, ledger: HomeLedger) -> None:
+        """Tell what the home's own ledger says, at each scrape."""
+        epsilon = Gauge(
+            "wattproof_agent_epsilon_spent", "Privacy loss of this home's updates, at delta", registry=self.registry
+        )
+        budget = Gauge(
+            "wattproof_agent_epsilon_budget", "This home's own limit; infinite if none", registry=self.registry
+        )
+        releases = Gauge("wattproof_agent_privacy_releases", "Updates in this home's ledger", registry=self.registry)
+        epsilon.set_function(lambda: ledger.epsilon)
+        budget.set(math.inf if ledger.settings.max_epsilon is None else ledger.settings.max_epsilon)
+        releases.set_function(lambda: ledger.releases)
 
     def proven(self, day: int, seconds: float) -> None:
         """Count one proof."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fl.agent import run_agent
-from fl.home_mods import home_mods
+from fl.home_mods import home_mods, open_ledger
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
@@ -48,7 +48,9 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
     learner = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
-    run_agent(federation.deployment, Stretched(learner, float(seconds)), mods=home_mods(federation, home))
+    ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
+    mods = home_mods(federation, home, ledger)
+    run_agent(federation.deployment, Stretched(learner, float(seconds)), mods=mods, ledger=ledger)
 
 
 if __name__ == "__main__":

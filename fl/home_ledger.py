@@ -1,0 +1,137 @@
+"""A home's own ledger of differential privacy: what left it, and what that has cost, whatever the coordinator says.
+
+Each update that is about to leave is written down first. Rounds are not told apart by the numbers that the
+coordinator gives them: one that is asked again, renamed or replayed is another noisy look at the same data, and
+counts again. So does a new training of another model. When one more update would exceed the home's own
+`privacy.max_epsilon`, the home trains no more.
+
+What is counted is a release's noise in units of its sensitivity (z; z/2 in `local`, where any other update may stand
+in its place). Releases of Gaussian noise compose to one: 1/sigma^2 = sum 1/sigma_k^2 (Dong et al. 2022), also where
+the settings have changed between them; its epsilon is the accountant's (`fl.privacy`). In `local` the home sees to
+the noise itself; in `distributed` and `central` the figure holds if the other homes, or the coordinator, add theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data import atomic
+from fl.errors import FederationError
+from fl.protection_settings import PrivacySettings
+from fl.work_process import WorkProcess
+
+FORMAT = "wattproof/privacy-ledger/1"
+_AT_A_TIME = 256  # epsilons asked of the accountant at once: starting it takes longer than they do
+
+Account = Callable[[float, float, float, int], list[float]]
+"""(sum of 1/sigma^2 so far, 1/sigma^2 of a release, delta, n): epsilon after 0, 1, ..., n - 1 more releases."""
+
+
+class HomeBudgetSpent(FederationError):
+    """One more update would exceed the privacy budget of the home's own settings."""
+
+
+class LedgerDamaged(FederationError):
+    """The ledger can't be read, so nobody knows what was spent."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One update that left, or was about to: when, the round as the coordinator called it, the noise it had."""
+
+    at: str  # UTC, ISO 8601
+    round: int | None
+    sigma: float  # standard deviation of the noise in units of the sensitivity
+
+
+def account_in_process(spent: float, each: float, delta: float, count: int) -> list[float]:
+    """The accountant in a process of its own: its library takes 60 MB that an agent does not keep."""
+    process = WorkProcess(_nothing)
+    try:
+        return process.call(_epsilons, spent, each, delta, count)
+    finally:
+        process.close()
+
+
+def _nothing() -> None:
+    return None
+
+
+def _epsilons(_nothing: None, spent: float, each: float, delta: float, count: int) -> list[float]:
+    from fl.privacy import epsilon_of
+
+    return [epsilon_of(spent + k * each, delta) for k in range(count)]
+
+
+class HomeLedger:
+    """The ledger of one home, in a file that only its owner can read; one agent at a time.
+
+    Raises LedgerDamaged for a file that is there and is no ledger.
+    """
+
+    def __init__(self, path: Path, settings: PrivacySettings, account: Account = account_in_process) -> None:
+        self.path = path
+        self.settings = settings
+        self._account = account
+        self._sigma = settings.noise_multiplier / (2 if settings.mode == "local" else 1)
+        self._releases = _read(path)
+        self._ahead: list[float] = []  # epsilon after 0, 1, 2, ... more releases
+        self._look_ahead()
+
+    @property
+    def releases(self) -> int:
+        return len(self._releases)
+
+    @property
+    def epsilon(self) -> float:
+        """What is spent so far, for the settings' delta."""
+        return self._ahead[0]
+
+    def check(self) -> None:
+        """Raises HomeBudgetSpent unless one more update may leave."""
+        budget = self.settings.max_epsilon
+        if budget is not None and self._ahead[1] > budget:
+            raise HomeBudgetSpent(
+                f"this home has spent epsilon {self.epsilon:.3f} (delta {self.settings.delta:g}) in {self.releases} "
+                f"updates, and one more would make it {self._ahead[1]:.3f}: its own privacy.max_epsilon is "
+                f"{budget:g}. It trains no more, in any training, unless its owner raises that. Ledger: {self.path}"
+            )
+
+    def spend(self, round_number: int | None) -> None:
+        """Write one more update down; only then may it leave. Raises HomeBudgetSpent, or OSError if it can't be."""
+        self.check()
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        releases = [*self._releases, Release(now, round_number, self._sigma)]
+        content = {"format": FORMAT, "releases": [asdict(release) for release in releases]}
+        atomic.write_bytes(self.path, json.dumps(content, indent=1).encode(), private=True)
+        self._releases = releases
+        self._ahead.pop(0)
+        if len(self._ahead) < 2:
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        spent = math.fsum(release.sigma**-2 for release in self._releases)
+        self._ahead = self._account(spent, self._sigma**-2, self.settings.delta, _AT_A_TIME)
+
+
+def _read(path: Path) -> list[Release]:
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        releases = [Release(**entry) for entry in content["releases"]]
+        if not all(isinstance(r.sigma, float | int) and 0 < r.sigma < math.inf for r in releases):
+            raise ValueError("a release has no noise")
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise LedgerDamaged(
+            f"{path} is not a privacy ledger ({problem!r}), so nobody knows what this home has spent. Put a copy "
+            "back; if there is none, only its owner can decide to begin again, by deleting it"
+        ) from None
+    return releases

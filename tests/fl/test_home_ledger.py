@@ -1,0 +1,258 @@
+"""A home's own privacy ledger: it counts what left, outlives restarts, and ends training whatever it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import ConfigRecord
+from flwr.serverapp import Grid
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fl.errors import QuorumMissed
+from fl.home_ledger import HomeBudgetSpent, HomeLedger, LedgerDamaged, account_in_process
+from fl.home_mods import home_mods
+from fl.privacy import epsilon, epsilon_of
+from fl.protection_settings import PrivacySettings
+from fl.rounds import Gathered, Rounds, gather_updates
+from fl.secagg_coordinator import SecureGather
+from fl.settings import FederationSettings
+from fl.store import RoundStore
+from fl.telemetry import AgentMetrics
+from fl.weights import Weights
+from tests.fl.local_grid import ZERO, LeastSquares
+from tests.fl.watched_grid import WatchedGrid
+
+HOMES = ("ada", "bob", "cyd", "dee", "eve")
+
+
+def account(spent: float, each: float, delta: float, count: int) -> list[float]:
+    """The accountant in this process, a few updates at a time."""
+    return [epsilon_of(spent + k * each, delta) for k in range(min(count, 8))]
+
+
+def private(mode: str = "local", **changes: Any) -> PrivacySettings:
+    return PrivacySettings.model_validate({"mode": mode, "noise_multiplier": 4} | changes)
+
+
+def budget_for(updates: int, settings: PrivacySettings) -> float:
+    """A budget with room for so many updates and no more."""
+    return epsilon(settings, updates) + 1e-6
+
+
+class Village:
+    """Five homes with ledgers, and a coordinator that counts nothing."""
+
+    def __init__(self, folder: Path, mode: str = "local", updates: int | None = None, **changes: Any) -> None:
+        self.folder, secure = folder, mode == "distributed"
+        own = private(mode)
+        limit = None if updates is None else budget_for(updates, own)
+        values = {
+            "rounds": 3, "min_homes": 3, "evaluate_every": 0, "wait_for_homes_s": 0.1, "attempts": 1,
+            "strategy": {"weighting": "equal"}, "secure_aggregation": {"enabled": secure},
+            "privacy": {"mode": mode, "noise_multiplier": 4, "max_epsilon": limit},
+        } | changes  # fmt: skip
+        self.settings = FederationSettings.model_validate(values)
+
+    def ledger(self, home: str) -> HomeLedger:
+        return HomeLedger(self.folder / f"{home}.json", self.settings.privacy, account)
+
+    def grid(self, **changes: Any) -> WatchedGrid:
+        """The agents, as after a start: each opens its ledger."""
+        return WatchedGrid(
+            [LeastSquares(home) for home in HOMES],
+            mods_of=lambda home: home_mods(self.settings, home, self.ledger(home)),
+            **changes,
+        )
+
+    def run(self, grid: WatchedGrid, name: str = "rounds", gather: Any = None, **changes: Any) -> RoundStore:
+        store = RoundStore(self.folder / name)
+        wanted = self.settings.model_copy(update=changes)
+        default = SecureGather(wanted.secure_aggregation, "equal", losses=False)
+        chosen = gather or (default if wanted.secure_aggregation.enabled else gather_updates)
+        Rounds(wanted, store, gather=chosen).run(grid, ZERO)
+        return store
+
+
+@pytest.mark.parametrize("mode", ["local", "distributed", "central"])
+def test_every_round_a_home_takes_part_in_is_in_its_ledger(tmp_path: Path, mode: str) -> None:
+    village = Village(tmp_path, mode)
+    village.run(village.grid())
+    for home in HOMES:
+        ledger = village.ledger(home)
+        assert ledger.releases == 3
+        assert ledger.epsilon == pytest.approx(epsilon(village.settings.privacy, 3))
+    content = json.loads((tmp_path / "ada.json").read_text())
+    assert [entry["round"] for entry in content["releases"]] == [1, 2, 3]
+    assert (tmp_path / "ada.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_home_that_was_not_asked_spends_nothing(tmp_path: Path) -> None:
+    village = Village(tmp_path, fraction=0.6)
+    store = village.run(village.grid())
+    asked = [home for number in store.rounds() for home in store.load(number).report.asked]
+    assert {home: village.ledger(home).releases for home in HOMES} == {home: asked.count(home) for home in HOMES}
+    assert len(asked) == 9
+
+
+@pytest.mark.parametrize("mode", ["local", "distributed", "central"])
+def test_a_spent_budget_ends_training_and_is_explained(tmp_path: Path, mode: str) -> None:
+    village = Village(tmp_path, mode, updates=2)
+    with pytest.raises(
+        QuorumMissed, match=r"has spent epsilon .* in 2 updates, and one more .* its own privacy\.max"
+    ):
+        village.run(village.grid())
+    assert [village.ledger(home).releases for home in HOMES] == [2] * 5
+    assert RoundStore(tmp_path / "rounds").rounds() == [1, 2]
+
+
+@pytest.mark.parametrize("mode", ["local", "distributed"])
+def test_the_ledger_outlives_restarts_of_the_agent_and_new_trainings(tmp_path: Path, mode: str) -> None:
+    village = Village(tmp_path, mode, updates=3)
+    village.run(village.grid(), "one", rounds=2)
+    village.run(village.grid(), "another", rounds=1)  # other agents, another training from the start
+    with pytest.raises(QuorumMissed, match="in 3 updates"):
+        village.run(village.grid(), "a third")
+    assert village.grid().received == []
+
+
+@pytest.mark.parametrize("name", [1, -7, 2**40, "first"])
+def test_no_name_of_a_round_makes_it_free(tmp_path: Path, name: Any) -> None:
+    """The same round replayed, and rounds under a number that was used, or that is none."""
+    village = Village(tmp_path, updates=5)
+
+    def renamed(grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float) -> Gathered:
+        told = ConfigRecord({**plan, "round": name})
+        for _ in range(4):
+            gather_updates(grid, nodes, start, told, timeout)
+        return gather_updates(grid, nodes, start, plan, timeout)
+
+    village.run(village.grid(), gather=renamed, rounds=1)
+    assert [village.ledger(home).releases for home in HOMES] == [5] * 5
+    with pytest.raises(QuorumMissed, match="in 5 updates"):
+        village.run(village.grid(), "more", gather=renamed, rounds=1)
+
+
+def test_a_round_that_is_replayed_in_a_session_of_secure_aggregation_counts_again(tmp_path: Path) -> None:
+    village = Village(tmp_path, "distributed", updates=2)
+    inner = SecureGather(village.settings.secure_aggregation, "equal", losses=False)
+
+    def twice(grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float) -> Gathered:
+        inner(grid, nodes, start, plan, timeout)
+        return inner(grid, nodes, start, plan, timeout)
+
+    grid = village.grid()
+    village.run(grid, gather=twice, rounds=1)
+    assert village.ledger("ada").releases == 2
+    with pytest.raises(QuorumMissed, match="in 2 updates"):
+        village.run(grid, "more", rounds=1)
+    stages = [stage for home, stage, _ in grid.received if home == "ada"]
+    assert stages.count("mask") == 2 and stages.count("keys") == 2, "it refuses before it has given any key"
+
+
+def test_what_is_refused_spends_nothing(tmp_path: Path) -> None:
+    """Plain training where the home trains under secure aggregation only: a coordinator can't burn the budget so."""
+    village = Village(tmp_path, "distributed")
+    with pytest.raises(QuorumMissed, match="under secure aggregation only"):
+        village.run(village.grid(), gather=gather_updates)
+    assert village.ledger("ada").releases == 0
+
+
+def test_an_update_that_can_not_be_written_down_does_not_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = HomeLedger(tmp_path / "ada.json", private(), account)
+
+    def full_disk(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        ledger.spend(1)
+    assert ledger.releases == 0
+
+
+# Composition.
+
+
+@hypothesis_settings(max_examples=25)
+@given(noises=st.lists(st.tuples(st.sampled_from(["local", "central"]), st.floats(0.5, 20)), min_size=1, max_size=6))
+def test_releases_under_different_settings_compose(
+    tmp_path_factory: pytest.TempPathFactory, noises: list[tuple[str, float]]
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger.json"
+    for number, (mode, z) in enumerate(noises):
+        HomeLedger(path, private(mode, noise_multiplier=z), account).spend(number)
+    sigmas = np.array([z / (2 if mode == "local" else 1) for mode, z in noises])
+    told = HomeLedger(path, private("central"), account).epsilon
+    assert told == pytest.approx(epsilon_of(float((sigmas**-2).sum()), 1e-5), rel=1e-9)
+
+
+def test_the_ledger_looks_beyond_what_it_asked_the_accountant(tmp_path: Path) -> None:
+    """Epsilons are asked for in blocks; across their edge the figures go on."""
+    settings = private(max_epsilon=None)
+    ledger = HomeLedger(tmp_path / "ada.json", settings, lambda s, e, d, count: account(s, e, d, 3))
+    for number in range(7):
+        ledger.spend(number)
+        assert ledger.epsilon == pytest.approx(epsilon(settings, number + 1))
+
+
+def test_the_accountant_in_its_own_process_says_the_same() -> None:
+    assert account_in_process(0.5, 0.25, 1e-5, 4) == account(0.5, 0.25, 1e-5, 4)
+
+
+# The file and the figures.
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"format": "wattproof/privacy-ledger/9", "releases": []}',
+        '{"format": "wattproof/privacy-ledger/1"}',
+        '{"format": "wattproof/privacy-ledger/1", "releases": [{"round": 1}]}',
+        '{"format": "wattproof/privacy-ledger/1", "releases": [{"round": 1, "at": "", "sigma": 0}]}',
+        '{"format": "wattproof/privacy-ledger/1", "releases": [{"round": 1, "at": "", "sigma": "much"}]}',
+    ],
+)
+def test_a_damaged_ledger_is_no_empty_one(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "ada.json"
+    path.write_text(content)
+    with pytest.raises(LedgerDamaged, match=r"is not a privacy ledger .* nobody knows what this home has spent"):
+        HomeLedger(path, private(), account)
+
+
+def test_metrics_tell_what_is_spent(tmp_path: Path) -> None:
+    settings = private(max_epsilon=30.0)
+    ledger, metrics = HomeLedger(tmp_path / "ada.json", settings, account), AgentMetrics("ada")
+    metrics.follow_privacy(ledger)
+    for updates in (0, 1, 2):
+        values = {n: metrics.registry.get_sample_value(f"wattproof_agent_{n}") for n in NAMES}
+        assert values == {
+            "epsilon_spent": pytest.approx(epsilon(settings, updates)), "epsilon_budget": 30.0,
+            "privacy_releases": updates,
+        }  # fmt: skip
+        ledger.spend(updates)
+
+
+NAMES = ("epsilon_spent", "epsilon_budget", "privacy_releases")
+
+
+def test_a_budget_without_noise_is_refused() -> None:
+    with pytest.raises(ValidationError, match="without noise epsilon is infinite"):
+        PrivacySettings(max_epsilon=3)
+
+
+def test_a_budget_that_has_no_room_for_one_update_trains_never(tmp_path: Path) -> None:
+    ledger = HomeLedger(tmp_path / "ada.json", private(max_epsilon=0.01), account)
+    with pytest.raises(HomeBudgetSpent, match=r"spent epsilon 0\.000 .* in 0 updates"):
+        ledger.spend(1)
+    assert not (tmp_path / "ada.json").exists()

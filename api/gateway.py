@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from api.config import Config
 from api.gateway_work import open_learner, open_prover, prove, prove_claims
 from fl.agent import run_agent
-from fl.home_mods import home_mods
+from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path
 from fl.telemetry import AgentMetrics
@@ -33,8 +33,10 @@ _log = logging.getLogger(__name__)
 def run_gateway(config: Config, home: str) -> None:
     """Run the home's agent until it is told to stop.
 
-    Raises DataError if the home's readings can't be had, KeysError if its key can't.
+    Raises DataError if the home's readings can't be had, KeysError if its key can't, LedgerDamaged if its
+    privacy ledger can't be read.
     """
+    ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
     process = HomeProcess(home, partial(open_learner, config, home))
     process.start()  # what is wrong with the readings is told now
     try:
@@ -42,7 +44,8 @@ def run_gateway(config: Config, home: str) -> None:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=home_mods(config.federation, home),
+                mods=home_mods(config.federation, home, ledger),
+                ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 duty=DailyDuty(config, home, process, desk),
             )

@@ -1,8 +1,9 @@
 """`python -m bench.agent`: memory of an agent while it trains and while it proves, on a real home, over TLS.
 
-Starts a coordinator and agents as `wattproof` processes (`bench.deployed`), trains, and waits for the proof of the
-day after the readings end. Memory is summed over the agent's process and all below it: `rss` counts a library once
-for each process that maps it, `pss` shares it out. Writes out/bench/agent.json and prints a table in Markdown.
+Starts a coordinator, a server and agents as `wattproof` processes (`bench.deployed`), trains, waits for the proof of
+the day after the readings end, and for the server's answer to it. Memory is summed over the agent's process and all
+below it: `rss` counts a library once for each process that maps it, `pss` shares it out. Writes out/bench/agent.json
+and prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.deployed import COORDINATOR, Deployed
+from bench.deployed import COORDINATOR, SERVER, Deployed
 from bench.memory import PeakMemory
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, load
@@ -42,8 +43,9 @@ def measure(homes: int, rounds: int) -> Measured:
     readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
     with tempfile.TemporaryDirectory() as folder:
         deployed = Deployed(
-            Path(folder), readings, community.weather, {"rounds": rounds}, day_start_utc=DAY_START_UTC
-        )
+            Path(folder), readings, community.weather, {"rounds": rounds}, day_start_utc=DAY_START_UTC,
+            handing_in=[str(names[0])],
+        )  # fmt: skip
         try:
             return _watch(deployed, str(names[0]), homes, rounds)
         finally:
@@ -51,13 +53,13 @@ def measure(homes: int, rounds: int) -> Measured:
 
 
 def _watch(deployed: Deployed, home: str, homes: int, rounds: int) -> Measured:
-    for name in (COORDINATOR, *deployed.homes):
+    for name in (COORDINATOR, SERVER, *deployed.homes):
         deployed.start(name)
     with PeakMemory(deployed.processes[home].pid) as memory:
         deployed.wait(home, '"message": "proving"', 1800)
         training = (memory.rss_mb, memory.pss_mb)
         memory.restart()
-        deployed.wait(home, "forecast proven", 300)
+        deployed.wait(home, "late-forecast", 300)  # handed in, and these days are long past
     (told,) = (json.loads(x) for x in deployed.log(home).splitlines() if '"forecast proven"' in x)
     return Measured(
         homes=homes, rounds=rounds, train_rss_mb=round(training[0]), train_pss_mb=round(training[1]),

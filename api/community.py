@@ -6,6 +6,7 @@ In a demo one process plays everybody; in a real community a gateway opens only 
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import cached_property
 
@@ -28,6 +29,7 @@ from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy
 from zkp.integer_model import Ints
 
+_log = logging.getLogger(__name__)
 _LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
 
 
@@ -119,12 +121,23 @@ class Community:
         return open_database(self.config.api.database)
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
-        """Take every home here and every member in, on the chain and in the database, where it is not yet."""
+        """Take every home here and every member in, on the chain and in the database, where it is not yet.
+
+        A household that has left is not taken in again: it has withdrawn its consent.
+        """
         registry = contracts.forecast_registry.functions
         here = [(home.wallet.address, home.meter.address) for home in self.homes]
         for household, meter in here + [(m.household, m.meter) for m in self.config.community.members]:
             chain.fund(household)
             if registry.meter_of(household).call() != meter:
+                if _has_left(contracts, household):
+                    _log.warning("household has left, not enrolled again", extra={"household": household})
+                    continue
                 chain.send(self.operator, registry.enrol(household, meter))
             with self.sessions.begin() as session:
                 session.merge(Household(address=household, meter=meter))
+
+
+def _has_left(contracts: Contracts, household: str) -> bool:
+    left = contracts.forecast_registry.events.Left()
+    return bool(left.get_logs(from_block=0, argument_filters={"household": household}))

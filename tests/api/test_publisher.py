@@ -1,4 +1,4 @@
-"""What the server publishes of a training by itself, and what it serves of it."""
+"""What the server does by itself when it starts and runs: enrol, publish a training, serve what a gateway needs."""
 
 import logging
 from collections.abc import Iterator
@@ -69,3 +69,20 @@ def test_what_a_household_signs_for_is_told(village: Village) -> None:
     assert (told["chain_id"], told["nonce"]) == (chain.chain_id, chain.nonce_of(household))
     assert told["forecast_registry"] == village.ledger.contracts.forecast_registry.address
     assert int(told["gas_price"]) == chain.gas_price
+
+
+def test_a_household_that_has_left_is_not_enrolled_again_when_the_server_starts(village: Village) -> None:
+    leaver, stayer = village.homes[:2]
+    registry = village.ledger.contracts.forecast_registry.functions
+    village.ledger.chain.send(leaver.wallet, registry.leave())
+    village.community.enrol(village.ledger.chain, village.ledger.contracts)
+    assert int(registry.meter_of(leaver.wallet.address).call(), 16) == 0
+    assert registry.meter_of(stayer.wallet.address).call() == stayer.meter.address
+
+
+def test_a_member_whose_meter_was_changed_is_enrolled_with_the_new_one(village: Village) -> None:
+    home = village.homes[0]
+    registry = village.ledger.contracts.forecast_registry.functions
+    village.ledger.chain.send(village.community.operator, registry.enrol(home.wallet.address, home.wallet.address))
+    village.community.enrol(village.ledger.chain, village.ledger.contracts)
+    assert registry.meter_of(home.wallet.address).call() == home.meter.address

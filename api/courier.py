@@ -125,7 +125,8 @@ class Courier:
         except FeeTooHigh as dear:
             raise _Later("fee-too-high", str(dear)) from dear
         except ApiRefused as refused:
-            if refused.code in MAY_MEND:
+            if refused.code in MAY_MEND or (errand.kind, refused.code) == ("claim", "stale-transaction"):
+                # A claim's transaction is the operator's own: it is for the operator to get it right.
                 raise _Later(refused.code, str(refused)) from refused
             if refused.code != DONE_BEFORE[errand.kind]:
                 raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from threading import Lock
@@ -28,11 +29,19 @@ from rewards.deploy import Contracts
 
 @dataclass(frozen=True)
 class Ledger:
-    """A chain with the community's contracts on it. `lock`: the embedded EVM serves one thread at a time."""
+    """A chain with the community's contracts on it. `lock`: one transaction of the operator at a time."""
 
     chain: Chain
     contracts: Contracts
     lock: Lock = field(default_factory=Lock)
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """What a thread that sends nothing of the operator's waits for: the embedded EVM serves one at a time.
+
+        A node serves all at once. A household's transaction takes a block there, and all of them have one hour.
+        """
+        return self.lock if self.chain.tester is not None else nullcontext()
 
 
 def open_ledger(community: Community, day: int | None = None) -> Ledger:

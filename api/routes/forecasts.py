@@ -59,7 +59,7 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
         "submit",
         args=[bundle.context.day, bundle.context.round, bundles.from_hex(bundle.forecast), bundle.proof_hash],
     )
-    with ledger.lock:
+    with ledger.turn:
         # A server that stopped between the chain and its own record is asked again: then only the record is missing.
         if not is_registered(ledger, bundle):
             _relay(bundle, raw, expected, ledger)

@@ -67,7 +67,7 @@ class SigningPublic(BaseModel):
 @router.get("/{address}/signing")
 def signing(address: AddressParam, ledger: LedgerDep) -> SigningPublic:
     """What a household needs to know to sign its next transaction; gas price in the chain's smallest unit."""
-    with ledger.lock:
+    with ledger.turn:
         return SigningPublic(
             chain_id=ledger.chain.chain_id,
             forecast_registry=str(ledger.contracts.forecast_registry.address),
@@ -83,6 +83,6 @@ def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep) -
     with community.sessions() as session:
         if session.get(Household, known) is None:
             raise ApiError("unknown-household", f"no household has the address {known}", 404)
-    with ledger.lock:
+    with ledger.turn:
         held = holdings(ledger.chain, ledger.contracts, known)
     return RewardsPublic(address=known, tokens=str(held.tokens), record=held.metadata)

@@ -210,6 +210,16 @@ def test_a_claim_goes_out_only_for_a_day_that_was_handed_in(tmp_path: Path, api:
     assert [(errand.day, errand.state) for errand in claims] == [(DAY, "done")]
 
 
+def test_a_claim_waits_when_the_operators_own_transaction_was_stale(tmp_path: Path, api: LyingApi) -> None:
+    gateway = Gateway(tmp_path, api)
+    gateway.prove(DAY, "claims")
+    gateway.attend()
+    api.answers["POST /claims"] = 409, {"error": "stale-transaction", "message": "nonce too low"}
+    gateway.attend()
+    claim = gateway.errands.get("claim", DAY)
+    assert claim is not None and claim.state == "waiting"
+
+
 def test_no_log_holds_the_wallets_key(tmp_path: Path, api: LyingApi, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     gateway = Gateway(tmp_path, api)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from web3 import Web3
 
-from api.day import publish_digest
+from api.day import Ledger, publish_digest
 from api.publisher import Publisher, finished_round
+from rewards.chain import Chain
 from tests.api.conftest import Village
 from tests.api.doorstep import save_round
 
@@ -86,3 +88,13 @@ def test_a_member_whose_meter_was_changed_is_enrolled_with_the_new_one(village: 
     village.ledger.chain.send(village.community.operator, registry.enrol(home.wallet.address, home.wallet.address))
     village.community.enrol(village.ledger.chain, village.ledger.contracts)
     assert registry.meter_of(home.wallet.address).call() == home.meter.address
+
+
+def test_households_wait_for_each_other_on_the_embedded_chain_only(village: Village) -> None:
+    """On a real chain each of their transactions takes a block, and all of them have one hour."""
+    embedded = Ledger(village.ledger.chain, village.ledger.contracts)
+    with embedded.turn:
+        assert embedded.lock.locked()
+    node = Ledger(Chain(Web3()), village.ledger.contracts)
+    with node.turn, node.turn:
+        assert not node.lock.locked()

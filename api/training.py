@@ -60,18 +60,22 @@ OnRound = Callable[[int, int, float], None]
 """(rounds done, rounds in all, training loss)"""
 
 
+def _windows(community: Community) -> Windows:
+    """All homes' days, those that start early or late among them."""
+    settings = community.config.forecasting
+    return make_windows(
+        community.readings, community.features, community.clock, steps=settings.model.steps, shifts=settings.shifts
+    )
+
+
 def _write_homes(community: Community) -> HomeFolder:
     """The homes' windows, each in its own file, as Flower's clients open them."""
-    shape, split = model_shape(community), split_of(community)
-    settings = community.config.forecasting
-    windows = make_windows(
-        community.readings, community.features, community.clock, steps=shape.steps, shifts=settings.shifts
-    )
+    windows, split = _windows(community), split_of(community)
+    validation = windows.between(split.train_end, split.test_start).at_day_start()
     folder = community.folder / "federation"
     folder.mkdir(exist_ok=True)
-    validation = windows.between(split.train_end, split.test_start).at_day_start()
     write_homes(folder, windows.between(0, split.train_end), validation)
-    return HomeFolder(folder.resolve(), shape, settings.huber)
+    return HomeFolder(folder.resolve(), model_shape(community), community.config.forecasting.huber)
 
 
 def _publisher(
@@ -135,9 +139,7 @@ def personal_heads(community: Community, trained: TrainedModel) -> dict[str, Per
     """Each home's own head, trained on its own days."""
     settings, split = community.config.forecasting, split_of(community)
     model = _float_model(community, trained.weights)
-    windows = make_windows(
-        community.readings, community.features, community.clock, steps=settings.model.steps
-    ).between(0, split.train_end)
+    windows = _windows(community).between(0, split.train_end)
     return {
         home.name: fit_personal_head(
             model, windows.of_home(home.name), epochs=settings.personal_epochs, learning_rate=settings.personal_rate,

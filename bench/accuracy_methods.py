@@ -187,7 +187,7 @@ class Personal:
 def personal(model: LoadForecaster, windows: Windows) -> Apply:
     """The model with a head fitted to one home's windows."""
     head = fit_personal_head(
-        model, windows.at_day_start(), epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
+        model, windows, epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
         decay=FORECASTING.personal_decay, huber=FORECASTING.huber, seed=SEED,
     )  # fmt: skip
     return lambda asked: forecast_personal(model, head, asked)

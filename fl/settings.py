@@ -83,7 +83,7 @@ class DeploymentSettings(_Part):
 class FederationSettings(_Part):
     """A federation that trains one forecaster."""
 
-    rounds: int = Field(default=20, ge=1)
+    rounds: int = Field(default=40, ge=1)
     num_clients: int | None = Field(default=None, ge=1, description="take only the first so many homes; none: all")
     seed: int = Field(default=2026, ge=0)
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the homes asked in a round, drawn anew")

@@ -33,9 +33,9 @@ class ForecastingSettings(BaseModel):
     shift_hours: int = Field(
         default=3, ge=0, le=11, description="training also starts days up to so many hours early or late; 0: no"
     )
-    personal_epochs: int = Field(default=6, ge=0, description="epochs of the personal head; 0 for none")
+    personal_epochs: int = Field(default=4, ge=0, description="epochs of the personal head; 0 for none")
     personal_rate: float = Field(default=3e-4, gt=0)
-    personal_decay: float = Field(default=1.0, ge=0, description="pull of the personal head towards zero")
+    personal_decay: float = Field(default=0.3, ge=0, description="pull of the personal head towards zero")
     seed: int = 7
 
     @property

@@ -53,9 +53,7 @@ def demo_config(folder: Path, num_clients: int | None) -> Config:
         api=ApiSettings(state_dir=folder),
         rewards=RewardSettings(clock="standing"),
         data=DataSettings(source="citylearn"),
-        federation=FederationSettings.model_validate(
-            {"rounds": 8, "num_clients": num_clients, "local": {"learning_rate": 1e-3}, "evaluate_every": 0}
-        ),
+        federation=FederationSettings.model_validate({"rounds": 8, "num_clients": num_clients, "evaluate_every": 0}),
     )
 
 

@@ -383,8 +383,8 @@ class _Prover:
     def _products(self, claims: list[tuple[Linear, int]], mask: sumcheck.Mask) -> list[int]:
         relation, channel = self.relation, self.channel
         seed = channel.challenge("products/seed")
-        products = [p.padded(k) for k, p in enumerate(relation.products(_expander(seed)))]
-        vectors = self.witness.products(_expander(seed))
+        products = [p.padded(k) for k, p in enumerate(relation.products(channel.expander(seed)))]
+        vectors = self.witness.products(channel.expander(seed))
         size = 1 << relation.product_bits
         lefts, rights, totals = [], [], []
         for k, pair in enumerate(vectors):
@@ -451,14 +451,6 @@ def _extended(values: Vector, size: int) -> Vector:
     return out
 
 
-def _expander(seed: int) -> Draw:
-    """Challenges from one challenge, so that a statement draws them as often as it builds its products."""
-
-    chain = Transcript("products")
-    chain.absorb("seed", seed.to_bytes(32, "big"))
-    return lambda: chain.challenge("draw")
-
-
 def _product_claims(
     products: Sequence[Product], point: Sequence[int], totals: Sequence[int], values: Sequence[int]
 ) -> list[tuple[Linear, int]]:
@@ -489,8 +481,12 @@ def verify(relation: Relation, proof: bytes, setup: Setup) -> tuple[GroupEquatio
 
     Raises MalformedProof or InvalidProof.
     """
+    return check(relation, VerifierChannel(relation.protocol, setup.curve, proof))
+
+
+def check(relation: Relation, channel: VerifierChannel) -> tuple[GroupEquation, int]:
+    """`verify` for what comes through the channel: a proof, or the symbols of a recording (`zkp.recording`)."""
     layout = relation.layout()
-    channel = VerifierChannel(relation.protocol, setup.curve, proof)
     channel.absorb("statement", relation.statement)
     rows = _receive_rows(relation, layout, channel)
     seeds: tuple[int, ...] = ()
@@ -514,8 +510,7 @@ def verify(relation: Relation, proof: bytes, setup: Setup) -> tuple[GroupEquatio
         weight = linear.weights_at(layout, last.point)
     except ZeroDivisionError as error:  # alpha met a table entry: probability 2^-240
         raise InvalidProof("a challenge fell on a table entry") from error
-    if (weight * at_point - last.value) % MODULUS:
-        raise InvalidProof("the committed cells do not satisfy the linear relations")
+    channel.require_zero(weight * at_point - last.value, "the committed cells do not satisfy the linear relations")
     masks_equation = masks.verify(
         channel, shapes, mask_point, [r.point for r in reduced], [r.mask_value for r in reduced]
     )
@@ -558,8 +553,7 @@ def _verify_gates(
     zeros = [(1 - a) * (1 - b) % MODULUS for a, b in zip(rho, reduced.point, strict=True)]
     kernels = {s: s.weigh(zeros, ones) for s in _selectors(relation)}
     expected = _gate_sum(relation, dict(zip(names, values, strict=True)), kernels, chi, *seeds)
-    if (expected - reduced.value) % MODULUS:
-        raise InvalidProof("a row of the trace does not satisfy the gates")
+    channel.require_zero(expected - reduced.value, "a row of the trace does not satisfy the gates")
     claims += _column_claims(relation, reduced.point, values)
     return reduced
 
@@ -568,7 +562,7 @@ def _verify_products(
     relation: Relation, channel: VerifierChannel, shape: MaskShape, claims: list[tuple[Linear, int]]
 ) -> sumcheck.Reduced:
     seed = channel.challenge("products/seed")
-    products = [p.padded(k) for k, p in enumerate(relation.products(_expander(seed)))]
+    products = [p.padded(k) for k, p in enumerate(relation.products(channel.expander(seed)))]
     count = len(products)
     totals = channel.receive_scalars("products/totals", count)
     scales = powers(channel.challenge("products/eta"), count)
@@ -576,8 +570,7 @@ def _verify_products(
     reduced = sumcheck.verify(channel, "products", shape, claim)
     values = channel.receive_scalars("products/values", 2 * count)
     expected = sum(s * values[k] * values[count + k] for k, s in enumerate(scales))
-    if (expected - reduced.value) % MODULUS:
-        raise InvalidProof("a matrix product is wrong")
+    channel.require_zero(expected - reduced.value, "a matrix product is wrong")
     claims += _product_claims(products, reduced.point, totals, values)
     return reduced
 
@@ -604,11 +597,16 @@ def _verify_opening(
 
 def fold(results: Sequence[tuple[GroupEquation, int]]) -> tuple[GroupEquation, int]:
     """The random combination of left-over equations, and a weight that stands for all of them in a further one."""
+    factors, weight = fold_weights([weight for _, weight in results])
+    return combine(zip((e for e, _ in results), factors, strict=True)), weight
+
+
+def fold_weights(weights: Sequence[int]) -> tuple[list[int], int]:
+    """A factor for each left-over equation, from the weights that stand for them; and one that stands for the sum."""
     chain = Transcript("batch")
-    for _, weight in results:
+    for weight in weights:
         chain.absorb("proof", weight.to_bytes(32, "big"))
-    weights = powers(chain.challenge("weight"), len(results))
-    return combine(zip((e for e, _ in results), weights, strict=True)), chain.challenge("batch")
+    return powers(chain.challenge("weight"), len(weights)), chain.challenge("batch")
 
 
 def settle(results: Sequence[tuple[GroupEquation, int]], setup: Setup) -> bool:

@@ -13,9 +13,10 @@ SCALAR_BYTES = 32
 
 def inverse(value: int) -> int:
     """Return value^-1 mod MODULUS; raises ZeroDivisionError for zero."""
-    if value % MODULUS == 0:
-        raise ZeroDivisionError("zero has no inverse in the scalar field")
-    return pow(value, -1, MODULUS)
+    try:
+        return pow(value, -1, MODULUS)
+    except ValueError as error:
+        raise ZeroDivisionError("zero has no inverse in the scalar field") from error
 
 
 def powers(base: int, count: int) -> list[int]:

@@ -112,20 +112,20 @@ class Table:
         return [tags, np.concatenate([np.arange(p.size) for p in self.parts]), *outputs]
 
     @cached_property
-    def _ranges(self) -> list[int]:
+    def ranges(self) -> list[int]:
         """What each field stays below."""
         return [int(f.max()) + 1 for f in self._fields]
 
     @cached_property
-    def _places(self) -> NDArray[np.int64]:
+    def places(self) -> NDArray[np.int64]:
         """Where the multiple of each field's scale stands among all multiples, [fields, size]."""
-        return np.stack([f + sum(self._ranges[:k]) for k, f in enumerate(self._fields)]).astype(np.int64)
+        return np.stack([f + sum(self.ranges[:k]) for k, f in enumerate(self._fields)]).astype(np.int64)
 
     def denominators(self, alpha: int, beta: int) -> Vector:
         """alpha - entry for every entry. Fields are small numbers: their multiples of beta^k are looked up."""
-        scales = powers(beta, len(self._ranges))
-        parts = [Vector.multiples(s, count) for s, count in zip(scales, self._ranges, strict=True)]
-        return concatenate(parts).sums_from(alpha, self._places)
+        scales = powers(beta, len(self.ranges))
+        parts = [Vector.multiples(s, count) for s, count in zip(scales, self.ranges, strict=True)]
+        return concatenate(parts).sums_from(alpha, self.places)
 
     def inverses(self, alpha: int, beta: int) -> Vector:
         """1 / (alpha - entry) for every entry."""

@@ -32,7 +32,7 @@ from zkp.lookup import Lookup, LookupGroup, Selector, SubTable, Table
 from zkp.matrix import DenseForm, EqForm, Linear, OuterForm, Term
 from zkp.relations import Relations
 from zkp.setup import ROW, ROW_BITS
-from zkp.vector import Vector, concatenate, outer
+from zkp.vector import Vector, concatenate, eq_table, scalars
 
 STRIDE = 218
 OUTPUT_ROW, FORECAST_ROW, SCALE_ROW, MULTIPLIER_ROW = 168, 192, 216, 217
@@ -312,10 +312,10 @@ def lookup_groups(grid: Grid) -> tuple[LookupGroup, ...]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Public features of the windows: steps [B, T, public], exogenous [B, E], int64."""
+    """Public features of the windows, flattened: steps [B, T, public], exogenous [B, E]."""
 
-    steps: Ints
-    exogenous: Ints
+    steps: Vector
+    exogenous: Vector
 
 
 @dataclass(frozen=True)
@@ -329,17 +329,17 @@ class _LayerPoint:
 
     @classmethod
     def draw(cls, grid: Grid, draw: Draw) -> _LayerPoint:
-        steps = Vector.eq_table(squares(draw(), grid.step_bits))[: grid.steps]
+        steps = eq_table(squares(draw(), grid.step_bits))[: grid.steps]
         unit_point = tuple(squares(draw(), grid.unit_bits))
-        units = Vector.eq_table(unit_point)
-        units.data[grid.shape.hidden :] = 0
+        units = eq_table(unit_point)
+        units[grid.shape.hidden :] = units.zeros(grid.units - grid.shape.hidden)
         return cls(steps, units, unit_point, powers(draw(), 4))
 
     def next_steps(self, per_window: int) -> Vector:
         """Weight of step tau + 1 at step tau, zero where tau is the last of its window."""
-        out = Vector.zeros(len(self.steps))
+        out = self.steps.zeros(len(self.steps))
         out[:-1] = self.steps[1:]
-        out.data[per_window - 1 :: per_window] = 0
+        out[per_window - 1 :: per_window] = out.zeros(len(out) // per_window)
         return out
 
 
@@ -362,16 +362,15 @@ def _layer_product(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint) -> P
     bits = grid.layer_bits(layer)
 
     def left(point: list[int]) -> Linear:
-        slots = Vector.eq_table(point)
+        slots = eq_table(point)
         below, first = _layer_inputs(grid, layer, inputs, at, slots)
         own = _hidden_form(grid, layer, at.next_steps(grid.shape.steps), slots, first)
         one = first + grid.shape.hidden
         return below.plus(own).plus(Linear((), slots[one : one + 1].total() * at.steps.total()))
 
     def right(point: list[int]) -> Linear:
-        units = Vector.eq_table(at.unit_point)
-        high = concatenate([units * g for g in at.gates])
-        return Linear((Term(f"weights {layer}", 1, OuterForm(high, Vector.eq_table(point))),))
+        high = scalars(at.gates).outer(eq_table(at.unit_point))
+        return Linear((Term(f"weights {layer}", 1, OuterForm(high, eq_table(point))),))
 
     return Product(bits, _preactivations(layer, at), left, right)
 
@@ -388,7 +387,7 @@ def _preactivations(layer: int, at: _LayerPoint) -> Linear:
 
 def _hidden_form(grid: Grid, layer: int, steps: Vector, slots: Vector, first: int) -> Linear:
     """sum over steps and units of steps[tau] * slots[first + j] * h[tau, j]."""
-    units = Vector.zeros(grid.units)
+    units = slots.zeros(grid.units)
     units[: grid.shape.hidden] = slots[first : first + grid.shape.hidden]
     constant = -model.ONE * steps.total() * units.total()
     return Linear((Term(f"{layer}.hidden", 1, OuterForm(steps, units)),), constant % MODULUS)
@@ -399,7 +398,7 @@ def _layer_inputs(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint, slots
     shape = grid.shape
     if layer > 0:
         return _hidden_form(grid, layer - 1, at.steps, slots, 0), shape.hidden
-    hours = Vector.zeros(grid.windows * STRIDE)
+    hours = at.steps.zeros(grid.windows * STRIDE)
     for b in range(grid.windows):
         steps = at.steps[b * shape.steps : (b + 1) * shape.steps]
         for lag, slot in enumerate(slots[: shape.lags].to_ints()):
@@ -412,7 +411,7 @@ def _layer_inputs(grid: Grid, layer: int, inputs: Inputs, at: _LayerPoint, slots
             hours[last : last + 1] = hours[last : last + 1] + steps.total() * slot % MODULUS
     form = DenseForm(hours)
     seen = Linear((Term("kept", 1, form), Term("seen", _WIDE_SCALE, form)))
-    public = outer(at.steps, slots[shape.loads : shape.features]).inner(Vector.from_array(inputs.steps))
+    public = at.steps.outer(slots[shape.loads : shape.features]).inner(inputs.steps)
     return seen.plus(Linear((), public)), shape.features
 
 
@@ -420,7 +419,7 @@ def _head_product(
     grid: Grid, inputs: Inputs, blocks: Sequence[str], windows: list[int], hour_point: list[int]
 ) -> Product:
     shape = grid.shape
-    hours = Vector.eq_table(hour_point)[: model.HOURS]
+    hours = eq_table(hour_point)[: model.HOURS]
     outputs = _aux_weights(grid, windows, OUTPUT_ROW, hours)
     scale = sum(windows) * hours.total()
     shift = model.OUTPUT_OFFSET * _WIDE_SCALE + _WIDE_SCALE // 2
@@ -432,18 +431,17 @@ def _head_product(
     bits, shared, own = grid.head_product_bits, grid.head_bits, _HOUR_BITS + grid.unit_bits
 
     def shared_left(point: list[int]) -> Linear:
-        slots = Vector.eq_table(point)
+        slots = eq_table(point)
         first = shape.hidden
         load = _aux_weights(grid, windows, 0, slots[first : first + model.HISTORY])
         first += model.HISTORY
-        public = outer(Vector.from_ints(windows), slots[first : first + shape.exogenous])
-        constant = public.inner(Vector.from_array(inputs.exogenous))
+        constant = scalars(windows).outer(slots[first : first + shape.exogenous]).inner(inputs.exogenous)
         one = slots[shape.head_inputs - 1 : shape.head_inputs].total() * sum(windows)
         return Linear((Term("u0", 1, load), Term("whole", _WIDE_SCALE, load)), (constant + one) % MODULUS)
 
     def own_left(point: list[int]) -> Linear:
-        at_hours = hours * Vector.eq_table(point[grid.unit_bits :])[: model.HOURS]
-        units = Vector.eq_table(point[: grid.unit_bits])
+        at_hours = hours * eq_table(point[grid.unit_bits :])[: model.HOURS]
+        units = eq_table(point[: grid.unit_bits])
         return _hidden_form(grid, shape.layers - 1, _hour_steps(grid, windows, at_hours), units, 0)
 
     def halves(point: list[int]) -> tuple[int, int]:
@@ -453,7 +451,7 @@ def _head_product(
 
     def left(point: list[int]) -> Linear:
         first, second = halves(point)
-        return Linear(()).plus(shared_left(point[:shared]), first).plus(own_left(point[:own]), second)
+        return shared_left(point[:shared]).times(first).plus(own_left(point[:own]).times(second))
 
     def right(point: list[int]) -> Linear:
         first, second = halves(point)
@@ -468,7 +466,7 @@ def _hour_steps(grid: Grid, windows: list[int], hours: Vector) -> Vector:
     """Weight of each step's hidden state when hour k of window b has the weight windows[b] * hours[k]; [B * T]."""
     places = np.array([grid.shape.hour_step(k) for k in range(model.HOURS)], dtype=np.int64)
     steps = hours.scattered(places)
-    out = Vector.zeros(grid.steps)
+    out = hours.zeros(grid.steps)
     for b, w in enumerate(windows):
         start = b * grid.shape.steps
         out[start : start + len(steps)] = steps * w
@@ -477,7 +475,7 @@ def _hour_steps(grid: Grid, windows: list[int], hours: Vector) -> Vector:
 
 def _aux_weights(grid: Grid, windows: list[int], first: int, weights: Vector) -> DenseForm:
     """weights * windows[b] from row `first` of every window on."""
-    out = Vector.zeros(grid.windows * STRIDE)
+    out = weights.zeros(grid.windows * STRIDE)
     for b, w in enumerate(windows):
         out[b * STRIDE + first : b * STRIDE + first + len(weights)] = weights * w
     return DenseForm(out)
@@ -562,7 +560,7 @@ def links(grid: Grid, days: Sequence[int], draw: Draw) -> list[Linear]:
 def _eq_start(point: Sequence[int], count: int) -> Vector:
     """eq(i, point) for i below `count`."""
     bits = _bits(count)
-    return Vector.eq_table(point[:bits], eq_index(0, point[bits:]))[:count]
+    return eq_table(point[:bits], eq_index(0, point[bits:]))[:count]
 
 
 def _cell_link(grid: Grid, layer: int, draw: Draw) -> Linear:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zkp.curve import Point
-from zkp.errors import InvalidProof
 from zkp.field import MODULUS
 from zkp.group import GroupEquation
 from zkp.setup import Setup
@@ -84,8 +83,7 @@ def verify(
     e = channel.challenge("masks/challenge")
     *response, blinding = channel.receive_scalars("masks/response", sum(s.size for s in shapes) + 1)
     for got, k, v in zip(_apply(shapes, points, response), nonce_values, values, strict=True):
-        if (got - k - e * v) % MODULUS:
-            raise InvalidProof("the value of a sumcheck's mask is not the committed one")
+        channel.require_zero(got - k - e * v, "the value of a sumcheck's mask is not the committed one")
     equation = GroupEquation()
     equation.left.add_powers(response)
     equation.left.blinder = blinding

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zkp.field import MODULUS, eq, eq_index, eq_values
 from zkp.setup import ROW, ROW_BITS
-from zkp.vector import Vector, outer
+from zkp.vector import Vector, eq_table
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class PointTables:
     def table(self, first: int, stop: int) -> Vector:
         """eq of the coordinates first .. stop - 1."""
         if (first, stop) not in self._tables:
-            self._tables[first, stop] = Vector.eq_table(self.point[first:stop])
+            self._tables[first, stop] = eq_table(self.point[first:stop])
         return self._tables[first, stop]
 
     def start(self, bits: int, count: int) -> tuple[Vector, int]:
@@ -168,7 +168,7 @@ class SparseForm:
 
     def at(self, tables: PointTables, bits: int) -> int:
         table, factor = tables.start(bits, self.stop)
-        return self.weights.inner(Vector(table.data[self.cells])) * factor % MODULUS
+        return self.weights.inner(table.gathered(self.cells)) * factor % MODULUS
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class OuterForm:
     low: Vector
 
     def dense(self) -> Vector:
-        return outer(self.high, self.low)
+        return self.high.outer(self.low)
 
     def at(self, tables: PointTables, bits: int) -> int:
         split = len(self.low).bit_length() - 1
@@ -222,9 +222,8 @@ class Linear:
         scaled = tuple(Term(t.block, t.coefficient * scale % MODULUS, t.form) for t in self.terms)
         return Linear(scaled, self.constant * scale % MODULUS)
 
-    def plus(self, other: Linear, scale: int = 1) -> Linear:
-        scaled = other if scale == 1 else other.times(scale)
-        return Linear(self.terms + scaled.terms, (self.constant + scaled.constant) % MODULUS)
+    def plus(self, other: Linear) -> Linear:
+        return Linear(self.terms + other.terms, (self.constant + other.constant) % MODULUS)
 
     def weights(self, layout: Layout) -> Vector:
         """The coefficient of every cell of the matrix."""

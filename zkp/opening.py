@@ -34,10 +34,11 @@ def prove(channel: ProverChannel, setup: Setup, row: Vector, point: Sequence[int
     values = [row.evaluate(r), row.evaluate(inverse(r)), symmetric.evaluate(r)]
     channel.send_scalars("opening/values", values)
     batch = row + symmetric * channel.challenge("opening/q")
-    quotient = batch.divide_linear(r)[0].divide_linear(inverse(r))[0]
+    back = inverse(r)
+    quotient = batch.divide_linear(r)[0].divide_linear(back)[0]
     channel.send_points("opening/quotient", [msm(bases, quotient)])
     z = channel.challenge("opening/z")
-    remainder = batch - quotient * _vanishing(r, z)  # its value at z divides away with (X - z)
+    remainder = batch - quotient * _vanishing(r, back, z)  # its value at z divides away with (X - z)
     channel.send_points("opening/witness", [msm(bases, remainder.divide_linear(z)[0])])
 
 
@@ -61,9 +62,11 @@ def verify(channel: VerifierChannel, commitment: Combination, point: Sequence[in
     """What the opening leaves is one pairing equation. Raises InvalidProof."""
     (symmetric,) = channel.receive_points("opening/symmetric", 1)
     r = channel.challenge("opening/r")
-    if r == 0 or r * r % MODULUS == 1:  # probability 2^-252
-        raise InvalidProof("a challenge is its own inverse")
-    back = inverse(r)
+    try:
+        back = inverse(r)
+        over_distance = inverse(r - back)
+    except ZeroDivisionError as error:  # probability 2^-252
+        raise InvalidProof("a challenge is zero or its own inverse") from error
     at_r, at_back, symmetric_at_r = channel.receive_scalars("opening/values", 3)
     total = at_r * _weights_at(point, back) + at_back * _weights_at(point, r) - 2 * value
     symmetric_at_back = r * (total - r * symmetric_at_r) % MODULUS
@@ -73,12 +76,12 @@ def verify(channel: VerifierChannel, commitment: Combination, point: Sequence[in
     (witness,) = channel.receive_points("opening/witness", 1)
 
     batch_at_r, batch_at_back = at_r + q * symmetric_at_r, at_back + q * symmetric_at_back
-    slope = (batch_at_r - batch_at_back) * inverse(r - back)
+    slope = (batch_at_r - batch_at_back) * over_distance
     equation = GroupEquation()
     equation.left.add(commitment, 1)
     equation.left.add_point(symmetric, q)
     equation.left.add_powers([-(batch_at_r + slope * (z - r)) % MODULUS])
-    equation.left.add_point(quotient, -_vanishing(r, z))
+    equation.left.add_point(quotient, -_vanishing(r, back, z))
     equation.left.add_point(witness, z)
     equation.right.add_point(witness, 1)
     return equation
@@ -93,6 +96,6 @@ def _weights_at(point: Sequence[int], x: int) -> int:
     return out
 
 
-def _vanishing(r: int, z: int) -> int:
+def _vanishing(r: int, back: int, z: int) -> int:
     """(z - r)(z - 1/r)."""
-    return (z - r) * (z - inverse(r)) % MODULUS
+    return (z - r) * (z - back) % MODULUS

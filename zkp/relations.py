@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkp.matrix import Linear, SparseForm, Term
-from zkp.vector import Vector
+from zkp.vector import Vector, powers
 
 Cell = tuple[str, int, int]
 """(block, cell, coefficient); coefficients fit 63 bits."""
@@ -58,8 +58,8 @@ class Relations:
     def combine(self, base: int) -> Linear:
         """The relations' sum, weighted by 1, base, base^2, ..."""
         known = self._gathered
-        scales = Vector.powers(base, len(self._constants))
-        weights = Vector(scales.data[known.relations]) * known.coefficients
+        scales = powers(base, len(self._constants))
+        weights = scales.gathered(known.relations) * known.coefficients
         terms = (
             Term(block, 1, SparseForm(known.cells[part], weights[part], stop))
             for block, (part, stop) in known.blocks.items()

@@ -9,13 +9,13 @@ absorbed cannot be sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from eth_hash.auto import keccak
 
 from zkp.curve import G1_BYTES, Curve, Point, canonical_scalars
-from zkp.errors import MalformedProof
+from zkp.errors import InvalidProof, MalformedProof
 from zkp.field import MODULUS, SCALAR_BYTES, squares
 
 PROTOCOL = b"wattproof/1"
@@ -23,11 +23,16 @@ _LABEL_BYTES = 32
 
 
 @cache
-def _label(text: str) -> bytes:
+def padded_label(text: str) -> bytes:
     data = text.encode()
     if len(data) > _LABEL_BYTES:
         raise ValueError(f"a transcript label takes at most {_LABEL_BYTES} bytes: {text!r}")
     return data.ljust(_LABEL_BYTES, b"\0")
+
+
+def frame(label: str, size: int) -> bytes:
+    """What stands before `size` absorbed bytes."""
+    return padded_label(label) + size.to_bytes(8, "big")
 
 
 class Transcript:
@@ -39,15 +44,21 @@ class Transcript:
         self.absorb("protocol", protocol.encode())
 
     def absorb(self, label: str, data: bytes) -> None:
-        self._gathered += _label(label) + len(data).to_bytes(8, "big") + data
+        self._gathered += frame(label, len(data)) + data
 
     def challenge(self, label: str) -> int:
-        self._state = keccak(self._state + self._gathered + _label(label))
+        self._state = keccak(self._state + self._gathered + padded_label(label))
         self._gathered.clear()
         return int.from_bytes(self._state, "big") % MODULUS
 
     def challenges(self, label: str, count: int) -> list[int]:
         return [self.challenge(label) for _ in range(count)]
+
+    def expander(self, seed: int) -> Callable[[], int]:
+        """Challenges from one challenge, so that a statement draws them as often as it builds its products."""
+        chain = Transcript("products")
+        chain.absorb("seed", seed.to_bytes(SCALAR_BYTES, "big"))
+        return lambda: chain.challenge("draw")
 
     def point(self, label: str, count: int) -> list[int]:
         """A point for multilinear polynomials, from one challenge."""
@@ -103,6 +114,11 @@ class VerifierChannel(Transcript):
         self._position += size
         self.absorb(label, data)
         return data
+
+    def require_zero(self, value: int, reason: str) -> None:
+        """What the verifier finds must be zero modulo the group order. Raises InvalidProof, with the reason."""
+        if value % MODULUS:
+            raise InvalidProof(reason)
 
     def finish(self) -> None:
         left = len(self._proof) - self._position

@@ -2,19 +2,22 @@
 
 A `Vector` behaves like an array of integers modulo r: `+ - *` with another vector of the same length or an integer,
 slices share memory. `zkp.vector_plain.PlainVector` is the same interface over Python integers; the tests hold the two
-to the same answers.
+to the same answers. The functions at the end choose between them: numbers go into compiled vectors, the symbols of
+`zkp.recording` into plain ones.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkp import kernels
 from zkp.field import MODULUS, SCALAR_BYTES, inverse
+from zkp.vector_plain import PlainVector
 
 RandomScalars = Callable[[int], list[int]]
 """Source of randomness: count -> that many uniform scalars."""
@@ -73,6 +76,10 @@ class Vector:
         out[:1] = kernels.ONE
         kernels.prefix_products(np.concatenate([out[:1], np.repeat(_montgomery(base), count - 1, axis=0)]), out)
         return cls(out)
+
+    def gathered(self, places: NDArray[np.int64]) -> Vector:
+        """The elements at these places."""
+        return Vector(self.data[places])
 
     def scattered(self, places: NDArray[np.int64]) -> Vector:
         """The vector whose element i is the sum of those elements k with places[k] = i."""
@@ -138,6 +145,11 @@ class Vector:
         """Last element first."""
         return Vector(self.data[::-1])
 
+    def outer(self, other: Vector) -> Vector:
+        """The table with entry self[i] * other[j] at index i * len(other) + j."""
+        rows = np.repeat(self.data, len(other), axis=0)
+        return Vector(rows) * Vector(np.tile(other.data, (len(self), 1)))
+
     def inner(self, other: Vector) -> int:
         return _integer(kernels.inner(self.data, other.data))
 
@@ -196,12 +208,27 @@ def _integer(data: NDArray[np.uint64]) -> int:
     return (a | b << 64 | c << 128 | d << 192) * _RADIX_INVERSE % MODULUS
 
 
-def outer(left: Vector, right: Vector) -> Vector:
-    """The table with entry left[i] * right[j] at index i * len(right) + j."""
-    rows = np.repeat(left.data, len(right), axis=0)
-    columns = np.tile(right.data, (len(left), 1))
-    return Vector(rows) * Vector(columns)
-
-
 def concatenate(parts: Sequence[Vector]) -> Vector:
     return Vector(np.concatenate([p.data for p in parts]))
+
+
+def _kind(values: Sequence[int]) -> type[Vector]:
+    """The vectors that hold such scalars."""
+    if all(isinstance(v, int) for v in values):
+        return Vector
+    return cast(type[Vector], PlainVector)  # symbols pass for integers in all annotations
+
+
+def scalars(values: Sequence[int]) -> Vector:
+    """A vector of these scalars."""
+    return _kind(values).from_ints(values)
+
+
+def eq_table(point: Sequence[int], scale: int = 1) -> Vector:
+    """scale * eq(i, point) for all i below 2^len(point); bit k of i goes with point[k]."""
+    return _kind(point).eq_table(point, scale)
+
+
+def powers(base: int, count: int) -> Vector:
+    """[1, base, base^2, ...], count elements."""
+    return _kind([base]).powers(base, count)

@@ -1,7 +1,7 @@
 """`zkp.vector.Vector` over plain Python integers: slow, and short enough to be believed. The tests hold the
 two together.
 
-No prover or verifier uses it; it says what the compiled kernels must compute.
+It says what the compiled kernels must compute, and holds the symbols of a recorded verifier (`zkp.recording`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zkp.field import MODULUS, SCALAR_BYTES, inverse
+from zkp.field import MODULUS, SCALAR_BYTES, inverse, powers
 
 
 class PlainVector:
@@ -44,8 +44,14 @@ class PlainVector:
         """scale * eq(i, point) for all i below 2^len(point); bit k of i goes with point[k]."""
         table = [scale]
         for x in point:
-            table = [v * (1 - x) for v in table] + [v * x for v in table]
+            high = [v * x % MODULUS for v in table]
+            table = [v - h for v, h in zip(table, high, strict=True)] + high
         return cls.from_ints(table)
+
+    @classmethod
+    def powers(cls, base: int, count: int) -> PlainVector:
+        """[1, base, base^2, ...], count elements."""
+        return cls(powers(base, count))
 
     def canonical(self) -> NDArray[np.uint64]:
         """Canonical little-endian limbs, [n, 4] uint64."""
@@ -54,6 +60,18 @@ class PlainVector:
 
     def to_ints(self) -> list[int]:
         return [self._values[k] for k in self._places]
+
+    def gathered(self, places: NDArray[np.int64]) -> PlainVector:
+        """The elements at these places."""
+        values = self.to_ints()
+        return PlainVector([values[k] for k in places.tolist()])
+
+    def scattered(self, places: NDArray[np.int64]) -> PlainVector:
+        """The vector whose element i is the sum of those elements k with places[k] = i."""
+        out = [0] * (int(places.max()) + 1)
+        for place, value in zip(places.tolist(), self.to_ints(), strict=True):
+            out[place] = (out[place] + value) % MODULUS
+        return PlainVector(out)
 
     # -- arithmetic --------------------------------------------------------------------------------------------
 
@@ -71,7 +89,7 @@ class PlainVector:
         return PlainVector(self.to_ints())
 
     def _beside(self, other: PlainVector | int) -> zip[tuple[int, int]]:
-        right = other.to_ints() if isinstance(other, PlainVector) else [other] * len(self)
+        right = other.to_ints() if hasattr(other, "to_ints") else [other] * len(self)  # a compiled one, too
         return zip(self.to_ints(), right, strict=True)
 
     def __add__(self, other: PlainVector | int) -> PlainVector:
@@ -102,6 +120,11 @@ class PlainVector:
         """Last element first."""
         return PlainVector(self.to_ints()[::-1])
 
+    def outer(self, other: PlainVector) -> PlainVector:
+        """The table with entry self[i] * other[j] at index i * len(other) + j."""
+        right = other.to_ints()
+        return self.from_ints([a * b for a in self.to_ints() for b in right])
+
     def inner(self, other: PlainVector) -> int:
         return (self * other).total()
 
@@ -123,11 +146,6 @@ class PlainVector:
             quotient.append(carry)
             carry = (carry * at + v) % MODULUS
         return self.from_ints(quotient[::-1]), carry
-
-
-def outer(left: PlainVector, right: PlainVector) -> PlainVector:
-    """The table with entry left[i] * right[j] at index i * len(right) + j."""
-    return PlainVector.from_ints([a * b for a in left.to_ints() for b in right.to_ints()])
 
 
 def concatenate(parts: Sequence[PlainVector]) -> PlainVector:

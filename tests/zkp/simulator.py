@@ -175,7 +175,7 @@ class _Simulator(_Asking):
         return point, mask_value
 
     def _products(self, claims: Claims) -> tuple[list[int], int]:
-        made = self.relation.products(argument._expander(self.challenge("products/seed")))
+        made = self.relation.products(self.expander(self.challenge("products/seed")))
         products = [p.padded(k) for k, p in enumerate(made)]
         count = len(products)
         totals, values = self._drawn("products/totals", count), self._drawn("products/values", 2 * count)

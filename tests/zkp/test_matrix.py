@@ -116,7 +116,7 @@ def test_plus_adds_values(
     left: list[tuple[str, int, Form]], right: list[tuple[str, int, Form]], constant: int, scale: int
 ) -> None:
     a, b = linear_of(left, constant), linear_of(right, 7)
-    both = a.plus(b, scale)
+    both = a.plus(b.times(scale))
     expected = a.weights(LAYOUT) + b.weights(LAYOUT) * scale
     assert both.weights(LAYOUT).to_ints() == expected.to_ints()
     assert both.constant == (constant + 7 * scale) % MODULUS

@@ -14,18 +14,20 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 from eth_hash.auto import keccak
 
-from zkp import argument, lstm, weights
+from zkp import argument, batch, lstm, weights
 from zkp.argument import Relation, Supplied
-from zkp.commitment import RING_SLOTS, window_slots
+from zkp.commitment import RING_DAYS, RING_SLOTS, window_slots
 from zkp.curve import Point
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, WitnessError
 from zkp.group import GroupEquation
 from zkp.integer_model import FEATURE_LIMIT, ONE, Ints, Shape, Trace, Weights
 from zkp.lstm import Grid, Inputs
+from zkp.recording import Program, Recording, SuppliedPoint
 from zkp.setup import ROW, Setup, load_setup
 from zkp.statements.context import Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
@@ -112,21 +114,28 @@ def _supplied(statement: Statement, setup: Setup, grid: Grid) -> tuple[Supplied,
 
 def _relation(statement: Statement, setup: Setup) -> Relation:
     grid = Grid(statement.shape, len(statement.days))
-    inputs = Inputs(statement.steps, statement.exogenous)
-    heads = ["head"] if statement.personal is None else ["head", "personal head"]
+    inputs = Inputs(Vector.from_array(statement.steps), Vector.from_array(statement.exogenous))
+    supplied = _supplied(statement, setup, grid)
+    return _relation_of(grid, statement.days, statement.encode(), supplied, inputs)
+
+
+def _relation_of(
+    grid: Grid, days: tuple[int, ...], encoded: bytes, supplied: tuple[Supplied, ...], inputs: Inputs
+) -> Relation:
+    heads = [s.name for s in supplied if s.name in ("head", "personal head")]
     return Relation(
         protocol="inference",
-        statement=statement.encode(),
+        statement=encoded,
         grid_bits=grid.bits,
         columns=lstm.columns(grid),
-        supplied=_supplied(statement, setup, grid),
+        supplied=supplied,
         gates=lstm.gates(grid),
         table=lstm.table(),
         groups=lstm.lookup_groups(grid),
         products=lambda draw: lstm.products(grid, inputs, heads, draw),
-        products_count=statement.shape.layers + 1,
+        products_count=grid.shape.layers + 1,
         product_bits=grid.product_bits,
-        links=lambda draw: lstm.links(grid, statement.days, draw),
+        links=lambda draw: lstm.links(grid, days, draw),
     )
 
 
@@ -176,9 +185,13 @@ def _supplied_values(
 
 
 def _check(statement: Statement, proof: bytes, setup: Setup) -> tuple[GroupEquation, int]:
+    return argument.verify(_relation(statement, setup), _body(proof), setup)
+
+
+def _body(proof: bytes) -> bytes:
     if proof[: len(HEADER)] != HEADER:
         raise MalformedProof("these bytes do not begin like an inference proof of a known version")
-    return argument.verify(_relation(statement, setup), proof[len(HEADER) :], setup)
+    return proof[len(HEADER) :]
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
@@ -226,14 +239,75 @@ class _CheckedShare:
     weight: int
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What a verifier of the statement does follows from this alone."""
+
+    grid: Grid
+    days: tuple[int, ...]  # days modulo the ring's
+    statement_bytes: int
+    publics: int
+    supplied: tuple[tuple[str, int, int, tuple[bool, ...]], ...]  # name, size, used, which rows there are
+
+
+@lru_cache(maxsize=64)
+def _program(form: _Form) -> Program:
+    """The verifier of such statements, recorded."""
+    recording = Recording("inference", form.statement_bytes, form.publics)
+    numbers = count()
+    supplied = tuple(
+        Supplied(name, size, used, tuple(SuppliedPoint(next(numbers)) if there else None for there in rows))
+        for name, size, used, rows in form.supplied
+    )
+    steps = form.grid.steps * form.grid.shape.public
+    inputs = Inputs(recording.publics[:steps], recording.publics[steps:])
+    return recording.program(_relation_of(form.grid, form.days, b"", supplied, inputs))
+
+
+def _lane(statement: Statement, proof: bytes, setup: Setup) -> tuple[_Form, batch.Lane]:
+    """Raises MalformedProof, InvalidStatement."""
+    grid = Grid(statement.shape, len(statement.days))
+    supplied = _supplied(statement, setup, grid)
+    lane = batch.Lane(
+        statement.encode(),
+        _body(proof),
+        np.concatenate([statement.steps.ravel(), statement.exogenous.ravel()]),
+        tuple(point for s in supplied for point in s.commitments if point is not None),
+    )
+    shapes = tuple((s.name, s.size, s.used, tuple(p is not None for p in s.commitments)) for s in supplied)
+    days = tuple(day % RING_DAYS for day in statement.days)
+    return _Form(grid, days, len(lane.statement), len(lane.publics), shapes), lane
+
+
+def _check_together(
+    pairs: Sequence[Pair], setup: Setup
+) -> tuple[list[tuple[GroupEquation, int]], Sequence[int]]:
+    """Left-over equations of what passes, and positions of what must be looked at alone."""
+    lanes: dict[_Form, dict[int, batch.Lane]] = {}
+    alone = []
+    for k, pair in enumerate(pairs):
+        try:
+            form, lane = _lane(*pair, setup)
+        except (MalformedProof, InvalidStatement):
+            alone.append(k)
+        else:
+            lanes.setdefault(form, {})[k] = lane
+    results = []
+    for form, members in lanes.items():
+        checked = batch.check(_program(form), list(members.values()), setup)
+        alone += [k for i, k in enumerate(members) if i in checked.aside]
+        results += [checked.result] if checked.result else []
+    return results, alone
+
+
 def _check_share(pairs: Sequence[Pair], backend: str) -> tuple[dict[int, str], _CheckedShare | None]:
     """Everything but the pairing; the bad ones by position in the share."""
     setup = load_setup(backend)
     bad: dict[int, str] = {}
-    results = []
-    for k, (statement, proof) in enumerate(pairs):
+    results, alone = _check_together(pairs, setup)
+    for k in alone:
         try:
-            results.append(_check(statement, proof, setup))
+            results.append(_check(*pairs[k], setup))
         except (MalformedProof, InvalidProof, InvalidStatement) as error:
             bad[k] = str(error)
     if not results:

@@ -1,0 +1,262 @@
+"""Compiled loops over many proofs at a time: hashing, reading scalars, field arithmetic, sums over lookup tables.
+
+Every array has an axis for the proofs ("lanes"); they all take the same steps. Field elements as in `zkp.kernels`.
+"""
+
+# mypy: disable-error-code="no-untyped-call, untyped-decorator"
+import numpy as np
+from numba import njit
+
+from zkp.kernels import (
+    _ZERO,
+    ONE,
+    P0,
+    P1,
+    P2,
+    P3,
+    RADIX_SQUARED,
+    _add,
+    _compiled,
+    _mul,
+    _sub,
+    limbs,
+    multiples,
+    subtract_gathered,
+    sum_fractions,
+)
+from zkp.field import MODULUS
+
+ADD, SUBTRACT, MULTIPLY, INVERT = range(4)
+"""Operations of a program."""
+
+_RATE = 136  # bytes that Keccak-256 takes at a time
+_STATE_WORDS = 4  # of 64 bits: a chain's state, and a challenge
+
+
+def _round_constants() -> list[int]:
+    """FIPS 202, algorithm 5: bits of a linear feedback shift register."""
+    out, register = [], 1
+    for _ in range(24):
+        constant = 0
+        for k in range(7):
+            if register & 1:
+                constant |= 1 << ((1 << k) - 1)
+            register = register << 1 ^ (0x171 if register & 0x80 else 0)
+        out.append(constant)
+    return out
+
+
+def _rotations() -> list[int]:
+    """FIPS 202, algorithm 2: by how much word x + 5 y is rotated."""
+    out, x, y = [0] * 25, 1, 0
+    for t in range(24):
+        out[x + 5 * y] = (t + 1) * (t + 2) // 2 % 64
+        x, y = y, (2 * x + 3 * y) % 5
+    return out
+
+
+_ROUNDS = np.array(_round_constants(), dtype=np.uint64)
+_ROTATIONS = np.array(_rotations(), dtype=np.uint64)
+# pi: word x + 5 y goes to y + 5 (2 x + 3 y)
+_PLACES = np.array([y + 5 * ((2 * x + 3 * y) % 5) for y in range(5) for x in range(5)], dtype=np.int64)
+_EXPONENT = np.array(limbs(MODULUS - 2), dtype=np.uint64)
+
+
+@_compiled
+def _permute(s, moved, column):  # type: ignore[no-untyped-def]
+    """Keccak-f[1600] of every lane, s [25, lanes]; moved [25, lanes] and column [5, lanes] are scratch."""
+    lanes = s.shape[1]
+    for n in range(24):
+        for x in range(5):
+            for k in range(lanes):
+                column[x, k] = s[x, k] ^ s[x + 5, k] ^ s[x + 10, k] ^ s[x + 15, k] ^ s[x + 20, k]
+        for w in range(25):
+            before, after = (w + 4) % 5, (w + 1) % 5
+            to, left = _PLACES[w], _ROTATIONS[w]
+            right = (np.uint64(64) - left) & np.uint64(63)
+            for k in range(lanes):
+                c = column[after, k]
+                v = s[w, k] ^ column[before, k] ^ (c << np.uint64(1) | c >> np.uint64(63))
+                moved[to, k] = v << left | v >> right
+        for y in range(0, 25, 5):
+            for x in range(5):
+                b, c = y + (x + 1) % 5, y + (x + 2) % 5
+                for k in range(lanes):
+                    s[y + x, k] = moved[y + x, k] ^ (~moved[b, k] & moved[c, k])
+        for k in range(lanes):
+            s[0, k] ^= _ROUNDS[n]
+
+
+@_compiled
+def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
+    """The challenges of every lane, out [steps, lanes, 4], Montgomery form.
+
+    text [lanes, bytes] uint8 (changed where seeds stand); states [chains, lanes, 32] uint8 (changed);
+    steps as in `zkp.recording.Hashes`.
+    """
+    lanes = text.shape[0]
+    s = np.empty((25, lanes), dtype=np.uint64)
+    moved, column = np.empty_like(s), np.empty((5, lanes), dtype=np.uint64)
+    drawn = np.empty((steps.shape[0], lanes, 32), dtype=np.uint8)  # canonical, big-endian
+    message = np.zeros((lanes, 32 + text.shape[1] + _RATE), dtype=np.uint8)
+    for n in range(steps.shape[0]):
+        chain, first, stop, seed, place = steps[n]
+        if seed >= 0:
+            text[:, place : place + 32] = drawn[seed]
+        size = 32 + stop - first
+        padded = (size // _RATE + 1) * _RATE
+        message[:, :32] = states[chain]
+        message[:, 32:size] = text[:, first:stop]
+        message[:, size:padded] = 0
+        message[:, size] = 1
+        message[:, padded - 1] |= np.uint8(0x80)
+        s[:] = 0
+        for block in range(0, padded, _RATE):
+            for w in range(_RATE // 8):
+                for k in range(lanes):
+                    word = _ZERO
+                    for byte in range(8):
+                        word |= np.uint64(message[k, block + 8 * w + byte]) << np.uint64(8 * byte)
+                    s[w, k] ^= word
+            _permute(s, moved, column)
+        for k in range(lanes):
+            for byte in range(32):
+                states[chain, k, byte] = s[byte // 8, k] >> np.uint64(8 * (byte % 8)) & np.uint64(0xFF)
+            a, b, c, d = _big_endian(states[chain, k])
+            while not _is_canonical(a, b, c, d):
+                a, b, c, d = _less_modulus(a, b, c, d)
+            for byte in range(8):
+                shift = np.uint64(8 * byte)
+                drawn[n, k, 31 - byte], drawn[n, k, 23 - byte] = a >> shift & np.uint64(255), b >> shift & np.uint64(255)
+                drawn[n, k, 15 - byte], drawn[n, k, 7 - byte] = c >> shift & np.uint64(255), d >> shift & np.uint64(255)
+            out[n, k, 0], out[n, k, 1], out[n, k, 2], out[n, k, 3] = _to_montgomery(a, b, c, d)
+
+
+@njit(inline="always")
+def _big_endian(data):  # type: ignore[no-untyped-def]
+    """The limbs of 32 bytes."""
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO
+    for k in range(8):
+        shift = np.uint64(8)
+        d = d << shift | np.uint64(data[k])
+        c = c << shift | np.uint64(data[8 + k])
+        b = b << shift | np.uint64(data[16 + k])
+        a = a << shift | np.uint64(data[24 + k])
+    return a, b, c, d
+
+
+@njit(inline="always")
+def _is_canonical(a, b, c, d):  # type: ignore[no-untyped-def]
+    """Whether the limbs are below the modulus."""
+    if d != P3:
+        return d < P3
+    if c != P2:
+        return c < P2
+    if b != P1:
+        return b < P1
+    return a < P0
+
+
+@njit(inline="always")
+def _less_modulus(a, b, c, d):  # type: ignore[no-untyped-def]
+    """The limbs minus the modulus, which they reach."""
+    e = a - P0
+    borrow = np.uint64(a < P0)
+    f = b - P1 - borrow
+    borrow = np.uint64((b < P1) | ((b == P1) & (borrow == 1)))
+    g = c - P2 - borrow
+    borrow = np.uint64((c < P2) | ((c == P2) & (borrow == 1)))
+    return e, f, g, d - P3 - borrow
+
+
+@njit(inline="always")
+def _to_montgomery(a, b, c, d):  # type: ignore[no-untyped-def]
+    return _mul(a, b, c, d, RADIX_SQUARED[0], RADIX_SQUARED[1], RADIX_SQUARED[2], RADIX_SQUARED[3])
+
+
+@_compiled
+def read_scalars(data, places, out, failed):  # type: ignore[no-untyped-def]
+    """Big-endian scalars of 32 bytes at places[i] of data [lanes, bytes], to out[i, lane]; failed[lane] is set to 1
+    where one is not below the modulus."""
+    for i in range(places.shape[0]):
+        first = places[i]
+        for k in range(data.shape[0]):
+            a, b, c, d = _big_endian(data[k, first : first + 32])
+            if not _is_canonical(a, b, c, d):
+                failed[k] = 1
+            out[i, k, 0], out[i, k, 1], out[i, k, 2], out[i, k, 3] = _to_montgomery(a, b, c, d)
+
+
+@_compiled
+def sum_table(scales, ranges, places, points, numerators, denominators):  # type: ignore[no-untyped-def]
+    """sum_i eq(i, point) / (alpha - entry_i) of every lane, as numerators and denominators [lanes, 4].
+
+    scales [lanes, 1 + fields, 4]: alpha, and what an entry's fields are multiplied with; ranges [fields]: what each
+    field stays below; places [fields, n]: where an entry's multiples stand among all; points [lanes, variables, 4].
+    """
+    multiple = np.empty((ranges.sum(), 4), dtype=np.uint64)
+    row = np.empty((1, 4), dtype=np.uint64)
+    differences = np.empty((places.shape[1], 4), dtype=np.uint64)
+    for k in range(scales.shape[0]):
+        first = 0
+        for f in range(ranges.shape[0]):
+            row[0] = scales[k, 1 + f]
+            multiples(row, multiple[first : first + ranges[f]])
+            first += ranges[f]
+        row[0] = scales[k, 0]
+        subtract_gathered(row, multiple, places, differences)
+        n, d = sum_fractions(differences, points[k])
+        numerators[k], denominators[k] = n[0], d[0]
+
+
+@_compiled
+def run(code, registers, failed):  # type: ignore[no-untyped-def]
+    """A program's operations on registers [n, lanes, 4]; failed[lane] is set to 1 where zero is to be inverted."""
+    r = registers
+    lanes = r.shape[1]
+    for n in range(code.shape[0]):
+        operation, i, j, to = code[n]
+        if operation == MULTIPLY:
+            for k in range(lanes):
+                a, b, c, d = _mul(
+                    r[i, k, 0], r[i, k, 1], r[i, k, 2], r[i, k, 3], r[j, k, 0], r[j, k, 1], r[j, k, 2], r[j, k, 3]
+                )
+                r[to, k, 0], r[to, k, 1], r[to, k, 2], r[to, k, 3] = a, b, c, d
+        elif operation == ADD:
+            for k in range(lanes):
+                a, b, c, d = _add(
+                    r[i, k, 0], r[i, k, 1], r[i, k, 2], r[i, k, 3], r[j, k, 0], r[j, k, 1], r[j, k, 2], r[j, k, 3]
+                )
+                r[to, k, 0], r[to, k, 1], r[to, k, 2], r[to, k, 3] = a, b, c, d
+        elif operation == SUBTRACT:
+            for k in range(lanes):
+                a, b, c, d = _sub(
+                    r[i, k, 0], r[i, k, 1], r[i, k, 2], r[i, k, 3], r[j, k, 0], r[j, k, 1], r[j, k, 2], r[j, k, 3]
+                )
+                r[to, k, 0], r[to, k, 1], r[to, k, 2], r[to, k, 3] = a, b, c, d
+        else:
+            _invert(r[i], r[to], failed)
+
+
+@_compiled
+def _invert(x, out, failed):  # type: ignore[no-untyped-def]
+    """1 / x for every lane, by one inversion (Montgomery 1987); zero for zero, whose lane has failed."""
+    a, b, c, d = ONE[0], ONE[1], ONE[2], ONE[3]
+    for k in range(x.shape[0]):
+        out[k, 0], out[k, 1], out[k, 2], out[k, 3] = a, b, c, d  # the product of those before
+        if x[k].any():
+            a, b, c, d = _mul(a, b, c, d, x[k, 0], x[k, 1], x[k, 2], x[k, 3])
+        else:
+            failed[k] = 1
+    e, f, g, h = ONE[0], ONE[1], ONE[2], ONE[3]
+    for bit in range(254, -1, -1):  # the power r - 2
+        e, f, g, h = _mul(e, f, g, h, e, f, g, h)
+        if _EXPONENT[bit // 64] >> np.uint64(bit % 64) & np.uint64(1):
+            e, f, g, h = _mul(e, f, g, h, a, b, c, d)
+    for k in range(x.shape[0] - 1, -1, -1):
+        if x[k].any():
+            a, b, c, d = _mul(e, f, g, h, out[k, 0], out[k, 1], out[k, 2], out[k, 3])
+            e, f, g, h = _mul(e, f, g, h, x[k, 0], x[k, 1], x[k, 2], x[k, 3])
+            out[k, 0], out[k, 1], out[k, 2], out[k, 3] = a, b, c, d
+        else:
+            out[k] = 0

@@ -7,6 +7,7 @@ Every array has an axis for the proofs ("lanes"); they all take the same steps. 
 import numpy as np
 from numba import njit
 
+from zkp.field import MODULUS
 from zkp.kernels import (
     _ZERO,
     ONE,
@@ -24,13 +25,11 @@ from zkp.kernels import (
     subtract_gathered,
     sum_fractions,
 )
-from zkp.field import MODULUS
 
 ADD, SUBTRACT, MULTIPLY, INVERT = range(4)
 """Operations of a program."""
 
 _RATE = 136  # bytes that Keccak-256 takes at a time
-_STATE_WORDS = 4  # of 64 bits: a chain's state, and a challenge
 
 
 def _round_constants() -> list[int]:
@@ -46,45 +45,106 @@ def _round_constants() -> list[int]:
     return out
 
 
-def _rotations() -> list[int]:
-    """FIPS 202, algorithm 2: by how much word x + 5 y is rotated."""
-    out, x, y = [0] * 25, 1, 0
-    for t in range(24):
-        out[x + 5 * y] = (t + 1) * (t + 2) // 2 % 64
-        x, y = y, (2 * x + 3 * y) % 5
-    return out
-
-
 _ROUNDS = np.array(_round_constants(), dtype=np.uint64)
-_ROTATIONS = np.array(_rotations(), dtype=np.uint64)
-# pi: word x + 5 y goes to y + 5 (2 x + 3 y)
-_PLACES = np.array([y + 5 * ((2 * x + 3 * y) % 5) for y in range(5) for x in range(5)], dtype=np.int64)
 _EXPONENT = np.array(limbs(MODULUS - 2), dtype=np.uint64)
 
 
+@njit(inline="always")
+def _turn(v, left):  # type: ignore[no-untyped-def]
+    """The word rotated to the left, by 1 to 63 bits."""
+    return v << np.uint64(left) | v >> np.uint64(64 - left)
+
+
 @_compiled
-def _permute(s, moved, column):  # type: ignore[no-untyped-def]
-    """Keccak-f[1600] of every lane, s [25, lanes]; moved [25, lanes] and column [5, lanes] are scratch."""
-    lanes = s.shape[1]
+def _permute(s):  # type: ignore[no-untyped-def]
+    """Keccak-f[1600] in place, s [25] (FIPS 202): rows a to e of five words, rotations and places written out."""
+    a0, a1, a2, a3, a4 = s[0], s[1], s[2], s[3], s[4]
+    b0, b1, b2, b3, b4 = s[5], s[6], s[7], s[8], s[9]
+    c0, c1, c2, c3, c4 = s[10], s[11], s[12], s[13], s[14]
+    d0, d1, d2, d3, d4 = s[15], s[16], s[17], s[18], s[19]
+    e0, e1, e2, e3, e4 = s[20], s[21], s[22], s[23], s[24]
     for n in range(24):
-        for x in range(5):
-            for k in range(lanes):
-                column[x, k] = s[x, k] ^ s[x + 5, k] ^ s[x + 10, k] ^ s[x + 15, k] ^ s[x + 20, k]
-        for w in range(25):
-            before, after = (w + 4) % 5, (w + 1) % 5
-            to, left = _PLACES[w], _ROTATIONS[w]
-            right = (np.uint64(64) - left) & np.uint64(63)
-            for k in range(lanes):
-                c = column[after, k]
-                v = s[w, k] ^ column[before, k] ^ (c << np.uint64(1) | c >> np.uint64(63))
-                moved[to, k] = v << left | v >> right
-        for y in range(0, 25, 5):
-            for x in range(5):
-                b, c = y + (x + 1) % 5, y + (x + 2) % 5
-                for k in range(lanes):
-                    s[y + x, k] = moved[y + x, k] ^ (~moved[b, k] & moved[c, k])
-        for k in range(lanes):
-            s[0, k] ^= _ROUNDS[n]
+        u0 = a0 ^ b0 ^ c0 ^ d0 ^ e0
+        u1 = a1 ^ b1 ^ c1 ^ d1 ^ e1
+        u2 = a2 ^ b2 ^ c2 ^ d2 ^ e2
+        u3 = a3 ^ b3 ^ c3 ^ d3 ^ e3
+        u4 = a4 ^ b4 ^ c4 ^ d4 ^ e4
+        v0 = u4 ^ _turn(u1, 1)
+        v1 = u0 ^ _turn(u2, 1)
+        v2 = u1 ^ _turn(u3, 1)
+        v3 = u2 ^ _turn(u4, 1)
+        v4 = u3 ^ _turn(u0, 1)
+        k0 = a0 ^ v0
+        k1 = _turn(b1 ^ v1, 44)
+        k2 = _turn(c2 ^ v2, 43)
+        k3 = _turn(d3 ^ v3, 21)
+        k4 = _turn(e4 ^ v4, 14)
+        l0 = _turn(a3 ^ v3, 28)
+        l1 = _turn(b4 ^ v4, 20)
+        l2 = _turn(c0 ^ v0, 3)
+        l3 = _turn(d1 ^ v1, 45)
+        l4 = _turn(e2 ^ v2, 61)
+        m0 = _turn(a1 ^ v1, 1)
+        m1 = _turn(b2 ^ v2, 6)
+        m2 = _turn(c3 ^ v3, 25)
+        m3 = _turn(d4 ^ v4, 8)
+        m4 = _turn(e0 ^ v0, 18)
+        n0 = _turn(a4 ^ v4, 27)
+        n1 = _turn(b0 ^ v0, 36)
+        n2 = _turn(c1 ^ v1, 10)
+        n3 = _turn(d2 ^ v2, 15)
+        n4 = _turn(e3 ^ v3, 56)
+        o0 = _turn(a2 ^ v2, 62)
+        o1 = _turn(b3 ^ v3, 55)
+        o2 = _turn(c4 ^ v4, 39)
+        o3 = _turn(d0 ^ v0, 41)
+        o4 = _turn(e1 ^ v1, 2)
+        a0 = k0 ^ (~k1 & k2) ^ _ROUNDS[n]
+        a1 = k1 ^ (~k2 & k3)
+        a2 = k2 ^ (~k3 & k4)
+        a3 = k3 ^ (~k4 & k0)
+        a4 = k4 ^ (~k0 & k1)
+        b0 = l0 ^ (~l1 & l2)
+        b1 = l1 ^ (~l2 & l3)
+        b2 = l2 ^ (~l3 & l4)
+        b3 = l3 ^ (~l4 & l0)
+        b4 = l4 ^ (~l0 & l1)
+        c0 = m0 ^ (~m1 & m2)
+        c1 = m1 ^ (~m2 & m3)
+        c2 = m2 ^ (~m3 & m4)
+        c3 = m3 ^ (~m4 & m0)
+        c4 = m4 ^ (~m0 & m1)
+        d0 = n0 ^ (~n1 & n2)
+        d1 = n1 ^ (~n2 & n3)
+        d2 = n2 ^ (~n3 & n4)
+        d3 = n3 ^ (~n4 & n0)
+        d4 = n4 ^ (~n0 & n1)
+        e0 = o0 ^ (~o1 & o2)
+        e1 = o1 ^ (~o2 & o3)
+        e2 = o2 ^ (~o3 & o4)
+        e3 = o3 ^ (~o4 & o0)
+        e4 = o4 ^ (~o0 & o1)
+    s[0], s[1], s[2], s[3], s[4] = a0, a1, a2, a3, a4
+    s[5], s[6], s[7], s[8], s[9] = b0, b1, b2, b3, b4
+    s[10], s[11], s[12], s[13], s[14] = c0, c1, c2, c3, c4
+    s[15], s[16], s[17], s[18], s[19] = d0, d1, d2, d3, d4
+    s[20], s[21], s[22], s[23], s[24] = e0, e1, e2, e3, e4
+
+
+@_compiled
+def keccak(message, size, out):  # type: ignore[no-untyped-def]
+    """Keccak-256 of the message's first `size` bytes, to out [32] uint8; behind them is room for a block of padding."""
+    padded = (size // _RATE + 1) * _RATE
+    message[size:padded] = 0
+    message[size] = 1
+    message[padded - 1] |= np.uint8(0x80)
+    words = message[:padded].view(np.uint64)
+    s = np.zeros(25, dtype=np.uint64)
+    for first in range(0, padded // 8, _RATE // 8):
+        for k in range(_RATE // 8):
+            s[k] ^= words[first + k]
+        _permute(s)
+    out.view(np.uint64)[:] = s[:4]
 
 
 @_compiled
@@ -95,41 +155,31 @@ def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
     steps as in `zkp.recording.Hashes`.
     """
     lanes = text.shape[0]
-    s = np.empty((25, lanes), dtype=np.uint64)
-    moved, column = np.empty_like(s), np.empty((5, lanes), dtype=np.uint64)
     drawn = np.empty((steps.shape[0], lanes, 32), dtype=np.uint8)  # canonical, big-endian
-    message = np.zeros((lanes, 32 + text.shape[1] + _RATE), dtype=np.uint8)
+    message = np.empty(32 + text.shape[1] + _RATE, dtype=np.uint8)
     for n in range(steps.shape[0]):
         chain, first, stop, seed, place = steps[n]
         if seed >= 0:
             text[:, place : place + 32] = drawn[seed]
         size = 32 + stop - first
-        padded = (size // _RATE + 1) * _RATE
-        message[:, :32] = states[chain]
-        message[:, 32:size] = text[:, first:stop]
-        message[:, size:padded] = 0
-        message[:, size] = 1
-        message[:, padded - 1] |= np.uint8(0x80)
-        s[:] = 0
-        for block in range(0, padded, _RATE):
-            for w in range(_RATE // 8):
-                for k in range(lanes):
-                    word = _ZERO
-                    for byte in range(8):
-                        word |= np.uint64(message[k, block + 8 * w + byte]) << np.uint64(8 * byte)
-                    s[w, k] ^= word
-            _permute(s, moved, column)
         for k in range(lanes):
-            for byte in range(32):
-                states[chain, k, byte] = s[byte // 8, k] >> np.uint64(8 * (byte % 8)) & np.uint64(0xFF)
+            message[:32] = states[chain, k]
+            message[32:size] = text[k, first:stop]
+            keccak(message, size, states[chain, k])
             a, b, c, d = _big_endian(states[chain, k])
             while not _is_canonical(a, b, c, d):
                 a, b, c, d = _less_modulus(a, b, c, d)
-            for byte in range(8):
-                shift = np.uint64(8 * byte)
-                drawn[n, k, 31 - byte], drawn[n, k, 23 - byte] = a >> shift & np.uint64(255), b >> shift & np.uint64(255)
-                drawn[n, k, 15 - byte], drawn[n, k, 7 - byte] = c >> shift & np.uint64(255), d >> shift & np.uint64(255)
+            _put_big_endian(drawn[n, k], a, b, c, d)
             out[n, k, 0], out[n, k, 1], out[n, k, 2], out[n, k, 3] = _to_montgomery(a, b, c, d)
+
+
+@njit(inline="always")
+def _put_big_endian(data, a, b, c, d):  # type: ignore[no-untyped-def]
+    """Limbs as 32 bytes."""
+    for k in range(8):
+        shift, byte = np.uint64(8 * k), np.uint64(0xFF)
+        data[7 - k], data[15 - k] = d >> shift & byte, c >> shift & byte
+        data[23 - k], data[31 - k] = b >> shift & byte, a >> shift & byte
 
 
 @njit(inline="always")

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from zkp import argument, batch_kernels
 from zkp.curve import G1_BYTES, Point
 from zkp.errors import MalformedProof
-from zkp.field import SCALAR_BYTES
 from zkp.group import Combination, GroupEquation
 from zkp.integer_model import Ints
 from zkp.kernels import ONE
-from zkp.recording import FractionSum, Program, SentPoint, Sum
+from zkp.recording import FractionSum, Program, SentPoint, Slot, Sum
 from zkp.setup import Setup
 from zkp.transcript import PROTOCOL
-from zkp.vector import Vector, concatenate
+from zkp.vector import Vector
 
 Registers = NDArray[np.uint64]
 """[registers, lanes, 4], Montgomery form."""
@@ -88,8 +87,8 @@ class _Run:
         self._read()
         self.stand_in = self._weigh()
         batch_kernels.run(self.program.code, self.registers, self.failed)
-        wrong = self.registers[self.program.zeros].any(axis=(0, 2))
-        return (~wrong & (self.failed == 0)).tolist()
+        wrong = np.any(self.registers[self.program.zeros] != 0, axis=2)  # [checks, lanes]
+        return [not w.any() and not f for w, f in zip(wrong.T, self.failed, strict=True)]
 
     def _hash(self) -> None:
         hashes = self.program.hashes
@@ -161,6 +160,11 @@ class _Run:
         equation = GroupEquation(self._sum(self.program.left, lanes), self._sum(self.program.right, lanes))
         return equation, self.stand_in
 
+    def _point(self, slot: Slot, lane: int) -> Point:
+        if isinstance(slot, SentPoint):
+            return self.points[lane][slot.first]
+        return self.lanes[lane].supplied[slot.number]
+
     def _sum(self, wanted: Sum, lanes: Sequence[int]) -> Combination:
         """Multiples of the ceremony's powers, of the blinder, and of points that lanes share are added up first."""
         bases: dict[int, int] = {}  # place of a point in the sum, by identity
@@ -168,7 +172,7 @@ class _Run:
         places = []
         for slot in wanted.slots:
             for k in lanes:
-                point = self.points[k][slot.first] if isinstance(slot, SentPoint) else self.lanes[k].supplied[slot.number]
+                point = self._point(slot, k)
                 if id(point) not in bases:
                     bases[id(point)] = len(points)
                     points.append(point)

@@ -1,4 +1,4 @@
-"""Compiled loops over many proofs at a time: hashing, reading scalars, field arithmetic, sums over lookup tables.
+"""Compiled loops over many proofs at a time: transcripts, reading scalars, field arithmetic, sums over lookup tables.
 
 Every array has an axis for the proofs ("lanes"); they all take the same steps. Field elements as in `zkp.kernels`.
 """
@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from zkp.field import MODULUS
+from zkp.keccak import BLOCK, keccak
 from zkp.kernels import (
     _ZERO,
     ONE,
@@ -17,9 +18,9 @@ from zkp.kernels import (
     P3,
     RADIX_SQUARED,
     _add,
-    _compiled,
     _mul,
     _sub,
+    compiled,
     limbs,
     multiples,
     subtract_gathered,
@@ -29,125 +30,10 @@ from zkp.kernels import (
 ADD, SUBTRACT, MULTIPLY, INVERT = range(4)
 """Operations of a program."""
 
-_RATE = 136  # bytes that Keccak-256 takes at a time
-
-
-def _round_constants() -> list[int]:
-    """FIPS 202, algorithm 5: bits of a linear feedback shift register."""
-    out, register = [], 1
-    for _ in range(24):
-        constant = 0
-        for k in range(7):
-            if register & 1:
-                constant |= 1 << ((1 << k) - 1)
-            register = register << 1 ^ (0x171 if register & 0x80 else 0)
-        out.append(constant)
-    return out
-
-
-_ROUNDS = np.array(_round_constants(), dtype=np.uint64)
 _EXPONENT = np.array(limbs(MODULUS - 2), dtype=np.uint64)
 
 
-@njit(inline="always")
-def _turn(v, left):  # type: ignore[no-untyped-def]
-    """The word rotated to the left, by 1 to 63 bits."""
-    return v << np.uint64(left) | v >> np.uint64(64 - left)
-
-
-@_compiled
-def _permute(s):  # type: ignore[no-untyped-def]
-    """Keccak-f[1600] in place, s [25] (FIPS 202): rows a to e of five words, rotations and places written out."""
-    a0, a1, a2, a3, a4 = s[0], s[1], s[2], s[3], s[4]
-    b0, b1, b2, b3, b4 = s[5], s[6], s[7], s[8], s[9]
-    c0, c1, c2, c3, c4 = s[10], s[11], s[12], s[13], s[14]
-    d0, d1, d2, d3, d4 = s[15], s[16], s[17], s[18], s[19]
-    e0, e1, e2, e3, e4 = s[20], s[21], s[22], s[23], s[24]
-    for n in range(24):
-        u0 = a0 ^ b0 ^ c0 ^ d0 ^ e0
-        u1 = a1 ^ b1 ^ c1 ^ d1 ^ e1
-        u2 = a2 ^ b2 ^ c2 ^ d2 ^ e2
-        u3 = a3 ^ b3 ^ c3 ^ d3 ^ e3
-        u4 = a4 ^ b4 ^ c4 ^ d4 ^ e4
-        v0 = u4 ^ _turn(u1, 1)
-        v1 = u0 ^ _turn(u2, 1)
-        v2 = u1 ^ _turn(u3, 1)
-        v3 = u2 ^ _turn(u4, 1)
-        v4 = u3 ^ _turn(u0, 1)
-        k0 = a0 ^ v0
-        k1 = _turn(b1 ^ v1, 44)
-        k2 = _turn(c2 ^ v2, 43)
-        k3 = _turn(d3 ^ v3, 21)
-        k4 = _turn(e4 ^ v4, 14)
-        l0 = _turn(a3 ^ v3, 28)
-        l1 = _turn(b4 ^ v4, 20)
-        l2 = _turn(c0 ^ v0, 3)
-        l3 = _turn(d1 ^ v1, 45)
-        l4 = _turn(e2 ^ v2, 61)
-        m0 = _turn(a1 ^ v1, 1)
-        m1 = _turn(b2 ^ v2, 6)
-        m2 = _turn(c3 ^ v3, 25)
-        m3 = _turn(d4 ^ v4, 8)
-        m4 = _turn(e0 ^ v0, 18)
-        n0 = _turn(a4 ^ v4, 27)
-        n1 = _turn(b0 ^ v0, 36)
-        n2 = _turn(c1 ^ v1, 10)
-        n3 = _turn(d2 ^ v2, 15)
-        n4 = _turn(e3 ^ v3, 56)
-        o0 = _turn(a2 ^ v2, 62)
-        o1 = _turn(b3 ^ v3, 55)
-        o2 = _turn(c4 ^ v4, 39)
-        o3 = _turn(d0 ^ v0, 41)
-        o4 = _turn(e1 ^ v1, 2)
-        a0 = k0 ^ (~k1 & k2) ^ _ROUNDS[n]
-        a1 = k1 ^ (~k2 & k3)
-        a2 = k2 ^ (~k3 & k4)
-        a3 = k3 ^ (~k4 & k0)
-        a4 = k4 ^ (~k0 & k1)
-        b0 = l0 ^ (~l1 & l2)
-        b1 = l1 ^ (~l2 & l3)
-        b2 = l2 ^ (~l3 & l4)
-        b3 = l3 ^ (~l4 & l0)
-        b4 = l4 ^ (~l0 & l1)
-        c0 = m0 ^ (~m1 & m2)
-        c1 = m1 ^ (~m2 & m3)
-        c2 = m2 ^ (~m3 & m4)
-        c3 = m3 ^ (~m4 & m0)
-        c4 = m4 ^ (~m0 & m1)
-        d0 = n0 ^ (~n1 & n2)
-        d1 = n1 ^ (~n2 & n3)
-        d2 = n2 ^ (~n3 & n4)
-        d3 = n3 ^ (~n4 & n0)
-        d4 = n4 ^ (~n0 & n1)
-        e0 = o0 ^ (~o1 & o2)
-        e1 = o1 ^ (~o2 & o3)
-        e2 = o2 ^ (~o3 & o4)
-        e3 = o3 ^ (~o4 & o0)
-        e4 = o4 ^ (~o0 & o1)
-    s[0], s[1], s[2], s[3], s[4] = a0, a1, a2, a3, a4
-    s[5], s[6], s[7], s[8], s[9] = b0, b1, b2, b3, b4
-    s[10], s[11], s[12], s[13], s[14] = c0, c1, c2, c3, c4
-    s[15], s[16], s[17], s[18], s[19] = d0, d1, d2, d3, d4
-    s[20], s[21], s[22], s[23], s[24] = e0, e1, e2, e3, e4
-
-
-@_compiled
-def keccak(message, size, out):  # type: ignore[no-untyped-def]
-    """Keccak-256 of the message's first `size` bytes, to out [32] uint8; behind them is room for a block of padding."""
-    padded = (size // _RATE + 1) * _RATE
-    message[size:padded] = 0
-    message[size] = 1
-    message[padded - 1] |= np.uint8(0x80)
-    words = message[:padded].view(np.uint64)
-    s = np.zeros(25, dtype=np.uint64)
-    for first in range(0, padded // 8, _RATE // 8):
-        for k in range(_RATE // 8):
-            s[k] ^= words[first + k]
-        _permute(s)
-    out.view(np.uint64)[:] = s[:4]
-
-
-@_compiled
+@compiled
 def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
     """The challenges of every lane, out [steps, lanes, 4], Montgomery form.
 
@@ -156,7 +42,7 @@ def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
     """
     lanes = text.shape[0]
     drawn = np.empty((steps.shape[0], lanes, 32), dtype=np.uint8)  # canonical, big-endian
-    message = np.empty(32 + text.shape[1] + _RATE, dtype=np.uint8)
+    message = np.empty(32 + text.shape[1] + BLOCK, dtype=np.uint8)
     for n in range(steps.shape[0]):
         chain, first, stop, seed, place = steps[n]
         if seed >= 0:
@@ -224,7 +110,7 @@ def _to_montgomery(a, b, c, d):  # type: ignore[no-untyped-def]
     return _mul(a, b, c, d, RADIX_SQUARED[0], RADIX_SQUARED[1], RADIX_SQUARED[2], RADIX_SQUARED[3])
 
 
-@_compiled
+@compiled
 def read_scalars(data, places, out, failed):  # type: ignore[no-untyped-def]
     """Big-endian scalars of 32 bytes at places[i] of data [lanes, bytes], to out[i, lane]; failed[lane] is set to 1
     where one is not below the modulus."""
@@ -237,7 +123,7 @@ def read_scalars(data, places, out, failed):  # type: ignore[no-untyped-def]
             out[i, k, 0], out[i, k, 1], out[i, k, 2], out[i, k, 3] = _to_montgomery(a, b, c, d)
 
 
-@_compiled
+@compiled
 def sum_table(scales, ranges, places, points, numerators, denominators):  # type: ignore[no-untyped-def]
     """sum_i eq(i, point) / (alpha - entry_i) of every lane, as numerators and denominators [lanes, 4].
 
@@ -259,7 +145,7 @@ def sum_table(scales, ranges, places, points, numerators, denominators):  # type
         numerators[k], denominators[k] = n[0], d[0]
 
 
-@_compiled
+@compiled
 def run(code, registers, failed):  # type: ignore[no-untyped-def]
     """A program's operations on registers [n, lanes, 4]; failed[lane] is set to 1 where zero is to be inverted."""
     r = registers
@@ -288,7 +174,7 @@ def run(code, registers, failed):  # type: ignore[no-untyped-def]
             _invert(r[i], r[to], failed)
 
 
-@_compiled
+@compiled
 def _invert(x, out, failed):  # type: ignore[no-untyped-def]
     """1 / x for every lane, by one inversion (Montgomery 1987); zero for zero, whose lane has failed."""
     a, b, c, d = ONE[0], ONE[1], ONE[2], ONE[3]

@@ -118,10 +118,10 @@ def _sub(x0, x1, x2, x3, y0, y1, y2, y3):  # type: ignore[no-untyped-def]
     return t0, t1, t2, t3
 
 
-_compiled = njit(cache=True, nogil=True)
+compiled = njit(cache=True, nogil=True)
 
 
-@_compiled
+@compiled
 def multiply(x, y, out):  # type: ignore[no-untyped-def]
     """out[i] = x[i] * y[i]; y of one row is broadcast."""
     step = 0 if y.shape[0] == 1 else 1
@@ -131,7 +131,7 @@ def multiply(x, y, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def add(x, y, out):  # type: ignore[no-untyped-def]
     """out[i] = x[i] + y[i]; y of one row is broadcast."""
     step = 0 if y.shape[0] == 1 else 1
@@ -141,7 +141,7 @@ def add(x, y, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def subtract(x, y, out):  # type: ignore[no-untyped-def]
     """out[i] = x[i] - y[i]; y of one row is broadcast."""
     step = 0 if y.shape[0] == 1 else 1
@@ -151,7 +151,7 @@ def subtract(x, y, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def fold(low, high, r, out):  # type: ignore[no-untyped-def]
     """out[i] = low[i] + r (high[i] - low[i])."""
     r0, r1, r2, r3 = r[0, 0], r[0, 1], r[0, 2], r[0, 3]
@@ -163,7 +163,7 @@ def fold(low, high, r, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def inner(x, y):  # type: ignore[no-untyped-def]
     """sum_i x[i] * y[i], in Montgomery form, shape [1, 4]."""
     s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
@@ -175,7 +175,7 @@ def inner(x, y):  # type: ignore[no-untyped-def]
     return out
 
 
-@_compiled
+@compiled
 def total(x):  # type: ignore[no-untyped-def]
     """sum_i x[i], shape [1, 4]."""
     s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
@@ -186,7 +186,7 @@ def total(x):  # type: ignore[no-untyped-def]
     return out
 
 
-@_compiled
+@compiled
 def prefix_products(x, out):  # type: ignore[no-untyped-def]
     """out[i] = x[0] ... x[i], for Montgomery's simultaneous inversion."""
     a, b, c, d = ONE[0], ONE[1], ONE[2], ONE[3]
@@ -195,7 +195,7 @@ def prefix_products(x, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def unwind_inverses(x, prefix, last, out):  # type: ignore[no-untyped-def]
     """out[i] = 1 / x[i], from the prefix products and the inverse of the last of them."""
     a, b, c, d = last[0, 0], last[0, 1], last[0, 2], last[0, 3]
@@ -207,7 +207,7 @@ def unwind_inverses(x, prefix, last, out):  # type: ignore[no-untyped-def]
     out[0, 0], out[0, 1], out[0, 2], out[0, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def eq_table(point, out):  # type: ignore[no-untyped-def]
     """out[i] = prod_k (point[k] if bit k of i else 1 - point[k]); out[0] holds the scale on entry."""
     size = 1
@@ -223,7 +223,7 @@ def eq_table(point, out):  # type: ignore[no-untyped-def]
         size *= 2
 
 
-@_compiled
+@compiled
 def horner_quotient(x, at, out):  # type: ignore[no-untyped-def]
     """Synthetic division of sum x[i] X^i by (X - at): the quotient in out, the remainder returned, [1, 4]."""
     n = x.shape[0]
@@ -238,7 +238,7 @@ def horner_quotient(x, at, out):  # type: ignore[no-untyped-def]
     return rest
 
 
-@_compiled
+@compiled
 def scatter_add(x, places, out):  # type: ignore[no-untyped-def]
     """out[places[i]] += x[i]."""
     for i in range(x.shape[0]):
@@ -247,7 +247,7 @@ def scatter_add(x, places, out):  # type: ignore[no-untyped-def]
         out[j, 0], out[j, 1], out[j, 2], out[j, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def multiples(x, out):  # type: ignore[no-untyped-def]
     """out[i] = i * x."""
     a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO
@@ -256,7 +256,7 @@ def multiples(x, out):  # type: ignore[no-untyped-def]
         a, b, c, d = _add(a, b, c, d, x[0, 0], x[0, 1], x[0, 2], x[0, 3])
 
 
-@_compiled
+@compiled
 def subtract_gathered(x, parts, places, out):  # type: ignore[no-untyped-def]
     """out[i] = x - sum_f parts[places[f, i]]."""
     for i in range(out.shape[0]):
@@ -267,7 +267,7 @@ def subtract_gathered(x, parts, places, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def fold_fractions(n, d, r):  # type: ignore[no-untyped-def]
     """Neighbours as one, (1 - r) n[2i]/d[2i] + r n[2i+1]/d[2i+1], in place; numerators are one where n is empty."""
     count, ones = d.shape[0], n.shape[0] == 0
@@ -301,7 +301,7 @@ def fold_fractions(n, d, r):  # type: ignore[no-untyped-def]
     return out[: (count + 1) // 2], d[: (count + 1) // 2]
 
 
-@_compiled
+@compiled
 def sum_fractions(d, point):  # type: ignore[no-untyped-def]
     """sum_i eq(i, point) / d[i] as numerator and denominator, each [1, 4]; d is overwritten."""
     n = np.empty((0, 4), dtype=np.uint64)
@@ -310,7 +310,7 @@ def sum_fractions(d, point):  # type: ignore[no-untyped-def]
     return n, d
 
 
-@_compiled
+@compiled
 def from_int64(x, out):  # type: ignore[no-untyped-def]
     """Montgomery form of signed 64-bit integers."""
     for i in range(x.shape[0]):
@@ -325,7 +325,7 @@ def from_int64(x, out):  # type: ignore[no-untyped-def]
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
-@_compiled
+@compiled
 def from_montgomery(x, out):  # type: ignore[no-untyped-def]
     """Canonical limbs of Montgomery-form elements."""
     one = np.uint64(1)

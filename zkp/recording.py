@@ -18,7 +18,8 @@ from typing import Any, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from zkp import argument, batch_kernels as kernels
+from zkp import argument
+from zkp import batch_kernels as kernels
 from zkp.argument import Relation
 from zkp.curve import G1_BYTES
 from zkp.field import MODULUS, SCALAR_BYTES
@@ -73,7 +74,7 @@ class Symbol:
         raise TypeError("a recorded verifier cannot look at a value: what is recorded must hold for every proof")
 
     __bool__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _no_value
-    __eq__ = __ne__ = _no_value  # type: ignore[assignment]
+    __eq__ = __ne__ = _no_value
 
 
 def _is(value: Symbol | int, number: int) -> bool:
@@ -134,9 +135,9 @@ class Sum:
 class Hashes:
     """What is hashed, challenge after challenge.
 
-    `text` has gaps for bytes of the input; steps are rows (chain, first, stop, seed, place): the chain's state and the
-    text first .. stop - 1 give its next state. Where seed is not negative, the bytes of that challenge stand at
-    `place`.
+    `text` has gaps for bytes of the input. Steps are rows (chain, first, stop, seed, place): the chain's state and
+    the text first .. stop - 1 give the chain's next state, and the challenge. Where seed is not negative, the bytes
+    of that challenge stand at `place`.
     """
 
     text: NDArray[np.uint8]

@@ -279,9 +279,7 @@ def _lane(statement: Statement, proof: bytes, setup: Setup) -> tuple[_Form, batc
     return _Form(grid, days, len(lane.statement), len(lane.publics), shapes), lane
 
 
-def _check_together(
-    pairs: Sequence[Pair], setup: Setup
-) -> tuple[list[tuple[GroupEquation, int]], Sequence[int]]:
+def _check_together(pairs: Sequence[Pair], setup: Setup) -> tuple[list[tuple[GroupEquation, int]], Sequence[int]]:
     """Left-over equations of what passes, and positions of what must be looked at alone."""
     lanes: dict[_Form, dict[int, batch.Lane]] = {}
     alone = []

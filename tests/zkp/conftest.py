@@ -19,6 +19,7 @@ from zkp.integer_model import Ints, Shape, Trace, Weights
 from zkp.setup import Setup, load_setup
 from zkp.statements import inference
 from zkp.statements.context import Context
+from zkp.transcript import VerifierChannel
 from zkp.vector import RandomScalars
 from zkp.weights import PersonalHead, commit_weights
 
@@ -191,6 +192,7 @@ class Given:
         return values
 
     receive_scalars = receive_points = _receive
+    require_zero = VerifierChannel.require_zero
 
     def challenge(self, label: str) -> int:
         return next(self._challenges)

@@ -32,7 +32,7 @@ from zkp.field import MODULUS, eq_index, interpolate, inverse, powers, squares
 from zkp.matrix import Linear
 from zkp.setup import ROW, ROW_BITS, Setup
 from zkp.sumcheck import MaskShape
-from zkp.transcript import ProverChannel, VerifierChannel, encode_scalars
+from zkp.transcript import ProverChannel, Transcript, VerifierChannel, encode_scalars
 from zkp.vector import RandomScalars, Vector
 from zkp.view import wire_format
 
@@ -175,7 +175,7 @@ class _Simulator(_Asking):
         return point, mask_value
 
     def _products(self, claims: Claims) -> tuple[list[int], int]:
-        made = self.relation.products(self.expander(self.challenge("products/seed")))
+        made = self.relation.products(Transcript("any").expander(self.challenge("products/seed")))
         products = [p.padded(k) for k, p in enumerate(made)]
         count = len(products)
         totals, values = self._drawn("products/totals", count), self._drawn("products/values", 2 * count)

@@ -49,10 +49,10 @@ class Checked:
     aside: frozenset[int]
 
 
-def check(program: Program, lanes: Sequence[Lane], setup: Setup) -> Checked:
-    """Everything but the pairing."""
+def check(program: Program, lanes: Sequence[Lane], setup: Setup, *, spare_core: bool = False) -> Checked:
+    """Everything but the pairing. Where there is a core to spare, tables are summed up while points are decoded."""
     fitting = [k for k, lane in enumerate(lanes) if _fits(program, lane)]
-    run = _Run(program, [lanes[k] for k in fitting], setup)
+    run = _Run(program, [lanes[k] for k in fitting], setup, spare_core)
     good = run.good()
     aside = frozenset(range(len(lanes))) - {k for k, ok in zip(fitting, good, strict=True) if ok}
     return Checked(run.result(good) if any(good) else None, aside)
@@ -66,8 +66,8 @@ def _fits(program: Program, lane: Lane) -> bool:
 class _Run:
     """One run of a program over its lanes."""
 
-    def __init__(self, program: Program, lanes: Sequence[Lane], setup: Setup) -> None:
-        self.program, self.lanes, self.setup = program, lanes, setup
+    def __init__(self, program: Program, lanes: Sequence[Lane], setup: Setup, spare_core: bool) -> None:
+        self.program, self.lanes, self.setup, self.spare_core = program, lanes, setup, spare_core
         self.failed = np.zeros(len(lanes), dtype=np.uint8)
         self.registers: Registers = np.empty((program.registers, len(lanes), 4), dtype=np.uint64)
         self.data = np.empty((len(lanes), program.statement_bytes + program.proof_bytes), dtype=np.uint8)
@@ -79,11 +79,14 @@ class _Run:
         if not self.lanes:
             return []
         self._hash()
-        with ThreadPoolExecutor(max_workers=1) as side:  # compiled code runs while points are decoded
-            sums = [side.submit(self._sum_fractions, f) for f in self.program.fractions]
+        if self.spare_core:
+            with ThreadPoolExecutor(max_workers=1) as side:
+                sums = side.submit(self._sum_fractions)
+                self.points = self._decode()
+            sums.result()
+        else:  # a thread would cost more than it saves
+            self._sum_fractions()
             self.points = self._decode()
-            for done in sums:
-                done.result()
         self._read()
         self.stand_in = self._weigh()
         batch_kernels.run(self.program.code, self.registers, self.failed)
@@ -100,7 +103,11 @@ class _Run:
         batch_kernels.hash_chains(text, hashes.steps, states, challenges)
         self.registers[hashes.registers] = challenges
 
-    def _sum_fractions(self, wanted: FractionSum) -> None:
+    def _sum_fractions(self) -> None:
+        for wanted in self.program.fractions:
+            self._sum_fraction(wanted)
+
+    def _sum_fraction(self, wanted: FractionSum) -> None:
         table = self.program.table
         assert table is not None
         scales = [self.registers[wanted.alpha], *self._powers(wanted.beta, len(table.ranges))]

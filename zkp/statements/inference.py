@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 
 import numpy as np
@@ -207,13 +207,15 @@ Pair = tuple[Statement, bytes]
 def verify_batch(pairs: Sequence[Pair], *, backend: str = "", pool: Executor | None = None) -> dict[int, str]:
     """Verify many proofs with one pairing check; returns the bad ones, by position, with the reason.
 
-    `pool`: processes that check shares of the batch side by side, one share for each core; threads would not help.
+    Proofs of one shape are checked side by side by a recorded verifier (`zkp.batch`). `pool`: processes that check
+    shares of the batch, one share for each core; threads would help little: the curves hold the interpreter's lock.
     """
-    setup = load_setup(backend)
-    count = 1 if pool is None else max(1, min(os.cpu_count() or 1, len(pairs)))
+    setup, cores = load_setup(backend), os.cpu_count() or 1
+    count = 1 if pool is None else max(1, min(cores, len(pairs)))
     places = [range(k, len(pairs), count) for k in range(count)]
     jobs = [[pairs[k] for k in share] for share in places]
-    shares = list((pool.map if pool else map)(_check_share, jobs, [setup.curve.name] * count))
+    share_of = partial(_check_share, backend=setup.curve.name, spare_core=count < cores)
+    shares = list((pool.map if pool else map)(share_of, jobs))
     bad = {share[k]: why for share, (found, _) in zip(places, shares, strict=True) for k, why in found.items()}
     sums = [_restored(checked, setup) for _, checked in shares if checked is not None]
     if sums and not argument.settle(sums, setup):
@@ -279,7 +281,9 @@ def _lane(statement: Statement, proof: bytes, setup: Setup) -> tuple[_Form, batc
     return _Form(grid, days, len(lane.statement), len(lane.publics), shapes), lane
 
 
-def _check_together(pairs: Sequence[Pair], setup: Setup) -> tuple[list[tuple[GroupEquation, int]], Sequence[int]]:
+def _check_together(
+    pairs: Sequence[Pair], setup: Setup, spare_core: bool
+) -> tuple[list[tuple[GroupEquation, int]], Sequence[int]]:
     """Left-over equations of what passes, and positions of what must be looked at alone."""
     lanes: dict[_Form, dict[int, batch.Lane]] = {}
     alone = []
@@ -292,17 +296,19 @@ def _check_together(pairs: Sequence[Pair], setup: Setup) -> tuple[list[tuple[Gro
             lanes.setdefault(form, {})[k] = lane
     results = []
     for form, members in lanes.items():
-        checked = batch.check(_program(form), list(members.values()), setup)
+        checked = batch.check(_program(form), list(members.values()), setup, spare_core=spare_core)
         alone += [k for i, k in enumerate(members) if i in checked.aside]
         results += [checked.result] if checked.result else []
     return results, alone
 
 
-def _check_share(pairs: Sequence[Pair], backend: str) -> tuple[dict[int, str], _CheckedShare | None]:
+def _check_share(
+    pairs: Sequence[Pair], backend: str, spare_core: bool
+) -> tuple[dict[int, str], _CheckedShare | None]:
     """Everything but the pairing; the bad ones by position in the share."""
     setup = load_setup(backend)
     bad: dict[int, str] = {}
-    results, alone = _check_together(pairs, setup)
+    results, alone = _check_together(pairs, setup, spare_core)
     for k in alone:
         try:
             results.append(_check(*pairs[k], setup))

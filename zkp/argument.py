@@ -10,6 +10,8 @@ A `Relation` says what must hold; both sides build it from the public statement 
  6. masks     one Schnorr proof for the three masks                                         (zkp.masks)
  7. opening   one multilinear opening of the combined row                                   (zkp.opening)
 
+`verify` checks one proof. `zkp.recording` writes down what it does, and `zkp.batch` runs that for many proofs.
+
 What is revealed is random: each column has a random cell in a row that no gate touches (one value revealed), each
 product has random slots (three values), one more cell hides the matrix's own value, the masks hide the sumchecks, the
 random row hides the opening. `revealed_values` counts them; docs/protocol.md argues it.

@@ -86,7 +86,7 @@ def run(case: Case) -> Outcome:
     weights = train(days.learners(), settings)
     homes = [str(home) for home in np.unique(days.test.unique_id)]
     nmae = {home: accuracy(weights, days.test.of_home(home)).home_nmae_median for home in homes}
-    counts = {home: len(days.train.of_home(home)) for home in homes}
+    counts = {home: days.train.of_home(home).days for home in homes}
     return Outcome(case, counts, nmae, accuracy(weights, days.test).community_wape)
 
 

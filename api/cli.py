@@ -267,19 +267,22 @@ def roster(
         bool, typer.Option("--make", help="on the coordinator: write it from keys/agents/*.pub, then hand it out")
     ] = False,
 ) -> None:
-    """Show, or make, the roster: the homes, by their keys, that agents sum their updates with.
+    """Show, or make, the roster: the homes, by their keys, that agents sum updates and totals with.
 
     Every home compares the fingerprint with homes it knows, not with the coordinator.
     """
     from api.config import load
     from fl.roster import Roster
 
-    federation = load(config).federation
-    path = federation.secure_aggregation.roster
+    settings = load(config)
+    path = settings.federation.secure_aggregation.roster or settings.gateway.roster
     if path is None:
-        raise ValueError(f"{config}: federation.secure_aggregation.roster names no file; set it, e.g. to roster.json")
+        raise ValueError(
+            f"{config}: neither gateway.roster nor federation.secure_aggregation.roster names a file; "
+            "set one, e.g. to roster.json"
+        )
     if make:
-        Roster.of_agents(federation.deployment.keys_dir).write(path)
+        Roster.of_agents(settings.federation.deployment.keys_dir).write(path)
     known = Roster.read(path)
     console.print(f"{path}: {len(known.members)} homes: {', '.join(sorted(known.members))}")
     console.print(f"Fingerprint: [bold]{known.fingerprint}[/]. Compare it with the other homes'.")
@@ -300,7 +303,7 @@ def identity(
     from api.home import Home
 
     own = Home(home, load(config).api.homes_dir / home)
-    typer.echo(f"- {{household: '{own.wallet.address}', meter: '{own.meter.address}'}}")
+    typer.echo(f"- {{household: '{own.wallet.address}', meter: '{own.meter.address}', home: '{home}'}}")
 
 
 @app.command()

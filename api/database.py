@@ -68,6 +68,34 @@ class MeasuredTotal(Base):
     signed_days: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
 
 
+class MaskedSum(Base):
+    """The one masked sum of a day and kind that gateways are asked for (`api.sum_desk`).
+
+    `members`: by the gateway's name its household and its key in the roster (hex), as they were when it began.
+    `phase`: what is collected now, or open, or failed, with the reason. `until`: UTC seconds.
+    """
+
+    __tablename__ = "masked_sums"
+    day: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    members: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
+    phase: Mapped[str] = mapped_column(String(10))
+    until: Mapped[float]
+    reason: Mapped[str] = mapped_column(String(500), default="")
+
+
+class MaskedSumMessage(Base):
+    """What a gateway said in a stage of a sum, as it was signed: keys, envelopes, a masked vector, shares."""
+
+    __tablename__ = "masked_sum_messages"
+    day: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(10), primary_key=True)
+    home: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class ComputedTotals(Base):
     """Both totals of a day before anything was proven, as whoever had the readings computed them.
 

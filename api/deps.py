@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Request
 
 from api.community import Community
 from api.day import Ledger
+from api.sum_desk import SumDesk
 
 
 def _community(request: Request) -> Community:
@@ -18,6 +19,11 @@ def _community(request: Request) -> Community:
 def _ledger(request: Request) -> Ledger:
     ledger: Ledger = request.app.state.ledger
     return ledger
+
+
+def _sum_desk(request: Request) -> SumDesk:
+    desk: SumDesk = request.app.state.sum_desk
+    return desk
 
 
 async def _body(request: Request) -> bytes:
@@ -35,5 +41,6 @@ BUNDLE_BODY: dict[str, Any] = {
     }
 }
 LedgerDep = Annotated[Ledger, Depends(_ledger)]
+SumDeskDep = Annotated[SumDesk, Depends(_sum_desk)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
 DayParam = Annotated[int, Path(ge=0, lt=1 << 32, description="community day since 1970-01-01")]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.courier import Courier
     from api.model_desk import ModelDesk
     from api.open_home import ProofFigures
+    from api.sum_member import SumMember
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ def run_gateway(config: Config, home: str) -> None:
 class DailyDuty:
     """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
-    With an API (`gateway.api_url`), it fetches the newest model before that, hands the forecast in, and claims each
-    day once it is measured.
+    With an API (`gateway.api_url`), it fetches the newest model before that, hands the forecast in, claims each day
+    once it is measured, and enters the community's totals.
     """
 
     def __init__(self, config: Config, home: str, training: HomeProcess, desk: FrontDesk | None = None) -> None:
@@ -74,6 +75,8 @@ class DailyDuty:
         if self._desk.models.refresh(metrics, urgent):
             self._prove(self._inputs(), metrics)
         self._desk.courier.attend(metrics)
+        if self._desk.sums is not None:
+            self._desk.sums.attend(metrics)
 
     def _prove(self, inputs: list[tuple[str, int]], metrics: AgentMetrics) -> None:
         if inputs == self._seen:
@@ -109,21 +112,27 @@ class DailyDuty:
 
 @dataclass(frozen=True)
 class FrontDesk:
-    """What a gateway that hands in needs beside proving: the way to the newest model, and the way out."""
+    """What a gateway that hands in needs beside proving: the way to the newest model, the way out, and the totals.
+
+    `sums`: None where no roster is set, for without one the home enters no total.
+    """
 
     models: ModelDesk
     courier: Courier
+    sums: SumMember | None
 
 
 @contextmanager
 def _open_front_desk(config: Config, home: str, training: HomeProcess) -> Iterator[FrontDesk | None]:
-    """None where no API is set."""
+    """None where no API is set. Raises KeysError for a roster or key that can't be used."""
     settings = config.gateway
     if settings.api_url is None:
         yield None
         return
     from api.courier import Courier
     from api.model_desk import ModelDesk
+    from api.sum_member import open_sums
+    from api.summand import Summands
     from api.uplink import Uplink
     from rewards.own_node import OwnNode
 
@@ -131,7 +140,9 @@ def _open_front_desk(config: Config, home: str, training: HomeProcess) -> Iterat
     node = OwnNode(settings.rpc_url, registry) if settings.rpc_url and registry else None
     uplink = Uplink(settings.api_url)
     try:
-        yield FrontDesk(ModelDesk(config, training, uplink, node), Courier(config, home, uplink, node))
+        courier = Courier(config, home, uplink, node)
+        sums = open_sums(config, home, uplink, courier.errands, Summands(config, home, training))
+        yield FrontDesk(ModelDesk(config, training, uplink, node), courier, sums)
     finally:
         uplink.close()
 

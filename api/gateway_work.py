@@ -15,6 +15,7 @@ from api.logs import set_up
 
 if TYPE_CHECKING:
     from api.open_home import OpenHome
+    from api.summand import Summand
     from fl.task import HomeLearner
 
 
@@ -81,6 +82,18 @@ def keep_offered_model(_: None, config: Config, number: int, digest: bytes, cont
     from api.offered_model import keep_offered
 
     keep_offered(config.api.model_dir, number, digest, content)
+
+
+def measured_summand(_: None, config: Config, home: str, day: int) -> Summand | None:
+    """What the home enters into a day's measured total; None until its meter has signed the day."""
+    from api.home import Home
+    from api.summand import Summand
+
+    own = Home(home, config.api.homes_dir / home)
+    if day not in own.vault.days(own.wallet.address):
+        return None
+    signed, opening = own.vault.get(own.wallet.address, day)
+    return Summand((*opening.readings, opening.blinding), signed.commitment, signed.signature)
 
 
 def open_learner(config: Config, home: str) -> HomeLearner:

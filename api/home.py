@@ -5,28 +5,16 @@ Imports no chain and no training: a gateway opens its home with this.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
+from api.sealed import SealedForecast, read_sealed, seal
 from api.wallet import account_from_file
-from data.atomic import write_bytes
 from data.meter import Meter
 from data.vault import DayVault
-
-
-@dataclass(frozen=True)
-class SealedForecast:
-    """A home's own forecast with what opens its commitment. Private."""
-
-    values: tuple[int, ...]
-    blinding: int
-
-    def __repr__(self) -> str:
-        return "SealedForecast(...)"
 
 
 @dataclass(frozen=True)
@@ -51,14 +39,7 @@ class Home:
 
     def seal(self, day: int, forecast: SealedForecast) -> None:
         """Keep a forecast; a day that is sealed stays as it is."""
-        path = self.folder / f"forecast-{day}.json"
-        if not path.exists():
-            content = {"values": forecast.values, "blinding": hex(forecast.blinding)}
-            write_bytes(path, json.dumps(content).encode(), private=True)
+        seal(self.folder, day, forecast)
 
     def sealed(self, day: int) -> SealedForecast | None:
-        path = self.folder / f"forecast-{day}.json"
-        if not path.exists():
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return SealedForecast(tuple(content["values"]), int(content["blinding"], 16))
+        return read_sealed(self.folder, day)

@@ -16,8 +16,9 @@ from eth_utils.address import to_canonical_address
 
 from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
 from api.config import Config
-from api.home import Home, SealedForecast
+from api.home import Home
 from api.proving import Job, Made
+from api.sealed import SealedForecast
 from data.atomic import write_bytes
 from data.community import load_community, readings_of
 from data.day import DayClock

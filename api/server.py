@@ -21,7 +21,8 @@ from api.day import Ledger, open_ledger
 from api.errors import ApiError, from_exception, from_http, from_validation
 from api.limit import BodyLimit
 from api.publisher import Publisher
-from api.routes import claims, days, forecasts, households, proofs, rounds
+from api.routes import claims, days, forecasts, households, proofs, rounds, sums
+from api.sum_desk import SumDesk
 from data.errors import DataError
 from rewards.errors import ChainError
 from zkp.errors import ProofError
@@ -47,7 +48,8 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     )
     app.state.community = community
     app.state.ledger = ledger
-    for module in (households, rounds, days, forecasts, proofs, claims):
+    app.state.sum_desk = SumDesk(community, ledger)
+    for module in (households, rounds, days, forecasts, proofs, claims, sums):
         app.include_router(module.router)
 
     @app.get("/health", tags=["health"])

@@ -27,6 +27,11 @@ class Member(BaseModel):
 
     household: Address = Field(description="address of its wallet, as `wattproof identity` prints it")
     meter: Address = Field(description="address of its meter's key")
+    home: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="its gateway's name, as in keys/agents/HOME.pub; none: it is in no total",
+    )
 
 
 class CommunitySettings(BaseModel):
@@ -38,6 +43,15 @@ class CommunitySettings(BaseModel):
     members: tuple[Member, ...] = Field(
         default=(), description="at the server: households with gateways of their own, enrolled when it starts"
     )
+
+    @model_validator(mode="after")
+    def _distinct_homes(self) -> Self:
+        named = [member.home for member in self.members if member.home is not None]
+        if twice := sorted({home for home in named if named.count(home) > 1}):
+            raise ValueError(
+                f"community.members names {', '.join(twice)} more than once: a gateway's name is its own"
+            )
+        return self
 
     @property
     def identifier(self) -> bytes:
@@ -69,6 +83,13 @@ class GatewaySettings(BaseModel):
     )
     retry_max_s: float = Field(default=300, gt=0, description="longest wait before the API is tried again")
     give_up_hours: float = Field(default=48, gt=0, description="what is not handed in by then is left")
+    roster: Path | None = Field(
+        default=None,
+        description="file of the homes whose totals this home enters, from `wattproof roster`; none: it enters none",
+    )
+    fewest_in_total: int = Field(
+        default=5, ge=3, description="it enters no total that could be opened of fewer homes, whatever the API says"
+    )
 
     @model_validator(mode="after")
     def _node_needs_registry(self) -> Self:
@@ -101,6 +122,9 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     max_upload_kb: int = Field(default=512, ge=16, le=16_384, description="larger uploads are refused")
     workers: int = Field(default=2, ge=1, description="proofs made at the same time by `forecast` and `demo`")
+    sum_phase_s: float = Field(
+        default=900, gt=0, description="a phase of a day's total waits so long for the last gateways, or for enough"
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property
@@ -127,6 +151,11 @@ class ApiSettings(BaseModel):
     def errands_dir(self) -> Path:
         """On a gateway: what has been and what has to be handed in."""
         return self.state_dir / "errands"
+
+    @property
+    def sums_dir(self) -> Path:
+        """On a gateway: its part in the community's totals, with one-time secrets."""
+        return self.state_dir / "sums"
 
     @property
     def model_dir(self) -> Path:

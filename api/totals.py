@@ -3,7 +3,7 @@
 Homes hand in values and blinding under masks that cancel, so that only the sum of both comes out, and opens the sum
 of their commitments: registered forecasts, or the days that their meters signed (zkp/statements/total.py). Each
 total is opened once, and the measured one is of exactly the homes in the forecast's: two sums over different homes
-would show their difference.
+would show their difference. Here the sums of homes on this machine are run; those of gateways: `api.sum_desk`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session as Database
 
 from api.bundle import from_hex
 from api.community import Community
 from api.database import CommunityTotal, Forecast, MeasuredTotal
+from data.meter import SignedDay
 from fl.masked_sum import Session, default_threshold, sum_in_process
-from fl.rings import PrimeField
+from fl.rings import PrimeField, Vector
 from zkp import commitment
 from zkp.field import MODULUS
 from zkp.statements import total
@@ -35,14 +37,19 @@ def open_total(community: Community, day: int) -> total.Total:
     vectors = {str(a): [*s.values, s.blinding] for a, s in sealed.items() if s is not None}
     opened, present = _masked_total(community, f"total/{day}", vectors)
     with community.sessions.begin() as database:
-        rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(present)))
-        total.verify([from_hex(row.commitment) for row in rows], opened)
-        database.add(
-            CommunityTotal(
-                day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(present)
-            )
-        )
+        keep_total(database, day, opened, present)
     return opened
+
+
+def keep_total(database: Database, day: int, opened: total.Total, households: Sequence[str]) -> None:
+    """Keep a day's total of these households' forecasts. Raises InvalidProof unless it opens their sum."""
+    rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(households)))
+    total.verify([from_hex(row.commitment) for row in rows], opened)
+    database.add(
+        CommunityTotal(
+            day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(households)
+        )
+    )
 
 
 def open_measured(community: Community, day: int) -> total.Total:
@@ -63,16 +70,20 @@ def open_measured(community: Community, day: int) -> total.Total:
     days = {address: community.opened(homes[address]).signed_day(day) for address in forecast.households}
     vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
     opened, present = _masked_total(community, f"measured/{day}", vectors)
-    signed = [days[address][0] for address in present]
-    total.verify_measured(day, [s.commitment for s in signed], opened)
     with community.sessions.begin() as database:
-        database.add(
-            MeasuredTotal(
-                day=day, values=list(opened.values), blinding=hex(opened.blinding),
-                signed_days=[s.to_json() for s in signed],
-            )
-        )  # fmt: skip
+        keep_measured(database, day, opened, [days[address][0] for address in present])
     return opened
+
+
+def keep_measured(database: Database, day: int, opened: total.Total, signed: Sequence[SignedDay]) -> None:
+    """Keep a day's measured total, of these signed days. Raises InvalidProof unless it opens their sum."""
+    total.verify_measured(day, [s.commitment for s in signed], opened)
+    database.add(
+        MeasuredTotal(
+            day=day, values=list(opened.values), blinding=hex(opened.blinding),
+            signed_days=[s.to_json() for s in signed],
+        )
+    )  # fmt: skip
 
 
 def open_missing_measured(community: Community, before: int) -> dict[int, total.Total | str]:
@@ -102,5 +113,10 @@ def _masked_total(
         ring=PrimeField(MODULUS),
     )
     summed, present = sum_in_process(session, {a: [v % MODULUS for v in vector] for a, vector in vectors.items()})
+    return as_total(summed), present
+
+
+def as_total(summed: Vector) -> total.Total:
+    """The opened sum of vectors [24 values, blinding], each modulo the group's order."""
     numbers = [int(v) if int(v) <= MODULUS // 2 else int(v) - MODULUS for v in summed[: commitment.DAY_HOURS]]
-    return total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS), present
+    return total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS)

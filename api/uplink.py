@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from eth_utils.address import to_checksum_address
 
+from api.sum_protocol import NONCE_BYTES, Kind, SumMessage, items_from_json
 from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,17 @@ class OfferedRound:
 
     number: int
     digest: bytes
+
+
+@dataclass(frozen=True)
+class ToldSum:
+    """How a masked sum stands, as the API tells it; `items`: what this home needs for its answer."""
+
+    nonce: bytes
+    members: tuple[str, ...]
+    phase: str
+    waiting_for: frozenset[str]
+    items: dict[str, bytes] = field(repr=False)
 
 
 class Uplink:
@@ -84,6 +96,21 @@ class Uplink:
     def claim(self, bundle: bytes) -> None:
         """Hand in a claim."""
         self._ask("POST", "/claims", bundle)
+
+    def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
+        """What is asked of a home in the masked sum of a day."""
+        told = self._json("GET", f"/sums/{day}/{kind}?home={home}")
+        try:
+            return ToldSum(
+                _exactly(told["nonce"], NONCE_BYTES), tuple(map(str, told["members"])), str(told["phase"]),
+                frozenset(map(str, told["waiting_for"])), items_from_json(told["items"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unreachable(f"how the sum stands is not told: {type(error).__name__}") from error
+
+    def say(self, day: int, kind: Kind, message: SumMessage) -> None:
+        """Send a message of a masked sum."""
+        self._ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
 
     def close(self) -> None:
         self._client.close()
@@ -137,7 +164,11 @@ def _number(told: object, least: int, end: int) -> int:
 
 
 def _digest(told: object) -> bytes:
-    digest = bytes.fromhex(str(told).removeprefix("0x"))
-    if len(digest) != _DIGEST_BYTES:
-        raise ValueError(f"{told} is no digest")
-    return digest
+    return _exactly(told, _DIGEST_BYTES)
+
+
+def _exactly(told: object, length: int) -> bytes:
+    content = bytes.fromhex(str(told).removeprefix("0x"))
+    if len(content) != length:
+        raise ValueError(f"{told} has not {length} bytes")
+    return content

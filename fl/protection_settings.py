@@ -57,15 +57,20 @@ class SecAggSettings(BaseModel):
         return max(holders // 2 + 1, math.ceil(self.threshold * holders - 1e-9))
 
     def certain_homes(self) -> int:
-        """Homes that are in any sum a home takes part in, even if the coordinator lies about who dropped out.
-
-        It may tell each home something else. Of h holders each names at least t as alive. A secret takes t shares, so
-        a home that is taken for dropped is named by at most h - t, one in the sum by at most h. Counting the names,
-        h t <= m h + (h - m)(h - t), so that m >= 2 h - h^2 / t homes are in the sum.
-        """
+        """Homes that are in any sum a home takes part in (`certain_homes`), whatever the coordinator says."""
         degree = self.neighbours(self.fewest_homes)
         holders = self.fewest_homes if degree is None else degree + 1
-        return math.ceil(2 * holders - holders**2 / self.shares_needed(holders) - 1e-9)
+        return certain_homes(holders, self.shares_needed(holders))
+
+
+def certain_homes(holders: int, threshold: int) -> int:
+    """Homes that are in any sum a home takes part in, even if the coordinator lies about who dropped out.
+
+    It may tell each home something else. Of h holders each names at least t as alive. A secret takes t shares, so
+    a home that is taken for dropped is named by at most h - t, one in the sum by at most h. Counting the names,
+    h t <= m h + (h - m)(h - t), so that m >= 2 h - h^2 / t homes are in the sum.
+    """
+    return math.ceil(2 * holders - holders**2 / threshold - 1e-9)
 
 
 class PrivacySettings(BaseModel):

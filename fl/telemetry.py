@@ -122,6 +122,12 @@ class AgentMetrics(_Served):
         self.errands_waiting = Gauge(
             "wattproof_agent_errands_waiting", "Forecasts and claims still to hand in", registry=registry
         )
+        self.sums = Counter(
+            "wattproof_agent_sums",
+            "Steps of the community's totals: answered, open, or why not",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self.model_round = Gauge(
             "wattproof_agent_model_round", "Round of the model it forecasts with", registry=registry
         )

@@ -94,7 +94,7 @@ def test_a_roster_is_made_from_the_gateways_keys_and_shown_with_its_fingerprint(
     assert CliRunner().invoke(app, [*command, "--home", "elm-3", "--home", "elm-5"]).exit_code == 0
     path, roster = tmp_path / "settings.yaml", tmp_path / "roster.json"
     unset = CliRunner().invoke(app, ["roster", "-c", str(path)])
-    assert "names no file" in str(unset.exception)
+    assert "names a file" in str(unset.exception)
     secure = f"secure_aggregation: {{enabled: true, roster: {roster}}}, min_homes: 3, evaluate_every: 0, "
     path.write_text(path.read_text().replace("federation: {", "federation: {" + secure))
     missing = CliRunner().invoke(app, ["roster", "-c", str(path)])

@@ -1,0 +1,75 @@
+"""Masked sums of a day's forecasts and readings: what is asked of the gateways, and their messages.
+
+All of it may be seen by anybody: shares are encrypted to their receivers, vectors are masked. Messages are signed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import DayParam, SumDeskDep
+from api.errors import ApiError
+from api.sum_desk import SumState
+from api.sum_protocol import Kind, Stage, SumMessage, items_to_json
+from fl.masked_sum import MaskingRefused
+
+router = APIRouter(prefix="/sums", tags=["sums"])
+_Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=8192)]
+_Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class SumPublic(BaseModel):
+    """How a sum stands. `items`: what the member asked about needs now (hexadecimal, by the sender's name)."""
+
+    day: int
+    kind: Kind
+    nonce: str
+    members: list[str]
+    phase: Literal["keys", "share", "mask", "reveal", "open", "failed"]
+    waiting_for: list[str]
+    reason: str
+    items: dict[str, str]
+
+    @classmethod
+    def of(cls, state: SumState) -> SumPublic:
+        terms = state.terms
+        return cls.model_validate({
+            "day": terms.day, "kind": terms.kind, "nonce": terms.nonce.hex(), "members": list(terms.members),
+            "phase": state.phase, "waiting_for": list(state.waiting_for), "reason": state.reason,
+            "items": items_to_json(state.items),
+        })  # fmt: skip
+
+
+class SumMessageIn(BaseModel):
+    """A member's message, signed by its key in the roster (`api.sum_protocol.SumMessage`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    home: _Name
+    stage: Stage
+    items: dict[_Name, _Hex]
+    signature: _Hex
+
+
+@router.get("/{day}/{kind}")
+def state(
+    day: DayParam, kind: Kind, desk: SumDeskDep, home: Annotated[str | None, Query(max_length=64)] = None
+) -> SumPublic:
+    """What is asked of the gateways now. Refusals: too-early, no-sum, already-open."""
+    return SumPublic.of(desk.state(day, kind, home))
+
+
+@router.post("/{day}/{kind}")
+def say(day: DayParam, kind: Kind, body: SumMessageIn, desk: SumDeskDep) -> SumPublic:
+    """Take a gateway's message; the same again is fine.
+
+    Refusals: forged-message, not-a-member, wrong-stage, second-message, malformed-message, wrong-meter, and as above.
+    """
+    try:
+        message = SumMessage.from_json(body.model_dump())
+    except MaskingRefused as problem:
+        raise ApiError("malformed-message", str(problem), 422) from None
+    return SumPublic.of(desk.take(day, kind, message))

@@ -1,0 +1,43 @@
+"""Forecasts that a home has sealed: values and blinding, in the home's own folder, each written once.
+
+Loads no proof system: an agent's own process reads them for the community's total.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.atomic import write_bytes
+
+
+@dataclass(frozen=True)
+class SealedForecast:
+    """A home's own forecast with what opens its commitment. Private."""
+
+    values: tuple[int, ...]
+    blinding: int
+
+    def __repr__(self) -> str:
+        return "SealedForecast(...)"
+
+
+def seal(folder: Path, day: int, forecast: SealedForecast) -> None:
+    """Keep a forecast; a day that is sealed stays as it is."""
+    path = _path(folder, day)
+    if not path.exists():
+        content = {"values": forecast.values, "blinding": hex(forecast.blinding)}
+        write_bytes(path, json.dumps(content).encode(), private=True)
+
+
+def read_sealed(folder: Path, day: int) -> SealedForecast | None:
+    path = _path(folder, day)
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return SealedForecast(tuple(content["values"]), int(content["blinding"], 16))
+
+
+def _path(folder: Path, day: int) -> Path:
+    return folder / f"forecast-{day}.json"

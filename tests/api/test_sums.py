@@ -1,0 +1,422 @@
+"""The community's totals by gateways over HTTP: what comes out, who drops out, and who tries to cheat."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from api.config import ConfigError, parse
+from api.database import MaskedSum, MaskedSumMessage
+from api.errands import Errand, ErrandFolder
+from api.sum_member import SumMember
+from api.sum_protocol import KINDS, MASKED, STAGES, Kind, Stage, SumMessage, SumTerms
+from api.summand import Summand
+from api.uplink import ToldSum
+from data.meter import SignedDay, verify_signed_day
+from fl.keys import load_agent_key
+from fl.masked_sum import Member, PublicKeys, Session
+from fl.roster import Roster, identity_of
+from fl.telemetry import AgentMetrics
+from tests.api.street import DAY, PHASE_S, Street, build, street_config
+from zkp.field import MODULUS
+from zkp.statements.total import Total, verify_measured
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Street:
+    return build(tmp_path_factory.mktemp("street"))
+
+
+@pytest.fixture
+def street(built: Street) -> Iterator[Street]:
+    """The street once registration is closed, before anything of a sum."""
+    chain = built.ledger.chain
+    snapshot, moment = chain.tester.take_snapshot(), chain.now
+    chain.reset_clock(moment)
+    built.close_registration()
+    with built.serving():
+        yield built
+    chain.tester.revert_to_snapshot(snapshot)
+    chain.reset_clock(moment)
+    built.clear()
+
+
+def expected(street: Street, names: list[str]) -> list[int]:
+    sealed = [home.sealed(DAY) for home in street.community.homes if home.name in names]
+    return [sum(hour) for hour in zip(*(s.values for s in sealed if s is not None), strict=True)]
+
+
+def addresses(street: Street, names: list[str]) -> list[str]:
+    return sorted(home.wallet.address for home in street.community.homes if home.name in names)
+
+
+def open_forecast(street: Street) -> None:
+    for _ in STAGES:
+        street.attend()
+    assert street.phase() == "open"
+
+
+# -- what comes out --------------------------------------------------------------------------------------------------
+
+
+def test_gateways_open_the_total_of_the_forecasts_they_registered(street: Street) -> None:
+    open_forecast(street)
+    told = street.get(f"/days/{DAY}/forecast")
+    assert told["values_wh"] == expected(street, street.names)
+    assert sorted(told["households"]) == addresses(street, street.names)
+    street.attend()
+    assert [street.part(name).ended for name in street.names] == ["open"] * len(street.names)
+
+
+def test_the_measured_total_follows_when_the_day_is_over(street: Street) -> None:
+    open_forecast(street)
+    street.attend()
+    assert street.get(f"/sums/{DAY}/measured")["error"] == "too-early"
+    street.end_day()
+    for _ in STAGES:
+        street.attend()
+    assert street.phase("measured") == "open"
+    told, hours = street.get(f"/days/{DAY}/measured"), street.community.clock.hours(DAY)
+    readings = street.community.readings
+    mine = readings[readings["unique_id"].isin(street.names) & readings["ds"].isin(hours)]
+    assert told["values_wh"] == mine.groupby("ds")["y"].sum().sort_index().tolist()
+    signed = [SignedDay.from_json(day) for day in told["signed_days"]]
+    meters = {h["address"]: h["meter"] for h in street.get("/households")}
+    for one in signed:
+        verify_signed_day(one, meters[one.household])
+    verify_measured(DAY, [s.commitment for s in signed], Total(tuple(told["values_wh"]), int(told["blinding"], 16)))
+
+
+def test_no_sum_begins_while_forecasts_can_come(built: Street) -> None:
+    with built.serving():
+        assert built.get(f"/sums/{DAY}/forecast")["error"] == "too-early"
+        built.attend()
+    assert not built.received()
+
+
+def test_the_server_sees_no_homes_values_and_disks_keep_no_secret_after_the_sum(street: Street) -> None:
+    open_forecast(street)
+    street.attend()
+    seen = b"".join(item for message in street.received() for item in message.items.values())
+    told = str(street.get(f"/sums/{DAY}/forecast")) + str(street.get(f"/days/{DAY}/forecast"))
+    for home in street.community.homes:
+        sealed = home.sealed(DAY)
+        assert sealed is not None
+        vector = [value % MODULUS for value in (*sealed.values, sealed.blinding)]
+        assert all(value.to_bytes(32, order) not in seen for value in vector[-1:] for order in ("little", "big"))
+        masked = next(m for m in street.received() if (m.home, m.stage) == (home.name, "mask")).items[MASKED]
+        entries = [int.from_bytes(masked[at : at + 32], "little") for at in range(0, len(masked), 32)]
+        assert not set(entries) & set(vector) and str(list(sealed.values)) not in told
+        assert (street.part(home.name).secrets, street.part(home.name).message) == ("", None)
+
+
+# -- those that drop out, and restarts -------------------------------------------------------------------------------
+
+
+def test_a_gateway_that_drops_out_after_its_shares_is_left_out_and_does_not_stop_the_others(street: Street) -> None:
+    gone, *others = street.names
+    street.attend()
+    street.attend()
+    street.attend(*others)
+    assert (street.phase(), street.get(f"/sums/{DAY}/forecast")["waiting_for"]) == ("mask", [gone])
+    street.now += PHASE_S + 1
+    street.attend(*others)
+    assert street.phase() == "open"
+    told = street.get(f"/days/{DAY}/forecast")
+    assert (told["values_wh"], told["households"]) == (expected(street, others), addresses(street, others))
+    street.attend()  # too late
+    assert street.get(f"/days/{DAY}/forecast") == told
+    street.end_day()
+    assert street.get(f"/sums/{DAY}/measured")["members"] == others
+
+
+def test_below_the_threshold_the_sum_waits_and_shows_nothing(street: Street) -> None:
+    street.attend()
+    street.attend()
+    street.attend(*street.names[:2])
+    street.now += 100 * PHASE_S
+    street.attend(*street.names[:2])
+    assert street.phase() == "mask"
+    street.attend()
+    street.attend()
+    assert street.phase() == "open"
+
+
+def test_a_server_that_is_restarted_after_each_stage_goes_on_with_the_same_sum(street: Street) -> None:
+    nonces = set()
+    for _ in STAGES:
+        with street.serving():
+            street.attend()
+            nonces.add(street.get(f"/sums/{DAY}/forecast")["nonce"])
+    assert len(nonces) == 1
+    with street.serving():
+        assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, street.names)
+
+
+def test_an_answer_that_was_lost_goes_out_again_as_it_was(street: Street) -> None:
+    name = street.names[0]
+    street.attend(name)
+    with street.community.sessions.begin() as session:  # as if the server had fallen before it kept the message
+        session.execute(delete(MaskedSumMessage))
+    said = street.part(name).message
+    street.attend(name)
+    (received,) = street.received()
+    assert received.to_json() == said
+    assert street.say(received) == "ok"
+
+
+def test_a_gateway_whose_disk_is_lost_is_left_out(street: Street) -> None:
+    lost, *others = street.names
+    street.attend()
+    (street.folder / "sums" / lost / f"forecast-{DAY}.json").unlink()
+    for _ in range(3):
+        street.attend()
+        street.now += PHASE_S + 1
+    street.attend(*others)
+    assert street.phase() == "open"
+    assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, others)
+
+
+# -- those that cheat ------------------------------------------------------------------------------------------------
+
+
+def forget_sum(street: Street) -> None:
+    """The server asks for another sum of the same day."""
+    with street.community.sessions.begin() as session:
+        for table in (MaskedSum, MaskedSumMessage):
+            session.execute(delete(table))
+
+
+def test_a_second_sum_of_a_day_gets_nothing_from_those_whose_values_are_in_the_first(
+    street: Street, caplog: pytest.LogCaptureFixture
+) -> None:
+    early, late = street.names[:3], street.names[3:]
+    street.attend()
+    street.attend()
+    street.attend(*early)
+    forget_sum(street)
+    for _ in range(2):
+        street.attend()
+        street.now += PHASE_S + 1
+    assert {message.home for message in street.received()} == set(late)
+    assert all(street.counted(name, "refused") > 0 for name in early)
+    assert any("show the difference" in record.__dict__.get("reason", "") for record in caplog.records)
+
+
+def test_a_sum_lost_before_any_value_is_in_it_may_be_asked_for_anew(street: Street) -> None:
+    street.attend()
+    street.attend()
+    forget_sum(street)
+    open_forecast(street)
+    assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, street.names)
+
+
+def test_a_gateway_takes_no_part_below_its_minimum(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+    careful = street.names[0]
+    # Of four, one that the server takes for dropped could be missing in the sum.
+    street.attend(careful, fewest_in_total=4)
+    assert not street.received() and street.counted(careful, "refused") == 1
+    assert any("fewest_in_total" in record.__dict__.get("reason", "") for record in caplog.records)
+
+
+def test_a_gateway_sums_with_nobody_that_is_not_in_its_roster(street: Street) -> None:
+    name, stranger = street.names[0], street.names[-1]
+    own = Roster.read(street.folder / "roster.json").members
+    invented = ec.generate_private_key(ec.SECP384R1()).public_key()
+    Roster({n: i for n, i in own.items() if n != stranger}).write(street.folder / "without.json")
+    Roster(own | {stranger: identity_of(invented)}).write(street.folder / "other.json")
+    street.attend(name, roster=street.folder / "without.json")
+    assert not street.received()
+    # Another key under the name: the server may play the stranger, whose keys the gateway then does not take.
+    street.attend(name, roster=street.folder / "other.json")
+    street.attend(*street.names[1:])
+    street.attend(name, roster=street.folder / "other.json")
+    assert {message.stage for message in street.received() if message.home == name} == {"keys"}
+
+
+def terms_of(street: Street, kind: Kind = "forecast") -> SumTerms:
+    told = street.get(f"/sums/{DAY}/{kind}")
+    return SumTerms("Test street", DAY, kind, bytes.fromhex(told["nonce"]), tuple(told["members"]))
+
+
+def session_of(street: Street) -> Session:
+    return terms_of(street).session(Roster.read(street.folder / "roster.json").members)
+
+
+def key_of(street: Street, name: str) -> ec.EllipticCurvePrivateKey:
+    return load_agent_key(street.folder / "keys" / "agents" / f"{name}.key")
+
+
+def test_only_its_own_key_speaks_for_a_home_and_only_once_in_a_stage(street: Street) -> None:
+    name, other = street.names[:2]
+    session = session_of(street)
+    keys = Member(session, name, key_of(street, name)).keys().to_bytes()
+    message = SumMessage(name, "keys", {"keys": keys})
+    assert street.say(message) == "forged-message"
+    assert street.say(message.signed(session, key_of(street, other))) == "forged-message"
+    assert street.say(SumMessage("mal-1", "keys", {"keys": keys})) == "not-a-member"
+    swapped = SumMessage(name, "keys", {"keys": Member(session, name, key_of(street, other)).keys().to_bytes()})
+    assert street.say(swapped.signed(session, key_of(street, name))) == "malformed-message"
+    assert street.say(SumMessage(name, "mask", {}).signed(session, key_of(street, name))) == "wrong-stage"
+    assert not street.received()
+    good = message.signed(session, key_of(street, name))
+    assert street.say(good) == "ok"
+    tampered = SumMessage(name, "keys", good.items | {"more": b"x"}, good.signature)
+    assert street.say(tampered) == "forged-message"
+    second = SumMessage(name, "keys", {"keys": Member(session, name, key_of(street, name)).keys().to_bytes()})
+    assert street.say(second.signed(session, key_of(street, name))) == "second-message"
+
+
+@pytest.mark.parametrize(("stage", "items"), [("share", {}), ("mask", {"masked": bytes(32)}), ("reveal", {})])
+def test_items_that_are_not_what_the_stage_asks_for_are_refused(
+    street: Street, stage: Stage, items: dict[str, bytes]
+) -> None:
+    for _ in STAGES[: STAGES.index(stage)]:
+        street.attend()
+    name = street.names[0]
+    message = SumMessage(name, stage, items).signed(session_of(street), key_of(street, name))
+    assert street.say(message) == "malformed-message"
+    assert len([m for m in street.received() if m.stage == stage]) == 0
+
+
+def test_a_home_that_enters_something_else_than_it_registered_spoils_the_total_but_forges_none(
+    street: Street,
+) -> None:
+    liar = street.names[0]
+    street.attend()
+    street.attend()
+    session = session_of(street)
+    member = Member.load(session, liar, bytes.fromhex(street.part(liar).secrets), key_of(street, liar))
+    needs = street.get(f"/sums/{DAY}/forecast?home={liar}")["items"]
+    masked = member.mask([1] * 25, {peer: bytes.fromhex(item) for peer, item in needs.items()})
+    message = SumMessage(liar, "mask", {MASKED: masked}).signed(session, key_of(street, liar))
+    assert street.say(message) == "ok"
+    street.attend(*street.names[1:])
+    needs = street.get(f"/sums/{DAY}/forecast?home={liar}")["items"]
+    assert (
+        street.say(SumMessage(liar, "reveal", member.reveal(needs.keys())).signed(session, key_of(street, liar)))
+        == "ok"
+    )
+    street.attend(*street.names[1:])
+    told = street.get(f"/sums/{DAY}/forecast")
+    assert told["phase"] == "failed" and "not the sum" in told["reason"]
+    assert street.get(f"/days/{DAY}/forecast")["error"] == "no-forecast"
+
+
+def test_a_measured_total_of_other_homes_than_the_forecasts_is_refused(street: Street) -> None:
+    open_forecast(street)
+    street.attend()
+    street.end_day()
+    with street.community.sessions.begin() as session:
+        gone = session.get(MaskedSumMessage, (DAY, "forecast", "mask", street.names[0]))
+        session.delete(gone)
+    assert street.get(f"/sums/{DAY}/measured")["members"] == street.names[1:]
+    street.attend(street.names[1])
+    assert not [m for m in street.received() if m.stage == "keys" and len(m.items) > 1]
+    assert street.counted(street.names[1], "refused", "measured") == 1
+
+
+# -- laws ------------------------------------------------------------------------------------------------------------
+
+VICTIM, PEERS = "ada", ("bob", "cyd", "dee", "eve")
+KEY = {name: ec.generate_private_key(ec.SECP384R1()) for name in (VICTIM, *PEERS)}
+ROSTER = Roster({name: identity_of(key.public_key()) for name, key in KEY.items()})
+
+
+class Colluders:
+    """A server in league with all the other members, which asks the victim whatever it likes."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[bytes, SumMessage]] = []
+        self.asked = ToldSum(b"", (), "", frozenset(), {})
+        self._peers: dict[bytes, dict[str, Member]] = {}
+        self._keys: dict[bytes, dict[str, PublicKeys]] = {}
+        self._boxes: dict[bytes, dict[str, bytes]] = {}
+
+    def ask(self, nonce: int, absent: str | None, stage: Stage, survivors: set[str]) -> None:
+        members = tuple(name for name in sorted(KEY) if name != absent)
+        number = bytes([nonce]) * 16
+        at = number + ",".join(members).encode()
+        needs = {
+            "keys": dict[str, bytes](),
+            "share": {name: keys.to_bytes() for name, keys in self._keys.get(at, {}).items()},
+            "mask": self._boxes.get(at, {}),
+            "reveal": {name: b"" for name in survivors & set(members)},
+        }[stage]
+        self.asked = ToldSum(number, members, stage, frozenset(members), needs)
+
+    def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
+        return self.asked
+
+    def say(self, day: int, kind: Kind, message: SumMessage) -> None:
+        at = self.asked.nonce + ",".join(self.asked.members).encode()
+        self.said.append((at, message))
+        session = SumTerms("Test street", day, kind, self.asked.nonce, self.asked.members).session(ROSTER.members)
+        if message.stage == "keys":
+            peers = {name: Member(session, name, KEY[name]) for name in session.members if name != VICTIM}
+            self._keys[at] = {name: peer.keys() for name, peer in peers.items()}
+            self._keys[at][VICTIM] = PublicKeys.from_bytes(message.items["keys"])
+            self._boxes[at] = {name: peer.share(self._keys[at])[VICTIM] for name, peer in peers.items()}
+
+
+asked = st.tuples(
+    st.integers(0, 1), st.sampled_from([None, "eve"]), st.sampled_from(STAGES),
+    st.sets(st.sampled_from(sorted(KEY)), min_size=3),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(asked, min_size=4, max_size=14))
+def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_set_of_shares(
+    script: list[tuple[int, str | None, Stage, set[str]]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        server, config = Colluders(), street_config(Path(folder), [])
+        errands = ErrandFolder(config.api.errands_dir, VICTIM)
+        errands.put(Errand("forecast", DAY, 0, "done"))
+        honest = [(0, None, stage, set(KEY)) for stage in STAGES]
+        for step in script + honest:
+            server.ask(*step)
+            gateway = SumMember(
+                config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 25), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
+            )  # fmt: skip
+            gateway.attend(AgentMetrics(VICTIM))
+    for stage in ("mask", "reveal"):
+        distinct = {(at, tuple(sorted(m.items.items()))) for at, m in server.said if m.stage == stage}
+        assert len(distinct) <= 1
+
+
+names = st.lists(st.text("abc,", min_size=1, max_size=4), min_size=3, max_size=4, unique=True).map(sorted)
+terms = st.builds(
+    SumTerms, st.text("ab", max_size=2), st.integers(0, 3), st.sampled_from(KINDS),
+    st.binary(min_size=16, max_size=16), names.map(tuple),
+)  # fmt: skip
+
+
+@given(terms, terms)
+def test_different_terms_have_different_labels(one: SumTerms, other: SumTerms) -> None:
+    assert (one == other) == (one.session(_all(one)).label == other.session(_all(other)).label)
+
+
+def _all(terms: SumTerms) -> dict[str, bytes]:
+    return dict.fromkeys(terms.members, b"")
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=5), st.binary(max_size=9), max_size=4), st.sampled_from(STAGES))
+def test_a_message_reads_back_as_it_was_and_shows_no_item(items: dict[str, bytes], stage: Stage) -> None:
+    message = SumMessage("ada", stage, items, b"signature")
+    assert SumMessage.from_json(message.to_json()) == message
+    assert repr(message) == f"SumMessage(home='ada', stage={stage!r})"
+
+
+def test_two_members_can_not_have_one_gateways_name() -> None:
+    lines = "".join(f"  - {{household: '0x{k * 40}', meter: '0x{k * 40}', home: elm-3}}\n" for k in "ab")
+    with pytest.raises(ConfigError, match="elm-3 more than once"):
+        parse(f"community:\n  name: Elm\n  members:\n{lines}data: {{source: none}}\n", "community.yaml")

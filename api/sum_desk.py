@@ -44,7 +44,8 @@ from fl.masked_member import SHARE_BYTES
 from fl.masked_sum import MaskingRefused, PublicKeys, Session, parse_masked, unmask
 from fl.masking import FEWEST_MEMBERS
 from fl.roster import Roster
-from zkp.errors import ProofError
+from zkp.errors import InvalidProof, ProofError
+from zkp.statements.total import Total
 
 _log = logging.getLogger(__name__)
 
@@ -66,21 +67,45 @@ class SumDesk:
     def __init__(self, community: Community, ledger: Ledger, now: Callable[[], float] = time.time) -> None:
         self._community, self._ledger, self._now = community, ledger, now
         self._lock = Lock()
+        self._opening: set[tuple[int, Kind]] = set()
 
     def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
         """How the sum stands; begins it if its time has come. Raises ApiError where there is none (yet)."""
         with self._lock, self._community.sessions.begin() as database:
-            return self._open_sum(database, day, kind).state(home)
+            current = self._current(database, day, kind)
+            told, over = current.state(home), current.over
+        return self._opened(day, kind, home) if over else told
 
     def take(self, day: int, kind: Kind, message: SumMessage) -> SumState:
         """Take a member's message; the same again is fine. Raises ApiError, MeterError."""
         with self._lock, self._community.sessions.begin() as database:
-            current = self._open_sum(database, day, kind)
+            current = self._current(database, day, kind)
             current.take(message)
             current.advance()
-            return current.state(message.home)
+            told, over = current.state(message.home), current.over
+        return self._opened(day, kind, message.home) if over else told
 
-    def _open_sum(self, database: Database, day: int, kind: Kind) -> _Sum:
+    def _opened(self, day: int, kind: Kind, home: str | None) -> SumState:
+        """Open a sum whose last phase is over, unless that is being done already; how it stands then.
+
+        Half a minute's work for a hundred homes: nobody waits for it who asks something else.
+        """
+        with self._lock:
+            mine = (day, kind) not in self._opening
+            self._opening.add((day, kind))
+        try:
+            if mine:
+                with self._community.sessions() as database:
+                    outcome = self._current(database, day, kind).opened()
+                with self._lock, self._community.sessions.begin() as database:
+                    self._current(database, day, kind).finish(outcome)
+        finally:
+            if mine:
+                self._opening.discard((day, kind))
+        with self._community.sessions() as database:
+            return self._current(database, day, kind).state(home)
+
+    def _current(self, database: Database, day: int, kind: Kind) -> _Sum:
         row = database.get(MaskedSum, (day, kind))
         if row is None:
             row = self._begin(database, day, kind)
@@ -141,7 +166,7 @@ class SumDesk:
             raise ApiError("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)", 409)
 
 
-def _said(database: Database, row: MaskedSum, stage: Stage) -> dict[str, SumMessage]:
+def _said(database: Database, row: MaskedSum, stage: str) -> dict[str, SumMessage]:
     """The messages of a stage, by member."""
     where = (MaskedSumMessage.day == row.day, MaskedSumMessage.kind == row.kind, MaskedSumMessage.stage == stage)
     found = database.scalars(select(MaskedSumMessage).where(*where).order_by(MaskedSumMessage.home))
@@ -191,24 +216,29 @@ class _Sum:
         self._database.flush()
 
     def advance(self) -> None:
-        """Go on to the next phase if this one is over; open the sum after the last."""
-        while self._row.phase in STAGES:
-            answered, waiting = len(self._said(self._row.phase)), self._waiting_for()
-            if waiting and (self._now < self._row.until or answered < self._session.threshold):
-                return
-            _log.info("stage of a sum over", extra=self._told | {"stage": self._row.phase, "answers": answered})
-            following = STAGES.index(self._row.phase) + 1
-            if following < len(STAGES):
-                self._row.phase, self._row.until = STAGES[following], self._now + self._phase_s
-            else:
-                self._finish()
+        """Go on to the next phase if this one is over; after the last, the sum is `over` and can be opened."""
+        while self._is_over() and self._row.phase != STAGES[-1]:
+            answers = len(self._said(self._row.phase))
+            _log.info("stage of a sum over", extra=self._told | {"stage": self._row.phase, "answers": answers})
+            self._row.phase, self._row.until = STAGES[STAGES.index(self._row.phase) + 1], self._now + self._phase_s
             self._database.flush()
+
+    @property
+    def over(self) -> bool:
+        """Whether the last phase is over, and the sum not opened yet."""
+        return self._row.phase == STAGES[-1] and self._is_over()
+
+    def _is_over(self) -> bool:
+        if self._row.phase not in STAGES:
+            return False
+        enough = len(self._said(self._row.phase)) >= self._session.threshold
+        return not self._waiting_for() or (enough and self._now >= self._row.until)
 
     @property
     def _told(self) -> dict[str, object]:
         return {"day": self._row.day, "kind": self._row.kind}
 
-    def _said(self, stage: Stage) -> dict[str, SumMessage]:
+    def _said(self, stage: str) -> dict[str, SumMessage]:
         return _said(self._database, self._row, stage)
 
     def _asked(self) -> set[str]:
@@ -247,26 +277,36 @@ class _Sum:
                 # Of those only whose shares were passed on.
                 _expect(items, set(self._said("share")), SHARE_BYTES)
 
-    def _finish(self) -> None:
-        """Open the sum, check it against the commitments, keep it."""
-        try:
-            self._open()
-            self._row.phase = "open"
-            _log.info("sum open", extra=self._told)
-        except (MaskingRefused, ProofError, ApiError, ValueError) as problem:
-            self._row.phase, self._row.reason = "failed", str(problem)[:500]
-            _log.error("sum failed", extra=self._told | {"reason": str(problem)})
-
-    def _open(self) -> None:
+    def opened(self) -> Total | str:
+        """The sum, or why it can't be had. Changes nothing."""
         keys = {home: PublicKeys.from_bytes(said.items[KEYS]) for home, said in self._said("keys").items()}
         masked = {home: said.items[MASKED] for home, said in self._said("mask").items()}
         reveals = {home: said.items for home, said in self._said("reveal").items()}
-        opened = as_total(unmask(self._session, keys, self._said("share").keys(), masked, reveals))
-        households = {home: self._row.members[home]["household"] for home in sorted(masked)}
-        day = self._row.day
-        if self._database.get(CommunityTotal if self._row.kind == "forecast" else MeasuredTotal, day) is not None:
+        try:
+            return as_total(unmask(self._session, keys, self._said("share").keys(), masked, reveals))
+        except (MaskingRefused, ValueError) as problem:
+            return str(problem)
+
+    def finish(self, opened: Total | str) -> None:
+        """Check the sum against the commitments and keep it; or keep why there is none."""
+        if not self.over:
+            return
+        try:
+            if isinstance(opened, str):
+                raise InvalidProof(opened)
+            self._keep(opened)
+            self._row.phase = "open"
+            _log.info("sum open", extra=self._told)
+        except (ProofError, ApiError) as problem:
+            self._row.phase, self._row.reason = "failed", str(problem)[:500]
+            _log.error("sum failed", extra=self._told | {"reason": str(problem)})
+
+    def _keep(self, opened: Total) -> None:
+        day, forecast = self._row.day, self._row.kind == "forecast"
+        households = {home: self._row.members[home]["household"] for home in sorted(self._said("mask"))}
+        if self._database.get(CommunityTotal if forecast else MeasuredTotal, day) is not None:
             raise ApiError("already-open", f"another total of day {day} was opened meanwhile", 409)
-        if self._row.kind == "forecast":
+        if forecast:
             keep_total(self._database, day, opened, sorted(households.values()))
         else:
             said = self._said("keys")

@@ -33,7 +33,6 @@ from api.sum_protocol import (
     SIGNATURE,
     STAGES,
     Kind,
-    Stage,
     SumMessage,
     SumTerms,
 )

@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "quantiles": score_quantiles(table, clock, first_scored),
     }
     with console.status("new homes"):
-        result["new_home"] = measure_new_homes(community, clock, share, federation, homes=5 if quick else 17)
+        result["new_home"] = measure_new_homes(community, clock, share, federation, homes=3 if quick else 17)
     result["seconds"] = round(time.monotonic() - started, 1)
     suffix = "-quick" if quick else ""
     draw(result, OUT / f"accuracy{suffix}.png")

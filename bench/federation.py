@@ -56,7 +56,8 @@ class Measured:
 
 
 def bootstrap(real: Windows, homes: int, days: int, seed: int) -> Windows:
-    """Windows of `homes` made-up homes with `days` windows each, block-bootstrapped from `real` (Künsch 1989)."""
+    """Windows of `homes` made-up homes with `days` days each, block-bootstrapped from `real` (Künsch 1989)."""
+    real = real.at_day_start()
     generator = np.random.default_rng(seed)
     names = np.unique(real.unique_id)
     parts = [_resampled(real.of_home(generator.choice(names)), days, generator) for _ in range(homes)]

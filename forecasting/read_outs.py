@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32] | NDArray[np.float64]
 MEAN_SHARE = 0.4
+_READ_OUTS = ("head.weight", "head.bias", "mean.weight", "mean.bias")
 
 
 def mixed(typical: Any, mean: Any) -> Any:
@@ -35,8 +36,13 @@ def merged_head(
 
 
 def merged(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
-    """A forecaster's parameters (`forecasting.model`) with its two read-outs merged: `lstm.*` and `head.*`."""
+    """A forecaster's parameters (`forecasting.model`) with its two read-outs merged: `lstm.*` and `head.*`.
+
+    Raises ValueError for weights without both.
+    """
+    absent = [name for name in _READ_OUTS if name not in weights]
+    if absent:
+        raise ValueError(f"the model has no {' and no '.join(absent)}: it is of another version; train again")
     out: dict[str, Array] = {name: array for name, array in weights.items() if name.startswith("lstm.")}
-    parts = (weights[name] for name in ("head.weight", "head.bias", "mean.weight", "mean.bias"))
-    out["head.weight"], out["head.bias"] = merged_head(*parts)
+    out["head.weight"], out["head.bias"] = merged_head(*(weights[name] for name in _READ_OUTS))
     return out

@@ -74,3 +74,9 @@ def test_a_home_without_a_whole_day_is_told_so() -> None:
     early = Windows(**{**vars(WINDOWS), "shift": np.full(len(WINDOWS), -1)})
     with pytest.raises(ValueError, match="no complete window"):
         trained(early)
+
+
+def test_weights_of_an_earlier_version_are_told_apart() -> None:
+    old = {name: array for name, array in initial_weights(SHAPE, seed=0).items() if not name.startswith("mean.")}
+    with pytest.raises(ValueError, match=r"no mean\.weight and no mean\.bias.*train again"):
+        merged(old)

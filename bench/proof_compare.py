@@ -87,9 +87,10 @@ def picture(by_steps: Sequence[Line], by_hidden: Sequence[Line]) -> bytes:
     for row, (lines, key, label, colour, style, fixed) in zip(axes, kinds, strict=True):
         sizes = [line[key] for line in lines]
         for axis, (title, cost, factor) in zip(row, _PANELS, strict=True):
-            axis.plot(sizes, [line[cost] * factor for line in lines], style, color=colour, label=fixed)
+            costs = [line[cost] * factor for line in lines]
+            axis.plot(sizes, costs, style, color=colour, label=fixed)
             axis.set(xlabel=label, ylabel=title, xticks=sizes)
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.1 * max(costs))
             axis.grid(visible=True, alpha=0.3)
             axis.legend(loc="lower right")
     first = by_steps[0]

@@ -6,13 +6,13 @@ The coordinator saves every round, and only the last of a training is one to for
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 from api.community import Community
 from api.day import Ledger, publish_digest
+from fl.background import repeated
 from fl.store import RoundStore
 from rewards.errors import ChainError
 
@@ -54,23 +54,6 @@ class Publisher:
         self._done = found
         _log.info("model published", extra={"round": found[0], "digest": found[1].hex()})
 
-    @contextmanager
-    def watch(self) -> Iterator[None]:
+    def watch(self) -> AbstractContextManager[None]:
         """Look now and every few seconds while the block runs."""
-        stop = Event()
-        thread = Thread(target=self._watch, args=(stop,), name="publisher")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def _watch(self, stop: Event) -> None:
-        while True:
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001 - a damaged file must not end the server's watch
-                _log.exception("looking for a finished training failed")
-            if stop.wait(_EVERY_S):
-                return
+        return repeated(self.look, _EVERY_S, Event(), name="looking for a finished training", log=_log)

@@ -7,8 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 from flwr.common.constant import ErrorCode
 
+from fl.background import repeated
 from fl.client_app import Keep, Learner, make_client_app
 from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
 from fl.flower_logs import join_flower_logs
@@ -71,7 +71,8 @@ def run_agent(
     )
     line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
     app = make_client_app(lambda context: learner, mods, keep)
-    with metrics.serve(settings.agent_metrics_port), _on_duty(duty, metrics, settings.duty_s, stop):
+    on_duty = repeated(partial(duty, metrics), settings.duty_s, stop, name="duty", log=_log)
+    with metrics.serve(settings.agent_metrics_port), on_duty:
         try:
             while not stop.is_set() and line.connect():
                 _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
@@ -81,26 +82,6 @@ def run_agent(
         finally:
             stop.set()
             line.close()
-
-
-@contextmanager
-def _on_duty(duty: Duty, metrics: AgentMetrics, every_s: float, stop: threading.Event) -> Iterator[None]:
-    def attend() -> None:
-        while True:
-            try:
-                duty(metrics)
-            except Exception:  # noqa: BLE001 - a day that can't be proven must not end the agent
-                _log.exception("duty failed")
-            if stop.wait(every_s):
-                return
-
-    thread = threading.Thread(target=attend, name="duty")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def stop_on_signals() -> threading.Event:

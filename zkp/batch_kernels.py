@@ -19,6 +19,7 @@ from zkp.kernels import (
     RADIX_SQUARED,
     _add,
     _mul,
+    _reduce,
     _sub,
     compiled,
     limbs,
@@ -54,7 +55,7 @@ def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
             keccak(message, size, states[chain, k])
             a, b, c, d = _big_endian(states[chain, k])
             while not _is_canonical(a, b, c, d):
-                a, b, c, d = _less_modulus(a, b, c, d)
+                a, b, c, d = _reduce(a, b, c, d)
             _put_big_endian(drawn[n, k], a, b, c, d)
             out[n, k, 0], out[n, k, 1], out[n, k, 2], out[n, k, 3] = _to_montgomery(a, b, c, d)
 
@@ -91,18 +92,6 @@ def _is_canonical(a, b, c, d):  # type: ignore[no-untyped-def]
     if b != P1:
         return b < P1
     return a < P0
-
-
-@njit(inline="always")
-def _less_modulus(a, b, c, d):  # type: ignore[no-untyped-def]
-    """The limbs minus the modulus, which they reach."""
-    e = a - P0
-    borrow = np.uint64(a < P0)
-    f = b - P1 - borrow
-    borrow = np.uint64((b < P1) | ((b == P1) & (borrow == 1)))
-    g = c - P2 - borrow
-    borrow = np.uint64((c < P2) | ((c == P2) & (borrow == 1)))
-    return e, f, g, d - P3 - borrow
 
 
 @njit(inline="always")

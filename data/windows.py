@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -71,17 +72,16 @@ def make_windows(
 
     A window needs all 168 hours before its origin, and its own 24 hours if `with_target`.
     """
-    wanted = None if days is None else set(days)
+    wanted, beside = None if days is None else set(days), tuple(shifts)
     parts = []
     for home, table in readings.groupby("unique_id", sort=True):
-        for shift in shifts:
-            parts += _home_windows(str(home), table, features, clock, steps, wanted, with_target, shift)
+        parts += _home_windows(str(home), table, features, clock, steps, wanted, with_target, beside)
     if not parts:
         return _empty(steps, features)
-    names, numbers, histories, step_rows, day_rows, targets, beside = zip(*parts, strict=True)
+    names, numbers, histories, step_rows, day_rows, targets, shifted = zip(*parts, strict=True)
     return Windows(
         np.array(names), np.array(numbers, dtype=np.int64), np.stack(histories), np.stack(step_rows),
-        np.stack(day_rows), np.stack(targets), np.array(beside, dtype=np.int64),
+        np.stack(day_rows), np.stack(targets), np.array(shifted, dtype=np.int64),
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _home_windows(
     steps: int,
     wanted: set[int] | None,
     with_target: bool,
-    shift: int,
+    shifts: tuple[int, ...],
 ) -> list[tuple[str, int, NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], int]]:
     ds = pd.DatetimeIndex(table["ds"])
     position = clock.days_of(ds) * HOURS_PER_DAY + clock.hours_of(ds)
@@ -101,7 +101,8 @@ def _home_windows(
     hourly = np.full(int(position[-1]) - first + 1 + HOURS_PER_DAY, -1, dtype=np.int64)
     hourly[position - first] = table["y"].to_numpy()
     out = []
-    for day in range(first // HOURS_PER_DAY + 1, int(position[-1]) // HOURS_PER_DAY + 2):
+    whole_days = range(first // HOURS_PER_DAY + 1, int(position[-1]) // HOURS_PER_DAY + 2)
+    for shift, day in product(shifts, whole_days):
         origin = day * HOURS_PER_DAY + shift - first
         history, target = hourly[max(0, origin - HISTORY_HOURS) : origin], hourly[origin : origin + HOURS_PER_DAY]
         if wanted is not None and day not in wanted:

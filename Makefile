@@ -24,7 +24,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2  # most of the time is spent in other processes and at their deadlines
 
 clean:
 	rm -rf $(VENV) out .cache

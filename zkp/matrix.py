@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zkp.field import MODULUS, eq, eq_index, eq_values
 from zkp.setup import ROW, ROW_BITS
-from zkp.vector import Vector, eq_table
+from zkp.vector import Vector, concatenate, eq_table
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,47 @@ class OuterForm:
         split = len(self.low).bit_length() - 1
         upper = tables.table(split, bits)[: len(self.high)]
         return self.high.inner(upper) * self.low.inner(tables.table(0, split)) % MODULUS
+
+
+@dataclass(frozen=True)
+class ChosenForm:
+    """The same weights for one of several equal parts: choice[m] * weights[j] for cell m * len(weights) + j."""
+
+    choice: tuple[int, ...]
+    weights: Vector
+
+    def dense(self) -> Vector:
+        return concatenate([self.weights * c for c in self.choice])
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        size = len(self.weights)
+        table, factor = tables.start(bits, size * len(self.choice))
+        chosen = table[:size] * self.choice[0]
+        for m, c in enumerate(self.choice[1:], start=1):
+            chosen = chosen + table[m * size : (m + 1) * size] * c
+        return self.weights.inner(chosen) * factor % MODULUS
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """Weights of numbers that stand as bits, lowest first: weights[n] * 2^k for cell start + n * width + k."""
+
+    start: int
+    width: int
+    weights: Vector
+
+    def dense(self) -> Vector:
+        low = Vector.from_array(1 << np.arange(self.width))
+        return concatenate([Vector.zeros(self.start), self.weights.outer(low)])
+
+    def at(self, tables: PointTables, bits: int) -> int:
+        count = len(self.weights)
+        table, factor = tables.start(bits, self.start + count * self.width)
+        first = self.start + self.width * np.arange(count)
+        numbers = table.gathered(first + (self.width - 1))
+        for k in reversed(range(self.width - 1)):
+            numbers = numbers + numbers + table.gathered(first + k)
+        return self.weights.inner(numbers) * factor % MODULUS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkp.field import MODULUS, eq_index
-from zkp.matrix import CellForm, DenseForm, EqForm, Form, Layout, Linear, OuterForm, PointTables, SparseForm, Term
+from zkp.matrix import (
+    CellForm,
+    ChosenForm,
+    DenseForm,
+    EqForm,
+    Form,
+    Layout,
+    Linear,
+    NumberForm,
+    OuterForm,
+    PointTables,
+    SparseForm,
+    Term,
+)
 from zkp.setup import ROW
 from zkp.vector import RandomScalars, Vector
 
@@ -79,7 +92,19 @@ def forms(draw: st.DrawFn) -> Form:
     return OuterForm(vector(draw(st.integers(1, (1 << BITS) // low))), vector(low))
 
 
-@given(forms(), st.lists(scalars, min_size=BITS, max_size=BITS))
+@st.composite
+def forms_of_equal_parts(draw: st.DrawFn) -> Form:
+    width = draw(st.integers(1, 5))
+    start = draw(st.integers(0, 11))
+    count = draw(st.integers(1, (16 - start) // width))
+    weights = st.lists(scalars, min_size=count, max_size=count)
+    if draw(st.booleans()):
+        return NumberForm(start, width, Vector.from_ints(draw(weights)))
+    choice = draw(st.lists(scalars, min_size=1, max_size=16 // count))
+    return ChosenForm(tuple(choice), Vector.from_ints(draw(weights)))
+
+
+@given(st.one_of(forms(), forms_of_equal_parts()), st.lists(scalars, min_size=BITS, max_size=BITS))
 def test_a_form_at_a_point_is_the_extension_of_its_weights(form: Form, point: list[int]) -> None:
     expected = sum(w * eq_index(k, point) for k, w in enumerate(form.dense().to_ints())) % MODULUS
     assert form.at(PointTables(point), BITS) % MODULUS == expected

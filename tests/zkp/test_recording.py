@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.zkp.cases import inference_case
+from tests.zkp.cases import inference_case, skill_secrets
+from tests.zkp.conftest import FIRST_DAY, context
 from tests.zkp.test_shapes import SHAPES, prove
 from zkp import batch, batch_kernels
+from zkp.commitment import RING_DAYS, commit_day, commit_forecast
 from zkp.field import MODULUS, inverse, powers
 from zkp.group import Combination
 from zkp.integer_model import Shape
@@ -18,7 +20,7 @@ from zkp.kernels import limbs
 from zkp.lookup import SubTable, Table
 from zkp.recording import Recording, Symbol
 from zkp.setup import Setup
-from zkp.statements import inference
+from zkp.statements import inference, skill
 from zkp.vector import Vector
 
 scalars = st.one_of(
@@ -37,6 +39,28 @@ def test_a_program_leaves_the_equation_that_the_verifier_leaves(name: str, setup
     assert checked.result is not None and not checked.aside
     for got, known in ((checked.result[0].left, expected.left), (checked.result[0].right, expected.right)):
         assert multiples(got, setup) == multiples(known, setup)
+
+
+@pytest.mark.parametrize("rotation", range(RING_DAYS))
+def test_one_program_serves_skill_statements_of_every_day_and_tier(rotation: int, setup: Setup) -> None:
+    secrets, day = skill_secrets(), FIRST_DAY + rotation
+    for tier in {0, 1 + rotation, skill.best_tier(secrets)}:
+        statement = skill.Statement(
+            context(day),
+            commit_forecast(secrets.forecast, secrets.forecast_blinding),
+            commit_day(day, secrets.actual, secrets.actual_blinding),
+            commit_day(day - RING_DAYS, secrets.naive, secrets.naive_blinding),
+            tier,
+        )
+        proof = skill.prove(statement, secrets)
+        points = (setup.curve.decode(c) for c in (statement.forecast, statement.actual, statement.naive))
+        numbers = np.array(skill.Publics.of(statement).numbers)
+        lane = batch.Lane(statement.encode(), proof[len(skill.HEADER) :], numbers, tuple(points))
+        checked = batch.check(skill.program(), [lane], setup)
+        expected, _ = skill._check(statement, proof, setup)
+        assert checked.result is not None and not checked.aside
+        for got, known in ((checked.result[0].left, expected.left), (checked.result[0].right, expected.right)):
+            assert multiples(got, setup) == multiples(known, setup)
 
 
 def multiples(combination: Combination, setup: Setup) -> dict[Any, int]:

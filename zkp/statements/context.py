@@ -8,6 +8,7 @@ from zkp.errors import InvalidStatement
 
 COMMUNITY_BYTES = 32
 HOUSEHOLD_BYTES = 20
+CONTEXT_BYTES = COMMUNITY_BYTES + HOUSEHOLD_BYTES + 4 + 4
 
 
 @dataclass(frozen=True)

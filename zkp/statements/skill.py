@@ -6,6 +6,8 @@ With y the forecast, a the day's readings and n those of the same hours a week b
 
 Public: who and when, the three commitments, the tier in percent. Small on purpose: a contract verifies it.
 
+The day and the tier enter the relation as numbers (`Publics`), so that one recorded verifier serves every statement.
+
 Cells: errors e_h >= |y_h - a_h| by two range checks, e_h - (y_h - a_h) >= 0 and e_h + (y_h - a_h) >= 0; naive errors
 f_h = s_h (n_h - a_h) with a sign s_h = 1 - 2 b_h, so that f_h <= |n_h - a_h|; the slack of the inequality, by range.
 An honest prover takes e_h = |y_h - a_h| and f_h = |n_h - a_h|, and so reaches the best tier there is.
@@ -15,25 +17,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from zkp import argument
 from zkp.argument import Column, Gate, Relation, Supplied, Witness
 from zkp.bits import boolean, decompose
-from zkp.commitment import DAY_HOURS, RING_SLOTS, ring_slots
+from zkp.commitment import DAY_HOURS, RING_DAYS, RING_SLOTS, ring_slots
+from zkp.curve import G1_BYTES, Point
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.group import GroupEquation
 from zkp.lookup import Selector
-from zkp.matrix import Linear
-from zkp.relations import Relations
+from zkp.matrix import ChosenForm, Linear, NumberForm, Term
+from zkp.recording import Program, Recording, SuppliedPoint
+from zkp.relations import Cell, Relations
 from zkp.setup import ROW, Setup, load_setup
-from zkp.statements.context import Context
+from zkp.statements.context import CONTEXT_BYTES, Context
 from zkp.vector import RandomScalars, Vector, fresh_scalars
 
 HEADER = b"WPS\x02"
 """First bytes of every skill proof: kind and format version."""
 
+STATEMENT_BYTES = CONTEXT_BYTES + 1 + 3 * G1_BYTES
 SEASON_DAYS = 7
 RANGE_BITS = 18
 """Width of e -+ (y - a): readings have 17 bits; a forecast beyond them by more cannot be scored."""
@@ -89,17 +95,42 @@ def _product_gate() -> Gate:
     return Gate(Selector(0, DAY_HOURS), 2, lambda c: c["f"] - c["d"] + c["s"] * c["d"] * 2)
 
 
+@dataclass(frozen=True)
+class Publics:
+    """What of the statement enters the relation as numbers: `share` = 100 - tier, and `rotation`, one-hot: the day
+    modulo 7. Everything else of a statement is only hashed, so that one relation (one program) serves them all."""
+
+    share: int
+    rotation: tuple[int, ...]
+
+    @classmethod
+    def of(cls, statement: Statement) -> Publics:
+        today = statement.context.day % RING_DAYS
+        return cls(100 - statement.tier, tuple(int(day == today) for day in range(RING_DAYS)))
+
+    @property
+    def numbers(self) -> list[int]:
+        """In the order in which `program` takes them."""
+        return [self.share, *self.rotation]
+
+
 def _relation(statement: Statement, setup: Setup) -> Relation:
     decode = setup.curve.decode
+    points = decode(statement.forecast), decode(statement.actual), decode(statement.naive)
+    return _relation_of(statement.encode(), points, Publics.of(statement))
+
+
+def _relation_of(statement: bytes, points: tuple[Point, Point, Point], publics: Publics) -> Relation:
+    forecast, actual, naive = points
     return Relation(
         protocol="skill",
-        statement=statement.encode(),
+        statement=statement,
         grid_bits=GRID_BITS,
         columns=(Column("bits", _BITS), Column("d", DAY_HOURS), Column("s", DAY_HOURS), Column("f", DAY_HOURS)),
         supplied=(
-            Supplied("forecast", ROW, DAY_HOURS, (decode(statement.forecast),)),
-            Supplied("actual", ROW, RING_SLOTS, (decode(statement.actual),)),
-            Supplied("naive", ROW, RING_SLOTS, (decode(statement.naive),)),
+            Supplied("forecast", ROW, DAY_HOURS, (forecast,)),
+            Supplied("actual", ROW, RING_SLOTS, (actual,)),
+            Supplied("naive", ROW, RING_SLOTS, (naive,)),
         ),
         gates=(boolean("bits", Selector(0, _BITS)), _product_gate()),
         table=None,
@@ -107,30 +138,54 @@ def _relation(statement: Statement, setup: Setup) -> Relation:
         products=lambda draw: [],
         products_count=0,
         product_bits=0,
-        links=lambda draw: [_links(statement, draw())],
+        links=lambda draw: [_links(publics, draw())],
     )
 
 
-def _value(first: int, width: int, coefficient: int) -> list[tuple[str, int, int]]:
-    """The number whose bits begin at cell `first`, times a coefficient."""
-    return [("bits", first + k, coefficient << k) for k in range(width)]
+@cache
+def program() -> Program:
+    """The verifier of every skill statement, recorded: its numbers are those of `Publics`, its points forecast,
+    actual and naive."""
+    recording = Recording("skill", STATEMENT_BYTES, 1 + RING_DAYS)
+    share, *rotation = recording.publics.to_ints()
+    points = SuppliedPoint(0), SuppliedPoint(1), SuppliedPoint(2)
+    return recording.program(_relation_of(b"", points, Publics(share, tuple(rotation))))
 
 
-def _links(statement: Statement, base: int) -> Linear:
+# Cells of the links stand in blocks of their own first, so that neither day nor tier decides which cells they are.
+_SUMS, _SLACK_NUMBER, _GAIN, _ACTUAL_DAY, _NAIVE_DAY = "sums", "slack", "gain", "actual day", "naive day"
+
+
+def _links(publics: Publics, base: int) -> Linear:
     relations = Relations()
-    slots = ring_slots(statement.context.day)
-    total: list[tuple[str, int, int]] = _value(_SLACK, SLACK_BITS, -1)
-    for hour, slot in enumerate(slots):
-        low, high = (_value((2 * hour + k) * RANGE_BITS, RANGE_BITS, 1) for k in range(2))
+    total: list[Cell] = [(_SLACK_NUMBER, 0, -1)]
+    for hour in range(DAY_HOURS):
+        low, high = 2 * hour, 2 * hour + 1
         # high - low = 2 (y - a), and low + high = 2 e
-        minus = [(b, c, -w) for b, c, w in low]
-        relations.add([*high, *minus, ("forecast", hour, -2), ("actual", slot, 2)])
-        relations.add([("d", hour, 1), ("naive", slot, -1), ("actual", slot, 1)])
+        relations.add([(_SUMS, high, 1), (_SUMS, low, -1), ("forecast", hour, -2), (_ACTUAL_DAY, hour, 2)])
+        relations.add([("d", hour, 1), (_NAIVE_DAY, hour, -1), (_ACTUAL_DAY, hour, 1)])
         relations.add([("s", hour, 1), ("bits", _SIGNS + hour, -1)])
-        total += [("f", hour, 100 - statement.tier)]
-        total += [(b, c, -50 * w) for b, c, w in (*low, *high)]
+        total += [(_GAIN, hour, 1), (_SUMS, low, -50), (_SUMS, high, -50)]
     relations.add(total)  # (100 - tier) sum f - 100 sum e - slack = 0
-    return relations.combine(base)
+    combined = relations.combine(base)
+    return Linear(tuple(_placed(term, publics) for term in combined.terms), combined.constant)
+
+
+def _placed(term: Term, publics: Publics) -> Term:
+    """A term of the links, on the cells of the matrix."""
+    weights = term.form.dense()
+    match term.block:
+        case "sums":
+            return Term("bits", 1, NumberForm(0, RANGE_BITS, weights))
+        case "slack":
+            return Term("bits", 1, NumberForm(_SLACK, SLACK_BITS, weights))
+        case "gain":
+            return Term("f", publics.share, term.form)
+        case "actual day":
+            return Term("actual", 1, ChosenForm(publics.rotation, weights))
+        case "naive day":
+            return Term("naive", 1, ChosenForm(publics.rotation, weights))
+    return term
 
 
 def _witness(statement: Statement, secrets: Secrets) -> Witness:

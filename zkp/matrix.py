@@ -213,12 +213,16 @@ class ChosenForm:
         return concatenate([self.weights * c for c in self.choice])
 
     def at(self, tables: PointTables, bits: int) -> int:
+        """Cells of a part fall in runs of a power of two, whose places are the same in every part."""
         size = len(self.weights)
-        table, factor = tables.start(bits, size * len(self.choice))
-        chosen = table[:size] * self.choice[0]
+        run = size & -size
+        runs, split = size // run, run.bit_length() - 1
+        needed = max(split, min((size * len(self.choice) - 1).bit_length(), bits))
+        high, outside = tables.table(split, needed), eq_index(0, tables.point[needed:bits])
+        chosen = high[:runs] * self.choice[0]
         for m, c in enumerate(self.choice[1:], start=1):
-            chosen = chosen + table[m * size : (m + 1) * size] * c
-        return self.weights.inner(chosen) * factor % MODULUS
+            chosen = chosen + high[m * runs : (m + 1) * runs] * c
+        return self.weights.inner(chosen.outer(tables.table(0, split))) * outside % MODULUS
 
 
 @dataclass(frozen=True)
@@ -234,13 +238,26 @@ class NumberForm:
         return concatenate([Vector.zeros(self.start), self.weights.outer(low)])
 
     def at(self, tables: PointTables, bits: int) -> int:
-        count = len(self.weights)
-        table, factor = tables.start(bits, self.start + count * self.width)
-        first = self.start + self.width * np.arange(count)
-        numbers = table.gathered(first + (self.width - 1))
-        for k in reversed(range(self.width - 1)):
-            numbers = numbers + numbers + table.gathered(first + k)
-        return self.weights.inner(numbers) * factor % MODULUS
+        """Bits of a number that share the high part of their places are added up before that is looked at: with
+        S_a = sum_{l >= a} 2^(l - a) low[l], those in the places a .. b - 1 of a part come to S_a - 2^(b - a) S_b."""
+        split = (bits + 1) // 2
+        low, high = tables.table(0, split).to_ints(), tables.table(split, bits).to_ints()
+        part = len(low)
+        sums = [0] * (part + 1)
+        for a in reversed(range(part)):
+            sums[a] = low[a] + 2 * sums[a + 1]
+        total = 0
+        for n, weight in enumerate(self.weights.to_ints()):
+            number, first = 0, self.start + n * self.width
+            cell, stop = first, first + self.width
+            while cell < stop:
+                end = min(stop, (cell // part + 1) * part)
+                rest = sums[end % part] * (1 << end - cell) if end % part else 0
+                piece = sums[cell % part] - rest
+                number += piece * (1 << cell - first) * high[cell // part]
+                cell = end
+            total += weight * number
+        return total % MODULUS
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,8 @@ def program() -> Program:
 
 
 # Cells of the links stand in blocks of their own first, so that neither day nor tier decides which cells they are.
-_SUMS, _SLACK_NUMBER, _GAIN, _ACTUAL_DAY, _NAIVE_DAY = "sums", "slack", "gain", "actual day", "naive day"
+_SUMS, _SIGN_BITS, _SLACK_NUMBER = "sums", "signs", "slack"
+_GAIN, _ACTUAL_DAY, _NAIVE_DAY = "gain", "actual day", "naive day"
 
 
 def _links(publics: Publics, base: int) -> Linear:
@@ -164,7 +165,7 @@ def _links(publics: Publics, base: int) -> Linear:
         # high - low = 2 (y - a), and low + high = 2 e
         relations.add([(_SUMS, high, 1), (_SUMS, low, -1), ("forecast", hour, -2), (_ACTUAL_DAY, hour, 2)])
         relations.add([("d", hour, 1), (_NAIVE_DAY, hour, -1), (_ACTUAL_DAY, hour, 1)])
-        relations.add([("s", hour, 1), ("bits", _SIGNS + hour, -1)])
+        relations.add([("s", hour, 1), (_SIGN_BITS, hour, -1)])
         total += [(_GAIN, hour, 1), (_SUMS, low, -50), (_SUMS, high, -50)]
     relations.add(total)  # (100 - tier) sum f - 100 sum e - slack = 0
     combined = relations.combine(base)
@@ -177,6 +178,8 @@ def _placed(term: Term, publics: Publics) -> Term:
     match term.block:
         case "sums":
             return Term("bits", 1, NumberForm(0, RANGE_BITS, weights))
+        case "signs":
+            return Term("bits", 1, NumberForm(_SIGNS, 1, weights))
         case "slack":
             return Term("bits", 1, NumberForm(_SLACK, SLACK_BITS, weights))
         case "gain":

@@ -111,7 +111,10 @@ class Community:
         path = self.folder / "contracts.json"
         if path.exists():
             return Contracts.of(chain, Addresses.read(path))
-        contracts = deploy(chain, self.operator, self.config.rewards, self.config.data.day_start_utc)
+        config = self.config
+        contracts = deploy(
+            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier
+        )
         contracts.addresses.save(path)
         return contracts
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from web3.logs import DISCARD
 
 from rewards.chain import Chain
 from rewards.deploy import Contracts
+from rewards.verifier import ordinates
 from zkp.errors import InvalidProof
 from zkp.statements import skill
 
@@ -28,9 +28,10 @@ class Claim:
     naive_signature: bytes
 
 
-def pay(chain: Chain, contracts: Contracts, auditor: LocalAccount, claim: Claim) -> int:
+def pay(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) -> int:
     """Verify the proof against what is registered, then have the contract pay; the amount in 10^-18 tokens.
 
+    Any funded account can send it; where an auditor stands in for the verifier, only that one.
     Raises zkp.errors.InvalidProof or MalformedProof, or a Refused.
     """
     statement = claim.statement
@@ -39,12 +40,12 @@ def pay(chain: Chain, contracts: Contracts, auditor: LocalAccount, claim: Claim)
     commitment, round_number, _ = contracts.forecast_registry.functions.forecast_of(household, day).call()
     if bytes(commitment) != statement.forecast or round_number != statement.context.round:
         raise InvalidProof("the proof speaks of another forecast than the registered one")
-    skill.verify(statement, claim.proof)
+    skill.verify(statement, claim.proof)  # costs nothing here; a refused transaction does
     call = contracts.rewards.functions.reward(
         household, day, statement.tier, statement.actual, claim.actual_signature,
-        statement.naive, claim.naive_signature, keccak(claim.proof),
+        statement.naive, claim.naive_signature, claim.proof, ordinates(statement, claim.proof),
     )  # fmt: skip
-    receipt = chain.send(auditor, call)
+    receipt = chain.send(sender, call)
     (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt, errors=DISCARD)
     return int(event["args"]["amount"])
 

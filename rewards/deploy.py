@@ -9,22 +9,27 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
+from rewards import verifier
 from rewards.chain import Chain
-from rewards.compile import artefact
+from rewards.compile import Artefact, artefact
+from rewards.errors import OutdatedContracts
 from rewards.settings import RewardSettings
 
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
+VERIFIER = "skill_verifier"
+_NOBODY = "0x" + 40 * "0"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the contracts are."""
+    """Where the contracts are; no verifier where an auditor's key stands in for it."""
 
     model_registry: str
     forecast_registry: str
     reward_token: str
     household_nft: str
     rewards: str
+    skill_verifier: str | None
 
     def save(self, path: Path) -> None:
         temporary = path.with_suffix(".part")
@@ -33,31 +38,49 @@ class Addresses:
 
     @classmethod
     def read(cls, path: Path) -> Addresses:
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        """Raises OutdatedContracts for a file of another version."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.keys() != {*NAMES, VERIFIER}:
+            raise OutdatedContracts(
+                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): it was written "
+                "by another version; move it away, and this one deploys its own (claim open days with the old one first)"
+            )
+        return cls(**content)
 
 
 @dataclass(frozen=True)
 class Contracts:
-    """The five contracts, ready to call."""
+    """The contracts, ready to call."""
 
     model_registry: Contract
     forecast_registry: Contract
     reward_token: Contract
     household_nft: Contract
     rewards: Contract
+    skill_verifier: Contract | None
 
     @classmethod
     def of(cls, chain: Chain, addresses: Addresses) -> Contracts:
-        return cls(**{name: chain.contract(artefact(name), getattr(addresses, name)) for name in NAMES})
+        known = {name: chain.contract(artefact(name), getattr(addresses, name)) for name in NAMES}
+        where = addresses.skill_verifier
+        return cls(**known, skill_verifier=chain.contract(artefact(VERIFIER), where) if where else None)
 
     @property
     def addresses(self) -> Addresses:
-        return Addresses(**{name: str(getattr(self, name).address) for name in NAMES})
+        known = {name: str(getattr(self, name).address) for name in NAMES}
+        return Addresses(**known, skill_verifier=str(self.skill_verifier.address) if self.skill_verifier else None)
 
 
-def deploy(chain: Chain, operator: LocalAccount, settings: RewardSettings, day_start_utc: int) -> Contracts:
-    """Deploy all five; only the rewards contract can mint tokens and change records afterwards."""
+def deploy(
+    chain: Chain, operator: LocalAccount, settings: RewardSettings, day_start_utc: int, community: bytes
+) -> Contracts:
+    """Deploy all of them; only the rewards contract can mint tokens and change records afterwards.
+
+    `community`: the 32 bytes that name it in every proof.
+    """
     chain.fund(operator.address)
+    by_contract = settings.verifier == "contract"
+    skill_verifier = deploy_verifier(chain, operator, community) if by_contract else None
     models = chain.deploy(operator, artefact("model_registry"))
     forecasts = chain.deploy(
         operator, artefact("forecast_registry"), models.address, day_start_utc * 3600, settings.grace_seconds
@@ -65,8 +88,20 @@ def deploy(chain: Chain, operator: LocalAccount, settings: RewardSettings, day_s
     token = chain.deploy(operator, artefact("reward_token"))
     record = chain.deploy(operator, artefact("household_nft"))
     amounts = settings.base_amount, settings.amount_per_percent
-    rewards = chain.deploy(operator, artefact("rewards"), forecasts.address, token.address, record.address, *amounts)
+    checker = skill_verifier.address if skill_verifier else _NOBODY
+    parts = forecasts.address, token.address, record.address, checker
+    rewards = chain.deploy(operator, artefact("rewards"), *parts, *amounts)
     chain.send(operator, token.functions.set_minter(rewards.address, True))
     chain.send(operator, token.functions.transfer_ownership(rewards.address))
     chain.send(operator, record.functions.transfer_ownership(rewards.address))
-    return Contracts(models, forecasts, token, record, rewards)
+    return Contracts(models, forecasts, token, record, rewards, skill_verifier)
+
+
+def deploy_verifier(chain: Chain, operator: LocalAccount, community: bytes) -> Contract:
+    """The skill verifier with the program and the points that it works with."""
+    codes = verifier.creation_codes()
+    program, ceremony = (
+        chain.deploy(operator, Artefact(name, [], code.hex())).address
+        for name, code in zip(("skill_program", "ceremony"), codes, strict=True)
+    )
+    return chain.deploy(operator, artefact(VERIFIER), community, program, ceremony)

@@ -15,6 +15,10 @@ class JournalCorrupt(ChainError):
     """The embedded chain's journal is not what this program wrote."""
 
 
+class OutdatedContracts(ChainError):
+    """The addresses are of contracts that this version does not know."""
+
+
 class Refused(ChainError):
     """A contract refused; `reason` is its own word for it."""
 
@@ -63,6 +67,10 @@ class WrongMeter(Refused):
     """A day's commitment is not signed by the household's meter."""
 
 
+class ProofRefused(Refused):
+    """The contract's verifier does not accept the skill proof."""
+
+
 class StaleTransaction(Refused):
     """The transaction was signed for another nonce of its account, or for too low a fee."""
 
@@ -78,6 +86,10 @@ BY_REASON: dict[str, type[Refused]] = {
     "day is not over": DayNotOver,
     "already claimed": AlreadyClaimed,
     "not the meter": WrongMeter,
+    "invalid proof": ProofRefused,
+    "malformed proof": ProofRefused,
+    "malformed point": ProofRefused,
+    "malformed statement": ProofRefused,
 }
 _STALE = re.compile("nonce|underpriced|fee (cap|per gas)", re.IGNORECASE)
 

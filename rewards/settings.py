@@ -25,5 +25,10 @@ class RewardSettings(BaseModel):
     grace_seconds: int = Field(
         default=3600, ge=0, le=86_400, description="a forecast is due this long after its day has begun"
     )
+    verifier: Literal["contract", "auditor"] = Field(
+        default="contract",
+        description="who checks skill proofs before a reward is paid: the contract itself (the chain needs the "
+        "precompiles of EIP-2537), or the operator's key, which then has to be trusted",
+    )
     base_amount: int = Field(default=10**18, ge=0, description="for a proven day, in 10^-18 of a token")
     amount_per_percent: int = Field(default=10**17, ge=0, description="for each percent of skill, in 10^-18 tokens")

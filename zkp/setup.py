@@ -58,6 +58,11 @@ class Setup:
     def tau_g2(self) -> Point:
         return self.curve.decode_g2_trusted(self._g2[1])
 
+    @property
+    def compressed_g2(self) -> tuple[bytes, bytes]:
+        """G2 and tau G2."""
+        return self._g2[0], self._g2[1]
+
     def check_powers(self) -> None:
         """The pairing relation of all powers, by one random combination. Raises SetupError."""
         points = self.powers(ROW)

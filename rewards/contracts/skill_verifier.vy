@@ -1,0 +1,141 @@
+# pragma version ~=0.4.3
+"""
+@title Skill verifier
+@license Apache-2.0
+@notice Checks the zero-knowledge proof that a committed forecast beat the seasonal-naive one (zkp/statements/skill.py).
+        The verifier's transcript and field arithmetic run in PROGRAM, which is compiled from the very verifier that
+        everybody runs off chain (zkp/evm.py); what that leaves is one equation of BLS12-381, e(left, G2) =
+        e(witness, tau G2), which is settled here with the precompiles of EIP-2537.
+        Those take points as (x, y), 64 bytes each, and refuse what is not on the curve or not in the subgroup, for
+        G1MSM and pairing alike. Proofs hold compressed points: x and the sign of y. So the caller brings y along, and
+        it is held to that sign here.
+"""
+
+COMMUNITY: public(immutable(bytes32))
+PROGRAM: public(immutable(address))
+CEREMONY: public(immutable(address))
+
+HEADER: constant(Bytes[4]) = b"WPS\x02"
+PROOF: constant(uint256) = 4660
+BODY: constant(uint256) = PROOF - 4
+ROTATIONS: constant(uint32) = 7
+
+# Where the points of the left side begin in statement and proof; the last of them is on the right side as well.
+POINTS: constant(uint256) = 10
+PLACES: constant(uint256[POINTS]) = [61, 109, 157, 205, 301, 4621, 4765, 4813, 2493, 253]
+WITNESS: constant(uint256) = 7
+
+# CEREMONY holds code that is data: the powers of tau and the blinding base as terms of a sum, 128 bytes and a scalar
+# of zero each; then G2 and -tau G2.
+BASES: constant(uint256) = 61
+BASES_BYTES: constant(uint256) = 160 * BASES
+G2_BYTES: constant(uint256) = 256
+SCALARS: constant(uint256) = POINTS + BASES
+
+G1_MSM: constant(address) = 0x000000000000000000000000000000000000000C
+PAIRING_CHECK: constant(address) = 0x000000000000000000000000000000000000000F
+
+# (p - 1) / 2 for the field's modulus p: what is above the lowest 32 bytes, and those
+HALF_HIGH: constant(bytes32) = 0x000000000000000000000000000000000D0088F51CBFF34D258DD3DB21A5D66B
+HALF_LOW: constant(bytes32) = 0xB23BA5C279C2895FB39869507B587B120F55FFFF58A9FFFFDCFF7FFFFFFFD555
+
+
+@deploy
+def __init__(community: bytes32, program: address, ceremony: address):
+    COMMUNITY = community
+    PROGRAM = program
+    CEREMONY = ceremony
+
+
+@external
+@view
+def verify(
+    household: address,
+    day: uint32,
+    round: uint32,
+    tier: uint32,
+    forecast: Bytes[48],
+    actual: Bytes[48],
+    naive: Bytes[48],
+    proof: Bytes[PROOF],
+    ordinates: Bytes[48 * POINTS],
+) -> bool:
+    """
+    @notice True, or a revert with the reason. `ordinates`: y of each point, 48 bytes, in the order of PLACES.
+    """
+    assert len(forecast) == 48 and len(actual) == 48 and len(naive) == 48 and tier <= 100, "malformed statement"
+    assert len(proof) == PROOF and len(ordinates) == 48 * POINTS, "malformed proof"
+    assert slice(proof, 0, 4) == HEADER, "malformed proof"
+    message: Bytes[205 + BODY] = concat(
+        COMMUNITY, convert(household, bytes20), convert(day, bytes4), convert(round, bytes4),
+        convert(convert(tier, uint8), bytes1), forecast, actual, naive, slice(proof, 4, BODY),
+    )
+    scalars: uint256[SCALARS] = self._run(message, day, tier)
+    own: uint256[5 * POINTS] = empty(uint256[5 * POINTS])
+    for k: uint256 in range(POINTS):
+        point: uint256[4] = self._point(message, PLACES[k], ordinates, 48 * k)
+        for n: uint256 in range(4):
+            own[5 * k + n] = point[n]
+        own[5 * k + 4] = scalars[k]
+    bases: uint256[5 * BASES] = abi_decode(slice(CEREMONY.code, 0, BASES_BYTES), uint256[5 * BASES])
+    for k: uint256 in range(BASES):
+        bases[5 * k + 4] = scalars[POINTS + k]
+    points: Bytes[160 * POINTS] = abi_encode(own)
+    left: Bytes[128] = self._sum(concat(points, abi_encode(bases)))
+    assert self._is_equal(left, slice(points, 160 * WITNESS, 128)), "invalid proof"
+    return True
+
+
+@internal
+@view
+def _run(message: Bytes[205 + BODY], day: uint32, tier: uint32) -> uint256[SCALARS]:
+    """Scalars of the left side. The program's numbers are 100 - tier and, one-hot, the day modulo 7."""
+    numbers: uint256[1 + ROTATIONS] = empty(uint256[1 + ROTATIONS])
+    numbers[0] = convert(100 - tier, uint256)
+    numbers[1 + day % ROTATIONS] = 1
+    accepted: bool = False
+    output: Bytes[32 * SCALARS] = b""
+    accepted, output = raw_call(
+        PROGRAM, concat(message, abi_encode(numbers)), max_outsize=32 * SCALARS, is_static_call=True,
+        revert_on_failure=False,
+    )
+    assert accepted, "invalid proof"
+    return abi_decode(output, uint256[SCALARS])
+
+
+@internal
+@pure
+def _point(message: Bytes[205 + BODY], place: uint256, ordinates: Bytes[48 * POINTS], y: uint256) -> uint256[4]:
+    """x and y as the precompiles take them: 16 bytes of zero, 48 bytes. ZCash's flags: compressed, infinity, sign."""
+    high: uint256 = convert(slice(message, place, 16), uint256)
+    y_high: uint256 = convert(slice(ordinates, y, 16), uint256)
+    y_low: uint256 = convert(slice(ordinates, y + 16, 32), uint256)
+    assert high >> 126 == 2, "malformed point"
+    assert y_high | y_low != 0, "malformed point"  # zeros stand for infinity; no other point in the subgroup has y = 0
+    half: uint256 = convert(HALF_HIGH, uint256)
+    larger: bool = y_high > half or (y_high == half and y_low > convert(HALF_LOW, uint256))
+    assert (high >> 125 & 1 == 1) == larger, "malformed point"
+    return [high & (1 << 125) - 1, convert(slice(message, place + 16, 32), uint256), y_high, y_low]
+
+
+@internal
+@view
+def _sum(terms: Bytes[160 * SCALARS]) -> Bytes[128]:
+    accepted: bool = False
+    output: Bytes[128] = b""
+    accepted, output = raw_call(G1_MSM, terms, max_outsize=128, is_static_call=True, revert_on_failure=False)
+    assert accepted and len(output) == 128, "malformed point"
+    return output
+
+
+@internal
+@view
+def _is_equal(left: Bytes[128], witness: Bytes[128]) -> bool:
+    """e(left, G2) e(witness, -tau G2) = 1"""
+    accepted: bool = False
+    output: Bytes[32] = b""
+    pairs: Bytes[768] = concat(
+        left, slice(CEREMONY.code, BASES_BYTES, 256), witness, slice(CEREMONY.code, BASES_BYTES + 256, 256)
+    )
+    accepted, output = raw_call(PAIRING_CHECK, pairs, max_outsize=32, is_static_call=True, revert_on_failure=False)
+    return accepted and len(output) == 32 and convert(output, uint256) == 1

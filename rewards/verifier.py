@@ -1,0 +1,52 @@
+"""What the skill verifier on the chain is made of, made from the verifier that everybody runs; and whether it is that.
+
+Three contracts: the program (`zkp.evm`), the ceremony's points as code that is data, and `skill_verifier.vy`, which
+calls the one and looks into the other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from zkp import evm, evm_code, evm_points
+from zkp.curve import G1_BYTES
+from zkp.recording import SentPoint
+from zkp.setup import BLINDING_BASE, load_setup
+from zkp.statements import skill
+
+_SCALAR = bytes(32)  # in the place of each scalar of a sum
+
+
+@cache
+def program_code() -> bytes:
+    """Code of the contract that does the verifier's hashing and field arithmetic."""
+    return evm.compiled(skill.program())
+
+
+@cache
+def ceremony_code() -> bytes:
+    """The powers of tau and the blinding base, each with room for its scalar; G2 and -tau G2."""
+    setup, count = load_setup(), len(skill.program().left.powers)
+    powers = [setup.curve.encode(p) for p in setup.powers(count)[:count]]
+    terms = [evm_points.g1(point) + _SCALAR for point in (*powers, BLINDING_BASE)]
+    g2, tau_g2 = setup.compressed_g2
+    return b"".join(terms) + evm_points.g2(g2) + evm_points.g2(tau_g2, negative=True)
+
+
+def ordinates(statement: skill.Statement, proof: bytes) -> bytes:
+    """What a caller brings along with a proof: y of every point, in the order in which the equation takes them.
+
+    Raises MalformedProof.
+    """
+    data = statement.encode() + proof[len(skill.HEADER) :]
+    supplied = skill.STATEMENT_BYTES - 3 * G1_BYTES
+    out = []
+    for slot in skill.program().left.slots:
+        place = slot.first if isinstance(slot, SentPoint) else supplied + slot.number * G1_BYTES
+        out.append(evm_points.ordinate(data[place : place + G1_BYTES]))
+    return b"".join(out)
+
+
+def creation_codes() -> tuple[bytes, bytes]:
+    """What deploys the program and the ceremony's points."""
+    return evm_code.creation(program_code()), evm_code.creation(ceremony_code())

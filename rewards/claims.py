@@ -15,6 +15,8 @@ from rewards.verifier import ordinates
 from zkp.errors import InvalidProof
 from zkp.statements import skill
 
+REWARD_GAS = 2_000_000
+"""Limit of a reward's transaction, which takes about 1.2 million."""
 _METADATA = "data:application/json;utf8,"
 
 
@@ -45,7 +47,7 @@ def pay(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) 
         household, day, statement.tier, statement.actual, claim.actual_signature,
         statement.naive, claim.naive_signature, claim.proof, ordinates(statement, claim.proof),
     )  # fmt: skip
-    receipt = chain.send(sender, call)
+    receipt = chain.send(sender, call, REWARD_GAS)
     (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt, errors=DISCARD)
     return int(event["args"]["amount"])
 

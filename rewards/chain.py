@@ -34,7 +34,7 @@ from requests.exceptions import Timeout
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
-from web3.types import TxReceipt
+from web3.types import BlockIdentifier, TxReceipt
 
 from rewards.compile import Artefact
 from rewards.errors import JournalCorrupt, NodeUnreachable, Refused, refused
@@ -189,7 +189,9 @@ class Chain:
             if gas is None:
                 gas = call.estimate_gas({"from": account.address}) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
             else:
-                call.call({"from": account.address, "gas": gas})  # a refusal says why before it costs anything
+                # A refusal says why before it costs anything. The embedded chain's last block may be long past.
+                block: BlockIdentifier = "latest" if self.tester is None else "pending"
+                call.call({"from": account.address, "gas": gas}, block)
             built = call.build_transaction({"from": account.address, "gas": gas, "nonce": 0})
         return self._submit(account, built, name)
 

@@ -42,8 +42,8 @@ class Addresses:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.keys() != {*NAMES, VERIFIER}:
             raise OutdatedContracts(
-                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): it was written "
-                "by another version; move it away, and this one deploys its own (claim open days with the old one first)"
+                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): another "
+                "version wrote it; claim open days with that one, then move the file away: this one deploys its own"
             )
         return cls(**content)
 

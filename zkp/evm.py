@@ -1,7 +1,7 @@
 """A recorded verifier (`zkp.recording.Program`) as EVM code, so that a contract runs the verifier that there is.
 
-The code does all but the group: it reads the proof's scalars strictly, makes the challenges, takes every step of field
-arithmetic, requires what must be zero to be zero, and gives out the scalars of the equation that is left.
+The code does all but the group: it reads the proof's scalars strictly, makes the challenges, takes every step of
+field arithmetic, requires what must be zero to be zero, and gives out the scalars of the equation that is left.
 
     input:  statement | proof | public numbers (32 bytes each)
     output: scalars of the left side: of its points, of the ceremony's powers, of the blinder (32 bytes each)
@@ -25,7 +25,7 @@ from eth_hash.auto import keccak
 from zkp import batch_kernels as kernels
 from zkp import evm_code as evm
 from zkp.evm_code import Code
-from zkp.field import MODULUS, SCALAR_BYTES
+from zkp.field import MODULUS
 from zkp.recording import Hashes, Program, SentPoint
 from zkp.transcript import PROTOCOL
 
@@ -79,7 +79,8 @@ class _Graph:
         self.outputs = [self.source(r) for r in outputs(program)]
         self.uses = self._count_uses()
         self.sizes: dict[int, int] = {}  # operations of the expression that ends in a register
-        self.kept = self._find_kept()
+        self.kept: set[int] = set()  # registers that go to memory
+        self._measure()
 
     def number(self, register: int) -> int | None:
         """The register's value, where it is the same for every proof."""
@@ -119,19 +120,18 @@ class _Graph:
         uses = Counter([*self.zeros, *self.outputs])
         for register, operation in reversed(self.operations.items()):  # a register is written before it is read
             if uses[register]:
-                uses.update([operation.left] if operation.kind == kernels.INVERT else [operation.left, operation.right])
+                uses[operation.left] += 1
+                uses[operation.right] += operation.kind != kernels.INVERT
         return uses
 
-    def _find_kept(self) -> set[int]:
-        """Registers that go to memory."""
-        self.kept: set[int] = set()
+    def _measure(self) -> None:
+        """How long expressions are, and so which registers are kept."""
         for register, operation in self.operations.items():
             size = 1 + self.length(operation.left) + self.length(operation.right)
             self.sizes[register] = size
             once = self.uses[register] == 1 and operation.kind != kernels.INVERT
             if not once or size >= _LONGEST_EXPRESSION or register in self.outputs:
                 self.kept.add(register)
-        return self.kept
 
     def expressions(self) -> Iterator[int]:
         """Every kept register and every zero, each after those that it needs, and these as late as may be."""
@@ -196,8 +196,12 @@ class _Writer:
         self._make_challenges(self.program.hashes)
         for register in self.graph.expressions():
             self._expression(register)
-        for k, register in enumerate(results):
+        for register in self.graph.zeros:
             if register not in self.graph.operations:  # a scalar of the proof as it is
+                self._value(register, exact=True)
+                self._fail_if()
+        for k, register in enumerate(results):
+            if register not in self.graph.operations:
                 self._value(register, exact=True)
                 self._store(WORD * k)
         self._push(WORD * len(results))
@@ -220,6 +224,11 @@ class _Writer:
         self.code.push(number)
         self.depth += 1
 
+    def _fail_if(self) -> None:
+        """Revert if what is on top of the stack is not zero."""
+        self.code.fail_if()
+        self.depth -= 1
+
     # -- the proof ---------------------------------------------------------------------------------------------
 
     def _read_scalars(self) -> None:
@@ -231,8 +240,7 @@ class _Writer:
             self.code.op(evm.CALLDATALOAD, evm.LT, evm.AND)
             self.depth -= 2
         self.code.op(evm.ISZERO)
-        self.code.fail_if()
-        self.depth -= 1
+        self._fail_if()
 
     def _make_challenges(self, hashes: Hashes) -> None:
         """The state of the chain stands before the text of each step; the text takes the same place each time."""
@@ -281,8 +289,7 @@ class _Writer:
         self._evaluate(register, exact=True)
         for _ in range(self.graph.zeros.count(register)):
             self._op(evm.DUP1, 1)
-            self.code.fail_if()
-            self.depth -= 1
+            self._fail_if()
             self.left[register] -= 1
         for k, output in enumerate(self.graph.outputs):
             if output == register:
@@ -377,8 +384,7 @@ class _Writer:
         self._op(evm.GAS, 1)
         self._op(evm.STATICCALL, -5)
         self.code.op(evm.ISZERO)
-        self.code.fail_if()
-        self.depth -= 1
+        self._fail_if()
         self._modulus()
         self._op(evm.SWAP1, 0)
         self._push(scratch)
@@ -386,8 +392,7 @@ class _Writer:
         self._op(evm.MULMOD, -2)
         self._push(1)
         self._op(evm.XOR, -1)
-        self.code.fail_if()
-        self.depth -= 1
+        self._fail_if()
         self._push(scratch)
         self.code.op(evm.MLOAD)
 

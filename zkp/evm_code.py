@@ -1,4 +1,4 @@
-"""Writing EVM code: opcodes, pushes, and a data part behind the code (Ethereum's yellow paper, appendix H; EIP-3855)."""
+"""Writing EVM code: opcodes, pushes, a data part behind the code (Ethereum's yellow paper, appendix H; EIP-3855)."""
 
 from __future__ import annotations
 

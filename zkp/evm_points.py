@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from py_ecc.bls import point_compression as form
+from py_ecc.bls.typing import G2Compressed
 
 from zkp.curve import FIELD_MODULUS, G1_BYTES
 from zkp.errors import MalformedProof
@@ -33,6 +34,7 @@ def g1(data: bytes) -> bytes:
 def g2(data: bytes, *, negative: bool = False) -> bytes:
     """A compressed G2 point, or its opposite, in 256 bytes."""
     half = len(data) // 2
-    x, y, _ = form.decompress_G2((int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big")))
+    numbers = int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big")
+    x, y, _ = form.decompress_G2(G2Compressed(numbers))
     parts = [*x.coeffs, *(-y if negative else y).coeffs]
     return b"".join(int(part).to_bytes(_COORDINATE, "big") for part in parts)

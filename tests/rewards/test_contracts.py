@@ -1,48 +1,54 @@
 """The contracts: what they accept, and each refusal with its own word."""
 
-import pytest
-from eth_account.messages import encode_typed_data
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
-from data.meter import DOMAIN, TYPES
-from rewards.claims import holdings
+import pytest
+from eth_hash.auto import keccak
+
+from rewards.chain import Chain
+from rewards.claims import REWARD_GAS, holdings
+from rewards.deploy import Addresses, Contracts
 from rewards.errors import (
     AlreadyClaimed,
     DuplicateForecast,
     LateForecast,
     LateRound,
     OldRound,
+    OutdatedContracts,
     Refused,
     UnknownHousehold,
     UnknownRound,
     WrongMeter,
 )
-from tests.rewards.conftest import DAY, DAY_START, Town, account
+from rewards.settings import RewardSettings
+from tests.rewards.conftest import DAY, DAY_START, TIER, Town, account, founded, proven, signature
 
-COMMITMENT, OTHER, PROOF = b"\x80" + b"\x07" * 47, b"\x80" + b"\x08" * 47, b"\x05" * 32
+OTHER, PROOF = b"\x80" + b"\x08" * 47, b"\x05" * 32
 
 
 def publish(town: Town, round: int) -> None:
     town.chain.send(town.operator, town.contracts.model_registry.functions.publish(round, bytes([round + 1]) * 32))
 
 
-def submit(town: Town, *, day: int = DAY, round: int = 1, commitment: bytes = COMMITMENT) -> None:
-    call = town.contracts.forecast_registry.functions.submit(day, round, commitment, PROOF)
+def submit(town: Town, *, day: int = DAY, round: int = 1, commitment: bytes | None = None) -> None:
+    known = commitment or proven(day, round).statement.forecast
+    call = town.contracts.forecast_registry.functions.submit(day, round, known, PROOF)
     town.chain.send(town.household, call)
 
 
-def signature(town: Town, day: int, commitment: bytes, household: str | None = None, signer: int = 3) -> bytes:
-    content = {"household": household or town.household.address, "day": day, "commitment": commitment}
-    return bytes(account(signer).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
-
-
-def reward(
-    town: Town, *, day: int = DAY, tier: int = 20, by: int = 1, signer: int = 3, signed_day: int | None = None
-) -> None:
-    actual = signature(town, day if signed_day is None else signed_day, COMMITMENT, signer=signer)
+def reward(town: Town, *, day: int = DAY, by: int = 9, signer: int = 3, signed_day: int | None = None) -> None:
+    """Sent by a stranger, unless it is said by whom."""
+    case = proven(day)
+    actual, naive = case.statement.actual, case.statement.naive
     call = town.contracts.rewards.functions.reward(
-        town.household.address, day, tier, COMMITMENT, actual, OTHER, signature(town, day - 7, OTHER), PROOF
-    )
-    town.chain.send(account(by), call)
+        town.household.address, day, TIER,
+        actual, signature(day if signed_day is None else signed_day, actual, signer=signer),
+        naive, signature(day - 7, naive), case.proof, case.ordinates,
+    )  # fmt: skip
+    town.chain.fund(account(by).address)
+    town.chain.send(account(by), call, REWARD_GAS)
 
 
 def test_a_round_is_published_once_and_by_the_coordinator_only(town: Town) -> None:
@@ -57,7 +63,7 @@ def test_a_round_is_published_once_and_by_the_coordinator_only(town: Town) -> No
 def test_a_forecast_is_kept_with_its_round_and_proof(town: Town) -> None:
     submit(town)
     kept = town.contracts.forecast_registry.functions.forecast_of(town.household.address, DAY).call()
-    assert tuple(kept) == (COMMITMENT, 1, PROOF)
+    assert tuple(kept) == (proven().statement.forecast, 1, PROOF)
 
 
 def test_a_forecast_after_the_deadline_is_late(town: Town) -> None:
@@ -175,17 +181,56 @@ def test_readings_not_signed_by_the_meter_for_that_day_are_refused(town: Town, f
         reward(town, **forged)
 
 
-def test_nobody_but_the_auditor_pays_and_nobody_but_the_contract_mints(town: Town) -> None:
+def test_a_strangers_call_pays_the_household_and_nobody_but_the_contract_mints(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    with pytest.raises(Refused, match="caller is not the owner"):
-        reward(town, by=2)
+    reward(town, by=9)
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == 10**18 + 20 * 10**17
+    assert holdings(town.chain, town.contracts, account(9).address).tokens == 0
     with pytest.raises(Refused, match="access is denied"):
         town.chain.send(town.operator, town.contracts.reward_token.functions.mint(town.operator.address, 1))
     with pytest.raises(Refused, match="caller is not the owner"):
         town.chain.send(
             town.operator, town.contracts.household_nft.functions.record_day(town.household.address, DAY, 5)
         )
+
+
+def test_the_event_has_the_proofs_hash(town: Town) -> None:
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    reward(town)
+    (event,) = town.contracts.rewards.events.Rewarded().get_logs(from_block=0)
+    assert bytes(event["args"]["proof_hash"]) == keccak(proven().proof)
+
+
+def test_without_a_verifier_nobody_but_the_auditor_pays() -> None:
+    """The setting for a chain without BLS12-381: the contract takes the auditor's word for the proof."""
+    chain = Chain.embedded(start_time=DAY_START - 5 * 86_400)
+    town = founded(chain, RewardSettings(verifier="auditor"))
+    assert town.contracts.skill_verifier is None
+    submit(town)
+    chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(Refused, match="caller is not the owner"):
+        reward(town, by=9)
+    reward(town, by=1)
+    assert holdings(chain, town.contracts, town.household.address).tokens == 10**18 + 20 * 10**17
+
+
+def test_addresses_are_kept_with_and_without_a_verifier(town: Town, tmp_path: Path) -> None:
+    known, path = town.contracts.addresses, tmp_path / "contracts.json"
+    for addresses in (known, replace(known, skill_verifier=None)):
+        addresses.save(path)
+        assert Addresses.read(path) == addresses
+        assert Contracts.of(town.chain, addresses).addresses == addresses
+
+
+def test_addresses_of_another_version_are_named_with_what_to_do(town: Town, tmp_path: Path) -> None:
+    path = tmp_path / "contracts.json"
+    old = asdict(town.contracts.addresses)
+    del old["skill_verifier"]
+    path.write_text(json.dumps(old), encoding="utf-8")
+    with pytest.raises(OutdatedContracts, match=r"contracts\.json .* move the file away"):
+        Addresses.read(path)
 
 
 def test_the_record_stays_with_its_household_which_may_burn_it(town: Town) -> None:

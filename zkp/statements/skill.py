@@ -155,6 +155,8 @@ def program() -> Program:
 # Cells of the links stand in blocks of their own first, so that neither day nor tier decides which cells they are.
 _SUMS, _SIGN_BITS, _SLACK_NUMBER = "sums", "signs", "slack"
 _GAIN, _ACTUAL_DAY, _NAIVE_DAY = "gain", "actual day", "naive day"
+_NUMBERS = {_SUMS: (0, RANGE_BITS), _SIGN_BITS: (_SIGNS, 1), _SLACK_NUMBER: (_SLACK, SLACK_BITS)}
+_DAYS = {_ACTUAL_DAY: "actual", _NAIVE_DAY: "naive"}
 
 
 def _links(publics: Publics, base: int) -> Linear:
@@ -174,21 +176,11 @@ def _links(publics: Publics, base: int) -> Linear:
 
 def _placed(term: Term, publics: Publics) -> Term:
     """A term of the links, on the cells of the matrix."""
-    weights = term.form.dense()
-    match term.block:
-        case "sums":
-            return Term("bits", 1, NumberForm(0, RANGE_BITS, weights))
-        case "signs":
-            return Term("bits", 1, NumberForm(_SIGNS, 1, weights))
-        case "slack":
-            return Term("bits", 1, NumberForm(_SLACK, SLACK_BITS, weights))
-        case "gain":
-            return Term("f", publics.share, term.form)
-        case "actual day":
-            return Term("actual", 1, ChosenForm(publics.rotation, weights))
-        case "naive day":
-            return Term("naive", 1, ChosenForm(publics.rotation, weights))
-    return term
+    if term.block in _NUMBERS:
+        return Term("bits", 1, NumberForm(*_NUMBERS[term.block], term.form.dense()))
+    if term.block in _DAYS:
+        return Term(_DAYS[term.block], 1, ChosenForm(publics.rotation, term.form.dense()))
+    return Term("f", publics.share, term.form) if term.block == _GAIN else term
 
 
 def _witness(statement: Statement, secrets: Secrets) -> Witness:

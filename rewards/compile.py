@@ -11,23 +11,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+_FORMATS = ["abi", "bytecode", "bytecode_runtime"]
 CONTRACTS = Path(__file__).parent / "contracts"
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A compiled contract."""
+    """A compiled contract: what deploys it, and what then stands on the chain (before what it was given)."""
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: str
+    runtime: str = ""
 
 
 @cache
 def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
     """The contract of `contracts/<name>.vy`, compiled or from the cache."""
     source = (CONTRACTS / f"{name}.vy").read_text(encoding="utf-8")
-    tools = f"{version('vyper')} {version('snekmate')}"
+    tools = f"{version('vyper')} {version('snekmate')} {_FORMATS}"
     key = hashlib.sha256(f"{tools}\n{source}".encode()).hexdigest()[:32]
     path = cache_dir / "contracts" / f"{name}-{key}.json"
     if not path.is_file():
@@ -36,7 +38,7 @@ def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
         temporary.write_text(json.dumps(_compile(name, source)), encoding="utf-8")
         temporary.replace(path)
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Artefact(name, content["abi"], content["bytecode"])
+    return Artefact(name, content["abi"], content["bytecode"], content["bytecode_runtime"])
 
 
 def _compile(name: str, source: str) -> dict[str, Any]:
@@ -46,5 +48,5 @@ def _compile(name: str, source: str) -> dict[str, Any]:
 
     bundle = FilesystemInputBundle(get_search_paths())
     file = bundle.load_file(CONTRACTS / f"{name}.vy")
-    output: dict[str, Any] = compile_from_file_input(file, input_bundle=bundle, output_formats=["abi", "bytecode"])
+    output: dict[str, Any] = compile_from_file_input(file, input_bundle=bundle, output_formats=_FORMATS)
     return output

@@ -216,6 +216,21 @@ def test_the_skill_program_gives_the_scalars_that_the_verifier_leaves(setup: Set
     assert run(code, data) == [*left.scalars, *left.powers, left.blinder]
 
 
+def test_the_code_neither_keeps_nor_sends_nor_calls_anything_but_the_precompile() -> None:
+    """Read from the start to where it returns: what is behind that is data."""
+    code, place, found = evm.compiled(skill.program()), 0, []
+    while not found or found[-1] != evm_code.RETURN:
+        found.append(code[place])
+        place += 1 + max(0, code[place] - evm_code.PUSH0) * (code[place] < evm_code.DUP1)
+    assert found.count(evm_code.STATICCALL) == 2, "one for each inversion"
+    sload, sstore, log0, create = 0x54, 0x55, 0xA0, 0xF0
+    assert not {sload, sstore} & set(found)
+    assert not [op for op in found if log0 <= op <= log0 + 4]
+    assert not [
+        op for op in found if op >= create and op not in (evm_code.RETURN, evm_code.STATICCALL, evm_code.REVERT)
+    ]
+
+
 def test_the_same_program_has_the_same_code() -> None:
     assert evm.compiled(skill.program.__wrapped__()) == evm.compiled(skill.program())
 

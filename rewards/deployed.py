@@ -1,0 +1,43 @@
+"""Whether the contracts on a chain are this version's: everything is compiled anew and compared, byte by byte."""
+
+from __future__ import annotations
+
+from rewards.chain import Chain
+from rewards.compile import artefact
+from rewards.deploy import NAMES, VERIFIER, Contracts
+from rewards.verifier import ceremony_code, program_code
+
+_WORD = 32
+
+
+def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[str]:
+    """What is not as it should be, in words; empty where every contract is this version's and they fit together.
+
+    What a contract was given when it was deployed stands behind its code: of that, the verifier's parts are compared.
+    """
+    addresses = contracts.addresses
+    wrong = [f"the code of {name}" for name in NAMES if not _is_code_of(chain, name, getattr(addresses, name))]
+    if contracts.skill_verifier is None or addresses.skill_verifier is None:
+        return [*wrong, "there is no verifier on the chain: the auditor's key is believed"]
+    if not _is_code_of(chain, VERIFIER, addresses.skill_verifier):
+        return [*wrong, f"the code of {VERIFIER}"]  # its parts can't be asked for
+    if contracts.rewards.functions.VERIFIER().call() != addresses.skill_verifier:
+        wrong.append("the verifier that rewards asks")
+    parts = contracts.skill_verifier.functions
+    if bytes(parts.COMMUNITY().call()) != community:
+        wrong.append("the verifier's community")
+    if _code(chain, parts.PROGRAM().call()) != program_code():
+        wrong.append("the verifier's program")
+    if _code(chain, parts.CEREMONY().call()) != ceremony_code():
+        wrong.append("the ceremony's points")
+    return wrong
+
+
+def _code(chain: Chain, address: str) -> bytes:
+    return bytes(chain.web3.eth.get_code(chain.web3.to_checksum_address(address)))
+
+
+def _is_code_of(chain: Chain, name: str, address: str) -> bool:
+    """Whether the code is the contract's, with whole words behind it that it was given."""
+    expected, found = bytes.fromhex(artefact(name).runtime.removeprefix("0x")), _code(chain, address)
+    return found.startswith(expected) and (len(found) - len(expected)) % _WORD == 0

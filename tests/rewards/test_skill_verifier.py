@@ -1,0 +1,463 @@
+"""The verifier on the chain: it takes what `skill.verify` takes, and nothing else, whatever the caller makes up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from eth_tester.exceptions import TransactionFailed
+from py_ecc.bls import point_compression as form
+from py_ecc.optimized_bls12_381 import FQ, add
+
+from rewards import verifier
+from rewards.chain import _refusals
+from rewards.claims import REWARD_GAS, Claim, holdings, pay
+from rewards.compile import Artefact, artefact
+from rewards.deploy import Contracts, deploy_verifier
+from rewards.deployed import differences
+from rewards.errors import AlreadyClaimed, NoForecast, ProofRefused, Refused, WrongMeter
+from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Proven, Town, account, proven, signature
+from zkp.commitment import RING_DAYS
+from zkp.curve import FIELD_MODULUS, IDENTITY
+from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
+from zkp.evm_code import creation
+from zkp.evm_points import ordinate
+from zkp.field import MODULUS
+from zkp.setup import load_setup
+from zkp.statements import skill
+from zkp.view import messages
+
+POINT, SCALAR = 48, 32
+BODY = len(skill.HEADER)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a caller hands to the verifier."""
+
+    statement: skill.Statement
+    proof: bytes
+    ordinates: bytes
+
+    def on(self, contract: Any, household: str | None = None) -> None:
+        """Returns, or raises Refused."""
+        s = self.statement
+        who = household or "0x" + s.context.household.hex()
+        call = contract.functions.verify(
+            contract.w3.to_checksum_address(who), s.context.day, s.context.round, s.tier,
+            s.forecast, s.actual, s.naive, self.proof, self.ordinates,
+        )  # fmt: skip
+        call_or_refused(call)
+
+
+def call_or_refused(call: Any) -> None:
+    with _refusals("verify"):
+        assert call.call({"gas": REWARD_GAS}) is True
+
+
+def call_of(case: Proven) -> Call:
+    return Call(case.statement, case.proof, case.ordinates)
+
+
+@pytest.fixture
+def contract(town: Town) -> Any:
+    assert town.contracts.skill_verifier is not None
+    return town.contracts.skill_verifier
+
+
+# -- what is taken ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rotation", range(RING_DAYS))
+def test_an_honest_proof_of_any_day_of_the_ring_is_taken(rotation: int, contract: Any) -> None:
+    case = proven(DAY + rotation)
+    skill.verify(case.statement, case.proof)
+    call_of(case).on(contract)
+
+
+@pytest.mark.parametrize("tier", [0, 1, TIER])
+def test_any_true_tier_is_taken(tier: int, contract: Any) -> None:
+    statement = replace(proven().statement, tier=tier)
+    proof = skill.prove(statement, proven().secrets)
+    Call(statement, proof, verifier.ordinates(statement, proof)).on(contract)
+
+
+# -- every message of a proof ----------------------------------------------------------------------------------------
+
+
+def places(kind: str) -> list[int]:
+    """Where the proof's scalars, or its points, begin."""
+    case = proven()
+    size = {"points": POINT, "scalars": SCALAR}[kind]
+    found = [m for m in messages(case.statement, case.proof) if m.kind == kind]
+    return [m.offset + k * size for m in found for k in range(len(m.values))]
+
+
+def refused(call: Call, contract: Any, why: str = "invalid|malformed") -> None:
+    with pytest.raises(ProofRefused, match=why):
+        call.on(contract)
+
+
+def with_bytes(proof: bytes, place: int, data: bytes) -> bytes:
+    return proof[:place] + data + proof[place + len(data) :]
+
+
+def test_every_scalar_of_a_proof_changed_by_one_or_written_in_another_way_is_refused(contract: Any) -> None:
+    honest = call_of(proven())
+    assert len(places("scalars")) == len(skill.program().scalars)
+    for place in places("scalars"):
+        value = int.from_bytes(honest.proof[place : place + SCALAR], "big")
+        for other in ((value + 1) % MODULUS, value + MODULUS):
+            changed = with_bytes(honest.proof, place, other.to_bytes(SCALAR, "big"))
+            refused(replace(honest, proof=changed), contract, "invalid proof")
+
+
+def test_every_point_of_a_proof_changed_is_refused(contract: Any) -> None:
+    """Into another good point, with its own y; into its opposite; into what is no point."""
+    honest, curve = call_of(proven()), load_setup().curve
+    assert len(places("points")) == 7
+    for place in places("points"):
+        known = honest.proof[place : place + POINT]
+        other = curve.encode(curve.add(curve.decode(known), load_setup().powers(1)[0]))
+        opposite = bytes([known[0] ^ 0x20]) + known[1:]
+        for new in (other, opposite):
+            proof = with_bytes(honest.proof, place, new)
+            refused(Call(honest.statement, proof, verifier.ordinates(honest.statement, proof)), contract)
+        for byte in (0, 1, POINT - 1):
+            new = known[:byte] + bytes([known[byte] ^ 1]) + known[byte + 1 :]
+            refused(replace(honest, proof=with_bytes(honest.proof, place, new)), contract)
+
+
+@pytest.mark.parametrize("flag", [0x80, 0x40])
+def test_flags_of_points_are_held_to(flag: int, contract: Any) -> None:
+    honest = call_of(proven())
+    place = places("points")[0]
+    proof = with_bytes(honest.proof, place, bytes([honest.proof[place] ^ flag]))
+    refused(replace(honest, proof=proof), contract)
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: b"", lambda p: b"WPS\x03" + p[4:], lambda p: p[4:]])
+def test_a_proof_cut_or_with_another_head_is_refused(change: Callable[[bytes], bytes], contract: Any) -> None:
+    honest = call_of(proven())
+    refused(replace(honest, proof=change(honest.proof)), contract, "malformed proof")
+
+
+def test_a_proof_or_ordinates_of_another_length_are_refused(contract: Any) -> None:
+    honest = call_of(proven())
+    for changed in (
+        replace(honest, proof=honest.proof + b"\0"),
+        replace(honest, ordinates=honest.ordinates[:-1]),
+        replace(honest, ordinates=honest.ordinates + b"\0"),
+        replace(honest, ordinates=b""),
+    ):
+        with pytest.raises(Refused):
+            changed.on(contract)
+
+
+# -- the caller's y --------------------------------------------------------------------------------------------------
+
+WRONG_ORDINATES: dict[str, Callable[[int], int]] = {
+    "opposite": lambda y: FIELD_MODULUS - y,
+    "next": lambda y: y + 1,
+    "zero": lambda y: 0,
+    "another form": lambda y: y + FIELD_MODULUS,
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_ORDINATES))
+def test_no_other_y_will_do_for_any_point(name: str, contract: Any) -> None:
+    honest = call_of(proven())
+    for k in range(0, len(honest.ordinates), POINT):
+        y = int.from_bytes(honest.ordinates[k : k + POINT], "big")
+        other = WRONG_ORDINATES[name](y).to_bytes(POINT, "big")
+        refused(replace(honest, ordinates=with_bytes(honest.ordinates, k, other)), contract, "malformed point")
+
+
+# -- a prover who sends points in odd forms, and hashes them as it sends them ---------------------------------------
+
+
+def dishonest(monkeypatch: pytest.MonkeyPatch, number: int, encode: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
+    """A proof that is all right but for how its point of that number is written; and that point, written honestly."""
+    curve, known = load_setup().curve, proven()
+    honest, sent = curve.encode, []
+
+    def odd(point: Any) -> bytes:
+        sent.append(honest(point))
+        return encode(sent[-1]) if len(sent) == number + 1 else sent[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curve, "encode", odd)
+        proof = skill.prove(known.statement, known.secrets)
+    assert len(sent) == 7
+    return proof, sent[number]
+
+
+def with_ordinates(proof: bytes) -> Call:
+    return Call(proven().statement, proof, verifier.ordinates(proven().statement, proof))
+
+
+def plus_low_order(data: bytes) -> bytes:
+    """The point plus (0, 2), which is on the curve and of order three."""
+    total = add(form.decompress_G1(int.from_bytes(data, "big")), (FQ(0), FQ(2), FQ(1)))
+    return int(form.compress_G1(total)).to_bytes(POINT, "big")
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_this_prover_without_its_trick_is_believed(
+    number: int, monkeypatch: pytest.MonkeyPatch, contract: Any
+) -> None:
+    proof, _ = dishonest(monkeypatch, number, lambda data: data)
+    with_ordinates(proof).on(contract)
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_point_outside_the_subgroup_is_refused(number: int, monkeypatch: pytest.MonkeyPatch, contract: Any) -> None:
+    proof, _ = dishonest(monkeypatch, number, plus_low_order)
+    with pytest.raises(MalformedProof, match="subgroup"):
+        skill.verify(proven().statement, proof)
+    refused(
+        Call(proven().statement, proof, verifier.ordinates(proven().statement, proof)), contract, "malformed point"
+    )
+
+
+@pytest.mark.parametrize("infinity", [IDENTITY, b"\x80" + bytes(47), b"\xa0" + bytes(47)])
+def test_infinity_is_refused_in_any_form(infinity: bytes, monkeypatch: pytest.MonkeyPatch, contract: Any) -> None:
+    proof, _ = dishonest(monkeypatch, 1, lambda data: infinity)
+    statement = proven().statement
+    ordinates = bytearray()
+    for slot in skill.program().left.slots:
+        place = getattr(slot, "first", None)
+        sent = proven().ordinates[len(ordinates) : len(ordinates) + POINT]
+        if place is not None:
+            start = place - skill.STATEMENT_BYTES + BODY
+            sent = bytes(POINT) if start == places("points")[1] else ordinate(proof[start : start + POINT])
+        ordinates += sent
+    refused(Call(statement, proof, bytes(ordinates)), contract, "malformed point")
+
+
+def test_a_coordinate_that_is_not_below_the_modulus_is_refused(
+    monkeypatch: pytest.MonkeyPatch, contract: Any
+) -> None:
+    """x + p has 381 bits for a fifth of all points: the same point, written in a second way."""
+    mask = (1 << 381) - 1
+
+    def longer(data: bytes) -> bytes:
+        number = int.from_bytes(data, "big")
+        x = (number & mask) + FIELD_MODULUS
+        return (number & ~mask | x).to_bytes(POINT, "big") if x <= mask else data
+
+    for _ in range(100):
+        proof, sent = dishonest(monkeypatch, 1, longer)
+        if longer(sent) != sent:
+            break
+    else:
+        pytest.fail("no point with a small coordinate in a hundred")
+    with pytest.raises(MalformedProof, match="canonical"):
+        skill.verify(proven().statement, proof)
+    refused(
+        Call(proven().statement, proof, verifier.ordinates(proven().statement, proof)), contract, "malformed point"
+    )
+
+
+# -- another statement -----------------------------------------------------------------------------------------------
+
+honest_context = proven().statement.context
+OTHERS = {
+    "household": replace(proven().statement, context=replace(honest_context, household=b"\x09" * 20)),
+    "day": replace(proven().statement, context=replace(honest_context, day=DAY + RING_DAYS)),
+    "next day": replace(proven().statement, context=replace(honest_context, day=DAY + 1)),
+    "round": replace(proven().statement, context=replace(honest_context, round=2)),
+    "higher tier": replace(proven().statement, tier=TIER + 1),
+    "lower tier": replace(proven().statement, tier=TIER - 1),
+    "forecast": replace(proven().statement, forecast=proven().statement.actual),
+    "actual": replace(proven().statement, actual=proven().statement.naive),
+    "naive": replace(proven().statement, naive=proven().statement.actual),
+}
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_a_proof_of_another_statement_is_refused(name: str, contract: Any) -> None:
+    other = OTHERS[name]
+    refused(Call(other, proven().proof, verifier.ordinates(other, proven().proof)), contract, "invalid proof")
+    with pytest.raises((InvalidProof, InvalidStatement)):
+        skill.verify(other, proven().proof)
+
+
+def test_a_proof_of_another_community_is_refused(town: Town) -> None:
+    for community, taken in ((COMMUNITY, True), (b"\x0d" * 32, False)):
+        other = deploy_verifier(town.chain, town.operator, community)
+        if taken:
+            call_of(proven()).on(other)
+        else:
+            refused(call_of(proven()), other, "invalid proof")
+
+
+def test_a_tier_above_a_hundred_is_refused(contract: Any) -> None:
+    case = proven()
+    for tier in (101, 256, 257, (1 << 32) - 1):
+        call = contract.functions.verify(
+            account(2).address, DAY, 1, tier, case.statement.forecast, case.statement.actual, case.statement.naive,
+            case.proof, case.ordinates,
+        )  # fmt: skip
+        with pytest.raises(ProofRefused, match="malformed statement"):
+            call_or_refused(call)
+
+
+# -- paid for it -----------------------------------------------------------------------------------------------------
+
+
+def claim(case: Proven) -> Claim:
+    s = case.statement
+    return Claim(s, case.proof, signature(s.context.day, s.actual), signature(s.context.day - 7, s.naive))
+
+
+def submit(town: Town, forecast: bytes | None = None, day: int = DAY) -> None:
+    known = forecast or proven().statement.forecast
+    call = town.contracts.forecast_registry.functions.submit(day, 1, known, b"\5" * 32)
+    town.chain.send(town.household, call)
+
+
+def reward(town: Town, case: Proven, **changed: Any) -> Any:
+    s = case.statement
+    values: dict[str, Any] = {
+        "household": town.household.address, "day": s.context.day, "tier": s.tier,
+        "actual": s.actual, "actual_signature": signature(s.context.day, s.actual),
+        "naive": s.naive, "naive_signature": signature(s.context.day - 7, s.naive),
+        "proof": case.proof, "ordinates": case.ordinates,
+    }  # fmt: skip
+    return town.contracts.rewards.functions.reward(*(values | changed).values())
+
+
+def send(town: Town, call: Any) -> None:
+    town.chain.fund(account(9).address)
+    town.chain.send(account(9), call, REWARD_GAS)
+
+
+def test_anybody_may_bring_a_proof_and_the_household_is_paid_once(town: Town) -> None:
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    town.chain.fund(account(9).address)
+    amount = pay(town.chain, town.contracts, account(9), claim(proven()))
+    assert amount == 10**18 + TIER * 10**17
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == amount
+    with pytest.raises(AlreadyClaimed):
+        pay(town.chain, town.contracts, account(9), claim(proven()))
+    again = skill.prove(proven().statement, proven().secrets)  # another proof of the same
+    with pytest.raises(AlreadyClaimed):
+        send(town, reward(town, proven(), proof=again))
+
+
+def test_a_proof_for_another_forecast_than_the_registered_one_is_not_paid(town: Town) -> None:
+    submit(town, proven().statement.actual)
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(ProofRefused, match="invalid proof"):
+        send(town, reward(town, proven()))
+    with pytest.raises(InvalidProof, match="another forecast"):
+        pay(town.chain, town.contracts, account(9), claim(proven()))
+
+
+def test_a_forecast_that_is_no_point_is_not_paid(town: Town) -> None:
+    """The registry takes any 48 bytes; they are worth nothing."""
+    submit(town, b"\x80" + b"\7" * 47)
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(ProofRefused):
+        send(town, reward(town, proven()))
+
+
+@pytest.mark.parametrize("tier", [TIER - 1, TIER + 1, 100])
+def test_another_tier_than_the_proven_one_is_not_paid(tier: int, town: Town) -> None:
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(ProofRefused, match="invalid proof"):
+        send(town, reward(town, proven(), tier=tier))
+
+
+def test_readings_without_the_meters_word_are_not_paid(town: Town) -> None:
+    """The attack: a day of made-up readings, against which the forecast is perfect; all but the meter agrees."""
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    made_up = signature(DAY, proven().statement.actual, signer=4)
+    with pytest.raises(WrongMeter):
+        send(town, reward(town, proven(), actual_signature=made_up))
+
+
+def test_a_day_without_a_forecast_is_not_paid_with_the_proof_of_another(town: Town) -> None:
+    submit(town)
+    town.chain.advance_to(DAY_START + 2 * 86_400)
+    with pytest.raises(NoForecast):
+        send(town, reward(town, proven(DAY + 1)))
+
+
+def test_refused_claims_leave_everything_as_it_was(town: Town) -> None:
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(ProofRefused):
+        send(town, reward(town, proven(), tier=TIER + 1))
+    assert not town.contracts.rewards.functions.claimed(town.household.address, DAY).call()
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == 0
+    send(town, reward(town, proven()))
+
+
+def test_the_program_called_by_itself_changes_nothing(town: Town, contract: Any) -> None:
+    """It has no storage: whoever calls it gets numbers or a revert."""
+    program = contract.functions.PROGRAM().call()
+    case, web3 = proven(), town.chain.web3
+    numbers = b"".join(n.to_bytes(32, "big") for n in skill.Publics.of(case.statement).numbers)
+    data = case.statement.encode() + case.proof[BODY:] + numbers
+    before = web3.eth.get_block("latest")["number"]
+    out = web3.eth.call({"to": program, "data": data, "gas": REWARD_GAS})
+    assert len(out) == 32 * 71
+    with pytest.raises(TransactionFailed):  # scalars that are none
+        web3.eth.call({"to": program, "data": b"\xff" * len(data), "gas": REWARD_GAS})
+    assert web3.eth.get_block("latest")["number"] == before
+
+
+# -- what stands on the chain ----------------------------------------------------------------------------------------
+
+
+def test_the_code_on_the_chain_is_what_this_version_compiles(town: Town) -> None:
+    assert differences(town.chain, town.contracts, COMMUNITY) == []
+
+
+PARTS = {
+    "program": ["the verifier's program"],
+    "ceremony": ["the ceremony's points"],
+    "community": ["the verifier's community"],
+    "rewards": ["the verifier that rewards asks"],
+    "verifier": ["the code of skill_verifier"],
+}
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+def test_another_part_is_told_from_the_right_one(part: str, changed: Callable[[str], Contracts], town: Town) -> None:
+    assert differences(town.chain, changed(part), COMMUNITY) == PARTS[part]
+
+
+def test_an_auditor_in_the_place_of_a_verifier_is_told(town: Town) -> None:
+    (found,) = differences(town.chain, replace(town.contracts, skill_verifier=None), COMMUNITY)
+    assert "auditor" in found
+
+
+@pytest.fixture
+def changed(town: Town) -> Callable[[str], Contracts]:
+    """The town's contracts with one part of the verifier changed."""
+
+    def made(part: str) -> Contracts:
+        codes = {"program": verifier.program_code(), "ceremony": verifier.ceremony_code()}
+        if part in codes:
+            codes[part] = codes[part][:-1] + bytes([codes[part][-1] ^ 1])
+        parts = [
+            town.chain.deploy(town.operator, Artefact(name, [], creation(code).hex())).address
+            for name, code in codes.items()
+        ]
+        if part == "verifier":
+            return replace(town.contracts, skill_verifier=town.chain.contract(artefact("skill_verifier"), parts[0]))
+        community = b"\x0d" * 32 if part == "community" else COMMUNITY
+        contract = town.chain.deploy(town.operator, artefact("skill_verifier"), community, *parts)
+        c = replace(town.contracts, skill_verifier=contract)
+        if part == "rewards":
+            return c
+        others = (d.address for d in (c.forecast_registry, c.reward_token, c.household_nft, contract))
+        return replace(c, rewards=town.chain.deploy(town.operator, artefact("rewards"), *others, 1, 1))
+
+    return made

@@ -15,6 +15,9 @@ from api.audit import audit
 from api.audit_source import Fetch, Registries, community_of
 from api.batch import bad_bundles
 from api.bundle import Bundle, Finding, examine, explain, parse
+from rewards.chain import Chain
+from rewards.deploy import Contracts
+from rewards.deployed import differences
 from zkp.errors import MalformedProof
 
 
@@ -72,6 +75,19 @@ def audit_day(console: Console, fetch: Fetch, day: int, community: str | None, r
         )
     console.print("Not checked: that the weather was true, and that meters measure right.")
     return held
+
+
+def audit_contracts(console: Console, chain: Chain, contracts: Contracts, community: bytes) -> bool:
+    """Whether the contracts are this version's, verifier and all; what is not is said. Raises a ChainError."""
+    wrong = differences(chain, contracts, community)
+    if not wrong:
+        console.print(
+            "[green]✓[/] The contracts on the chain are those of this version, the skill verifier with them."
+        )
+        return True
+    console.print("[red]✗[/] The contracts on the chain are not those of this version.")
+    console.print(f"  What differs: {escape('; '.join(wrong))}.", highlight=False)
+    return False
 
 
 def _mark(console: Console, finding: Finding) -> None:

@@ -187,16 +187,21 @@ def audit(
 ) -> None:
     """Check a whole day without trusting the server: all proofs in one batch, totals, the calibrated forecast."""
     from api import check_report
-    from api.audit_source import ChainRegistries, from_server
+    from api.audit_source import ChainRegistries, community_of, from_server
+    from api.settings import CommunitySettings
     from rewards.chain import Chain
     from rewards.deploy import Addresses, Contracts
 
     if (rpc_url is None) != (contracts is None):
         raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
-    registries = None
+    fetch, registries, held = from_server(server), None, True
+    name = community or community_of(fetch)
     if rpc_url is not None and contracts is not None:
-        registries = ChainRegistries(Contracts.of(Chain.at(rpc_url), Addresses.read(contracts)))
-    if not check_report.audit_day(console, from_server(server), day, community, registries):
+        chain = Chain.at(rpc_url)
+        known = Contracts.of(chain, Addresses.read(contracts))
+        held = check_report.audit_contracts(console, chain, known, CommunitySettings(name=name).identifier)
+        registries = ChainRegistries(known)
+    if not check_report.audit_day(console, fetch, day, name, registries) or not held:
         raise typer.Exit(REFUSED)
 
 

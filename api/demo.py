@@ -230,7 +230,7 @@ class Demo:
             "forecast_global": headlines.pop(training.FEDERATED),
             "forecast_integer": headlines.pop(training.INTEGER),
             "baselines": headlines,
-            "chain": {"gas": gas, "contracts": {k: str(v.address) for k, v in vars(ledger.contracts).items()}},
+            "chain": {"gas": gas, "contracts": asdict(ledger.contracts.addresses)},
             "seconds": self._seconds | {"all": seconds},
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -365,8 +365,8 @@ class _Writer:
 
     def _invert(self, register: int) -> None:
         """x^(r - 2), by the precompile; that times x must be one, which a zero fails."""
-        scratch = WORD * self.memory.top
         self._value(register, exact=True)
+        scratch = WORD * self.memory.top
         for k, number in enumerate((WORD, WORD, WORD)):
             self._push(number)
             self._store(scratch + WORD * k)

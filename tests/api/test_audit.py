@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 import uvicorn
+from rich.console import Console
 from typer.testing import CliRunner
 
 from api import day as community_day
 from api.audit import audit
 from api.audit_source import AuditError, ChainRegistries, Fetch, Registries, from_server
 from api.bundle import Finding, encode
+from api.check_report import audit_contracts
 from api.cli import REFUSED, app
 from api.computed_totals import compute_totals, keep_computed
 from api.database import Household
+from api.settings import CommunitySettings
 from api.totals import open_measured, open_total
 from tests.api.conftest import DAY, Village
 
@@ -157,6 +160,15 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
         assert row is not None
         row.meter = true
     assert any("the household's meter is" in p for p in found[0]) and found[1] == []
+
+
+def test_the_contracts_are_compared_with_what_this_version_compiles(day: Village) -> None:
+    console = Console(record=True, width=200)
+    chain, contracts = day.ledger.chain, day.ledger.contracts
+    assert audit_contracts(console, chain, contracts, CommunitySettings(name=NAME).identifier)
+    assert not audit_contracts(console, chain, contracts, CommunitySettings(name="another").identifier)
+    said = console.export_text()
+    assert "those of this version" in said and "What differs: the verifier's community." in said
 
 
 def test_proven_past_days_are_opened_again(day: Village) -> None:

@@ -41,6 +41,7 @@ from rewards.errors import JournalCorrupt, NodeUnreachable, Refused, refused
 
 log = logging.getLogger(__name__)
 _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas
+_PAIRING_CHECK = to_checksum_address(0x0F.to_bytes(20, "big"))
 _FUNDS = 10**20
 _GAS_MARGIN = 12, 10
 
@@ -115,6 +116,13 @@ class Chain:
         """What a unit of gas costs now, in the chain's smallest unit."""
         with _refusals("reading the gas price"):
             return int(self.web3.eth.gas_price)
+
+    @property
+    def has_pairings(self) -> bool:
+        """Whether the chain has the pairing of BLS12-381 (EIP-2537): that of two infinities is one."""
+        with _refusals("trying a precompile"):
+            answer = self.web3.eth.call({"to": _PAIRING_CHECK, "data": HexBytes(bytes(128 + 256))})
+        return int.from_bytes(answer, "big") == 1
 
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""

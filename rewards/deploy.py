@@ -12,7 +12,7 @@ from web3.contract import Contract
 from rewards import verifier
 from rewards.chain import Chain
 from rewards.compile import Artefact, artefact
-from rewards.errors import OutdatedContracts
+from rewards.errors import NoPrecompiles, OutdatedContracts
 from rewards.settings import RewardSettings
 
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
@@ -98,7 +98,12 @@ def deploy(
 
 
 def deploy_verifier(chain: Chain, operator: LocalAccount, community: bytes) -> Contract:
-    """The skill verifier with the program and the points that it works with."""
+    """The skill verifier with the program and the points that it works with. Raises NoPrecompiles."""
+    if not chain.has_pairings:
+        raise NoPrecompiles(
+            "the chain has no precompiles for BLS12-381 (EIP-2537, Prague), which the skill verifier needs: take "
+            "another chain, or set rewards.verifier to auditor and believe the operator's key about skill proofs"
+        )
     codes = verifier.creation_codes()
     program, ceremony = (
         chain.deploy(operator, Artefact(name, [], code.hex())).address

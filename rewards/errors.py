@@ -15,6 +15,10 @@ class JournalCorrupt(ChainError):
     """The embedded chain's journal is not what this program wrote."""
 
 
+class NoPrecompiles(ChainError):
+    """The chain can't compute on BLS12-381."""
+
+
 class OutdatedContracts(ChainError):
     """The addresses are of contracts that this version does not know."""
 

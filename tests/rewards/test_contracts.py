@@ -5,16 +5,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from eth.vm.forks.cancun import CancunVM
+from eth_account import Account
 from eth_hash.auto import keccak
+from eth_tester import EthereumTester, PyEVMBackend
+from web3 import EthereumTesterProvider, Web3
 
-from rewards.chain import Chain
+from rewards.chain import _BANK, Chain
 from rewards.claims import REWARD_GAS, holdings
-from rewards.deploy import Addresses, Contracts
+from rewards.deploy import Addresses, Contracts, deploy, deploy_verifier
 from rewards.errors import (
     AlreadyClaimed,
     DuplicateForecast,
     LateForecast,
     LateRound,
+    NoPrecompiles,
     OldRound,
     OutdatedContracts,
     Refused,
@@ -23,7 +28,7 @@ from rewards.errors import (
     WrongMeter,
 )
 from rewards.settings import RewardSettings
-from tests.rewards.conftest import DAY, DAY_START, TIER, Town, account, founded, proven, signature
+from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Town, account, founded, proven, signature
 
 OTHER, PROOF = b"\x80" + b"\x08" * 47, b"\x05" * 32
 
@@ -214,6 +219,20 @@ def test_without_a_verifier_nobody_but_the_auditor_pays() -> None:
         reward(town, by=9)
     reward(town, by=1)
     assert holdings(chain, town.contracts, town.household.address).tokens == 10**18 + 20 * 10**17
+
+
+def test_a_chain_without_the_curve_is_told_apart_and_can_have_an_auditor() -> None:
+    tester = EthereumTester(PyEVMBackend(vm_configuration=((0, CancunVM),)))
+    chain = Chain(Web3(EthereumTesterProvider(tester)), tester)
+    later = int(tester.get_block_by_number("latest")["timestamp"]) + 100
+    chain.reset_clock(later)
+    rich = tester.backend.account_keys[0].to_bytes()
+    operator = Account.from_key(rich)
+    with pytest.raises(NoPrecompiles, match=r"rewards\.verifier"):
+        deploy_verifier(chain, operator, COMMUNITY)
+    tester.send_transaction({"from": operator.address, "to": _BANK.address, "value": 5 * 10**23, "gas": 21_000})
+    chain.reset_clock(later + 1)
+    assert deploy(chain, operator, RewardSettings(verifier="auditor"), 8, COMMUNITY).skill_verifier is None
 
 
 def test_addresses_are_kept_with_and_without_a_verifier(town: Town, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The verifier on the chain: it takes what `skill.verify` takes, and nothing else, whatever the caller makes up."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -413,6 +414,18 @@ def test_the_program_called_by_itself_changes_nothing(town: Town, contract: Any)
 
 
 # -- what stands on the chain ----------------------------------------------------------------------------------------
+
+SHA256 = {
+    verifier.program_code: "3236ef0116e1a56069fa3e89fe2c3097d28ed967d0d377d681b01414a552cf97",
+    verifier.ceremony_code: "5cfc5d01dcc5c9b87e0abd9c1b2327bfc9a175a3408ed48427680c5af2e86535",
+}
+
+
+@pytest.mark.parametrize("made", list(SHA256), ids=lambda made: made.__name__)
+def test_what_communities_have_deployed_is_what_is_made_now(made: Callable[[], bytes]) -> None:
+    """Where this fails, audits of chains that are in use will find other code: say so in CHANGELOG.md."""
+    assert hashlib.sha256(made()).hexdigest() == SHA256[made]
+
 
 
 def test_the_code_on_the_chain_is_what_this_version_compiles(town: Town) -> None:

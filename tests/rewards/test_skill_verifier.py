@@ -427,7 +427,6 @@ def test_what_communities_have_deployed_is_what_is_made_now(made: Callable[[], b
     assert hashlib.sha256(made()).hexdigest() == SHA256[made]
 
 
-
 def test_the_code_on_the_chain_is_what_this_version_compiles(town: Town) -> None:
     assert differences(town.chain, town.contracts, COMMUNITY) == []
 

@@ -3,7 +3,7 @@
 The code does all but the group: it reads the proof's scalars strictly, makes the challenges, takes every step of
 field arithmetic, requires what must be zero to be zero, and gives out the scalars of the equation that is left.
 
-    input:  statement | proof | public numbers (32 bytes each)
+    input:  statement | proof | public numbers (32 bytes each, below the modulus: the caller's business)
     output: scalars of the left side: of its points, of the ceremony's powers, of the blinder (32 bytes each)
 
 It is straight-line code without storage, and calls nothing but the precompile for powers modulo a number (EIP-198),
@@ -176,7 +176,7 @@ class _Memory:
 
 
 class _Writer:
-    """Writes the contracts' code, expression after expression."""
+    """Writes the contract's code, expression after expression."""
 
     def __init__(self, program: Program, graph: _Graph) -> None:
         self.program, self.graph = program, graph
@@ -367,20 +367,14 @@ class _Writer:
         """x^(r - 2), by the precompile; that times x must be one, which a zero fails."""
         self._value(register, exact=True)
         scratch = WORD * self.memory.top
-        for k, number in enumerate((WORD, WORD, WORD)):
-            self._push(number)
+        for k, number in enumerate((WORD, WORD, WORD, None, MODULUS - 2, MODULUS)):
+            if number is None:
+                self._op(evm.DUP1, 1)
+            else:
+                self._push(number)
             self._store(scratch + WORD * k)
-        self._op(evm.DUP1, 1)
-        self._store(scratch + 3 * WORD)
-        self._push(MODULUS - 2)
-        self._store(scratch + 4 * WORD)
-        self._push(MODULUS)
-        self._store(scratch + 5 * WORD)
-        self._push(WORD)
-        self._push(scratch)
-        self._push(6 * WORD)
-        self._push(scratch)
-        self._push(_MODEXP)
+        for argument in (WORD, scratch, 6 * WORD, scratch, _MODEXP):
+            self._push(argument)
         self._op(evm.GAS, 1)
         self._op(evm.STATICCALL, -5)
         self.code.op(evm.ISZERO)

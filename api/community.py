@@ -27,9 +27,11 @@ from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
 from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy
+from rewards.journal import Journal
 from zkp.integer_model import Ints
 
 _log = logging.getLogger(__name__)
+JOURNAL = "chain.jsonl"
 _LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
 
 
@@ -94,17 +96,25 @@ class Community:
         return int(self.clock.start_of(day).timestamp())
 
     def open_chain(self, first_day: int | None = None) -> Chain:
-        """The configured chain. A new embedded one begins now, or an hour before `first_day` if its clock stands."""
+        """The configured chain. A new embedded one begins now, or an hour before `first_day` if its clock stands.
+
+        Raises ChainBusy while another process has the embedded one, NodeUnreachable.
+        """
         if self.config.rewards.rpc_url is not None:
             return Chain.at(self.config.rewards.rpc_url)
-        path, follows = self.folder / "chain.start", self.config.rewards.clock == "machine"
-        if not path.exists():
-            if first_day is None and not follows:
-                raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
-            start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
-            write_bytes(path, str(start).encode())
-        start = int(path.read_text(encoding="ascii"))
-        return Chain.embedded(self.folder / "chain.jsonl", start, follows=follows)
+        follows = self.config.rewards.clock == "machine"
+        return Chain.embedded(self.folder / JOURNAL, self._beginning(first_day, follows), follows=follows)
+
+    def _beginning(self, first_day: int | None, follows: bool) -> int:
+        """When the embedded chain begins, UTC seconds; decided once, by the process that has its journal."""
+        path = self.folder / "chain.start"
+        with Journal(self.folder / JOURNAL):
+            if not path.exists():
+                if first_day is None and not follows:
+                    raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
+                start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
+                write_bytes(path, str(start).encode())
+            return int(path.read_text(encoding="ascii"))
 
     def open_contracts(self, chain: Chain) -> Contracts:
         """The community's contracts, deployed if they are not yet."""

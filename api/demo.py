@@ -25,7 +25,7 @@ from rich.table import Table
 from api import day as community_day
 from api import training
 from api.calibrated import Calibrated, NotCalibrated, calibrated, past_days
-from api.community import Community
+from api.community import JOURNAL, Community
 from api.computed_totals import compute_totals, keep_computed
 from api.config import Config
 from api.day_picture import day_picture
@@ -38,12 +38,13 @@ from fl.settings import FederationSettings
 from forecasting import metrics, report
 from rewards.claims import holdings
 from rewards.errors import JournalCorrupt
+from rewards.journal import Journal
 from rewards.settings import RewardSettings
 
 DAYS_INTO_TEST = 10
 _MARK = "demo.json"
 _REPORT = "report.json"
-_CHAIN_FILES = ("chain.jsonl", "chain.start", "contracts.json", "wattproof.sqlite")
+_CHAIN_FILES = (JOURNAL, "chain.start", "contracts.json", "wattproof.sqlite")
 
 
 def demo_config(folder: Path, num_clients: int | None) -> Config:
@@ -92,14 +93,19 @@ class Demo:
         folder, mark = self.config.api.state_dir, self.config.api.state_dir / _MARK
         wanted = self.config.model_dump_json()
         if (folder / _REPORT).exists():
-            self.console.print(f"A finished demo is in {folder}: starting over.")
-            shutil.rmtree(folder)
+            self._start_over(f"A finished demo is in {folder}")
         elif mark.exists() and mark.read_text(encoding="utf-8") == wanted:
             self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
         elif folder.exists() and any(folder.iterdir()):
-            self.console.print(f"{folder} holds a demo with other settings: starting over.")
-            shutil.rmtree(folder)
+            self._start_over(f"{folder} holds a demo with other settings")
         write_bytes(mark, wanted.encode())
+
+    def _start_over(self, why: str) -> None:
+        """Delete all there is, unless a server still runs on it."""
+        folder = self.config.api.state_dir
+        with Journal(folder / JOURNAL):
+            self.console.print(f"{why}: starting over.")
+            shutil.rmtree(folder)
 
     def _ledger(self, community: Community, day: int) -> community_day.Ledger:
         """The chain, played on from its journal; a new one where the journal's last line was cut off."""

@@ -1,15 +1,13 @@
 """Access to a chain: an EVM inside this process (eth-tester, py-evm, Prague rules) or any node by its URL.
 
 The embedded chain outlives the process: every transaction goes, signed, into a journal with its block's time, and a
-new process plays the journal again from the same genesis. Its clock is this machine's, or one that stands still until
-it is moved. Transactions are always signed here; keys never leave.
+new process plays the journal again from the same genesis; one process at a time has it. Its clock is this machine's,
+or one that stands still until it is moved. Transactions are always signed here; keys never leave.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,13 +29,15 @@ from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import Timeout
+from rlp.exceptions import RLPException
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 from web3.types import BlockIdentifier, TxReceipt
 
 from rewards.compile import Artefact
-from rewards.errors import JournalCorrupt, NodeUnreachable, Refused, refused
+from rewards.errors import NodeUnreachable, Refused, refused
+from rewards.journal import Journal
 
 log = logging.getLogger(__name__)
 _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas
@@ -52,7 +52,7 @@ class Chain:
 
     web3: Web3
     tester: Any = None
-    journal: Path | None = None
+    journal: Journal | None = None
     follows: bool = False
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _clock: int = 0
@@ -61,7 +61,10 @@ class Chain:
     def embedded(
         cls, journal: Path | None = None, start_time: int = 1_500_000_000, *, follows: bool = False
     ) -> Chain:
-        """An EVM in this process whose first block is of `start_time` (UTC seconds), played on from the journal."""
+        """An EVM in this process whose first block is of `start_time` (UTC seconds), played on from the journal.
+
+        Raises ChainBusy while another process has that journal, JournalCorrupt.
+        """
         from eth_tester import EthereumTester, PyEVMBackend
 
         from rewards.prague import rules
@@ -73,10 +76,21 @@ class Chain:
         tester = EthereumTester(PyEVMBackend(genesis, state, vm_configuration=rules()))
         chain = cls(Web3(EthereumTesterProvider(tester)), tester)
         chain.reset_clock(start_time + 1)
-        if journal is not None and journal.exists():
-            chain._replay(journal)
-        chain.journal, chain.follows = journal, follows
+        if journal is not None:
+            opened = Journal(journal)
+            try:
+                chain._replay(opened)
+            except BaseException:
+                opened.close()
+                raise
+            chain.journal = opened
+        chain.follows = follows
         return chain
+
+    def close(self) -> None:
+        """Let go of the embedded chain's journal, so that another process can play on."""
+        if self.journal is not None:
+            self.journal.close()
 
     @classmethod
     def at(cls, url: str, timeout: float = 10) -> Chain:
@@ -226,25 +240,18 @@ class Chain:
 
     def _record(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:
-            self.journal.parent.mkdir(parents=True, exist_ok=True)
-            with self.journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self.journal.append(entry)
 
-    def _replay(self, journal: Path) -> None:
-        for number, line in enumerate(journal.read_text(encoding="utf-8").splitlines(), start=1):
+    def _replay(self, journal: Journal) -> None:
+        for number, entry in journal:
             try:
-                entry = json.loads(line)
                 if "time" in entry:
                     self.reset_clock(int(entry["time"]))
                 if "raw" in entry:
                     self.web3.eth.send_raw_transaction(bytes.fromhex(entry["raw"]))
                     self.reset_clock(self._clock + 1)
-            except (ValueError, KeyError, TransactionFailed, Web3RPCError, ValidationError) as error:
-                raise JournalCorrupt(
-                    f"{journal}, line {number}, cannot be played again; delete the file to start a new chain"
-                ) from error
+            except (ValueError, TypeError, RLPException, TransactionFailed, Web3RPCError, ValidationError) as error:
+                raise journal.corrupt(number) from error
 
 
 def _legacy(raw: bytes) -> dict[str, Any]:

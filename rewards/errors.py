@@ -19,6 +19,10 @@ class NoPrecompiles(ChainError):
     """The chain can't compute on BLS12-381."""
 
 
+class ChainBusy(ChainError):
+    """Another process has the embedded chain."""
+
+
 class OutdatedContracts(ChainError):
     """The addresses are of contracts that this version does not know."""
 

@@ -9,7 +9,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from rlp.exceptions import RLPException  # type: ignore[import-untyped]
+from rlp.exceptions import RLPException
 from sqlalchemy import select
 
 from api import bundle as bundles

@@ -118,6 +118,7 @@ def test_a_wrong_command_line_has_an_exit_code_of_its_own() -> None:
 def test_a_chain_cut_off_in_a_line_is_started_over_and_said(village: Village, tmp_path: Path) -> None:
     config = small_config(tmp_path)
     first = Demo(config, Console(quiet=True))._ledger(Community(config), DAY)
+    first.chain.close()
     journal = tmp_path / "chain.jsonl"
     journal.write_text(journal.read_text(encoding="utf-8")[:-7], encoding="utf-8")
     console = Console(record=True, width=200, quiet=False)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from api.community import JOURNAL
+from rewards.journal import Journal
 from tests.api.conftest import DAY
 
 pytestmark = pytest.mark.process
@@ -64,6 +66,14 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert "totals only computed" in done.stdout and "calibrated" in done.stdout
     assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
     assert (folder / "community_day.png").stat().st_size > 10_000
+
+
+def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    with Journal(tmp_path / JOURNAL):
+        done = run("demo", "--folder", str(tmp_path), check=False)
+    assert done.returncode == 1 and "in use by process" in " ".join(done.stderr.split())
+    assert (tmp_path / "report.json").exists()
 
 
 def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
     models = chain.deploy(operator, artefact("model_registry"))
     chain.advance_to(1_600_000_000)
     chain.send(operator, models.functions.publish(3, b"\x09" * 32))
+    chain.close()
 
     again = Chain.embedded(journal)
     same = again.contract(artefact("model_registry"), models.address)
@@ -38,6 +39,7 @@ def test_a_clock_that_follows_the_machine_times_its_blocks_and_a_replay_keeps_th
     published = models.functions.published_at(3).call()
     assert before <= published <= chain.now
 
+    chain.close()
     again = Chain.embedded(journal, before - 86_400, follows=True)
     assert again.contract(artefact("model_registry"), models.address).functions.published_at(3).call() == published
     times = [[int(each.web3.eth.get_block(k)["timestamp"]) for k in range(4)] for each in (chain, again)]
@@ -55,6 +57,7 @@ def test_a_transaction_that_failed_in_its_block_is_played_again_too(tmp_path: Pa
     with pytest.raises(Refused):
         chain.relay(bytes(operator.sign_transaction(fields).raw_transaction), models.address, data, "publish")
     chain.send(operator, models.functions.publish(1, b"\x07" * 32))
+    chain.close()
     again = Chain.embedded(journal)
     same = again.contract(artefact("model_registry"), models.address)
     assert same.functions.digest_of(1).call() == b"\x07" * 32

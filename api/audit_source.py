@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from api.line import ApiRefused, Line, Unreachable
 from rewards.deploy import Contracts
 
 _MOST_BYTES = 20_000_000
-_TIMEOUT_S = 30.0
 _T = TypeVar("_T")
 
 Fetch = Callable[[str], bytes | None]
-"""The answer to a path such as /days; None where the server has nothing there (404)."""
+"""The answer to a path such as /days; None where the server says that it has nothing there (404)."""
 
 
 class AuditError(ValueError):
@@ -31,20 +29,17 @@ def from_server(url: str) -> Fetch:
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
         raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
 
+    line = Line(url)
+
     def fetch(path: str) -> bytes | None:
         try:
-            with urllib.request.urlopen(url.rstrip("/") + path, timeout=_TIMEOUT_S) as answer:
-                content: bytes = answer.read(_MOST_BYTES + 1)
-        except urllib.error.HTTPError as refused:
-            if refused.code == 404:
+            return line.ask("GET", path, limit=_MOST_BYTES)
+        except ApiRefused as refused:
+            if refused.status == httpx.codes.NOT_FOUND:
                 return None
-            raise AuditError(f"{url} refused {path} with status {refused.code}") from None
-        except (OSError, http.client.HTTPException) as problem:
-            reason = getattr(problem, "reason", problem)
-            raise AuditError(f"{url} does not answer ({reason}): is that the community's server?") from None
-        if len(content) > _MOST_BYTES:
-            raise AuditError(f"{url} answers {path} with more than {_MOST_BYTES // 1_000_000} MB: not a day's record")
-        return content
+            raise AuditError(f"{url} refused {path}: {refused.code}: {refused}") from None
+        except Unreachable as problem:
+            raise AuditError(f"{url} does not answer as a community's server: {problem}") from None
 
     return fetch
 

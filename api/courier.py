@@ -18,8 +18,9 @@ from eth_hash.auto import keccak
 from api.backoff import Backoff
 from api.config import Config
 from api.errands import Errand, ErrandFolder, State
+from api.line import ApiRefused, Unreachable
 from api.pin import OtherChain, Pin
-from api.uplink import ApiRefused, Unreachable, Uplink
+from api.uplink import Uplink
 from api.wallet import account_from_file
 from fl.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable

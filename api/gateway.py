@@ -7,6 +7,7 @@ at a time, so that their memory does not add up (`fl.home_process`); it only sig
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from api.config import Config
 from api.gateway_work import open_learner, open_prover, prove, prove_claims
-from fl.agent import run_agent
+from fl.agent import run_agent, stop_on_signals
 from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path
@@ -41,7 +42,8 @@ def run_gateway(config: Config, home: str) -> None:
     process = HomeProcess(home, partial(open_learner, config, home))
     process.start()  # what is wrong with the readings is told now
     try:
-        with _open_front_desk(config, home, process) as desk:
+        stop = stop_on_signals()
+        with _open_front_desk(config, home, process, stop) as desk:
             run_agent(
                 config.federation.deployment,
                 process,
@@ -49,6 +51,7 @@ def run_gateway(config: Config, home: str) -> None:
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 duty=DailyDuty(config, home, process, desk),
+                stop=stop,
             )
     finally:
         process.close()
@@ -123,7 +126,9 @@ class FrontDesk:
 
 
 @contextmanager
-def _open_front_desk(config: Config, home: str, training: HomeProcess) -> Iterator[FrontDesk | None]:
+def _open_front_desk(
+    config: Config, home: str, training: HomeProcess, stop: threading.Event
+) -> Iterator[FrontDesk | None]:
     """None where no API is set. Raises KeysError for a roster or key that can't be used."""
     settings = config.gateway
     if settings.api_url is None:
@@ -138,7 +143,7 @@ def _open_front_desk(config: Config, home: str, training: HomeProcess) -> Iterat
 
     registry = settings.forecast_registry
     node = OwnNode(settings.rpc_url, registry) if settings.rpc_url and registry else None
-    uplink = Uplink(settings.api_url)
+    uplink = Uplink(settings.api_url, stop)
     try:
         courier = Courier(config, home, uplink, node)
         sums = open_sums(config, home, uplink, courier.errands, Summands(config, home, training))

@@ -67,6 +67,7 @@ class SumDesk:
         self._community, self._ledger, self._now = community, ledger, now
         self._lock = Lock()
         self._opening: set[tuple[int, Kind]] = set()
+        self._keys_problem = ""
 
     def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
         """How the sum stands; begins it if its time has come. Raises ApiError where there is none (yet)."""
@@ -140,7 +141,9 @@ class SumDesk:
         try:
             identities = Roster.of_agents(self._community.config.federation.deployment.keys_dir).members
         except KeysError as error:
-            _log.warning("no sums without the gateways' public keys", extra={"reason": str(error)})
+            if str(error) != self._keys_problem:  # gateways ask again and again
+                self._keys_problem = str(error)
+                _log.warning("no sums without the gateways' public keys", extra={"reason": str(error)})
             raise ApiError("no-sum", "the server has no public keys of gateways (keys/agents/*.pub)", 404) from None
         return {
             member.home: {"household": member.household, "identity": identities[member.home].hex()}

@@ -1,40 +1,20 @@
-"""A gateway's line to the community's API. Nothing that comes over it is believed without a check of its own.
-
-Answers are small and bounded, redirects are not followed, and every failure is one of two: Unreachable, to be tried
-again, or ApiRefused, with the API's code.
-"""
+"""What a gateway asks of the community's API. Nothing that it says is believed without a check of its own."""
 
 from __future__ import annotations
 
 import json
-import logging
-import time
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from eth_utils.address import to_checksum_address
 
+from api.line import Line, Unreachable
 from api.sum_protocol import NONCE_BYTES, Kind, SumMessage, items_from_json
 from rewards.signing import SigningFacts
 
-_log = logging.getLogger(__name__)
-_TIMEOUT = httpx.Timeout(10, read=150)  # a transaction is answered when it is in a block
-_WHOLE_S = 300.0
 _DIGEST_BYTES = 32
-_ANSWER_BYTES, MODEL_BYTES = 1 << 20, 16 << 20
-
-
-class Unreachable(Exception):
-    """There is no useable answer just now."""
-
-
-class ApiRefused(Exception):
-    """The API said no; `code` is its word for programs."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+MODEL_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -59,8 +39,8 @@ class ToldSum:
 class Uplink:
     """The API's part that a gateway uses. Every method raises Unreachable or ApiRefused."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False)
+    def __init__(self, url: str, stop: threading.Event | None = None) -> None:
+        self._line = Line(url, stop)
 
     def newest_round(self) -> OfferedRound | None:
         """The last published round, if there is one."""
@@ -75,7 +55,7 @@ class Uplink:
 
     def model(self, number: int) -> bytes:
         """The model of a round, as the API gives it."""
-        return self._ask("GET", f"/rounds/{number}/model", limit=MODEL_BYTES)
+        return self._line.ask("GET", f"/rounds/{number}/model", limit=MODEL_BYTES)
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""
@@ -91,11 +71,11 @@ class Uplink:
     def hand_in(self, bundle: bytes, transaction: str) -> None:
         """Hand in a forecast's bundle with the transaction that registers it."""
         content = b'{"bundle":' + bundle + b',"transaction":' + json.dumps(transaction).encode() + b"}"
-        self._ask("POST", "/forecasts", content)
+        self._line.ask("POST", "/forecasts", content)
 
     def claim(self, bundle: bytes) -> None:
         """Hand in a claim."""
-        self._ask("POST", "/claims", bundle)
+        self._line.ask("POST", "/claims", bundle)
 
     def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
         """What is asked of a home in the masked sum of a day."""
@@ -110,50 +90,16 @@ class Uplink:
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:
         """Send a message of a masked sum."""
-        self._ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
+        self._line.ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
 
     def close(self) -> None:
-        self._client.close()
+        self._line.close()
 
     def _json(self, method: str, path: str) -> Any:
         try:
-            return json.loads(self._ask(method, path))
+            return json.loads(self._line.ask(method, path))
         except ValueError as error:
             raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
-
-    def _ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:
-        headers = {"content-type": "application/json"} if content is not None else {}
-        try:
-            with self._client.stream(method, path, content=content, headers=headers) as answer:
-                body = _read(answer, limit)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
-        if answer.is_success:
-            return body
-        raise _refusal(answer.status_code, body, f"{method} {path}")
-
-
-def _read(answer: httpx.Response, limit: int) -> bytes:
-    """The body, if it is not larger than `limit` and does not trickle in for ever."""
-    body, until = bytearray(), time.monotonic() + _WHOLE_S
-    for part in answer.iter_bytes():
-        body += part
-        if len(body) > limit:
-            raise Unreachable(f"the answer is larger than {limit} bytes")
-        if time.monotonic() > until:
-            raise Unreachable(f"the answer takes longer than {_WHOLE_S:.0f} s")
-    return bytes(body)
-
-
-def _refusal(status: int, body: bytes, what: str) -> ApiRefused | Unreachable:
-    """The refusal in the API's one form; anything else (a proxy's page, a server in trouble) may be mended."""
-    try:
-        told = json.loads(body)
-        refused = ApiRefused(str(told["error"])[:40], str(told["message"])[:500])
-    except (ValueError, KeyError, TypeError):
-        return Unreachable(f"{what}: status {status} without a word of the API: check gateway.api_url")
-    overloaded = status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS
-    return Unreachable(f"{what}: {refused.code}: {refused}") if overloaded else refused
 
 
 def _number(told: object, least: int, end: int) -> int:

@@ -44,6 +44,9 @@ _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # p
 _PAIRING_CHECK = to_checksum_address(0x0F.to_bytes(20, "big"))
 _FUNDS = 10**20
 _GAS_MARGIN = 12, 10
+_WAIT_S = 120.0
+RELAY_WAIT_S = 20.0
+"""How long somebody else's transaction is waited for; less than a gateway waits for its answer (`api.line`)."""
 
 
 @dataclass
@@ -176,16 +179,19 @@ class Chain:
         return self._transact(account, call, str(call.fn_name), gas)
 
     def relay(self, raw: bytes, to: str, data: str, name: str) -> TxReceipt:
-        """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused."""
+        """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused.
+
+        NodeUnreachable where it is in no block soon: pass it on again later, it does no harm.
+        """
         signed = self._decode(raw, to, data, name)
         self._settle_clock()
         if self._is_known(raw, name):  # passed on before, by a server that did not live to see its block
-            return self._deliver(raw, name, known=True)
+            return self._deliver(raw, name, RELAY_WAIT_S, known=True)
         with _refusals(name):
             self.web3.eth.estimate_gas(
                 {"from": signed, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
             )
-        return self._deliver(raw, name)
+        return self._deliver(raw, name, RELAY_WAIT_S)
 
     def _is_known(self, raw: bytes, name: str) -> bool:
         if self.tester is not None:  # each of its transactions is in a block at once
@@ -223,12 +229,12 @@ class Chain:
         signed = account.sign_transaction(fields | {"chainId": self.chain_id})
         return self._deliver(bytes(signed.raw_transaction), name)
 
-    def _deliver(self, raw: bytes, name: str, known: bool = False) -> TxReceipt:
+    def _deliver(self, raw: bytes, name: str, wait_s: float = _WAIT_S, known: bool = False) -> TxReceipt:
         self._settle_clock()
         moment = self._clock
         with _refusals(name):
             digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
-            receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=120)
+            receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s)
         # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
         self._record({"time": moment, "raw": raw.hex()})
         if self.tester is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,12 +15,19 @@ from typing import Any
 
 @dataclass
 class LyingApi:
-    """`answers`: by method and path, status and body, of which bytes go out as they are; `asked`: what came in."""
+    """A cheat's answers, and what it was asked.
+
+    Args:
+        answers: by method and path, status and body, of which bytes go out as they are.
+        asked: what came in.
+        endless: an answer goes on and on until the other side hangs up; this is set as soon as it has begun.
+    """
 
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     url: str = ""
+    endless: threading.Event | None = None
 
 
 @contextmanager
@@ -29,6 +37,9 @@ def lying_api(tls: ssl.SSLContext | None = None) -> Iterator[LyingApi]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             what = f"{self.command} {self.path}"
+            if api.endless is not None:
+                self._go_on(api.endless)
+                return
             api.asked.append((what, self.rfile.read(int(self.headers.get("content-length", 0)))))
             status, body = api.answers.get(what, (404, {"error": "not-found", "message": "no"}))
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -37,6 +48,15 @@ def lying_api(tls: ssl.SSLContext | None = None) -> Iterator[LyingApi]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
+
+        def _go_on(self, begun: threading.Event) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(ConnectionError):
+                while True:
+                    self.wfile.write(b" ")
+                    begun.set()
+                    time.sleep(0.01)
 
         do_GET = do_POST = _answer
 

@@ -22,6 +22,7 @@ from api.database import Household
 from api.settings import CommunitySettings
 from api.totals import open_measured, open_total
 from tests.api.conftest import DAY, Village
+from tests.api.lying_api import lying_api
 
 NAME = "Test village"
 
@@ -250,5 +251,14 @@ def test_no_server_and_half_a_chain_are_said() -> None:
         from_server("http://127.0.0.1:9")("/health")
     with pytest.raises(AuditError, match="write it like"):
         from_server("file:///etc/passwd")
+    with lying_api() as api:
+        api.answers["GET /days"] = 200, b" " * 20_000_001
+        api.answers["GET /rounds"] = 409, {"error": "busy", "message": "not now"}
+        fetch = from_server(api.url)
+        with pytest.raises(AuditError, match=f"{api.url} does not answer .* larger than"):
+            fetch("/days")
+        with pytest.raises(AuditError, match="refused /rounds: busy: not now"):
+            fetch("/rounds")
+        assert fetch("/days/1/forecast") is None
     half = CliRunner().invoke(app, ["audit", str(DAY), "--rpc-url", "http://127.0.0.1:9"])
     assert half.exit_code == 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from api.bundle import verify
 from fl.kept_model import kept_round
 from tests.api.doorstep import GATEWAY, SERVER, Doorstep, until
+from tests.api.lying_api import lying_api
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -137,6 +139,18 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     town.wait(GATEWAY, "model fetched", round=3)
     assert (town.state / "model" / "0003.npz").read_bytes() == honest
     assert not (town.state / "model" / "0001.npz").exists()
+
+
+def test_a_gateway_leaves_in_the_middle_of_an_answer_when_asked(make: Make) -> None:
+    town, begun = make(), threading.Event()
+    with lying_api() as api:
+        api.endless = begun
+        town.write_gateway(api_url=api.url)
+        town.start_gateway()
+        assert begun.wait(90)
+        town.end(GATEWAY, signal.SIGTERM)
+    assert town.processes[GATEWAY].returncode == 0
+    assert "this process ends" in str(town.wait(GATEWAY, "model not asked for yet")["reason"])
 
 
 def test_as_installed_on_this_machines_time(make: Make) -> None:

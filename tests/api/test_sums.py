@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,23 @@ def street(built: Street) -> Iterator[Street]:
     chain.tester.revert_to_snapshot(snapshot)
     chain.reset_clock(moment)
     built.clear()
+
+
+def test_missing_public_keys_are_logged_once_each_kind(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+    keys = street.folder / "keys" / "agents"
+    away = keys.rename(street.folder / "away")
+    try:
+        told = [street.get(f"/sums/{DAY}/forecast")["error"] for _ in range(3)]
+        keys.mkdir()
+        (keys / "elm-9.pub").write_text("no key")
+        told += [street.get(f"/sums/{DAY}/forecast")["error"] for _ in range(3)]
+    finally:
+        shutil.rmtree(keys, ignore_errors=True)
+        away.rename(keys)
+    assert told == ["no-sum"] * 6
+    reasons = [vars(r)["reason"] for r in caplog.records if r.msg.startswith("no sums without")]
+    assert len(reasons) == len(set(reasons)) == 2
+    assert street.phase() == "keys", "and with the keys in their place sums begin"
 
 
 def expected(street: Street, names: list[str]) -> list[int]:

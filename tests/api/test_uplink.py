@@ -2,7 +2,9 @@
 
 import contextlib
 import gzip
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api import uplink as line
+from api import line
 from api.backoff import Backoff
-from api.uplink import ApiRefused, OfferedRound, Unreachable, Uplink
+from api.line import ApiRefused, Unreachable
+from api.uplink import OfferedRound, Uplink
 from fl.keys import KeyFolder, make_keys
+from rewards.chain import RELAY_WAIT_S
 from tests.api.lying_api import LyingApi, lying_api
 
 ME = "0x" + "11" * 20
@@ -39,6 +43,7 @@ def _clean(api: LyingApi) -> None:
     api.answers.clear()
     api.headers.clear()
     api.asked.clear()
+    api.endless = None
 
 
 @pytest.fixture
@@ -116,6 +121,45 @@ def test_an_answer_that_takes_for_ever_is_given_up(
     api.answers["GET /rounds"] = 200, []
     with pytest.raises(Unreachable, match="longer than"):
         uplink.newest_round()
+
+
+def test_a_gateway_that_is_told_to_stop_asks_nothing_more(api: LyingApi) -> None:
+    api.answers["GET /rounds"] = 200, []
+    stop = threading.Event()
+    uplink = Uplink(api.url, stop)
+    assert uplink.newest_round() is None
+    stop.set()
+    with pytest.raises(Unreachable, match="this process ends"):
+        uplink.newest_round()
+    assert len(api.asked) == 1
+
+
+def test_a_gateway_that_is_told_to_stop_leaves_an_answer_that_trickles(api: LyingApi) -> None:
+    stop = threading.Event()
+    api.endless = stop
+    with pytest.raises(Unreachable, match="this process ends"):
+        Uplink(api.url, stop).newest_round()
+
+
+def test_an_api_that_never_answers_is_not_waited_for_longer_than_it_may(
+    api: LyingApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uplink = Uplink(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(Unreachable, match="ReadTimeout"):
+            uplink.newest_round()
+
+
+def test_the_api_answers_about_a_transaction_before_the_gateway_hangs_up() -> None:
+    assert line._TIMEOUT.read is not None and line._TIMEOUT.read > RELAY_WAIT_S
+
+
+def test_a_refusal_plays_no_tricks_on_a_terminal(api: LyingApi, uplink: Uplink) -> None:
+    api.answers["POST /claims"] = 409, {"error": "no\x1b[2J", "message": "all\r\nis \x1b]0;well\x07"}
+    with pytest.raises(ApiRefused) as caught:
+        uplink.claim(b"{}")
+    assert str(caught.value).isprintable() and caught.value.code.isprintable()
 
 
 def test_a_private_authority_is_believed_when_the_gateway_is_told_to(

@@ -44,6 +44,8 @@ FINAL = frozenset(
 )  # fmt: skip
 """Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
 _OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed"})
+OUTCOMES = frozenset({"ok", "other"}) | FINAL | MAY_MEND | _OWN_CODES
+"""All that a try to hand in is counted under."""
 
 
 class _Later(Exception):
@@ -83,7 +85,7 @@ class Courier:
     def _announce(self, metrics: AgentMetrics) -> None:
         """Start every series at zero: Prometheus sees no increase in one that appears with its first count."""
         for kind in DONE_BEFORE:
-            for outcome in {"ok", "other"} | FINAL | MAY_MEND | _OWN_CODES:
+            for outcome in OUTCOMES:
                 metrics.handed_in.labels(kind, outcome)
 
     def _attend_to(self, errand: Errand, wait: Backoff, metrics: AgentMetrics) -> None:

@@ -1,4 +1,4 @@
-"""A gateway's home, opened from its settings, and the settings and units that `deploy/` ships."""
+"""A gateway's home, opened from its settings."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from api.config import Config
 from data.errors import TableError
 from data.settings import DataSettings
 from data.table import write_table
 from fl.home import open_home
 from forecasting.settings import ForecastingSettings
-
-DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 @pytest.fixture
@@ -50,17 +46,3 @@ def test_too_few_days_are_refused(table: Path, days: int) -> None:
     settings = DataSettings(source="files", files=(table,), day_start_utc=0)
     with pytest.raises(TableError, match="elm-3 has too few days to train on"):
         open_home(settings, ForecastingSettings(), "elm-3")
-
-
-@pytest.mark.parametrize("name", ["coordinator.yaml", "gateway.yaml"])
-def test_the_settings_in_deploy_are_valid_and_secure(name: str) -> None:
-    config = Config.model_validate(yaml.safe_load((DEPLOY / name).read_text()))
-    assert not config.federation.deployment.insecure
-
-
-def test_both_sides_in_deploy_mean_the_same_coordinator() -> None:
-    names = ("coordinator.yaml", "gateway.yaml")
-    ours, theirs = (Config.model_validate(yaml.safe_load((DEPLOY / name).read_text())) for name in names)
-    assert ours.community == theirs.community
-    one, other = ours.federation.deployment, theirs.federation.deployment
-    assert (one.host, one.port) == (other.host, other.port)

@@ -1,0 +1,96 @@
+"""What `deploy/` ships fits this program: settings, units, alerts, the proxy before the server."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+import yaml
+from prometheus_client import CollectorRegistry
+
+from api.cli import app
+from api.config import Config
+from api.courier import OUTCOMES as HANDED_IN
+from api.sum_member import OUTCOMES as SUMS
+from fl.telemetry import AgentMetrics, CoordinatorMetrics
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+UNITS = sorted(DEPLOY.glob("*.service"))
+RULES = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][0]["rules"]
+
+
+def settings(name: str) -> Config:
+    return Config.model_validate(yaml.safe_load((DEPLOY / name).read_text()))
+
+
+@pytest.mark.parametrize("name", ["coordinator.yaml", "gateway.yaml"])
+def test_the_settings_are_valid_and_secure(name: str) -> None:
+    assert not settings(name).federation.deployment.insecure
+
+
+def test_both_sides_mean_the_same_coordinator() -> None:
+    ours, theirs = settings("coordinator.yaml"), settings("gateway.yaml")
+    assert ours.community == theirs.community
+    one, other = ours.federation.deployment, theirs.federation.deployment
+    assert (one.host, one.port) == (other.host, other.port)
+
+
+def test_the_proxy_passes_on_to_the_servers_port_at_the_gateways_address() -> None:
+    proxy = (DEPLOY / "Caddyfile").read_text()
+    assert f"reverse_proxy 127.0.0.1:{settings('coordinator.yaml').api.port}\n" in proxy
+    url = settings("gateway.yaml").gateway.api_url
+    assert url is not None and f"\n{url.removeprefix('https://')} {{" in proxy
+
+
+def test_there_is_a_unit_for_each_part() -> None:
+    assert [unit.stem for unit in UNITS] == [f"wattproof-{part}" for part in ("agent", "coordinator", "server")]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_units_command_and_settings_exist(unit: Path) -> None:
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    program, name, *arguments = shlex.split(line)
+    group = typer.main.get_command(app)
+    assert Path(program).name == "wattproof" and isinstance(group, click.Group)
+    command = group.commands[name]
+    context = command.make_context(name, arguments)  # refuses options and arguments that it does not have
+    assert (DEPLOY / Path(context.params["config"]).name).exists()
+
+
+def _names(registry: CollectorRegistry) -> set[str]:
+    """Series as Prometheus stores them."""
+    return {f.name + ("_total" if f.type == "counter" else "") for f in registry.collect()} | {
+        sample.name for family in registry.collect() for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_is_about_series_that_are_exported(rule: dict[str, Any]) -> None:
+    exported = _names(CoordinatorMetrics().registry) | _names(AgentMetrics("elm-3").registry)
+    named = set(re.findall(r"wattproof_\w+", rule["expr"]))
+    assert named and named <= exported
+
+
+def test_alerts_name_outcomes_that_are_counted() -> None:
+    for series, outcomes in (("handed_in", HANDED_IN), ("sums", SUMS)):
+        found = [
+            text
+            for rule in RULES
+            for text in re.findall(rf'wattproof_agent_{series}_total{{[^}}]*outcome[=!]~"([^"]+)"', rule["expr"])
+        ]
+        assert found and all(set(text.split("|")) <= set(outcomes) for text in found)
+
+
+def test_prometheus_asks_where_the_parts_listen() -> None:
+    scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
+    targets = {each["labels"]["role"]: each["targets"] for each in scraped["scrape_configs"][0]["static_configs"]}
+    assert targets == {
+        "coordinator": [f"127.0.0.1:{settings('coordinator.yaml').federation.deployment.coordinator_metrics_port}"],
+        "agent": [f"127.0.0.1:{settings('gateway.yaml').federation.deployment.agent_metrics_port}"],
+    }
+    assert scraped["rule_files"] == ["alerts.yml"]

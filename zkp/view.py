@@ -1,8 +1,8 @@
 """The wire format of a proof, and a view of it for people: every message by name, points and scalars in hexadecimal.
 
-A proof is four bytes of header (kind and format version) and then exactly the messages of `wire_format`, in order and
-without anything between them: points of 48 bytes (compressed), scalars of 32 (big-endian, below r). Counts follow
-from the public statement alone, so nothing in a proof says how long it is.
+A proof is four bytes of header (kind and format version) and then exactly the messages that `argument.check` asks
+for, in order and without anything between them: points of 48 bytes (compressed), scalars of 32 (big-endian, below r).
+Counts follow from the public statement alone, so nothing in a proof says how long it is.
 
 `view` parses as strictly as the verifier does, and judges nothing: a false proof has a view, too.
 """
@@ -13,15 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from zkp import soundness
-from zkp.argument import HELPERS, MULTIPLICITIES, TRACE, Relation
+from zkp import argument, soundness
+from zkp.argument import Relation
 from zkp.curve import G1_BYTES
 from zkp.errors import MalformedProof
 from zkp.field import SCALAR_BYTES
 from zkp.setup import Setup, load_setup
 from zkp.statements import green_share, inference, skill
-from zkp.sumcheck import MaskShape
-from zkp.transcript import VerifierChannel
+from zkp.transcript import Transcript, VerifierChannel
 
 Kind = Literal["points", "scalars"]
 _SIZES: dict[Kind, int] = {"points": G1_BYTES, "scalars": SCALAR_BYTES}
@@ -41,38 +40,32 @@ class Slot:
 
 
 def wire_format(relation: Relation) -> list[Slot]:
-    """Every message of a proof of the relation, in order (the numbers are the steps of `zkp.argument`)."""
-    layout = relation.layout()
-    shapes = relation.mask_shapes(layout)
-    lookups = relation.table is not None
-
-    def rows(group: str) -> Slot:
-        return Slot(f"rows/{group}", "points", len(layout.groups[group]))
-
-    out = [rows(TRACE)]  # 1
-    out += [rows(MULTIPLICITIES)] if lookups else []
-    out.append(Slot("masks", "points", 2))
-    out += [rows(HELPERS)] if lookups else []  # 2
-    out += _sumcheck("gates", shapes[0])  # 3
-    out.append(Slot("gates/values", "scalars", len(relation.gate_columns)))
-    if relation.products_count:  # 4
-        out.append(Slot("products/totals", "scalars", relation.products_count))
-        out += _sumcheck("products", shapes[1])
-        out.append(Slot("products/values", "scalars", 2 * relation.products_count))
-    out += [*_sumcheck("matrix", shapes[-1]), Slot("matrix/value", "scalars", 1)]  # 5
-    out += [  # 6
-        Slot("masks/nonce", "points", 1),
-        Slot("masks/nonce values", "scalars", len(shapes)),
-        Slot("masks/response", "scalars", sum(s.size for s in shapes) + 1),
-    ]
-    out += [Slot("opening/random value", "scalars", 1), Slot("opening/blinding", "scalars", 1)]  # 7
-    out += [Slot("opening/symmetric", "points", 1), Slot("opening/values", "scalars", 3)]
-    return [*out, Slot("opening/quotient", "points", 1), Slot("opening/witness", "points", 1)]
+    """Every message of a proof of the relation, in order: what its verifier asks for."""
+    asked = _Asked()
+    argument.check(relation, asked)
+    return asked.slots
 
 
-def _sumcheck(label: str, shape: MaskShape) -> list[Slot]:
-    rounds = [Slot(f"{label}/round", "scalars", shape.degree)] * shape.variables
-    return [Slot(f"{label}/mask total", "scalars", 1), *rounds, Slot(f"{label}/mask value", "scalars", 1)]
+class _Asked(VerifierChannel):
+    """The channel of a verifier that is to look at no proof: it notes what is asked for, and gives nothing."""
+
+    def __init__(self) -> None:
+        Transcript.__init__(self, "wire format")
+        self.slots: list[Slot] = []
+
+    def receive_scalars(self, label: str, count: int) -> list[int]:
+        self.slots.append(Slot(label, "scalars", count))
+        return [0] * count
+
+    def receive_points(self, label: str, count: int) -> list[Any]:
+        self.slots.append(Slot(label, "points", count))
+        return [None] * count  # points are gathered in an equation that nobody looks at
+
+    def require_zero(self, value: int, reason: str) -> None:
+        """Nothing holds of nothing."""
+
+    def finish(self) -> None:
+        """There are no bytes that could be left."""
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,9 @@ from api.server import make_app
 from api.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings
 from fl.settings import FederationSettings
-from fl.task import initial_weights
-from forecasting.integer import quantise
-from forecasting.read_outs import merged
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
-from zkp.weights import commit_weights
+from tests.api.untrained import untrained_model
 
 DAY = 17_316
 
@@ -74,10 +71,7 @@ def small_config(folder: Path) -> Config:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     community = Community(small_config(tmp_path_factory.mktemp("village")))
-    shape = training.model_shape(community)
-    weights = initial_weights(shape, 7)
-    integer = quantise(merged(weights), shape)
-    trained = training.TrainedModel(1, weights, integer, commit_weights(integer.weights))
+    trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}

@@ -15,7 +15,6 @@ import uvicorn
 from sqlalchemy import delete, select
 
 from api import day as community_day
-from api import training
 from api.community import Community
 from api.config import Config
 from api.database import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
@@ -33,11 +32,8 @@ from bench.deployed import free_port
 from fl.home_process import HomeProcess
 from fl.keys import make_agent_key
 from fl.roster import Roster
-from fl.task import initial_weights
 from fl.telemetry import AgentMetrics
-from forecasting.integer import quantise
-from forecasting.read_outs import merged
-from zkp.weights import commit_weights
+from tests.api.untrained import untrained_model
 
 DAY = 17_316
 HOMES = 4
@@ -152,10 +148,7 @@ def build(folder: Path) -> Street:
         make_agent_key(folder / "keys", home.name)
     Roster.of_agents(folder / "keys").write(folder / "roster.json")
     community = Community(street_config(folder, [_line(home) for home in first.homes]))
-    shape = training.model_shape(community)
-    weights = initial_weights(shape, 7)
-    integer = quantise(merged(weights), shape)
-    trained = training.TrainedModel(1, weights, integer, commit_weights(integer.weights))
+    trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
     for home, bundle, _ in community_day.prove_day(community, DAY, trained):

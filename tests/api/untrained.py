@@ -1,0 +1,17 @@
+"""The model of the first round of a community that has not trained."""
+
+from __future__ import annotations
+
+from api.community import Community
+from api.training import TrainedModel, model_shape
+from fl.task import initial_weights
+from forecasting.integer import quantise
+from forecasting.read_outs import merged
+from zkp.weights import commit_weights
+
+
+def untrained_model(community: Community) -> TrainedModel:
+    shape = model_shape(community)
+    weights = initial_weights(shape, 7)
+    integer = quantise(merged(weights), shape)
+    return TrainedModel(1, weights, integer, commit_weights(integer.weights))

@@ -25,6 +25,7 @@ from rich.table import Table
 from bench import accuracy_methods as methods
 from bench.accuracy_new_home import DAYS_KNOWN, measure_new_homes
 from bench.local_rounds import FORECASTING, OUT
+from bench.pictures import BLUE, ORANGE
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, load
 from data.day import HOURS_PER_DAY, DayClock
@@ -123,7 +124,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     names = sorted(table, key=lambda n: -table[n]["home_nmae_median"])
     rows = np.arange(len(names))
     figure, (homes, community) = plt.subplots(1, 2, figsize=(11, 5.5), sharey=True, layout="constrained")
-    colours = ["#D55E00" if n == OURS else "#0072B2" for n in names]
+    colours = [ORANGE if n == OURS else BLUE for n in names]
     middle = np.array([table[n]["home_nmae_median"] for n in names])
     low, high = (np.array([table[n]["home_nmae_quartiles"][k] for n in names]) for k in (0, 1))
     homes.hlines(rows, low, high, colors=colours, linewidth=2)

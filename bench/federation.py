@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.memory import PeakMemory
+from bench.pictures import BLUE, ORANGE, picture
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, load
 from data.day import DayClock
@@ -134,27 +135,25 @@ def table(sizes: list[Measured]) -> str:
 
 def draw(sizes: list[Measured], path: Path) -> None:
     """Time, traffic and memory against the number of homes."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
     homes = [each.homes for each in sizes]
-    figure, (time_axis, traffic_axis, memory_axis) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    time_axis.loglog(homes, [each.round_s for each in sizes], "o-")
-    time_axis.set_title("seconds a round")
-    traffic_axis.loglog(homes, [(each.round_bytes_down + each.round_bytes_up) / 1e6 for each in sizes], "o-")
-    traffic_axis.set_title("MB a round, down and up")
-    memory_axis.semilogx(homes, [each.peak_mb for each in sizes], "o-", label="all processes")
-    memory_axis.semilogx(homes, [each.coordinator_peak_mb for each in sizes], "o-", label="coordinator alone")
-    memory_axis.set_title("MB of memory at the peak")
-    memory_axis.set_ylim(bottom=0)
-    memory_axis.legend()
-    for axis in (time_axis, traffic_axis, memory_axis):
-        axis.set_xlabel("homes (bootstrapped from 17 real ones)")
-        axis.grid(visible=True, which="major", alpha=0.3)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    with picture(path, 3, (12, 4)) as (_, (time_axis, traffic_axis, memory_axis)):
+        time_axis.loglog(homes, [each.round_s for each in sizes], "o-", color=BLUE)
+        time_axis.set(title="a round", ylabel="seconds")
+        traffic = [(each.round_bytes_down + each.round_bytes_up) / 1e6 for each in sizes]
+        traffic_axis.loglog(homes, traffic, "o-", color=BLUE)
+        traffic_axis.set(title="traffic a round, down and up", ylabel="MB")
+        memory_axis.semilogx(homes, [each.peak_mb for each in sizes], "o-", color=BLUE, label="all processes")
+        coordinator = [each.coordinator_peak_mb for each in sizes]
+        memory_axis.semilogx(homes, coordinator, "D--", color=ORANGE, label="coordinator alone")
+        memory_axis.set(title="memory at the peak", ylabel="MB")
+        memory_axis.set_ylim(bottom=0)
+        memory_axis.legend(frameon=False)
+        for axis in (time_axis, traffic_axis, memory_axis):
+            axis.set_xlabel("homes (bootstrapped from 17 real ones)")
+            axis.set_xticks(homes, [f"{number:,}" for number in homes], minor=False)
+            axis.set_xticks([], minor=True)
+        for axis in (time_axis, traffic_axis):
+            axis.yaxis.set_major_formatter("{x:g}")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench.local_rounds import OUT, SHAPE, Days, accuracy, real_days
+from bench.pictures import BLUE, ORANGE, picture
 from data.atomic import write_bytes
 from data.windows import Windows
 from fl.settings import FederationSettings
@@ -131,26 +132,20 @@ def by_home(outcomes: Sequence[Outcome]) -> str:
 
 def draw(outcomes: Sequence[Outcome]) -> None:
     """A panel for each community: every home's error under each strategy, a line through each home."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(COMMUNITIES), figsize=(12, 4.8), sharey=True, layout="constrained")
-    for axis, community in zip(axes, COMMUNITIES, strict=True):
-        chosen = [o for o in outcomes if o.case.community == community]
-        places = range(len(chosen))
-        for home in chosen[0].nmae:
-            axis.plot(places, [o.nmae[home] for o in chosen], "o-", color="grey", alpha=0.4, markersize=3)
-        medians = [float(np.median(list(o.nmae.values()))) for o in chosen]
-        axis.plot(places, medians, "D", color="black", label="median home")
-        axis.set_xticks(places, [o.case.strategy for o in chosen], rotation=25, ha="right")
-        axis.set_title(f"17 homes, {community}")
-        axis.grid(visible=True, axis="y", alpha=0.3)
-    axes[0].set_ylabel("MAE / mean load, each home")
-    axes[0].legend()
-    figure.savefig(OUT / "heterogeneity.png", dpi=130)
-    plt.close(figure)
+    with picture(OUT / "heterogeneity.png", len(COMMUNITIES), (12, 5.4), sharey=True) as (figure, axes):
+        for axis, community in zip(axes, COMMUNITIES, strict=True):
+            chosen = [o for o in outcomes if o.case.community == community]
+            places = range(len(chosen))
+            for home in chosen[0].nmae:
+                lines = axis.plot(places, [o.nmae[home] for o in chosen], "o-", color=BLUE, alpha=0.35, markersize=3)
+            medians = [float(np.median(list(o.nmae.values()))) for o in chosen]
+            points = axis.plot(places, medians, "D", color=ORANGE, markersize=7)
+            axis.set_xticks(places, [o.case.strategy for o in chosen], rotation=25, ha="right")
+            axis.set_title(f"17 homes, {community}")
+        axes[0].set_ylabel("MAE / mean load")
+        figure.legend(
+            [*lines, *points], ["a home", "the median home"], loc="outside upper center", ncols=2, frameon=False
+        )
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from bench.federation import bootstrap
 from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from bench.pictures import picture, styles
 from data.atomic import write_bytes
 from fl.flat import flatten, moved
 from fl.noise import clip, gaussian
@@ -152,30 +153,25 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def draw(outcomes: Sequence[Outcome]) -> None:
     """nMAE against epsilon, a line for each kind and size; without privacy a level."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for kind, homes in dict.fromkeys((o.case.kind, o.case.homes) for o in outcomes):
-        points = [o for o in outcomes if (o.case.kind, o.case.homes) == (kind, homes)]
-        levels = [o.accuracy.home_nmae_median for o in points]
-        if points[0].epsilon is None:
-            axis.axhline(
-                levels[0], linestyle=":", label=f"{kind}, {homes} homes", color="grey" if homes == 17 else "black"
-            )
-        else:
-            spent = [o.epsilon for o in points if o.epsilon is not None]
-            axis.loglog(spent, levels, "o-", label=f"{kind}, {homes} homes")
-    axis.set(
-        xlabel=f"epsilon (delta = {outcomes[0].delta:g}, {outcomes[0].case.rounds} rounds)",
-        ylabel="MAE / mean load, median home",
-    )
-    axis.grid(visible=True, which="both", alpha=0.3)
-    axis.legend(fontsize=8)
-    figure.savefig(OUT / "privacy.png", dpi=130)
-    plt.close(figure)
+    with picture(OUT / "privacy.png", 1, (7.5, 5)) as (figure, (axis,)):
+        groups = dict.fromkeys((o.case.kind, o.case.homes) for o in outcomes)
+        for (kind, homes), style in zip(groups, styles(), strict=False):
+            points = [o for o in outcomes if (o.case.kind, o.case.homes) == (kind, homes)]
+            levels, label = [o.accuracy.home_nmae_median for o in points], f"{kind}, {homes} homes"
+            if points[0].epsilon is None:
+                axis.axhline(levels[0], label=label, color=style["color"], linestyle=style["linestyle"])
+            else:
+                axis.loglog([o.epsilon or 0.0 for o in points], levels, label=label, **style)
+        first = outcomes[0]
+        axis.set(
+            xlabel=f"epsilon spent (delta = {first.delta:g}, {first.case.rounds} rounds); smaller is more private",
+            ylabel="MAE / mean load of the median home",
+        )
+        axis.set_yticks([0.5, 1, 2, 5, 10, 20], minor=False)
+        axis.set_yticks([], minor=True)
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_formatter("{x:g}")
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
 
 
 def main() -> None:

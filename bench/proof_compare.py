@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bench.pictures import BLUE, ORANGE
 from data.atomic import write_bytes
 from zkp.integer_model import Shape
 
@@ -30,7 +31,6 @@ _PANELS = (
     ("proof size (kB)", "proof_bytes", 1e-3),
     ("peak memory (MB)", "peak_mb", 1.0),
 )
-_BLUE, _ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito's colours, told apart by the colour-blind
 
 
 def _measure(shape: Shape, repeat: int) -> Line:
@@ -81,8 +81,8 @@ def picture(by_steps: Sequence[Line], by_hidden: Sequence[Line]) -> bytes:
 
     figure, axes = plt.subplots(2, len(_PANELS), figsize=(13, 6), layout="constrained")
     kinds = (
-        (by_steps, "steps", "LSTM steps T (hours)", _BLUE, "o-", f"H = {by_steps[0]['hidden']}"),
-        (by_hidden, "hidden", "hidden units H", _ORANGE, "s-", f"T = {by_hidden[0]['steps']}"),
+        (by_steps, "steps", "LSTM steps T (hours)", BLUE, "o-", f"H = {by_steps[0]['hidden']}"),
+        (by_hidden, "hidden", "hidden units H", ORANGE, "s-", f"T = {by_hidden[0]['steps']}"),
     )
     for row, (lines, key, label, colour, style, fixed) in zip(axes, kinds, strict=True):
         sizes = [line[key] for line in lines]

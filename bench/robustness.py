@@ -28,6 +28,7 @@ from typing import get_args
 import numpy as np
 
 from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from bench.pictures import picture, styles
 from data.atomic import write_bytes
 from data.windows import Windows
 from fl.flat import flatten, moved
@@ -161,28 +162,21 @@ def _cell(outcome: Outcome | None, figure: str) -> str:
 
 def draw(outcomes: Sequence[Outcome]) -> None:
     """One panel for each attack: community WAPE against attackers, a line for each rule; far worse ones are cut."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
     best = min(o.accuracy.community_wape for o in outcomes)
-    figure, axes = plt.subplots(1, len(ATTACKS), figsize=(15, 4), sharey=True, layout="constrained")
-    for axis, attack in zip(axes, ATTACKS, strict=True):
-        for rule in RULES:
-            points = sorted(
-                (o.case.attackers, o.accuracy.community_wape)
-                for o in outcomes
-                if o.case.rule == rule and o.case.attack in ("none", attack)
-            )
-            axis.plot(*zip(*points, strict=True), "o-", label=_name(rule), markersize=3)
-        axis.set(title=attack, xlabel=f"attackers among {HOMES} homes", ylim=(0.95 * best, 1.8 * best))
-        axis.set_xticks(sorted({o.case.attackers for o in outcomes}))
-        axis.grid(visible=True, alpha=0.3)
-    axes[0].set_ylabel("WAPE of the community")
-    axes[0].legend(fontsize=8)
-    figure.savefig(OUT / "robustness.png", dpi=130)
-    plt.close(figure)
+    with picture(OUT / "robustness.png", len(ATTACKS), (15, 4.6), sharey=True) as (figure, axes):
+        for axis, attack in zip(axes, ATTACKS, strict=True):
+            for rule, style in zip(RULES, styles(), strict=False):
+                points = sorted(
+                    (o.case.attackers, o.accuracy.community_wape)
+                    for o in outcomes
+                    if o.case.rule == rule and o.case.attack in ("none", attack)
+                )
+                axis.plot(*zip(*points, strict=True), label=_name(rule).replace("_", " "), **style)
+            axis.set(title=attack, xlabel=f"attackers among {HOMES} homes", ylim=(0.95 * best, 1.8 * best))
+            axis.set_xticks(sorted({o.case.attackers for o in outcomes}))
+        axes[0].set_ylabel("community WAPE (higher ones are cut)")
+        lines, names = axes[0].get_legend_handles_labels()
+        figure.legend(lines, names, loc="outside lower center", ncols=len(RULES), frameon=False)
 
 
 def main() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from web3.contract import Contract
+from web3.exceptions import Web3Exception
 
 from api.line import ApiRefused, Line, Unreachable
 from rewards.deploy import Contracts
@@ -83,18 +85,27 @@ class Registries(Protocol):
 
 
 class ChainRegistries:
-    """The registries on the chain."""
+    """The registries on the chain. Every method raises AuditError where they can't be asked."""
 
     def __init__(self, contracts: Contracts) -> None:
-        self._forecasts = contracts.forecast_registry.functions
-        self._models = contracts.model_registry.functions
+        self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
 
     def meter_of(self, household: str) -> str:
-        return str(to_checksum_address(self._forecasts.meter_of(household).call()))
+        return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
 
     def digest_of(self, round_number: int) -> bytes:
-        return bytes(self._models.digest_of(round_number).call())
+        return bytes(_asked(self._models, "digest_of", round_number))
 
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
-        commitment, round_number, proof_hash = self._forecasts.forecast_of(household, day).call()
+        commitment, round_number, proof_hash = _asked(self._forecasts, "forecast_of", household, day)
         return bytes(commitment), int(round_number), bytes(proof_hash)
+
+
+def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:
+    try:
+        return registry.functions[name](*arguments).call()
+    except Web3Exception as error:
+        raise AuditError(
+            f"the chain does not say {name}({', '.join(map(str, arguments))}): is {registry.address} the community's "
+            f"registry? Check --contracts and --rpc-url ({type(error).__name__})"
+        ) from error

@@ -20,7 +20,9 @@ def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[st
     if contracts.skill_verifier is None or addresses.skill_verifier is None:
         return [*wrong, "there is no verifier on the chain: the auditor's key is believed"]
     if not _is_code_of(chain, VERIFIER, addresses.skill_verifier):
-        return [*wrong, f"the code of {VERIFIER}"]  # its parts can't be asked for
+        wrong.append(f"the code of {VERIFIER}")
+    if wrong:
+        return wrong  # what they are made of can't be asked of other contracts, or of none
     if contracts.rewards.functions.VERIFIER().call() != addresses.skill_verifier:
         wrong.append("the verifier that rewards asks")
     parts = contracts.skill_verifier.functions

@@ -4,6 +4,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from api.settings import CommunitySettings
 from api.totals import open_measured, open_total
 from tests.api.conftest import DAY, Village
 from tests.api.lying_api import lying_api
+from tests.rewards.json_rpc import json_rpc
 
 NAME = "Test village"
 
@@ -135,6 +139,20 @@ def test_every_lie_is_found(day: Village, kind: str) -> None:
     assert any(says in problem for problem in problems(lying(day, path, change)))
 
 
+@contextmanager
+def another_meter(day: Village) -> Iterator[None]:
+    """The server's list gives the second household the first one's meter."""
+    household, meter = day.homes[1].wallet.address, day.homes[1].meter.address
+
+    def put(address: str) -> None:
+        with day.community.sessions.begin() as session:
+            session.merge(Household(address=household, meter=address))
+
+    put(day.homes[0].meter.address)
+    yield
+    put(meter)
+
+
 def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None:
     """A server whose lists and proofs agree with each other, and not with what was registered."""
     first, second = (home.wallet.address for home in day.homes[:2])
@@ -151,15 +169,8 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
     chain = ChainRegistries(day.ledger.contracts)
     assert any("no proof that holds was found of" in p for p in problems(consistent, chain))
 
-    with day.community.sessions.begin() as session:  # a meter of the server's own choice
-        row = session.get(Household, second)
-        assert row is not None
-        true, row.meter = row.meter, day.homes[0].meter.address
-    found = problems(honest(day)), problems(honest(day), chain)
-    with day.community.sessions.begin() as session:
-        row = session.get(Household, second)
-        assert row is not None
-        row.meter = true
+    with another_meter(day):
+        found = problems(honest(day)), problems(honest(day), chain)
     assert any("the household's meter is" in p for p in found[0]) and found[1] == []
 
 
@@ -244,6 +255,27 @@ def test_the_command_audits_a_server_over_http(address: str) -> None:
     assert "Day 17316 of 'Test village'" in said and "3 of 3 proofs hold" in said and "✗" not in said
     other = CliRunner().invoke(app, ["audit", str(DAY), "--server", address, "--community", "Elm Street"])
     assert other.exit_code == REFUSED and "another community" in other.output
+
+
+def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str, tmp_path: Path) -> None:
+    """A server's own list is believed without a node only; an audit against other contracts ends in words."""
+    known, contracts = tmp_path / "contracts.json", day.ledger.contracts.addresses
+    contracts.save(known)
+    command = ["audit", str(DAY), "--server", address]
+    with json_rpc(day.ledger.chain) as node, another_meter(day):
+        on_chain = [*command, "--rpc-url", node, "--contracts", str(known)]
+        without, result = (CliRunner().invoke(app, asked) for asked in (command, on_chain))
+        assert without.exit_code == REFUSED and "the household's meter is" in " ".join(without.output.split())
+        said = " ".join(result.output.split())
+        assert result.exit_code == 0 and "those of this version" in said and "✗" not in said, said
+
+        replace(contracts, rewards=day.homes[0].wallet.address).save(known)
+        result = CliRunner().invoke(app, on_chain)
+        assert result.exit_code == REFUSED and "What differs: the code of rewards." in result.output
+        replace(contracts, forecast_registry=day.homes[0].wallet.address).save(known)
+        result = CliRunner().invoke(app, on_chain)
+        told = f"is {day.homes[0].wallet.address} the community's registry?"
+        assert result.exit_code == REFUSED and told in " ".join(result.output.split())
 
 
 def test_no_server_and_half_a_chain_are_said() -> None:

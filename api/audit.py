@@ -1,4 +1,4 @@
-"""An auditor's check of a whole day: every proof in one batch, both totals, the calibrated forecast.
+"""An auditor's check of a whole day: every proof in one batch, paid claims, both totals, the calibrated forecast.
 
 All that is needed can be downloaded. The server can withhold, not forge: what it says is checked here, against the
 chain's registries where the auditor has a node, against the server's own lists where not (the last finding says so).
@@ -6,16 +6,17 @@ chain's registries where the auditor has a node, against the server's own lists 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from eth_hash.auto import keccak
 from eth_utils.address import is_checksum_address
 
+from api.audit_bundles import Objection, downloaded, finding, proven
+from api.audit_claims import audit_claims
 from api.audit_source import AuditError, Fetch, Registries, read
-from api.batch import bad_bundles
-from api.bundle import Finding, InferenceBundle, from_hex, parse, to_hex
+from api.bundle import Finding, InferenceBundle, from_hex, to_hex
 from api.calibrated import PastDay, calibrated
 from api.routes.days import BandPublic, CalibratedPublic, CalibrationInputs, DayForecast, DayMeasured
 from api.routes.forecasts import ForecastPublic
@@ -23,14 +24,9 @@ from api.routes.households import HouseholdPublic
 from api.routes.rounds import RoundPublic
 from api.settings import CommunitySettings
 from data.meter import SignedDay, verify_signed_day
-from zkp.errors import ProofError
 from zkp.statements.total import Total, verify, verify_measured
 
 _ROUNDING_WH = 1  # the last digit of a floating-point solution may differ between machines
-
-
-class Objection(ValueError):
-    """Something in the records that does not hold; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,10 @@ class ServerRegistries:
             return b"", 0, bytes(32)
         return from_hex(known.commitment), known.round, from_hex(known.proof_hash)
 
+    def was_paid(self, household: str, day: int) -> bool:
+        """The server lists no other claims."""
+        return True
+
 
 def audit(fetch: Fetch, day: int, community: str, registries: Registries | None = None) -> Iterator[Finding]:
     """Check a day's records; each finding as it is made. Raises AuditError where they can't be had.
@@ -63,21 +63,24 @@ def audit(fetch: Fetch, day: int, community: str, registries: Registries | None 
     if not listed:
         raise AuditError(f"the server has no forecasts of day {day}")
     records = registries or _server_registries(fetch, listed)
-    bundles = yield from _bundles(fetch, day, [f.household for f in listed])
-    bundles = yield from _proven(bundles)
-    yield from _about_bundles(bundles, day, community, records)
+    found = yield from downloaded(fetch, "forecasts", day, [f.household for f in listed], InferenceBundle)
+    bundles, held = yield from proven(found)
+    yield Finding(f"{held} proofs hold, with their meters' signatures.")
+    identifier = to_hex(CommunitySettings(name=community).identifier)
+    yield from _about_bundles(bundles, day, identifier, records)
+    yield from audit_claims(fetch, day, identifier, records)
     forecast = read(fetch, f"/days/{day}/forecast", DayForecast)
     if forecast is None:
         yield Finding(f"The community's total of day {day}.", "the server has none")
         return
     known = {household: from_hex(bundle.forecast) for household, bundle in bundles.items()}
-    yield _finding(
+    yield finding(
         f"The community's forecast is the sum of {len(forecast.households)} of these commitments.",
         lambda: _check_forecast(forecast, known),
     )
     measured = read(fetch, f"/days/{day}/measured", DayMeasured)
     if measured is not None:
-        yield _finding(
+        yield finding(
             "The measured total is the sum of what the same households' meters signed.",
             lambda: _check_measured(measured, day, set(forecast.households), records),
         )
@@ -97,54 +100,18 @@ def _server_registries(fetch: Fetch, listed: list[ForecastPublic]) -> ServerRegi
     )
 
 
-def _finding(what: str, check: Callable[[], None]) -> Finding:
-    try:
-        check()
-    except (ValueError, OverflowError) as problem:  # of all rooms, and of numbers that are none
-        return Finding(what, str(problem))
-    return Finding(what)
-
-
-def _bundles(fetch: Fetch, day: int, households: list[str]) -> Generator[Finding, None, dict[str, InferenceBundle]]:
-    """The listed forecasts' bundles by household; findings of those that can't be read."""
-    bundles = {}
-    for household in households:
-        content = fetch(f"/forecasts/{household}/{day}/proof")
-        try:
-            if content is None:
-                raise Objection("the server lists a forecast without a proof")
-            bundle = parse(content)
-            if not isinstance(bundle, InferenceBundle):
-                raise Objection("this is the bundle of a claim, not of a forecast")
-            bundles[household] = bundle
-        except (Objection, ProofError) as problem:
-            yield Finding(f"The proof of {household} can be read.", str(problem))
-    return bundles
-
-
-def _proven(bundles: dict[str, InferenceBundle]) -> Generator[Finding, None, dict[str, InferenceBundle]]:
-    """The bundles that hold; findings of those that do not."""
-    households = list(bundles)
-    bad = {households[k]: finding for k, finding in bad_bundles(list(bundles.values())).items()}
-    for household, finding in bad.items():
-        yield Finding(f"{household}: {finding.what}", finding.problem, finding.meaning)
-    yield Finding(f"{len(bundles) - len(bad)} of {len(bundles)} proofs hold, with their meters' signatures.")
-    return {household: bundle for household, bundle in bundles.items() if household not in bad}
-
-
 def _about_bundles(
     bundles: dict[str, InferenceBundle], day: int, community: str, records: Registries
 ) -> Iterator[Finding]:
     """Whether the proofs speak of this day, these households, the registered model, one and the same weather."""
-    identifier = to_hex(CommunitySettings(name=community).identifier)
     features = {keccak(repr((b.steps, b.exogenous)).encode()) for b in bundles.values()}
     if len(features) > 1:
         yield Finding("All homes saw the same weather and calendar.", f"there are {len(features)} different ones")
     good = 0
     for household, bundle in bundles.items():
-        found = _finding(
+        found = finding(
             f"{household}: proof and registries agree.",
-            lambda h=household, b=bundle: _check_registered(h, b, day, identifier, records),  # type: ignore[misc]
+            lambda h=household, b=bundle: _check_registered(h, b, day, community, records),  # type: ignore[misc]
         )
         good += found.problem is None
         if found.problem is not None:
@@ -206,7 +173,7 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
                 _check_past(fetch, one, records)
         _check_calibrated(forecast, past)
 
-    return _finding(
+    return finding(
         f"The calibrated forecast follows from the totals of {len(past)} days: {proven} opened against commitments, "
         f"{len(past) - proven} only computed, which nobody can check.",
         check,

@@ -83,12 +83,16 @@ class Registries(Protocol):
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
         """Commitment, round and proof hash of a registered forecast; an empty commitment where there is none."""
 
+    def was_paid(self, household: str, day: int) -> bool:
+        """Whether a claim of that day was paid."""
+
 
 class ChainRegistries:
     """The registries on the chain. Every method raises AuditError where they can't be asked."""
 
     def __init__(self, contracts: Contracts) -> None:
         self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
+        self._rewards = contracts.rewards
 
     def meter_of(self, household: str) -> str:
         return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
@@ -99,6 +103,9 @@ class ChainRegistries:
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
         commitment, round_number, proof_hash = _asked(self._forecasts, "forecast_of", household, day)
         return bytes(commitment), int(round_number), bytes(proof_hash)
+
+    def was_paid(self, household: str, day: int) -> bool:
+        return bool(_asked(self._rewards, "claimed", household, day))
 
 
 def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:

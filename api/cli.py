@@ -185,7 +185,7 @@ def audit(
     ] = None,
     contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
 ) -> None:
-    """Check a whole day without trusting the server: all proofs in one batch, totals, the calibrated forecast."""
+    """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast."""
     from api import check_report
     from api.audit_source import ChainRegistries, community_of, from_server
     from api.settings import CommunitySettings
@@ -219,7 +219,7 @@ def show(file: BundleArgument) -> None:
 def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     """After a day: prove each home's skill, claim its reward, and open the community's measured total."""
     from api import day as community_day
-    from api import training
+    from api import paid_claims, training
 
     community = _community(config)
     number = training.latest_model(community).round
@@ -233,7 +233,7 @@ def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
         if bundle is None:
             console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
             continue
-        amount = community_day.settle_claim(community, ledger, bundle)
+        amount = paid_claims.settle(community, ledger, bundle)
         console.print(f"{home.name}: {bundle.tier} % better than naive, {amount / 10**18:.1f} tokens")
     _open_measured(community, before=day + 1)
 

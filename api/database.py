@@ -121,6 +121,15 @@ class Reward(Base):
     proof_hash: Mapped[str] = mapped_column(String(66))
 
 
+class PaidClaim(Base):
+    """What a reward was paid for: `bundle` is the claim with all it needs to be checked."""
+
+    __tablename__ = "paid_claims"
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True)
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 def open_database(url: str) -> sessionmaker[Session]:
     """Sessions on the database of a URL; makes the tables where they are missing."""
     engine = create_engine(url)

@@ -29,6 +29,7 @@ from api.community import JOURNAL, Community
 from api.computed_totals import compute_totals, keep_computed
 from api.config import Config
 from api.day_picture import day_picture
+from api.paid_claims import settle
 from api.settings import ApiSettings, CommunitySettings
 from api.total_accuracy import total_accuracy
 from api.totals import open_measured, open_total
@@ -174,7 +175,7 @@ class Demo:
                 if paid is not None:
                     tiers.append(paid.tier)
                 elif claim is not None:
-                    community_day.settle_claim(community, ledger, claim)
+                    settle(community, ledger, claim)
                     tiers.append(claim.tier)
                 else:
                     lost += 1

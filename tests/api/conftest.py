@@ -14,7 +14,7 @@ from api import training
 from api.bundle import InferenceBundle, from_hex
 from api.community import Community
 from api.config import Config
-from api.database import CommunityTotal, ComputedTotals, Forecast, MeasuredTotal, ModelRound, Reward
+from api.database import CommunityTotal, ComputedTotals, Forecast, MeasuredTotal, ModelRound, PaidClaim, Reward
 from api.day import Ledger
 from api.home import Home
 from api.server import make_app
@@ -88,6 +88,6 @@ def village(built: Village) -> Iterator[Village]:
     chain.tester.revert_to_snapshot(snapshot)
     chain.reset_clock(moment)
     with built.community.sessions.begin() as session:
-        for table in (Forecast, Reward, CommunityTotal, MeasuredTotal, ComputedTotals):
+        for table in (Forecast, Reward, PaidClaim, CommunityTotal, MeasuredTotal, ComputedTotals):
             session.execute(delete(table))
         session.execute(delete(ModelRound).where(ModelRound.number > built.trained.round))

@@ -11,19 +11,26 @@ from typing import Any
 
 import pytest
 import uvicorn
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
 from rich.console import Console
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from api import day as community_day
 from api.audit import audit
 from api.audit_source import AuditError, ChainRegistries, Fetch, Registries, from_server
-from api.bundle import Finding, encode
+from api.bundle import ClaimBundle, Finding, encode, from_hex, to_hex
 from api.check_report import audit_contracts
 from api.cli import REFUSED, app
 from api.computed_totals import compute_totals, keep_computed
-from api.database import Household
+from api.database import Household, PaidClaim, Reward
+from api.paid_claims import kept_claim, settle
 from api.settings import CommunitySettings
 from api.totals import open_measured, open_total
+from data.meter import DOMAIN, TYPES
 from tests.api.conftest import DAY, Village
 from tests.api.lying_api import lying_api
 from tests.rewards.json_rpc import json_rpc
@@ -231,6 +238,105 @@ def test_a_server_that_speaks_otherwise_is_said(day: Village, answer: bytes) -> 
 def test_a_day_without_forecasts_is_said(village: Village) -> None:
     with pytest.raises(AuditError, match="no forecasts of day"):
         problems(honest(village))
+
+
+@pytest.fixture(scope="module")
+def claims(built: Village) -> list[ClaimBundle]:
+    """What two homes claim for the day."""
+    made = [community_day.make_claim(built.community, home, DAY, 1) for home in built.homes[:2]]
+    return [claim for claim in made if claim is not None]
+
+
+@pytest.fixture
+def paid(day: Village, claims: list[ClaimBundle]) -> Village:
+    """The village when the two have been paid."""
+    day.ledger.chain.advance_to(day.community.start_of(DAY + 1))
+    for claim in claims:
+        settle(day.community, day.ledger, claim)
+    return day
+
+
+def test_paid_claims_are_checked_too(paid: Village) -> None:
+    for registries in (None, ChainRegistries(paid.ledger.contracts)):
+        found = list(audit(honest(paid), DAY, NAME, registries))
+        assert [f.problem for f in found] == [None] * len(found)
+        said = " ".join(f.what for f in found)
+        assert "2 of 2 proofs of skill hold" in said and "2 of 2 claims are of this day's" in said
+
+
+def test_claims_show_their_tier_and_nothing_finer(paid: Village, claims: list[ClaimBundle]) -> None:
+    listed = paid.client.get(f"/claims/{DAY}").json()
+    assert [set(claim) for claim in listed] == [{"household", "day", "tier", "proof_hash"}] * 2
+    assert {c["household"]: c["tier"] for c in listed} == {c.household: c.tier for c in claims}
+    assert paid.client.get(f"/claims/{claims[0].household}/{DAY}/proof").content == encode(claims[0])
+    for path in (f"{claims[0].household}/{DAY - 1}", f"{paid.homes[2].wallet.address}/{DAY}"):
+        answer = paid.client.get(f"/claims/{path}/proof")
+        assert (answer.status_code, answer.json()["error"]) == (404, "no-claim")
+    assert paid.client.get(f"/claims/{DAY - 1}").json() == []
+
+
+CLAIMS = f"/claims/{DAY}"
+CLAIM_LIES: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a higher tier": (lambda d: [c | {"tier": c["tier"] + 1} for c in d], "another tier or proof"),
+    "another proof": (lambda d: [c | {"proof_hash": "0x" + "11" * 32} for c in d], "another tier or proof"),
+    "a claim of somebody who made none": (
+        lambda d: [*d, d[0] | {"household": "0x" + "11" * 20}], "without a proof",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(CLAIM_LIES))
+def test_every_lie_about_claims_is_found(paid: Village, kind: str) -> None:
+    change, says = CLAIM_LIES[kind]
+    assert any(says in problem for problem in problems(lying(paid, CLAIMS, change)))
+
+
+def test_claims_of_another_day_home_community_or_forecast_are_found(paid: Village, claims: list[ClaimBundle]) -> None:
+    first, second = (claim.household for claim in claims)
+    path = f"/claims/{first}/{DAY}/proof"
+
+    def shown(content: bytes) -> list[str]:
+        return problems(lambda asked: content if asked == path else honest(paid)(asked))
+
+    assert any(f"the proof is of {second}'s day" in p for p in shown(encode(claims[1])))
+    assert any("no bundle of the claims" in p for p in shown(encode(paid.bundle(paid.homes[0]))))
+    forged = claims[0].model_copy(update={"forecast": claims[1].forecast})
+    assert any(p.startswith(first) for p in shown(encode(forged)))
+    assert sum("another community" in p for p in problems(honest(paid), name="Elm Street")) == len(paid.homes) + 2
+
+
+def test_what_the_chain_has_not_paid_is_found_with_the_chain(day: Village, claims: list[ClaimBundle]) -> None:
+    claim, digest = claims[0], to_hex(keccak(from_hex(claims[0].proof)))
+    with day.community.sessions.begin() as session:
+        session.add(Reward(household=claim.household, day=DAY, tier=claim.tier, amount="1", proof_hash=digest))
+        session.add(PaidClaim(household=claim.household, day=DAY, bundle=encode(claim)))
+    assert problems(honest(day)) == []
+    chain = ChainRegistries(day.ledger.contracts)
+    assert any("the chain has paid no claim" in p for p in problems(honest(day), chain))
+
+
+def test_a_claim_that_was_paid_but_not_kept_is_kept_when_it_is_brought_again_and_no_other(
+    paid: Village, claims: list[ClaimBundle]
+) -> None:
+    """Another meter than the household's could sign the same commitments; the proof says nothing of the meter."""
+    true, address = claims[0], claims[0].household
+    with paid.community.sessions.begin() as session:
+        session.execute(delete(PaidClaim))
+    stranger = Account.from_key(b"\x09" * 32)
+    signed = {
+        name: part.model_copy(update={"signature": to_hex(_signed(stranger, address, part.day, part.commitment))})
+        for name, part in (("actual", true.actual), ("naive", true.naive))
+    }
+    false = true.model_copy(update={"meter": stranger.address} | signed)
+    for claim, kept in ((false, None), (true, encode(true)), (false, encode(true))):
+        answer = paid.client.post("/claims", content=encode(claim))
+        assert (answer.status_code, answer.json()["error"]) == (409, "already-claimed")
+        assert kept_claim(paid.community, address, DAY) == kept
+
+
+def _signed(meter: LocalAccount, household: str, day: int, commitment: str) -> bytes:
+    content = {"household": household, "day": day, "commitment": from_hex(commitment)}
+    return bytes(meter.sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from api.routes.households import HouseholdPublic
 from api.routes.rounds import RoundPublic
 from api.settings import CommunitySettings
 from data.meter import SignedDay, verify_signed_day
+from rewards.signing import NO_HEAD
 from zkp.statements.total import Total, verify, verify_measured
 
 _ROUNDING_WH = 1  # the last digit of a floating-point solution may differ between machines
@@ -48,6 +49,10 @@ class ServerRegistries:
         if known is None or known.day != day:
             return b"", 0, bytes(32)
         return from_hex(known.commitment), known.round, from_hex(known.proof_hash)
+
+    def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
+        known = self.forecasts.get(household)
+        return NO_HEAD if known is None else from_hex(known.head)
 
     def was_paid(self, household: str, day: int) -> bool:
         """The server lists no other claims."""
@@ -133,6 +138,8 @@ def _check_registered(household: str, bundle: InferenceBundle, day: int, communi
         raise Objection(f"the proof's weights are not those registered for round {context.round}")
     if records.forecast_of(household, day) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):
         raise Objection("the registered forecast, round or proof is another one")
+    if records.head_in_force(household, context.round, day) != bundle.head_digest:
+        raise Objection("the proof is not made with the personal head that the household has pinned")
 
 
 def _check_forecast(forecast: DayForecast, commitments: dict[str, bytes]) -> None:

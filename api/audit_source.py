@@ -83,6 +83,9 @@ class Registries(Protocol):
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
         """Commitment, round and proof hash of a registered forecast; an empty commitment where there is none."""
 
+    def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
+        """Digest of the personal head that the household's forecast of a day is made with; zeros for none."""
+
     def was_paid(self, household: str, day: int) -> bool:
         """Whether a claim of that day was paid."""
 
@@ -103,6 +106,9 @@ class ChainRegistries:
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
         commitment, round_number, proof_hash = _asked(self._forecasts, "forecast_of", household, day)
         return bytes(commitment), int(round_number), bytes(proof_hash)
+
+    def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
+        return bytes(_asked(self._forecasts, "head_in_force", household, round_number, day))
 
     def was_paid(self, household: str, day: int) -> bool:
         return bool(_asked(self._rewards, "claimed", household, day))

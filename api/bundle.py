@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from data.errors import MeterError
 from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
+from rewards.signing import NO_HEAD
 from zkp import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.integer_model import Shape
@@ -132,10 +133,11 @@ class WeightsPart(_Part):
 class InferenceBundle(_Part):
     """A proven forecast of one household for one day."""
 
-    format: Literal["wattproof/inference/1"] = "wattproof/inference/1"
+    format: Literal["wattproof/inference/2"] = "wattproof/inference/2"
     context: ContextPart
     meter: Address
     weights: WeightsPart
+    personal: list[Point]  # rows of the household's personal head; none where it has no head
     history: list[SignedDayPart]
     steps: list[list[int]]
     exogenous: list[int]
@@ -149,6 +151,13 @@ class InferenceBundle(_Part):
     @property
     def proof_hash(self) -> bytes:
         return keccak(from_hex(self.proof))
+
+    @property
+    def head_digest(self) -> bytes:
+        """Digest of the personal head, as the registry has it; `NO_HEAD` for none."""
+        if not self.personal:
+            return NO_HEAD
+        return self.weights.parsed().digest_of_head(tuple(from_hex(row) for row in self.personal))
 
     def signed_days(self) -> list[bytes]:
         """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
@@ -167,8 +176,9 @@ class InferenceBundle(_Part):
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
         return inference.Statement(
-            context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),)
-        )
+            context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),),
+            tuple(from_hex(row) for row in self.personal) or None,
+        )  # fmt: skip
 
 
 class ClaimBundle(_Part):
@@ -325,12 +335,16 @@ def explain(bundle: Bundle) -> list[str]:
     shape = bundle.weights.parsed().shape
     return [
         f"Household {bundle.household} ran the community's model of round {context.round} "
-        f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}.",
+        f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}{_with_head(bundle)}.",
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
         f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} "
         f"load(s) of the week and {shape.public} public features.",
         f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
         f"is in the commitment {bundle.forecast[:18]}...",
-        "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and commitment "
-        "and meter with the forecast registry, on the chain.",
+        "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and "
+        "commitment, meter and personal head with the forecast registry, on the chain.",
     ]
+
+
+def _with_head(bundle: InferenceBundle) -> str:
+    return f", with a personal head of its own (digest {to_hex(bundle.head_digest)})" if bundle.personal else ""

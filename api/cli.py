@@ -83,7 +83,10 @@ def train(config: ConfigOption = CONFIG) -> None:
         task = bar.add_task("rounds", total=community.config.federation.rounds)
         trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
-    console.print_json(data=training.accuracy_summary(training.evaluate(community, trained)))
+    heads = training.personal_heads(community, trained)
+    models = training.with_heads(community, trained, heads)
+    training.keep_heads(community, trained, models)
+    console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
 
 
 @app.command()
@@ -97,6 +100,8 @@ def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     trained = training.latest_model(community)
     ledger = community_day.open_ledger(community, day)
     community_day.publish_round(community, ledger, trained)
+    training.fit_missing_heads(community, trained)
+    community_day.pin_heads(community, ledger, trained.round)
     ledger.chain.advance_to(community.start_of(day))
     for home, bundle, figures in community_day.prove_day(community, day, trained):
         community_day.register(community, ledger, home, bundle)

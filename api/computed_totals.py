@@ -1,4 +1,4 @@
-"""Totals of days that were not proven: the same integer model, run by whoever has all readings, as the demo has.
+"""Totals of days that were not proven: the same integer models, run by whoever has all readings, as the demo has.
 
 They let the demo calibrate the one day that it proves. They are kept apart from opened totals, and named so wherever
 they are shown: nobody can check them.
@@ -6,7 +6,9 @@ they are shown: nobody can check them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from api.calibrated import PastDay
 from api.community import Community
@@ -16,17 +18,21 @@ from forecasting.integer import IntegerModel
 from zkp.integer_model import Ints
 
 
-def compute_totals(community: Community, model: IntegerModel, days: range) -> list[PastDay]:
-    """Both totals of each of `days` that all homes have complete, week and day."""
+def compute_totals(community: Community, models: Mapping[str, IntegerModel], days: range) -> list[PastDay]:
+    """Both totals of each of `days` that all homes have complete, week and day; `models` by the homes' names."""
     names = [home.name for home in community.homes]
     readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
-    windows = make_windows(readings, community.features, community.clock, steps=model.shape.steps, days=list(days))
+    steps = community.config.forecasting.model.steps
+    windows = make_windows(readings, community.features, community.clock, steps=steps, days=list(days))
+    forecasts = np.zeros_like(windows.target)
+    for name in names:
+        own = windows.of_home(name)
+        forecasts[windows.unique_id == name] = models[name].run(own.history, own.steps, own.exogenous).forecast
     out = []
     for day in days:
-        mine = windows.between(day, day + 1)
-        if len(mine) == len(names):
-            forecast = model.run(mine.history, mine.steps, mine.exogenous).forecast
-            out.append(PastDay(day, _sum(forecast), _sum(mine.target), proven=False))
+        mine = windows.day == day
+        if mine.sum() == len(names):
+            out.append(PastDay(day, _sum(forecasts[mine]), _sum(windows.target[mine]), proven=False))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Hands a gateway's forecasts and claims in: signs, sends, repeats until there is an answer, remembers it.
+"""Hands in what a gateway has: its personal head, forecasts, claims. Signs, sends, repeats until there is an answer.
 
 At least once: what has been sent is sent again until the API says that it has it, which it does for a repeat, too.
 Everything is on disk (`api.errands`) before it is sent. This runs in the agent's own process, without a proof system.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from eth_hash.auto import keccak
 from api.backoff import Backoff
 from api.config import Config
 from api.errands import Errand, ErrandFolder, State
+from api.head_note import read_note, write_note
 from api.line import ApiRefused, Unreachable
 from api.pin import OtherChain, Pin
 from api.uplink import Uplink
@@ -25,13 +27,13 @@ from api.wallet import account_from_file
 from fl.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable
 from rewards.own_node import OwnNode
-from rewards.signing import FeeTooHigh, Registration, sign
+from rewards.signing import NO_HEAD, FeeTooHigh, HeadPin, Registration, RegistryCall, sign
 
 _log = logging.getLogger(__name__)
 _COIN = 10**18
 _SIGNINGS = 3  # each may cost its fee, and an API that cheats could ask for one after the other
 
-DONE_BEFORE = {"forecast": "replayed-proof", "claim": "already-claimed"}
+DONE_BEFORE = {"head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed"}
 """What a repeat is told when the first time had worked."""
 MAY_MEND = frozenset(
     {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features"}
@@ -39,8 +41,9 @@ MAY_MEND = frozenset(
 """Refusals that may turn out otherwise later: the household is enrolled, the round published, the feed brought up."""
 FINAL = frozenset(
     {"late-forecast", "duplicate-forecast", "late-round", "old-round", "wrong-model", "wrong-meter",
-     "other-household", "other-community", "malformed-proof", "invalid-proof", "invalid-statement",
-     "malformed-transaction", "malformed-request", "stale-transaction", "no-forecast", "chain-refused", "too-large"}
+     "wrong-head", "other-head", "other-household", "other-community", "malformed-proof", "invalid-proof",
+     "invalid-statement", "malformed-transaction", "malformed-request", "stale-transaction",
+     "no-forecast", "chain-refused", "too-large"}
 )  # fmt: skip
 """Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
 _OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed"})
@@ -77,10 +80,27 @@ class Courier:
         self._announce(metrics)
         self._note_new()
         for errand in self.errands.all():
-            wait = self._waits.setdefault((errand.kind, errand.day), self._new_backoff())
-            if errand.state == "waiting" and wait.due and self._line.due:
-                self._attend_to(errand, wait, metrics)
+            self._attend_if_due(errand, metrics)
         metrics.errands_waiting.set(sum(errand.state == "waiting" for errand in self.errands.all()))
+
+    def head_is_settled(self, number: int, metrics: AgentMetrics) -> bool:
+        """Whether it is certain which head is in force: that of the round is handed in if need be.
+
+        A transaction that is out, without an answer, may or may not have pinned it.
+        """
+        self._note_new_head(number)
+        errand = self.errands.get("head", number)
+        if errand is None:
+            return True
+        self._attend_if_due(errand, metrics)
+        errand = self.errands.get("head", number)
+        assert errand is not None  # an errand of a head is never forgotten
+        return errand.state != "waiting" or errand.transaction is None
+
+    def _attend_if_due(self, errand: Errand, metrics: AgentMetrics) -> None:
+        wait = self._waits.setdefault((errand.kind, errand.number), self._new_backoff())
+        if errand.state == "waiting" and wait.due and self._line.due:
+            self._attend_to(errand, wait, metrics)
 
     def _announce(self, metrics: AgentMetrics) -> None:
         """Start every series at zero: Prometheus sees no increase in one that appears with its first count."""
@@ -89,7 +109,8 @@ class Courier:
                 metrics.handed_in.labels(kind, outcome)
 
     def _attend_to(self, errand: Errand, wait: Backoff, metrics: AgentMetrics) -> None:
-        told = {"home": self._home, "kind": errand.kind, "day": errand.day}
+        unit = "round" if errand.kind == "head" else "day"
+        told = {"home": self._home, "kind": errand.kind, unit: errand.number}
         try:
             self._hand_in(errand)
         except _Later as later:
@@ -117,10 +138,12 @@ class Courier:
     def _hand_in(self, errand: Errand) -> None:
         """Until the API has it. Raises _Later or, for good, ApiRefused."""
         try:
-            if errand.kind == "forecast":
+            if errand.kind == "head":
+                self._hand_in_head(errand)
+            elif errand.kind == "forecast":
                 self._hand_in_forecast(errand)
             else:
-                self._uplink.claim(_bundle(self._api.claims_dir, errand.day, self._home))
+                self._uplink.claim(_bundle(self._api.claims_dir, errand.number, self._home))
         except (Unreachable, NodeUnreachable) as down:
             raise _Later("unreachable", str(down)) from down
         except OtherChain as other:
@@ -134,40 +157,79 @@ class Courier:
             if refused.code != DONE_BEFORE[errand.kind]:
                 raise
 
+    def _hand_in_head(self, errand: Errand) -> None:
+        """Pin the head, and note when the registry says that it was."""
+        note = read_note(self._home_folder, errand.number)
+        if note is None:
+            raise ApiRefused("no-head", f"the home's folder has no head of round {errand.number} any more", 404)
+        pin = HeadPin(errand.number, bytes.fromhex(note.digest[2:]))
+        self._send_signed(errand, pin, lambda transaction: self._uplink.pin_head(pin, transaction))
+        kept = (self._node or self._uplink).head_of(self._wallet.address, pin.round)
+        if kept is None:
+            raise _Later("unconfirmed", "the head is said to be pinned, and the registry is said not to have it")
+        if kept.digest != pin.digest:
+            raise ApiRefused(
+                "other-head", f"round {pin.round} has another head of this household: 0x{kept.digest.hex()}", 409
+            )
+        write_note(self._home_folder, replace(note, pinned_at=kept.pinned_at))
+
     def _hand_in_forecast(self, errand: Errand) -> None:
-        bundle = _bundle(self._api.proofs_dir, errand.day, self._home)
-        wallet, registration = self._wallet, _registration(bundle)
-        errand = self._signed(errand, wallet, registration)
+        bundle = _bundle(self._api.proofs_dir, errand.number, self._home)
+        registration = self._registration(bundle)
+        self._send_signed(errand, registration, lambda transaction: self._uplink.hand_in(bundle, transaction))
+        if self._node is not None and not self._node.holds(self._wallet.address, registration):
+            raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
+
+    def _registration(self, bundle: bytes) -> Registration:
+        """What the registry is to keep of a bundle this gateway made."""
+        content = json.loads(bundle)
+        proof, context = bytes.fromhex(content["proof"][2:]), content["context"]
+        note = read_note(self._home_folder, context["round"]) if content["personal"] else None
+        head = NO_HEAD if note is None else bytes.fromhex(note.digest[2:])
+        commitment = bytes.fromhex(content["forecast"][2:])
+        return Registration(context["day"], context["round"], head, commitment, keccak(proof))
+
+    def _send_signed(self, errand: Errand, said: RegistryCall, send: Callable[[str], None]) -> None:
+        """Send what the household says with its transaction; what is stale is signed anew, later."""
+        errand = self._signed(errand, said)
         assert errand.transaction is not None  # signed just now or before
         try:
-            self._uplink.hand_in(bundle, errand.transaction)
+            send(errand.transaction)
         except ApiRefused as refused:
             if refused.code == "stale-transaction" and errand.signings < _SIGNINGS:
                 self.errands.put(replace(errand, transaction=None))
                 raise _Later(refused.code, str(refused)) from refused
-            if refused.code != DONE_BEFORE["forecast"]:
+            if refused.code != DONE_BEFORE[errand.kind]:
                 raise
-        if self._node is not None and not self._node.holds(wallet.address, registration):
-            raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
 
-    def _signed(self, errand: Errand, wallet: LocalAccount, registration: Registration) -> Errand:
+    def _signed(self, errand: Errand, said: RegistryCall) -> Errand:
         """The errand with its transaction, which is on disk before it goes out."""
         if errand.transaction is not None:
             return errand
+        wallet = self._wallet
         facts = (self._node or self._uplink).facts(wallet.address)
         self._pin.check(facts)
-        raw = sign(wallet, facts, registration, int(self._settings.max_fee * _COIN))
+        raw = sign(wallet, facts, said, int(self._settings.max_fee * _COIN))
         errand = replace(errand, transaction="0x" + raw.hex(), signings=errand.signings + 1)
         self.errands.put(errand)
         return errand
 
     @property
+    def _home_folder(self) -> Path:
+        return self._api.homes_dir / self._home
+
+    @property
     def _wallet(self) -> LocalAccount:
-        return account_from_file(self._api.homes_dir / self._home / "wallet.key")
+        return account_from_file(self._home_folder / "wallet.key")
+
+    def _note_new_head(self, number: int) -> None:
+        """Put the head of a round among the errands, if there is one that is not pinned."""
+        if read_note(self._home_folder, number) is not None and self.errands.get("head", number) is None:
+            self.errands.put(Errand("head", number, int(time.time())))
 
     def _note_new(self) -> None:
         """Put the newest forecast and every claim on disk among the errands; older forecasts are too late."""
-        now, known = int(time.time()), [e.day for e in self.errands.all() if e.kind == "forecast"]
+        now, known = int(time.time()), [e.number for e in self.errands.all() if e.kind == "forecast"]
         for day in _days(self._api.proofs_dir, self._home)[-1:]:
             if day > max(known, default=-1):
                 self.errands.put(Errand("forecast", day, now))
@@ -177,9 +239,9 @@ class Courier:
                 self.errands.put(Errand("claim", day, now))
 
     def _end(self, errand: Errand, state: State, code: str = "") -> None:
-        kept = self.errands.get(errand.kind, errand.day) or errand
+        kept = self.errands.get(errand.kind, errand.number) or errand
         self.errands.put(kept.ended(state, code))
-        self._waits.pop((errand.kind, errand.day), None)
+        self._waits.pop((errand.kind, errand.number), None)
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self._first_s, self._settings.retry_max_s)
@@ -192,10 +254,3 @@ def _bundle(folder: Path, day: int, home: str) -> bytes:
 def _days(folder: Path, home: str) -> list[int]:
     """Days of which a home has a bundle, ascending."""
     return sorted(int(path.parent.name) for path in folder.glob(f"[0-9]*/{home}.json"))
-
-
-def _registration(bundle: bytes) -> Registration:
-    """What the registry is to keep of a bundle this gateway made."""
-    content = json.loads(bundle)
-    proof, context = bytes.fromhex(content["proof"][2:]), content["context"]
-    return Registration(context["day"], context["round"], bytes.fromhex(content["forecast"][2:]), keccak(proof))

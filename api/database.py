@@ -40,6 +40,7 @@ class Forecast(Base):
     household: Mapped[str] = mapped_column(ForeignKey("households.address"))
     day: Mapped[int]
     round: Mapped[int]
+    head: Mapped[str] = mapped_column(String(66))
     commitment: Mapped[str] = mapped_column(String(98))
     proof_hash: Mapped[str] = mapped_column(String(66), unique=True)
     bundle: Mapped[bytes] = mapped_column(LargeBinary)

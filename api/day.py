@@ -1,4 +1,4 @@
-"""One community day: forecast, prove, register; then measure, prove skill, claim. (Its totals: `api.totals`.)
+"""One community day: heads, forecasts, proofs, registration; then measuring, skill, claims. Totals: `api.totals`.
 
 Every step can be repeated: what is sealed, proven, registered or paid already is left as it is.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from threading import Lock
+from typing import Any
 
 from eth_hash.auto import keccak
 from sqlalchemy import select
@@ -19,12 +20,15 @@ from api import proving
 from api.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
 from api.community import Community
 from api.database import Forecast, ModelRound, Reward
+from api.head_note import read_note, write_note
 from api.home import Home
 from api.open_home import ProofFigures, ProofFolder
+from api.own_head import HeadLost
 from api.training import TrainedModel
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
+from rewards.signing import PinnedHead
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,28 @@ def publish_digest(community: Community, ledger: Ledger, number: int, digest: by
         session.merge(ModelRound(number=number, digest=to_hex(digest)))
 
 
+def pin_heads(community: Community, ledger: Ledger, number: int) -> None:
+    """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
+    registry = ledger.contracts.forecast_registry.functions
+    for home in community.homes:
+        note = read_note(home.folder, number)
+        if note is None:
+            continue
+        if pinned_head(ledger.contracts, home.wallet.address, number) is None:
+            ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
+        pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+        assert pinned is not None  # just now, or before
+        if pinned.digest != from_hex(note.digest):
+            raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
+        write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))
+
+
+def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:
+    """What the registry keeps of a household's head of a round."""
+    digest, moment = contracts.forecast_registry.functions.head_of(household, number).call()
+    return PinnedHead(bytes(digest), int(moment)) if any(digest) else None
+
+
 def prove_day(
     community: Community, day: int, trained: TrainedModel, only: str | None = None
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures]]:
@@ -100,12 +126,17 @@ def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:
     return tuple(kept) == (from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
 
 
+def submit_arguments(bundle: InferenceBundle) -> list[Any]:
+    """What the forecast registry's `submit` is called with."""
+    context = bundle.context
+    return [context.day, context.round, bundle.head_digest, from_hex(bundle.forecast), bundle.proof_hash]
+
+
 def register(community: Community, ledger: Ledger, home: Home, bundle: InferenceBundle) -> None:
     """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
     if not is_registered(ledger, bundle):
-        context, submit = bundle.context, ledger.contracts.forecast_registry.functions.submit
-        call = submit(context.day, context.round, from_hex(bundle.forecast), bundle.proof_hash)
-        ledger.chain.send(home.wallet, call)
+        submit = ledger.contracts.forecast_registry.functions.submit
+        ledger.chain.send(home.wallet, submit(*submit_arguments(bundle)))
     keep_forecast(community, bundle)
 
 
@@ -117,8 +148,8 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
             session.add(
                 Forecast(
                     household=bundle.household, day=bundle.context.day, round=bundle.context.round,
-                    commitment=bundle.forecast, proof_hash=to_hex(bundle.proof_hash),
-                    bundle=encode(bundle),
+                    head=to_hex(bundle.head_digest), commitment=bundle.forecast,
+                    proof_hash=to_hex(bundle.proof_hash), bundle=encode(bundle),
                 )
             )  # fmt: skip
 

@@ -11,7 +11,7 @@ import resource
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from data.atomic import write_bytes
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting import metrics, report
+from forecasting.integer import IntegerModel
 from rewards.claims import holdings
 from rewards.errors import JournalCorrupt
 from rewards.journal import Journal
@@ -77,14 +78,15 @@ class Demo:
             f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"
         )
         trained = self._train(community)
-        scores = self._evaluate(community, trained)
+        models, scores = self._personalise(community, trained)
         day = training.split_of(community).test_start + DAYS_INTO_TEST
         ledger = self._ledger(community, day)
         community_day.publish_round(community, ledger, trained)
+        community_day.pin_heads(community, ledger, trained.round)
         ledger.chain.advance_to(community.start_of(day))
         self._forecast(community, ledger, trained, day)
         opened = open_total(community, day)
-        result = self._calibrate(community, trained, day, opened.values)
+        result = self._calibrate(community, models, day, opened.values)
         self._reward(community, ledger, trained, day)
         self._compare(community, day, opened.values, result)
         self._finish(community, ledger, scores, day, time.perf_counter() - started)
@@ -131,12 +133,20 @@ class Demo:
         self._seconds["train"] = time.perf_counter() - started
         return trained
 
-    def _evaluate(self, community: Community, trained: training.TrainedModel) -> metrics.Scores:
+    def _personalise(
+        self, community: Community, trained: training.TrainedModel
+    ) -> tuple[dict[str, IntegerModel], metrics.Scores]:
+        """Every home's own head beside the community's model, committed to; and how good the forecasts are."""
         started = time.perf_counter()
+        with self.console.status("Fitting each home's personal head"):
+            heads = training.personal_heads(community, trained)
+            models = training.with_heads(community, trained, heads)
+            training.keep_heads(community, trained, models)
+        fitted = time.perf_counter()
         with self.console.status("Walking forward over the test days, beside the baselines"):
-            scores = training.evaluate(community, trained)
-        self._seconds["evaluate"] = time.perf_counter() - started
-        return scores
+            scores = training.evaluate(community, trained, heads, models)
+        self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
+        return models, scores
 
     def _forecast(
         self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
@@ -191,13 +201,13 @@ class Demo:
         self._seconds["reward"] = time.perf_counter() - started
 
     def _calibrate(
-        self, community: Community, trained: training.TrainedModel, day: int, opened: Sequence[int]
+        self, community: Community, models: Mapping[str, IntegerModel], day: int, opened: Sequence[int]
     ) -> Calibrated | None:
         """The day's calibrated total. The demo proves one day, so the totals of the days before are computed only."""
         started = time.perf_counter()
         split = training.split_of(community)
         with self.console.status("Computing the totals of past days, without proofs"):
-            computed = compute_totals(community, trained.integer, range(split.train_end, split.test_end))
+            computed = compute_totals(community, models, range(split.train_end, split.test_end))
         keep_computed(community, (one for one in computed if one.day < day))
         accuracy = total_accuracy(computed, split.test_start)
         self.report["community"] = {
@@ -235,7 +245,7 @@ class Demo:
             "day": day,
             "forecast": own,
             "forecast_global": headlines.pop(training.FEDERATED),
-            "forecast_integer": headlines.pop(training.INTEGER),
+            "forecast_integer": headlines.pop(training.PROVEN),
             "baselines": headlines,
             "chain": {"gas": gas, "contracts": asdict(ledger.contracts.addresses)},
             "seconds": self._seconds | {"all": seconds},

@@ -2,6 +2,7 @@
 
 errands/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
 errands/elm-3/claim-17316.json
+errands/elm-3/head-20.json            the personal head of round 20, to be pinned
 """
 
 from __future__ import annotations
@@ -13,24 +14,26 @@ from typing import Literal
 
 from data.atomic import write_bytes
 
-Kind = Literal["forecast", "claim"]
+Kind = Literal["head", "forecast", "claim"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
+_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One bundle to hand in.
+    """One thing to hand in.
 
     Args:
+        number: the day; of a head the round.
         since: when it came up, UTC seconds.
         code: the last refusal's, or the reason why it ended.
-        transaction: a forecast's, signed, in hexadecimal; the same one goes out again until it is stale.
+        transaction: the household's own, signed, in hexadecimal; the same one goes out again until it is stale.
         signings: how often one was signed, each of which may cost its fee.
     """
 
     kind: Kind
-    day: int
+    number: int
     since: int
     state: State = "waiting"
     code: str = ""
@@ -47,29 +50,29 @@ class ErrandFolder:
     def __init__(self, directory: Path, home: str) -> None:
         self._folder = directory / home
 
-    def get(self, kind: Kind, day: int) -> Errand | None:
-        path = self._path(kind, day)
+    def get(self, kind: Kind, number: int) -> Errand | None:
+        path = self._path(kind, number)
         return Errand(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
     def put(self, errand: Errand) -> None:
         """Keep an errand as it stands now."""
-        write_bytes(self._path(errand.kind, errand.day), json.dumps(asdict(errand)).encode(), private=True)
+        write_bytes(self._path(errand.kind, errand.number), json.dumps(asdict(errand)).encode(), private=True)
 
     def all(self) -> list[Errand]:
-        """All of them: forecasts before claims, later days first, for theirs is the deadline that can be met."""
+        """All of them: heads, forecasts, claims; later ones first, for theirs is the deadline that can be met."""
         found = [Errand(**json.loads(path.read_text(encoding="utf-8"))) for path in self._folder.glob("*-*.json")]
-        return sorted(found, key=lambda errand: (errand.kind == "claim", -errand.day))
+        return sorted(found, key=lambda errand: (_ORDER.index(errand.kind), -errand.number))
 
     def forget_before(self, day: int) -> None:
         """Delete what ended long before a day."""
         for errand in self.all():
-            if errand.state != "waiting" and errand.day < day - _KEEP_DAYS:
-                self._path(errand.kind, errand.day).unlink(missing_ok=True)
+            if errand.kind != "head" and errand.state != "waiting" and errand.number < day - _KEEP_DAYS:
+                self._path(errand.kind, errand.number).unlink(missing_ok=True)
 
     def unclaimed(self) -> list[int]:
         """Days whose forecast was registered and whose claim has not come up yet."""
-        registered = [errand.day for errand in self.all() if (errand.kind, errand.state) == ("forecast", "done")]
+        registered = [errand.number for errand in self.all() if (errand.kind, errand.state) == ("forecast", "done")]
         return sorted(day for day in registered if self.get("claim", day) is None)
 
-    def _path(self, kind: Kind, day: int) -> Path:
-        return self._folder / f"{kind}-{day}.json"
+    def _path(self, kind: Kind, number: int) -> Path:
+        return self._folder / f"{kind}-{number}.json"

@@ -31,6 +31,8 @@ _KNOWN: list[tuple[type[Exception], str, int]] = [
     (chain.UnknownRound, "unknown-round", 409),
     (chain.LateRound, "late-round", 409),
     (chain.OldRound, "old-round", 409),
+    (chain.WrongHead, "wrong-head", 409),
+    (chain.HeadExists, "head-exists", 409),
     (chain.NoForecast, "no-forecast", 409),
     (chain.DayNotOver, "day-not-over", 409),
     (chain.AlreadyClaimed, "already-claimed", 409),

@@ -1,5 +1,7 @@
 """A household's gateway: the agent that trains, and its daily duty: forecast, prove, hand in, claim.
 
+Beside each new model the home fits a personal head of its own, which it commits to on the chain before it uses it.
+
 The agent's own process stays small. Training, proving and opening a fetched model run in processes of their own, one
 at a time, so that their memory does not add up (`fl.home_process`); it only signs and talks to the API itself.
 """
@@ -8,26 +10,37 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from api.config import Config
-from api.gateway_work import open_learner, open_prover, prove, prove_claims
+from api.gateway_work import (
+    fit_head,
+    keep_head,
+    open_learner,
+    open_nothing,
+    open_prover,
+    prove,
+    prove_claims,
+)
+from api.head_note import read_note
 from fl.agent import run_agent, stop_on_signals
 from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
-from fl.kept_model import kept_model_path
+from fl.kept_model import kept_model_path, kept_round
 from fl.telemetry import AgentMetrics
 from fl.work_process import WorkProcess
+from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.courier import Courier
     from api.model_desk import ModelDesk
     from api.open_home import ProofFigures
     from api.sum_member import SumMember
+    from zkp.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 
@@ -60,13 +73,14 @@ def run_gateway(config: Config, home: str) -> None:
 class DailyDuty:
     """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
-    With an API (`gateway.api_url`), it fetches the newest model before that, hands the forecast in, claims each day
-    once it is measured, and enters the community's totals.
+    With an API (`gateway.api_url`), it fetches the newest model before that, fits and pins its personal head beside
+    it, hands the forecast in, claims each day once it is measured, and enters the community's totals.
     """
 
     def __init__(self, config: Config, home: str, training: HomeProcess, desk: FrontDesk | None = None) -> None:
         self._config, self._home, self._training, self._desk = config, home, training, desk
         self._seen: list[tuple[str, int]] | None = None
+        self._head_of = 0  # the last round that a head was looked for
 
     def __call__(self, metrics: AgentMetrics) -> None:
         inputs = self._inputs()
@@ -76,10 +90,36 @@ class DailyDuty:
         urgent = inputs != self._seen or kept_model_path(self._config.api.model_dir) is None
         # Nothing can be handed in while the API is away, and by another model than the newest it would be refused.
         if self._desk.models.refresh(metrics, urgent):
-            self._prove(self._inputs(), metrics)
+            number = self._prepare_head()
+            if self._desk.courier.head_is_settled(number, metrics):
+                self._prove(self._inputs(), metrics)
         self._desk.courier.attend(metrics)
         if self._desk.sums is not None:
             self._desk.sums.attend(metrics)
+
+    def _prepare_head(self) -> int:
+        """Fit the head beside a model that is new, and commit to it; the round that is kept, 0 for none."""
+        number = kept_round(self._config.api.model_dir)
+        if number in (0, self._head_of):
+            return number
+        self._head_of = number  # a head that can't be fitted is not tried again and again
+        if read_note(self._config.api.homes_dir / self._home, number) is not None:
+            return number
+        try:
+            values = self._training.call(fit_head, self._config, number)
+        except QuantisationError as unusable:
+            _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
+            return number
+        if values is not None:
+            with self._training.set_aside():
+                work: Callable[[None, Config, str, int, Ints], None] = keep_head
+                process = WorkProcess(partial(open_nothing, self._config))
+                try:
+                    process.call(work, self._config, self._home, number, values)
+                finally:
+                    process.close()
+            _log.info("personal head fitted", extra={"home": self._home, "round": number})
+        return number
 
     def _prove(self, inputs: list[tuple[str, int]], metrics: AgentMetrics) -> None:
         if inputs == self._seen:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from api.open_home import OpenHome
     from api.summand import Summand
     from fl.task import HomeLearner
+    from zkp.integer_model import Ints
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,28 @@ def open_nothing(config: Config) -> None:
 def keep_offered_model(_: None, config: Config, number: int, digest: bytes, content: bytes) -> None:
     """See `offered_model.keep_offered`."""
     from api.offered_model import keep_offered
+    from forecasting.shape import ModelShape
 
-    keep_offered(config.api.model_dir, number, digest, content)
+    keep_offered(config.api.model_dir, number, digest, content, ModelShape.of(config.forecasting.model))
+
+
+def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
+    """The home's personal head beside the kept model of a round; None where it has none, or the weights are gone."""
+    from fl.kept_model import kept_weights
+
+    weights = kept_weights(config.api.model_dir, number)
+    return None if weights is None else learner.own_head(weights, config.forecasting)
+
+
+def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> None:
+    """Keep a fitted head in the home's folder and commit to it."""
+    from api.own_head import commit_head, keep_values
+    from api.round_model import RoundModel
+
+    model, folder = RoundModel.kept(config.api.model_dir), config.api.homes_dir / home
+    if model.round == number:  # else a newer one has come meanwhile
+        keep_values(folder, number, values)
+        commit_head(folder, number, model.commitment)
 
 
 def measured_summand(_: None, config: Config, home: str, day: int) -> Summand | None:

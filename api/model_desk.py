@@ -65,7 +65,7 @@ class ModelDesk:
             self._refuse(offered, "no model of this round is registered on the chain", metrics)
             return
         try:
-            self._keep(offered.number, digest, self._uplink.model(offered.number))
+            self._keep(offered.number, digest, self._uplink.weights(offered.number))
         except ValueError as refused:
             self._refuse(offered, str(refused), metrics)
             return

@@ -6,8 +6,13 @@ import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 from fl.kept_model import replace_kept_model
-from forecasting.integer import IntegerModel, QuantisationError
+from fl.weights import Weights
+from forecasting.integer import DAMAGES, QuantisationError, quantise
+from forecasting.read_outs import merged
+from forecasting.shape import ModelShape
 from zkp.weights import commit_weights
 
 UNPACKED_BYTES = 16 << 20
@@ -18,25 +23,43 @@ class ModelRefused(ValueError):
     """What was offered is not the model of the round."""
 
 
-def keep_offered(folder: Path, number: int, digest: bytes, content: bytes) -> None:
-    """Keep `content` (.npz) as the model of a round in place of the one before, if its digest is the registered one.
+def keep_offered(folder: Path, number: int, digest: bytes, content: bytes, shape: ModelShape) -> None:
+    """Keep `content` (.npz of a round's weights) in place of the model before, if what is quantised from it has the
+    registered digest.
 
     Raises ModelRefused, and what was kept before stays.
     """
+    weights = _read(number, content, shape)
+    try:
+        model = quantise(merged(weights), shape)
+    except QuantisationError as error:
+        raise ModelRefused(f"what is offered as the model of round {number} can't be proven: {error}") from error
+    found = commit_weights(model.weights).digest()
+    if found != digest:
+        raise ModelRefused(
+            f"the model offered for round {number} has digest {found.hex()}, registered is {digest.hex()}: somebody "
+            "has changed one of them, or forecasting.model in these settings is not the community's"
+        )
+    replace_kept_model(folder, number, weights, model)
+
+
+def _read(number: int, content: bytes, shape: ModelShape) -> Weights:
+    """The model's parameters, each of its name and shape. Raises ModelRefused."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(item.file_size for item in archive.infolist())
         if size > UNPACKED_BYTES:
             raise ModelRefused(f"what is offered as the model of round {number} unpacks to {size} bytes")
-        model = IntegerModel.read(io.BytesIO(content), f"the model offered for round {number}")
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        if isinstance(error, ModelRefused | QuantisationError):
-            raise ModelRefused(str(error)) from error
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            weights = {name: np.asarray(arrays[name]) for name in arrays.files}
+    except ModelRefused:
+        raise
+    except DAMAGES as error:
         raise ModelRefused(f"what is offered as the model of round {number} is not whole: {error}") from error
-    found = commit_weights(model.weights).digest()
-    if found != digest:
+    wanted = {(name, size, "float32") for name, size in shape.parameters().items()}
+    if odd := wanted ^ {(name, array.shape, str(array.dtype)) for name, array in weights.items()}:
         raise ModelRefused(
-            f"the model offered for round {number} has digest {found.hex()}, registered is {digest.hex()}: somebody "
-            "has changed one of them"
+            f"what is offered as the model of round {number} is not of the size of forecasting.model in these "
+            f"settings: {', '.join(sorted({name[:40] for name, _, _ in odd})[:8])}"
         )
-    replace_kept_model(folder, number, model)
+    return weights

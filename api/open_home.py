@@ -16,7 +16,9 @@ from eth_utils.address import to_canonical_address
 
 from api.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
 from api.config import Config
+from api.head_note import read_note
 from api.home import Home
+from api.own_head import OwnHead, read_head
 from api.proving import Job, Made
 from api.sealed import SealedForecast
 from data.atomic import write_bytes
@@ -95,7 +97,8 @@ class OpenHome:
     def job(self, day: int, model: ProvableModel) -> tuple[Job, list[SignedDay]]:
         """Statement and witness of the day's forecast, which is sealed, and the seven signed days they rest on.
 
-        Raises ValueError when the week before the day is not complete.
+        Made with the home's own head where one is in force. Raises ValueError when the week before the day is not
+        complete, HeadLost (one of them) when the head is not there any more.
         """
         home = self.home
         windows = make_windows(
@@ -104,7 +107,9 @@ class OpenHome:
         if len(windows) != 1:
             raise ValueError(f"{home.name} has no complete week before day {day}: it cannot be forecast")
         week = [self.signed_day(d) for d in range(day - commitment.RING_DAYS, day)]
-        trace = model.integer.run(windows.history, windows.steps, windows.exogenous)
+        own = self._head_in_force(day, model.round)
+        integer = model.integer if own is None else IntegerModel(model.integer.weights, own.secret.values)
+        trace = integer.run(windows.history, windows.steps, windows.exogenous)
         if home.sealed(day) is None:
             values = tuple(int(v) for v in trace.forecast[0])
             home.seal(day, SealedForecast(values, commitment.random_blinding()))
@@ -114,11 +119,17 @@ class OpenHome:
         committed = commitment.commit_forecast(sealed.values, sealed.blinding)
         statement = inference.Statement(
             self.context(day, model.round), model.commitment, (day,), (window,), trace.steps, trace.exogenous,
-            (committed,),
+            (committed,), None if own is None else own.rows,
         )  # fmt: skip
         blinding = sum(opening.blinding for _, opening in week) % MODULUS
-        secrets = inference.Secrets((blinding,), (sealed.blinding,))
+        secrets = inference.Secrets((blinding,), (sealed.blinding,), None if own is None else own.secret)
         return Job(statement, trace, model.integer.weights, secrets), [signed for signed, _ in week]
+
+    def _head_in_force(self, day: int, number: int) -> OwnHead | None:
+        note = read_note(self.home.folder, number)
+        if note is None or not note.is_in_force(int(self.clock.start_of(day).timestamp())):
+            return None
+        return read_head(self.home.folder, note)
 
     def is_measured(self, day: int) -> bool:
         """Whether the home has, signed or still to be signed, the readings of a day and of the one a week before."""
@@ -167,6 +178,7 @@ class OpenHome:
             context=ContextPart.of(statement.context),
             meter=self.home.meter.address,
             weights=WeightsPart.of(statement.weights),
+            personal=[to_hex(row) for row in statement.personal or ()],
             history=[SignedDayPart.of(s) for s in week],
             steps=statement.steps[0].tolist(),
             exogenous=statement.exogenous[0].tolist(),

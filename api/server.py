@@ -21,7 +21,7 @@ from api.day import Ledger, open_ledger
 from api.errors import ApiError, from_exception, from_http, from_validation
 from api.limit import BodyLimit
 from api.publisher import Publisher
-from api.routes import claims, days, forecasts, households, proofs, rounds, sums
+from api.routes import claims, days, forecasts, heads, households, proofs, rounds, sums
 from api.sum_desk import SumDesk
 from data.errors import DataError
 from rewards.errors import ChainError
@@ -49,7 +49,7 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     app.state.community = community
     app.state.ledger = ledger
     app.state.sum_desk = SumDesk(community, ledger)
-    for module in (households, rounds, days, forecasts, proofs, claims, sums):
+    for module in (households, rounds, heads, days, forecasts, proofs, claims, sums):
         app.include_router(module.router)
 
     @app.get("/health", tags=["health"])

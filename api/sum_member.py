@@ -94,7 +94,7 @@ class SumMember:
 
     def _open(self) -> Iterator[tuple[Kind, int]]:
         """Forecasts' sums of days that are registered; measured ones of days whose forecasts' sum it was in."""
-        days = sorted(e.day for e in self._errands.all() if (e.kind, e.state) == ("forecast", "done"))
+        days = sorted(e.number for e in self._errands.all() if (e.kind, e.state) == ("forecast", "done"))
         if not days:
             return
         self._parts.forget_before(days[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from flwr.serverapp import ServerApp
 from numpy.typing import NDArray
 
 from api.community import Community
+from api.head_note import read_note
+from api.own_head import commit_head, keep_values
 from data.atomic import write_bytes
 from data.windows import Windows, make_windows
 from fl.coordinator import identify_by_key
@@ -23,13 +25,14 @@ from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, quantise
-from forecasting.model import LoadForecaster, ModelShape
-from forecasting.personal import PersonalHead, fit_personal_head, forecast_personal
+from forecasting.model import LoadForecaster
+from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
 from forecasting.read_outs import merged
+from forecasting.shape import ModelShape
 from forecasting.training import forecast
 from zkp.weights import WeightsCommitment, commit_weights
 
-FEDERATED, PERSONAL, INTEGER = "federated", "federated_personal", "integer"
+FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
 
 
 @dataclass(frozen=True)
@@ -136,33 +139,62 @@ def _float_model(community: Community, weights: Weights) -> LoadForecaster:
 
 
 def personal_heads(community: Community, trained: TrainedModel) -> dict[str, PersonalHead]:
-    """Each home's own head, trained on its own days."""
-    settings, split = community.config.forecasting, split_of(community)
+    """Each home's own head, trained on its own days; homes with too few of them have none."""
     model = _float_model(community, trained.weights)
-    windows = _windows(community).between(0, split.train_end)
-    return {
-        home.name: fit_personal_head(
-            model, windows.of_home(home.name), epochs=settings.personal_epochs, learning_rate=settings.personal_rate,
-            decay=settings.personal_decay, huber=settings.huber, seed=settings.seed,
-        )
+    windows = _windows(community).between(0, split_of(community).train_end)
+    found = {
+        home.name: fit_home_head(model, windows.of_home(home.name), community.config.forecasting)
         for home in community.homes
-    }  # fmt: skip
+    }
+    return {name: head for name, head in found.items() if head is not None}
 
 
-def evaluate(community: Community, trained: TrainedModel) -> metrics.Scores:
-    """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder."""
+def with_heads(
+    community: Community, trained: TrainedModel, heads: Mapping[str, PersonalHead]
+) -> dict[str, IntegerModel]:
+    """What each home proves: the round's integer model, with the home's own head where it has one."""
+    own = {name: head.as_mapping() for name, head in heads.items()}
+    state, shape = merged(trained.weights), model_shape(community)
+    return {home.name: quantise(state, shape, own.get(home.name)) for home in community.homes}
+
+
+def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str, IntegerModel]) -> None:
+    """Put each home's head (of `with_heads`) into its folder and commit to it; one committed to before stays."""
+    for home in community.homes:
+        values = models[home.name].personal_head
+        if values is not None:
+            keep_values(home.folder, trained.round, values)
+            commit_head(home.folder, trained.round, trained.commitment)
+
+
+def fit_missing_heads(community: Community, trained: TrainedModel) -> None:
+    """`keep_heads` if a home has not committed to a head of this round."""
+    if any(read_note(home.folder, trained.round) is None for home in community.homes):
+        keep_heads(community, trained, with_heads(community, trained, personal_heads(community, trained)))
+
+
+def evaluate(
+    community: Community,
+    trained: TrainedModel,
+    heads: Mapping[str, PersonalHead],
+    models: Mapping[str, IntegerModel],
+) -> metrics.Scores:
+    """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder.
+
+    `heads` of `personal_heads`, `models` of `with_heads`: the same forecasts in floats and in integers.
+    """
     torch.set_num_threads(1)
     clock, steps = community.clock, community.config.forecasting.model.steps
     model = _float_model(community, trained.weights)
-    heads = personal_heads(community, trained)
 
-    def personal(windows: Windows) -> NDArray[np.float64]:
-        return np.concatenate(
-            [forecast_personal(model, heads[str(h)], windows.of_home(h)) for h in windows.unique_id]
-        )
+    def personal(home: str, own: Windows) -> NDArray[np.float64]:
+        return forecast_personal(model, heads[home], own) if home in heads else forecast(model, own)
 
-    def integer(windows: Windows) -> NDArray[np.float64]:
-        return trained.integer.run(windows.history, windows.steps, windows.exogenous).forecast.astype(np.float64)
+    def integer(home: str, own: Windows) -> NDArray[np.float64]:
+        return models[home].run(own.history, own.steps, own.exogenous).forecast.astype(np.float64)
+
+    def by_home(one: Callable[[str, Windows], NDArray[np.float64]]) -> Callable[[Windows], NDArray[np.float64]]:
+        return lambda windows: np.concatenate([one(str(h), windows.of_home(h)) for h in windows.unique_id])
 
     names = [home.name for home in community.homes]
     readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
@@ -171,8 +203,8 @@ def evaluate(community: Community, trained: TrainedModel) -> metrics.Scores:
         *naive,
         baselines.PooledRidge(clock),
         evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock),
-        evaluation.WindowForecaster(PERSONAL, personal, steps, clock),
-        evaluation.WindowForecaster(INTEGER, integer, steps, clock),
+        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock),
+        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock),
     ]
     split = split_of(community)
     table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)

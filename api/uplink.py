@@ -9,9 +9,9 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from api.line import Line, Unreachable
+from api.line import ApiRefused, Line, Unreachable
 from api.sum_protocol import NONCE_BYTES, Kind, SumMessage, items_from_json
-from rewards.signing import SigningFacts
+from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
 _DIGEST_BYTES = 32
 MODEL_BYTES = 16 << 20
@@ -53,9 +53,26 @@ class Uplink:
             raise Unreachable(f"the list of rounds is not one: {error!r}") from error
         return max(told, key=lambda offered: offered.number, default=None)
 
-    def model(self, number: int) -> bytes:
-        """The model of a round, as the API gives it."""
-        return self._line.ask("GET", f"/rounds/{number}/model", limit=MODEL_BYTES)
+    def weights(self, number: int) -> bytes:
+        """The weights of a round's model, as the API gives them."""
+        return self._line.ask("GET", f"/rounds/{number}/weights", limit=MODEL_BYTES)
+
+    def head_of(self, household: str, number: int) -> PinnedHead | None:
+        """The personal head that a household has pinned to a round, or None."""
+        try:
+            told = self._json("GET", f"/households/{household}/heads/{number}")
+            return PinnedHead(_digest(told["digest"]), _number(told["pinned_at"], 1, 1 << 64))
+        except ApiRefused as refused:
+            if refused.code == "no-head":
+                return None
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"the pinned head is not told: {error!r}") from error
+
+    def pin_head(self, pin: HeadPin, transaction: str) -> None:
+        """Hand in the transaction that pins a household's personal head."""
+        content = {"round": pin.round, "digest": "0x" + pin.digest.hex(), "transaction": transaction}
+        self._line.ask("POST", "/heads", json.dumps(content).encode())
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""

@@ -21,8 +21,9 @@ from fl.strategy import Combine, Update, local_plan
 from fl.task import HomeLearner, initial_weights, projection
 from fl.weights import Weights, to_state_dict
 from forecasting.evaluation import Split
-from forecasting.model import LoadForecaster, ModelShape
+from forecasting.model import LoadForecaster
 from forecasting.settings import ForecastingSettings
+from forecasting.shape import ModelShape
 from forecasting.training import forecast
 
 OUT = Path("out/bench")

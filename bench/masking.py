@@ -22,8 +22,8 @@ from fl.masked_sum import Member, PrimeField, Session, Words64, default_threshol
 from fl.protection_settings import SecAggSettings
 from fl.secagg import vector_length
 from fl.task import initial_weights
-from forecasting.model import ModelShape
 from forecasting.settings import ModelSettings
+from forecasting.shape import ModelShape
 
 SCALARS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 OUT = Path("out/bench/masking.json")

@@ -13,23 +13,21 @@ from data.features import public_features
 from data.settings import DataSettings
 from data.windows import make_windows
 from fl.task import HomeLearner
-from forecasting.evaluation import Split
-from forecasting.model import ModelShape
 from forecasting.settings import ForecastingSettings
+from forecasting.shape import ModelShape
 
 
 def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
-    """The learner of `home` from the readings `data` names, split as everywhere: training days, then validation.
+    """The learner of `home` from the readings `data` names: training days, and the latest ones for validation.
 
-    Raises DataError if the readings can't be had, TableError (one of them) if they have no such home or too few days.
+    Nothing is kept back for a test, as in a report: a home learns from its latest days, too. Raises DataError if the
+    readings can't be had, TableError (one of them) if they have no such home or too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
     own = readings_of(community.readings, home)
-    try:
-        split = Split.by_share(own, clock, forecasting.train_share, forecasting.test_share)
-    except ValueError as problem:
-        raise TableError(f"{home} has too few days to train on: {problem}") from problem
+    first, last = own["ds"].min(), own["ds"].max()
+    train_end = clock.day_of(first + (last - first) * min(1.0, forecasting.train_share + forecasting.test_share))
     windows = make_windows(
         own,
         public_features(community.weather, clock),
@@ -37,8 +35,8 @@ def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
         steps=forecasting.model.steps,
         shifts=forecasting.shifts,
     )
-    train = windows.between(0, split.train_end)
+    train = windows.between(0, train_end)
     if train.days == 0:
         raise TableError(f"{home} has too few days to train on: none of them has a complete week before it")
-    validation = windows.between(split.train_end, split.test_start).at_day_start()
+    validation = windows.between(train_end, clock.day_of(last) + 1).at_day_start()
     return HomeLearner(home, train, validation, ModelShape.of(forecasting.model), forecasting.huber)

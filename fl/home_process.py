@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from fl.kept_model import keep_model
 from fl.plan import LocalPlan
@@ -15,6 +15,9 @@ from fl.work_process import WorkProcess
 
 if TYPE_CHECKING:  # it loads PyTorch, which is for the process alone
     from fl.task import HomeLearner
+
+_Result = TypeVar("_Result")
+_P = ParamSpec("_P")
 
 
 class HomeProcess:
@@ -31,21 +34,24 @@ class HomeProcess:
 
     @property
     def examples(self) -> int:
-        with self._one_at_a_time:
-            return self._process.call(_examples)
+        return self.call(_examples)
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-        with self._one_at_a_time:
-            return self._process.call(_fit, weights, plan)
+        return self.call(_fit, weights, plan)
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
-        with self._one_at_a_time:
-            return self._process.call(_evaluate, weights)
+        return self.call(_evaluate, weights)
 
     def keep(self, folder: Path, number: int, weights: Weights) -> None:
         """Keep the community's model of a round (see `kept_model`)."""
+        self.call(_keep, folder, number, weights)
+
+    def call(
+        self, job: Callable[Concatenate[HomeLearner, _P], _Result], *arguments: _P.args, **named: _P.kwargs
+    ) -> _Result:
+        """What `job(learner, ...)` returns in the process; see `WorkProcess.call`."""
         with self._one_at_a_time:
-            self._process.call(_keep, folder, number, weights)
+            return self._process.call(job, *arguments, **named)
 
     def start(self) -> None:
         """Open the home now. Raises what opening raised."""

@@ -1,18 +1,16 @@
-"""The community's model as a gateway keeps it: the integers that are proven, of the last round handed out or fetched.
+"""The community's model as a gateway keeps it, of the last round handed out or fetched. Older ones are deleted.
 
-model/0020.npz     the model of round 20; an older one is deleted
+model/0020.npz             the integers of round 20, which are proven
+model/weights-0020.npz     the weights they were made from, which a personal head is fitted beside
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fl.weights import Weights, load, save
 from forecasting.integer import IntegerModel, ShapeLike, quantise
 from forecasting.read_outs import merged
-
-if TYPE_CHECKING:  # it loads Flower, which the process that proves has no use for
-    from fl.weights import Weights
 
 
 def keep_model(folder: Path, number: int, weights: Weights, shape: ShapeLike) -> None:
@@ -20,17 +18,28 @@ def keep_model(folder: Path, number: int, weights: Weights, shape: ShapeLike) ->
 
     Raises QuantisationError, or what NumPy raises, for weights that are not a provable model of this shape.
     """
-    replace_kept_model(folder, number, quantise(merged(weights), shape))
+    replace_kept_model(folder, number, weights, quantise(merged(weights), shape))
 
 
-def replace_kept_model(folder: Path, number: int, model: IntegerModel) -> None:
-    """`keep_model` for integers."""
+def replace_kept_model(folder: Path, number: int, weights: Weights, model: IntegerModel) -> None:
+    """`keep_model` for weights that are quantised already."""
     folder.mkdir(parents=True, exist_ok=True)
+    save(_weights_path(folder, number), weights)
     path = folder / f"{number:04d}.npz"
     model.save(path)
-    for other in folder.glob("[0-9]*.npz"):
-        if other != path:
+    for other in folder.glob("*[0-9].npz"):
+        if other not in (path, _weights_path(folder, number)):
             other.unlink(missing_ok=True)
+
+
+def kept_weights(folder: Path, number: int) -> Weights | None:
+    """The weights of the round that is kept, or None where they are not here."""
+    path = _weights_path(folder, number)
+    return load(path) if path.exists() else None
+
+
+def _weights_path(folder: Path, number: int) -> Path:
+    return folder / f"weights-{number:04d}.npz"
 
 
 def kept_model_path(folder: Path) -> Path | None:

@@ -23,8 +23,8 @@ from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights
-from forecasting.model import ModelShape
 from forecasting.settings import ForecastingSettings
+from forecasting.shape import ModelShape
 
 OpenHome = Callable[[str], Learner]
 

@@ -14,11 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from data.windows import Windows
 from fl.plan import LocalPlan
 from fl.weights import Weights, from_state_dict, load, save, to_state_dict
-from forecasting.model import LoadForecaster, ModelShape
+from forecasting.integer import quantise
+from forecasting.model import LoadForecaster
+from forecasting.personal import fit_home_head
+from forecasting.read_outs import merged
+from forecasting.settings import ForecastingSettings
+from forecasting.shape import ModelShape
 from forecasting.training import evaluate_loss, forecast, train_epochs
 
 
@@ -67,6 +73,16 @@ class HomeLearner:
             "loss": evaluate_loss(model, self.validation, self.huber),
             "nmae": float(error.mean() / max(1.0, self.validation.target.mean())),
         }
+
+    def own_head(self, weights: Weights, settings: ForecastingSettings) -> NDArray[np.int64] | None:
+        """The home's personal head beside a round's model, in fixed point [24, head inputs]; None where it has none.
+
+        Raises QuantisationError for one whose outputs could leave their range.
+        """
+        head = fit_home_head(self._model(weights), self.train, settings)
+        if head is None:
+            return None
+        return quantise(merged(weights), self.shape, head.as_mapping()).personal_head
 
     def _model(self, weights: Weights) -> LoadForecaster:
         torch.set_num_threads(1)  # a gateway's other cores are not ours, and sums keep their order

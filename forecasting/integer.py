@@ -28,11 +28,11 @@ _OUTPUT_LIMIT = arithmetic.OUTPUT_OFFSET << arithmetic.WIDE_BITS
 
 
 _MOST_LAYERS = 16
-# What NumPy (it reads headers as Python), zipfile and zlib raise for files cut off, altered, or of another kind.
-_DAMAGES = (
+DAMAGES = (
     ArithmeticError, AttributeError, EOFError, IndexError, KeyError, MemoryError, OSError, RuntimeError,
     SyntaxError, TypeError, ValueError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+"""What NumPy (it reads headers as Python), zipfile and zlib raise for files cut off, altered, or of another kind."""
 
 
 class QuantisationError(ValueError):
@@ -40,7 +40,7 @@ class QuantisationError(ValueError):
 
 
 class ShapeLike(Protocol):
-    """Any description of a model with these sizes, such as `forecasting.model.ModelShape`."""
+    """Any description of a model with these sizes, such as `forecasting.shape.ModelShape`."""
 
     @property
     def steps(self) -> int: ...
@@ -208,7 +208,7 @@ class IntegerModel:
                     raise QuantisationError(f"it says that it has {shape.layers} layers")
                 layers = tuple(content[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
                 return cls(Weights(shape, layers, content["head"].astype(np.int64)))
-        except _DAMAGES as error:
+        except DAMAGES as error:
             raise QuantisationError(f"{name} is not a quantised model: {error}") from error
 
 

@@ -16,47 +16,18 @@ inside the L1 bounds under which the integer model (`forecasting.integer`) canno
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from data.features import DAY_FEATURES, STEP_FEATURES
 from forecasting.read_outs import mixed
-from forecasting.settings import ModelSettings
+from forecasting.shape import HISTORY, HOURS, ModelShape
 
-HISTORY = 168
-HOURS = 24
 SCALE_FLOOR_WH = 2048.0
 SCALE_UNIT = 128.0
 LOAD_LIMIT = 8.0
 FEATURE_LIMIT = 2.0
-LAGS, RECENT = 7, 3
 _FORGET_BIAS = 3.0
 _GATE_BOUND, _CANDIDATE_BOUND = 15.8, 7.9  # a little under 16 and 8, for the rounding of the weights
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """Sizes: LSTM steps, features of a step, hidden units, layers, public values of the day; how many of the step's
-    features are loads of its hour (`lags`) and of the last hours (`recent`), the public ones after them."""
-
-    steps: int
-    features: int
-    hidden: int
-    layers: int
-    exogenous: int
-    lags: int = LAGS
-    recent: int = RECENT
-
-    @classmethod
-    def of(cls, settings: ModelSettings) -> ModelShape:
-        features = LAGS + RECENT + len(STEP_FEATURES)
-        return cls(settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES)
-
-    @property
-    def head_inputs(self) -> int:
-        return self.hidden + HISTORY + self.exogenous
 
 
 def remember_at_first(lstm: nn.LSTM, layer: int, hidden: int) -> None:

@@ -13,8 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from data.windows import Windows
-from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster, apply_head
+from forecasting.adamw import AdamW
+from forecasting.model import SCALE_UNIT, LoadForecaster, apply_head
 from forecasting.read_outs import merged_head, mixed
+from forecasting.settings import ForecastingSettings
+from forecasting.shape import HOURS
 from forecasting.training import read_out_loss, tensors
 
 
@@ -52,7 +55,7 @@ def fit_personal_head(
     own = [*head.parameters(), *own_mean.parameters()]
     for part in own:
         torch.nn.init.zeros_(part)
-    optimiser = torch.optim.Adam(own, lr=learning_rate)
+    optimiser = AdamW(own, learning_rate, 0.0)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
@@ -68,6 +71,16 @@ def fit_personal_head(
             optimiser.step()
     arrays = (part.detach().double().numpy() for part in own)
     return PersonalHead(*merged_head(*arrays))
+
+
+def fit_home_head(model: LoadForecaster, windows: Windows, settings: ForecastingSettings) -> PersonalHead | None:
+    """`fit_personal_head` as the settings say; None for a home that has no head by them, or too few days for one."""
+    if settings.personal_epochs == 0 or windows.days < settings.personal_least_days:
+        return None
+    return fit_personal_head(
+        model, windows, epochs=settings.personal_epochs, learning_rate=settings.personal_rate,
+        decay=settings.personal_decay, huber=settings.huber, seed=settings.seed,
+    )  # fmt: skip
 
 
 @torch.no_grad()

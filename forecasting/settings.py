@@ -25,7 +25,10 @@ class ForecastingSettings(BaseModel):
     model: ModelSettings = ModelSettings()
     train_share: float = Field(default=0.7, gt=0, lt=1, description="first part of the hours: training")
     test_share: float = Field(
-        default=0.2, gt=0, lt=1, description="last part of the hours: test; between: validation"
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="last part of the hours: test; between: validation. A gateway learns from its test days, too",
     )
     huber: float = Field(
         default=0.1, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
@@ -34,6 +37,9 @@ class ForecastingSettings(BaseModel):
         default=3, ge=0, le=11, description="training also starts days up to so many hours early or late; 0: no"
     )
     personal_epochs: int = Field(default=4, ge=0, description="epochs of the personal head; 0 for none")
+    personal_least_days: int = Field(
+        default=28, ge=1, description="a home with fewer days to learn from has no personal head"
+    )
     personal_rate: float = Field(default=3e-4, gt=0)
     personal_decay: float = Field(default=0.3, ge=0, description="pull of the personal head towards zero")
     seed: int = 7

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
-from forecasting.model import HOURS, SCALE_UNIT, LoadForecaster, mean_of_days
+from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
+from forecasting.shape import HOURS
 
 
 def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -59,6 +59,14 @@ class OldRound(Refused):
     """Another round's model had taken the place of this one before the day started."""
 
 
+class WrongHead(Refused):
+    """The forecast is not made with the personal head that is in force that day, or with one where none is."""
+
+
+class HeadExists(Refused):
+    """The household has pinned a personal head to that round already."""
+
+
 class NoForecast(Refused):
     """The household registered no forecast of that day."""
 
@@ -90,6 +98,8 @@ BY_REASON: dict[str, type[Refused]] = {
     "unknown round": UnknownRound,
     "late round": LateRound,
     "old round": OldRound,
+    "wrong head": WrongHead,
+    "head exists": HeadExists,
     "no forecast": NoForecast,
     "day is not over": DayNotOver,
     "already claimed": AlreadyClaimed,

@@ -10,10 +10,10 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from rewards.errors import NodeUnreachable
-from rewards.signing import Registration, SigningFacts
+from rewards.signing import PinnedHead, Registration, SigningFacts
 
 _TIMEOUT_S = 10.0
-_FORECAST = "(bytes,uint32,bytes32)"
+_FORECAST, _HEAD = "(bytes,uint32,bytes32)", "(bytes32,uint256)"
 
 
 class OwnNode:
@@ -33,6 +33,14 @@ class OwnNode:
         (models,) = self._call(self._registry, "MODELS()", [], [], "address")
         (digest,) = self._call(str(models), "digest_of(uint32)", ["uint32"], [number], "bytes32")
         return bytes(digest) if any(digest) else None
+
+    def head_of(self, household: str, number: int) -> PinnedHead | None:
+        """The personal head that a household has pinned to a round, or None."""
+        arguments = [household, number]
+        ((digest, moment),) = self._call(
+            self._registry, "head_of(address,uint32)", ["address", "uint32"], arguments, _HEAD
+        )
+        return PinnedHead(bytes(digest), int(moment)) if any(digest) else None
 
     def holds(self, household: str, registration: Registration) -> bool:
         """Whether exactly this forecast is registered."""

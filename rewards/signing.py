@@ -1,33 +1,68 @@
-"""A household's own transaction, the registration of its forecast, made with little memory: no web3 is loaded."""
+"""A household's own transactions, made with little memory: it pins its head, and registers its forecasts.
+
+No web3 is loaded.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-SUBMIT_GAS = 250_000
-"""Limit of a registration, which takes about 153,000."""
-_SUBMIT = keccak(b"submit(uint32,uint32,bytes,bytes32)")[:4]
+CALL_GAS = 250_000
+"""Limit of a call; a registration takes about 156,000, a pin 75,000."""
+NO_HEAD = bytes(32)
+"""In the place of a personal head's digest, where there is none."""
+_SUBMIT = keccak(b"submit(uint32,uint32,bytes32,bytes,bytes32)")[:4]
+_PIN_HEAD = keccak(b"pin_head(uint32,bytes32)")[:4]
+
+
+class RegistryCall(Protocol):
+    """Something a household says to the forecast registry."""
+
+    @property
+    def call(self) -> bytes:
+        """The call's data."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What a household registers: its day, the model's round, the commitment (48 bytes), the proof's hash."""
+    """What a household registers: its day, the model's round, its personal head's digest (`NO_HEAD` for none), the
+    commitment (48 bytes), the proof's hash."""
 
     day: int
     round: int
+    head: bytes
     commitment: bytes
     proof_hash: bytes
 
     @property
     def call(self) -> bytes:
-        """The call of the forecast registry."""
-        types = ["uint32", "uint32", "bytes", "bytes32"]
-        return _SUBMIT + encode(types, [self.day, self.round, self.commitment, self.proof_hash])
+        types = ["uint32", "uint32", "bytes32", "bytes", "bytes32"]
+        return _SUBMIT + encode(types, [self.day, self.round, self.head, self.commitment, self.proof_hash])
+
+
+@dataclass(frozen=True)
+class HeadPin:
+    """A household pins its personal head, by its digest, to a round."""
+
+    round: int
+    digest: bytes
+
+    @property
+    def call(self) -> bytes:
+        return _PIN_HEAD + encode(["uint32", "bytes32"], [self.round, self.digest])
+
+
+@dataclass(frozen=True)
+class PinnedHead:
+    """What the registry keeps of a pinned head: its digest, and when that was (UTC seconds since 1970)."""
+
+    digest: bytes
+    pinned_at: int
 
 
 @dataclass(frozen=True)
@@ -46,16 +81,16 @@ class FeeTooHigh(Exception):
 
 def fee_price(asked: int, max_fee: int) -> int:
     """Price of a unit of gas to offer: twice what is asked, within the most the household pays. Raises FeeTooHigh."""
-    most = max_fee // SUBMIT_GAS
+    most = max_fee // CALL_GAS
     if not 0 <= asked <= most:
         raise FeeTooHigh(f"a unit of gas is said to cost {asked}, gateway.max_fee allows {most}")
     return min(2 * asked, most)
 
 
-def sign(wallet: LocalAccount, facts: SigningFacts, registration: Registration, max_fee: int) -> bytes:
+def sign(wallet: LocalAccount, facts: SigningFacts, said: RegistryCall, max_fee: int) -> bytes:
     """The signed transaction, raw. It carries no value, and its fee is at most `max_fee`. Raises FeeTooHigh."""
     fields: dict[str, Any] = {
-        "to": facts.forecast_registry, "data": registration.call, "value": 0, "gas": SUBMIT_GAS,
+        "to": facts.forecast_registry, "data": said.call, "value": 0, "gas": CALL_GAS,
         "gasPrice": fee_price(facts.gas_price, max_fee), "nonce": facts.nonce, "chainId": facts.chain_id,
     }  # fmt: skip
     return bytes(wallet.sign_transaction(fields).raw_transaction)

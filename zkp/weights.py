@@ -38,6 +38,10 @@ class WeightsCommitment:
             b"wattproof/weights/1" + sizes + b"".join(r for rows in (*self.layers, self.head) for r in rows)
         )
 
+    def digest_of_head(self, rows: Rows) -> bytes:
+        """Keccak-256 over this model's digest and the rows of a personal head beside it: what a household pins."""
+        return keccak(b"wattproof/personal-head/1" + self.digest() + b"".join(rows))
+
 
 @dataclass(frozen=True, repr=False)
 class PersonalHead:

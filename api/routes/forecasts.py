@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_account import Account
-from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
-from rlp.exceptions import RLPException
 from sqlalchemy import select
 
 from api import bundle as bundles
 from api.database import Forecast, Household, ModelRound
-from api.day import is_registered, keep_forecast
+from api.day import is_registered, keep_forecast, submit_arguments
 from api.deps import AddressParam, CommunityDep, DayParam, LedgerDep
 from api.errors import ApiError
+from api.relayed import decoded, sender_of
 from data.errors import TableError
 from rewards.errors import Refused
 
@@ -31,11 +29,12 @@ class ForecastIn(BaseModel):
 
 
 class ForecastPublic(BaseModel):
-    """A registered forecast."""
+    """A registered forecast; `head`: digest of the personal head it was made with, zeros for none."""
 
     household: str
     day: int
     round: int
+    head: str
     commitment: str
     proof_hash: str
 
@@ -45,19 +44,19 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
     """Check signatures, model and proof, then pass the household's transaction on to the chain.
 
     Refusals: malformed-proof, invalid-proof, wrong-meter, other-household, replayed-proof, late-forecast,
-    duplicate-forecast, unknown-household, unknown-round, late-round, old-round, wrong-model, wrong-features,
-    stale-transaction.
+    duplicate-forecast, unknown-household, unknown-round, late-round, old-round, wrong-model, wrong-head,
+    wrong-features, stale-transaction.
     """
     bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
         raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
-    raw = _transaction(body.transaction)
+    raw = decoded(body.transaction)
     _check_sender(bundle, raw, community)
     _check_model(bundle, community)
     bundles.verify(bundle)
     expected = ledger.contracts.forecast_registry.encode_abi(
         "submit",
-        args=[bundle.context.day, bundle.context.round, bundles.from_hex(bundle.forecast), bundle.proof_hash],
+        args=submit_arguments(bundle),
     )
     with ledger.turn:
         # A server that stopped between the chain and its own record is asked again: then only the record is missing.
@@ -65,7 +64,8 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
             _relay(bundle, raw, expected, ledger)
     keep_forecast(community, bundle)
     return ForecastPublic(
-        household=bundle.household, day=bundle.context.day, round=bundle.context.round, commitment=bundle.forecast,
+        household=bundle.household, day=bundle.context.day, round=bundle.context.round,
+        head=bundles.to_hex(bundle.head_digest), commitment=bundle.forecast,
         proof_hash=bundles.to_hex(bundle.proof_hash),
     )  # fmt: skip
 
@@ -78,20 +78,8 @@ def _relay(bundle: bundles.InferenceBundle, raw: bytes, expected: str, ledger: L
             raise
 
 
-def _transaction(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        raise ApiError("malformed-transaction", "the transaction is not hexadecimal", 422) from None
-
-
 def _check_sender(bundle: bundles.InferenceBundle, raw: bytes, community: CommunityDep) -> None:
-    try:
-        sender = Account.recover_transaction(raw)
-    except (ValueError, TypeError, BadSignature, RLPException) as error:
-        raise ApiError(
-            "malformed-transaction", f"the transaction cannot be read: {type(error).__name__}", 422
-        ) from None
+    sender = sender_of(raw)
     if sender != bundle.household:
         raise ApiError("other-household", f"the proof is of {bundle.household}, the transaction of {sender}", 403)
     with community.sessions() as session:
@@ -142,7 +130,12 @@ def of_day(day: DayParam, community: CommunityDep) -> list[ForecastPublic]:
         rows = session.scalars(select(Forecast).where(Forecast.day == day).order_by(Forecast.household))
         return [
             ForecastPublic(
-                household=r.household, day=r.day, round=r.round, commitment=r.commitment, proof_hash=r.proof_hash
+                household=r.household,
+                day=r.day,
+                round=r.round,
+                head=r.head,
+                commitment=r.commitment,
+                proof_hash=r.proof_hash,
             )
             for r in rows
         ]

@@ -31,12 +31,25 @@ def list_rounds(community: CommunityDep) -> list[RoundPublic]:
         return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
 
 
+RoundNumber = Annotated[int, Path(ge=1, lt=1 << 32)]
+
+
 @router.get("/{number}/model", response_class=Response)
-def model(number: Annotated[int, Path(ge=1, lt=1 << 32)], community: CommunityDep) -> Response:
+def model(number: RoundNumber, community: CommunityDep) -> Response:
     """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
+    return _file(number, "model.npz", community)
+
+
+@router.get("/{number}/weights", response_class=Response)
+def weights(number: RoundNumber, community: CommunityDep) -> Response:
+    """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
+    return _file(number, "weights.npz", community)
+
+
+def _file(number: int, name: str, community: CommunityDep) -> Response:
     with community.sessions() as session:
         published = session.get(ModelRound, number) is not None
-    path = RoundStore(community.folder / "rounds").path(number) / "model.npz"
+    path = RoundStore(community.folder / "rounds").path(number) / name
     if not published or not path.is_file():
         raise ApiError("no-model", f"no model of round {number} is published here", 404)
     return Response(path.read_bytes(), media_type="application/octet-stream")

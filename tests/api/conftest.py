@@ -1,4 +1,4 @@
-"""A small real community: three homes of the demo data, an untrained model, one day forecast and proven."""
+"""A small real community: three homes of the demo data, an untrained model with heads beside it, one proven day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from sqlalchemy import delete
 
 from api import day as community_day
 from api import training
-from api.bundle import InferenceBundle, from_hex
+from api.bundle import InferenceBundle
 from api.community import Community
 from api.config import Config
 from api.database import CommunityTotal, ComputedTotals, Forecast, MeasuredTotal, ModelRound, PaidClaim, Reward
-from api.day import Ledger
+from api.day import Ledger, submit_arguments
 from api.home import Home
 from api.server import make_app
 from api.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings
 from fl.settings import FederationSettings
+from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from tests.api.untrained import untrained_model
@@ -33,6 +34,7 @@ class Village:
     community: Community
     ledger: Ledger
     trained: training.TrainedModel
+    models: dict[str, IntegerModel]
     bundles: dict[str, InferenceBundle]
     client: TestClient
 
@@ -46,10 +48,7 @@ class Village:
     def transaction(self, wallet: LocalAccount, bundle: InferenceBundle) -> str:
         """A household's signed `submit`, as its agent would send it."""
         registry, web3 = self.ledger.contracts.forecast_registry, self.ledger.chain.web3
-        data = registry.encode_abi(
-            "submit",
-            args=[bundle.context.day, bundle.context.round, from_hex(bundle.forecast), bundle.proof_hash],
-        )
+        data = registry.encode_abi("submit", args=submit_arguments(bundle))
         fields = {
             "to": registry.address, "data": data, "gas": 400_000, "gasPrice": web3.eth.gas_price * 2,
             "nonce": web3.eth.get_transaction_count(wallet.address), "chainId": web3.eth.chain_id, "value": 0,
@@ -74,8 +73,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
+    models = training.with_heads(community, trained, training.personal_heads(community, trained))
+    training.keep_heads(community, trained, models)
+    community_day.pin_heads(community, ledger, trained.round)
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
-    return Village(community, ledger, trained, bundles, TestClient(make_app(community, ledger)))
+    return Village(community, ledger, trained, models, bundles, TestClient(make_app(community, ledger)))
 
 
 @pytest.fixture

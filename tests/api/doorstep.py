@@ -27,9 +27,9 @@ from data.table import long_table, read_table, write_table
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from forecasting.integer import quantise
-from forecasting.model import ModelShape
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
+from forecasting.shape import ModelShape
 from zkp.weights import commit_weights
 
 ROOT = Path(__file__).parents[2]
@@ -61,11 +61,13 @@ def save_round(folder: Path, number: int, seed: int) -> None:
 
 @dataclass
 class Doorstep:
-    """Args: first: the day whose forecast is the first; the gateway has twenty days of readings before it."""
+    """Args: first: the day whose forecast is the first; days: of readings that the gateway has before it. Twenty are
+    too few for a personal head."""
 
     folder: Path
     first: int
     day_start_utc: int = 0
+    days: int = 20
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,8 +75,9 @@ class Doorstep:
         for name in (SERVER, GATEWAY):
             (self.folder / name).mkdir(parents=True)
         generator = np.random.default_rng(3)
-        load = 400 + 300 * np.sin(np.arange(480) * np.pi / 12) + generator.uniform(0, 200, 480)
-        self._write_readings(long_table(HOME, self._hours(self.first - 20, 20), load.astype(np.int64)))
+        hours = np.arange(24 * self.days)
+        load = 400 + 300 * np.sin(hours * np.pi / 12) + generator.uniform(0, 200, len(hours))
+        self._write_readings(long_table(HOME, self._hours(self.first - self.days, self.days), load.astype(np.int64)))
         self.write_gateway()
         self.member = yaml.safe_load(wattproof(self.folder / GATEWAY, "identity", HOME, "-c", "settings.yaml"))
 

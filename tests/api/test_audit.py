@@ -45,7 +45,7 @@ def day(village: Village) -> Village:
         community_day.register(village.community, village.ledger, home, village.bundle(home))
     open_total(village.community, DAY)
     open_measured(village.community, DAY)
-    keep_computed(village.community, compute_totals(village.community, village.trained.integer, range(DAY - 40, DAY)))
+    keep_computed(village.community, compute_totals(village.community, village.models, range(DAY - 40, DAY)))
     return village
 
 

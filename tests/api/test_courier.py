@@ -53,7 +53,9 @@ class Gateway:
         path = self.config.api.state_dir / kind / str(day) / f"{HOME}.json"
         path.parent.mkdir(parents=True)
         context = {"day": day, "round": 2}
-        path.write_text(json.dumps({"context": context, "forecast": "0x" + "8f" * 48, "proof": "0x1234"}))
+        path.write_text(
+            json.dumps({"context": context, "forecast": "0x" + "8f" * 48, "personal": [], "proof": "0x1234"})
+        )
 
     def says(self, chain_id: int, forecast_registry: str, nonce: int = 0, gas_price: int = 10**9) -> None:
         told = {"chain_id": chain_id, "forecast_registry": forecast_registry, "nonce": nonce}
@@ -197,7 +199,7 @@ def test_a_gateway_killed_before_it_noted_its_proof_hands_it_in_and_no_older_one
     gateway = Gateway(tmp_path, api)
     gateway.prove(DAY - 9)  # by hand: `wattproof prove`
     assert gateway.attend().state == "done"
-    assert [errand.day for errand in gateway.errands.all()] == [DAY]
+    assert [errand.number for errand in gateway.errands.all()] == [DAY]
 
 
 def test_a_claim_goes_out_only_for_a_day_that_was_handed_in(tmp_path: Path, api: LyingApi) -> None:
@@ -207,7 +209,7 @@ def test_a_claim_goes_out_only_for_a_day_that_was_handed_in(tmp_path: Path, api:
     api.answers["POST /claims"] = 409, {"error": "already-claimed", "message": "paid before"}
     gateway.attend(times=2)
     claims = [errand for errand in gateway.errands.all() if errand.kind == "claim"]
-    assert [(errand.day, errand.state) for errand in claims] == [(DAY, "done")]
+    assert [(errand.number, errand.state) for errand in claims] == [(DAY, "done")]
 
 
 def test_a_claim_waits_when_the_operators_own_transaction_was_stale(tmp_path: Path, api: LyingApi) -> None:

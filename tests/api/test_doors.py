@@ -113,7 +113,7 @@ def test_a_forecast_that_reached_the_chain_but_not_the_record_can_be_handed_in_a
     bundle = village.bundle(home)
     body = {"bundle": bundle.model_dump(), "transaction": village.transaction(home.wallet, bundle)}
     submit = village.ledger.contracts.forecast_registry.functions.submit
-    village.ledger.chain.send(home.wallet, submit(DAY, 1, bytes.fromhex(bundle.forecast[2:]), bundle.proof_hash))
+    village.ledger.chain.send(home.wallet, submit(*community_day.submit_arguments(bundle)))
     assert village.client.post("/forecasts", json=body).status_code == 201
     assert len(village.client.get(f"/forecasts/{DAY}").json()) == 1
 

@@ -116,7 +116,9 @@ def test_a_transaction_that_registers_something_else_is_not_passed_on(village: V
 def test_a_second_forecast_of_the_day_is_refused_by_the_chain_whatever_the_server_says(village: Village) -> None:
     home = village.homes[0]
     assert hand_in(village, village.bundle(home), home).status_code == 201
-    call = village.ledger.contracts.forecast_registry.functions.submit(DAY, 1, b"\x80" * 48, b"\x01" * 32)
+    call = village.ledger.contracts.forecast_registry.functions.submit(
+        DAY, 1, village.bundle(home).head_digest, b"\x80" * 48, b"\x01" * 32
+    )
     with pytest.raises(DuplicateForecast):
         village.ledger.chain.send(home.wallet, call)
 

@@ -67,7 +67,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMe
         for home in community.homes:
             community.wait(home, "forecast proven")
         for home in HANDING_IN:
-            community.wait(home, "handed in")
+            community.wait(home, '"handed in", "home": "' + home + '", "kind": "forecast"')
         yield community
     finally:
         if memory is not None:
@@ -198,7 +198,7 @@ def test_a_proof_can_be_asked_for_by_hand(deployed: Deployed, tmp_path: Path) ->
 
 def test_a_coordinator_started_again_hands_the_model_to_a_gateway_that_lost_it(deployed: Deployed) -> None:
     deployed.processes[COORDINATOR].wait(30)
-    (kept,) = (deployed.state("elm-4") / "model").iterdir()
+    kept = deployed.state("elm-4") / "model" / f"{ROUNDS:04d}.npz"
     content = kept.read_bytes()
     kept.unlink()
     deployed.start(COORDINATOR)

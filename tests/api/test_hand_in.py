@@ -28,8 +28,8 @@ Make = Callable[..., Doorstep]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Doorstep] = []
 
-    def build(first: int = DAY, day_start_utc: int = 0) -> Doorstep:
-        made.append(Doorstep(tmp_path, first, day_start_utc))
+    def build(first: int = DAY, day_start_utc: int = 0, days: int = 20) -> Doorstep:
+        made.append(Doorstep(tmp_path, first, day_start_utc, days))
         made[-1].save_round(1, seed=7)
         return made[-1]
 
@@ -65,6 +65,35 @@ def test_a_gateway_fetches_the_model_hands_in_and_is_paid_the_day_after(make: Ma
     assert metrics['wattproof_agent_handed_in_total{kind="forecast",outcome="ok"}'] == 2
     assert metrics['wattproof_agent_handed_in_total{kind="claim",outcome="ok"}'] == 1
     assert metrics["wattproof_agent_errands_waiting"] == 0 and metrics["wattproof_agent_model_round"] == 1
+
+
+def test_a_gateway_pins_a_head_of_its_own_and_forecasts_with_it_from_the_next_day_on(make: Make) -> None:
+    town = make(days=60)
+    town.write_server()
+    town.serve()
+    town.wait(SERVER, "model published", round=1)
+    until(lambda: _answers(town), 60, lambda: "no server")
+    town.set_clock(DAY, 60)  # the day has begun
+    town.start_gateway()
+    town.wait(GATEWAY, "personal head fitted", round=1)
+    town.wait(GATEWAY, "handed in", kind="head", round=1)
+    town.wait(GATEWAY, "handed in", kind="forecast", day=DAY)
+    assert town.proof(DAY).personal == [], "a head that is pinned after the day's start is not in force"
+    town.measure(DAY)
+    town.wait(GATEWAY, "handed in", kind="forecast", day=DAY + 1)
+    (household,) = [member["household"] for member in town.member]
+    pinned = town.ask(f"/households/{household}/heads/1")
+    bundle = town.proof(DAY + 1)
+    verify(bundle)
+    assert bundle.head_digest == bytes.fromhex(pinned["digest"][2:]) and pinned["pinned_at"] >= DAY * 86_400
+    assert [told["head"] for told in town.ask(f"/forecasts/{DAY + 1}")] == [pinned["digest"]]
+
+    town.end(GATEWAY, signal.SIGKILL)
+    town.start_gateway()
+    town.measure(DAY + 1)
+    town.wait(GATEWAY, "handed in", kind="forecast", day=DAY + 2)
+    assert town.proof(DAY + 2).personal == bundle.personal, "a gateway that starts again goes on with its head"
+    assert len(town.logged(GATEWAY, "personal head fitted")) == 1
 
 
 def test_api_down_at_first_then_a_gateway_killed_between_proof_and_hand_in(make: Make) -> None:
@@ -114,9 +143,9 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     kept = (town.state / "model" / "0001.npz").read_bytes()
 
     town.save_round(3, seed=11)  # somebody puts another model in the place of the one whose digest is registered
-    honest = (town.rounds.path(3) / "model.npz").read_bytes()
+    honest = (town.rounds.path(3) / "weights.npz").read_bytes()
     town.save_round(2, seed=12)
-    (town.rounds.path(3) / "model.npz").write_bytes((town.rounds.path(2) / "model.npz").read_bytes())
+    (town.rounds.path(3) / "weights.npz").write_bytes((town.rounds.path(2) / "weights.npz").read_bytes())
     town.wait(SERVER, "model published", round=3)
     town.set_clock(DAY + 1, 0)
     town.measure(DAY)
@@ -125,7 +154,7 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     town.wait(GATEWAY, "refused", kind="forecast", day=DAY + 1, code="old-round")
     assert (town.state / "model" / "0001.npz").read_bytes() == kept and kept_round(town.state / "model") == 1
 
-    (town.rounds.path(3) / "model.npz").write_bytes(honest[: len(honest) // 2])
+    (town.rounds.path(3) / "weights.npz").write_bytes(honest[: len(honest) // 2])
     town.measure(DAY + 1)
     until(
         lambda: [t for t in town.logged(GATEWAY, "model refused") if "not whole" in str(t["reason"])], 60,
@@ -133,11 +162,11 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     )  # fmt: skip
     assert town.metrics()["wattproof_agent_models_refused_total"] >= 2
 
-    (town.rounds.path(3) / "model.npz").write_bytes(honest)
+    (town.rounds.path(3) / "weights.npz").write_bytes(honest)
     town.wait(GATEWAY, "forecast proven", day=DAY + 2)
     town.measure(DAY + 2)
     town.wait(GATEWAY, "model fetched", round=3)
-    assert (town.state / "model" / "0003.npz").read_bytes() == honest
+    assert (town.state / "model" / "weights-0003.npz").read_bytes() == honest
     assert not (town.state / "model" / "0001.npz").exists()
 
 

@@ -78,7 +78,7 @@ def test_a_model_is_the_rounds_when_the_chain_says_so(
     save_round(tmp_path / "coordinator", 5, seed=5)
     offered = tmp_path / "coordinator" / "rounds" / "0005"
     api.answers["GET /rounds"] = 200, [{"number": 5, "digest": (offered / "digest").read_text()}]
-    api.answers["GET /rounds/5/model"] = 200, (offered / "model.npz").read_bytes()
+    api.answers["GET /rounds/5/weights"] = 200, (offered / "weights.npz").read_bytes()
     if registered is not None:
         publish_digest(village.community, village.ledger, 5, registered)
     config = with_gateway(village.community.config, api, tmp_path / "home")

@@ -44,8 +44,9 @@ def test_only_the_last_round_of_a_finished_training_is_published(village: Villag
     digest = (marked.parent / "digest").read_text()
     assert registered(village, last).hex() == digest and registered(village, last - 1) == bytes(32)
     assert {"number": last, "digest": "0x" + digest} in village.client.get("/rounds").json()
-    served = village.client.get(f"/rounds/{last}/model")
-    assert served.content == (marked.parent / "model.npz").read_bytes()
+    for kind in ("model", "weights"):
+        served = village.client.get(f"/rounds/{last}/{kind}")
+        assert served.content == (marked.parent / f"{kind}.npz").read_bytes()
     for absent in (last - 1, last + 1):
         answer = village.client.get(f"/rounds/{absent}/model")
         assert (answer.status_code, answer.json()["error"]) == (404, "no-model")

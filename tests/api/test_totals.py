@@ -137,7 +137,7 @@ def test_the_api_gives_the_sum_alone_until_days_are_there(village: Village) -> N
     assert told["calibrated"] is None and "there are 0" in told["not_calibrated"]
     assert village.client.get(f"/days/{DAY}/calibration").json()["error"] == "not-calibrated"
 
-    computed = compute_totals(village.community, village.trained.integer, range(DAY - 40, DAY))
+    computed = compute_totals(village.community, village.models, range(DAY - 40, DAY))
     keep_computed(village.community, computed)
     told = village.client.get(f"/days/{DAY}/forecast").json()
     assert told["values_wh"] == list(plain.values) and told["not_calibrated"] is None
@@ -147,7 +147,7 @@ def test_the_api_gives_the_sum_alone_until_days_are_there(village: Village) -> N
 
 def test_the_calibration_can_be_repeated_from_what_is_downloaded(village: Village) -> None:
     forecast_day(village)
-    keep_computed(village.community, compute_totals(village.community, village.trained.integer, range(DAY - 40, DAY)))
+    keep_computed(village.community, compute_totals(village.community, village.models, range(DAY - 40, DAY)))
     inputs = village.client.get(f"/days/{DAY}/calibration").json()
     known = [
         PastDay(p["day"], tuple(p["forecast_wh"]), tuple(p["measured_wh"]), p["totals"] == "proven")
@@ -161,7 +161,7 @@ def test_the_calibration_can_be_repeated_from_what_is_downloaded(village: Villag
 
 def test_proven_totals_take_the_place_of_computed_ones(village: Village) -> None:
     forecast_day(village)
-    keep_computed(village.community, compute_totals(village.community, village.trained.integer, range(DAY, DAY + 1)))
+    keep_computed(village.community, compute_totals(village.community, village.models, range(DAY, DAY + 1)))
     (computed,) = past_days(village.community, DAY + 1)
     open_measured(village.community, DAY)
     (proven,) = past_days(village.community, DAY + 1)

@@ -94,11 +94,11 @@ def test_a_redirect_is_not_followed_into_the_households_network(api: LyingApi, u
 
 
 def test_a_cut_answer_is_no_answer(api: LyingApi, uplink: Uplink) -> None:
-    api.answers["GET /rounds/1/model"] = 200, b"half of a model"
+    api.answers["GET /rounds/1/weights"] = 200, b"half of a model"
     api.headers["content-length"] = "1000"
     api.headers["connection"] = "close"
     with pytest.raises(Unreachable):
-        uplink.model(1)
+        uplink.weights(1)
 
 
 def test_an_answer_that_is_too_large_is_given_up(api: LyingApi, uplink: Uplink) -> None:

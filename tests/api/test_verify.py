@@ -109,7 +109,7 @@ def test_a_claim_is_explained_and_its_failures_too(claim: ClaimBundle, tmp_path:
         (b"", "not a Wattproof bundle of a known format"),
         (b"PK\x03\x04", "not a Wattproof bundle of a known format"),
         (b'{"format":"wattproof/inference/99"}', "not a Wattproof bundle of a known format"),
-        (b'{"format":"wattproof/inference/1"}', "field 'context' is wrong"),
+        (b'{"format":"wattproof/inference/2"}', "field 'context' is wrong"),
         (b'{"format":"wattproof/claim/1",', "is wrong"),
     ],
 )

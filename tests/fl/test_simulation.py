@@ -13,8 +13,8 @@ from fl.simulation import run_simulation, simulate_community
 from fl.store import RoundReport, RoundStore
 from fl.task import HomeFolder, initial_weights
 from fl.weights import Weights
-from forecasting.model import ModelShape
 from forecasting.settings import ForecastingSettings, ModelSettings
+from forecasting.shape import ModelShape
 from tests.fl.deployment import HOMES, made_up_windows
 
 FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))

@@ -12,9 +12,9 @@ from fl.plan import LocalPlan
 from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
 from fl.weights import Weights
 from forecasting.integer import quantise
-from forecasting.model import ModelShape
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
+from forecasting.shape import ModelShape
 from tests.fl.deployment import made_up_windows
 
 SHAPE = ModelShape.of(ModelSettings(hidden=4))

@@ -38,7 +38,8 @@ def test_training_a_home_loads_no_compiler() -> None:
     code = """
 import sys
 import numpy as np
-from forecasting.model import LoadForecaster, ModelShape
+from forecasting.model import LoadForecaster
+from forecasting.shape import ModelShape
 from forecasting.settings import ModelSettings
 from forecasting.training import train_epochs
 from tests.fl.deployment import made_up_windows

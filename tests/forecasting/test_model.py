@@ -10,10 +10,11 @@ from data.windows import Windows
 from fl.task import initial_weights
 from fl.weights import Weights, from_state_dict, to_state_dict
 from forecasting.integer import QuantisationError, quantise
-from forecasting.model import HOURS, LoadForecaster, ModelShape
+from forecasting.model import LoadForecaster
 from forecasting.personal import fit_personal_head, forecast_personal
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
+from forecasting.shape import HOURS, ModelShape
 from forecasting.training import forecast, train_epochs
 from tests.fl.deployment import made_up_windows
 

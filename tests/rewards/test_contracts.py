@@ -17,6 +17,7 @@ from rewards.deploy import Addresses, Contracts, deploy, deploy_verifier
 from rewards.errors import (
     AlreadyClaimed,
     DuplicateForecast,
+    HeadExists,
     LateForecast,
     LateRound,
     NoPrecompiles,
@@ -25,9 +26,11 @@ from rewards.errors import (
     Refused,
     UnknownHousehold,
     UnknownRound,
+    WrongHead,
     WrongMeter,
 )
 from rewards.settings import RewardSettings
+from rewards.signing import NO_HEAD
 from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Town, account, founded, proven, signature
 
 OTHER, PROOF = b"\x80" + b"\x08" * 47, b"\x05" * 32
@@ -37,9 +40,11 @@ def publish(town: Town, round: int) -> None:
     town.chain.send(town.operator, town.contracts.model_registry.functions.publish(round, bytes([round + 1]) * 32))
 
 
-def submit(town: Town, *, day: int = DAY, round: int = 1, commitment: bytes | None = None) -> None:
+def submit(
+    town: Town, *, day: int = DAY, round: int = 1, head: bytes = NO_HEAD, commitment: bytes | None = None
+) -> None:
     known = commitment or proven(day, round).statement.forecast
-    call = town.contracts.forecast_registry.functions.submit(day, round, known, PROOF)
+    call = town.contracts.forecast_registry.functions.submit(day, round, head, known, PROOF)
     town.chain.send(town.household, call)
 
 
@@ -135,6 +140,48 @@ def test_keeping_a_forecast_back_after_the_first_hour_gains_nothing(town: Town) 
     assert holdings(town.chain, town.contracts, town.household.address).tokens == 2 * (10**18 + 20 * 10**17)
     with pytest.raises(LateForecast):
         submit(town, day=withheld)
+
+
+def pin(town: Town, digest: bytes, round: int = 1) -> None:
+    town.chain.send(town.household, town.contracts.forecast_registry.functions.pin_head(round, digest))
+
+
+def test_from_the_day_after_its_pinning_on_a_head_must_be_used_and_not_before(town: Town) -> None:
+    """The attack: see the first hour of a day, then make a head that says what it is. One second counts."""
+    head, registry = b"\x09" * 32, town.contracts.forecast_registry.functions
+    town.chain.advance_to(DAY_START)
+    pin(town, head)
+    assert registry.head_in_force(town.household.address, 1, DAY).call() == NO_HEAD
+    assert registry.head_in_force(town.household.address, 1, DAY + 1).call() == head
+    for day, wrong in ((DAY, head), (DAY + 1, NO_HEAD), (DAY + 1, b"\x0a" * 32)):
+        with pytest.raises(WrongHead):
+            submit(town, day=day, head=wrong)
+    submit(town, day=DAY)
+    submit(town, day=DAY + 1, head=head)
+
+
+def test_a_head_is_pinned_once_to_each_round(town: Town) -> None:
+    """The attack: a new head every day, made to say what the household has in mind for that day."""
+    pin(town, b"\x09" * 32)
+    with pytest.raises(HeadExists):
+        pin(town, b"\x0a" * 32)
+    publish(town, 2)
+    pin(town, b"\x0a" * 32, round=2)
+    digest, _ = town.contracts.forecast_registry.functions.head_of(town.household.address, 1).call()
+    assert digest == b"\x09" * 32
+    with pytest.raises(WrongHead):  # each round has its own
+        submit(town, round=2, head=b"\x09" * 32)
+    submit(town, round=2, head=b"\x0a" * 32)
+
+
+def test_only_enrolled_households_pin_heads_to_known_rounds(town: Town) -> None:
+    with pytest.raises(UnknownRound):
+        pin(town, b"\x09" * 32, round=9)
+    with pytest.raises(Refused, match="empty digest"):
+        pin(town, NO_HEAD)
+    town.chain.send(town.household, town.contracts.forecast_registry.functions.leave())
+    with pytest.raises(UnknownHousehold):
+        pin(town, b"\x09" * 32)
 
 
 def test_a_second_forecast_for_a_day_is_refused(town: Town) -> None:

@@ -8,11 +8,21 @@ from hypothesis import strategies as st
 
 from rewards.errors import NodeUnreachable, Refused, StaleTransaction
 from rewards.own_node import OwnNode
-from rewards.signing import SUBMIT_GAS, FeeTooHigh, Registration, SigningFacts, fee_price, sign
+from rewards.signing import (
+    CALL_GAS,
+    NO_HEAD,
+    FeeTooHigh,
+    HeadPin,
+    PinnedHead,
+    Registration,
+    SigningFacts,
+    fee_price,
+    sign,
+)
 from tests.rewards.conftest import DAY, Town, account
 from tests.rewards.json_rpc import json_rpc
 
-REGISTRATION = Registration(DAY, 1, b"\x80" + b"\x07" * 47, b"\x05" * 32)
+REGISTRATION = Registration(DAY, 1, NO_HEAD, b"\x80" + b"\x07" * 47, b"\x05" * 32)
 MAX_FEE = 10**16
 
 
@@ -24,7 +34,7 @@ def node(town: Town) -> Iterator[OwnNode]:
 
 def data_of(town: Town) -> str:
     r = REGISTRATION
-    arguments = [r.day, r.round, r.commitment, r.proof_hash]
+    arguments = [r.day, r.round, r.head, r.commitment, r.proof_hash]
     return str(town.contracts.forecast_registry.encode_abi("submit", args=arguments))
 
 
@@ -32,7 +42,7 @@ def relay(town: Town, raw: bytes) -> None:
     town.chain.relay(raw, str(town.contracts.forecast_registry.address), data_of(town), "submit")
 
 
-def raw_transaction(town: Town, gas: int = SUBMIT_GAS, nonce: int = 0) -> bytes:
+def raw_transaction(town: Town, gas: int = CALL_GAS, nonce: int = 0) -> bytes:
     fields = {
         "to": str(town.contracts.forecast_registry.address), "data": data_of(town), "gas": gas, "value": 0,
         "gasPrice": town.chain.gas_price, "nonce": nonce, "chainId": town.chain.chain_id,
@@ -51,8 +61,18 @@ def test_what_the_household_signs_by_its_own_node_is_registered_and_seen_there(t
     assert (facts.chain_id, facts.nonce) == (town.chain.chain_id, 0)
     relay(town, sign(town.household, facts, REGISTRATION, MAX_FEE))
     assert node.holds(household, REGISTRATION) and node.facts(household).nonce == 1
-    assert not node.holds(household, Registration(DAY, 1, REGISTRATION.commitment, b"\x06" * 32))
+    assert not node.holds(household, Registration(DAY, 1, NO_HEAD, REGISTRATION.commitment, b"\x06" * 32))
     assert not node.holds(account(9).address, REGISTRATION)
+
+
+def test_a_pinned_head_is_seen_by_the_own_node(town: Town, node: OwnNode) -> None:
+    pin, household = HeadPin(1, b"\x09" * 32), town.household.address
+    registry = town.contracts.forecast_registry
+    assert "0x" + pin.call.hex() == registry.encode_abi("pin_head", args=[pin.round, pin.digest])
+    assert node.head_of(household, 1) is None
+    raw, moment = sign(town.household, node.facts(household), pin, MAX_FEE), town.chain.now
+    town.chain.relay(raw, str(registry.address), "0x" + pin.call.hex(), "pin_head")
+    assert node.head_of(household, 1) == PinnedHead(pin.digest, moment) and node.head_of(household, 2) is None
 
 
 def test_the_own_node_knows_the_registered_digests(node: OwnNode) -> None:
@@ -71,13 +91,13 @@ def test_a_node_without_the_registry_or_without_an_answer_says_so(town: Town) ->
 @example(most=MAX_FEE, share=1.0, off=0)
 @example(most=MAX_FEE, share=1.0, off=1)
 def test_no_fee_is_beyond_the_limit(most: int, share: float, off: int) -> None:
-    asked = int(most // SUBMIT_GAS * share) + off
+    asked = int(most // CALL_GAS * share) + off
     try:
         price = fee_price(asked, most)
     except FeeTooHigh:
-        assert asked < 0 or asked > most // SUBMIT_GAS
+        assert asked < 0 or asked > most // CALL_GAS
     else:
-        assert asked <= price <= 2 * asked and price * SUBMIT_GAS <= most
+        assert asked <= price <= 2 * asked and price * CALL_GAS <= most
 
 
 def test_a_transaction_with_too_little_gas_fails_alone(town: Town) -> None:

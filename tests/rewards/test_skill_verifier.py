@@ -17,6 +17,7 @@ from rewards.compile import Artefact, artefact
 from rewards.deploy import Contracts, deploy_verifier
 from rewards.deployed import differences
 from rewards.errors import AlreadyClaimed, NoForecast, ProofRefused, Refused, WrongMeter
+from rewards.signing import NO_HEAD
 from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Proven, Town, account, proven, signature
 from zkp.commitment import RING_DAYS
 from zkp.curve import FIELD_MODULUS, IDENTITY
@@ -314,7 +315,7 @@ def claim(case: Proven) -> Claim:
 
 def submit(town: Town, forecast: bytes | None = None, day: int = DAY) -> None:
     known = forecast or proven().statement.forecast
-    call = town.contracts.forecast_registry.functions.submit(day, 1, known, b"\5" * 32)
+    call = town.contracts.forecast_registry.functions.submit(day, 1, NO_HEAD, known, b"\5" * 32)
     town.chain.send(town.household, call)
 
 

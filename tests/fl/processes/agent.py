@@ -15,8 +15,8 @@ from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights
-from forecasting.model import ModelShape
 from forecasting.settings import ForecastingSettings, ModelSettings
+from forecasting.shape import ModelShape
 
 
 @dataclass(frozen=True)

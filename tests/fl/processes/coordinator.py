@@ -10,8 +10,8 @@ from fl.server_app import make_server_app
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.task import initial_weights, projection
-from forecasting.model import ModelShape
 from forecasting.settings import ModelSettings
+from forecasting.shape import ModelShape
 
 
 def main(settings: str, rounds_dir: str) -> None:

@@ -122,7 +122,7 @@ def _about_bundles(
         if found.problem is not None:
             yield found
     yield Finding(
-        f"{good} of {len(bundles)} are of this community and day, and as registered: meter, model, forecast."
+        f"{good} of {len(bundles)} are of this community and day, and as registered: meter, model, head, forecast."
     )
 
 

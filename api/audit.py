@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from eth_hash.auto import keccak
 from eth_utils.address import is_checksum_address
 
-from api.audit_bundles import Objection, downloaded, finding, proven
+from api.audit_bundles import Objection, agreeing, check_bound, downloaded, finding, proven
 from api.audit_claims import audit_claims
 from api.audit_source import AuditError, Fetch, Registries, read
 from api.bundle import Finding, InferenceBundle, from_hex, to_hex
@@ -112,28 +113,15 @@ def _about_bundles(
     features = {keccak(repr((b.steps, b.exogenous)).encode()) for b in bundles.values()}
     if len(features) > 1:
         yield Finding("All homes saw the same weather and calendar.", f"there are {len(features)} different ones")
-    good = 0
-    for household, bundle in bundles.items():
-        found = finding(
-            f"{household}: proof and registries agree.",
-            lambda h=household, b=bundle: _check_registered(h, b, day, community, records),  # type: ignore[misc]
-        )
-        good += found.problem is None
-        if found.problem is not None:
-            yield found
-    yield Finding(
-        f"{good} of {len(bundles)} are of this community and day, and as registered: meter, model, head, forecast."
+    good = yield from agreeing(
+        "proof", {h: partial(_check_registered, h, b, day, community, records) for h, b in bundles.items()}
     )
+    yield Finding(f"{good} are of this community and day, and as registered: meter, model, head, forecast.")
 
 
 def _check_registered(household: str, bundle: InferenceBundle, day: int, community: str, records: Registries) -> None:
     context = bundle.context
-    if bundle.household != household or context.day != day:
-        raise Objection(f"the proof is of {bundle.household}'s day {context.day}")
-    if context.community != community:
-        raise Objection("the proof is bound to another community")
-    if records.meter_of(household) != bundle.meter:
-        raise Objection(f"the household's meter is {records.meter_of(household)}, the proof's {bundle.meter}")
+    check_bound(bundle, household, day, community, records.meter_of(household))
     if records.digest_of(context.round) != bundle.weights.parsed().digest():
         raise Objection(f"the proof's weights are not those registered for round {context.round}")
     if records.forecast_of(household, day) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TypeVar
 
 from api.audit_source import Fetch
@@ -24,6 +24,31 @@ def finding(what: str, check: Callable[[], None]) -> Finding:
     except (ValueError, OverflowError) as problem:  # of all rooms, and of numbers that are none
         return Finding(what, str(problem))
     return Finding(what)
+
+
+def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[Finding, None, str]:
+    """How many households' proofs or claims agree with the registries, of how many; findings of those that do not.
+
+    `checks` by household: each raises what is wrong.
+    """
+    good = 0
+    for household, check in checks.items():
+        found = finding(f"{household}: {what} and registries agree.", check)
+        good += found.problem is None
+        if found.problem is not None:
+            yield found
+    return f"{good} of {len(checks)}"
+
+
+def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int, community: str, meter: str) -> None:
+    """Raises Objection unless the bundle is of this household with this meter, this day and community."""
+    context = bundle.context
+    if (bundle.household, context.day) != (household, day):
+        raise Objection(f"the proof is of {bundle.household}'s day {context.day}")
+    if context.community != community:
+        raise Objection("the proof is bound to another community")
+    if bundle.meter != meter:
+        raise Objection(f"the household's meter is {meter}, the proof's {bundle.meter}")
 
 
 def downloaded(

@@ -83,9 +83,7 @@ def train(config: ConfigOption = CONFIG) -> None:
         task = bar.add_task("rounds", total=community.config.federation.rounds)
         trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
-    heads = training.personal_heads(community, trained)
-    models = training.with_heads(community, trained, heads)
-    training.keep_heads(community, trained, models)
+    heads, models = training.personalise(community, trained, community.homes)
     console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
 
 

@@ -77,10 +77,11 @@ def pin_heads(community: Community, ledger: Ledger, number: int) -> None:
         note = read_note(home.folder, number)
         if note is None:
             continue
-        if pinned_head(ledger.contracts, home.wallet.address, number) is None:
-            ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
         pinned = pinned_head(ledger.contracts, home.wallet.address, number)
-        assert pinned is not None  # just now, or before
+        if pinned is None:
+            ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
+            pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+            assert pinned is not None  # just now
         if pinned.digest != from_hex(note.digest):
             raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
         write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))

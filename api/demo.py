@@ -139,9 +139,7 @@ class Demo:
         """Every home's own head beside the community's model, committed to; and how good the forecasts are."""
         started = time.perf_counter()
         with self.console.status("Fitting each home's personal head"):
-            heads = training.personal_heads(community, trained)
-            models = training.with_heads(community, trained, heads)
-            training.keep_heads(community, trained, models)
+            heads, models = training.personalise(community, trained, community.homes)
         fitted = time.perf_counter()
         with self.console.status("Walking forward over the test days, beside the baselines"):
             scores = training.evaluate(community, trained, heads, models)

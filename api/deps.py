@@ -43,4 +43,5 @@ BUNDLE_BODY: dict[str, Any] = {
 LedgerDep = Annotated[Ledger, Depends(_ledger)]
 SumDeskDep = Annotated[SumDesk, Depends(_sum_desk)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
+RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
 DayParam = Annotated[int, Path(ge=0, lt=1 << 32, description="community day since 1970-01-01")]

@@ -32,7 +32,6 @@ from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path, kept_round
 from fl.telemetry import AgentMetrics
-from fl.work_process import WorkProcess
 from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
@@ -111,13 +110,9 @@ class DailyDuty:
             _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
             return number
         if values is not None:
-            with self._training.set_aside():
-                work: Callable[[None, Config, str, int, Ints], None] = keep_head
-                process = WorkProcess(partial(open_nothing, self._config))
-                try:
-                    process.call(work, self._config, self._home, number, values)
-                finally:
-                    process.close()
+            work: Callable[[None, Config, str, int, Ints], None] = keep_head
+            with self._training.set_aside_for(partial(open_nothing, self._config)) as process:
+                process.call(work, self._config, self._home, number, values)
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
 
@@ -128,14 +123,10 @@ class DailyDuty:
         if not inputs:
             return
         days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
-        with self._training.set_aside():
+        with self._training.set_aside_for(partial(open_prover, self._config, self._home)) as prover:
             _log.info("proving", extra={"home": self._home})
-            prover = WorkProcess(partial(open_prover, self._config, self._home))
-            try:
-                claimed = prover.call(prove_claims, self._config, days) if days else []
-                proven = prover.call(prove, self._config)
-            finally:
-                prover.close()
+            claimed = prover.call(prove_claims, self._config, days) if days else []
+            proven = prover.call(prove, self._config)
         for day in claimed:
             _log.info("skill proven", extra={"home": self._home, "day": day})
         if proven is not None:

@@ -15,7 +15,6 @@ from api.uplink import OfferedRound, Uplink
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_round
 from fl.telemetry import AgentMetrics
-from fl.work_process import WorkProcess
 from rewards.errors import NodeUnreachable
 from rewards.own_node import OwnNode
 
@@ -75,12 +74,8 @@ class ModelDesk:
 
     def _keep(self, number: int, digest: bytes, content: bytes) -> None:
         work: Callable[[None, Config, int, bytes, bytes], None] = keep_offered_model
-        with self._training.set_aside():
-            process = WorkProcess(partial(open_nothing, self._config))
-            try:
-                process.call(work, self._config, number, digest, content)
-            finally:
-                process.close()
+        with self._training.set_aside_for(partial(open_nothing, self._config)) as process:
+            process.call(work, self._config, number, digest, content)
 
     def _refuse(self, offered: OfferedRound, reason: str, metrics: AgentMetrics) -> None:
         metrics.models_refused.inc()

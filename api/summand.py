@@ -11,7 +11,6 @@ from api.gateway_work import measured_summand, open_nothing
 from api.sealed import read_sealed
 from api.sum_protocol import Kind
 from fl.home_process import HomeProcess
-from fl.work_process import WorkProcess
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,5 @@ class Summands:
     def _measured(self, day: int) -> Summand | None:
         """From the vault, in a process of its own: reading it loads the proof system."""
         work: Callable[[None, Config, str, int], Summand | None] = measured_summand
-        with self._training.set_aside():
-            process = WorkProcess(partial(open_nothing, self._config))
-            try:
-                return process.call(work, self._config, self._home, day)
-            finally:
-                process.close()
+        with self._training.set_aside_for(partial(open_nothing, self._config)) as process:
+            return process.call(work, self._config, self._home, day)

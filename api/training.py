@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from api.community import Community
 from api.head_note import read_note
+from api.home import Home
 from api.own_head import commit_head, keep_values
 from data.atomic import write_bytes
 from data.windows import Windows, make_windows
@@ -138,13 +139,12 @@ def _float_model(community: Community, weights: Weights) -> LoadForecaster:
     return model
 
 
-def personal_heads(community: Community, trained: TrainedModel) -> dict[str, PersonalHead]:
-    """Each home's own head, trained on its own days; homes with too few of them have none."""
+def personal_heads(community: Community, trained: TrainedModel, homes: Sequence[Home]) -> dict[str, PersonalHead]:
+    """Each of the homes' own head, trained on its own days; homes with too few of them have none."""
     model = _float_model(community, trained.weights)
     windows = _windows(community).between(0, split_of(community).train_end)
     found = {
-        home.name: fit_home_head(model, windows.of_home(home.name), community.config.forecasting)
-        for home in community.homes
+        home.name: fit_home_head(model, windows.of_home(home.name), community.config.forecasting) for home in homes
     }
     return {name: head for name, head in found.items() if head is not None}
 
@@ -167,10 +167,21 @@ def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str,
             commit_head(home.folder, trained.round, trained.commitment)
 
 
+def personalise(
+    community: Community, trained: TrainedModel, homes: Sequence[Home]
+) -> tuple[dict[str, PersonalHead], dict[str, IntegerModel]]:
+    """Fit the homes' heads and keep them: `personal_heads` and what `with_heads` makes of them."""
+    heads = personal_heads(community, trained, homes)
+    models = with_heads(community, trained, heads)
+    keep_heads(community, trained, models)
+    return heads, models
+
+
 def fit_missing_heads(community: Community, trained: TrainedModel) -> None:
-    """`keep_heads` if a home has not committed to a head of this round."""
-    if any(read_note(home.folder, trained.round) is None for home in community.homes):
-        keep_heads(community, trained, with_heads(community, trained, personal_heads(community, trained)))
+    """`personalise` the homes that have not committed to a head of this round."""
+    missing = [home for home in community.homes if read_note(home.folder, trained.round) is None]
+    if missing:
+        personalise(community, trained, missing)
 
 
 def evaluate(
@@ -181,7 +192,7 @@ def evaluate(
 ) -> metrics.Scores:
     """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder.
 
-    `heads` of `personal_heads`, `models` of `with_heads`: the same forecasts in floats and in integers.
+    `heads` and `models` of `personalise`: the same forecasts in floats and in integers.
     """
     torch.set_num_threads(1)
     clock, steps = community.clock, community.config.forecasting.model.steps

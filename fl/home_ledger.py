@@ -51,11 +51,8 @@ class Release:
 
 def account_in_process(spent: float, each: float, delta: float, count: int) -> list[float]:
     """The accountant in a process of its own: its library takes 60 MB that an agent does not keep."""
-    process = WorkProcess(_nothing)
-    try:
+    with WorkProcess(_nothing) as process:
         return process.call(_epsilons, spent, each, delta, count)
-    finally:
-        process.close()
 
 
 def _nothing() -> None:

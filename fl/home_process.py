@@ -16,6 +16,7 @@ from fl.work_process import WorkProcess
 if TYPE_CHECKING:  # it loads PyTorch, which is for the process alone
     from fl.task import HomeLearner
 
+_Subject = TypeVar("_Subject")
 _Result = TypeVar("_Result")
 _P = ParamSpec("_P")
 
@@ -59,11 +60,12 @@ class HomeProcess:
             self._process.start()
 
     @contextmanager
-    def set_aside(self) -> Iterator[None]:
-        """Give the process's memory back, and let training wait while the block runs."""
+    def set_aside_for(self, open_subject: Callable[[], _Subject]) -> Iterator[WorkProcess[_Subject]]:
+        """A process for other work while the block runs; this one gives its memory back, and training waits."""
         with self._one_at_a_time:
             self._process.close()
-            yield
+            with WorkProcess(open_subject) as process:
+                yield process
 
     def close(self) -> None:
         with self._one_at_a_time:

@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from fl.errors import FederationError
 
@@ -80,6 +80,12 @@ class WorkProcess(Generic[_Subject]):
                 process.kill()
                 process.join()
             process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _answer(self) -> Any:
         assert self._pipe is not None and self._process is not None

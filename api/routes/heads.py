@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.database import Household
 from api.day import pinned_head
-from api.deps import AddressParam, CommunityDep, LedgerDep
+from api.deps import AddressParam, CommunityDep, LedgerDep, RoundParam
 from api.errors import ApiError
 from api.relayed import decoded, sender_of
 
 router = APIRouter(tags=["heads"])
-RoundNumber = Annotated[int, Path(ge=1, lt=1 << 32)]
 
 
 class HeadIn(BaseModel):
@@ -56,7 +53,7 @@ def pin(body: HeadIn, community: CommunityDep, ledger: LedgerDep) -> HeadPublic:
 
 
 @router.get("/households/{address}/heads/{number}")
-def head(address: AddressParam, number: RoundNumber, ledger: LedgerDep) -> HeadPublic:
+def head(address: AddressParam, number: RoundParam, ledger: LedgerDep) -> HeadPublic:
     """The personal head that a household has pinned to a round: in force on the days that start after that."""
     household = to_checksum_address(address)
     with ledger.turn:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.database import ModelRound
-from api.deps import CommunityDep
+from api.deps import CommunityDep, RoundParam
 from api.errors import ApiError
 from fl.store import RoundStore
 
@@ -31,17 +29,14 @@ def list_rounds(community: CommunityDep) -> list[RoundPublic]:
         return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
 
 
-RoundNumber = Annotated[int, Path(ge=1, lt=1 << 32)]
-
-
 @router.get("/{number}/model", response_class=Response)
-def model(number: RoundNumber, community: CommunityDep) -> Response:
+def model(number: RoundParam, community: CommunityDep) -> Response:
     """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
     return _file(number, "model.npz", community)
 
 
 @router.get("/{number}/weights", response_class=Response)
-def weights(number: RoundNumber, community: CommunityDep) -> Response:
+def weights(number: RoundParam, community: CommunityDep) -> Response:
     """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
     return _file(number, "weights.npz", community)
 

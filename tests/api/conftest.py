@@ -73,8 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
-    models = training.with_heads(community, trained, training.personal_heads(community, trained))
-    training.keep_heads(community, trained, models)
+    _, models = training.personalise(community, trained, community.homes)
     community_day.pin_heads(community, ledger, trained.round)
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
     return Village(community, ledger, trained, models, bundles, TestClient(make_app(community, ledger)))

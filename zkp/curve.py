@@ -243,22 +243,25 @@ class PyEccCurve:
         return bool(self._b.final_exponentiate(product) == self._b.FQ12.one())
 
 
-@cache
+_BACKENDS: dict[str, type[ArkworksCurve] | type[PyEccCurve]] = {"arkworks": ArkworksCurve, "py-ecc": PyEccCurve}
+
+
 def curve(name: str = "") -> Curve:
-    """The backend of that name ("arkworks" or "py-ecc").
+    """The backend of that name ("arkworks" or "py-ecc"); one object for each.
 
     Without a name: the environment's WATTPROOF_CURVE, else the fast one where it is installed.
     """
     name = name or os.environ.get("WATTPROOF_CURVE", "")
     if not name:
         name = "arkworks" if importlib.util.find_spec("py_arkworks_bls12381") else "py-ecc"
-    backends: dict[str, type[ArkworksCurve] | type[PyEccCurve]] = {
-        "arkworks": ArkworksCurve,
-        "py-ecc": PyEccCurve,
-    }
-    if name not in backends:
-        raise SetupError(f"unknown curve backend {name!r}; choose one of {', '.join(backends)}")
-    return backends[name]()
+    if name not in _BACKENDS:
+        raise SetupError(f"unknown curve backend {name!r}; choose one of {', '.join(_BACKENDS)}")
+    return _backend(name)
+
+
+@cache
+def _backend(name: str) -> Curve:
+    return _BACKENDS[name]()
 
 
 def canonical_scalars(data: bytes) -> list[int]:

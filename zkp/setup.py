@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 
 from zkp.curve import Curve, Point, curve
 from zkp.errors import SetupError
@@ -38,13 +40,15 @@ class Setup:
     def __init__(self, backend: Curve, g1: list[bytes], g2: list[bytes]) -> None:
         self.curve = backend
         self._g1, self._g2 = g1, g2
-        self._decoded: list[Point] = []
+        self._decoded: tuple[Point, ...] = ()
 
-    def powers(self, count: int) -> list[Point]:
-        """[G, tau G, ..., tau^(count-1) G] (possibly more)."""
-        for data in self._g1[len(self._decoded) : count]:
-            self._decoded.append(self.curve.decode_trusted(data))
-        return self._decoded
+    def powers(self, count: int) -> Sequence[Point]:
+        """[G, tau G, ..., tau^(count-1) G] (possibly more). Threads may ask at once: what is decoded stays as it is."""
+        known = self._decoded
+        if len(known) < count:
+            known += tuple(self.curve.decode_trusted(data) for data in self._g1[len(known) : count])
+            self._decoded = known
+        return known
 
     @cached_property
     def blinder(self) -> Point:
@@ -96,8 +100,16 @@ def parse_ceremony(raw: bytes) -> tuple[list[bytes], list[bytes]]:
     return [bytes.fromhex(x) for x in g1], [bytes.fromhex(x) for x in g2]
 
 
-@cache
 def load_setup(backend: str = "") -> Setup:
-    """The ceremony for a curve backend (default: the fast one where it is installed)."""
+    """The ceremony for a curve backend (default: as `curve` chooses); one object for each backend."""
+    with _LOADING:  # threads that ask at once wait, instead of each holding 4096 points of its own
+        return _load(curve(backend).name)
+
+
+_LOADING = Lock()
+
+
+@cache
+def _load(backend: str) -> Setup:
     g1, g2 = parse_ceremony(ceremony_file().read_bytes())
     return Setup(curve(backend), g1, g2)

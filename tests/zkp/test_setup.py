@@ -1,11 +1,16 @@
 """The ceremony's file and the blinding base: nothing of them is taken on trust."""
 
 import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from zkp import setup as module
+from zkp.curve import Point, curve
 from zkp.errors import SetupError
 from zkp.setup import (
     BLINDING_BASE,
@@ -65,7 +70,7 @@ def test_a_tampered_file_is_not_loaded(raw: bytes, tmp_path: Path, monkeypatch: 
     tampered.write_bytes(raw.replace(b"a", b"b", 1))
     monkeypatch.setattr(module, "ceremony_file", lambda: tampered)
     with pytest.raises(SetupError):
-        load_setup.__wrapped__()
+        module._load.__wrapped__("arkworks")
 
 
 # -- the powers ------------------------------------------------------------------------------------------------------
@@ -96,6 +101,41 @@ def test_every_power_is_in_the_subgroup() -> None:
 def test_powers_are_decoded_as_they_stand_in_the_file(raw: bytes, backend: str) -> None:
     setup, (g1, _) = load_setup(backend), parse_ceremony(raw)
     assert [setup.curve.encode(p) for p in setup.powers(8)[:8]] == g1[:8]
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
+@pytest.mark.parametrize("counts", [[ROW] * 4, [16, ROW, 1, 300]])
+def test_threads_that_first_ask_for_powers_at_once_all_get_the_ceremonys(raw: bytes, counts: list[int]) -> None:
+    g1, g2 = parse_ceremony(raw)
+    fresh, together = Setup(load_setup().curve, g1, g2), Barrier(len(counts))
+
+    def ask(count: int) -> Sequence[Point]:
+        together.wait()
+        return fresh.powers(count)
+
+    with ThreadPoolExecutor(len(counts)) as pool:
+        found = list(pool.map(ask, counts))
+    for count, powers in zip([*counts, ROW], [*found, fresh.powers(ROW)], strict=True):
+        assert len(powers) >= count
+        assert [fresh.curve.encode(point) for point in powers] == g1[: len(powers)]
+
+
+def test_there_is_one_setup_for_each_backend_however_it_is_asked_for() -> None:
+    default = load_setup()
+    assert default is load_setup("") is load_setup(default.curve.name) is load_setup(backend=default.curve.name)
+    assert default.curve is curve() is curve("") is curve(default.curve.name)
+    with ThreadPoolExecutor(4) as pool:
+        module._load.cache_clear()
+        assert len({id(setup) for setup in pool.map(load_setup, [""] * 4)}) == 1
 
 
 # -- the blinding base -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Setup:
         self._decoded: tuple[Point, ...] = ()
 
     def powers(self, count: int) -> Sequence[Point]:
-        """[G, tau G, ..., tau^(count-1) G] (possibly more). Threads may ask at once: what is decoded stays as it is."""
+        """[G, tau G, ..., tau^(count-1) G] (possibly more). Safe between threads: what is decoded stays."""
         known = self._decoded
         if len(known) < count:
             known += tuple(self.curve.decode_trusted(data) for data in self._g1[len(known) : count])

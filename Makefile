@@ -1,9 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. Each makes its own virtual environment.
+# `make demo` and `make test` do everything; `make check` is the quick part of it. Each makes its own virtual environment.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: demo serve test lint clean
+.PHONY: demo serve check test test-deep lint clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,8 +24,14 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
-	$(BIN)/python -m pytest -n 2  # most of the time is spent in other processes and at their deadlines
+check: lint  ## before each commit: lint, types, every test that starts no process
+	$(PYTEST) -m 'not process'
+
+test: lint  ## all tests, with real Flower processes and a real EVM
+	$(PYTEST)
+
+test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in each run
+	$(PYTEST) -m 'not process' --hypothesis-profile=deep
 
 clean:
 	rm -rf $(VENV) out .cache

@@ -1,6 +1,10 @@
-"""Settings of all tests: hypothesis judges laws, never speed (timing belongs in bench/)."""
+"""Settings of all tests: hypothesis judges laws, never speed (timing belongs in bench/).
 
-from hypothesis import settings
+`ci`, the default, tries the same examples each time; `deep` (`make test-deep`) tries others in each run, and more.
+"""
 
-settings.register_profile("laws", deadline=None)
-settings.load_profile("laws")
+from hypothesis import settings  # noqa: TID251 - the profiles themselves
+
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
+settings.load_profile("ci")

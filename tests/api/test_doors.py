@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -15,6 +15,7 @@ from api import day as community_day
 from api.bundle import encode, parse
 from api.database import Reward
 from tests.api.conftest import DAY, Village
+from tests.support.laws import examples
 from zkp.errors import MalformedProof
 
 JUNK = st.sampled_from([None, -1, 1 << 40, 1 << 70, "", "0x", "0xzz", "0x00", "x" * 50, [], [[]], {}, 1.5, True])
@@ -41,7 +42,7 @@ def replaced(content: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return copy
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), junk=JUNK)
 def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, data: st.DataObject, junk: Any) -> None:
     content = village.bundle(village.homes[0]).model_dump()
@@ -57,7 +58,7 @@ def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, da
         assert set(answer.json()) == {"error", "message"}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=120), keep=st.integers(0, 300), place=st.integers(0, 300), flip=st.integers(1, 255))
 def test_a_broken_transaction_is_refused_with_a_code(
     village: Village, junk: bytes, keep: int, place: int, flip: int

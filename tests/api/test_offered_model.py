@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from api.offered_model import ModelRefused, keep_offered
 from fl.kept_model import kept_model_path, kept_round, load_kept_model
 from forecasting.shape import ModelShape
 from tests.api.doorstep import MODEL, save_round
+from tests.support.laws import examples
 
 SHAPE = ModelShape.of(MODEL)
 
@@ -49,7 +50,7 @@ def test_another_rounds_model_is_refused_and_both_digests_are_named(
     assert kept_round(tmp_path) == 1
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_refused_and_the_old_model_stays(
     tmp_path: Path, offered: dict[int, tuple[bytes, bytes]], data: st.DataObject

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -26,6 +26,7 @@ from fl.masked_sum import Member, PublicKeys, Session
 from fl.roster import Roster, identity_of
 from fl.telemetry import AgentMetrics
 from tests.api.street import DAY, PHASE_S, Street, build, street_config
+from tests.support.laws import examples
 from zkp.field import MODULUS
 from zkp.statements.total import Total, verify_measured
 
@@ -390,7 +391,7 @@ asked = st.tuples(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(asked, min_size=4, max_size=14))
 def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_set_of_shares(
     script: list[tuple[int, str | None, Stage, set[str]]],

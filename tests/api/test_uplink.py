@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from api import line
@@ -20,6 +20,7 @@ from api.uplink import OfferedRound, Uplink
 from fl.keys import KeyFolder, make_keys
 from rewards.chain import RELAY_WAIT_S
 from tests.api.lying_api import LyingApi, lying_api
+from tests.support.laws import examples
 
 ME = "0x" + "11" * 20
 JSON = st.recursive(
@@ -183,7 +184,7 @@ def test_nobody_there_is_unreachable() -> None:
         uplink.newest_round()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=JSON)
 def test_junk_is_never_an_accident(api: LyingApi, uplink: Uplink, told: Any) -> None:
     api.answers["GET /rounds"] = api.answers[f"GET /households/{ME}/signing"] = 200, told

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import ImportRefused
 from data.importer import Imported, ImportOptions, import_file
+from tests.support.laws import examples
 
 BERLIN = "Europe/Berlin"
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -163,7 +164,7 @@ def test_a_register_tells_the_energy_of_a_gap(write: Write) -> None:
 energies = st.lists(st.floats(0, 30), min_size=4, max_size=200)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(energies, st.sampled_from([15, 30, 60]), st.booleans())
 def test_energy_is_conserved(
     tmp_path_factory: pytest.TempPathFactory, kwh: list[float], minutes: int, wh: bool
@@ -183,7 +184,7 @@ def test_energy_is_conserved(
     assert np.all(np.abs(got.to_numpy() - hours) <= 1 + 1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(energies, st.sets(st.integers(1, 198), max_size=20))
 def test_a_register_conserves_energy_over_short_gaps(
     tmp_path_factory: pytest.TempPathFactory, kwh: list[float], gone: set[int]
@@ -282,7 +283,7 @@ def test_bytes_that_are_not_text(write: Write) -> None:
         take(path)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.integers(0, 400), st.binary(max_size=6))
 def test_a_damaged_file_is_read_or_refused_never_a_crash(
     tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes

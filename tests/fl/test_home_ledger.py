@@ -12,7 +12,6 @@ import pytest
 from flwr.app import ConfigRecord
 from flwr.serverapp import Grid
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -29,6 +28,7 @@ from fl.telemetry import AgentMetrics
 from fl.weights import Weights
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid
+from tests.support.laws import examples
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
 
@@ -182,7 +182,7 @@ def test_an_update_that_can_not_be_written_down_does_not_leave(
 # Composition.
 
 
-@hypothesis_settings(max_examples=25)
+@examples(25)
 @given(noises=st.lists(st.tuples(st.sampled_from(["local", "central"]), st.floats(0.5, 20)), min_size=1, max_size=6))
 def test_releases_under_different_settings_compose(
     tmp_path_factory: pytest.TempPathFactory, noises: list[tuple[str, float]]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fl.masked_sum import (
@@ -23,6 +23,7 @@ from fl.masked_sum import (
 )
 from fl.protection_settings import SecAggSettings
 from fl.roster import identity_of
+from tests.support.laws import examples
 
 R = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001  # scalar field of BLS12-381
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
@@ -78,7 +79,7 @@ def until_reveal(session: Session, gone: set[str] = frozenset()) -> Run:  # type
 
 
 @pytest.mark.parametrize("ring", [Words64(), PrimeField(R)], ids=["words", "field"])
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(data=st.data())
 def test_the_sum_is_that_of_those_who_stayed(ring: Words64 | PrimeField, data: st.DataObject) -> None:
     session = a_session(ring=ring)

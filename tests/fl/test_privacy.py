@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from dp_accounting import pld
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -30,6 +29,7 @@ from fl.strategy import Update
 from fl.weights import Weights
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid
+from tests.support.laws import examples
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
 
@@ -86,7 +86,7 @@ def test_nothing_released_spends_nothing_and_no_privacy_is_none() -> None:
 # Clipping and noise.
 
 
-@hypothesis_settings(max_examples=50)
+@examples(50)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20), st.floats(1e-3, 1e3))
 def test_clipping_keeps_the_direction_and_bounds_the_length(values: list[float], norm: float) -> None:
     step = np.array(values)

@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from fl.store import RoundStore
 from fl.strategy import Update
 from fl.weights import Weights
 from tests.fl.local_grid import ZERO, LeastSquares, LocalGrid, Spoilt
+from tests.support.laws import examples
 
 RULES = [rule for rule in get_args(Rule) if rule != "none"]
 HOMES, SIZE, F = 17, 40, 3
@@ -63,7 +63,7 @@ def test_the_plain_mean_is_moved(how: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-@hypothesis_settings(max_examples=20, deadline=None)
+@examples(20)
 @given(order=st.permutations(range(HOMES)), seed=st.integers(0, 100))
 def test_the_order_of_homes_does_not_matter(rule: Rule, order: list[int], seed: int) -> None:
     rows, settings = honest(seed=seed), RobustSettings(rule=rule, attackers=F)
@@ -79,7 +79,7 @@ def test_equal_updates_give_that_update(rule: Rule, equal: float) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(shift=st.floats(-100, 100), seed=st.integers(0, 100))
-@hypothesis_settings(max_examples=10, deadline=None)
+@examples(10)
 def test_a_shift_of_all_updates_shifts_the_step(rule: Rule, shift: float, seed: int) -> None:
     if rule == "norm_bound":
         return  # lengths are not the same after a shift

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from flwr.app import ConfigRecord, RecordDict
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fl.errors import QuorumMissed
@@ -24,6 +23,7 @@ from fl.store import RoundStore
 from fl.weights import Weights
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid
+from tests.support.laws import examples
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
 SECURE = SecAggSettings(enabled=True)
@@ -228,7 +228,7 @@ def test_messages_out_of_turn_or_malformed_are_refused() -> None:
 # The encoding.
 
 
-@hypothesis_settings(max_examples=50)
+@examples(50)
 @given(
     entries=st.lists(st.lists(st.floats(-8, 8, width=32), min_size=3, max_size=3), min_size=2, max_size=6),
     weights=st.lists(st.integers(1, 10_000), min_size=6, max_size=6),

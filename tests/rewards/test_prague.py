@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from eth.exceptions import VMError
 from eth.precompiles import bls12_g1_msm, bls12_pairing_check
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from py_ecc.optimized_bls12_381 import G2, normalize
 
 from rewards import prague
+from tests.support.laws import examples
 from zkp import evm_points
 from zkp.curve import FIELD_MODULUS
 from zkp.field import MODULUS
@@ -61,7 +62,7 @@ multiples = st.sampled_from([0, 1, 2, 5, MODULUS - 1])
 scalars = st.one_of(st.sampled_from([0, 1, MODULUS, MODULUS + 3, (1 << 256) - 1]), st.integers(0, (1 << 256) - 1))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.tuples(multiples, scalars), max_size=5))
 def test_sums_are_the_same(terms: list[tuple[int, int]]) -> None:
     agree(0, b"".join(point(m) + s.to_bytes(32, "big") for m, s in terms))

@@ -5,9 +5,10 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from tests.zkp.cases import Honest, inference_case
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.field import MODULUS
@@ -106,7 +107,7 @@ def spoilt(draw: st.DrawFn, messages: list[Message], proof: bytes, other: bytes)
     return proof[:at] + new + proof[at + size :]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_a_batch_judges_as_single_checks_do(case: Honest, proofs: list[bytes], data: st.DataObject) -> None:
     changed = [data.draw(spoilt(case.messages, proofs[k], proofs[k - 1])) for k in range(2)]

@@ -1,9 +1,10 @@
 """Commitments of days and forecasts: additive, hiding, bound to their day of the ring."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from zkp.commitment import (
     DAY_HOURS,
     MAX_READING_WH,
@@ -47,7 +48,7 @@ def test_a_window_is_the_seven_days_before_oldest_first(day: int) -> None:
 # -- laws ------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(forecasts, forecasts, blindings, blindings)
 def test_forecast_commitments_add_up_like_their_contents(
     left: list[int], right: list[int], left_blinding: int, right_blinding: int
@@ -57,7 +58,7 @@ def test_forecast_commitments_add_up_like_their_contents(
     assert both == commit_forecast(total, left_blinding + right_blinding)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(days, st.lists(st.tuples(readings, blindings), min_size=RING_DAYS, max_size=RING_DAYS))
 def test_the_sum_of_seven_days_is_the_windows_commitment(day: int, week: list[tuple[list[int], int]]) -> None:
     signed = [commit_day(day + k, values, b) for k, (values, b) in enumerate(week)]
@@ -88,7 +89,7 @@ def test_equal_readings_look_different_under_fresh_blindings() -> None:
     assert commit_day(1, zeros, random_blinding()) != commit_day(1, zeros, random_blinding())
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(readings, readings, blindings)
 def test_any_other_readings_explain_a_commitment(ours: list[int], theirs: list[int], blinding: int) -> None:
     """Perfect hiding, shown where both logarithms are known: bases k G and a blinder h G, h not zero."""

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from zkp.curve import FIELD_MODULUS, IDENTITY, Curve, Point, canonical_scalars, curve
 from zkp.errors import MalformedProof, SetupError
 from zkp.field import MODULUS
@@ -21,7 +22,7 @@ DOUBLE = bytes.fromhex(
     "a572cbea904d67468808c8eb50a9450c9721db309128012543902d0ac358a62ae28f75bb8f1c7c42c39a8c5529bf0f4e"
 )
 # Each example multiplies in pure Python with the reference backend.
-few = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 scalars = st.one_of(
     st.sampled_from([0, 1, 2, MODULUS - 1, MODULUS - (1 << 32), (1 << 32) - 1, 1 << 32]),
     st.integers(0, MODULUS - 1),
@@ -192,7 +193,7 @@ def test_the_sign_flag_chooses_between_a_point_and_its_negative(backend: Curve) 
 
 
 @given(data=st.binary(min_size=48, max_size=48))
-@settings(max_examples=30)
+@examples(30)
 def test_both_backends_judge_any_bytes_alike(data: bytes) -> None:
     data = bytes([data[0] & 0x9F | 0x80]) + data[1:]  # so that flags alone do not decide
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from eth_hash.auto import keccak
 from eth_tester import PyEVMBackend
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from tests.zkp.cases import skill_case
 from zkp import batch_kernels as kernels
 from zkp import evm, evm_code, evm_points
@@ -124,13 +125,13 @@ edges = st.one_of(st.sampled_from([0, 1, MODULUS - 1]), st.integers(0, MODULUS -
 inputs = st.lists(edges, min_size=INPUTS, max_size=INPUTS)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(made(), inputs)
 def test_the_code_computes_what_the_operations_say(case: Made, values: list[int]) -> None:
     assert run(evm.compiled(case.program()), STATEMENT + encoded(values)) == case.expected(values)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(made(most=20), inputs, st.data())
 def test_only_what_must_be_zero_must_be_zero(case: Made, values: list[int], data: st.DataObject) -> None:
     zeros = data.draw(st.lists(st.integers(case.first, case.first + len(case.operations) - 1), max_size=2))

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from tests.zkp.cases import DAY, GREEN_BLINDING, GREEN_HOURS, GREEN_READINGS, green_case, green_tier
 from tests.zkp.conftest import context, seeded
 from zkp.commitment import MAX_READING_WH, commit_day
@@ -31,7 +32,7 @@ def refused(statement: Statement, proof: bytes, why: str) -> None:
 # -- what can be proven ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=3)
+@examples(3)
 @given(
     st.lists(st.integers(0, MAX_READING_WH), min_size=24, max_size=24).filter(any),
     st.lists(st.integers(0, 255), min_size=24, max_size=24),

@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from zkp.field import MODULUS, eq_index
 from zkp.matrix import (
     CellForm,
@@ -125,7 +126,7 @@ def linear_of(listed: list[tuple[str, int, Form]], constant: int) -> Linear:
     return Linear(tuple(Term(*t) for t in kept), constant)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(terms, max_size=6), scalars, st.data())
 def test_the_weights_at_a_point_are_the_extension_of_all_weights(
     listed: list[tuple[str, int, Form]], constant: int, data: st.DataObject
@@ -135,7 +136,7 @@ def test_the_weights_at_a_point_are_the_extension_of_all_weights(
     assert linear.weights_at(LAYOUT, point) == linear.weights(LAYOUT).inner(Vector.eq_table(point))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(terms, max_size=3), st.lists(terms, max_size=3), scalars, scalars)
 def test_plus_adds_values(
     left: list[tuple[str, int, Form]], right: list[tuple[str, int, Form]], constant: int, scale: int

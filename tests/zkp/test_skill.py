@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from tests.zkp.cases import DAY, skill_case, skill_secrets, skill_statement
 from tests.zkp.conftest import context, seeded
 from zkp.argument import Witness
@@ -47,7 +48,7 @@ def test_the_best_tier_is_the_highest_that_is_true(y: list[int], a: list[int], n
     assert all(reached(t) == (t <= tier) for t in range(101))
 
 
-@settings(max_examples=3)
+@examples(3)
 @given(values, values, values)
 def test_any_true_tier_is_proven(y: list[int], a: list[int], n: list[int]) -> None:
     secrets = skill.Secrets(y, a, n, *seeded(3)(3))

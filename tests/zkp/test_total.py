@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.laws import examples
 from tests.zkp.conftest import seeded
 from zkp.commitment import MAX_READING_WH, add, commit_day, commit_forecast, commit_hours, ring_slots
 from zkp.curve import IDENTITY
@@ -21,7 +22,7 @@ TOTAL = Total(tuple(sum(hour) for hour in zip(*HOMES, strict=True)), sum(BLINDIN
 forecast = st.lists(st.integers(-(1 << 29), 1 << 29), min_size=24, max_size=24)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(st.lists(st.tuples(forecast, st.integers(1, MODULUS - 1)), min_size=1, max_size=4))
 def test_the_sum_of_any_forecasts_is_accepted(homes: list[tuple[list[int], int]]) -> None:
     values = tuple(sum(hour) for hour in zip(*(v for v, _ in homes), strict=True))
@@ -101,7 +102,7 @@ SIGNED = [commit_day(DAY, v, b) for v, b in zip(HOMES, BLINDINGS, strict=True)]
 readings = st.lists(st.integers(0, MAX_READING_WH), min_size=24, max_size=24)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     st.integers(0, (1 << 32) - 1), st.lists(st.tuples(readings, st.integers(1, MODULUS - 1)), min_size=1, max_size=4)
 )

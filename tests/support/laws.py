@@ -1,0 +1,17 @@
+"""How many examples a law is tried with: `@examples(60)` in place of hypothesis's `settings(max_examples=60)`.
+
+The count is that of the profile `ci`; in the profile `deep` it grows as the default does (see `tests/conftest.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings  # noqa: TID251 - the one place
+
+_CI_DEFAULT = 100
+
+
+def examples(count: int, **others: Any) -> settings:
+    """Settings of a law that needs another number of examples than the default. `others`: further settings."""
+    return settings(max_examples=count * settings().max_examples // _CI_DEFAULT, **others)

@@ -4,27 +4,30 @@ Only the form is judged here. No message quotes a value: it would be a reading.
 """
 
 import csv
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from data.errors import ImportRefused
 
-WH_PER_UNIT = {"kwh": 1000.0, "wh": 1.0}
+WH_PER_UNIT = {"kwh": 1000, "wh": 1}
+MICRO = 1_000_000
+"""Energy is counted in millionths of a Wh: sums are exact for all that a meter writes (9 decimals of a kWh)."""
+_LARGEST = 1 << 62
 YEARS = range(2000, 2100)
 _EXAMPLE = "the first line must be timestamp,kwh or timestamp,wh, perhaps with ,export_kwh or ,export_wh"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The file's rows in its order: line numbers, stamps as written (with an offset or without), energy in Wh."""
+    """The file's rows in its order: line numbers, stamps as written (with an offset or without), energy in µWh."""
 
     lines: list[int]
     stamps: list[datetime]
-    energy: list[float] = field(repr=False)
-    export: list[float] | None = field(repr=False)
+    energy: list[int] = field(repr=False)
+    export: list[int] | None = field(repr=False)
 
 
 def read_rows(path: Path) -> Rows:
@@ -33,8 +36,8 @@ def read_rows(path: Path) -> Rows:
         raise ImportRefused(path, "there is no such file")
     lines: list[int] = []
     stamps: list[datetime] = []
-    columns: list[list[float]] = []
-    units: list[float] = []
+    columns: list[list[int]] = []
+    units: list[int] = []
     for line, cells in _lines(path):
         if not units:
             units = _header(path, line, cells)
@@ -46,7 +49,7 @@ def read_rows(path: Path) -> Rows:
         lines.append(line)
         stamps.append(_stamp(path, line, cells[0]))
         for column, unit, cell in zip(columns, units, cells[1:], strict=True):
-            column.append(_number(path, line, cell) * unit)
+            column.append(_energy(path, line, cell, unit))
     if not lines:
         raise ImportRefused(path, f"has no readings: {_EXAMPLE}, then one line for each reading")
     return Rows(lines, stamps, columns[0], columns[1] if len(columns) > 1 else None)
@@ -66,7 +69,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise ImportRefused(path, f"is not CSV ({error})", reader.line_num) from None
 
 
-def _header(path: Path, line: int, cells: list[str]) -> list[float]:
+def _header(path: Path, line: int, cells: list[str]) -> list[int]:
     """Wh in a unit of each energy column."""
     names = [cell.lower() for cell in cells]
     if len(names) == 1 and ";" in names[0]:
@@ -91,14 +94,17 @@ def _stamp(path: Path, line: int, cell: str) -> datetime:
     return stamp
 
 
-def _number(path: Path, line: int, cell: str) -> float:
+def _energy(path: Path, line: int, cell: str, unit: int) -> int:
+    """The cell's decimal number of units of so many Wh, in µWh; what a cell has beyond them is rounded."""
     try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+        value = Decimal(cell)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
         problem = "the energy is not a number: correct it, or delete the line to leave a gap"
         raise ImportRefused(path, problem, line)
     if value < 0:
         raise ImportRefused(path, "the energy is negative: put what flows out into the column export_kwh", line)
-    return value
+    if value > _LARGEST // (unit * MICRO):
+        raise ImportRefused(path, "the energy is more than any meter counts: correct it", line)
+    return int((value * unit * MICRO).to_integral_value())

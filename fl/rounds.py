@@ -7,20 +7,22 @@ and after `attempts` it is an error: an empty aggregate never passes for a round
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fl.client_app import ARRAYS, EXAMPLES, METRICS, MODEL, PLAN, ROUND, WHO
+from fl.client_app import ARRAYS, EXAMPLES, MODEL, PLAN, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
+from fl.replies import read_name, read_scores, read_update, reason_of
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
 from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
-from fl.weights import Weights, check_like, from_record, record_bytes, to_record
+from fl.weights import Weights, check_like, record_bytes, to_record
 
 _log = logging.getLogger(__name__)
 _GRACE_S = 10.0  # messages outlive the wait for them, so that it is the wait that ends a round
@@ -58,10 +60,12 @@ def ask_names(timeout: float = 60) -> Identify:
         messages = [_message(RecordDict(), node, "query.hello", timeout) for node in nodes]
         names = {}
         for reply in grid.send_and_receive(messages, timeout=timeout):
-            if reply.has_error():
-                _log.warning("a node did not say who it is", extra={"reason": reply.error.reason})
+            name = None if reply.has_error() else read_name(reply.content)
+            if name is None:
+                reason = reason_of(reply.error) if reply.has_error() else "the answer has no name"
+                _log.warning("a node did not say who it is", extra={"reason": reason})
             else:
-                names[reply.metadata.src_node_id] = str(reply.content.config_records[WHO]["home"])
+                names[reply.metadata.src_node_id] = name
         return names
 
     return identify
@@ -76,7 +80,7 @@ def gather_updates(grid: Grid, nodes: dict[str, int], start: Weights, plan: Conf
     for home, reply in sorted(replies.items()):
         received += sum(record_bytes(each) for each in reply.array_records.values())
         try:
-            updates.append(_update(home, reply, start))
+            updates.append(read_update(home, reply, start))
         except UpdateRefused as refused:
             left_out[home] = str(refused)
     return Gathered(updates, left_out, record_bytes(record) * len(nodes), received)
@@ -89,7 +93,13 @@ def gather_scores(
     record = to_record(weights)
     contents = dict.fromkeys(nodes, RecordDict({ARRAYS: record}))
     replies, _ = exchange(grid, nodes, contents, MessageType.EVALUATE, timeout)
-    return {home: _metrics(reply) for home, reply in sorted(replies.items())}, record_bytes(record) * len(nodes)
+    scores = {}
+    for home, reply in sorted(replies.items()):
+        try:
+            scores[home] = read_scores(home, reply)
+        except UpdateRefused as refused:
+            _log.warning("scores refused", extra={"home": home, "reason": str(refused)})
+    return scores, record_bytes(record) * len(nodes)
 
 
 class Rounds:
@@ -193,16 +203,32 @@ class Rounds:
                 f"{self.settings.min_homes} are needed, and {self.settings.attempts} attempts were made; "
                 f"the last reasons: {_reasons(gathered.left_out)}"
             )
+        gathered, capped = self._capped(gathered)
         weights = self.project(step(start, self.combine(gathered.updates, start)))
-        report = self._report(grid, number, asked, gathered, weights, started)
+        report = self._report(grid, number, asked, gathered, capped, weights, started)
         _log.info("round done", extra={"round": number, "loss": report.train_loss, "homes": len(gathered.updates)})
         return weights, report
 
+    def _capped(self, gathered: Gathered) -> tuple[Gathered, dict[str, int]]:
+        """The updates with no home counting for more than `strategy.most_days`, and what those above it said."""
+        most = self.settings.strategy.most_days
+        capped = {u.home: u.examples for u in gathered.updates if u.examples > most}
+        for home, days in capped.items():
+            _log.warning("home counts for less than it says", extra={"home": home, "days": days, "counted": most})
+        updates = [replace(update, examples=min(update.examples, most)) for update in gathered.updates]
+        return replace(gathered, updates=updates), capped
+
     def _report(
-        self, grid: Grid, number: int, asked: list[str], gathered: Gathered, weights: Weights, started: float
+        self,
+        grid: Grid,
+        number: int,
+        asked: list[str],
+        gathered: Gathered,
+        capped: dict[str, int],
+        weights: Weights,
+        started: float,
     ) -> RoundReport:
         homes = {u.home: {f"train_{name}": value for name, value in u.metrics.items()} for u in gathered.updates}
-        parts = shares(gathered.updates, self.settings.strategy.weighting)
         validation, down = self._scores(grid, number, weights)
         for home, metrics in validation.items():
             homes.setdefault(home, {}).update({f"validation_{name}": value for name, value in metrics.items()})
@@ -211,12 +237,13 @@ class Rounds:
             asked=tuple(asked),
             participants=tuple(update.home for update in gathered.updates),
             left_out=gathered.left_out,
-            train_loss=sum(p * u.metrics["loss"] for p, u in zip(parts, gathered.updates, strict=True)),
+            train_loss=_mean_loss(gathered.updates, self.settings.strategy.weighting),
             validation_loss=_weighted_loss(validation),
             homes=dict(sorted(homes.items())),
             bytes_down=gathered.bytes_down + down,
             bytes_up=gathered.bytes_up,
             seconds=time.monotonic() - started,
+            capped=capped,
             extra=self.extra(number),
         )
 
@@ -261,7 +288,7 @@ def exchange(
         if home is None:
             continue
         if reply.has_error():
-            left_out[home] = reply.error.reason or "it failed and did not say why"
+            left_out[home] = reason_of(reply.error)
         else:
             replies[home] = reply.content
     for home in nodes.keys() - replies.keys() - left_out.keys():
@@ -275,29 +302,18 @@ def _message(content: RecordDict, node: int, kind: str, timeout: float) -> Messa
     return Message(content=content, dst_node_id=node, message_type=kind, ttl=timeout + _GRACE_S)
 
 
-def _update(home: str, content: RecordDict, start: Weights) -> Update:
-    try:
-        weights = from_record(content.array_records[ARRAYS])
-        metrics = _metrics(content)
-        examples = int(metrics.pop(EXAMPLES))
-        metrics["loss"] = float(metrics["loss"])
-    except (KeyError, ValueError, TypeError) as problem:
-        raise UpdateRefused(f"the reply is not an update: {problem!r}") from problem
-    if examples < 1:
-        raise UpdateRefused(f"the update says it learnt from {examples} days")
-    check_like(weights, start)
-    return Update(home, weights, examples, metrics)
-
-
-def _metrics(content: RecordDict) -> dict[str, float]:
-    record: MetricRecord = content.metric_records[METRICS]
-    return {name: float(value) for name, value in record.items() if isinstance(value, int | float)}
-
-
 def _weighted_loss(homes: dict[str, dict[str, float]]) -> float | None:
-    scored = [metrics for metrics in homes.values() if "loss" in metrics]
+    scored = [metrics for metrics in homes.values() if math.isfinite(metrics.get("loss", math.nan))]
     total = sum(metrics[EXAMPLES] for metrics in scored)
     return sum(metrics["loss"] * metrics[EXAMPLES] for metrics in scored) / total if total else None
+
+
+def _mean_loss(updates: Sequence[Update], weighting: str) -> float:
+    """The mean training loss of the homes that tell theirs; NaN if none does."""
+    told = [update for update in updates if math.isfinite(update.metrics["loss"])]
+    if not told:
+        return math.nan
+    return sum(part * u.metrics["loss"] for part, u in zip(shares(told, weighting), told, strict=True))
 
 
 def _reasons(left_out: dict[str, str]) -> str:

@@ -38,6 +38,9 @@ class StrategySettings(_Part):
     weighting: Literal["examples", "equal"] = Field(
         default="examples", description="a home counts by its days of data, or every home the same"
     )
+    most_days: int = Field(
+        default=366, ge=1, description="examples: a home counts for no more days than these, whatever it says it has"
+    )
     proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: weight of the distance to the global model")
     server_learning_rate: float = Field(default=0.002, gt=0, description="fedadam: step of the coordinator")
     beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: memory of the mean step")

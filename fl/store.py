@@ -46,6 +46,7 @@ class RoundReport:
     bytes_down: int  # payload of the weights sent to homes, and back
     bytes_up: int
     seconds: float
+    capped: dict[str, int] = field(default_factory=dict)  # home -> days it says it has, beyond `most_days`
     extra: dict[str, float] = field(default_factory=dict)  # epsilon and the like
 
     def to_json(self) -> str:

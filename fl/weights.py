@@ -6,7 +6,7 @@ The coordinator never needs torch: it adds arrays. `to_state_dict` gives the hom
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,16 +48,51 @@ def from_record(record: ArrayRecord) -> Weights:
     return {name: np.asarray(array.numpy(), dtype=np.float32) for name, array in record.items()}
 
 
+def from_untrusted(record: ArrayRecord, reference: Weights) -> Weights:
+    """The weights of a record that anybody may have sent, if it holds the names, shapes and types of `reference`.
+
+    The header of each array is read and compared before its content is touched, so that no more memory is taken than
+    the record itself has. `Array.numpy` would load whatever NumPy can: archives, other types, any shape.
+
+    Raises UpdateRefused.
+    """
+    check_names(record.keys(), reference)
+    return {name: _array(name, bytes(record[name].data), array) for name, array in reference.items()}
+
+
+def _array(name: str, data: bytes, like: NDArray[np.float32]) -> NDArray[np.float32]:
+    stream = io.BytesIO(data)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("not the format that np.save writes")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    except ValueError as problem:
+        raise UpdateRefused(f"{name} is not an array: {len(data)} bytes of something else") from problem
+    if shape != like.shape:
+        raise UpdateRefused(f"{name} has shape {shape}, the model has {like.shape}")
+    if dtype != like.dtype:
+        raise UpdateRefused(f"{name} is {dtype}, the model is {like.dtype}")
+    content = data[stream.tell() :]
+    if len(content) != like.nbytes:
+        raise UpdateRefused(f"{name} has {len(content)} bytes of content, its shape takes {like.nbytes}")
+    return np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if by_columns else "C").copy()
+
+
 def record_bytes(record: ArrayRecord) -> int:
     """Payload of a record in bytes, as sent (headers of the messages not counted)."""
     return sum(len(array.data) for array in record.values())
 
 
+def check_names(names: Collection[str], reference: Weights) -> None:
+    """Raises UpdateRefused unless `names` are those of `reference`."""
+    if odd := sorted(set(names) ^ reference.keys()):
+        listed = ", ".join(name[:40] for name in odd[:5]) + (" and others" if len(odd) > 5 else "")
+        raise UpdateRefused(f"parameters are not the model's: {listed} missing or unknown")
+
+
 def check_like(weights: Weights, reference: Weights) -> None:
     """Raises UpdateRefused unless `weights` has the names and shapes of `reference` and only finite numbers."""
-    if weights.keys() != reference.keys():
-        odd = sorted(weights.keys() ^ reference.keys())
-        raise UpdateRefused(f"parameters are not the model's: {', '.join(odd)} missing or unknown")
+    check_names(weights.keys(), reference)
     for name, array in weights.items():
         if array.shape != reference[name].shape:
             raise UpdateRefused(f"{name} has shape {array.shape}, the model has {reference[name].shape}")

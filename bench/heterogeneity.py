@@ -100,7 +100,7 @@ def train(learners: Sequence[HomeLearner], settings: FederationSettings) -> Weig
         for home in choose_homes(list(by_name), settings, number):
             trained, metrics = by_name[home].fit(weights, plan)
             updates.append(Update(home, trained, by_name[home].examples, metrics))
-        weights = project(step(weights, combine(updates, weights)))
+        weights = project(step(weights, combine(updates, weights), number))
     return weights
 
 

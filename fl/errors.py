@@ -19,3 +19,7 @@ class ResumeRefused(FederationError):
 
 class KeysError(FederationError):
     """A key or certificate that is missing or is not what it should be."""
+
+
+class RoundDamaged(FederationError):
+    """A saved round that can't be read: cut off, or changed by something else."""

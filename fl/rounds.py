@@ -150,6 +150,10 @@ class Rounds:
 
         Raises FederationError (QuorumMissed, ResumeRefused), and what `on_round` raises.
         """
+        with self.store.locked():
+            return self._run(grid, initial, observe)
+
+    def _run(self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None]) -> Weights:
         self.store.bind(self.settings)
         weights, step, done = self._resume(initial)
         for number in range(done + 1, self.settings.rounds + 1):
@@ -169,6 +173,7 @@ class Rounds:
 
     def _resume(self, initial: Weights) -> tuple[Weights, ServerStep, int]:
         saved = self.store.latest()
+        self.store.set_aside_after(0 if saved is None else saved.round)
         if saved is None:
             return initial, ServerStep(self.settings.strategy), 0
         try:
@@ -204,7 +209,7 @@ class Rounds:
                 f"the last reasons: {_reasons(gathered.left_out)}"
             )
         gathered, capped = self._capped(gathered)
-        weights = self.project(step(start, self.combine(gathered.updates, start)))
+        weights = self.project(step(start, self.combine(gathered.updates, start), number))
         report = self._report(grid, number, asked, gathered, capped, weights, started)
         _log.info("round done", extra={"round": number, "loss": report.train_loss, "homes": len(gathered.updates)})
         return weights, report

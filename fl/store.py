@@ -6,26 +6,33 @@
     rounds/0007/moments.npz    the server optimiser's memory (FedAdam only)
     rounds/0007/published      there once the caller's `on_round` has returned
 
-A round is written to a temporary folder and renamed, so it is there whole or not at all. Round 0 is the start.
+A round is written to a temporary folder and renamed, so it is there whole or not at all. One that can't be read
+all the same (a full disk's doing, or somebody's) is passed over for the one before. Round 0 is the start.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from data import atomic
 from fl import weights as arrays
-from fl.errors import ResumeRefused
+from fl.errors import FederationError, ResumeRefused, RoundDamaged
+from fl.file_lock import InUse, locked
 from fl.settings import FederationSettings
 from fl.weights import Weights
 
+_log = logging.getLogger(__name__)
 _WHOLE = ("rounds", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s")
 _MAY_CHANGE: dict[str, Any] = dict.fromkeys(_WHOLE, True) | {
     "secure_aggregation": {"roster"}
@@ -99,21 +106,51 @@ class RoundStore:
         return final
 
     def load(self, round: int) -> SavedRound:
-        """Read a saved round (FileNotFoundError if there is none)."""
+        """Read a saved round. Raises FileNotFoundError if there is none, RoundDamaged for one that can't be read."""
         path = self.path(round)
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path}: no such round is saved")
         moments = path / "moments.npz"
-        return SavedRound(
-            round=round,
-            weights=arrays.load(path / "weights.npz"),
-            report=RoundReport.from_json((path / "metrics.json").read_text()),
-            moments=arrays.load(moments) if moments.exists() else {},
-            published=(path / "published").exists(),
-        )
+        try:
+            return SavedRound(
+                round=round,
+                weights=arrays.load(path / "weights.npz"),
+                report=RoundReport.from_json((path / "metrics.json").read_text(encoding="utf-8")),
+                moments=arrays.load(moments) if moments.exists() else {},
+                published=(path / "published").exists(),
+            )
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError) as problem:
+            raise RoundDamaged(f"round {round} in {path} can't be read: {problem}") from problem
 
     def latest(self) -> SavedRound | None:
-        """The last saved round, or None."""
-        numbers = self.rounds()
-        return self.load(numbers[-1]) if numbers else None
+        """The last saved round that can be read, or None. Those after it are named in the log."""
+        for number in reversed(self.rounds()):
+            try:
+                return self.load(number)
+            except RoundDamaged as damaged:
+                _log.warning("round passed over", extra={"round": number, "reason": str(damaged)})
+        return None
+
+    def set_aside_after(self, round: int) -> None:
+        """Rename the rounds after `round`, so that what is damaged is kept and in nobody's way (`0007.damaged`)."""
+        for number in self.rounds():
+            if number > round:
+                path, copies = self.path(number), len(list(self.directory.glob(f"{number:04d}.damaged*")))
+                aside = path.with_name(f"{path.name}.damaged{copies or ''}")
+                path.rename(aside)
+                _log.warning("damaged round set aside", extra={"round": number, "path": str(aside)})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Have the folder to this process while the block trains. Raises FederationError if another one has it."""
+        try:
+            with locked(self.directory / ".lock", wait=False):
+                yield
+        except InUse as other:
+            raise FederationError(
+                f"{self.directory} is in use by {other}: two trainings at once would overwrite each other's rounds. "
+                "Wait for it, stop it, or give this one another folder"
+            ) from None
 
     def mark_published(self, round: int) -> None:
         (self.path(round) / "published").touch()
@@ -123,9 +160,25 @@ class RoundStore:
         mine = json.loads(settings.model_dump_json(exclude=_MAY_CHANGE))
         path = self.directory / "run.json"
         if self.rounds() and path.exists():
-            _same(json.loads(path.read_text()), mine, self.directory)
+            _same(_completed(path), mine, self.directory)
         else:
             atomic.write_bytes(path, json.dumps(mine, indent=1).encode())
+
+
+def _completed(path: Path) -> dict[str, Any]:
+    """The settings in run.json, with today's defaults for those that did not exist then."""
+    try:
+        saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ResumeRefused(
+            f"{path} can't be read ({problem}), so nobody knows what the rounds beside it were made with: put it "
+            "back, or train in another folder"
+        ) from problem
+    try:
+        whole = FederationSettings.model_validate(saved)
+    except ValidationError:
+        return saved  # of settings that are no longer there, or no longer allowed: they are named as changed
+    return dict(json.loads(whole.model_dump_json(exclude=_MAY_CHANGE)))
 
 
 def _same(saved: dict[str, Any], mine: dict[str, Any], directory: Path) -> None:

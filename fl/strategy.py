@@ -82,25 +82,32 @@ def mean(weighting: str = "examples") -> Combine:
 class ServerStep:
     """The coordinator's own step from the global model towards the combined one. FedAvg: all the way.
 
-    FedAdam (Reddi et al., Adaptive Federated Optimization, ICLR 2021, algorithm 2) keeps moments, which are saved
-    with each round so that a restarted coordinator goes on where it was.
+    FedAdam (Reddi et al., Adaptive Federated Optimization, ICLR 2021, algorithm 2) as Flower's strategy of that name
+    does it: moments from zero, and the step size corrected for that start as in Adam (Kingma and Ba 2015, before
+    section 2.1), with one round more than there were, as Flower counts. Flower keeps moments in memory; here they are
+    saved with each round, so that a restarted coordinator goes on where it was.
     """
 
     settings: StrategySettings
     moments: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
-    def __call__(self, start: Weights, combined: Weights) -> Weights:
-        """The next global model (float32, as `start`)."""
-        if self.settings.name != "fedadam":
+    def __call__(self, start: Weights, combined: Weights, round: int) -> Weights:
+        """The global model after `round` (float32, as `start`)."""
+        settings = self.settings
+        if settings.name != "fedadam":
             return combined
-        return {name: self._adam(name, start[name], combined[name]) for name in start}
+        unbias = math.sqrt(1 - settings.beta_2 ** (round + 1)) / (1 - settings.beta_1 ** (round + 1))
+        rate = settings.server_learning_rate * unbias
+        return {name: self._adam(name, start[name], combined[name], rate) for name in start}
 
-    def _adam(self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _adam(
+        self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float
+    ) -> NDArray[np.float32]:
         settings = self.settings
         step = combined.astype(np.float64) - start
         zero = np.zeros_like(step)
         first = settings.beta_1 * self.moments.get(f"m/{name}", zero) + (1 - settings.beta_1) * step
         second = settings.beta_2 * self.moments.get(f"v/{name}", zero) + (1 - settings.beta_2) * step**2
         self.moments |= {f"m/{name}": first, f"v/{name}": second}
-        moved = start + settings.server_learning_rate * first / (np.sqrt(second) + settings.tau)
+        moved = start + rate * first / (np.sqrt(second) + settings.tau)
         return np.asarray(moved, dtype=np.float32)

@@ -6,6 +6,8 @@ The coordinator never needs torch: it adds arrays. `to_state_dict` gives the hom
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +111,14 @@ def save(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz written by `save`. Pickled objects are refused (ValueError)."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    """The arrays of an .npz written by `save`.
+
+    Raises FileNotFoundError, and ValueError for a file that is cut off, damaged or something else, pickles included.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
+        # NumPy's own words for a damaged file are the advice to load it unsafely.
+        kind = type(problem).__name__
+        raise ValueError(f"{path} is no whole file of arrays (.npz) any more, or never was one ({kind})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,39 @@ def test_rounds_made_with_other_settings_are_not_built_upon(store: RoundStore) -
         Rounds(settings(seed=1, strategy={"name": "fedadam"}), store).run(LocalGrid(learners()), ZERO)
     Rounds(settings(rounds=2, round_timeout_s=5), store).run(LocalGrid(learners()), ZERO)
     assert store.rounds() == [1, 2]
+
+
+def test_settings_that_did_not_exist_then_have_their_defaults(store: RoundStore) -> None:
+    Rounds(settings(rounds=1), store).run(LocalGrid(learners()), ZERO)
+    path = store.directory / "run.json"
+    saved = json.loads(path.read_text())
+    del saved["strategy"]["most_days"], saved["robust"]
+    path.write_text(json.dumps(saved))
+    Rounds(settings(rounds=2), store).run(LocalGrid(learners()), ZERO)
+    assert store.rounds() == [1, 2]
+    with pytest.raises(ResumeRefused, match=r"other settings \(strategy\)"):
+        Rounds(settings(strategy={"most_days": 5}), store).run(LocalGrid(learners()), ZERO)
+
+
+def test_damaged_settings_of_a_run_are_not_overwritten(store: RoundStore) -> None:
+    Rounds(settings(rounds=1), store).run(LocalGrid(learners()), ZERO)
+    (store.directory / "run.json").write_text("{")
+    with pytest.raises(ResumeRefused, match="can't be read"):
+        Rounds(settings(), store).run(LocalGrid(learners()), ZERO)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedadam"])
+def test_training_goes_on_before_a_damaged_last_round_to_the_same_model(tmp_path: Path, name: str) -> None:
+    whole = Rounds(settings(strategy={"name": name}), RoundStore(tmp_path / "whole")).run(LocalGrid(learners()), ZERO)
+    store = RoundStore(tmp_path / "damaged")
+    Rounds(settings(rounds=3, strategy={"name": name}, evaluate_every=0), store).run(LocalGrid(learners()), ZERO)
+    for number in (2, 3):
+        path = store.path(number) / "weights.npz"
+        path.write_bytes(path.read_bytes()[:-40])
+    resumed = Rounds(settings(strategy={"name": name}, evaluate_every=0), store).run(LocalGrid(learners()), ZERO)
+    assert resumed["w"].tobytes() == whole["w"].tobytes()
+    assert store.rounds() == [1, 2, 3, 4]
+    assert sorted(path.name for path in store.directory.glob("*.damaged")) == ["0002.damaged", "0003.damaged"]
 
 
 def test_rounds_of_another_model_are_not_built_upon(store: RoundStore) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fl import weights as arrays
+from fl.errors import FederationError, RoundDamaged
 from fl.store import RoundReport, RoundStore
 
 WEIGHTS = {"lstm.bias": np.arange(3, dtype=np.float32), "head.weight": np.ones((2, 2), dtype=np.float32)}
@@ -58,10 +59,60 @@ def test_a_round_interrupted_while_being_written_is_not_there(
     assert store.rounds() == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["weights.npz", "metrics.json", "moments.npz"])
+@pytest.mark.parametrize("kept", [0, 1, 30, -30])
+def test_a_round_that_was_cut_off_is_passed_over_for_the_one_before(tmp_path: Path, name: str, kept: int) -> None:
+    store = RoundStore(tmp_path)
+    for number in (1, 2, 3):
+        store.save(report(number), WEIGHTS, {"m/head.weight": np.zeros((2, 2))})
+    path = store.path(3) / name
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(RoundDamaged, match=r"round 3 in .*0003 can't be read") as refused:
+        store.load(3)
+    assert "allow_pickle" not in str(refused.value)
+    latest = store.latest()
+    assert latest is not None and latest.round == 2
+
+
+def test_a_round_without_weights_is_damaged_and_one_that_is_not_there_is_not(tmp_path: Path) -> None:
+    store = RoundStore(tmp_path)
+    store.save(report(1), WEIGHTS, {})
+    (store.path(1) / "weights.npz").unlink()
+    with pytest.raises(RoundDamaged):
+        store.load(1)
+    with pytest.raises(FileNotFoundError):
+        store.load(2)
+    assert store.latest() is None
+
+
+def test_damaged_rounds_are_set_aside_and_never_lost(tmp_path: Path) -> None:
+    store = RoundStore(tmp_path)
+    for _ in range(2):
+        store.save(report(1), WEIGHTS, {})
+        store.save(report(2), WEIGHTS, {})
+        (store.path(2) / "weights.npz").write_bytes(b"PK")
+        store.set_aside_after(1)
+    assert store.rounds() == [1]
+    assert sorted(p.name for p in tmp_path.glob("0002*")) == ["0002.damaged", "0002.damaged1"]
+    assert (tmp_path / "0002.damaged1" / "weights.npz").read_bytes() == b"PK"
+
+
+def test_a_folder_is_one_trainings_at_a_time(tmp_path: Path) -> None:
+    busy, other = pytest.raises(FederationError, match=r"in use by process \d+"), RoundStore(tmp_path)
+    with (
+        RoundStore(tmp_path).locked(),
+        pytest.raises(FederationError, match=r"in use by process \d+"),
+        other.locked(),
+    ):
+        pass
+    with RoundStore(tmp_path).locked():
+        pass
+
+
 def test_weights_that_hold_pickled_objects_are_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, w=np.array([{"any": "object"}], dtype=object))
     path = tmp_path / "weights.npz"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(ValueError, match="no whole file of arrays"):
         arrays.load(path)

@@ -55,21 +55,32 @@ def data_fetch(cache: Annotated[Path, typer.Option(help="where to keep it")] = P
 def data_import(
     file: Annotated[Path, typer.Argument(help="CSV: timestamp,kwh and, if you have it, export_kwh")],
     home: Annotated[str, typer.Option(help="name of the home")],
-    out: Annotated[Path, typer.Option(help="table to write")],
+    out: Annotated[Path, typer.Option(help="the home's table: made, or added to")],
     timezone: Annotated[str | None, typer.Option(help="zone of times without UTC offset, e.g. Europe/Rome")] = None,
     end_stamps: Annotated[bool, typer.Option(help="a time is the end of its interval, not the start")] = False,
     cumulative: Annotated[bool, typer.Option(help="readings are a register that only grows")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="other values for hours it has are corrections")] = False,
 ) -> None:
-    """Bring in a household's own readings at 15, 30 or 60 minutes; wrong lines are named, nothing is half-written."""
+    """Add a household's own readings at 15, 30 or 60 minutes to its table.
+
+    Hours that are there stay; wrong lines are named, and nothing is half-written.
+    """
+    from data.append import append_table
+    from data.errors import ImportRefused
     from data.importer import ImportOptions, import_file
-    from data.table import write_table
 
     options = ImportOptions(home, timezone, "end" if end_stamps else "start", cumulative)
+    if file.exists() and out.exists() and out.samefile(file):
+        raise ImportRefused(file, "is --out, too, and would be overwritten: name another file for the table")
     imported = import_file(file, options)
-    write_table(imported.readings, out)
+    now = append_table(out, imported.readings, replace=replace)
     console.print(
-        f"{len(imported.readings)} hours of {home} written to {out} "
+        f"{len(imported.readings)} hours of {home} read "
         f"({imported.filled_hours} filled over short gaps, {imported.cut_hours} cut out)"
+    )
+    console.print(
+        f"{now.added} added to {out}, {now.measured} measured that were filled, {now.replaced} replaced: "
+        f"{now.hours} hours in all"
     )
 
 

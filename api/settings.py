@@ -10,6 +10,8 @@ from eth_hash.auto import keccak
 from eth_utils.address import is_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from data.home_name import HOME_NAME
+
 
 def _address(text: str) -> str:
     if not is_address(text):
@@ -29,7 +31,7 @@ class Member(BaseModel):
     meter: Address = Field(description="address of its meter's key")
     home: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        pattern=f"^{HOME_NAME}$",
         description="its gateway's name, as in keys/agents/HOME.pub; none: it is in no total",
     )
 

@@ -1,6 +1,7 @@
 """The community's data as its settings say: the demo homes, or the households' own tables and weather feed."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from data.citylearn import Community
 from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
-from data.table import merge_tables, read_table
+from data.table import differing_hours, merge_tables, named_hours, read_table
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,26 @@ def load_community(settings: DataSettings) -> Community:
         return citylearn.load(settings.cache_dir)
     if settings.source == "none":
         raise TableError("there are no readings here (data.source is none): do this where the homes' readings are")
-    readings = read_table(settings.files[0])
-    for path in settings.files[1:]:
-        readings = merge_tables(readings, read_table(path))
+    readings = _joined(settings.files)
     if settings.weather is not None:
         return Community(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
     return Community(readings, _neutral_weather(readings["ds"].min(), readings["ds"].max()))
+
+
+def _joined(files: Sequence[Path]) -> pd.DataFrame:
+    """The tables of all files in one. Raises TableError where two of them differ about an hour."""
+    readings = read_table(files[0])
+    for path in files[1:]:
+        table = read_table(path)
+        changed = differing_hours(readings, table)
+        if len(changed):
+            raise TableError(
+                f"{path} and another of data.files have different values for {named_hours(changed)}: name one table "
+                "for each home there"
+            )
+        readings = merge_tables(readings, table)
+    return readings
 
 
 def weather_before(settings: DataSettings, clock: DayClock, day: int) -> pd.DataFrame:

@@ -20,7 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.csv_rows import MICRO, Rows, read_rows
-from data.errors import ImportRefused
+from data.errors import DataError, ImportRefused
+from data.home_name import HOME_NAME_RULE, is_home_name
 from data.local_time import to_utc
 from data.table import MAX_WH_PER_HOUR, long_table
 
@@ -48,8 +49,10 @@ class ImportOptions:
     max_fill_hours: int = 3
 
     def __post_init__(self) -> None:
-        if not self.unique_id or self.max_fill_hours < 0:
-            raise ValueError("an import needs the home's id, and max_fill_hours of at least 0")
+        if not is_home_name(self.unique_id):
+            raise DataError(f"home {self.unique_id!r} can't be imported: {HOME_NAME_RULE}")
+        if self.max_fill_hours < 0:
+            raise DataError("max_fill_hours must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -211,5 +214,5 @@ def _whole_wh(hours: Ints, register: int | None) -> Ints:
 def _rounded(micro: Ints) -> Ints:
     """µWh to whole Wh, halves to even."""
     whole, rest = micro // MICRO, micro % MICRO
-    up = (2 * rest > MICRO) | ((2 * rest == MICRO) & (whole % 2 == 1))
-    return whole + up
+    rounded: Ints = whole + ((2 * rest > MICRO) | ((2 * rest == MICRO) & (whole % 2 == 1)))
+    return rounded

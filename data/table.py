@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
+from data.home_name import HOME_NAME_RULE, is_home_name
 
 COLUMNS = ("unique_id", "ds", "y", "filled")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -55,6 +56,8 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
         raise TableError(f"filled is {table['filled'].dtype}, not bool")
     if table["unique_id"].isna().any() or not pd.api.types.is_string_dtype(table["unique_id"]):
         raise TableError("unique_id must be text in every row")
+    if odd := [name for name in table["unique_id"].unique() if not is_home_name(name)]:
+        raise TableError(f"unique_id {odd[0]!r} can't be used: {HOME_NAME_RULE}")
     _validate_rows(table)
     return table
 
@@ -87,7 +90,8 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise TableError(f"{path} does not exist: import readings first (wattproof data import)")
     try:
-        table = pd.read_csv(path, dtype={"unique_id": "str", "y": "int64", "filled": "bool"})
+        types = {"unique_id": "str", "y": "int64", "filled": "bool"}
+        table = pd.read_csv(path, dtype=types, keep_default_na=False)  # a home may be called NA
         table["ds"] = pd.to_datetime(table["ds"], utc=True, format=_STAMP).dt.as_unit("ns")
         return validate_table(table)
     except TableError as error:
@@ -108,19 +112,25 @@ def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[
     return {int(day): y[at : at + HOURS_PER_DAY] for day, at in zip(days[whole], first[whole], strict=True)}
 
 
-def merge_tables(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Both long tables in one. Where both have an hour, a measured value replaces a filled one.
+def differing_hours(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """The hours that two long tables have both measured, with different values: unique_id, ds."""
+    both = kept[~kept["filled"]].merge(new[~new["filled"]], on=["unique_id", "ds"])
+    return both.loc[both["y_x"] != both["y_y"], ["unique_id", "ds"]].reset_index(drop=True)
 
-    Raises TableError if both have measured the same hour differently.
-    """
+
+def named_hours(hours: pd.DataFrame) -> str:
+    """Words for some hours (unique_id, ds; at least one): whose they are, how many, from when to when."""
+    first, last, count = hours["ds"].min(), hours["ds"].max(), len(hours)
+    homes = ", ".join(sorted(set(hours["unique_id"])))
+    when = f"{first.isoformat()}" if count == 1 else f"from {first.isoformat()} to {last.isoformat()}"
+    return f"{count} hour{'s' if count > 1 else ''} of {homes} ({when})"
+
+
+def merge_tables(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both long tables in one. Where both have an hour: a measured value, else a filled one; of two measured values
+    the new, of two filled ones the kept."""
     both = pd.concat([kept, new], ignore_index=True)
-    measured = both[~both["filled"]].drop_duplicates()
-    clash = measured[measured.duplicated(["unique_id", "ds"])]
-    if not clash.empty:
-        row = clash.iloc[0]
-        raise TableError(
-            f"home {row['unique_id']}, hour {row['ds'].isoformat()} is there already with another value: "
-            "remove the old table first if the new file corrects it"
-        )
-    ordered = both.sort_values(["unique_id", "ds", "filled"], kind="stable")
+    is_new = np.repeat([False, True], [len(kept), len(new)])
+    rank = np.where(both["filled"], 2 + is_new, 1 - is_new)
+    ordered = both.assign(rank=rank).sort_values(["unique_id", "ds", "rank"]).drop(columns="rank")
     return validate_table(ordered.drop_duplicates(["unique_id", "ds"]).reset_index(drop=True))

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from data import atomic
+from data.home_name import HOME_NAME_RULE, is_home_name
 from fl.errors import KeysError
 
 _YEARS = 5
-_HOME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NEW = "make it with `wattproof keys`"
 
 
@@ -245,6 +244,6 @@ def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _checked(home: str) -> str:
-    if not _HOME.fullmatch(home):
-        raise KeysError(f"home {home!r}: a name of letters, digits, dot, dash and underscore, at most 64")
+    if not is_home_name(home):
+        raise KeysError(f"home {home!r} can't be used: {HOME_NAME_RULE}")
     return home

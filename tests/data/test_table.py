@@ -9,7 +9,17 @@ import pytest
 
 from data.day import DayClock
 from data.errors import TableError
-from data.table import MAX_WH_PER_HOUR, long_table, merge_tables, read_table, validate_table, whole_days, write_table
+from data.table import (
+    MAX_WH_PER_HOUR,
+    differing_hours,
+    long_table,
+    merge_tables,
+    named_hours,
+    read_table,
+    validate_table,
+    whole_days,
+    write_table,
+)
 from zkp.commitment import MAX_READING_WH
 
 DS = pd.date_range("2026-01-05T00:00Z", periods=48, freq="h")
@@ -100,9 +110,26 @@ def test_a_measured_hour_replaces_a_filled_one() -> None:
         assert not merged["filled"].any()
 
 
-def test_two_measured_values_for_an_hour_are_refused() -> None:
-    with pytest.raises(TableError, match="already with another value"):
-        merge_tables(table(), table().assign(y=1))
+def test_of_two_measured_values_the_new_one_stands_and_the_hours_are_named() -> None:
+    corrected = table().assign(y=lambda t: t["y"].where(t.index % 24 != 3, 7))
+    assert merge_tables(table(), corrected)["y"].tolist() == corrected["y"].tolist()
+    changed = differing_hours(table(), corrected)
+    assert changed["ds"].tolist() == [DS[3], DS[27]]
+    assert named_hours(changed) == "2 hours of a (from 2026-01-05T03:00:00+00:00 to 2026-01-06T03:00:00+00:00)"
+    assert differing_hours(table(), corrected.assign(filled=True)).empty, "what is filled is no other measurement"
+
+
+@pytest.mark.parametrize("home", ["NA", "null", "nan", "None", "1e3", "007", "true"])
+def test_a_home_may_be_called_what_others_take_for_nothing(tmp_path: Path, home: str) -> None:
+    path = tmp_path / "home.csv"
+    write_table(table(home), path)
+    pd.testing.assert_frame_equal(read_table(path), table(home))
+
+
+@pytest.mark.parametrize("home", ["", " ", ".", "..", "../evil", "a/b", "a\\b", "elm 3", "-x", "a" * 65, "a\n"])
+def test_a_home_is_called_what_a_file_and_an_address_can_be(home: str) -> None:
+    with pytest.raises(TableError, match="a home's name has letters"):
+        table(home)
 
 
 def test_whole_days_are_those_with_all_their_hours() -> None:

@@ -1,0 +1,80 @@
+"""Readings join a table on disk: new hours are added, the same ones change nothing, others need to be told to.
+
+A measured value takes the place of a filled one, never the other way round.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from data.errors import TableError
+from data.table import differing_hours, merge_tables, named_hours, read_table, validate_table, write_table
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of a table. `added`: hours that it did not have; `measured`: hours that were filled and are now
+    measured; `replaced`: measured hours with another value than before; `hours`: all that it has."""
+
+    added: int
+    measured: int
+    replaced: int
+    hours: int
+
+
+def append_table(path: Path, new: pd.DataFrame, *, replace: bool = False) -> Appended:
+    """Add one home's long table to the file at `path`, made if it is not there; other processes that do so wait.
+
+    With `replace` measured values take the place of other ones there. Raises TableError, and leaves the file as it
+    is, where it holds anything else than a long table of this home, or other values without `replace`.
+    """
+    validate_table(new)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(path.parent):
+        if not path.exists():
+            write_table(new, path)
+            return Appended(len(new), 0, 0, len(new))
+        kept = _kept(path, new)
+        changed = differing_hours(kept, new)
+        if len(changed) and not replace:
+            raise TableError(
+                f"{path} has other values for {named_hours(changed)}, and stays as it is. If the new ones are right, "
+                "import them with --replace"
+            )
+        merged = merge_tables(kept, new)
+        if not merged.equals(kept):
+            write_table(merged, path)
+    confirmed = kept[kept["filled"]].merge(merged[~merged["filled"]], on=["unique_id", "ds"])
+    return Appended(len(merged) - len(kept), len(confirmed), len(changed), len(merged))
+
+
+def _kept(path: Path, new: pd.DataFrame) -> pd.DataFrame:
+    """The table at `path`. Raises TableError if it is none, or of another home."""
+    if not path.is_file():
+        raise TableError(f"{path} is no file: name one with --out")
+    try:
+        kept = read_table(path)
+    except TableError as problem:
+        raise TableError(f"{problem}; nothing was written there: name another file with --out") from None
+    if others := sorted(set(kept["unique_id"]) - set(new["unique_id"])):
+        raise TableError(
+            f"{path} has readings of {', '.join(others)}, and stays as it is: each home has a table of its own, name "
+            "another file with --out"
+        )
+    return kept
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """One process at a time appends to tables in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

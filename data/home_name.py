@@ -1,0 +1,11 @@
+"""What a home may be called: the name of its files and folders, in keys, rosters and addresses of the API."""
+
+import re
+
+HOME_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+HOME_NAME_RULE = "a home's name has letters, digits, dots, dashes and underscores, at most 64, the first no mark"
+
+
+def is_home_name(name: str) -> bool:
+    """Whether a home may be called so. `NA` and `null` are names like any other."""
+    return re.fullmatch(HOME_NAME, name) is not None

@@ -1,0 +1,118 @@
+"""Importing adds to a home's table: never loses an hour, never changes one unasked."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.append import Appended, append_table
+from data.errors import TableError
+from data.table import long_table, read_table
+
+DS = pd.date_range("2026-01-05T00:00Z", periods=96, freq="h")
+
+
+def table(first: int = 0, count: int = 48, *, home: str = "elm-3", plus: int = 0) -> pd.DataFrame:
+    return long_table(home, DS[first : first + count], np.arange(first, first + count) + plus)
+
+
+def of_values(values: dict[int, tuple[int, bool]]) -> pd.DataFrame:
+    hours = sorted(values)
+    y, filled = (np.array([values[h][part] for h in hours]) for part in (0, 1))
+    return long_table("elm-3", DS[hours], y.astype(np.int64), filled.astype(bool))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "readings" / "elm-3.csv"
+
+
+def test_the_first_import_makes_the_table_and_the_next_adds_to_it(path: Path) -> None:
+    assert append_table(path, table()) == Appended(48, 0, 0, 48)
+    assert append_table(path, table(40, 20)) == Appended(12, 0, 0, 60)
+    pd.testing.assert_frame_equal(read_table(path), table(0, 60))
+
+
+def test_a_repeat_changes_nothing_not_even_the_file(path: Path) -> None:
+    append_table(path, table())
+    before = path.stat()
+    assert append_table(path, table(10, 20)) == Appended(0, 0, 0, 48)
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_other_values_are_refused_with_their_hours_unless_they_are_to_replace(path: Path) -> None:
+    append_table(path, table())
+    corrected = table(40, 20, plus=1)
+    hours = r"8 hours of elm-3 \(from 2026-01-06T16:00:00\+00:00 to 2026-01-06T23:00:00\+00:00\).*--replace"
+    with pytest.raises(TableError, match=hours):
+        append_table(path, corrected)
+    pd.testing.assert_frame_equal(read_table(path), table())
+    assert append_table(path, corrected, replace=True) == Appended(12, 0, 8, 60)
+    assert read_table(path)["y"].tolist() == [*range(40), *range(41, 61)]
+
+
+def test_a_measured_hour_replaces_a_filled_one_and_a_filled_one_none(path: Path) -> None:
+    append_table(path, of_values({0: (5, False), 1: (6, True), 2: (7, False)}))
+    filled = of_values({0: (9, True), 1: (9, True), 2: (7, False)})
+    for replace in (False, True):
+        assert append_table(path, filled, replace=replace) == Appended(0, 0, 0, 3)
+    assert append_table(path, of_values({1: (8, False)})) == Appended(0, 1, 0, 3)
+    assert read_table(path)["y"].tolist() == [5, 8, 7] and not read_table(path)["filled"].any()
+
+
+def test_another_homes_table_stays_as_it_is(path: Path) -> None:
+    append_table(path, table())
+    with pytest.raises(TableError, match=r"has readings of elm-3.*--out"):
+        append_table(path, table(home="elm3"))
+    pd.testing.assert_frame_equal(read_table(path), table())
+
+
+def test_a_file_that_is_no_table_stays_as_it_is(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("the holiday's photographs")
+    with pytest.raises(TableError, match=r"elm-3\.csv.*nothing was written.*--out"):
+        append_table(path, table())
+    assert path.read_text() == "the holiday's photographs"
+    with pytest.raises(TableError, match="is no file"):
+        append_table(path.parent, table())
+
+
+hourly = st.dictionaries(st.integers(0, 30), st.tuples(st.integers(0, 3), st.booleans()), min_size=1)
+
+
+@given(st.lists(hourly, min_size=1, max_size=4))
+def test_no_hour_is_lost_and_none_that_was_measured_changes(
+    tmp_path_factory: pytest.TempPathFactory, imports: list[dict[int, tuple[int, bool]]]
+) -> None:
+    path = tmp_path_factory.mktemp("law") / "elm-3.csv"
+    for values in imports:
+        before = read_table(path) if path.exists() else table(count=0)
+        try:
+            append_table(path, of_values(values))
+        except TableError:
+            pd.testing.assert_frame_equal(read_table(path), before)
+            continue
+        after = read_table(path)
+        assert set(after["ds"]) == {*before["ds"], *DS[list(values)]}
+        measured = before[~before["filled"]].reset_index(drop=True)
+        kept = after[after["ds"].isin(measured["ds"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, measured)
+        content = path.read_bytes()
+        append_table(path, of_values(values))
+        assert path.read_bytes() == content
+
+
+def _append(path: Path, first: int) -> None:
+    append_table(path, table(first, 1))
+
+
+def test_imports_at_the_same_time_lose_nothing(path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.starmap(_append, [(path, hour) for hour in range(30)], chunksize=1)
+    pd.testing.assert_frame_equal(read_table(path), table(0, 30))

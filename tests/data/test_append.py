@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data.append import Appended, append_table
 from data.errors import TableError
 from data.table import long_table, read_table
+from tests.support.laws import examples
 
 DS = pd.date_range("2026-01-05T00:00Z", periods=96, freq="h")
 
@@ -86,6 +87,7 @@ def test_a_file_that_is_no_table_stays_as_it_is(path: Path) -> None:
 hourly = st.dictionaries(st.integers(0, 30), st.tuples(st.integers(0, 3), st.booleans()), min_size=1)
 
 
+@examples(30)
 @given(st.lists(hourly, min_size=1, max_size=4))
 def test_no_hour_is_lost_and_none_that_was_measured_changes(
     tmp_path_factory: pytest.TempPathFactory, imports: list[dict[int, tuple[int, bool]]]
@@ -112,6 +114,7 @@ def _append(path: Path, first: int) -> None:
     append_table(path, table(first, 1))
 
 
+@pytest.mark.process
 def test_imports_at_the_same_time_lose_nothing(path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.starmap(_append, [(path, hour) for hour in range(30)], chunksize=1)

@@ -2,7 +2,8 @@
 
 It believes the server nothing: members must be in its own roster and sign by their keys there, enough of them must be
 in any sum that could come out, a measured total must be of the homes in the forecast's. Once its masked vector is out
-it answers no other sum of that day and kind, for two of them over different homes would show a home's own values.
+it answers no other sum of that day and kind, for two of them over different homes would show a home's own values. A
+stage never goes back, and a sum that was left for another is not entered again, whatever the server says it asks for.
 """
 
 from __future__ import annotations
@@ -87,10 +88,14 @@ class SumMember:
         for kind in KINDS:
             for outcome in OUTCOMES:
                 metrics.sums.labels(kind, outcome)
-        for kind, day in list(self._open()):
-            wait = self._waits.setdefault((kind, day), self._new_backoff())
-            if wait.due:
-                self._attend_to(kind, day, wait, metrics)
+        with self._parts.turn() as mine:
+            if not mine:
+                _log.warning("another process of this home is in its sums", extra={"home": self._home})
+                return
+            for kind, day in list(self._open()):
+                wait = self._waits.setdefault((kind, day), self._new_backoff())
+                if wait.due:
+                    self._attend_to(kind, day, wait, metrics)
 
     def _open(self) -> Iterator[tuple[Kind, int]]:
         """Forecasts' sums of days that are registered; measured ones of days whose forecasts' sum it was in."""
@@ -129,7 +134,9 @@ class SumMember:
 
     def _refused_by_api(self, kind: Kind, day: int, refused: ApiRefused) -> str:
         if refused.code == "already-open":
-            self._end(kind, day, self._parts.get(kind, day) or SumPart("", []), "open")
+            part = self._parts.get(kind, day) or SumPart("", [])
+            if not part.lost:
+                self._end(kind, day, part, "open")
             return "open"
         if refused.code in _PATIENT:
             return ""
@@ -155,12 +162,19 @@ class SumMember:
         kept, terms = self._parts.get(kind, day), (told.nonce.hex(), list(told.members))
         if kept is not None and (kept.nonce, kept.members) == terms:
             return kept
-        if kept is not None and kept.bound:
+        if kept is None:
+            return SumPart(*terms)
+        second = f"a second sum of day {day} ({kind})"
+        if kept.lost:
+            raise MaskingRefused(f"perhaps {second}: {kept.lost}, so this home stays out of it")
+        if kept.bound:
             raise MaskingRefused(
-                f"a second sum of day {day} ({kind}): this home's masked values are in another one, and both "
-                "together would show the difference"
+                f"{second}: this home's masked values are in another one, and both together would show the difference"
             )
-        return SumPart(*terms)
+        left = [*kept.left, kept.nonce] if kept.nonce else kept.left
+        if terms[0] in left:
+            raise MaskingRefused(f"{second}: this home left that one for another before")
+        return SumPart(*terms, left=left)
 
     def _answer(self, kind: Kind, day: int, part: SumPart, told: ToldSum) -> SumMessage:
         """The answer to the phase, on disk before it goes out; an answer given before goes out as it was."""
@@ -169,6 +183,8 @@ class SumMember:
         if told.phase not in STAGES:
             raise MaskingRefused(f"{told.phase[:20]!r} is no stage of a sum")
         stage: Stage = next(s for s in STAGES if s == told.phase)
+        if STAGES.index(stage) <= part.reached:
+            raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
         session = self._session(kind, day, told)
         if stage == "keys":
             self._check(kind, day, session)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from api.config import ConfigError, parse
+from api.config import Config, ConfigError, parse
 from api.database import MaskedSum, MaskedSumMessage
 from api.errands import Errand, ErrandFolder
 from api.sum_member import SumMember
@@ -385,31 +385,126 @@ class Colluders:
             self._boxes[at] = {name: peer.share(self._keys[at])[VICTIM] for name, peer in peers.items()}
 
 
+Step = tuple[int, str | None, Stage, set[str]]
 asked = st.tuples(
     st.integers(0, 1), st.sampled_from([None, "eve"]), st.sampled_from(STAGES),
     st.sets(st.sampled_from(sorted(KEY)), min_size=3),
 )  # fmt: skip
 
 
+EVERYBODY = set(KEY)
+BACK_TO_THE_START: list[Step] = [
+    (0, None, "keys", {"ada", "bob", "cyd"}),
+    *((1, None, stage, EVERYBODY) for stage in ("keys", "share", "mask", "keys")),
+]
+
+
 @examples(60)
+@example(BACK_TO_THE_START)
+@example([(0, None, "keys", EVERYBODY), (1, None, "keys", EVERYBODY), (0, None, "keys", EVERYBODY)])
 @given(st.lists(asked, min_size=4, max_size=14))
 def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_set_of_shares(
-    script: list[tuple[int, str | None, Stage, set[str]]],
+    script: list[Step],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         server, config = Colluders(), street_config(Path(folder), [])
         errands = ErrandFolder(config.api.errands_dir, VICTIM)
         errands.put(Errand("forecast", DAY, 0, "done"))
-        honest = [(0, None, stage, set(KEY)) for stage in STAGES]
+        honest = [(0, None, stage, EVERYBODY) for stage in STAGES]
         for step in script + honest:
             server.ask(*step)
-            gateway = SumMember(
-                config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 25), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
-            )  # fmt: skip
-            gateway.attend(AgentMetrics(VICTIM))
+            victim(config, server, errands).attend(AgentMetrics(VICTIM))
     for stage in ("mask", "reveal"):
         distinct = {(at, tuple(sorted(m.items.items()))) for at, m in server.said if m.stage == stage}
         assert len(distinct) <= 1
+    for session in {at for at, _ in server.said}:
+        told = [message for at, message in server.said if at == session]
+        stages = [STAGES.index(message.stage) for message in told]
+        assert stages == sorted(stages), "no stage goes back"
+        assert all(len({str(m.to_json()) for m in told if m.stage == stage}) <= 1 for stage in STAGES)
+
+
+def victim(config: Config, server: Colluders, errands: ErrandFolder) -> SumMember:
+    """The victim's gateway as after a start."""
+    return SumMember(
+        config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 25), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+class Bound:
+    """The victim once its masked vector is in a first sum, and a server that begins another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server, self.config = Colluders(), street_config(folder, [])
+        self.errands = ErrandFolder(self.config.api.errands_dir, VICTIM)
+        self.errands.put(Errand("forecast", DAY, 0, "done"))
+        self.path = self.config.api.sums_dir / VICTIM / f"forecast-{DAY}.json"
+        self.ask(0, "keys", "share", "mask")
+        assert self.masked() == 1
+
+    def ask(self, nonce: int, *stages: Stage) -> None:
+        for stage in stages:
+            self.server.ask(nonce, None, stage, EVERYBODY)
+            victim(self.config, self.server, self.errands).attend(AgentMetrics(VICTIM))
+
+    def masked(self) -> int:
+        return len({m.items[MASKED] for _, m in self.server.said if m.stage == "mask"})
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"nonce": "00"}', b'{"nonce": 1, "members": [], "stage": "keys"}']
+)
+def test_a_home_whose_part_is_damaged_enters_no_sum_of_the_day_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    bound = Bound(tmp_path)
+    bound.path.write_bytes(content)
+    bound.ask(1, *STAGES)
+    assert bound.masked() == 1 and bound.path.read_bytes() == content
+    (reason,) = {vars(record)["reason"] for record in caplog.records if record.msg == "no part in this sum"}
+    assert str(bound.path) in reason and "stays out of it" in reason
+
+
+def test_a_damaged_part_of_one_day_does_not_keep_a_home_from_the_next(tmp_path: Path) -> None:
+    bound = Bound(tmp_path)
+    bound.path.write_bytes(b"{")
+    bound.errands.put(Errand("forecast", DAY + 1, 0, "done"))
+    bound.ask(1, "keys")
+    assert (bound.path.with_name(f"forecast-{DAY + 1}.json")).exists()
+
+
+def test_a_day_long_past_stays_bound_when_its_part_is_forgotten(tmp_path: Path) -> None:
+    """As where a wrong clock makes a home forget, and its later days are gone when the clock is right again."""
+    bound = Bound(tmp_path)
+    later = Errand("forecast", DAY + 1000, 0, "done")
+    bound.errands.put(later)
+    bound.ask(1)
+    bound.ask(1, "keys")
+    assert not bound.path.exists(), "forgotten"
+    for path in (bound.config.api.errands_dir / VICTIM).glob(f"*-{later.number}.json"):
+        path.unlink()
+    bound.ask(1, *STAGES)
+    assert bound.masked() == 1
+
+
+def test_two_processes_of_one_home_do_not_enter_two_sums(tmp_path: Path) -> None:
+    """The second looks while the first is between reading its part and sending its answer."""
+    bound = Bound(tmp_path)
+    bound.path.unlink()  # a fresh start: nothing is bound
+    bound.server.said.clear()
+    bound.ask(2, "keys", "share")
+
+    class Slow(Colluders):
+        def say(self, day: int, kind: Kind, message: SumMessage) -> None:
+            bound.ask(3, "keys", "share", "mask")
+
+    slow = Slow()
+    slow.__dict__ |= bound.server.__dict__ | {"said": []}
+    slow.ask(2, None, "mask", EVERYBODY)
+    victim(bound.config, slow, bound.errands).attend(AgentMetrics(VICTIM))
+    assert bound.masked() == 0, "the other one waits for its turn, and then finds the home bound"
+    bound.ask(3, "keys", "share", "mask")
+    assert bound.masked() == 0
 
 
 names = st.lists(st.text("abc,", min_size=1, max_size=4), min_size=3, max_size=4, unique=True).map(sorted)

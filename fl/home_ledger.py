@@ -13,18 +13,15 @@ the noise itself; in `distributed` and `central` the figure holds if the other h
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from data import atomic
 from fl.errors import FederationError
 from fl.protection_settings import PrivacySettings
+from fl.releases import LedgerDamaged, Releases
 from fl.work_process import WorkProcess
 
+__all__ = ["Account", "HomeBudgetSpent", "HomeLedger", "LedgerDamaged", "account_in_process"]
 FORMAT = "wattproof/privacy-ledger/1"
 _AT_A_TIME = 256  # epsilons asked of the accountant at once: starting it takes longer than they do
 
@@ -34,19 +31,6 @@ Account = Callable[[float, float, float, int], list[float]]
 
 class HomeBudgetSpent(FederationError):
     """One more update would exceed the privacy budget of the home's own settings."""
-
-
-class LedgerDamaged(FederationError):
-    """The ledger can't be read, so nobody knows what was spent."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """One update that left, or was about to: when, the round as the coordinator called it, the noise it had."""
-
-    at: str  # UTC, ISO 8601
-    round: int | None
-    sigma: float  # standard deviation of the noise in units of the sensitivity
 
 
 def account_in_process(spent: float, each: float, delta: float, count: int) -> list[float]:
@@ -66,7 +50,7 @@ def _epsilons(_nothing: None, spent: float, each: float, delta: float, count: in
 
 
 class HomeLedger:
-    """The ledger of one home, in a file that only its owner can read; one agent at a time.
+    """The ledger of one home, in a file that only its owner can read (`fl.releases`).
 
     Raises LedgerDamaged for a file that is there and is no ledger.
     """
@@ -76,13 +60,14 @@ class HomeLedger:
         self.settings = settings
         self._account = account
         self._sigma = settings.noise_multiplier / (2 if settings.mode == "local" else 1)
-        self._releases = _read(path)
-        self._ahead: list[float] = []  # epsilon after 0, 1, 2, ... more releases
+        self._kept = Releases(path, FORMAT, "this home")
+        self._ahead: list[float] = []  # epsilon after 0, 1, 2, ... more releases than `_counted`
+        self._counted = -1
         self._look_ahead()
 
     @property
     def releases(self) -> int:
-        return len(self._releases)
+        return len(self._kept.entries)
 
     @property
     def epsilon(self) -> float:
@@ -90,7 +75,9 @@ class HomeLedger:
         return self._ahead[0]
 
     def check(self) -> None:
-        """Raises HomeBudgetSpent unless one more update may leave."""
+        """Raises HomeBudgetSpent unless one more update may leave, LedgerDamaged if the ledger was tampered with."""
+        self._kept.refresh()
+        self._look_ahead()
         budget = self.settings.max_epsilon
         if budget is not None and self._ahead[1] > budget:
             raise HomeBudgetSpent(
@@ -100,35 +87,21 @@ class HomeLedger:
             )
 
     def spend(self, round_number: int | None) -> None:
-        """Write one more update down; only then may it leave. Raises HomeBudgetSpent, or OSError if it can't be."""
-        self.check()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        releases = [*self._releases, Release(now, round_number, self._sigma)]
-        content = {"format": FORMAT, "releases": [asdict(release) for release in releases]}
-        atomic.write_bytes(self.path, json.dumps(content, indent=1).encode(), private=True)
-        self._releases = releases
-        self._ahead.pop(0)
-        if len(self._ahead) < 2:
+        """Write one more update down; only then may it leave. Raises as `check`, or OSError."""
+        with self._kept.changing():
+            self.check()
+            self._kept.add(round_number, self._sigma)
             self._look_ahead()
 
     def _look_ahead(self) -> None:
-        spent = math.fsum(release.sigma**-2 for release in self._releases)
-        self._ahead = self._account(spent, self._sigma**-2, self.settings.delta, _AT_A_TIME)
+        """Have the epsilons that follow from the releases at hand; the accountant is asked as seldom as can be."""
+        added = self.releases - self._counted
+        if self._counted >= 0 and self._alike(added) and added + 1 < len(self._ahead):
+            self._ahead = self._ahead[added:]
+        else:
+            self._ahead = self._account(self._kept.precision, self._sigma**-2, self.settings.delta, _AT_A_TIME)
+        self._counted = self.releases
 
-
-def _read(path: Path) -> list[Release]:
-    if not path.exists():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        releases = [Release(**entry) for entry in content["releases"]]
-        if not all(isinstance(r.sigma, float | int) and 0 < r.sigma < math.inf for r in releases):
-            raise ValueError("a release has no noise")
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise LedgerDamaged(
-            f"{path} is not a privacy ledger ({problem!r}), so nobody knows what this home has spent. Put a copy "
-            "back; if there is none, only its owner can decide to begin again, by deleting it"
-        ) from None
-    return releases
+    def _alike(self, added: int) -> bool:
+        """Whether the last so many releases had the noise of these settings (another process may have others)."""
+        return all(release.sigma == self._sigma for release in self._kept.entries[self.releases - added :])

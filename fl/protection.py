@@ -11,6 +11,7 @@ from fl.robust import robust
 from fl.rounds import Gather, gather_updates
 from fl.secagg_coordinator import SecureGather
 from fl.settings import FederationSettings
+from fl.store import RoundStore
 from fl.strategy import Combine, mean
 
 
@@ -28,6 +29,8 @@ def coordinator_protection(settings: FederationSettings, directory: Path) -> Pro
 
     Args:
         directory: of the rounds; the privacy ledger is kept there as `privacy.json`.
+
+    Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do.
     """
     private = settings.privacy.mode in ("local", "distributed")
     gather: Gather = gather_updates
@@ -41,6 +44,9 @@ def coordinator_protection(settings: FederationSettings, directory: Path) -> Pro
     privacy = Privacy(
         settings.privacy, directory / "privacy.json", clipped_at_home=settings.secure_aggregation.enabled
     )
+    saved = RoundStore(directory).latest()
+    if saved is not None:
+        privacy.check_covers(saved.report)
     if settings.robust.rule == "none":
         combine = privacy.combine
     return Protection(privacy.gather(gather), combine, privacy.extra)

@@ -184,7 +184,8 @@ def _completed(path: Path) -> dict[str, Any]:
 def _same(saved: dict[str, Any], mine: dict[str, Any], directory: Path) -> None:
     changed = sorted(name for name in saved.keys() | mine.keys() if saved.get(name) != mine.get(name))
     if changed:
+        spent = "" if mine["privacy"]["mode"] == "off" else "; what these rounds released of the homes stays spent"
         raise ResumeRefused(
             f"{directory} holds rounds made with other settings ({', '.join(changed)}): "
-            "put the settings back, or give another folder, or delete this one to start over"
+            f"put the settings back, or train in another folder{spent}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,34 @@ def test_a_budget_that_has_no_room_for_one_update_trains_never(tmp_path: Path) -
     with pytest.raises(HomeBudgetSpent, match=r"spent epsilon 0\.000 .* in 0 updates"):
         ledger.spend(1)
     assert not (tmp_path / "ada.json").exists()
+
+
+def test_two_agents_on_one_ledger_count_together(tmp_path: Path) -> None:
+    own = private(max_epsilon=budget_for(40, private()))
+    agents = [HomeLedger(tmp_path / "ada.json", own, account) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda ledger: [ledger.spend(None) for _ in range(20)], agents))
+    assert len(json.loads((tmp_path / "ada.json").read_text())["releases"]) == 40
+    for ledger in agents:
+        with pytest.raises(HomeBudgetSpent, match="in 40 updates"):
+            ledger.check()
+        assert ledger.epsilon == pytest.approx(epsilon(own, 40))
+
+
+def test_an_agent_with_less_noise_on_the_same_ledger_is_counted_as_such(tmp_path: Path) -> None:
+    loud, quiet = (HomeLedger(tmp_path / "ada.json", private(noise_multiplier=z), account) for z in (8, 1))
+    loud.spend(1)
+    quiet.spend(1)
+    loud.check()
+    assert loud.epsilon == pytest.approx(epsilon_of(4**-2 + 0.5**-2, 1e-5))
+
+
+def test_a_ledger_that_is_deleted_while_the_agent_runs_stops_it(tmp_path: Path) -> None:
+    ledger = HomeLedger(tmp_path / "ada.json", private(), account)
+    ledger.spend(1)
+    ledger.path.unlink()
+    with pytest.raises(LedgerDamaged, match="nothing more is released"):
+        ledger.check()
+    with pytest.raises(LedgerDamaged):
+        ledger.spend(2)
+    assert not ledger.path.exists()

@@ -11,18 +11,21 @@ import dp_accounting
 import numpy as np
 import pytest
 from dp_accounting import pld
+from flwr.app import ConfigRecord
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from fl.errors import QuorumMissed
 from fl.home_mods import home_mods
 from fl.noise import clip, gaussian
 from fl.plan import LocalPlan
-from fl.privacy import epsilon, noise_multiplier_for
+from fl.privacy import epsilon, epsilon_of, noise_multiplier_for
 from fl.privacy_coordinator import BudgetSpent, Privacy
 from fl.protection_settings import PrivacySettings
-from fl.rounds import Rounds
+from fl.releases import LedgerDamaged
+from fl.rounds import Gathered, Rounds
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.strategy import Update
@@ -223,6 +226,68 @@ def test_training_ends_before_the_budget_is_exceeded(tmp_path: Path) -> None:
     with pytest.raises(BudgetSpent, match="training ends after 4 releases"):
         Rounds(federation, RoundStore(tmp_path)).run(grid(federation), ZERO)
     assert RoundStore(tmp_path).rounds() == [1, 2, 3, 4]
+
+
+def test_a_ledger_deleted_beside_saved_rounds_is_missed(tmp_path: Path) -> None:
+    federation = settings("central", noise_multiplier=2)
+    Rounds(federation, RoundStore(tmp_path)).run(grid(federation), ZERO)
+    (tmp_path / "privacy.json").unlink()
+    with pytest.raises(LedgerDamaged, match=r"up to 3 .* released 3 noisy sums .* is missing: put it back"):
+        Rounds(federation.model_copy(update={"rounds": 6}), RoundStore(tmp_path))
+    assert RoundStore(tmp_path).rounds() == [1, 2, 3]
+
+
+def test_an_older_copy_of_the_ledger_is_noticed(tmp_path: Path) -> None:
+    federation, path = settings("local", rounds=1), tmp_path / "privacy.json"
+    Rounds(federation, RoundStore(tmp_path)).run(grid(federation), ZERO)
+    before = path.read_bytes()
+    more = federation.model_copy(update={"rounds": 3})
+    Rounds(more, RoundStore(tmp_path)).run(grid(federation), ZERO)
+    path.write_bytes(before)
+    with pytest.raises(LedgerDamaged, match="knows 1 of them"):
+        Rounds(more, RoundStore(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"releases": 4, "clip_norm": 0.5}'])
+def test_a_ledger_that_is_none_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "privacy.json"
+    path.write_bytes(content)
+    with pytest.raises(LedgerDamaged, match="not a privacy ledger"):
+        Privacy(PrivacySettings(mode="central"), path)
+    assert path.read_bytes() == content
+
+
+def test_a_round_asked_with_less_noise_counts_with_that_noise(tmp_path: Path) -> None:
+    """Nothing is saved after the first, so the settings may be changed; what left then had the noise of then."""
+    loud, quiet = settings("local", noise_multiplier=8, rounds=1), settings("local", noise_multiplier=1, rounds=1)
+    with pytest.raises(QuorumMissed):
+        Rounds(quiet, RoundStore(tmp_path)).run(grid(quiet, gone=dict.fromkeys(HOMES, "train")), ZERO)
+    Rounds(loud, RoundStore(tmp_path)).run(grid(loud), ZERO)
+    spent = RoundStore(tmp_path).load(1).report.extra["epsilon"]
+    assert spent == pytest.approx(epsilon_of((1 / 2) ** -2 + (8 / 2) ** -2, 1e-5))
+    assert spent > 3 * epsilon(loud.privacy, 2)
+
+
+def test_two_coordinators_on_one_ledger_count_together(tmp_path: Path) -> None:
+    both = [Privacy(PrivacySettings(mode="central", noise_multiplier=2), tmp_path / "privacy.json") for _ in range(2)]
+    for privacy in both * 2:
+        with pytest.raises(ArithmeticError, match="asked"):
+            privacy.gather(no_homes)(grid(settings("central")), {}, ZERO, ConfigRecord(), 1)
+    assert [entry["sigma"] for entry in json.loads((tmp_path / "privacy.json").read_text())["releases"]] == [2] * 4
+    assert both[1].epsilon == pytest.approx(epsilon(both[1].settings, 4))
+
+
+def no_homes(*_: object) -> Gathered:
+    raise ArithmeticError("asked")
+
+
+def test_a_ledger_that_shrinks_while_training_ends_it(tmp_path: Path) -> None:
+    privacy = Privacy(PrivacySettings(mode="central", noise_multiplier=2), tmp_path / "privacy.json")
+    with pytest.raises(ArithmeticError):
+        privacy.gather(no_homes)(grid(settings("central")), {}, ZERO, ConfigRecord(), 1)
+    (tmp_path / "privacy.json").unlink()
+    with pytest.raises(LedgerDamaged, match="has 0 releases and had 1 a moment ago"):
+        privacy.gather(no_homes)(grid(settings("central")), {}, ZERO, ConfigRecord(), 1)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_the_caller_is_told_of_each_round_once_saved_and_again_if_it_did_not_ret
 
 def test_rounds_made_with_other_settings_are_not_built_upon(store: RoundStore) -> None:
     Rounds(settings(rounds=1), store).run(LocalGrid(learners()), ZERO)
-    with pytest.raises(ResumeRefused, match=r"other settings \(seed, strategy\).*delete this one to start over"):
+    with pytest.raises(ResumeRefused, match=r"other settings \(seed, strategy\).*train in another folder"):
         Rounds(settings(seed=1, strategy={"name": "fedadam"}), store).run(LocalGrid(learners()), ZERO)
     Rounds(settings(rounds=2, round_timeout_s=5), store).run(LocalGrid(learners()), ZERO)
     assert store.rounds() == [1, 2]

@@ -98,12 +98,8 @@ def test_damaged_rounds_are_set_aside_and_never_lost(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_one_trainings_at_a_time(tmp_path: Path) -> None:
-    busy, other = pytest.raises(FederationError, match=r"in use by process \d+"), RoundStore(tmp_path)
-    with (
-        RoundStore(tmp_path).locked(),
-        pytest.raises(FederationError, match=r"in use by process \d+"),
-        other.locked(),
-    ):
+    other, busy = RoundStore(tmp_path), r"in use by process \d+"
+    with RoundStore(tmp_path).locked(), pytest.raises(FederationError, match=busy), other.locked():
         pass
     with RoundStore(tmp_path).locked():
         pass

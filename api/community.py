@@ -125,7 +125,7 @@ class Community:
         contracts = deploy(
             chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier
         )
-        contracts.addresses.save(path)
+        write_bytes(path, contracts.addresses.to_json())
         return contracts
 
     @cached_property

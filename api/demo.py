@@ -39,14 +39,12 @@ from fl.settings import FederationSettings
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
 from rewards.claims import holdings
-from rewards.errors import JournalCorrupt
 from rewards.journal import Journal
 from rewards.settings import RewardSettings
 
 DAYS_INTO_TEST = 10
 _MARK = "demo.json"
 _REPORT = "report.json"
-_CHAIN_FILES = (JOURNAL, "chain.start", "contracts.json", "wattproof.sqlite")
 
 
 def demo_config(folder: Path, num_clients: int | None) -> Config:
@@ -80,7 +78,7 @@ class Demo:
         trained = self._train(community)
         models, scores = self._personalise(community, trained)
         day = training.split_of(community).test_start + DAYS_INTO_TEST
-        ledger = self._ledger(community, day)
+        ledger = community_day.open_ledger(community, day)
         community_day.publish_round(community, ledger, trained)
         community_day.pin_heads(community, ledger, trained.round)
         ledger.chain.advance_to(community.start_of(day))
@@ -109,16 +107,6 @@ class Demo:
         with Journal(folder / JOURNAL):
             self.console.print(f"{why}: starting over.")
             shutil.rmtree(folder)
-
-    def _ledger(self, community: Community, day: int) -> community_day.Ledger:
-        """The chain, played on from its journal; a new one where the journal's last line was cut off."""
-        try:
-            return community_day.open_ledger(community, day)
-        except JournalCorrupt:
-            self.console.print("The chain's journal was cut off in the middle of a line: starting the chain over.")
-            for name in _CHAIN_FILES:
-                (community.folder / name).unlink(missing_ok=True)
-            return community_day.open_ledger(community, day)
 
     def _bar(self) -> Progress:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()

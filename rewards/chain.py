@@ -36,7 +36,7 @@ from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 from web3.types import BlockIdentifier, TxReceipt
 
 from rewards.compile import Artefact
-from rewards.errors import NodeUnreachable, Refused, refused
+from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, refused
 from rewards.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -231,12 +231,16 @@ class Chain:
 
     def _deliver(self, raw: bytes, name: str, wait_s: float = _WAIT_S, known: bool = False) -> TxReceipt:
         self._settle_clock()
-        moment = self._clock
+        moment, before = self._clock, self._head()
         with _refusals(name):
             digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s)
         # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
-        self._record({"time": moment, "raw": raw.hex()})
+        try:
+            self._record({"time": moment, "raw": raw.hex()})
+        except JournalUnwritable:
+            self._go_back(before, moment)  # what a restart would not know of must not be built upon
+            raise
         if self.tester is not None:
             self.reset_clock(moment + 1)
         if receipt["status"] != 1:
@@ -247,6 +251,15 @@ class Chain:
     def _record(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:
             self.journal.append(entry)
+
+    def _head(self) -> Any:
+        """The embedded chain's last block."""
+        return None if self.tester is None else self.tester.backend.take_snapshot()
+
+    def _go_back(self, head: Any, moment: int) -> None:
+        """Make `head` the embedded chain's last block again, and `moment` its time."""
+        self.tester.backend.revert_to_snapshot(head)
+        self.reset_clock(moment)
 
     def _replay(self, journal: Journal) -> None:
         for number, entry in journal:

@@ -31,10 +31,9 @@ class Addresses:
     rewards: str
     skill_verifier: str | None
 
-    def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        temporary.replace(path)
+    def to_json(self) -> bytes:
+        """What `read` reads."""
+        return json.dumps(asdict(self), indent=1).encode()
 
     @classmethod
     def read(cls, path: Path) -> Addresses:

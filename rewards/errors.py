@@ -15,6 +15,10 @@ class JournalCorrupt(ChainError):
     """The embedded chain's journal is not what this program wrote."""
 
 
+class JournalUnwritable(ChainError):
+    """The embedded chain's journal can't be written to: the disk is full or broken."""
+
+
 class NoPrecompiles(ChainError):
     """The chain can't compute on BLS12-381."""
 

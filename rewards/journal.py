@@ -3,23 +3,34 @@
 Two processes on one journal would each play a chain of its own and write both into one file. So the journal is locked
 (flock on a file beside it) for as long as it is open. The system lets go of the lock when its process ends, however
 it ends; what is left in the lock file then means nothing.
+
+An entry is acknowledged once it is on the disk together with the end of its line. What follows the last line's end
+was being written when the process or the machine stopped, and nobody was told that it had happened: opening the
+journal drops this torn tail, keeps a copy of it, and says so. Any other line that cannot be read is damage, and the
+journal is refused.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import ChainBusy, JournalCorrupt
+from rewards.errors import ChainBusy, JournalCorrupt, JournalUnwritable
+
+log = logging.getLogger(__name__)
 
 
 class Journal:
-    """An open journal, its folder made if need be. Raises ChainBusy while another process has it open."""
+    """An open journal, its folder made if need be, a torn tail dropped.
+
+    Raises ChainBusy while another process has it open.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,6 +49,7 @@ class Journal:
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
         self._lock.flush()
+        self._end = self._without_torn_tail()
 
     def __enter__(self) -> Journal:
         return self
@@ -50,29 +62,94 @@ class Journal:
         self._lock.close()
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Write an entry; it is on the disk when this returns. Raises ValueError once the journal is closed."""
+        """Write an entry; it is on the disk when this returns.
+
+        Raises JournalUnwritable, after which the journal holds what it held before, and may be written to again;
+        ValueError once it is closed.
+        """
         if self._lock.closed:
             raise ValueError(f"{self.path} was closed: another process may have it now")
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        line = json.dumps(entry).encode() + b"\n"
+        try:
+            is_new = not self.path.exists()
+            _write_at(self.path, self._end, line)
+            if is_new:
+                _sync_folder(self.path.parent)
+        except OSError as error:
+            raise JournalUnwritable(
+                f"{self.path} cannot be written to ({error.strerror}), so the transaction did not happen: make room "
+                "or repair the disk, then send it again"
+            ) from error
+        self._end += len(line)
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The entries with their line numbers, from 1. Raises JournalCorrupt."""
         if not self.path.exists():
             return
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = None
-            if not isinstance(entry, dict):
-                raise self.corrupt(number)
-            yield number, entry
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    entry = None
+                if not isinstance(entry, dict):
+                    raise self.corrupt(number)
+                yield number, entry
 
     def corrupt(self, number: int) -> JournalCorrupt:
         """The error for a line that can't be what was written."""
         return JournalCorrupt(
-            f"{self.path}, line {number}, cannot be played again; delete the file to start a new chain"
+            f"{self.path}, line {number}, is damaged and cannot be played again. The file holds every registration "
+            "and reward of the community: keep it, and put a copy from your backup in its place"
         )
+
+    def _without_torn_tail(self) -> int:
+        """Drop what follows the last line's end, after copying it to a file beside the journal; the bytes left."""
+        if not self.path.exists():
+            return 0
+        content = self.path.read_bytes()
+        end = _end_of_last_line(content)
+        if end == len(content):
+            return end
+        copy = self.path.with_name(f"{self.path.name}.torn-{end}")
+        _write_at(copy, 0, content[end:])
+        _sync_folder(self.path.parent)
+        _write_at(self.path, end, b"")
+        log.warning(
+            "the journal's last line was never finished, and nobody was told that it happened: dropped",
+            extra={"journal": str(self.path), "bytes": len(content) - end, "copy": str(copy)},
+        )
+        return end
+
+
+def _end_of_last_line(content: bytes) -> int:
+    """The offset after the last line that ends.
+
+    A machine that loses power may leave zeros in the place of what it had not written yet, even before a line's end.
+    JSON has no zeros, so that a last line with one was not finished.
+    """
+    end = content.rfind(b"\n") + 1
+    start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    return start if b"\0" in content[start:end] else end
+
+
+def _write_at(path: Path, offset: int, content: bytes) -> None:
+    """Have `content` on the disk as all that the file holds from `offset` on."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.ftruncate(handle, offset)  # what a write that failed left behind
+        while content:
+            written = os.pwrite(handle, content, offset)
+            content, offset = content[written:], offset + written
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new file's name on the disk, too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

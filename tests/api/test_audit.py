@@ -366,7 +366,7 @@ def test_the_command_audits_a_server_over_http(address: str) -> None:
 def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str, tmp_path: Path) -> None:
     """A server's own list is believed without a node only; an audit against other contracts ends in words."""
     known, contracts = tmp_path / "contracts.json", day.ledger.contracts.addresses
-    contracts.save(known)
+    known.write_bytes(contracts.to_json())
     command = ["audit", str(DAY), "--server", address]
     with json_rpc(day.ledger.chain) as node, another_meter(day):
         on_chain = [*command, "--rpc-url", node, "--contracts", str(known)]
@@ -375,10 +375,10 @@ def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str
         said = " ".join(result.output.split())
         assert result.exit_code == 0 and "those of this version" in said and "✗" not in said, said
 
-        replace(contracts, rewards=day.homes[0].wallet.address).save(known)
+        known.write_bytes(replace(contracts, rewards=day.homes[0].wallet.address).to_json())
         result = CliRunner().invoke(app, on_chain)
         assert result.exit_code == REFUSED and "What differs: the code of rewards." in result.output
-        replace(contracts, forecast_registry=day.homes[0].wallet.address).save(known)
+        known.write_bytes(replace(contracts, forecast_registry=day.homes[0].wallet.address).to_json())
         result = CliRunner().invoke(app, on_chain)
         told = f"is {day.homes[0].wallet.address} the community's registry?"
         assert result.exit_code == REFUSED and told in " ".join(result.output.split())

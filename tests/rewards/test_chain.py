@@ -8,7 +8,7 @@ from eth_account import Account
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.errors import JournalCorrupt, NodeUnreachable, Refused
+from rewards.errors import NodeUnreachable, Refused
 
 
 def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -61,13 +61,6 @@ def test_a_transaction_that_failed_in_its_block_is_played_again_too(tmp_path: Pa
     again = Chain.embedded(journal)
     same = again.contract(artefact("model_registry"), models.address)
     assert same.functions.digest_of(1).call() == b"\x07" * 32
-
-
-def test_a_damaged_journal_is_named_with_its_line(tmp_path: Path) -> None:
-    journal = tmp_path / "chain.jsonl"
-    journal.write_text('{"time": 1600000000}\n{"raw": "c0ff', encoding="utf-8")
-    with pytest.raises(JournalCorrupt, match="line 2"):
-        Chain.embedded(journal)
 
 
 def test_a_dead_node_is_an_error_that_names_it() -> None:

@@ -285,7 +285,7 @@ def test_a_chain_without_the_curve_is_told_apart_and_can_have_an_auditor() -> No
 def test_addresses_are_kept_with_and_without_a_verifier(town: Town, tmp_path: Path) -> None:
     known, path = town.contracts.addresses, tmp_path / "contracts.json"
     for addresses in (known, replace(known, skill_verifier=None)):
-        addresses.save(path)
+        path.write_bytes(addresses.to_json())
         assert Addresses.read(path) == addresses
         assert Contracts.of(town.chain, addresses).addresses == addresses
 

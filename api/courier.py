@@ -16,7 +16,6 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from api.backoff import Backoff
 from api.config import Config
 from api.errands import Errand, ErrandFolder, State
 from api.head_note import read_note, write_note
@@ -24,6 +23,7 @@ from api.line import ApiRefused, Unreachable
 from api.pin import OtherChain, Pin
 from api.uplink import Uplink
 from api.wallet import account_from_file
+from fl.backoff import Backoff
 from fl.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable
 from rewards.own_node import OwnNode

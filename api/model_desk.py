@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from api.backoff import Backoff
 from api.config import Config
 from api.gateway_work import keep_offered_model, open_nothing
 from api.line import ApiRefused, Unreachable
 from api.uplink import OfferedRound, Uplink
+from fl.backoff import Backoff
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_round
 from fl.telemetry import AgentMetrics

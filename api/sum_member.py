@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.backoff import Backoff
 from api.config import Config
 from api.errands import ErrandFolder
 from api.line import ApiRefused, Unreachable
@@ -21,6 +20,7 @@ from api.sum_part import SumFolder, SumPart
 from api.sum_protocol import COMMITMENT, KEYS, KINDS, MASKED, SIGNATURE, STAGES, Kind, Stage, SumMessage, SumTerms
 from api.summand import Summand
 from api.uplink import ToldSum, Uplink
+from fl.backoff import Backoff
 from fl.errors import KeysError
 from fl.keys import KeyFolder, load_agent_key
 from fl.masked_sum import MaskingRefused, Member, PublicKeys, Session

@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write `content` to `path`, making its folder if need be. `private` files are their owner's alone (0600)."""
+    """Write `content` to `path`, making its folder if need be. `private` files are their owner's alone (0600).
+
+    Raises OSError, which names the file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     temporary = Path(name)
@@ -19,6 +22,10 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
             temporary.chmod(0o644)
         temporary.replace(path)
         _settle(path.parent)
+    except OSError as problem:
+        if problem.errno and problem.filename is None:  # the system does not say which file it could not write
+            problem.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ would then contradict each other.
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ CREATE TABLE IF NOT EXISTS days (
 
 
 class DayVault:
-    """Openings by household and day. Every method is one transaction."""
+    """Openings by household and day. Every method is one transaction.
+
+    Raises OSError where the disk is full, MeterError for a file that is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the vault, making it (mode 0600) if it is not there. Raises MeterError if others may read it."""
@@ -79,7 +83,19 @@ class DayVault:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
-            db.execute("PRAGMA secure_delete = ON")
-            with db:
-                yield db
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
+                db.execute("PRAGMA secure_delete = ON")
+                with db:
+                    yield db
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from None
+            raise MeterError(
+                f"{self.path} can't be used now ({error}): see to the disk and who may write there"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise MeterError(
+                f"{self.path}, the vault of signed days, is damaged ({error}): put it back from a backup. Keep the "
+                "damaged file, for the days in it are signed once"
+            ) from None

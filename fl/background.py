@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from fl.backoff import Backoff
+
+LONGEST_WAIT_S = 300.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Attempt:
+    """Work that is tried again and again; what it raises is logged, and it is left alone for longer each time.
+
+    A failure of the system, as of a disk that is full, is one line. Any other one tells where it happened, once: as
+    long as the same comes back, that is one line, too.
+
+    Args:
+        act: the work; one bad day or file in it must not end the process.
+        name: what it is called in the log: "NAME failed".
+        first_s: the wait after a first failure; later ones wait up to `LONGEST_WAIT_S`.
+    """
+
+    def __init__(self, act: Callable[[], None], *, name: str, log: logging.Logger, first_s: float) -> None:
+        self._act, self._name, self._log = act, name, log
+        self._wait = Backoff(first_s, LONGEST_WAIT_S)
+        self._told: tuple[type[Exception], str] | None = None
+
+    def __call__(self) -> bool:
+        """Try, if its time has come; whether it has worked."""
+        if not self._wait.due:
+            return False
+        try:
+            self._act()
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is told
+            self._tell(problem, round(self._wait.failed(), 1))
+            return False
+        self._wait.worked()
+        self._told = None
+        return True
+
+    def _tell(self, problem: Exception, again_s: float) -> None:
+        same, self._told = self._told == (type(problem), str(problem)), (type(problem), str(problem))
+        reason = system_failure(problem)
+        is_new = reason is None and not same
+        extra = {"reason": reason or type(problem).__name__, "again_in_s": again_s}
+        self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_new else None)
+
+
+def system_failure(problem: BaseException) -> str | None:
+    """What the system said of a file or device, in words; None for any other error."""
+    if not isinstance(problem, OSError) or not problem.strerror:
+        return None
+    where = f" ({problem.filename})" if problem.filename else ""
+    if problem.errno in _FULL:
+        return f"the disk is full{where}: free some space"
+    return f"{problem.strerror}{where}"
 
 
 @contextmanager
@@ -14,17 +68,14 @@ def repeated(
 ) -> Iterator[None]:
     """Call `act` now and every so many seconds until `stop` is set, which the end of the block does.
 
-    What `act` raises is logged (`NAME failed`), and it is called again: one bad day or file must not end the process.
+    What it raises is logged, and it is called again, later each time (`Attempt`).
     """
+    attempt = Attempt(act, name=name, log=log, first_s=every_s)
 
     def attend() -> None:
-        while True:
-            try:
-                act()
-            except Exception:
-                log.exception("%s failed", name)
-            if stop.wait(every_s):
-                return
+        attempt()
+        while not stop.wait(every_s):
+            attempt()
 
     thread = threading.Thread(target=attend, name=name)
     thread.start()

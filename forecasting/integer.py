@@ -6,6 +6,7 @@ leave their ranges for some input is refused when it is quantised, never when it
 
 from __future__ import annotations
 
+import io
 import struct
 import tokenize
 import zipfile
@@ -18,6 +19,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data.atomic import write_bytes
 from zkp import integer_model as arithmetic
 from zkp.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
 
@@ -185,9 +187,9 @@ class IntegerModel:
         """Write as .npz, whole or not at all. A personal head is private: it is not part of the file."""
         arrays = {f"layer{k}": w for k, w in enumerate(self.weights.layers)}
         arrays["shape"] = np.array(list(asdict(self.shape).values()), dtype=np.int64)
-        temporary = path.with_suffix(".part.npz")
-        np.savez_compressed(temporary, head=self.weights.head, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, head=self.weights.head, **arrays)  # type: ignore[arg-type]
+        write_bytes(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> IntegerModel:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.atomic import write_bytes
+from tests.support.small_disk import fill, small_disk
 
 
 def test_it_replaces_what_was_there_and_makes_the_folder(tmp_path: Path) -> None:
@@ -34,3 +35,13 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk:
+        write_bytes(disk / "f", b"old")
+        ballast = fill(disk)
+        with pytest.raises(OSError, match="No space left") as failed:
+            write_bytes(disk / "f", b"new" * 5000)
+        assert str(failed.value.filename).endswith("f")
+        assert (disk / "f").read_bytes() == b"old" and {p.name for p in disk.iterdir()} == {"f", ballast.name}

@@ -8,6 +8,7 @@ import pytest
 from data.errors import MeterError
 from data.meter import DayOpening, Meter
 from data.vault import DayVault
+from tests.support.small_disk import fill, small_disk
 
 HOME, NEIGHBOUR = "0x00000000000000000000000000000000000000A1", "0x00000000000000000000000000000000000000b2"
 METER = Meter(bytes([7]) * 32)
@@ -79,3 +80,28 @@ def test_only_the_owner_may_read_it(vault: DayVault) -> None:
     vault.path.chmod(0o644)
     with pytest.raises(MeterError, match="chmod 600"):
         DayVault(vault.path)
+
+
+def test_a_full_disk_is_told_as_one_and_the_days_stay(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256) as disk:
+        vault = DayVault(disk / "vault.db")
+        first = METER.sign_day(HOME, 5, readings(0))
+        vault.put(*first)
+        ballast = fill(disk)
+        with pytest.raises(OSError, match="No space left") as failed:
+            for day in range(6, 60):
+                vault.put(*METER.sign_day(HOME, day, readings(0)))
+        assert failed.value.filename == str(vault.path)
+        ballast.unlink()
+        vault.put(*METER.sign_day(HOME, 60, readings(0)))
+        assert vault.get(HOME, 5) == first and 60 in vault.days(HOME)
+
+
+@pytest.mark.parametrize("place", [0, 40, 4096 + 3])
+def test_a_damaged_file_is_named_and_not_read(vault: DayVault, place: int) -> None:
+    vault.put(*METER.sign_day(HOME, 5, readings(0)))
+    content = bytearray(vault.path.read_bytes())
+    content[place : place + 60] = b"\xff" * 60
+    vault.path.write_bytes(content)
+    with pytest.raises(MeterError, match=r"vault\.db"):
+        DayVault(vault.path).get(HOME, 5)

@@ -1,0 +1,110 @@
+"""What is done again and again: a failure is told in few words, waits longer each time, and ends nothing."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fl.background import Attempt, repeated, system_failure
+
+LOG = logging.getLogger("test")
+SOON_S = 1e-9
+
+
+def full_disk() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as device:
+        device.write(b"x")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "test"]
+
+
+def tried(act: Callable[[], None], times: int) -> Attempt:
+    """`act` attempted until it has been called so often."""
+    calls = 0
+
+    def counted() -> None:
+        nonlocal calls
+        calls += 1
+        act()
+
+    attempt = Attempt(counted, name="duty", log=LOG, first_s=SOON_S)
+    while calls < times:
+        attempt()
+    return attempt
+
+
+def test_a_full_disk_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    tried(full_disk, 3)
+    for record in told(caplog):
+        assert record.getMessage() == "duty failed" and record.exc_info is None
+        assert record.__dict__["reason"] == "the disk is full: free some space"
+    assert len(told(caplog)) == 3
+
+
+def test_it_waits_longer_each_time_and_is_not_tried_before(caplog: pytest.LogCaptureFixture) -> None:
+    calls = []
+    attempt = Attempt(lambda: calls.append(full_disk()), name="duty", log=LOG, first_s=1000.0)
+    assert not attempt()
+    for _ in range(5):
+        assert not attempt(), "its time has not come"
+    assert len(told(caplog)) == 1
+    caplog.clear()
+    tried(full_disk, 12)
+    waits = [record.__dict__["again_in_s"] for record in told(caplog)]
+    assert len(waits) == 12 and waits == sorted(waits)
+
+
+def test_a_fault_is_told_with_its_traceback_once(caplog: pytest.LogCaptureFixture) -> None:
+    faults = iter([KeyError("a"), KeyError("a"), KeyError("a"), KeyError("b"), None, KeyError("b")])
+
+    def act() -> None:
+        if (fault := next(faults)) is not None:
+            raise fault
+
+    tried(act, 6)
+    assert [bool(record.exc_info) for record in told(caplog)] == [True, False, False, True, True]
+    assert told(caplog)[1].__dict__["reason"] == "KeyError"
+
+
+def test_what_has_failed_works_again(caplog: pytest.LogCaptureFixture) -> None:
+    room = threading.Event()
+    attempt = tried(lambda: None if room.is_set() else full_disk(), 4)
+    room.set()
+    while not attempt():
+        pass
+    assert attempt() and attempt() and len(told(caplog)) == 4
+
+
+def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:
+    calls, enough, stop = [], threading.Event(), threading.Event()
+
+    def act() -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            enough.set()
+        full_disk()
+
+    with repeated(act, SOON_S, stop, name="duty", log=LOG):
+        assert enough.wait(60)
+    assert stop.is_set()
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/b"), "the disk is full (a/b): free some space"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a"), "Permission denied (a)"),
+        (OSError("whatever a library says"), None),
+        (ValueError("a reading"), None),
+    ],
+)
+def test_what_the_system_says_is_passed_on_and_no_librarys_words(problem: Exception, words: str | None) -> None:
+    assert system_failure(problem) == words

@@ -38,7 +38,7 @@ def run_agent(
     settings: DeploymentSettings,
     learner: Learner,
     *,
-    mods: Sequence[Mod] = (),
+    mods: Sequence[Mod],
     keep: Keep = lambda number, weights: None,
     duty: Duty = lambda metrics: None,
     metrics: AgentMetrics | None = None,
@@ -51,6 +51,7 @@ def run_agent(
 
     Args:
         learner: the home and its data; nothing of it leaves but what `client_app` sends.
+        mods: what the home protects itself with (`home_mods.home_mods`).
         keep: what to do with the community's model when it is handed out.
         duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.

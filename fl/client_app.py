@@ -20,7 +20,8 @@ from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
 EXAMPLES = "num-examples"
-MODEL = "query.model"  # type of the message that hands the community's model out
+HELLO = "query.hello"  # types of messages: which asks who a home is,
+MODEL = "query.model"  # and which hands the community's model out
 ROUND = "round"
 
 

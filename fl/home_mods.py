@@ -10,6 +10,7 @@ from flwr.clientapp.typing import Mod
 from fl.errors import KeysError
 from fl.home_ledger import HomeLedger
 from fl.keys import KeyFolder, load_agent_key
+from fl.message_gate import MessageGate
 from fl.privacy_home import BudgetGate, PrivateUpdateMod, ReleaseCount
 from fl.roster import Roster
 from fl.secagg_home import SecAggMod
@@ -26,6 +27,8 @@ def open_ledger(settings: FederationSettings, path: Path) -> HomeLedger | None:
 def home_mods(settings: FederationSettings, home: str | None = None, ledger: HomeLedger | None = None) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
+    The first one, the gate, is there whatever the settings: a home answers nothing but what they allow.
+
     Args:
         home: the agent's home; None in a simulation, where homes are what the coordinator calls them and one machine
             plays all of them, so that a roster would guard nothing and is not read.
@@ -34,7 +37,7 @@ def home_mods(settings: FederationSettings, home: str | None = None, ledger: Hom
     Raises KeysError for a roster that can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
-    mods: list[Mod] = []
+    mods: list[Mod] = [MessageGate(settings)]
     if ledger is not None:
         mods.append(BudgetGate(ledger))
     if secure.enabled:

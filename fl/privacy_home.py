@@ -72,7 +72,7 @@ class PrivateUpdateMod:
 
 
 class BudgetGate:
-    """Refuses a round from the start when the home's ledger leaves no room for its update; the outermost mod.
+    """Refuses a round from the start when the home's ledger leaves no room for its update, and evaluation with it.
 
     Under secure aggregation a round starts with the keys: later the other homes would have to make up for this one.
     """
@@ -81,10 +81,10 @@ class BudgetGate:
         self._ledger = ledger
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-        if message.metadata.message_type == MessageType.TRAIN:
-            record = message.content.config_records.get(SECAGG)
-            if record is None or record.get("stage") == KEYS:
-                self._ledger.check()
+        kind, record = message.metadata.message_type, message.content.config_records.get(SECAGG)
+        starts = kind == MessageType.TRAIN and (record is None or record.get("stage") == KEYS)
+        if starts or kind == MessageType.EVALUATE:
+            self._ledger.check()
         return call_next(message, context)
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fl.client_app import ARRAYS, EXAMPLES, MODEL, PLAN, ROUND, WHO
+from fl.client_app import ARRAYS, EXAMPLES, HELLO, MODEL, PLAN, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.replies import read_name, read_scores, read_update, reason_of
 from fl.settings import FederationSettings
@@ -57,7 +57,7 @@ def ask_names(timeout: float = 60) -> Identify:
     """Identify nodes by asking them (`query.hello`): for the simulation, where nobody can lie."""
 
     def identify(grid: Grid, nodes: Sequence[int]) -> dict[int, str]:
-        messages = [_message(RecordDict(), node, "query.hello", timeout) for node in nodes]
+        messages = [_message(RecordDict(), node, HELLO, timeout) for node in nodes]
         names = {}
         for reply in grid.send_and_receive(messages, timeout=timeout):
             name = None if reply.has_error() else read_name(reply.content)

@@ -79,6 +79,12 @@ class Deployment:
         settings = self._write("coordinator", changes)
         self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"))
 
+    def start_prying_coordinator(self, *kinds: str) -> Path:
+        """One that asks homes for messages of these types, once `min_homes` are there; what came back, as JSON."""
+        out = self.folder / "told.json"
+        self._start("coordinator", "prying_coordinator.py", str(self._write("coordinator", {})), str(out), *kinds)
+        return out
+
     def start_agent(self, home: str, seconds: float = 0.0, **deployment: Any) -> None:
         settings = self._write(home, {"deployment": deployment} if deployment else {})
         self._start(home, "agent.py", str(settings), str(self.folder / "homes"), home, str(seconds))

@@ -1,0 +1,239 @@
+"""`python -m bench.one_shot`: one-shot learning on the 17 real homes and on scikit-learn's digits; one JSON line.
+
+The 17 homes send their statistics in one masked sum. What it gives is compared with pooled ridge on everybody's
+readings (`forecasting.baselines`), and its peak classes with "the same as yesterday", on the last fifth of the year.
+The heads are compared with scikit-learn's on digits dealt out to homes by Dirichlet draws. Writes
+out/bench/one_shot.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.naive_bayes import GaussianNB
+
+from bench.local_rounds import FORECASTING, OUT
+from data.atomic import write_bytes
+from data.citylearn import DAY_START_UTC, Community, load
+from data.day import DayClock
+from data.features import public_features
+from data.windows import Windows, make_windows
+from fl.masked_sum import Session, Words64, default_threshold, sum_in_process
+from fl.one_shot.fisher_mix import fisher_mix
+from fl.one_shot.fixed_point import Floats, Ints
+from fl.one_shot.gaussian_heads import SMOOTHING, linear_discriminant, naive_bayes, quadratic_discriminant
+from fl.one_shot.heads import Head, decisions, probabilities
+from fl.one_shot.load_inputs import BOUND, forecast, load_inputs, load_targets
+from fl.one_shot.moments import ClassMoments, class_moments, regression_moments
+from fl.one_shot.peak_class import BOUND as PEAK_BOUND
+from fl.one_shot.peak_class import CLASSES, DailyLoads, Terciles, peak_features
+from fl.one_shot.proto_hyper import proto_hyper
+from fl.one_shot.ridge import RidgeModel, evidence_penalty, ridge
+from fl.one_shot.statistics import Statistics, class_statistics, joined, regression_statistics
+from forecasting.baselines import PooledRidge
+from forecasting.evaluation import Split, before
+
+HEADS: dict[str, Callable[[ClassMoments], Head]] = {
+    "naive_bayes": naive_bayes,
+    "lda": linear_discriminant,
+    "qda": quadratic_discriminant,
+    "fishermix": fisher_mix,
+    "proto_hyper": proto_hyper,
+}
+ORACLES = {
+    "naive_bayes": GaussianNB(var_smoothing=SMOOTHING),
+    "lda": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.05),
+    "qda": QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1, tol=0),
+}
+PEAK_HEAD = "lda"
+"""Chosen before the test days (`peak_folds`): the trained heads are no better by more than chance, and slower."""
+FOLDS, FOLD_DAYS = 6, 28
+
+
+@dataclass(frozen=True)
+class Days:
+    """The community's windows and how its days are split."""
+
+    community: Community
+    clock: DayClock
+    split: Split
+    whole: Windows
+    shifted: Windows
+
+    @property
+    def homes(self) -> list[str]:
+        return [str(home) for home in np.unique(self.whole.unique_id)]
+
+
+def real_days(cache: Path) -> Days:
+    """The 17 real homes. Raises DataError if they can't be had."""
+    community, clock = load(cache), DayClock(DAY_START_UTC)
+    split = Split.by_share(community.readings, clock, FORECASTING.train_share, FORECASTING.test_share)
+    features = public_features(community.weather, clock)
+    shifted = make_windows(community.readings, features, clock, steps=24, shifts=FORECASTING.shifts)
+    return Days(community, clock, split, shifted.at_day_start(), shifted)
+
+
+def of_home(days: Days, home: str, windows: Windows, end: int) -> tuple[Statistics, Terciles]:
+    """What a home sends of its days before `end`, and its terciles, which it keeps."""
+    own = days.whole.of_home(home)
+    learn = own.between(0, end)
+    peaks = learn.target.max(axis=1)
+    terciles = Terciles.of(peaks)
+    features = peak_features(learn, DailyLoads.of(own), terciles)
+    classes = class_statistics(features, terciles.classes(peaks), len(CLASSES), PEAK_BOUND)
+    mine = windows.of_home(home).between(0, end)
+    return joined(classes, regression_statistics(load_inputs(mine), load_targets(mine), BOUND)), terciles
+
+
+def masked_total(statistics: dict[str, Statistics]) -> Statistics:
+    """The sum over homes, by the protocol of secure aggregation."""
+    shape = next(iter(statistics.values())).shape
+    threshold = default_threshold(len(statistics))
+    session = Session(b"bench", tuple(sorted(statistics)), threshold, shape.length, Words64())
+    total, _ = sum_in_process(session, {home: each.vector.tolist() for home, each in statistics.items()})
+    return Statistics(shape, total.view(np.int64))
+
+
+def measure_ridge(days: Days) -> dict[str, Any]:
+    """The twin against pooled ridge, and what the one sum of all homes takes."""
+    started = time.perf_counter()
+    sent = {home: of_home(days, home, days.whole, days.split.train_end)[0] for home in days.homes}
+    total = masked_total(sent)
+    moments = regression_moments(total)
+    penalty = evidence_penalty(moments)
+    chosen = ridge(moments, penalty)
+    seconds = time.perf_counter() - started
+    pooled = PooledRidge(days.clock)
+    end = days.clock.start_of(days.split.train_end)
+    pooled.fit(before(days.community.readings, end), before(days.community.weather, end))
+    test = days.whole.between(days.split.test_start, days.split.test_end)
+    same = ridge(moments, pooled.alpha)
+    with_shifts = {home: of_home(days, home, days.shifted, days.split.train_end)[0] for home in days.homes}
+    more = regression_moments(masked_total(with_shifts))
+    twin = ridge(more, evidence_penalty(more))
+    return {
+        "ridge_max_abs_wh": max(_difference(days, pooled, same, test, int(day)) for day in np.unique(test.day)),
+        "ridge_penalty": penalty,
+        **_accuracy("ridge", chosen, test),
+        "ridge_shifted_penalty": twin.penalty,
+        **_accuracy("ridge_shifted", twin, test),
+        "bytes_per_home": 8 * total.shape.length,
+        "homes": len(sent),
+        "seconds": seconds,
+    }
+
+
+def _difference(days: Days, pooled: PooledRidge, twin: RidgeModel, test: Windows, day: int) -> float:
+    """Largest difference of a day's forecasts, Wh."""
+    recent = days.community.readings["ds"] >= days.clock.start_of(day - 8)
+    past = before(days.community.readings[recent], days.clock.start_of(day))
+    expected = pooled.predict(past, before(days.community.weather, days.clock.start_of(day)), day)
+    own = test.between(day, day + 1)
+    return float(np.abs(forecast(twin, own) - expected.loc[list(own.unique_id)].to_numpy()).max())
+
+
+def _accuracy(name: str, model: RidgeModel, test: Windows) -> dict[str, float]:
+    predicted = forecast(model, test)
+    errors = np.abs(predicted - test.target)
+    homes = [test.unique_id == home for home in np.unique(test.unique_id)]
+    nmae = [float(errors[own].mean() / test.target[own].mean()) for own in homes]
+    totals = [(predicted[own].sum(axis=0), test.target[own].sum(axis=0)) for own in _by_day(test)]
+    wape = sum(np.abs(p - t).sum() for p, t in totals) / sum(t.sum() for _, t in totals)
+    return {f"{name}_home_nmae_median": float(np.median(nmae)), f"{name}_community_wape": float(wape)}
+
+
+def _by_day(windows: Windows) -> list[Any]:
+    return [windows.day == day for day in np.unique(windows.day)]
+
+
+def peak_accuracy(days: Days, end: int, first: int, last: int) -> dict[str, float]:
+    """Share of home-days from `first` to `last` (excluded) whose class is right, by head, learnt before `end`."""
+    none_shifted = days.whole.between(0, 0)
+    known = {home: of_home(days, home, none_shifted, end) for home in days.homes}
+    total = masked_total({home: statistics for home, (statistics, _) in known.items()})
+    moments = class_moments(total)
+    features, classes, yesterday = [], [], []
+    for home, (_, terciles) in known.items():
+        own = days.whole.of_home(home)
+        judged = own.between(first, last)
+        features.append(peak_features(judged, DailyLoads.of(own), terciles))
+        classes.append(terciles.classes(judged.target.max(axis=1)))
+        yesterday.append(terciles.classes(judged.history[:, -24:].max(axis=1)))
+    right = np.concatenate(classes)
+    out = {name: _share(decisions(fit(moments), np.concatenate(features)) == right) for name, fit in HEADS.items()}
+    return out | {"persistence": _share(np.concatenate(yesterday) == right)}
+
+
+def _share(right: Any) -> float:
+    return float(np.mean(right))
+
+
+def measure_peaks(days: Days) -> dict[str, Any]:
+    """Peak classes on the test days, and on the folds before them by which features and head were chosen."""
+    split = days.split
+    test = peak_accuracy(days, split.train_end, split.test_start, split.test_end)
+    ends = [split.test_start - FOLD_DAYS * k for k in reversed(range(FOLDS))]
+    folds = [peak_accuracy(days, end - FOLD_DAYS, end - FOLD_DAYS, end) for end in ends]
+    return {
+        "peak_class_accuracy": test[PEAK_HEAD],
+        "peak_class_persistence": test["persistence"],
+        "peak_class_by_head": test,
+        "peak_class_before_test": {name: float(np.mean([fold[name] for fold in folds])) for name in test},
+    }
+
+
+def measure_digits(seed: int = 1) -> dict[str, Any]:
+    """The heads against scikit-learn's over Dirichlet splits, and how often they are right on a third held out."""
+    pixels, labels = load_digits(return_X_y=True)
+    values, labels = (pixels - 8) / 8, labels.astype(np.int64)
+    judged = np.random.default_rng(seed).permutation(len(labels)) % 3 == 0
+    moments, differences = None, []
+    for alpha in (0.05, 0.1, 0.5):
+        moments = _digits_over_homes(values[~judged], labels[~judged], alpha, seed)
+        for name, oracle in ORACLES.items():
+            expected = oracle.fit(values[~judged], labels[~judged]).predict_proba(values[judged])
+            differences.append(float(np.abs(probabilities(HEADS[name](moments), values[judged]) - expected).max()))
+    assert moments is not None
+    accuracy = {
+        name: _share(decisions(fit(moments), values[judged]) == labels[judged]) for name, fit in HEADS.items()
+    }
+    return {"heads_max_abs": max(differences), **{f"{name}_accuracy": value for name, value in accuracy.items()}}
+
+
+def _digits_over_homes(values: Floats, labels: Ints, alpha: float, seed: int, homes: int = 17) -> ClassMoments:
+    generator = np.random.default_rng(seed)
+    home = np.zeros(len(labels), dtype=np.int64)
+    for c in np.unique(labels):
+        shares = generator.dirichlet(np.full(homes, alpha))
+        home[labels == c] = generator.choice(homes, (labels == c).sum(), p=shares)
+    each = [class_statistics(values[home == h], labels[home == h], 10, 1.0) for h in range(homes)]
+    return class_moments(reduce(Statistics.__add__, each))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
+    cache = parser.parse_args(arguments).cache
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    days = real_days(cache)
+    result = measure_ridge(days) | measure_digits() | measure_peaks(days)
+    result["bench_seconds"] = time.perf_counter() - started
+    write_bytes(OUT / "one_shot.json", json.dumps(result, indent=1).encode())
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,7 +21,6 @@ from flwr.app.message import remove_content_from_message
 from flwr.app.user_config import UserConfig
 from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, SubStatus
 from flwr.proto.node_pb2 import NodeInfo
-from flwr.server.superlink.linkstate import LinkState
 from flwr.serverapp import Grid
 from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID, TaskType
 from flwr.supercore.error import http_error_translator
@@ -29,11 +29,9 @@ from flwr.supercore.inflatable.inflatable_object import (
     InflatableObject,
     get_all_nested_objects,
     get_object_tree,
-    iterate_object_tree,
     no_object_id_recompute,
 )
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
-from flwr.supercore.object_store import NoObjectInStoreError, ObjectStoreFactory
+from flwr.supercore.object_store import ObjectStoreFactory
 from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
@@ -44,9 +42,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.errors import FederationError
-from fl.link_state import WaitingLinkStateFactory
+from fl.link_state import GuardedLinkState, GuardedLinkStateFactory
 
 _POLL_S = 0.1
+# What a reply may have: models come back as they went out, masked ones in twice the bytes, and short messages have
+# keys and shares of many neighbours.
+_REPLY_MULTIPLE, _REPLY_SLACK_BYTES = 4, 256 * 1024
 
 
 class Link:
@@ -58,8 +59,8 @@ class Link:
 
     def __init__(self, agents: dict[str, bytes] | None) -> None:
         """`agents`: home -> public key (PEM) of those that may join; None lets any node register itself."""
-        self._factory = WaitingLinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
-        self.state: LinkState = self._factory.state()
+        self._factory = GuardedLinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
+        self.state = cast(GuardedLinkState, self._factory.state())
         self.authenticates = agents is not None
         for home, public in (agents or {}).items():
             self.state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, public, 0, name=home)
@@ -131,7 +132,7 @@ class Link:
 class LinkGrid(Grid):
     """Flower's Grid straight over the link state: no second hop, and replies are seen as they arrive."""
 
-    def __init__(self, state: LinkState, run: Run) -> None:
+    def __init__(self, state: GuardedLinkState, run: Run) -> None:
         self._state = state
         self._run = run
 
@@ -157,15 +158,21 @@ class LinkGrid(Grid):
         run_id, sent = self._run.run_id, []
         missing: dict[str, InflatableObject] = {}
         session = self._state.start_session(run_id)  # it ends with the last object that any of the messages needs
+        sizes: dict[str, int] = {}
         with no_object_id_recompute():
             for message in messages:
                 message.metadata.__dict__["_message_id"] = message.object_id
+                objects = get_all_nested_objects(message)
+                for object_id, item in objects.items():
+                    if object_id not in sizes:
+                        sizes[object_id] = len(item.deflate())
+                most = _REPLY_SLACK_BYTES + _REPLY_MULTIPLE * sum(sizes[object_id] for object_id in objects)
+                self._state.expect_reply(message.metadata.message_id, most)
                 stored, wanted = self._state.store_message_and_object_tree(
                     remove_content_from_message(message), get_object_tree(message), session
                 )
                 if stored:
                     sent.append(message.metadata.message_id)
-                    objects = get_all_nested_objects(message)
                     missing |= {object_id: objects[object_id] for object_id in wanted}
             for object_id, item in missing.items():
                 self._state.store_object(run_id, session, object_id, item.deflate())
@@ -193,31 +200,23 @@ class LinkGrid(Grid):
             if not (waiting or arriving) or (deadline is not None and time.monotonic() > deadline):
                 break
             time.sleep(_POLL_S)
-        self._forget(waiting | {reply.metadata.reply_to_message_id for reply in arriving})
+        open_ones = waiting | {reply.metadata.reply_to_message_id for reply in arriving}
+        self._state.withdraw(open_ones)
+        self._drop(open_ones)
         return complete
 
     def _complete(self, reply: Message) -> Message | None:
         """The reply with its content once all of it has been uploaded, else None."""
-        message_id = reply.metadata.message_id
-        try:
-            tree = self._state.object_store.get_object_tree(message_id)
-        except NoObjectInStoreError:
-            return None  # the upload was given up half-way
-        contents = {}
-        for node in iterate_object_tree(tree):
-            content = self._state.get_object(self._run.run_id, node.object_id)
-            if not content:
-                return None
-            contents[node.object_id] = content
-        message = inflate_object_from_contents(message_id, contents)
-        if not isinstance(message, Message):
-            raise FederationError(f"reply {message_id} is a {type(message).__name__}, not a message")
-        message.metadata.__dict__["_message_id"] = message_id
-        self._state.object_store.delete(message_id)
-        self._forget({reply.metadata.reply_to_message_id})
+        pushed = self._state.pushed_reply(reply.metadata.message_id)
+        if pushed is None:  # given up half-way, or an error that Flower has made about the message
+            return reply if reply.has_error() else None
+        message = pushed.whole()
+        if message is not None:
+            self._drop({reply.metadata.reply_to_message_id})
         return message
 
-    def _forget(self, message_ids: set[str]) -> None:
+    def _drop(self, message_ids: set[str]) -> None:
+        """Forget messages, their content, and what is there of their replies."""
         for message_id in message_ids:
             self._state.object_store.delete(message_id)
         self._state.delete_messages(message_ids)

@@ -81,8 +81,8 @@ class Privacy:
             raise LedgerDamaged(
                 f"the rounds up to {saved.round} in {self.path.parent} released {told} noisy sums (epsilon "
                 f"{saved.extra.get('epsilon', math.nan):.2f}), and their ledger {self.path.name} {have}: put it "
-                "back. If there is no copy, nobody can say what the homes have spent, and these rounds can't be built "
-                "upon; a new training in another folder counts from nothing, and what this one spent comes on top"
+                "back. If there is no copy, nobody can say what the homes have spent, and these rounds can't be "
+                "built upon; a new training in another folder counts from nothing, on top of what this one spent"
             )
 
     def gather(self, inner: Gather) -> Gather:

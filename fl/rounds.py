@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -166,7 +166,7 @@ class Rounds:
         return weights
 
     def _hand_out(self, grid: Grid, number: int, weights: Weights) -> None:
-        nodes = self._online(grid)
+        nodes = self._online_now(grid)
         content = RecordDict({ARRAYS: to_record(weights), WHO: ConfigRecord({ROUND: number})})
         taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), MODEL, self.settings.round_timeout_s)
         _log.info("model handed out", extra={"round": number, "homes": len(taken)})
@@ -234,7 +234,7 @@ class Rounds:
         started: float,
     ) -> RoundReport:
         homes = {u.home: {f"train_{name}": value for name, value in u.metrics.items()} for u in gathered.updates}
-        validation, down = self._scores(grid, number, weights)
+        validation, down = self._scores(grid, number, weights, gathered.left_out.keys())
         for home, metrics in validation.items():
             homes.setdefault(home, {}).update({f"validation_{name}": value for name, value in metrics.items()})
         return RoundReport(
@@ -252,20 +252,28 @@ class Rounds:
             extra=self.extra(number),
         )
 
-    def _scores(self, grid: Grid, number: int, weights: Weights) -> tuple[dict[str, dict[str, float]], int]:
+    def _scores(
+        self, grid: Grid, number: int, weights: Weights, left_out: Collection[str]
+    ) -> tuple[dict[str, dict[str, float]], int]:
+        """Scores of the homes that are there. Those left out of the round are not waited for a second time."""
         every = self.settings.evaluate_every
         if every == 0 or (number % every and number != self.settings.rounds):
             return {}, 0
-        return gather_scores(grid, self._online(grid), weights, self.settings.round_timeout_s)
+        nodes = {home: node for home, node in self._online_now(grid).items() if home not in left_out}
+        return gather_scores(grid, nodes, weights, self.settings.round_timeout_s)
+
+    def _online_now(self, grid: Grid) -> dict[str, int]:
+        """Home -> node id of the homes online now."""
+        nodes = set(grid.get_node_ids())
+        if strangers := sorted(nodes - self._names.keys()):
+            self._names |= self.identify(grid, strangers)
+        return {self._names[node]: node for node in sorted(nodes & self._names.keys())}
 
     def _online(self, grid: Grid) -> dict[str, int]:
-        """Home -> node id of the homes online now; waits for `min_homes` of them, QuorumMissed if they don't come."""
+        """`_online_now`, once there are `min_homes` of them; QuorumMissed if they don't come."""
         deadline = time.monotonic() + self.settings.wait_for_homes_s
         while True:
-            nodes = set(grid.get_node_ids())
-            if strangers := sorted(nodes - self._names.keys()):
-                self._names |= self.identify(grid, strangers)
-            homes = {self._names[node]: node for node in sorted(nodes & self._names.keys())}
+            homes = self._online_now(grid)
             if len(homes) >= self.settings.min_homes:
                 return homes
             if time.monotonic() > deadline:

@@ -50,6 +50,22 @@ def test_a_hanging_agent_costs_a_timeout_and_no_more(federation: Deployment) -> 
     _round_with(federation, {A, B, C})
 
 
+def test_an_agent_whose_training_hangs_is_not_waited_for_again_until_it_is_done(federation: Deployment) -> None:
+    """Its heart goes on beating, so that it counts as online all the while."""
+    federation.kill(C)
+    before = (federation.folder / f"{C}.log").stat().st_size
+    federation.start_agent(C, seconds=5 * TIMEOUT_S)
+    until(lambda: "training round" in federation.log(C)[before:] or None, 60, f"training at {C}")
+    hung = federation.wait_for_round(_next(federation))
+    assert hung.left_out == {C: f"no answer in {TIMEOUT_S} s"}
+    following = federation.wait_for_round(hung.round + 1)
+    assert C not in following.asked and following.seconds < TIMEOUT_S
+    until(lambda: federation.log(C)[before:].count("training round") > 1 or None, 120, f"{C} asked again")
+    federation.kill(C)
+    federation.start_agent(C, seconds=0.5)
+    _round_with(federation, {A, B, C})
+
+
 def test_an_agent_that_joins_late_takes_part_from_then_on(federation: Deployment) -> None:
     assert all(LATE not in _report(federation, number).asked for number in federation.store.rounds())
     federation.start_agent(LATE, seconds=0.5)

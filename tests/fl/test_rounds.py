@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,26 @@ def test_a_home_whose_update_is_of_no_use_is_left_out_and_named(
 def test_a_silent_home_is_left_out(store: RoundStore) -> None:
     Rounds(settings(rounds=1, round_timeout_s=7), store).run(LocalGrid(learners(), silent={"cyd"}), ZERO)
     assert store.load(1).report.left_out == {"cyd": "no answer in 7 s"}
+
+
+def test_a_home_that_hangs_costs_one_limit_and_not_another_for_its_score(store: RoundStore) -> None:
+    grid = LocalGrid(learners(), silent={"cyd"})
+    Rounds(settings(rounds=1, evaluate_every=1), store).run(grid, ZERO)
+    assert [home for kind, home in grid.asked if home == "cyd" and kind == "evaluate"] == []
+    assert {home for kind, home in grid.asked if kind == "evaluate"} == {"ada", "bob", "dee"}
+
+
+def test_a_round_is_saved_though_too_few_homes_are_left_to_score_it(store: RoundStore) -> None:
+    class Leaving(LocalGrid):
+        """All but one home leave when the round has been trained."""
+
+        def get_node_ids(self) -> Iterable[int]:
+            nodes = set(super().get_node_ids())
+            return {max(nodes)} if any(kind == "train" for kind, _ in self.asked) else nodes
+
+    Rounds(settings(rounds=1, evaluate_every=1), store).run(Leaving(learners()), ZERO)
+    report = store.load(1).report
+    assert report.participants == HOMES and report.validation_loss is not None
 
 
 def test_a_round_without_enough_updates_is_asked_again_and_then_is_an_error(store: RoundStore) -> None:

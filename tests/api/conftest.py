@@ -1,5 +1,6 @@
 """A small real community: three homes of the demo data, an untrained model with heads beside it, one proven day."""
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from tests.api.untrained import untrained_model
+from tests.support.shared import built_once
 
 DAY = 17_316
 
@@ -67,14 +69,30 @@ def small_config(folder: Path) -> Config:
     )
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
-    community = Community(small_config(tmp_path_factory.mktemp("village")))
+MODELS = "models.pickle"
+
+
+def build(folder: Path) -> None:
+    """Fit and pin the heads, and prove the day."""
+    community = Community(small_config(folder))
     trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
     _, models = training.personalise(community, trained, community.homes)
+    (folder / MODELS).write_bytes(pickle.dumps(models))
     community_day.pin_heads(community, ledger, trained.round)
+    for _ in community_day.prove_day(community, DAY, trained):
+        pass
+    ledger.chain.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
+    folder = built_once(tmp_path_factory, "village", build)
+    community = Community(small_config(folder))
+    trained = untrained_model(community)
+    ledger = community_day.open_ledger(community, DAY)
+    models = pickle.loads((folder / MODELS).read_bytes())
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
     return Village(community, ledger, trained, models, bundles, TestClient(make_app(community, ledger)))
 

@@ -141,13 +141,12 @@ class Street:
         self.metrics.clear()
 
 
-def build(folder: Path) -> Street:
-    """The street with its forecasts registered, made by an untrained model and proven."""
-    first = Community(street_config(folder, []))
-    for home in first.homes:
+def build(folder: Path) -> None:
+    """Fill a folder: the street with its forecasts registered, made by an untrained model and proven."""
+    for home in Community(street_config(folder, [])).homes:
         make_agent_key(folder / "keys", home.name)
     Roster.of_agents(folder / "keys").write(folder / "roster.json")
-    community = Community(street_config(folder, [_line(home) for home in first.homes]))
+    community = _community(folder)
     trained = untrained_model(community)
     ledger = community_day.open_ledger(community, DAY)
     community_day.publish_round(community, ledger, trained)
@@ -155,7 +154,18 @@ def build(folder: Path) -> Street:
         community_day.register(community, ledger, home, bundle)
     with community.sessions() as session:
         assert len(list(session.scalars(select(Forecast)))) == HOMES
-    return Street(folder, community, ledger)
+    ledger.chain.close()
+
+
+def open_street(folder: Path) -> Street:
+    """The street in a folder that was built."""
+    community = _community(folder)
+    return Street(folder, community, community_day.open_ledger(community, DAY))
+
+
+def _community(folder: Path) -> Community:
+    homes = Community(street_config(folder, [])).homes
+    return Community(street_config(folder, [_line(home) for home in homes]))
 
 
 def _line(home: Home) -> dict[str, str]:

@@ -25,15 +25,16 @@ from fl.keys import load_agent_key
 from fl.masked_sum import Member, PublicKeys, Session
 from fl.roster import Roster, identity_of
 from fl.telemetry import AgentMetrics
-from tests.api.street import DAY, PHASE_S, Street, build, street_config
+from tests.api.street import DAY, PHASE_S, Street, build, open_street, street_config
 from tests.support.laws import examples
+from tests.support.shared import built_once
 from zkp.field import MODULUS
 from zkp.statements.total import Total, verify_measured
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Street:
-    return build(tmp_path_factory.mktemp("street"))
+    return open_street(built_once(tmp_path_factory, "street", build))
 
 
 @pytest.fixture

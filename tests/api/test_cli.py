@@ -1,4 +1,4 @@
-"""`wattproof verify`, what logs say, and a demo whose chain was cut off: in words, with exit codes of their own."""
+"""`wattproof verify`, the help of the commands, and what logs say: in words, with exit codes of their own."""
 
 import json
 import logging
@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from rich.console import Console
 from typer.testing import CliRunner
 
 from api.bundle import InferenceBundle, encode
 from api.cli import REFUSED, app
-from api.community import Community
-from api.demo import Demo
 from api.logs import JsonFormatter
-from tests.api.conftest import DAY, Village, small_config
+from tests.api.conftest import DAY, Village
 
 COMMANDS = (
     "data",
@@ -113,21 +110,6 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_a_wrong_command_line_has_an_exit_code_of_its_own() -> None:
     assert CliRunner().invoke(app, ["forecast", "tomorrow"]).exit_code == 2
-
-
-def test_a_chain_cut_off_in_a_line_is_started_over_and_said(village: Village, tmp_path: Path) -> None:
-    config = small_config(tmp_path)
-    first = Demo(config, Console(quiet=True))._ledger(Community(config), DAY)
-    first.chain.close()
-    journal = tmp_path / "chain.jsonl"
-    journal.write_text(journal.read_text(encoding="utf-8")[:-7], encoding="utf-8")
-    console = Console(record=True, width=200, quiet=False)
-    community = Community(config)
-    again = Demo(config, console)._ledger(community, DAY)
-    assert "starting the chain over" in console.export_text()
-    registry = again.contracts.forecast_registry.functions
-    assert registry.meter_of(community.homes[0].wallet.address).call() == community.homes[0].meter.address
-    assert again.chain.now <= first.chain.now + 1
 
 
 def test_logs_are_json_and_blot_out_secrets() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.citylearn import DAY_START_UTC, load
 from data.day import DayClock
@@ -89,7 +90,11 @@ def accuracy(weights: Weights, test: Windows) -> Accuracy:
     """How well the global model forecasts the test days."""
     model = LoadForecaster(SHAPE)
     model.load_state_dict(to_state_dict(weights))
-    predicted = forecast(model, test)
+    return accuracy_of(forecast(model, test), test)
+
+
+def accuracy_of(predicted: NDArray[np.float64], test: Windows) -> Accuracy:
+    """How good forecasts [n, 24] Wh of the test days are."""
     errors = np.abs(predicted - test.target)
     homes = [test.unique_id == home for home in np.unique(test.unique_id)]
     nmae = [float(errors[home].mean() / test.target[home].mean()) for home in homes]

@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.naive_bayes import GaussianNB
 
-from bench.local_rounds import FORECASTING, OUT
+from bench.local_rounds import FORECASTING, OUT, Accuracy, accuracy_of
+from bench.one_shot_private import measure_private
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, Community, load
 from data.day import DayClock
@@ -126,9 +127,9 @@ def measure_ridge(days: Days) -> dict[str, Any]:
     return {
         "ridge_max_abs_wh": max(_difference(days, pooled, same, test, int(day)) for day in np.unique(test.day)),
         "ridge_penalty": penalty,
-        **_accuracy("ridge", chosen, test),
+        **_named("ridge", accuracy_of(forecast(chosen, test), test)),
         "ridge_shifted_penalty": twin.penalty,
-        **_accuracy("ridge_shifted", twin, test),
+        **_named("ridge_shifted", accuracy_of(forecast(twin, test), test)),
         "bytes_per_home": 8 * total.shape.length,
         "homes": len(sent),
         "seconds": seconds,
@@ -144,18 +145,8 @@ def _difference(days: Days, pooled: PooledRidge, twin: RidgeModel, test: Windows
     return float(np.abs(forecast(twin, own) - expected.loc[list(own.unique_id)].to_numpy()).max())
 
 
-def _accuracy(name: str, model: RidgeModel, test: Windows) -> dict[str, float]:
-    predicted = forecast(model, test)
-    errors = np.abs(predicted - test.target)
-    homes = [test.unique_id == home for home in np.unique(test.unique_id)]
-    nmae = [float(errors[own].mean() / test.target[own].mean()) for own in homes]
-    totals = [(predicted[own].sum(axis=0), test.target[own].sum(axis=0)) for own in _by_day(test)]
-    wape = sum(np.abs(p - t).sum() for p, t in totals) / sum(t.sum() for _, t in totals)
-    return {f"{name}_home_nmae_median": float(np.median(nmae)), f"{name}_community_wape": float(wape)}
-
-
-def _by_day(windows: Windows) -> list[Any]:
-    return [windows.day == day for day in np.unique(windows.day)]
+def _named(name: str, accuracy: Accuracy) -> dict[str, float]:
+    return {f"{name}_{key}": value for key, value in asdict(accuracy).items()}
 
 
 def peak_accuracy(days: Days, end: int, first: int, last: int) -> dict[str, float]:
@@ -222,6 +213,12 @@ def _digits_over_homes(values: Floats, labels: Ints, alpha: float, seed: int, ho
     return class_moments(reduce(Statistics.__add__, each))
 
 
+def _split_of(days: Days) -> tuple[Windows, Windows]:
+    """Windows to learn from, those that start early or late among them, and the test days."""
+    split = days.split
+    return days.shifted.between(0, split.train_end), days.whole.between(split.test_start, split.test_end)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
@@ -230,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     days = real_days(cache)
     result = measure_ridge(days) | measure_digits() | measure_peaks(days)
+    result["private"] = measure_private(*_split_of(days))
     result["bench_seconds"] = time.perf_counter() - started
     write_bytes(OUT / "one_shot.json", json.dumps(result, indent=1).encode())
     print(json.dumps(result))

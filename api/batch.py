@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from api.bundle import REFUSALS, Bundle, Finding, InferenceBundle, examine, from_hex
-from zkp.statements.inference import Pair, verify_batch
+from zkp.batch.verify import Pair, verify_batch
 
 
 def bad_bundles(bundles: Sequence[Bundle]) -> dict[int, Finding]:

@@ -20,13 +20,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from data.errors import MeterError
 from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
-from zkp import commitment
+from zkp.algebra import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
-from zkp.integer_model import Shape
+from zkp.lstm.integer_model import Shape
+from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference, skill
 from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
 from zkp.view import view
-from zkp.weights import WeightsCommitment
 
 
 def _canonical_hex(text: str) -> str:

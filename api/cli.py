@@ -179,7 +179,7 @@ def verify(
     Several are checked in one batch, and the bad ones are named.
     """
     from api import check_report
-    from zkp.setup import load_setup
+    from zkp.algebra.srs import load_setup
 
     if check_setup:
         load_setup().check_powers()

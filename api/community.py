@@ -28,7 +28,7 @@ from forecasting.integer import quantise_features
 from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy
 from rewards.journal import Journal
-from zkp.integer_model import Ints
+from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"

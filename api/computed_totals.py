@@ -15,7 +15,7 @@ from api.community import Community
 from api.database import ComputedTotals
 from data.windows import make_windows
 from forecasting.integer import IntegerModel
-from zkp.integer_model import Ints
+from zkp.lstm.integer_model import Ints
 
 
 def compute_totals(community: Community, models: Mapping[str, IntegerModel], days: range) -> list[PastDay]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.model_desk import ModelDesk
     from api.open_home import ProofFigures
     from api.sum_member import SumMember
-    from zkp.integer_model import Ints
+    from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from api.open_home import OpenHome
     from api.summand import Summand
     from fl.task import HomeLearner
-    from zkp.integer_model import Ints
+    from zkp.lstm.integer_model import Ints
 
 
 @dataclass(frozen=True)

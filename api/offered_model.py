@@ -13,7 +13,7 @@ from fl.weights import Weights
 from forecasting.integer import DAMAGES, QuantisationError, quantise
 from forecasting.read_outs import merged
 from forecasting.shape import ModelShape
-from zkp.weights import commit_weights
+from zkp.lstm.weights import commit_weights
 
 UNPACKED_BYTES = 16 << 20
 """A model of the example's size unpacks to 90 kB; what unpacks to more than this is no model but an attack."""

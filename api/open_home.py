@@ -28,11 +28,11 @@ from data.features import PublicFeatures, public_features
 from data.meter import DayOpening, SignedDay
 from data.windows import make_windows
 from forecasting.integer import IntegerModel
-from zkp import commitment
-from zkp.field import MODULUS
+from zkp.algebra import commitment
+from zkp.algebra.field import MODULUS
+from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference, skill
 from zkp.statements.context import Context
-from zkp.weights import WeightsCommitment
 
 
 class ProvableModel(Protocol):

@@ -19,8 +19,8 @@ import numpy as np
 from api.head_note import HeadNote, heads_folder, read_note, write_note
 from data.atomic import write_bytes
 from forecasting.integer import DAMAGES
-from zkp.integer_model import Ints
-from zkp.weights import PersonalHead, Rows, WeightsCommitment
+from zkp.lstm.integer_model import Ints
+from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
 
 
 class HeadLost(ValueError):

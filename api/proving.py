@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zkp.integer_model import Trace, Weights
+from zkp.lstm.integer_model import Trace, Weights
 from zkp.statements import inference
 
 
@@ -52,8 +52,8 @@ def _peak_mb() -> float:
 
 def warm_up() -> None:
     """Load the ceremony and the compiled arithmetic, so that the first proof is timed like the others."""
-    from zkp.setup import ROW, load_setup
-    from zkp.vector import Vector
+    from zkp.algebra.srs import ROW, load_setup
+    from zkp.algebra.vector import Vector
 
     load_setup().powers(ROW)
     Vector.from_ints([1, 2]).inverses()

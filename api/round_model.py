@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fl.kept_model import load_kept_model
 from forecasting.integer import IntegerModel
-from zkp.weights import WeightsCommitment, commit_weights
+from zkp.lstm.weights import WeightsCommitment, commit_weights
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fl.masked_member import SHARE_BYTES
 from fl.masked_sum import MaskingRefused, PrimeField, Session, default_threshold
 from fl.masking import framed
 from fl.roster import is_signed, sign
-from zkp.field import MODULUS
+from zkp.algebra.field import MODULUS
 
 Kind = Literal["forecast", "measured"]
 Stage = Literal["keys", "share", "mask", "reveal"]

@@ -19,8 +19,8 @@ from api.database import CommunityTotal, Forecast, MeasuredTotal
 from data.meter import SignedDay
 from fl.masked_sum import Session, default_threshold, sum_in_process
 from fl.rings import PrimeField, Vector
-from zkp import commitment
-from zkp.field import MODULUS
+from zkp.algebra import commitment
+from zkp.algebra.field import MODULUS
 from zkp.statements import total
 
 

@@ -31,7 +31,7 @@ from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
 from forecasting.read_outs import merged
 from forecasting.shape import ModelShape
 from forecasting.training import forecast
-from zkp.weights import WeightsCommitment, commit_weights
+from zkp.lstm.weights import WeightsCommitment, commit_weights
 
 FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
 

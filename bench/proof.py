@@ -23,12 +23,13 @@ import numpy as np
 
 from bench import proof_compare
 from bench.proof_case import Case, Home, float_forecast
-from zkp import lstm
-from zkp.integer_model import OUTPUT_BITS, Shape
-from zkp.setup import ROW, load_setup
+from zkp.algebra.srs import ROW, load_setup
+from zkp.algebra.vector import Vector
+from zkp.batch.verify import verify_batch
+from zkp.lstm import grid as lstm
+from zkp.lstm.integer_model import OUTPUT_BITS, Shape
+from zkp.lstm.weights import commit_weights
 from zkp.statements import inference
-from zkp.vector import Vector
-from zkp.weights import commit_weights
 
 T = TypeVar("T")
 
@@ -155,11 +156,11 @@ def measure_batches(case: Case) -> MeasuredBatches:
     pairs = [(home.statement, home.prove(weights)) for home in homes]
     singles, batches, pooled = [], [], []
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        bad = inference.verify_batch(pairs, pool=pool)  # the workers' first run loads the ceremony
+        bad = verify_batch(pairs, pool=pool)  # the workers' first run loads the ceremony
         for _ in range(BATCH_RUNS):
             singles.append(timed(lambda: _verify_each(pairs))[0])
-            batches.append(timed(lambda: inference.verify_batch(pairs))[0])
-            pool_s, found = timed(lambda: inference.verify_batch(pairs, pool=pool))
+            batches.append(timed(lambda: verify_batch(pairs))[0])
+            pool_s, found = timed(lambda: verify_batch(pairs, pool=pool))
             pooled.append(pool_s)
             bad |= found
     if bad:

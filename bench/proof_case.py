@@ -12,12 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.integer import IntegerModel, quantise
-from zkp.commitment import DAY_HOURS, RING_DAYS, add, commit_day, commit_forecast, random_blinding
-from zkp.field import MODULUS
-from zkp.integer_model import HISTORY, HOURS, LOAD_LIMIT, SCALE_FLOOR_WH, SCALE_UNIT_BITS, Ints, Shape, Trace, Weights
+from zkp.algebra.commitment import DAY_HOURS, RING_DAYS, add, commit_day, commit_forecast, random_blinding
+from zkp.algebra.field import MODULUS
+from zkp.lstm.integer_model import (
+    HISTORY,
+    HOURS,
+    LOAD_LIMIT,
+    SCALE_FLOOR_WH,
+    SCALE_UNIT_BITS,
+    Ints,
+    Shape,
+    Trace,
+    Weights,
+)
+from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference
 from zkp.statements.context import HOUSEHOLD_BYTES, Context
-from zkp.weights import WeightsCommitment
 
 Floats = NDArray[np.float64]
 FIRST_DAY = 20_000

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.pictures import BLUE, ORANGE
 from data.atomic import write_bytes
-from zkp.integer_model import Shape
+from zkp.lstm.integer_model import Shape
 
 OUT = Path("out/bench")
 STEPS = (24, 48, 96, 168)

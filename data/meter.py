@@ -18,7 +18,7 @@ from eth_utils.exceptions import ValidationError as EthValidationError
 
 from data.atomic import write_bytes
 from data.errors import MeterError
-from zkp.commitment import DAY_HOURS, commit_day, random_blinding
+from zkp.algebra.commitment import DAY_HOURS, commit_day, random_blinding
 
 DOMAIN = {"name": "Wattproof meter", "version": "1"}
 TYPES = {

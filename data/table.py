@@ -19,7 +19,7 @@ from data.home_name import HOME_NAME_RULE, is_home_name
 COLUMNS = ("unique_id", "ds", "y", "filled")
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 MAX_WH_PER_HOUR = (1 << 17) - 1
-"""131 kWh, far above a home's fuse: more is a unit mistake, and a meter could not commit to it (`zkp.commitment`)."""
+"""131 kWh, far above a home's fuse: more is a unit mistake, and a meter could not commit to it."""
 
 
 def long_table(

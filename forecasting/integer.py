@@ -1,7 +1,7 @@
 """The integer forecaster: quantises the float model and runs it, bit for bit what is proven.
 
-The arithmetic (constants, tables, rounding) is written down once in `zkp.integer_model`. A model whose values could
-leave their ranges for some input is refused when it is quantised, never when it is proven.
+The arithmetic (constants, tables, rounding) is written down once in `zkp.lstm.integer_model`. A model whose values
+could leave their ranges for some input is refused when it is quantised, never when it is proven.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.atomic import write_bytes
-from zkp import integer_model as arithmetic
-from zkp.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
+from zkp.lstm import integer_model as arithmetic
+from zkp.lstm.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
 
 _LSTM_BITS = arithmetic.SUM_BITS
 _HEAD_BITS = arithmetic.HEAD_BITS

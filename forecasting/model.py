@@ -83,7 +83,7 @@ class LoadForecaster(nn.Module):
         return hidden[:, self.shape.steps - HOURS :], torch.cat([load, exogenous], dim=1), scale
 
     def _step_loads(self, load: Tensor) -> Tensor:
-        """[B, T, lags + recent], as `zkp.integer_model.step_loads`."""
+        """[B, T, lags + recent], as `zkp.lstm.integer_model.step_loads`."""
         steps, recent = self.shape.steps, self.shape.recent
         past = HOURS * (self.shape.lags - 1)
         padded = nn.functional.pad(load, (max(0, steps + past - HISTORY), 0))  # zeros before the window

@@ -1,17 +1,20 @@
 """What the skill verifier on the chain is made of, made from the verifier that everybody runs.
 
-Three contracts: the program (`zkp.evm`), the ceremony's points as code that is data, and `skill_verifier.vy`, which
-calls the one and looks into the other.
+Three contracts: the program (`zkp.evm.compiler`), the ceremony's points as code that is data, and
+`skill_verifier.vy`, which calls the one and looks into the other.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from zkp import evm, evm_code, evm_points
-from zkp.curve import G1_BYTES
-from zkp.recording import SentPoint
-from zkp.setup import BLINDING_BASE, load_setup
+from zkp.algebra.curve import G1_BYTES
+from zkp.algebra.srs import BLINDING_BASE, load_setup
+from zkp.batch.programs import skill_program
+from zkp.batch.recording import SentPoint
+from zkp.evm import assembler as evm_code
+from zkp.evm import compiler as evm
+from zkp.evm import points as evm_points
 from zkp.statements import skill
 
 _SCALAR = bytes(32)  # in the place of each scalar of a sum
@@ -20,13 +23,13 @@ _SCALAR = bytes(32)  # in the place of each scalar of a sum
 @cache
 def program_code() -> bytes:
     """Code of the contract that does the verifier's hashing and field arithmetic."""
-    return evm.compiled(skill.program())
+    return evm.compiled(skill_program())
 
 
 @cache
 def ceremony_code() -> bytes:
     """The powers of tau and the blinding base, each with room for its scalar; G2 and -tau G2."""
-    setup, count = load_setup(), len(skill.program().left.powers)
+    setup, count = load_setup(), len(skill_program().left.powers)
     powers = [setup.curve.encode(p) for p in setup.powers(count)[:count]]
     terms = [evm_points.g1(point) + _SCALAR for point in (*powers, BLINDING_BASE)]
     g2, tau_g2 = setup.compressed_g2
@@ -41,7 +44,7 @@ def ordinates(statement: skill.Statement, proof: bytes) -> bytes:
     data = statement.encode() + proof[len(skill.HEADER) :]
     supplied = skill.STATEMENT_BYTES - 3 * G1_BYTES
     out = []
-    for slot in skill.program().left.slots:
+    for slot in skill_program().left.slots:
         place = slot.first if isinstance(slot, SentPoint) else supplied + slot.number * G1_BYTES
         out.append(evm_points.ordinate(data[place : place + G1_BYTES]))
     return b"".join(out)

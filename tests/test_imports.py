@@ -15,10 +15,12 @@ MAY_IMPORT = {
     "api": {"data", "forecasting", "fl", "zkp", "rewards"},
 }
 ONLY_MODULES = {
-    ("data", "zkp"): {"zkp.commitment"},
-    ("forecasting", "zkp"): {"zkp.integer_model"},  # the arrays that join the forecaster and the proof
+    ("data", "zkp"): {"zkp.algebra.commitment"},
+    ("forecasting", "zkp"): {"zkp.lstm.integer_model"},  # the arrays that join the forecaster and the proof
 }
 """Where a room may use only a part of another."""
+INSIDE_ZKP = ("algebra", "argument", "lstm", "statements", "batch", "evm")
+"""Folders of zkp, each of which imports only those before it."""
 FOREIGN_TO_ZKP = {"flwr", "pandas", "torch"}
 
 
@@ -37,6 +39,19 @@ def imported(path: Path) -> set[str]:
 
 def files() -> list[Path]:
     return [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "zkp").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_folders_of_zkp_import_one_way(path: Path) -> None:
+    folder = path.relative_to(ROOT / "zkp").parts[0]
+    if folder not in INSIDE_ZKP:  # errors, soundness and view stand beside the folders
+        return
+    for module in imported(path):
+        other = [*module.split("."), ""][1] if module.startswith("zkp.") else ""
+        if other in INSIDE_ZKP:
+            assert INSIDE_ZKP.index(other) <= INSIDE_ZKP.index(folder), f"{folder} may not import {module}"
+        else:
+            assert other in {"", "errors"}, f"{folder} may not import {module}"
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
-from zkp.argument import Relation
-from zkp.lookup import Table
-from zkp.setup import ROW
-from zkp.sumcheck import MaskShape
+from zkp.algebra.srs import ROW
+from zkp.argument.lookup import Table
+from zkp.argument.relation import Relation
+from zkp.argument.sumcheck import MaskShape
 
 CHALLENGE_BITS = 256 - log2(3)
 _PRODUCT_CLAIMS = 3  # total, left, right

@@ -13,14 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from zkp import argument, soundness
-from zkp.argument import Relation
-from zkp.curve import G1_BYTES
+from zkp import soundness
+from zkp.algebra.curve import G1_BYTES
+from zkp.algebra.field import SCALAR_BYTES
+from zkp.algebra.srs import Setup, load_setup
+from zkp.argument import relation as argument
+from zkp.argument.relation import Relation
+from zkp.argument.transcript import Transcript, VerifierChannel
 from zkp.errors import MalformedProof
-from zkp.field import SCALAR_BYTES
-from zkp.setup import Setup, load_setup
 from zkp.statements import green_share, inference, skill
-from zkp.transcript import Transcript, VerifierChannel
 
 Kind = Literal["points", "scalars"]
 _SIZES: dict[Kind, int] = {"points": G1_BYTES, "scalars": SCALAR_BYTES}
@@ -80,9 +81,9 @@ class Message:
 
 Statement = inference.Statement | skill.Statement | green_share.Statement
 _KINDS: dict[type[Any], tuple[str, bytes, Callable[[Any, Setup], Relation]]] = {
-    inference.Statement: ("inference", inference.HEADER, inference._relation),
-    skill.Statement: ("skill", skill.HEADER, skill._relation),
-    green_share.Statement: ("green share", green_share.HEADER, green_share._relation),
+    inference.Statement: ("inference", inference.HEADER, inference.relation),
+    skill.Statement: ("skill", skill.HEADER, skill.relation),
+    green_share.Statement: ("green share", green_share.HEADER, green_share.relation),
 }
 
 

@@ -30,7 +30,7 @@ from forecasting.integer import quantise
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from zkp.weights import commit_weights
+from zkp.lstm.weights import commit_weights
 
 ROOT = Path(__file__).parents[2]
 HOME = "elm-3"

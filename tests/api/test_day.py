@@ -6,7 +6,7 @@ from api import day as community_day
 from api.bundle import ClaimBundle, from_hex
 from api.totals import open_total
 from tests.api.conftest import DAY, Village
-from zkp.commitment import add, commit_forecast
+from zkp.algebra.commitment import add, commit_forecast
 
 
 def registered(village: Village) -> None:

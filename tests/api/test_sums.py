@@ -28,7 +28,7 @@ from fl.telemetry import AgentMetrics
 from tests.api.street import DAY, PHASE_S, Street, build, open_street, street_config
 from tests.support.laws import examples
 from tests.support.shared import built_once
-from zkp.field import MODULUS
+from zkp.algebra.field import MODULUS
 from zkp.statements.total import Total, verify_measured
 
 

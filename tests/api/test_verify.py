@@ -171,7 +171,7 @@ def test_of_several_each_bad_one_is_named_with_its_reason(village: Village, tmp_
 
 def test_two_errors_that_would_cancel_in_a_sum_are_both_named(village: Village, tmp_path: Path) -> None:
     """The last point of a proof is judged by the pairing alone, which the batch makes once."""
-    from zkp.setup import load_setup
+    from zkp.algebra.srs import load_setup
 
     setup = load_setup()
 

@@ -7,7 +7,7 @@ from api.training import TrainedModel, model_shape
 from fl.task import initial_weights
 from forecasting.integer import quantise
 from forecasting.read_outs import merged
-from zkp.weights import commit_weights
+from zkp.lstm.weights import commit_weights
 
 
 def untrained_model(community: Community) -> TrainedModel:

@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import MeterError
 from data.meter import DayOpening, Meter, SignedDay, verify_opening, verify_signed_day
-from zkp.commitment import commit_day
+from zkp.algebra.commitment import commit_day
 from zkp.errors import InvalidStatement
 
 HOUSEHOLD = "0x00000000000000000000000000000000000000A1"

@@ -20,7 +20,7 @@ from data.table import (
     whole_days,
     write_table,
 )
-from zkp.commitment import MAX_READING_WH
+from zkp.algebra.commitment import MAX_READING_WH
 
 DS = pd.date_range("2026-01-05T00:00Z", periods=48, freq="h")
 

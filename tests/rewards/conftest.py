@@ -15,7 +15,7 @@ from rewards.deploy import Contracts, deploy
 from rewards.settings import RewardSettings
 from rewards.verifier import ordinates
 from tests.zkp.conftest import seeded
-from zkp.commitment import commit_day, commit_forecast
+from zkp.algebra.commitment import commit_day, commit_forecast
 from zkp.statements import skill
 from zkp.statements.context import Context
 

@@ -14,10 +14,10 @@ from py_ecc.optimized_bls12_381 import G2, normalize
 
 from rewards import prague
 from tests.support.laws import examples
-from zkp import evm_points
-from zkp.curve import FIELD_MODULUS
-from zkp.field import MODULUS
-from zkp.setup import load_setup
+from zkp.algebra.curve import FIELD_MODULUS
+from zkp.algebra.field import MODULUS
+from zkp.algebra.srs import load_setup
+from zkp.evm import points as evm_points
 
 Precompile = Callable[[Any], Any]
 PAIRS: list[tuple[Precompile, Precompile]] = [

@@ -19,13 +19,14 @@ from rewards.deployed import differences
 from rewards.errors import AlreadyClaimed, NoForecast, ProofRefused, Refused, WrongMeter
 from rewards.signing import NO_HEAD
 from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Proven, Town, account, proven, signature
-from zkp.commitment import RING_DAYS
-from zkp.curve import FIELD_MODULUS, IDENTITY
+from zkp.algebra.commitment import RING_DAYS
+from zkp.algebra.curve import FIELD_MODULUS, IDENTITY
+from zkp.algebra.field import MODULUS
+from zkp.algebra.srs import load_setup
+from zkp.batch.programs import skill_program
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
-from zkp.evm_code import creation
-from zkp.evm_points import ordinate
-from zkp.field import MODULUS
-from zkp.setup import load_setup
+from zkp.evm.assembler import creation
+from zkp.evm.points import ordinate
 from zkp.statements import skill
 from zkp.view import messages
 
@@ -106,7 +107,7 @@ def with_bytes(proof: bytes, place: int, data: bytes) -> bytes:
 
 def test_every_scalar_of_a_proof_changed_by_one_or_written_in_another_way_is_refused(contract: Any) -> None:
     honest = call_of(proven())
-    assert len(places("scalars")) == len(skill.program().scalars)
+    assert len(places("scalars")) == len(skill_program().scalars)
     for place in places("scalars"):
         value = int.from_bytes(honest.proof[place : place + SCALAR], "big")
         for other in ((value + 1) % MODULUS, value + MODULUS):
@@ -227,7 +228,7 @@ def test_infinity_is_refused_in_any_form(infinity: bytes, monkeypatch: pytest.Mo
     proof, _ = dishonest(monkeypatch, 1, lambda data: infinity)
     statement = proven().statement
     ordinates = bytearray()
-    for slot in skill.program().left.slots:
+    for slot in skill_program().left.slots:
         place = getattr(slot, "first", None)
         sent = proven().ordinates[len(ordinates) : len(ordinates) + POINT]
         if place is not None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tests.zkp.conftest import FIRST_DAY, context, honest, seeded
-from zkp.argument import Gate, Relation
-from zkp.commitment import DAY_HOURS, commit_day, commit_forecast
-from zkp.curve import IDENTITY
-from zkp.lookup import LookupGroup
-from zkp.setup import load_setup
+from zkp.algebra.commitment import DAY_HOURS, commit_day, commit_forecast
+from zkp.algebra.curve import IDENTITY
+from zkp.algebra.srs import load_setup
+from zkp.argument.lookup import LookupGroup
+from zkp.argument.relation import Gate, Relation
 from zkp.statements import green_share, inference, skill
 from zkp.view import Message, messages
 
@@ -43,7 +43,7 @@ class Honest:
         self.module.verify(statement or self.statement, proof, backend=backend)
 
     def relation(self) -> Relation:
-        made: Relation = self.module._relation(self.statement, load_setup())
+        made: Relation = self.module.relation(self.statement, load_setup())
         return made
 
 

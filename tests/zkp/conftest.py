@@ -11,17 +11,18 @@ import pytest
 
 from forecasting.integer import IntegerModel
 from tests.zkp.dishonest import count_what_fits, play_to_the_end
-from zkp import argument, sumcheck
-from zkp.commitment import commit_forecast, commit_point, window_slots
-from zkp.curve import Point
-from zkp.field import MODULUS
-from zkp.integer_model import Ints, Shape, Trace, Weights
-from zkp.setup import Setup, load_setup
+from zkp.algebra.commitment import commit_forecast, commit_point, window_slots
+from zkp.algebra.curve import Point
+from zkp.algebra.field import MODULUS
+from zkp.algebra.srs import Setup, load_setup
+from zkp.algebra.vector import RandomScalars
+from zkp.argument import relation as argument
+from zkp.argument import sumcheck
+from zkp.argument.transcript import VerifierChannel
+from zkp.lstm.integer_model import Ints, Shape, Trace, Weights
+from zkp.lstm.weights import PersonalHead, commit_weights
 from zkp.statements import inference
 from zkp.statements.context import Context
-from zkp.transcript import VerifierChannel
-from zkp.vector import RandomScalars
-from zkp.weights import PersonalHead, commit_weights
 
 FIRST_DAY = 100
 

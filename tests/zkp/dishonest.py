@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from zkp import sumcheck
-from zkp.field import MODULUS, interpolate, inverse
-from zkp.integer_model import Ints
-from zkp.lookup import LookupGroup, Table
-from zkp.sumcheck import Mask
-from zkp.transcript import ProverChannel
+from zkp.algebra.field import MODULUS, interpolate, inverse
+from zkp.argument import sumcheck
+from zkp.argument.lookup import LookupGroup, Table
+from zkp.argument.sumcheck import Mask
+from zkp.argument.transcript import ProverChannel
+from zkp.lstm.integer_model import Ints
 
 
 def play_to_the_end(

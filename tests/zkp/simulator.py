@@ -25,15 +25,16 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from zkp import argument, opening
-from zkp.argument import HELPERS, MULTIPLICITIES, TRACE, Relation
-from zkp.curve import Point
-from zkp.field import MODULUS, eq_index, interpolate, inverse, powers, squares
-from zkp.matrix import Linear
-from zkp.setup import ROW, ROW_BITS, Setup
-from zkp.sumcheck import MaskShape
-from zkp.transcript import ProverChannel, Transcript, VerifierChannel, encode_scalars
-from zkp.vector import RandomScalars, Vector
+from zkp.algebra.curve import Point
+from zkp.algebra.field import MODULUS, eq_index, interpolate, inverse, powers, squares
+from zkp.algebra.srs import ROW, ROW_BITS, Setup
+from zkp.algebra.vector import RandomScalars, Vector
+from zkp.argument import opening
+from zkp.argument import relation as argument
+from zkp.argument.cells import Linear
+from zkp.argument.relation import HELPERS, MULTIPLICITIES, TRACE, Relation
+from zkp.argument.sumcheck import MaskShape
+from zkp.argument.transcript import ProverChannel, Transcript, VerifierChannel, encode_scalars
 from zkp.view import wire_format
 
 Claims = list[tuple[Linear, int]]

@@ -7,16 +7,16 @@ import pytest
 
 from tests.zkp.cases import CASES, Honest, inference_case, skill_case
 from tests.zkp.conftest import context
-from zkp import lstm
-from zkp.argument import Relation, revealed_values
-from zkp.integer_model import Shape
-from zkp.lstm import Grid
-from zkp.setup import ROW, load_setup
+from zkp.algebra.srs import ROW, load_setup
+from zkp.argument.relation import Relation, revealed_values
+from zkp.argument.transcript import Transcript
+from zkp.lstm import grid as lstm
+from zkp.lstm.grid import Grid
+from zkp.lstm.integer_model import Shape
+from zkp.lstm.weights import WeightsCommitment
 from zkp.soundness import bits, terms
 from zkp.statements import inference
-from zkp.transcript import Transcript
 from zkp.view import wire_format
-from zkp.weights import WeightsCommitment
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
@@ -54,7 +54,7 @@ def relation_of(shape: Shape) -> Relation:
     steps = np.zeros((1, shape.steps, shape.public), dtype=np.int64)
     exogenous = np.zeros((1, shape.exogenous), dtype=np.int64)
     statement = inference.Statement(context(), weights, (100,), (point,), steps, exogenous, (point,))
-    return inference._relation(statement, load_setup())
+    return inference.relation(statement, load_setup())
 
 
 @pytest.fixture(scope="module", params=list(CASES))

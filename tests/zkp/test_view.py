@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.zkp.cases import CASES, Honest, inference_case
+from zkp.argument.transcript import ProverChannel
 from zkp.errors import MalformedProof
-from zkp.transcript import ProverChannel
 from zkp.view import messages, view, wire_format
 
 MORE: dict[str, Callable[[], Honest]] = {

@@ -26,12 +26,12 @@ from eth_hash.auto import keccak
 from forecasting.integer import IntegerModel
 from tests.zkp.cases import GREEN_BLINDING, GREEN_READINGS, green_case, inference_case, skill_case, skill_secrets
 from tests.zkp.conftest import honest
-from zkp.field import MODULUS
-from zkp.integer_model import Ints, Shape, Weights
+from zkp.algebra.field import MODULUS
+from zkp.algebra.vector import RandomScalars
+from zkp.lstm.integer_model import Ints, Shape, Weights
+from zkp.lstm.weights import PersonalHead, WeightsCommitment
 from zkp.statements import green_share, inference, skill
 from zkp.statements.context import Context
-from zkp.vector import RandomScalars
-from zkp.weights import PersonalHead, WeightsCommitment
 
 FOLDER = Path(__file__).parent / "vectors"
 MODULES: dict[str, Any] = {"inference": inference, "skill": skill, "green_share": green_share}

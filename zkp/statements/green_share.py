@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkp import argument
-from zkp.argument import Column, Relation, Supplied, Witness
-from zkp.bits import boolean, decompose
-from zkp.commitment import DAY_HOURS, RING_SLOTS, ring_slots
+from zkp.algebra.commitment import DAY_HOURS, RING_SLOTS, ring_slots
+from zkp.algebra.srs import ROW, Setup, load_setup
+from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
+from zkp.argument import relation as argument
+from zkp.argument.bits import boolean, decompose
+from zkp.argument.cells import Linear
+from zkp.argument.constraints import Relations
+from zkp.argument.lookup import Selector
+from zkp.argument.relation import Column, Relation, Supplied, Witness
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
-from zkp.lookup import Selector
-from zkp.matrix import Linear
-from zkp.relations import Relations
-from zkp.setup import ROW, Setup, load_setup
 from zkp.statements.context import Context
-from zkp.vector import RandomScalars, Vector, fresh_scalars
 
 HEADER = b"WPG\x02"
 MAX_WEIGHT = 255
@@ -61,7 +61,7 @@ def _links(statement: Statement, base: int) -> Linear:
     return relations.combine(base)
 
 
-def _relation(statement: Statement, setup: Setup) -> Relation:
+def relation(statement: Statement, setup: Setup) -> Relation:
     return Relation(
         protocol="green share",
         statement=statement.encode(),
@@ -96,7 +96,7 @@ def prove(
         {"actual": [(Vector.from_array(ring), blinding)]},
         lambda draw: [],
     )
-    return HEADER + argument.prove(_relation(statement, setup), witness, setup, random)
+    return HEADER + argument.prove(relation(statement, setup), witness, setup, random)
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
@@ -104,6 +104,6 @@ def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     if proof[: len(HEADER)] != HEADER:
         raise MalformedProof("these bytes do not begin like a green-share proof of a known version")
     setup = load_setup(backend)
-    result = argument.verify(_relation(statement, setup), proof[len(HEADER) :], setup)
+    result = argument.verify(relation(statement, setup), proof[len(HEADER) :], setup)
     if not argument.settle([result], setup):
         raise InvalidProof("the commitments do not open to the values of the proof")

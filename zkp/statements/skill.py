@@ -17,24 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
-from zkp import argument
-from zkp.argument import Column, Gate, Relation, Supplied, Witness
-from zkp.bits import boolean, decompose
-from zkp.commitment import DAY_HOURS, RING_DAYS, RING_SLOTS, ring_slots
-from zkp.curve import G1_BYTES, Point
+from zkp.algebra.commitment import DAY_HOURS, RING_DAYS, RING_SLOTS, ring_slots
+from zkp.algebra.curve import G1_BYTES, Point
+from zkp.algebra.group import GroupEquation
+from zkp.algebra.srs import ROW, Setup, load_setup
+from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
+from zkp.argument import relation as argument
+from zkp.argument.bits import boolean, decompose
+from zkp.argument.cells import ChosenForm, Linear, NumberForm, Term
+from zkp.argument.constraints import Cell, Relations
+from zkp.argument.lookup import Selector
+from zkp.argument.relation import Column, Gate, Relation, Supplied, Witness
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
-from zkp.group import GroupEquation
-from zkp.lookup import Selector
-from zkp.matrix import ChosenForm, Linear, NumberForm, Term
-from zkp.recording import Program, Recording, SuppliedPoint
-from zkp.relations import Cell, Relations
-from zkp.setup import ROW, Setup, load_setup
 from zkp.statements.context import CONTEXT_BYTES, Context
-from zkp.vector import RandomScalars, Vector, fresh_scalars
 
 HEADER = b"WPS\x02"
 """First bytes of every skill proof: kind and format version."""
@@ -114,13 +112,13 @@ class Publics:
         return [self.share, *self.rotation]
 
 
-def _relation(statement: Statement, setup: Setup) -> Relation:
+def relation(statement: Statement, setup: Setup) -> Relation:
     decode = setup.curve.decode
     points = decode(statement.forecast), decode(statement.actual), decode(statement.naive)
-    return _relation_of(statement.encode(), points, Publics.of(statement))
+    return relation_of(statement.encode(), points, Publics.of(statement))
 
 
-def _relation_of(statement: bytes, points: tuple[Point, Point, Point], publics: Publics) -> Relation:
+def relation_of(statement: bytes, points: tuple[Point, Point, Point], publics: Publics) -> Relation:
     forecast, actual, naive = points
     return Relation(
         protocol="skill",
@@ -140,16 +138,6 @@ def _relation_of(statement: bytes, points: tuple[Point, Point, Point], publics: 
         product_bits=0,
         links=lambda draw: [_links(publics, draw())],
     )
-
-
-@cache
-def program() -> Program:
-    """The verifier of every skill statement, recorded: its numbers are those of `Publics`, its points forecast,
-    actual and naive."""
-    recording = Recording("skill", STATEMENT_BYTES, 1 + RING_DAYS)
-    share, *rotation = recording.publics.to_ints()
-    points = SuppliedPoint(0), SuppliedPoint(1), SuppliedPoint(2)
-    return recording.program(_relation_of(b"", points, Publics(share, tuple(rotation))))
 
 
 # Cells of the links stand in blocks of their own first, so that neither day nor tier decides which cells they are.
@@ -218,17 +206,17 @@ def prove(
 ) -> bytes:
     """Prove the tier. Raises WitnessError when it is not reached (or a forecast is off by more than 131 kWh)."""
     setup = load_setup(backend)
-    return HEADER + argument.prove(_relation(statement, setup), _witness(statement, secrets), setup, random)
+    return HEADER + argument.prove(relation(statement, setup), _witness(statement, secrets), setup, random)
 
 
-def _check(statement: Statement, proof: bytes, setup: Setup) -> tuple[GroupEquation, int]:
+def check(statement: Statement, proof: bytes, setup: Setup) -> tuple[GroupEquation, int]:
     if proof[: len(HEADER)] != HEADER:
         raise MalformedProof("these bytes do not begin like a skill proof of a known version")
-    return argument.verify(_relation(statement, setup), proof[len(HEADER) :], setup)
+    return argument.verify(relation(statement, setup), proof[len(HEADER) :], setup)
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    if not argument.settle([_check(statement, proof, setup)], setup):
+    if not argument.settle([check(statement, proof, setup)], setup):
         raise InvalidProof("the commitments do not open to the values of the proof")

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zkp.commitment import MAX_READING_WH, add, commit_forecast, commit_hours, ring_slots
+from zkp.algebra.commitment import MAX_READING_WH, add, commit_forecast, commit_hours, ring_slots
+from zkp.algebra.field import MODULUS
 from zkp.errors import InvalidProof
-from zkp.field import MODULUS
 
 MAX_TOTAL_WH = 1 << 48
 """Half a million homes, each at the largest forecast that can be proven; far below the group's order."""

@@ -1,0 +1,1 @@
+"""The argument: one file for each step, prover and verifier facing each other."""

@@ -1,0 +1,1 @@
+"""A verifier written down once, run for many proofs at a time."""

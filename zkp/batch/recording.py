@@ -1,0 +1,380 @@
+"""A verifier written down once, so that it can run for many proofs at a time (`zkp.batch.lanes`).
+
+What a verifier of the argument does follows from the shape of the statement; only bytes and numbers differ from proof
+to proof. So `argument.check` is run with a `Recording` for a channel, which hands out symbols where a proof has
+numbers, and writes down what becomes of them: which bytes are hashed for which challenge, every step of field
+arithmetic, what must be zero, and the scalars of the group equation that is left. The result is a `Program`.
+
+A symbol has no value: to compare one, or to ask whether it is true, is an error. So nothing that is written down can
+depend on a proof, and there is one verifier, not two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkp.algebra.curve import G1_BYTES
+from zkp.algebra.field import MODULUS, SCALAR_BYTES
+from zkp.algebra.group import Combination, GroupEquation
+from zkp.algebra.vector import Vector, scalars
+from zkp.argument import relation as argument
+from zkp.argument.lookup import Table
+from zkp.argument.relation import Relation
+from zkp.argument.transcript import VerifierChannel, frame, padded_label
+from zkp.batch import kernels
+
+MAIN_CHAIN = 0
+
+
+class Symbol:
+    """A field element of the program: the number of its register. The operators are those of integers modulo r."""
+
+    __slots__ = ("recording", "register")
+
+    def __init__(self, recording: Recording, register: int) -> None:
+        self.recording, self.register = recording, register
+
+    def __add__(self, other: Symbol | int) -> Symbol:
+        return self if _is(other, 0) else self.recording.step(kernels.ADD, self, other)
+
+    def __radd__(self, other: int) -> Symbol:
+        return self + other
+
+    def __sub__(self, other: Symbol | int) -> Symbol:
+        return self if _is(other, 0) else self.recording.step(kernels.SUBTRACT, self, other)
+
+    def __rsub__(self, other: int) -> Symbol:
+        return self.recording.step(kernels.SUBTRACT, other, self)
+
+    def __mul__(self, other: Symbol | int) -> Symbol:
+        return self if _is(other, 1) else self.recording.step(kernels.MULTIPLY, self, other)
+
+    def __rmul__(self, other: int) -> Symbol:
+        return self * other
+
+    def __neg__(self) -> Symbol:
+        return 0 - self
+
+    def __mod__(self, modulus: int) -> Symbol:
+        """The field is that of the program; reducing changes nothing."""
+        return self if modulus == MODULUS else self._no_value()
+
+    def __pow__(self, exponent: int, modulus: int) -> Symbol:
+        """The inverse, as `zkp.algebra.field.inverse` asks for it."""
+        if (exponent, modulus) != (-1, MODULUS):
+            self._no_value()
+        return self.recording.step(kernels.INVERT, self, self)
+
+    def _no_value(self, *_: object) -> NoReturn:
+        raise TypeError("a recorded verifier cannot look at a value: what is recorded must hold for every proof")
+
+    __bool__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _no_value
+    __eq__ = __ne__ = _no_value
+
+
+def _is(value: Symbol | int, number: int) -> bool:
+    return isinstance(value, int) and value == number
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes of an input, `first` .. `first + length - 1` of statement and proof one after the other."""
+
+    first: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+@dataclass(frozen=True)
+class SentPoint:
+    """A point of the proof: where its 48 bytes begin in statement and proof."""
+
+    first: int
+
+
+@dataclass(frozen=True)
+class SuppliedPoint:
+    """A point that the statement brings along, by its number."""
+
+    number: int
+
+
+Slot = SentPoint | SuppliedPoint
+
+
+@dataclass(frozen=True)
+class FractionSum:
+    """sum_i eq(i, point) / (alpha - entry) over entries of the table, computed apart as numerator / denominator."""
+
+    entries: slice
+    alpha: int
+    beta: int
+    point: tuple[int, ...]
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The scalars of a `Combination`, as registers."""
+
+    slots: tuple[Slot, ...]
+    scalars: tuple[int, ...]  # for each slot
+    powers: tuple[int, ...]
+    blinder: int
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """What is hashed, challenge after challenge.
+
+    `text` has gaps for bytes of the input. Steps are rows (chain, first, stop, seed, place): the chain's state and
+    the text first .. stop - 1 give the chain's next state, and the challenge. Where seed is not negative, the bytes
+    of that challenge stand at `place`.
+    """
+
+    text: NDArray[np.uint8]
+    gaps: NDArray[np.int64]  # places in the text ...
+    sources: NDArray[np.int64]  # ... and of the input bytes that belong there
+    steps: NDArray[np.int64]
+    chains: int
+    registers: NDArray[np.int64]  # of the challenges
+
+
+@dataclass(frozen=True, repr=False)
+class Program:
+    """The verifier of statements of one shape. Registers are numbered from zero; each is written once."""
+
+    statement_bytes: int
+    proof_bytes: int
+    table: Table | None
+    hashes: Hashes
+    scalars: NDArray[np.int64]  # [n, 2] place in statement and proof, register
+    publics: NDArray[np.int64]  # registers of the statement's numbers
+    fractions: tuple[FractionSum, ...]
+    constants: dict[int, int]  # register of each number
+    code: NDArray[np.int64]  # [n, 4] rows (operation, left, right, result)
+    zeros: NDArray[np.int64]  # registers that must be zero
+    left: Sum
+    right: Sum
+    weight: int  # register of what `argument.check` returns beside the equation
+    scale: int  # register of the factor by which the equation's scalars are multiplied, an input
+    registers: int
+
+
+class _Chain:
+    """A Keccak chain being recorded: what it has gathered since its last challenge."""
+
+    def __init__(self, number: int, protocol: str) -> None:
+        self.number = number
+        self.text = bytearray()
+        self.spans: list[tuple[int, Span]] = []
+        self.seed = (-1, 0)
+        self.absorb("protocol", protocol.encode())
+
+    def absorb(self, label: str, data: bytes | Span) -> None:
+        self.text += frame(label, len(data))
+        if isinstance(data, Span):
+            self.spans.append((len(self.text), data))
+            data = bytes(len(data))
+        self.text += data
+
+    def absorb_seed(self, label: str, challenge: int) -> None:
+        """The bytes of a challenge, by its number."""
+        self.absorb(label, bytes(SCALAR_BYTES))
+        self.seed = challenge, len(self.text) - SCALAR_BYTES
+
+
+class Recording(VerifierChannel):
+    """The channel of a proof that is not there yet."""
+
+    def __init__(self, protocol: str, statement_bytes: int, publics: int) -> None:
+        self._registers = 0
+        self._known: dict[tuple[int, int, int], Symbol] = {}
+        self._constants: dict[int, int] = {}
+        self._code: list[tuple[int, int, int, int]] = []
+        self._statement = Span(0, statement_bytes)
+        self._position = statement_bytes
+        self._scalars: list[tuple[int, int]] = []
+        self._zeros: list[int] = []
+        self._fractions: list[FractionSum] = []
+        self._chains = [_Chain(MAIN_CHAIN, protocol)]
+        self._text = bytearray()
+        self._gaps: list[tuple[int, Span]] = []
+        self._steps: list[tuple[int, int, int, int, int]] = []
+        self._challenges: dict[int, int] = {}  # number of the challenge in a register
+        self._publics = [self._new() for _ in range(publics)]
+
+    # -- arithmetic ----------------------------------------------------------------------------------------------
+
+    def _new(self) -> Symbol:
+        self._registers += 1
+        return Symbol(self, self._registers - 1)
+
+    def _register(self, value: Symbol | int) -> int:
+        if isinstance(value, Symbol):
+            return value.register
+        number = value % MODULUS
+        if number not in self._constants:
+            self._constants[number] = self._new().register
+        return self._constants[number]
+
+    def step(self, operation: int, left: Symbol | int, right: Symbol | int) -> Symbol:
+        """The result of an operation; the same one is computed once."""
+        a, b = self._register(left), self._register(right)
+        if operation in (kernels.ADD, kernels.MULTIPLY) and a > b:
+            a, b = b, a
+        if (operation, a, b) not in self._known:
+            result = self._known[operation, a, b] = self._new()
+            self._code.append((operation, a, b, result.register))
+        return self._known[operation, a, b]
+
+    @property
+    def publics(self) -> Vector:
+        """The statement's public numbers, in their order."""
+        return scalars(cast(list[int], self._publics))
+
+    def fraction_sum(self, entries: slice, alpha: Symbol, beta: Symbol, point: Sequence[Symbol]) -> Symbol:
+        numerator, denominator = self._new(), self._new()
+        registers = [s.register for s in (alpha, beta, *point)]
+        if not self._challenges.keys() >= set(registers):
+            raise TypeError("a recorded sum of fractions takes challenges only")
+        a, b, *at = registers
+        found = FractionSum(entries, a, b, tuple(at), numerator.register, denominator.register)
+        self._fractions.append(found)
+        return numerator * cast(Symbol, pow(cast(int, denominator), -1, MODULUS))
+
+    # -- the channel ---------------------------------------------------------------------------------------------
+
+    def absorb(self, label: str, data: bytes | Span) -> None:
+        self._chains[MAIN_CHAIN].absorb(label, data)
+
+    def challenge(self, label: str) -> int:
+        return self._draw(self._chains[MAIN_CHAIN], label)
+
+    def _draw(self, chain: _Chain, label: str) -> int:
+        first = len(self._text)
+        self._text += chain.text + padded_label(label)
+        self._gaps += [(first + place, span) for place, span in chain.spans]
+        seed, place = chain.seed
+        self._steps.append((chain.number, first, len(self._text), seed, first + place))
+        chain.text, chain.spans, chain.seed = bytearray(), [], (-1, 0)
+        made = self._new()
+        self._challenges[made.register] = len(self._challenges)
+        return cast(int, made)
+
+    def expander(self, seed: int) -> Callable[[], int]:
+        chain = _Chain(len(self._chains), "products")
+        self._chains.append(chain)
+        chain.absorb_seed("seed", self._challenges[cast(Symbol, seed).register])
+        return lambda: self._draw(chain, "draw")
+
+    def receive_scalars(self, label: str, count: int) -> list[int]:
+        first = self._receive(label, count * SCALAR_BYTES)
+        made = [self._new() for _ in range(count)]
+        self._scalars += [(first + k * SCALAR_BYTES, s.register) for k, s in enumerate(made)]
+        return cast(list[int], made)
+
+    def receive_points(self, label: str, count: int) -> list[Any]:
+        first = self._receive(label, count * G1_BYTES)
+        return [SentPoint(first + k * G1_BYTES) for k in range(count)]
+
+    def _receive(self, label: str, size: int) -> int:
+        first = self._position
+        self._position += size
+        self.absorb(label, Span(first, size))
+        return first
+
+    def require_zero(self, value: int, reason: str) -> None:
+        """The reason is for the verifier that looks at one proof alone."""
+        self._zeros.append(self._register(value))
+
+    def finish(self) -> None:
+        """A program knows how long its proofs are."""
+
+    # -- the program ---------------------------------------------------------------------------------------------
+
+    def program(self, relation: Relation) -> Program:
+        """Record the verifier of a relation; its statement is absorbed from the input, whatever it says there."""
+        table = relation.table
+        changed: dict[str, Any] = {"statement": self._statement}
+        if table is not None:
+            changed["table"] = _RecordedTable(table, self)
+        equation, weight = argument.check(replace(relation, **changed), self)
+        scale, scaled = self._new(), GroupEquation()
+        scaled.add(equation, cast(int, scale))
+        left, right = self._sum(scaled.left), self._sum(scaled.right)
+        return Program(
+            statement_bytes=len(self._statement),
+            proof_bytes=self._position - len(self._statement),
+            table=table,
+            hashes=self._hashes(),
+            scalars=np.array(self._scalars, dtype=np.int64),
+            publics=np.array([s.register for s in self._publics], dtype=np.int64),
+            fractions=tuple(self._fractions),
+            constants={register: number for number, register in self._constants.items()},
+            code=np.array(self._code, dtype=np.int64),
+            zeros=np.array(self._zeros, dtype=np.int64),
+            left=left,
+            right=right,
+            weight=self._register(weight),
+            scale=scale.register,
+            registers=self._registers,
+        )
+
+    def _hashes(self) -> Hashes:
+        gaps = [np.arange(place, place + span.length) for place, span in self._gaps]
+        sources = [np.arange(span.first, span.first + span.length) for _, span in self._gaps]
+        return Hashes(
+            text=np.frombuffer(self._text, dtype=np.uint8),
+            gaps=np.concatenate(gaps),
+            sources=np.concatenate(sources),
+            steps=np.array(self._steps, dtype=np.int64),
+            chains=len(self._chains),
+            registers=np.array(list(self._challenges), dtype=np.int64),
+        )
+
+    def _sum(self, combination: Combination) -> Sum:
+        register = self._register
+        return Sum(
+            slots=tuple(combination.points),
+            scalars=tuple(register(s) for s in combination.scalars),
+            powers=tuple(register(s) for s in combination.powers),
+            blinder=register(combination.blinder),
+        )
+
+
+@dataclass(frozen=True)
+class _RecordedTable:
+    """In the place of a lookup table: its denominators are never looked at, only summed up."""
+
+    table: Table
+    recording: Recording
+
+    @property
+    def size(self) -> int:
+        return self.table.size
+
+    def denominators(self, alpha: Symbol, beta: Symbol) -> _RecordedDenominators:
+        return _RecordedDenominators(self.recording, alpha, beta, slice(0, self.size))
+
+
+@dataclass(frozen=True)
+class _RecordedDenominators:
+    recording: Recording
+    alpha: Symbol
+    beta: Symbol
+    entries: slice
+
+    def __getitem__(self, entries: slice) -> _RecordedDenominators:
+        return replace(self, entries=entries)
+
+    def fraction_sum(self, point: Sequence[Symbol]) -> Symbol:
+        return self.recording.fraction_sum(self.entries, self.alpha, self.beta, point)

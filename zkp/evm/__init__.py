@@ -1,0 +1,1 @@
+"""A recorded verifier as code for the EVM."""

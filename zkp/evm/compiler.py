@@ -1,0 +1,412 @@
+"""A recorded verifier (`zkp.batch.recording.Program`) as EVM code: a contract runs the verifier that there is.
+
+The code does all but the group: it reads the proof's scalars strictly, makes the challenges, takes every step of
+field arithmetic, requires what must be zero to be zero, and gives out the scalars of the equation that is left.
+
+    input:  statement | proof | public numbers (32 bytes each, below the modulus: the caller's business)
+    output: scalars of the left side: of its points, of the ceremony's powers, of the blinder (32 bytes each)
+
+It is straight-line code without storage, and calls nothing but the precompile for powers modulo a number (EIP-198),
+whose answer is checked by a multiplication. Anything wrong ends in a revert.
+
+The modulus lies at the bottom of the stack. An operation whose result is used once leaves it on the stack, for the
+operation that uses it; all others keep it in memory, in a register that is free.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from eth_hash.auto import keccak
+
+from zkp.algebra.field import MODULUS
+from zkp.argument.transcript import PROTOCOL
+from zkp.batch import kernels
+from zkp.batch.recording import Hashes, Program, SentPoint
+from zkp.evm import assembler as evm
+from zkp.evm.assembler import Code
+
+WORD = 32
+_LONGEST_EXPRESSION = 40
+"""Operations that leave their results on the stack, for each other."""
+_LONGEST_PUSH = 4
+"""Bytes of a number that is written out wherever it is needed; a longer one is kept in memory."""
+_MODEXP = 5
+
+
+def compiled(program: Program) -> bytes:
+    """The code of the contract. Raises ValueError for a program with lookups or several hash chains, for one with
+    another right side than one point of the proof, and for one that is too long (EIP-170)."""
+    if program.table is not None or program.hashes.chains != 1:
+        raise ValueError("only programs with one hash chain and without a lookup table can be compiled")
+    graph = _Graph(program)
+    right = program.right
+    one_point = len(right.slots) == 1 and isinstance(right.slots[0], SentPoint) and not right.powers
+    if not one_point or graph.number(right.scalars[0]) != 1 or graph.number(right.blinder) != 0:
+        raise ValueError("the right side of the equation is not one point of the proof")
+    return _Writer(program, graph).contract()
+
+
+def outputs(program: Program) -> list[int]:
+    """Registers of what the code gives out."""
+    return [*program.left.scalars, *program.left.powers, program.left.blinder]
+
+
+# -- what is to be computed ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Operation:
+    kind: int
+    left: int
+    right: int
+
+
+class _Graph:
+    """The operations that matter, with the numbers that are known put in. Registers are the program's."""
+
+    def __init__(self, program: Program) -> None:
+        self._numbers = dict(program.constants)
+        self._numbers[program.scale] = 1  # one proof alone
+        self._same: dict[int, int] = {}
+        self.operations: dict[int, _Operation] = {}
+        for kind, left, right, result in program.code.tolist():
+            self._add(_Operation(kind, self.source(left), self.source(right)), result)
+        self.zeros = [self.source(z) for z in program.zeros.tolist()]
+        self.outputs = [self.source(r) for r in outputs(program)]
+        self.uses = self._count_uses()
+        self.sizes: dict[int, int] = {}  # operations of the expression that ends in a register
+        self.kept: set[int] = set()  # registers that go to memory
+        self._measure()
+
+    def number(self, register: int) -> int | None:
+        """The register's value, where it is the same for every proof."""
+        return self._numbers.get(self.source(register))
+
+    def source(self, register: int) -> int:
+        """The register that has the same value first."""
+        return self._same.get(register, register)
+
+    def operands(self, register: int) -> tuple[int, ...]:
+        """Of an operation; the one with the longer expression first."""
+        operation = self.operations[register]
+        if operation.kind == kernels.INVERT:
+            return (operation.left,)
+        pair = (operation.left, operation.right)
+        return pair if self.length(pair[0]) >= self.length(pair[1]) else pair[::-1]
+
+    def length(self, register: int) -> int:
+        """Operations until the register is on the stack."""
+        return 0 if register in self.kept or register not in self.operations else self.sizes[register]
+
+    def _add(self, operation: _Operation, result: int) -> None:
+        left, right = self._numbers.get(operation.left), self._numbers.get(operation.right)
+        is_zero = 0 in (left, right) if operation.kind == kernels.MULTIPLY else operation.left == operation.right
+        if is_zero and operation.kind in (kernels.MULTIPLY, kernels.SUBTRACT):
+            self._numbers[result] = 0
+        elif operation.kind == kernels.MULTIPLY and 1 in (left, right):
+            self._same[result] = operation.right if left == 1 else operation.left
+        elif operation.kind == kernels.ADD and 0 in (left, right):
+            self._same[result] = operation.right if left == 0 else operation.left
+        elif operation.kind == kernels.SUBTRACT and right == 0:
+            self._same[result] = operation.left
+        else:
+            self.operations[result] = operation
+
+    def _count_uses(self) -> Counter[int]:
+        uses = Counter([*self.zeros, *self.outputs])
+        for register, operation in reversed(self.operations.items()):  # a register is written before it is read
+            if uses[register]:
+                uses[operation.left] += 1
+                uses[operation.right] += operation.kind != kernels.INVERT
+        return uses
+
+    def _measure(self) -> None:
+        """How long expressions are, and so which registers are kept."""
+        for register, operation in self.operations.items():
+            size = 1 + self.length(operation.left) + self.length(operation.right)
+            self.sizes[register] = size
+            once = self.uses[register] == 1 and operation.kind != kernels.INVERT
+            if not once or size >= _LONGEST_EXPRESSION or register in self.outputs:
+                self.kept.add(register)
+
+    def expressions(self) -> Iterator[int]:
+        """Every kept register and every zero, each after those that it needs, and these as late as may be."""
+        done: set[int] = set()
+        for root in [*self.zeros, *self.outputs]:
+            waiting = [(root, False)]
+            while waiting:
+                register, ready = waiting.pop()
+                if register in done or register not in self.operations:
+                    continue
+                if ready:
+                    done.add(register)
+                    if register in self.kept or register in self.zeros:
+                        yield register
+                else:
+                    waiting.append((register, True))
+                    waiting += [(r, False) for r in reversed(self.operands(register))]
+
+
+# -- how it is written -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Memory:
+    """Which register of the program is where, and which words of memory are free."""
+
+    free: list[int] = field(default_factory=list)
+    top: int = 0
+    words: dict[int, int] = field(default_factory=dict)  # word of each register in memory
+
+    def place(self, register: int) -> int:
+        """A free word for a register."""
+        if self.free:
+            word = heapq.heappop(self.free)
+        else:
+            word, self.top = self.top, self.top + 1
+        self.words[register] = word
+        return word
+
+    def release(self, register: int) -> None:
+        heapq.heappush(self.free, self.words.pop(register))
+
+
+class _Writer:
+    """Writes the contract's code, expression after expression."""
+
+    def __init__(self, program: Program, graph: _Graph) -> None:
+        self.program, self.graph = program, graph
+        self.left = Counter(graph.uses)  # uses to come
+        self.memory = _Memory()
+        inputs = program.statement_bytes + program.proof_bytes
+        self.calldata = {register: place for place, register in program.scalars.tolist()}
+        self.calldata |= {register: inputs + WORD * k for k, register in enumerate(program.publics.tolist())}
+        self.code = Code()
+        self.depth = 0  # of the stack, the modulus not counted
+
+    def contract(self) -> bytes:
+        results = self.graph.outputs
+        self.memory.top = len(results)  # where they are gathered; no other register is ever put there
+        self.code.push(MODULUS)
+        self._read_scalars()
+        self._make_challenges(self.program.hashes)
+        for register in self.graph.expressions():
+            self._expression(register)
+        for register in self.graph.zeros:
+            if register not in self.graph.operations:  # a scalar of the proof as it is
+                self._value(register, exact=True)
+                self._fail_if()
+        for k, register in enumerate(results):
+            if register not in self.graph.operations:
+                self._value(register, exact=True)
+                self._store(WORD * k)
+        self._push(WORD * len(results))
+        self.code.op(evm.PUSH0, evm.RETURN)
+        return self.code.finish()
+
+    def _modulus(self) -> None:
+        """Put the modulus on the stack."""
+        if self.depth < evm.MOST_DUPS:
+            self.code.op(evm.DUP1 + self.depth)
+        else:
+            self.code.push(MODULUS)
+        self.depth += 1
+
+    def _op(self, code: int, change: int) -> None:
+        self.code.op(code)
+        self.depth += change
+
+    def _push(self, number: int) -> None:
+        self.code.push(number)
+        self.depth += 1
+
+    def _fail_if(self) -> None:
+        """Revert if what is on top of the stack is not zero."""
+        self.code.fail_if()
+        self.depth -= 1
+
+    # -- the proof ---------------------------------------------------------------------------------------------
+
+    def _read_scalars(self) -> None:
+        """Every scalar of the proof must be below the modulus."""
+        self._push(1)
+        for place, _ in self.program.scalars.tolist():
+            self._modulus()
+            self._push(place)
+            self.code.op(evm.CALLDATALOAD, evm.LT, evm.AND)
+            self.depth -= 2
+        self.code.op(evm.ISZERO)
+        self._fail_if()
+
+    def _make_challenges(self, hashes: Hashes) -> None:
+        """The state of the chain stands before the text of each step; the text takes the same place each time."""
+        registers = hashes.registers.tolist()
+        words = [self.memory.place(r) for r in registers]
+        state = WORD * self.memory.top
+        self._push(int.from_bytes(keccak(PROTOCOL), "big"))
+        self._store(state)
+        for (_, first, stop, _, _), word in zip(hashes.steps.tolist(), words, strict=True):
+            for start, piece in _pieces(hashes, first, stop):
+                self._copy(state + WORD + start - first, piece)
+            self._push(WORD + stop - first)
+            self._push(state)
+            self._op(evm.KECCAK256, -1)
+            self._op(evm.DUP1, 1)
+            self._store(state)
+            self._modulus()
+            self._op(evm.SWAP1, 0)
+            self._op(evm.MOD, -1)
+            self._store(WORD * word)
+        for register in registers:
+            if not self.left[register]:
+                self.memory.release(register)
+
+    def _copy(self, target: int, piece: bytes | range) -> None:
+        self._push(len(piece))
+        if isinstance(piece, bytes):
+            self.code.push_data(piece)
+            self._push(target)
+            self.code.op(evm.CODECOPY)
+        else:
+            self._push(piece.start)
+            self._push(target)
+            self.code.op(evm.CALLDATACOPY)
+            self.depth -= 1
+        self.depth -= 2
+
+    def _store(self, address: int) -> None:
+        """What is on top of the stack, into memory."""
+        self._push(address)
+        self._op(evm.MSTORE, -2)
+
+    # -- field arithmetic --------------------------------------------------------------------------------------
+
+    def _expression(self, register: int) -> None:
+        self._evaluate(register, exact=True)
+        for _ in range(self.graph.zeros.count(register)):
+            self._op(evm.DUP1, 1)
+            self._fail_if()
+            self.left[register] -= 1
+        for k, output in enumerate(self.graph.outputs):
+            if output == register:
+                self._op(evm.DUP1, 1)
+                self._store(WORD * k)
+                self.left[register] -= 1
+        if self.left[register]:
+            self._store(WORD * self.memory.place(register))
+        else:
+            self._op(evm.POP, -1)
+
+    def _value(self, register: int, exact: bool) -> None:
+        """Put a register's value on the stack; below the modulus, or (not `exact`) at least below 2^256."""
+        number = self.graph.number(register)
+        if number is not None and register not in self.memory.words:
+            self._number(register, number)
+        elif register in self.graph.operations and register not in self.graph.kept:
+            self._evaluate(register, exact)
+        else:
+            self._load(register)
+
+    def _number(self, register: int, number: int) -> None:
+        """A known number; a long one goes to memory if it is needed again."""
+        self.left[register] -= 1
+        opposite = MODULUS - number < number
+        self._push(MODULUS - number if opposite else number)
+        if opposite:
+            self._modulus()
+            self._op(evm.SUB, -1)
+        if self.left[register] and _size(min(number, MODULUS - number)) > _LONGEST_PUSH:
+            self._op(evm.DUP1, 1)
+            self._store(WORD * self.memory.place(register))
+
+    def _load(self, register: int) -> None:
+        self.left[register] -= 1
+        if register in self.memory.words:
+            self._push(WORD * self.memory.words[register])
+            self.code.op(evm.MLOAD)
+            if not self.left[register]:
+                self.memory.release(register)
+        else:
+            self._push(self.calldata[register])
+            self.code.op(evm.CALLDATALOAD)
+
+    def _evaluate(self, register: int, exact: bool) -> None:
+        """Operands of a product or of an exact sum need not be below the modulus: two values that are add up to less
+        than 2^256, which ADDMOD and MULMOD take."""
+        operation = self.graph.operations[register]
+        if operation.kind == kernels.INVERT:
+            self._invert(operation.left)
+            return
+        lazy = not exact and operation.kind != kernels.MULTIPLY
+        first, second = self.graph.operands(register)
+        below = not lazy and not self.graph.length(first)
+        if below:
+            self._modulus()
+        self._operand(operation, first, exact=lazy)
+        if not lazy and not below:
+            self._modulus()
+            self._op(evm.SWAP1, 0)
+        self._operand(operation, second, exact=lazy)
+        if lazy:
+            self._op(evm.ADD, -1)
+        else:
+            self._op(evm.MULMOD if operation.kind == kernels.MULTIPLY else evm.ADDMOD, -2)
+
+    def _operand(self, operation: _Operation, register: int, exact: bool) -> None:
+        subtracted = operation.kind == kernels.SUBTRACT and register == operation.right
+        self._value(register, exact or subtracted)
+        if subtracted:
+            self._modulus()
+            self._op(evm.SUB, -1)
+
+    def _invert(self, register: int) -> None:
+        """x^(r - 2), by the precompile; that times x must be one, which a zero fails."""
+        self._value(register, exact=True)
+        scratch = WORD * self.memory.top
+        for k, number in enumerate((WORD, WORD, WORD, None, MODULUS - 2, MODULUS)):
+            if number is None:
+                self._op(evm.DUP1, 1)
+            else:
+                self._push(number)
+            self._store(scratch + WORD * k)
+        for argument in (WORD, scratch, 6 * WORD, scratch, _MODEXP):
+            self._push(argument)
+        self._op(evm.GAS, 1)
+        self._op(evm.STATICCALL, -5)
+        self.code.op(evm.ISZERO)
+        self._fail_if()
+        self._modulus()
+        self._op(evm.SWAP1, 0)
+        self._push(scratch)
+        self.code.op(evm.MLOAD)
+        self._op(evm.MULMOD, -2)
+        self._push(1)
+        self._op(evm.XOR, -1)
+        self._fail_if()
+        self._push(scratch)
+        self.code.op(evm.MLOAD)
+
+
+def _size(number: int) -> int:
+    return -(-number.bit_length() // 8)
+
+
+def _pieces(hashes: Hashes, first: int, stop: int) -> Iterator[tuple[int, bytes | range]]:
+    """The text from `first` to `stop`: (place, its own bytes or a range of the input), piece after piece."""
+    gaps = dict(zip(hashes.gaps.tolist(), hashes.sources.tolist(), strict=True))
+    text, place = hashes.text.tobytes(), first
+    while place < stop:
+        end = place + 1
+        if place in gaps:
+            while end < stop and gaps.get(end) == gaps[place] + end - place:
+                end += 1
+            yield place, range(gaps[place], gaps[place] + end - place)
+        else:
+            while end < stop and end not in gaps:
+                end += 1
+            yield place, text[place:end]
+        place = end

@@ -1,0 +1,1 @@
+"""The integer LSTM as a relation."""

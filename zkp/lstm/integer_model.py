@@ -1,0 +1,214 @@
+"""The integer LSTM whose arithmetic is proven: shapes, fixed-point constants, tables, and the arrays that join the
+forecaster (which fills them, `forecasting.integer`) and the proof (which constrains them, `zkp.lstm.grid`).
+
+Fixed point: a value v stands as round(v * 2^bits). Every rounding is round_shift(z, k) = (z + 2^(k-1)) >> k.
+
+    scale        S = 2048 + sum(history)                                  Wh
+    multiplier   m = floor(2^37 / S)
+    load         x = round_shift(history * m, 19)          history * 128 / S, 11 bits
+    input        min(x >> 11, 8) keeps its whole part up to 8; at 8 the fraction is dropped. The step of an hour takes
+                 that hour's load, the loads 24, 48, ... hours before it (zero before the window), and the last hours'
+    gates        z = inputs . weights (18 bits), p = round_shift(z, 11), 7 bits, |p| < 2048
+                 a = sigmoid table[p], 8 bits; the candidate's weights are doubled, tanh(z) = 2 sigmoid(2z) - 1
+    cell         q = round_shift(f c + i g, 8), c = clip(q), |c| < 7 (cell clipping as in Sak et al. 2014)
+    hidden       h = round_shift(o tanh table[c], 8)
+    output       o = round_shift(head . (h, x, exogenous, 1), 11), 12 bits; h of the step 24 hours before the output
+    forecast     y = round_shift(o * S, 19)                                Wh
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from zkp.algebra import vector
+
+Ints = vector.Ints
+
+HISTORY = 168
+HOURS = 24
+ACTIVATION_BITS = 8  # gates, cell, hidden state, public features
+INDEX_BITS = 7  # pre-activations, as keys of the sigmoid table
+LOAD_BITS = 11  # the load relative to the home's scale
+SUM_BITS = 18  # a row of LSTM weights times its inputs
+HEAD_BITS = 23  # a row of the head times its inputs
+OUTPUT_BITS = 12
+WIDE_BITS = 11  # remainders of gates and outputs
+NARROW_BITS = 8  # remainders of cell and hidden state
+SCALE_UNIT_BITS = 7  # loads are relative to S / 128
+SCALE_SHIFT = WIDE_BITS + NARROW_BITS
+MULTIPLIER_BITS = SCALE_SHIFT + SCALE_UNIT_BITS + LOAD_BITS
+SCALE_FLOOR_WH = 2048
+MAX_READING_WH = (1 << 17) - 1
+
+ONE = 1 << ACTIVATION_BITS
+INDEX_OFFSET = 1 << (INDEX_BITS + 4)  # pre-activations lie in (-16, 16)
+CELL_OFFSET = 8 << ACTIVATION_BITS  # cell sums lie in [-8, 8)
+CELL_LIMIT = (7 << ACTIVATION_BITS) - 1
+LOAD_LIMIT = 8  # the LSTM sees the load clipped to this many units
+FEATURE_LIMIT = 2
+WHOLE_LOADS = 256  # whole parts of a relative load: at most 128, for it is a share of its own sum
+OUTPUT_OFFSET = 1 << (2 * WIDE_BITS - 1)
+FORECAST_OFFSET = 1 << 29
+
+GATES = ("i", "f", "g", "o")  # PyTorch's order
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a model: LSTM steps T, input features F, hidden units, layers, exogenous values.
+
+    The first of the features are loads: `lags` of the step's hour (that day and the days before), `recent` of the
+    window's last hours; the others are public.
+    """
+
+    steps: int
+    features: int
+    hidden: int
+    layers: int
+    exogenous: int
+    lags: int = 1
+    recent: int = 0
+
+    def __post_init__(self) -> None:
+        limits = {"steps": (1, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
+        if not 0 <= self.exogenous <= 1024:
+            raise ValueError(f"exogenous is {self.exogenous}; it must lie between 0 and 1024")
+        if not (1 <= self.lags <= HISTORY // HOURS and 0 <= self.recent <= HOURS and self.public >= 0):
+            raise ValueError(
+                f"{self.lags} lags and {self.recent} recent hours among {self.features} features: there are 1 to "
+                f"{HISTORY // HOURS} lags and 0 to {HOURS} recent hours, together at most as many as features"
+            )
+
+    @property
+    def loads(self) -> int:
+        """How many of a step's features are loads."""
+        return self.lags + self.recent
+
+    @property
+    def public(self) -> int:
+        """How many of a step's features are public."""
+        return self.features - self.loads
+
+    def hour_step(self, hour: int) -> int:
+        """The step whose hidden state the output of `hour` reads: that of the same hour of the last day."""
+        return max(0, self.steps - HOURS + hour)
+
+    def lag_hour(self, step: int, lag: int) -> int:
+        """The hour of the window that a step takes as its lag 0, 1, ...; negative: before the window, a load of 0."""
+        return HISTORY - self.steps + step - HOURS * lag
+
+    def inputs(self, layer: int) -> int:
+        """Inputs of a layer's gates: features (or the layer below), own hidden state, one."""
+        return (self.features if layer == 0 else self.hidden) + self.hidden + 1
+
+    @property
+    def head_inputs(self) -> int:
+        return self.hidden + HISTORY + self.exogenous + 1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Quantised weights: `layers[l]` int64 [4, H, inputs(l)], `head` int64 [24, head_inputs]; the bias comes last."""
+
+    shape: Shape
+    layers: tuple[Ints, ...]
+    head: Ints
+
+    def __post_init__(self) -> None:
+        want = [(4, self.shape.hidden, self.shape.inputs(k)) for k in range(self.shape.layers)]
+        if [w.shape for w in self.layers] != want or self.head.shape != (HOURS, self.shape.head_inputs):
+            raise ValueError("weights do not have the model's shape")
+
+
+@dataclass(frozen=True, repr=False)
+class LayerTrace:
+    """One LSTM layer over all steps; int64, gates [4, B, T, H], the rest [B, T, H]. True values, no offsets."""
+
+    index: Ints
+    gates: Ints
+    gate_remainder: Ints
+    cell_sum: Ints
+    cell: Ints
+    cell_tanh: Ints
+    cell_remainder: Ints
+    hidden: Ints
+    hidden_remainder: Ints
+
+
+@dataclass(frozen=True, repr=False)
+class Trace:
+    """Every intermediate value of B forecasts; int64."""
+
+    history: Ints  # [B, 168] Wh
+    steps: Ints  # [B, T, public features]
+    exogenous: Ints  # [B, E]
+    scale: Ints  # [B] Wh
+    multiplier: Ints  # [B]
+    load: Ints  # [B, 168]
+    load_remainder: Ints  # [B, 168]
+    layers: tuple[LayerTrace, ...]
+    output: Ints  # [B, 24]
+    output_remainder: Ints  # [B, 24]
+    forecast: Ints  # [B, 24] Wh
+    forecast_remainder: Ints  # [B, 24]
+
+    def select(self, rows: slice) -> Trace:
+        """The trace of some of the forecasts."""
+        parts: dict[str, Any] = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "layers"}
+        return Trace(**parts, layers=tuple(_select_layer(layer, rows) for layer in self.layers))
+
+
+def _select_layer(layer: LayerTrace, rows: slice) -> LayerTrace:
+    gated = ("index", "gates", "gate_remainder")
+    parts = {
+        f.name: getattr(layer, f.name)[:, rows] if f.name in gated else getattr(layer, f.name)[rows]
+        for f in fields(layer)
+    }
+    return LayerTrace(**parts)
+
+
+def round_shift(value: Ints, bits: int) -> tuple[Ints, Ints]:
+    """Rounded quotient and remainder by 2^bits: value + 2^(bits-1) = quotient * 2^bits + remainder."""
+    shifted = value + (1 << (bits - 1))
+    return shifted >> bits, shifted & ((1 << bits) - 1)
+
+
+@cache
+def sigmoid_table() -> Ints:
+    """sigmoid at (k - INDEX_OFFSET) / 2^INDEX_BITS, with ACTIVATION_BITS; [2 * INDEX_OFFSET]."""
+    z = (np.arange(2 * INDEX_OFFSET) - INDEX_OFFSET) / (1 << INDEX_BITS)
+    return np.rint(ONE / (1 + np.exp(-z))).astype(np.int64)
+
+
+@cache
+def cell_table() -> tuple[Ints, Ints]:
+    """Clipped cell and its tanh for cell sums k - CELL_OFFSET; each [2 * CELL_OFFSET]."""
+    cell = np.clip(np.arange(2 * CELL_OFFSET) - CELL_OFFSET, -CELL_LIMIT, CELL_LIMIT).astype(np.int64)
+    return cell, np.rint(ONE * np.tanh(cell / ONE)).astype(np.int64)
+
+
+def clipped_load(load: Ints) -> Ints:
+    """The load as the LSTM sees it: fraction kept below LOAD_LIMIT, dropped at the limit."""
+    whole, fraction = load >> LOAD_BITS, load & ((1 << LOAD_BITS) - 1)
+    live = whole < LOAD_LIMIT
+    return np.where(live, (whole << LOAD_BITS) + fraction, LOAD_LIMIT << LOAD_BITS)
+
+
+def step_loads(load: Ints, shape: Shape) -> Ints:
+    """The loads that the LSTM takes at each step, [B, T, lags + recent], of loads [B, 168]."""
+    seen = clipped_load(load)
+    out = np.zeros((len(load), shape.steps, shape.loads), dtype=np.int64)
+    for lag in range(shape.lags):
+        hours = [shape.lag_hour(step, lag) for step in range(shape.steps)]
+        known = [step for step, hour in enumerate(hours) if hour >= 0]
+        out[:, known, lag] = seen[:, [hours[step] for step in known]]
+    for k in range(shape.recent):
+        out[:, :, shape.lags + k] = seen[:, [HISTORY - 1 - k]]
+    return out

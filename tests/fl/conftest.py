@@ -10,7 +10,7 @@ import pytest
 from fl.keys import make_keys
 from fl.settings import FederationSettings
 from fl.task import write_homes
-from tests.fl.deployment import HOMES, Deployment, free_port, made_up_windows
+from tests.fl.deployment import HOMES, ROUND_S, Deployment, free_port, made_up_windows
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
         write_homes(folder / "homes", windows.between(0, 30), windows.between(30, 40))
         make_keys(folder / "keys", ["127.0.0.1", "localhost"], HOMES)
         deployment = {
-            "port": free_port(), "keys_dir": str(folder / "keys"), "heartbeat_s": 10, "poll_s": 0.1,
+            "port": free_port(), "keys_dir": str(folder / "keys"), "heartbeat_s": 300, "poll_s": 0.1,
         } | settings.pop("deployment", {})  # fmt: skip
         values = {
-            "rounds": 3, "min_homes": 4, "evaluate_every": 1, "local": {"epochs": 1}, "round_timeout_s": 60,
+            "rounds": 3, "min_homes": 4, "evaluate_every": 1, "local": {"epochs": 1}, "round_timeout_s": ROUND_S,
             "deployment": deployment,
         } | settings  # fmt: skip
         made.append(Deployment(folder, FederationSettings.model_validate(values)))

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from data.atomic import write_bytes
 from data.features import DAY_FEATURES, STEP_FEATURES
 from data.windows import Windows
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
+from tests.support.waiting import LIMIT_S, until
 
 PROCESSES = Path(__file__).parent / "processes"
 ROOT = Path(__file__).parents[2]
-Found = TypeVar("Found")
 HOMES = ("home-a", "home-b", "home-c", "home-d")
+ROUND_S = 600
+"""`round_timeout_s`: it passes when a test lets it."""
 
 
 def made_up_windows(homes: tuple[str, ...], days: int, seed: int = 0) -> Windows:
@@ -53,16 +57,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(get: Callable[[], Found | None], seconds: float, what: str) -> Found:
-    """The first thing `get` gives; fails the test with `what` when nothing comes."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if (found := get()) is not None:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not happen in {seconds:.0f} s")
-
-
 @dataclass
 class Deployment:
     """One coordinator and its agents as processes on loopback, with keys of their own."""
@@ -77,7 +71,7 @@ class Deployment:
 
     def start_coordinator(self, **changes: Any) -> None:
         settings = self._write("coordinator", changes)
-        self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"))
+        self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"), str(self._time))
 
     def start_prying_coordinator(self, *kinds: str) -> Path:
         """One that asks homes for messages of these types, once `min_homes` are there; what came back, as JSON."""
@@ -94,33 +88,78 @@ class Deployment:
         process = self.processes[name]
         process.send_signal(number)
         if number not in (signal.SIGSTOP, signal.SIGCONT):
-            process.wait(20)
+            process.wait(LIMIT_S)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
-    def wait_for_round(self, number: int, seconds: float = 240) -> RoundReport:
+    def hold(self, home: str) -> int:
+        """Stop the home in its next training; the round of it. It goes on when it is let go."""
+        before = len(self.log(home))
+        self._hold(home).touch()
+        held = until(lambda: re.search(r"held in round (\d+)", self.log(home)[before:]), lambda: self.log(home))
+        return int(held[1])
+
+    def let_go(self, home: str) -> None:
+        self._hold(home).unlink()
+
+    def run_out(self, number: int, *others: str) -> None:
+        """A round's time is over, once the other homes asked in it have answered."""
+        for home in others:
+            until(partial(self._has_answered, home, number), f"{home} answers in round {number}")
+        passed = float(self._time.read_text()) if self._time.exists() else 0.0
+        write_bytes(self._time, str(passed + ROUND_S + 1).encode())
+
+    def _has_answered(self, home: str, number: int) -> bool:
+        _, asked, since = self.log(home).rpartition(f"training round {number}\n")
+        return bool(asked) and "reply sent" in since
+
+    def wait_for_round(self, number: int) -> RoundReport:
+        return self._wait_for_report(lambda report: report.round == number, f"round {number}")
+
+    def wait_for_round_of(self, *homes: str) -> RoundReport:
+        """The first round from the one being trained now on in which exactly these homes take part."""
+        first = self.next_round
+        wanted = set(homes)
+        return self._wait_for_report(
+            lambda report: report.round >= first and set(report.participants) == wanted, f"a round of {homes}"
+        )
+
+    @property
+    def next_round(self) -> int:
+        """The round being trained now."""
+        return (self.store.rounds() or [0])[-1] + 1
+
+    def _wait_for_report(self, wanted: Callable[[RoundReport], bool], what: str) -> RoundReport:
         def saved() -> RoundReport | None:
-            coordinator = self.processes["coordinator"]
-            if number in self.store.rounds():
-                return self.store.load(number).report
-            assert coordinator.poll() in (None, 0), f"the coordinator ended: {self.log('coordinator')}"
+            ended = self.processes["coordinator"].poll()
+            reports = (self.store.load(number).report for number in reversed(self.store.rounds()))
+            if found := next((report for report in reports if wanted(report)), None):
+                return found
+            assert ended in (None, 0), f"the coordinator ended: {self.log('coordinator')}"
             return None
 
-        return until(saved, seconds, f"round {number}")
+        return until(saved, lambda: f"{what}: {self.log('coordinator')}")
 
-    def wait_for_log(self, name: str, text: str, seconds: float = 240) -> None:
-        until(lambda: text in self.log(name) or None, seconds, f"{text!r} in the log of {name}")
+    def wait_for_log(self, name: str, text: str) -> None:
+        until(lambda: text in self.log(name), lambda: f"{text!r} in the log of {name}: {self.log(name)}")
 
     def metrics(self, port: int) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT_S) as answer:
             return str(answer.read().decode())
 
     def stop(self) -> None:
         for process in self.processes.values():
             process.send_signal(signal.SIGCONT)
             process.kill()
-            process.wait(20)
+            process.wait(LIMIT_S)
+
+    @property
+    def _time(self) -> Path:
+        return self.folder / "round-time"
+
+    def _hold(self, home: str) -> Path:
+        return self.folder / "homes" / f"{home}.hold"
 
     def _write(self, name: str, changes: dict[str, Any]) -> Path:
         values = self.settings.model_dump(mode="json")

@@ -6,7 +6,6 @@ import re
 import signal
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from fl.fleet import FleetLine
 from fl.keys import KeyFolder, load_agent_key, load_authority, make_agent_key
 from fl.store import RoundReport
-from tests.fl.deployment import HOMES, Deployment, free_port, until
+from tests.fl.deployment import HOMES, Deployment, free_port
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 
@@ -30,7 +30,7 @@ def trained(deploy: Callable[..., Deployment]) -> Deployment:
     for home in HOMES:
         # Stretched so that the tests below find the federation at work.
         deployment.start_agent(home, seconds=1, agent_metrics_port=free_port() if home == HOMES[0] else None)
-    deployment.wait_for_round(1, 90)
+    deployment.wait_for_round(1)
     return deployment
 
 
@@ -45,7 +45,7 @@ def test_both_sides_serve_prometheus_metrics(trained: Deployment) -> None:
     trained.wait_for_round(1)
     port = trained.settings.deployment.coordinator_metrics_port
     assert port is not None
-    text = until(lambda: _if_has(trained.metrics(port), "wattproof_round_participants 4.0"), 10, "metrics")
+    text = until(lambda: _if_has(trained.metrics(port), "wattproof_round_participants 4.0"), "metrics")
     assert "wattproof_train_loss " in text and 'wattproof_weights_bytes_total{direction="up"}' in text
     agent = int(re.findall(r'"agent_metrics_port":(\d+)', (trained.folder / f"{HOMES[0]}.json").read_text())[0])
     text = trained.metrics(agent)
@@ -54,7 +54,7 @@ def test_both_sides_serve_prometheus_metrics(trained: Deployment) -> None:
 
 def test_plain_http_is_not_spoken(trained: Deployment) -> None:
     with pytest.raises(httpx.HTTPError):
-        httpx.post(f"http://127.0.0.1:{trained.settings.deployment.port}/v1/fleet/pull-messages", timeout=5)
+        httpx.post(f"http://127.0.0.1:{trained.settings.deployment.port}/v1/fleet/pull-messages", timeout=LIMIT_S)
 
 
 @pytest.mark.parametrize("path", ["/v1/control/start-run", "/v1/runtime/acquire-task", "/docs", "/openapi.json"])
@@ -64,28 +64,31 @@ def test_only_the_fleet_api_is_on_the_network(trained: Deployment, path: str) ->
         f"https://127.0.0.1:{trained.settings.deployment.port}{path}",
         headers={"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE},
         verify=context,
-        timeout=5,
+        timeout=LIMIT_S,
     )
     assert answer.status_code == 404
 
 
-def test_a_stranger_with_a_key_of_its_own_is_not_let_in(trained: Deployment, tmp_path: Path) -> None:
+def test_a_stranger_with_a_key_of_its_own_is_not_let_in(
+    trained: Deployment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     make_agent_key(tmp_path, "stranger")
-    assert not _joins(trained, KeyFolder(tmp_path).agent_key("stranger"))
+    assert not _joins(trained, KeyFolder(tmp_path).agent_key("stranger"), caplog)
+    assert "answered 401" in str([vars(record).get("reason") for record in caplog.records])
     assert "stranger" not in str(trained.wait_for_round(1).asked)
 
 
 def test_the_last_round_is_saved_and_the_coordinator_ends(trained: Deployment) -> None:
     report = trained.wait_for_round(4)
     assert report.round == 4
-    assert trained.processes["coordinator"].wait(20) == 0
+    assert trained.processes["coordinator"].wait(LIMIT_S) == 0
     saved = trained.store.load(4)
     assert saved.published and all(np.isfinite(array).all() for array in saved.weights.values())
     assert _losses(trained)[-1] < _losses(trained)[0]
 
 
 def test_agents_wait_for_the_next_training_and_leave_when_asked(trained: Deployment) -> None:
-    trained.processes["coordinator"].wait(30)
+    trained.processes["coordinator"].wait(LIMIT_S)
     assert all(trained.processes[home].poll() is None for home in HOMES)
     trained.kill(HOMES[0], signal.SIGTERM)
     assert trained.processes[HOMES[0]].returncode == 0
@@ -106,14 +109,14 @@ def _if_has(text: str, part: str) -> str | None:
     return text if part in text else None
 
 
-def _joins(deployment: Deployment, key: Path) -> bool:
-    """Whether the coordinator takes an agent with this key within three seconds."""
+def _joins(deployment: Deployment, key: Path, log: pytest.LogCaptureFixture) -> bool:
+    """Whether the coordinator takes an agent with this key the first time that it asks."""
     stop = threading.Event()
     address = f"127.0.0.1:{deployment.settings.deployment.port}"
     line = FleetLine(address, load_agent_key(key), load_authority(deployment.folder / "keys"), 10, stop)
     attempt = threading.Thread(target=line.connect)
     attempt.start()
-    time.sleep(3)
+    until(lambda: line.node_id or "no line to the coordinator yet" in log.text, "an answer")
     stop.set()
     attempt.join()
     return line.node_id != 0

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.fl.deployment import HOMES, Deployment
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
 
@@ -26,7 +27,7 @@ def test_agents_over_tls_answer_no_type_that_their_own_settings_do_not_allow(
     out = deployment.start_prying_coordinator(*kinds)
     for home in HOMES[:3]:
         deployment.start_agent(home)
-    assert deployment.processes["coordinator"].wait(240) == 0, deployment.log("coordinator")
+    assert deployment.processes["coordinator"].wait(LIMIT_S) == 0, deployment.log("coordinator")
     told = json.loads(out.read_text())
     assert set(told) == set(HOMES[:3])
     for home, answers in told.items():

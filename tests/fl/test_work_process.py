@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from fl.errors import FederationError
 from fl.work_process import WorkProcess, WorkProcessDied
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
@@ -56,14 +56,11 @@ def die(subject: list[int]) -> None:
 
 
 def gone(pid: int) -> bool:
-    for _ in range(100):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.1)
-    return False
+    """Whether a process has ended; it may be waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_the_subject_is_opened_once_and_kept_between_jobs() -> None:
@@ -73,7 +70,7 @@ def test_the_subject_is_opened_once_and_kept_between_jobs() -> None:
     pid = work.call(process_id)
     assert pid != os.getpid()
     work.close()
-    assert gone(pid)
+    until(partial(gone, pid), "the process ends")
     assert work.call(add, 9) == [1, 9], "a closed process is started again with a fresh subject"
     work.close()
 
@@ -114,6 +111,6 @@ def test_it_does_not_outlive_an_agent_that_is_killed() -> None:
     assert agent.stdout is not None
     pid = int(agent.stdout.readline())
     agent.kill()
-    agent.wait(20)
+    agent.wait(LIMIT_S)
     agent.stdout.close()
-    assert gone(pid)
+    until(partial(gone, pid), "the process ends")

@@ -1,6 +1,7 @@
 """A household agent as its own process: `agent.py SETTINGS.json HOMES_DIR HOME SECONDS`.
 
-SECONDS stretches each training, so that a test can act in the middle of a round; the work itself is real.
+SECONDS stretches each training, so that the rounds of a long training don't fill the disk. While HOMES_DIR/HOME.hold
+is there, a training that begins does not end, so that a test can act in the middle of a round. The work is real.
 """
 
 import logging
@@ -9,7 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from flwr.app import Message
+
+import fl.agent
 from fl.agent import run_agent
+from fl.fleet import FleetLine
 from fl.home_mods import home_mods, open_ledger
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
@@ -25,6 +30,7 @@ class Stretched:
 
     learner: HomeLearner
     seconds: float
+    hold: Path
 
     @property
     def home(self) -> str:
@@ -36,11 +42,23 @@ class Stretched:
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
         logging.info("training round %d", plan.round)
+        if self.hold.exists():
+            logging.info("held in round %d", plan.round)
+            while self.hold.exists():
+                time.sleep(0.05)
         time.sleep(self.seconds)
         return self.learner.fit(weights, plan)
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         return self.learner.evaluate(weights)
+
+
+class ToldLine(FleetLine):
+    """Says in the log when the coordinator has all of a reply."""
+
+    def send(self, reply: Message, seconds: float) -> None:
+        super().send(reply, seconds)
+        logging.info("reply sent")
 
 
 def main(settings: str, homes: str, home: str, seconds: str) -> None:
@@ -50,7 +68,9 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
     mods = home_mods(federation, home, ledger)
-    run_agent(federation.deployment, Stretched(learner, float(seconds)), mods=mods, ledger=ledger)
+    fl.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
+    stretched = Stretched(learner, float(seconds), Path(homes) / f"{home}.hold")
+    run_agent(federation.deployment, stretched, mods=mods, ledger=ledger)
 
 
 if __name__ == "__main__":

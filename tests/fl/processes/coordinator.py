@@ -1,4 +1,4 @@
-"""The coordinator as its own process: `coordinator.py SETTINGS.json ROUNDS_DIR`."""
+"""The coordinator as its own process: `coordinator.py SETTINGS.json ROUNDS_DIR TIME`; TIME: see `round_time`."""
 
 import logging
 import sys
@@ -12,9 +12,11 @@ from fl.store import RoundStore
 from fl.task import initial_weights, projection
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
+from tests.fl.processes.round_time import RoundTime
 
 
-def main(settings: str, rounds_dir: str) -> None:
+def main(settings: str, rounds_dir: str, time: str) -> None:
+    RoundTime.rules(Path(time))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     shape = ModelShape.of(ModelSettings(hidden=4))

@@ -39,8 +39,8 @@ def main(settings: str, out: str, *kinds: str) -> None:
         told: dict[str, dict[str, object]] = {name: {} for name in names.values()}
         for kind in kinds:
             content = RecordDict({ARRAYS: to_record(start), PLAN: plan, WHO: ConfigRecord({ROUND: 1})})
-            messages = [Message(content=content, dst_node_id=node, message_type=kind, ttl=60) for node in names]
-            for reply in grid.send_and_receive(messages, timeout=60):
+            messages = [Message(content=content, dst_node_id=node, message_type=kind, ttl=600) for node in names]
+            for reply in grid.send_and_receive(messages, timeout=600):
                 answer = reply.error.reason if reply.has_error() else sorted(reply.content)
                 told[names[reply.metadata.src_node_id]][kind] = answer
         Path(out).write_text(json.dumps(told))

@@ -74,7 +74,7 @@ def test_a_stranger_with_a_key_of_its_own_is_not_let_in(
 ) -> None:
     make_agent_key(tmp_path, "stranger")
     assert not _joins(trained, KeyFolder(tmp_path).agent_key("stranger"), caplog)
-    assert "answered 401" in str([vars(record).get("reason") for record in caplog.records])
+    assert "the coordinator answered 412" in [vars(record).get("reason") for record in caplog.records]
     assert "stranger" not in str(trained.wait_for_round(1).asked)
 
 

@@ -6,7 +6,8 @@ chain's registries where the auditor has a node, against the server's own lists 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,11 +15,12 @@ import numpy as np
 from eth_hash.auto import keccak
 from eth_utils.address import is_checksum_address
 
-from api.audit_bundles import Objection, agreeing, check_bound, downloaded, finding, proven
+from api.audit_bundles import Objection, agreeing, check_bound, counted, downloaded, finding, proven, withheld
 from api.audit_claims import audit_claims
-from api.audit_source import AuditError, Fetch, Registries, read
-from api.bundle import Finding, InferenceBundle, from_hex, to_hex
+from api.audit_source import AuditError, Fetch, Paid, Registries, read
+from api.bundle import InferenceBundle, from_hex, to_hex
 from api.calibrated import PastDay, calibrated
+from api.finding import Finding
 from api.routes.days import BandPublic, CalibratedPublic, CalibrationInputs, DayForecast, DayMeasured
 from api.routes.forecasts import ForecastPublic
 from api.routes.households import HouseholdPublic
@@ -28,12 +30,15 @@ from data.meter import SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
 from zkp.statements.total import Total, verify, verify_measured
 
+_MEASURED_DAYS = 3  # a day starts at a UTC hour of its own, ends a day later, and its sum takes a day at most
 _ROUNDING_WH = 1  # the last digit of a floating-point solution may differ between machines
 
 
 @dataclass(frozen=True)
 class ServerRegistries:
     """The server's own lists, in place of the chain's."""
+
+    source = "in the server's own lists"
 
     meters: dict[str, str]
     digests: dict[int, str]
@@ -55,52 +60,110 @@ class ServerRegistries:
         known = self.forecasts.get(household)
         return NO_HEAD if known is None else from_hex(known.head)
 
-    def was_paid(self, household: str, day: int) -> bool:
-        """The server lists no other claims."""
-        return True
+    def registered_on(self, day: int) -> frozenset[str] | None:
+        """Unknown: the server may leave some out."""
+        return None
+
+    def rewarded_on(self, day: int) -> Paid | None:
+        """Unknown: the server may leave some out."""
+        return None
 
 
-def audit(fetch: Fetch, day: int, community: str, registries: Registries | None = None) -> Iterator[Finding]:
+def audit(
+    fetch: Fetch, day: int, community: str, registries: Registries | None = None, now: float | None = None
+) -> Iterator[Finding]:
     """Check a day's records; each finding as it is made. Raises AuditError where they can't be had.
 
-    `community`: the name that every proof must be bound to.
+    Args:
+        community: the name that every proof must be bound to.
+        registries: the chain's; without it the server's own lists stand in for them.
+        now: UTC seconds; what should be there once the day is over depends on it. This machine's time by default.
     """
-    listed = read(fetch, f"/forecasts/{day}", list[ForecastPublic])
-    if not listed:
-        raise AuditError(f"the server has no forecasts of day {day}")
-    records = registries or _server_registries(fetch, listed)
-    found = yield from downloaded(fetch, "forecasts", day, [f.household for f in listed], InferenceBundle)
-    bundles, held = yield from proven(found)
-    yield Finding(f"{held} proofs hold, with their meters' signatures.")
+    listed = read(fetch, f"/forecasts/{day}", list[ForecastPublic]) or []
+    enrolled = read(fetch, "/households", list[HouseholdPublic]) or []
+    records = registries or _server_registries(fetch, listed, enrolled)
+    registered = records.registered_on(day)
+    if not listed and not registered:
+        raise AuditError(f"the server has no forecasts of day {day}" + (", nor has the chain" if registries else ""))
+    households = [f.household for f in listed]
+    yield from _left_out(day, registered, households, records)
+    if registered is None:
+        yield from withheld(fetch, "forecasts", day, [h.address for h in enrolled], households)
+    found = yield from downloaded(fetch, "forecasts", day, households, InferenceBundle)
+    bundles = yield from proven(found)
+    yield counted(
+        len(bundles), len(listed), "forecasts have a valid proof, on days signed by the meter.",
+        "forecasts have no valid proof on days signed by the meter",
+    )  # fmt: skip
     identifier = to_hex(CommunitySettings(name=community).identifier)
     yield from _about_bundles(bundles, day, identifier, records)
-    yield from audit_claims(fetch, day, identifier, records)
+    yield from audit_claims(fetch, day, identifier, records, households)
+    yield from _totals(fetch, day, bundles, records, time.time() if now is None else now)
+
+
+def _left_out(
+    day: int, registered: frozenset[str] | None, listed: Sequence[str], records: Registries
+) -> Iterator[Finding]:
+    """What the chain has registered and the server does not list."""
+    if registered is None:
+        return
+    absent = sorted(registered - set(listed))
+    for household in absent:
+        if int(records.meter_of(household), 16) == 0:
+            yield Finding.noted(f"{household} has left the community since, and its forecast is no longer listed.")
+        else:
+            yield Finding.missing(
+                f"{household}: missing in the server's list of the forecasts",
+                f"the household registered one for day {day} on the chain",
+            )
+    if registered and not absent:
+        yield Finding(f"The server lists all {len(registered)} forecasts that are registered on the chain.")
+
+
+def _totals(
+    fetch: Fetch, day: int, bundles: dict[str, InferenceBundle], records: Registries, now: float
+) -> Iterator[Finding]:
+    """The opened totals, forecast and measured, and the calibrated forecast."""
+    measured = read(fetch, f"/days/{day}/measured", DayMeasured)
+    if measured is None:
+        yield _unmeasured(day, now)
     forecast = read(fetch, f"/days/{day}/forecast", DayForecast)
     if forecast is None:
-        yield Finding(f"The community's total of day {day}.", "the server has none")
+        yield Finding.missing(f"The community's forecast of day {day} is missing", "the server has none")
         return
     known = {household: from_hex(bundle.forecast) for household, bundle in bundles.items()}
     yield finding(
         f"The community's forecast is the sum of {len(forecast.households)} of these commitments.",
+        "The community's forecast is NOT the sum of these commitments",
         lambda: _check_forecast(forecast, known),
     )
-    measured = read(fetch, f"/days/{day}/measured", DayMeasured)
     if measured is not None:
         yield finding(
             "The measured total is the sum of what the same households' meters signed.",
+            "The measured total is NOT the sum of what the same households' meters signed",
             lambda: _check_measured(measured, day, set(forecast.households), records),
         )
     if forecast.calibrated is not None:
         yield _calibration(fetch, forecast, records)
     else:
-        yield Finding(f"There is no calibrated forecast: {forecast.not_calibrated}.")
+        yield Finding.noted(f"There is no calibrated forecast: {forecast.not_calibrated}.")
 
 
-def _server_registries(fetch: Fetch, listed: list[ForecastPublic]) -> ServerRegistries:
-    households = read(fetch, "/households", list[HouseholdPublic]) or []
+def _unmeasured(day: int, now: float) -> Finding:
+    if now < (day + _MEASURED_DAYS) * 86_400:
+        return Finding.noted(f"The measured total of day {day} is not open yet: the day has just ended, or has not.")
+    return Finding.missing(
+        f"The measured total of day {day} is missing",
+        "the day is long over; either its gateways never finished the sum, or the server withholds it",
+    )
+
+
+def _server_registries(
+    fetch: Fetch, listed: list[ForecastPublic], enrolled: list[HouseholdPublic]
+) -> ServerRegistries:
     rounds = read(fetch, "/rounds", list[RoundPublic]) or []
     return ServerRegistries(
-        {h.address: h.meter for h in households},
+        {h.address: h.meter for h in enrolled},
         {r.number: r.digest for r in rounds},
         {f.household: f for f in listed},
     )
@@ -111,12 +174,20 @@ def _about_bundles(
 ) -> Iterator[Finding]:
     """Whether the proofs speak of this day, these households, the registered model, one and the same weather."""
     features = {keccak(repr((b.steps, b.exogenous)).encode()) for b in bundles.values()}
-    if len(features) > 1:
-        yield Finding("All homes saw the same weather and calendar.", f"there are {len(features)} different ones")
+    if len(features) == 1:
+        yield Finding("All proofs use the same weather and calendar.")
+    elif features:
+        yield Finding.failed(
+            "The proofs use different weather or calendars", f"there are {len(features)} different ones"
+        )
     good = yield from agreeing(
         "proof", {h: partial(_check_registered, h, b, day, community, records) for h, b in bundles.items()}
     )
-    yield Finding(f"{good} are of this community and day, and as registered: meter, model, head, forecast.")
+    yield counted(
+        good, len(bundles),
+        f"forecasts match this community, day and registration {records.source}: meter, model, head, commitment.",
+        f"forecasts do not match this community, day or registration {records.source}",
+    )  # fmt: skip
 
 
 def _check_registered(household: str, bundle: InferenceBundle, day: int, community: str, records: Registries) -> None:
@@ -158,7 +229,9 @@ def _total(values: list[int], blinding: str) -> Total:
 def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Finding:
     inputs = read(fetch, f"/days/{forecast.day}/calibration", CalibrationInputs)
     if inputs is None:
-        return Finding("The calibrated forecast can be repeated.", "the server withholds what it follows from")
+        return Finding.missing(
+            "The calibrated forecast can't be repeated", "the server withholds what it follows from"
+        )
     past = [PastDay(p.day, tuple(p.forecast_wh), tuple(p.measured_wh), p.totals == "proven") for p in inputs.past]
     proven = sum(one.proven for one in past)
 
@@ -171,6 +244,7 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
     return finding(
         f"The calibrated forecast follows from the totals of {len(past)} days: {proven} opened against commitments, "
         f"{len(past) - proven} only computed, which nobody can check.",
+        "The calibrated forecast does NOT follow from the totals of past days",
         check,
     )
 

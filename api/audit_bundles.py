@@ -1,4 +1,4 @@
-"""An auditor's bundles: downloaded, parsed, and checked together. What does not hold is a finding."""
+"""An auditor's bundles: downloaded, parsed, checked together. What does not hold, or is withheld, is a finding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from api.audit_source import Fetch
 from api.batch import bad_bundles
-from api.bundle import ClaimBundle, Finding, InferenceBundle, parse
+from api.bundle import ClaimBundle, InferenceBundle, parse
+from api.finding import Finding
 from zkp.errors import ProofError
 
 _B = TypeVar("_B", InferenceBundle, ClaimBundle)
@@ -17,27 +18,36 @@ class Objection(ValueError):
     """Something in the records that does not hold; the message says what."""
 
 
-def finding(what: str, check: Callable[[], None]) -> Finding:
-    """What a check that raises comes to."""
+def finding(held: str, failed: str, check: Callable[[], None]) -> Finding:
+    """What a check that raises comes to, in one of two sentences."""
     try:
         check()
     except (ValueError, OverflowError) as problem:  # of all rooms, and of numbers that are none
-        return Finding(what, str(problem))
-    return Finding(what)
+        return Finding.failed(failed, str(problem))
+    return Finding(held)
 
 
-def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[Finding, None, str]:
-    """How many households' proofs or claims agree with the registries, of how many; findings of those that do not.
+def counted(good: int, of: int, held: str, failed: str) -> Finding:
+    """A summary: "17 of 17 proofs `held`", or "2 of 17 proofs `failed`". Nothing checked is nothing that holds."""
+    if of == 0:
+        return Finding.missing(f"0 {held}", "there was none that could be checked")
+    if good == of:
+        return Finding(f"{good} of {of} {held}")
+    return Finding.failed(f"{of - good} of {of} {failed}", "they are named above")
+
+
+def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[Finding, None, int]:
+    """How many households' proofs or claims match the registries; findings of those that do not.
 
     `checks` by household: each raises what is wrong.
     """
     good = 0
     for household, check in checks.items():
-        found = finding(f"{household}: {what} and registries agree.", check)
-        good += found.problem is None
-        if found.problem is not None:
+        found = finding("", f"{household}: the {what} does not match the registries", check)
+        good += not found.is_bad
+        if found.is_bad:
             yield found
-    return f"{good} of {len(checks)}"
+    return good
 
 
 def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int, community: str, meter: str) -> None:
@@ -54,27 +64,42 @@ def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int,
 def downloaded(
     fetch: Fetch, listed: str, day: int, households: Iterable[str], kind: type[_B]
 ) -> Generator[Finding, None, dict[str, _B]]:
-    """The bundles of the `listed` (forecasts, claims) by household; findings of those that can't be read."""
+    """The bundles of the `listed` (forecasts, claims) by household; findings of those withheld or not readable."""
     bundles = {}
     for household in households:
         content = fetch(f"/{listed}/{household}/{day}/proof")
+        if content is None:
+            yield Finding.missing(
+                f"{household}: the proof is missing",
+                f"the server lists it among the {listed} of the day, without a proof",
+            )
+            continue
         try:
-            if content is None:
-                raise Objection(f"the server lists it among the {listed} of the day, without a proof")
             bundle = parse(content)
             if not isinstance(bundle, kind):
                 raise Objection(f"this is no bundle of the {listed}")
             bundles[household] = bundle
         except (Objection, ProofError) as problem:
-            yield Finding(f"The proof of {household} can be read.", str(problem))
+            yield Finding.failed(f"{household}: what the server gives as the proof is none", str(problem))
     return bundles
 
 
-def proven(bundles: dict[str, _B]) -> Generator[Finding, None, tuple[dict[str, _B], str]]:
-    """The bundles that hold, and how many of how many; findings of those that do not."""
+def proven(bundles: dict[str, _B]) -> Generator[Finding, None, dict[str, _B]]:
+    """The bundles that hold; findings of those that do not."""
     households = list(bundles)
     bad = {households[k]: found for k, found in bad_bundles(list(bundles.values())).items()}
     for household, found in bad.items():
-        yield Finding(f"{household}: {found.what}", found.problem, found.meaning)
-    held = {household: bundle for household, bundle in bundles.items() if household not in bad}
-    return held, f"{len(held)} of {len(bundles)}"
+        yield Finding.failed(f"{household}: {found.what}", found.problem or "", found.meaning)
+    return {household: bundle for household, bundle in bundles.items() if household not in bad}
+
+
+def withheld(
+    fetch: Fetch, listed: str, day: int, households: Iterable[str], known: Iterable[str]
+) -> Generator[Finding, None, None]:
+    """Findings of households that the server has a proof of and does not list among the `known`."""
+    for household in sorted(set(households) - set(known)):
+        if fetch(f"/{listed}/{household}/{day}/proof") is not None:
+            yield Finding.missing(
+                f"{household}: missing in the server's list of the {listed}",
+                "the server gives out its proof when asked for it by name",
+            )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import HTTPError, Timeout
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
 from api.line import ApiRefused, Line, Unreachable
+from data.failures import told
 from rewards.deploy import Contracts
 
 _MOST_BYTES = 20_000_000
@@ -71,8 +75,16 @@ def community_of(fetch: Fetch) -> str:
     return health.community
 
 
+Paid = dict[str, tuple[int, bytes]]
+"""Tier and proof hash of each paid claim, by household."""
+
+
 class Registries(Protocol):
     """What was registered: on the chain, or in the server's own words."""
+
+    @property
+    def source(self) -> str:
+        """Where that is, to end a sentence with."""
 
     def meter_of(self, household: str) -> str:
         """The household's meter; the zero address where it is not enrolled."""
@@ -86,16 +98,22 @@ class Registries(Protocol):
     def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
         """Digest of the personal head that the household's forecast of a day is made with; zeros for none."""
 
-    def was_paid(self, household: str, day: int) -> bool:
-        """Whether a claim of that day was paid."""
+    def registered_on(self, day: int) -> frozenset[str] | None:
+        """All households with a registered forecast of the day; None where only the server could say."""
+
+    def rewarded_on(self, day: int) -> Paid | None:
+        """All paid claims of the day; None where only the server could say."""
 
 
 class ChainRegistries:
     """The registries on the chain. Every method raises AuditError where they can't be asked."""
 
+    source = "on the chain"
+
     def __init__(self, contracts: Contracts) -> None:
         self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
         self._rewards = contracts.rewards
+        self._paid: dict[int, Paid] = {}
 
     def meter_of(self, household: str) -> str:
         return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
@@ -110,15 +128,37 @@ class ChainRegistries:
     def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
         return bytes(_asked(self._forecasts, "head_in_force", household, round_number, day))
 
-    def was_paid(self, household: str, day: int) -> bool:
-        return bool(_asked(self._rewards, "claimed", household, day))
+    def registered_on(self, day: int) -> frozenset[str] | None:
+        return frozenset(str(told["household"]) for told in _events(self._forecasts, "Committed", day))
+
+    def rewarded_on(self, day: int) -> Paid | None:
+        if day not in self._paid:
+            events = _events(self._rewards, "Rewarded", day)
+            self._paid[day] = {str(e["household"]): (int(e["tier"]), bytes(e["proof_hash"])) for e in events}
+        return self._paid[day]
 
 
 def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:
-    try:
+    with _answering(f"{name}({', '.join(map(str, arguments))})", registry):
         return registry.functions[name](*arguments).call()
-    except Web3Exception as error:
+
+
+def _events(registry: Contract, name: str, day: int) -> list[Any]:
+    """Arguments of all events of a day that the registry has logged."""
+    with _answering(f"its events {name} of day {day}", registry):
+        logs = registry.events[name]().get_logs(from_block=0, argument_filters={"day": day})
+        return [entry["args"] for entry in logs]
+
+
+@contextmanager
+def _answering(asked: str, registry: Contract) -> Iterator[None]:
+    """Turns what web3 raises into AuditError."""
+    try:
+        yield
+    except (RequestsConnectionError, Timeout) as error:
+        raise AuditError(f"the chain node does not answer: start it, or mend --rpc-url ({told(error)})") from error
+    except (Web3Exception, HTTPError) as error:
         raise AuditError(
-            f"the chain does not say {name}({', '.join(map(str, arguments))}): is {registry.address} the community's "
-            f"registry? Check --contracts and --rpc-url ({type(error).__name__})"
+            f"the chain does not say {asked}: is {registry.address} the community's registry, and does the node keep "
+            f"the whole chain? Check --contracts and --rpc-url ({type(error).__name__})"
         ) from error

@@ -8,7 +8,7 @@ bytes that `encode` writes, so a bundle cannot be altered, not even in its space
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,8 @@ from eth_hash.auto import keccak
 from eth_utils.address import is_checksum_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from api.finding import Finding
+from api.settings import CommunitySettings
 from data.errors import MeterError
 from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
@@ -215,6 +217,10 @@ _KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle]] = {
 }
 
 
+class NotABundle(MalformedProof):
+    """The bytes are of no format that this version knows."""
+
+
 def encode(bundle: Bundle) -> bytes:
     """The bundle's one form in bytes."""
     return bundle.model_dump_json().encode()
@@ -228,7 +234,7 @@ def parse(data: bytes) -> Bundle:
             if encode(bundle) != data:
                 raise MalformedProof("the bundle is not written the way Wattproof writes it: download it again")
             return bundle
-    raise MalformedProof("this is not a Wattproof bundle of a known format")
+    raise NotABundle("it is not a Wattproof bundle of a known format")
 
 
 def canonical_json(content: dict[str, Any]) -> bytes:
@@ -240,7 +246,7 @@ def from_content(content: dict[str, Any]) -> Bundle:
     """A bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
     kind = _KINDS.get(str(content.get("format")))
     if kind is None:
-        raise MalformedProof("this is not a Wattproof bundle of a known format")
+        raise NotABundle("it is not a Wattproof bundle of a known format")
     return _validated(partial(kind.model_validate, content))
 
 
@@ -261,21 +267,12 @@ def verify(bundle: Bundle) -> None:
         skill.verify(bundle.statement(), from_hex(bundle.proof))
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was checked; if it does not hold, why, and what that means."""
-
-    what: str
-    problem: str | None = None
-    meaning: str = ""
-
-
 _MEANINGS: dict[type[Exception], str] = {
-    MeterError: "Nobody knows whether the readings came from this meter, so the proof was not looked at.",
-    InvalidStatement: "The public part of the bundle is out of shape, so there is nothing that could be proven.",
+    MeterError: "Nobody knows whether the readings came from this meter, so the proof was not checked.",
+    InvalidStatement: "The bundle's public inputs are malformed, so the proof could not be checked.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
-    InvalidProof: "The proof is complete, and it does not prove this: it was made for something else (another "
-    "household, day, model, forecast or tier), or by somebody who cheats.",
+    InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
+    "community, household, day, round, model, personal head, forecast or tier), or it is a forgery.",
 }
 
 
@@ -283,29 +280,60 @@ REFUSALS = tuple(_MEANINGS)
 """What a bundle that does not hold raises."""
 
 
-def examine(bundle: Bundle) -> list[Finding]:
-    """What is checked of a bundle, in words and in order, up to the first check that fails."""
+def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[Finding]:
+    """What is found of a bundle, in words and in order, up to the first check that fails.
+
+    `community`: the one that it is to belong to, if that is known.
+    """
     seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
     days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
-    checks: list[tuple[str, Callable[[], object]]] = [
-        (f"Meter {bundle.meter} signed {days} for household {bundle.household}.", bundle.signed_days),
-        ("Everything public that the claim speaks of is there and in range.", bundle.statement),
-        ("The proof shows what the bundle claims about them.", partial(verify, bundle)),
+    checks: list[tuple[str, str, Callable[[], object]]] = [
+        (
+            f"Signed by meter {bundle.meter}: {days} of household {bundle.household}.",
+            f"NOT signed by meter {bundle.meter}: {days} of household {bundle.household}.",
+            bundle.signed_days,
+        ),
+        (
+            "All public inputs are present and within range.",
+            "The public inputs are incomplete or out of range.",
+            bundle.statement,
+        ),
+        (
+            "The proof is valid for these inputs.",
+            "The proof is NOT valid for these inputs.",
+            partial(verify, bundle),
+        ),
     ]
+    if community is not None:
+        name = repr(community.name)
+        checks.insert(
+            0,
+            (
+                f"Bound to the community {name}.",
+                f"NOT bound to the community {name}.",
+                partial(_check_community, bundle, community),
+            ),
+        )
     found = []
-    for what, check in checks:
-        found.append(_finding(what, check))
-        if found[-1].problem is not None:
+    for held, failed, check in checks:
+        found.append(_finding(held, failed, check))
+        if found[-1].is_bad:
             break
     return found
 
 
-def _finding(what: str, check: Callable[[], object]) -> Finding:
+def _check_community(bundle: Bundle, community: CommunitySettings) -> None:
+    expected = to_hex(community.identifier)
+    if bundle.context.community != expected:
+        raise InvalidProof(f"it is bound to the community {bundle.context.community}, not to {expected}")
+
+
+def _finding(held: str, failed: str, check: Callable[[], object]) -> Finding:
     try:
         check()
     except REFUSALS as error:
-        return Finding(what, str(error), next(m for kind, m in _MEANINGS.items() if isinstance(error, kind)))
-    return Finding(what)
+        return Finding.failed(failed, str(error), next(m for kind, m in _MEANINGS.items() if isinstance(error, kind)))
+    return Finding(held)
 
 
 def shown(bundle: Bundle) -> dict[str, Any]:
@@ -324,11 +352,14 @@ def shown(bundle: Bundle) -> dict[str, Any]:
 def explain(bundle: Bundle) -> list[str]:
     """What a valid bundle says, in words, and what it leaves to check elsewhere."""
     context = bundle.context
+    bound = f"It is bound to the community with the identifier {context.community}."
     if isinstance(bundle, ClaimBundle):
         return [
             f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
             f"hours, at least {bundle.tier} % less absolute error than the seasonal-naive forecast (a week before).",
-            f"Both days of readings were committed to and signed by the meter {bundle.meter}.",
+            bound,
+            f"Both days of readings were committed to and signed by the meter {bundle.meter}. The forecast is in the "
+            f"commitment {bundle.forecast}.",
             "Neither the readings nor the forecast are shown. That the forecast was registered in time, and that the "
             "meter is this household's, stands in the forecast registry on the chain.",
         ]
@@ -336,11 +367,12 @@ def explain(bundle: Bundle) -> list[str]:
     return [
         f"Household {bundle.household} ran the community's model of round {context.round} "
         f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}{_with_head(bundle)}.",
+        bound,
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
         f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} "
         f"load(s) of the week and {shape.public} public features.",
         f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
-        f"is in the commitment {bundle.forecast[:18]}...",
+        f"is in the commitment {bundle.forecast}.",
         "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and "
         "commitment, meter and personal head with the forecast registry, on the chain.",
     ]

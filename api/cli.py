@@ -1,6 +1,6 @@
 """`wattproof`: the command line, one command for each thing a person does.
 
-Errors are one line that says what is wrong and what to do.
+Errors are one line that says what is wrong and what to do; exit codes are those of `api.terminal`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from api import terminal
+from api.arguments import CONFIG, BundleArgument, ConfigOption, DayArgument, community_named
+from api.terminal import Marks
+
 if TYPE_CHECKING:
     from api.community import Community
     from api.config import Config
@@ -29,18 +33,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run side by si
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Day-ahead load forecasts of an energy community: learnt together, proven in zero knowledge, rewarded.",
+    pretty_exceptions_enable=False,  # they print local variables: readings, keys, passwords
+    help="Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on "
+    "chain.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
 app.add_typer(data_app, name="data")
 console = Console(width=None if sys.stdout.isatty() else 120)
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the community's settings")]
-DayArgument = Annotated[int, typer.Argument(help="community day: whole days since 1970-01-01")]
-BundleArgument = Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]
-CONFIG = Path("community.yaml")
-REFUSED = 3
-"""Exit code of `verify` for a proof that does not hold; 1 is any other error, 2 a wrong command line."""
 
 
 @data_app.command("fetch")
@@ -114,7 +113,7 @@ def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
     ledger.chain.advance_to(community.start_of(day))
     for home, bundle, figures in community_day.prove_day(community, day, trained):
         community_day.register(community, ledger, home, bundle)
-        console.print(f"{home.name}: proven in {figures.prove_s:.2f} s, registered")
+        console.print(f"{home.name}: {_cost(figures)}, registered")
     total = totals.open_total(community, day)
     console.print(f"Community forecast (kWh): {_kwh(total.values)}")
     _open_measured(community, before=day)
@@ -154,10 +153,14 @@ def prove(
     settings = load(config)
     bundle, figures = prove_on_gateway(settings, home, day) or _prove_in_community(settings, home, day)
     write_bytes(out, bundle)
-    console.print(f"{home}: proven in {figures.prove_s:.2f} s, {figures.bytes} bytes, written to {out}")
+    console.print(f"{home}: {_cost(figures)}, {len(bundle)} bytes written to {out}")
 
 
-def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, ProofFigures]:
+def _cost(figures: ProofFigures | None) -> str:
+    return "proven before" if figures is None else f"proven in {figures.prove_s:.2f} s"
+
+
+def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None]:
     from api import day as community_day
     from api import training
     from api.bundle import encode
@@ -172,21 +175,25 @@ def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, P
 @app.command()
 def verify(
     files: Annotated[list[Path], typer.Argument(help="bundles, as the API or `prove` gives them")],
+    community: Annotated[str | None, typer.Option(help="name of the community they must be bound to")] = None,
     check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
 ) -> None:
-    """Check bundles' signatures and proofs without trusting anybody; of a single one, say in words what it proves.
+    """Check bundles' signatures and proofs without trusting anybody.
 
-    Several are checked in one batch, and the bad ones are named.
+    For a single bundle, explain in plain words what it proves. Several are checked in one batch, and the bad ones
+    are named. Exit codes: 0 all hold; 3 at least one does not hold or is not a bundle; 1 none is bad, but a file
+    could not be read; 2 wrong command line.
     """
     from api import check_report
     from zkp.algebra.srs import load_setup
 
     if check_setup:
         load_setup().check_powers()
-        console.print("[green]✓[/] The ceremony's 4096 powers are those of one secret number.")
-    held = check_report.verify_one(console, files[0]) if len(files) == 1 else check_report.verify_many(console, files)
-    if not held:
-        raise typer.Exit(REFUSED)
+        console.print(f"{Marks.of(console).held} The ceremony's 4096 powers are those of one secret number.")
+    named = None if community is None else community_named(community)
+    if len(files) == 1:
+        raise typer.Exit(check_report.verify_one(console, files[0], named))
+    raise typer.Exit(check_report.verify_many(console, files, named))
 
 
 @app.command()
@@ -199,24 +206,26 @@ def audit(
     ] = None,
     contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
 ) -> None:
-    """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast."""
+    """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast.
+
+    With a node, the chain is also asked for what the server leaves out. Exit codes: 0 everything holds; 3 a check
+    failed; 4 no check failed, but records are missing; 1 the audit could not be made; 2 wrong command line.
+    """
     from api import check_report
     from api.audit_source import ChainRegistries, community_of, from_server
-    from api.settings import CommunitySettings
     from rewards.chain import Chain
     from rewards.deploy import Addresses, Contracts
 
     if (rpc_url is None) != (contracts is None):
         raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
-    fetch, registries, held = from_server(server), None, True
-    name = community or community_of(fetch)
+    fetch, registries, before = from_server(server), None, []
+    named = community_named(community_of(fetch) if community is None else community)
     if rpc_url is not None and contracts is not None:
         chain = Chain.at(rpc_url)
         known = Contracts.of(chain, Addresses.read(contracts))
-        held = check_report.audit_contracts(console, chain, known, CommunitySettings(name=name).identifier)
+        before = [check_report.audit_contracts(console, chain, known, named.identifier)]
         registries = ChainRegistries(known)
-    if not check_report.audit_day(console, fetch, day, name, registries) or not held:
-        raise typer.Exit(REFUSED)
+    raise typer.Exit(check_report.audit_day(console, fetch, day, named.name, registries, before))
 
 
 @app.command()
@@ -290,13 +299,13 @@ def roster(
 
     Every home compares the fingerprint with homes it knows, not with the coordinator.
     """
-    from api.config import load
+    from api.config import ConfigError, load
     from fl.roster import Roster
 
     settings = load(config)
     path = settings.federation.secure_aggregation.roster or settings.gateway.roster
     if path is None:
-        raise ValueError(
+        raise ConfigError(
             f"{config}: neither gateway.roster nor federation.secure_aggregation.roster names a file; "
             "set one, e.g. to roster.json"
         )
@@ -382,31 +391,11 @@ def _community(path: Path) -> Community:
 
 
 def main() -> None:
-    """The console script: expected errors are one line and exit code 1."""
-    from api.config import ConfigError
+    """The console script; how it ends is `api.terminal`'s."""
     from api.logs import set_up
-    from data.errors import DataError
-    from fl.errors import FederationError
-    from forecasting.integer import QuantisationError
-    from rewards.errors import ChainError
-    from zkp.errors import ProofError
 
     set_up()
-    expected = (
-        ConfigError,
-        DataError,
-        FederationError,
-        QuantisationError,
-        ChainError,
-        ProofError,
-        OSError,
-        ValueError,
-    )
-    try:
-        app()
-    except expected as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False)
-        sys.exit(1)
+    terminal.run(app)
 
 
 if __name__ == "__main__":

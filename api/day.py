@@ -25,6 +25,7 @@ from api.home import Home
 from api.open_home import ProofFigures, ProofFolder
 from api.own_head import HeadLost
 from api.training import TrainedModel
+from data.errors import DataError
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
@@ -95,22 +96,23 @@ def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead
 
 def prove_day(
     community: Community, day: int, trained: TrainedModel, only: str | None = None
-) -> Iterator[tuple[Home, InferenceBundle, ProofFigures]]:
-    """Forecast and prove a day for every home, or the one named, each as soon as it is done.
+) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
+    """Forecast and prove a day for every home, or the one named, each as soon as it is done, with what it cost as far
+    as that is known.
 
     Proofs made before are read back; one that is made is on disk before it is given out.
     """
     kept = ProofFolder(community.config.api.proofs_dir)
     homes = [home for home in community.homes if only in (None, home.name)]
     if not homes:
-        raise ValueError(f"there is no home {only!r} in the community")
+        raise DataError(f"there is no home {only!r} in the community")
     missing = []
     for home in homes:
         proof = kept.read(day, home.name)
         if proof is None:
             missing.append(community.opened(home))
         else:
-            yield home, *proof
+            yield home, proof, kept.figures(day, home.name)
     if not missing:
         return
     with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:

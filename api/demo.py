@@ -27,7 +27,7 @@ from api import training
 from api.calibrated import Calibrated, NotCalibrated, calibrated, past_days
 from api.community import JOURNAL, Community
 from api.computed_totals import compute_totals, keep_computed
-from api.config import Config
+from api.config import Config, ConfigError
 from api.day_picture import day_picture
 from api.paid_claims import settle
 from api.settings import ApiSettings, CommunitySettings
@@ -93,11 +93,17 @@ class Demo:
     def _prepare(self) -> None:
         folder, mark = self.config.api.state_dir, self.config.api.state_dir / _MARK
         wanted = self.config.model_dump_json()
-        if (folder / _REPORT).exists():
+        if not mark.exists():
+            if folder.exists() and any(folder.iterdir()):
+                raise ConfigError(
+                    f"{folder} holds files that are no demo's, and a demo would begin by emptying it: name another "
+                    "folder with --folder"
+                )
+        elif (folder / _REPORT).exists():
             self._start_over(f"A finished demo is in {folder}")
-        elif mark.exists() and mark.read_text(encoding="utf-8") == wanted:
+        elif mark.read_text(encoding="utf-8") == wanted:
             self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
-        elif folder.exists() and any(folder.iterdir()):
+        else:
             self._start_over(f"{folder} holds a demo with other settings")
         write_bytes(mark, wanted.encode())
 
@@ -138,21 +144,22 @@ class Demo:
         self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
     ) -> None:
         started = time.perf_counter()
-        figures = []
+        count, figures = 0, []
         with self._bar() as bar:
             task = bar.add_task("Forecasts proven, verified, registered", total=len(community.homes))
             for home, bundle, figure in community_day.prove_day(community, day, trained):
                 community_day.register(community, ledger, home, bundle)
-                figures.append(figure)
+                count += 1
+                figures += [figure] if figure is not None else []
                 bar.advance(task)
         self._seconds["prove"] = time.perf_counter() - started
         self.report["proofs"] = {
-            "count": len(figures),
-            "verified": len(figures),  # `proving.make` raises for one that does not verify
-            "prove_s_median": statistics.median(f.prove_s for f in figures),
-            "verify_s_median": statistics.median(f.verify_s for f in figures),
-            "bytes": max(f.bytes for f in figures),
-            "peak_mb": max(f.peak_mb for f in figures),
+            "count": count,
+            "verified": count,  # `proving.make` raises for one that does not verify
+            "prove_s_median": _median([f.prove_s for f in figures]),
+            "verify_s_median": _median([f.verify_s for f in figures]),
+            "bytes": max((f.bytes for f in figures), default=None),
+            "peak_mb": max((f.peak_mb for f in figures), default=None),
         }
 
     def _reward(
@@ -242,6 +249,11 @@ class Demo:
         summarise(self.console, self.report, scores, self.config.api.state_dir)
 
 
+def _median(values: list[float]) -> float | None:
+    """None where the proofs were all made by a demo before this one, and their figures are gone."""
+    return statistics.median(values) if values else None
+
+
 def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
     """What a newcomer wants to know."""
     console.print(report.as_table(scores, training.PERSONAL))
@@ -249,8 +261,10 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
     table = Table(title="One community day, proven and paid", show_header=False)
     table.add_row("homes", str(figures["homes"]))
     table.add_row("forecasts proven and verified", f"{proofs['verified']} of {proofs['count']}")
-    table.add_row("a proof takes", f"{proofs['prove_s_median']:.2f} s and {proofs['peak_mb']:.0f} MB")
-    table.add_row("checking it takes", f"{proofs['verify_s_median'] * 1000:.0f} ms; it has {proofs['bytes']:,} bytes")
+    if proofs["prove_s_median"] is not None:
+        checking = f"{proofs['verify_s_median'] * 1000:.0f} ms; it has {proofs['bytes']:,} bytes"
+        table.add_row("a proof takes", f"{proofs['prove_s_median']:.2f} s and {proofs['peak_mb']:.0f} MB")
+        table.add_row("checking it takes", checking)
     table.add_row("households that beat the naive forecast", f"{rewards['claims']} of {figures['homes']}")
     table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
     for name, value in _totals_told(figures["community"]):

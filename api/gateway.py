@@ -183,10 +183,12 @@ def _open_front_desk(
         uplink.close()
 
 
-def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures] | None:
-    """The bundle of a day, made now if it was not before; None where no model has been handed out (no gateway).
+def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None] | None:
+    """The bundle of a day, made now if it was not before, and what it cost as far as that is known.
 
-    Raises DataError, ValueError where the day can't be forecast.
+    None where no model has been handed out (no gateway).
+
+    Raises DataError, ForecastError where the day can't be forecast.
     """
     if kept_model_path(config.api.model_dir) is None:
         return None
@@ -194,6 +196,7 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
     from api.open_home import ProofFolder, open_home
 
     prove(open_home(config, home), config, day)
-    kept = ProofFolder(config.api.proofs_dir).read(day, home)
+    folder = ProofFolder(config.api.proofs_dir)
+    kept = folder.read(day, home)
     assert kept is not None  # just made, or before
-    return encode(kept[0]), kept[1]
+    return encode(kept), folder.figures(day, home)

@@ -63,7 +63,7 @@ def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[
         proof, path = proofs.read(day, name), config.api.claims_dir / str(day) / f"{name}.json"
         if proof is None or path.exists() or not opened.is_measured(day):
             continue
-        claim = opened.claim(day, proof[0].context.round)
+        claim = opened.claim(day, proof.context.round)
         if claim is None:
             ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
             ErrandFolder(config.api.errands_dir, name).put(ended)

@@ -1,6 +1,7 @@
 """Logs: for people on a terminal, one JSON object a line elsewhere.
 
-Fields that could hold a secret are blotted out.
+Fields that could hold a secret are blotted out, passwords in addresses too; errors of libraries are told without
+their words (`data.failures`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
 
 from rich.console import Console
 from rich.logging import RichHandler
+
+from data.failures import masked, outline, tell_no_values
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SECRET = re.compile(r"(^|_)(private|secret|blinding|readings?|key|password|token|mnemonic)s?($|_)", re.IGNORECASE)
 
 
 def set_up(level: str = "INFO") -> None:
-    """Send the logs of this process to stderr."""
+    """Send the logs of this process to stderr, and let it end without telling values."""
+    tell_no_values()
     handler: logging.Handler
     if sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S")
@@ -38,7 +45,14 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
     return {name: "[hidden]" if _SECRET.search(name) else value for name, value in extra.items()}
 
 
-class JsonFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """Tells an exception by its outline."""
+
+    def formatException(self, ei: _ExcInfo) -> str:
+        return outline(ei[1]) if ei[1] is not None else ""
+
+
+class JsonFormatter(_Formatter):
     """One JSON object for each record: time (UTC), level, logger, message and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -51,12 +65,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["exception"] = self.formatException(record.exc_info)
-        return json.dumps(content, default=str, ensure_ascii=False)
+        return masked(json.dumps(content, default=str, ensure_ascii=False))
 
 
-class _PlainFormatter(logging.Formatter):
+class _PlainFormatter(_Formatter):
     """The message, then its fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{name}={value}" for name, value in fields(record).items())
-        return f"{super().format(record)} {extra}".rstrip()
+        return masked(f"{super().format(record)} {extra}".rstrip())

@@ -24,6 +24,7 @@ from api.sealed import SealedForecast
 from data.atomic import write_bytes
 from data.community import load_community, readings_of
 from data.day import DayClock
+from data.errors import DataError
 from data.features import PublicFeatures, public_features
 from data.meter import DayOpening, SignedDay
 from data.windows import make_windows
@@ -75,29 +76,29 @@ class OpenHome:
     def signed_day(self, day: int) -> tuple[SignedDay, DayOpening]:
         """The meter's signed day from the home's vault; signed now if it is not there yet.
 
-        Raises ValueError when the home has no complete readings of that day.
+        Raises DataError when the home has no complete readings of that day.
         """
         home = self.home
         if day in home.vault.days(home.wallet.address):
             return home.vault.get(home.wallet.address, day)
         mine = self.readings[self.readings["ds"].isin(self.clock.hours(day))]
         if len(mine) != commitment.DAY_HOURS:
-            raise ValueError(f"{home.name} has {len(mine)} of the {commitment.DAY_HOURS} readings of day {day}")
+            raise DataError(f"{home.name} has {len(mine)} of the {commitment.DAY_HOURS} readings of day {day}")
         signed, opening = home.meter.sign_day(home.wallet.address, day, [int(v) for v in mine["y"]])
         home.vault.put(signed, opening)
         return signed, opening
 
     def newest_day(self, steps: int) -> int:
-        """The last day that can be forecast: the one after the readings end. Raises ValueError if there is none."""
+        """The last day that can be forecast: the one after the readings end. Raises DataError if there is none."""
         windows = make_windows(self.readings, self.features, self.clock, steps=steps, with_target=False)
         if len(windows) == 0:
-            raise ValueError(f"{self.home.name} has no complete week of readings yet: it cannot be forecast")
+            raise DataError(f"{self.home.name} has no complete week of readings yet: it cannot be forecast")
         return int(windows.day.max())
 
     def job(self, day: int, model: ProvableModel) -> tuple[Job, list[SignedDay]]:
         """Statement and witness of the day's forecast, which is sealed, and the seven signed days they rest on.
 
-        Made with the home's own head where one is in force. Raises ValueError when the week before the day is not
+        Made with the home's own head where one is in force. Raises DataError when the week before the day is not
         complete, HeadLost (one of them) when the head is not there any more.
         """
         home = self.home
@@ -105,7 +106,7 @@ class OpenHome:
             self.readings, self.features, self.clock, steps=model.integer.shape.steps, days=[day], with_target=False
         )
         if len(windows) != 1:
-            raise ValueError(f"{home.name} has no complete week before day {day}: it cannot be forecast")
+            raise DataError(f"{home.name} has no complete week before day {day}: it cannot be forecast")
         week = [self.signed_day(d) for d in range(day - commitment.RING_DAYS, day)]
         own = self._head_in_force(day, model.round)
         integer = model.integer if own is None else IntegerModel(model.integer.weights, own.secret.values)
@@ -143,11 +144,11 @@ class OpenHome:
     def claim(self, day: int, round_number: int) -> ClaimBundle | None:
         """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
 
-        Raises ValueError when the day was not forecast or not measured.
+        Raises DataError when the day was not forecast or not measured.
         """
         sealed = self.home.sealed(day)
         if sealed is None:
-            raise ValueError(f"{self.home.name} has no forecast of day {day}")
+            raise DataError(f"{self.home.name} has no forecast of day {day}")
         (actual, actual_opening), (naive, naive_opening) = (
             self.signed_day(d) for d in (day, day - skill.SEASON_DAYS)
         )
@@ -198,25 +199,29 @@ def open_home(config: Config, name: str) -> OpenHome:
 
 @dataclass(frozen=True)
 class ProofFolder:
-    """Proofs on disk: `proofs/DAY/HOME.json`, the bundle, and `HOME.figures.json`, what it cost."""
+    """Proofs on disk: `proofs/DAY/HOME.json`, the bundle, and `proofs/DAY/figures/HOME.json`, what it cost."""
 
     directory: Path
 
     def path(self, day: int, home: str) -> Path:
         return self.directory / str(day) / f"{home}.json"
 
-    def read(self, day: int, home: str) -> tuple[InferenceBundle, ProofFigures] | None:
+    def read(self, day: int, home: str) -> InferenceBundle | None:
         """A proof made before, or None."""
         path = self.path(day, home)
-        if not path.exists():
-            return None
-        figures = json.loads(path.with_suffix(".figures.json").read_text(encoding="utf-8"))
-        return InferenceBundle.model_validate_json(path.read_bytes()), ProofFigures(**figures)
+        return InferenceBundle.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def figures(self, day: int, home: str) -> ProofFigures | None:
+        """What a proof made before cost, or None where that is not known."""
+        path = self._figures_path(day, home)
+        return ProofFigures(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
     def write(self, home: str, bundle: InferenceBundle, made: Made) -> ProofFigures:
         """Keep a proof; what it cost."""
-        figures = ProofFigures(made.prove_s, made.verify_s, len(made.proof), made.peak_mb)
-        path = self.path(bundle.context.day, home)
-        write_bytes(path.with_suffix(".figures.json"), json.dumps(asdict(figures)).encode())
-        write_bytes(path, encode(bundle))
+        figures, day = ProofFigures(made.prove_s, made.verify_s, len(made.proof), made.peak_mb), bundle.context.day
+        write_bytes(self._figures_path(day, home), json.dumps(asdict(figures)).encode())
+        write_bytes(self.path(day, home), encode(bundle))
         return figures
+
+    def _figures_path(self, day: int, home: str) -> Path:
+        return self.directory / str(day) / "figures" / f"{home}.json"

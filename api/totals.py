@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session as Database
 from api.bundle import from_hex
 from api.community import Community
 from api.database import CommunityTotal, Forecast, MeasuredTotal
+from data.errors import DataError
 from data.meter import SignedDay
 from fl.masked_sum import Session, default_threshold, sum_in_process
 from fl.rings import PrimeField, Vector
@@ -55,7 +56,7 @@ def keep_total(database: Database, day: int, opened: total.Total, households: Se
 def open_measured(community: Community, day: int) -> total.Total:
     """The measured total of a day that is over, from the homes in its forecast's total; as it is, if it was opened.
 
-    Checked against the sum of the days that the meters signed. Raises ValueError where the day has no total of
+    Checked against the sum of the days that the meters signed. Raises DataError where the day has no total of
     forecasts, or a home in it has no complete readings; InvalidProof.
     """
     with community.sessions() as database:
@@ -63,10 +64,10 @@ def open_measured(community: Community, day: int) -> total.Total:
     if known is not None:
         return total.Total(tuple(known.values), int(known.blinding, 16))
     if forecast is None:
-        raise ValueError(f"day {day} has no total of forecasts, which the measured total is to be compared with")
+        raise DataError(f"day {day} has no total of forecasts, which the measured total is to be compared with")
     homes = {str(home.wallet.address): home for home in community.homes}
     if absent := set(forecast.households) - homes.keys():
-        raise ValueError(f"the measured total of day {day} needs households that are not here: {sorted(absent)}")
+        raise DataError(f"the measured total of day {day} needs households that are not here: {sorted(absent)}")
     days = {address: community.opened(homes[address]).signed_day(day) for address in forecast.households}
     vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
     opened, present = _masked_total(community, f"measured/{day}", vectors)

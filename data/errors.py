@@ -11,6 +11,18 @@ class TableError(DataError):
     """A table that is not a long table of hourly readings (see `data.table`)."""
 
 
+class DamagedFile(DataError):
+    """A file of the state folder that is not what this program wrote. The remedy told never costs data.
+
+    It has one argument, so that it travels between processes.
+    """
+
+    @classmethod
+    def of(cls, path: Path, what: str, remedy: str) -> "DamagedFile":
+        """`what`: what the file should be, with its article; `remedy`: a sentence."""
+        return cls(f"{path} is damaged: it is not {what}. {remedy}")
+
+
 class FetchError(DataError):
     """The demo data set could not be fetched, or is not the pinned one."""
 

@@ -88,7 +88,7 @@ class GuardedLinkState(WaitingLinkState):
     def store_message_and_object_tree(
         self, message: Message, object_tree: ObjectTree, session_id: str
     ) -> tuple[bool, list[str]]:
-        """Store a message of the coordinator's as Flower does, or begin a reply: whether it is taken, what to push."""
+        """Store the coordinator's message as Flower does; begin a reply. Whether it is taken, and what to push."""
         if not message.metadata.reply_to_message_id:
             return super().store_message_and_object_tree(message, object_tree, session_id)
         with self.lock:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import atomic
+from data.errors import DamagedFile
 from fl.errors import UpdateRefused
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def save(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
 def load(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz written by `save`.
 
-    Raises FileNotFoundError, and ValueError for a file that is cut off, damaged or something else, pickles included.
+    Raises FileNotFoundError, and DamagedFile for a file that is cut off, damaged or something else, pickles included.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -121,4 +122,4 @@ def load(path: Path) -> dict[str, NDArray[Any]]:
     except (ValueError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
         # NumPy's own words for a damaged file are the advice to load it unsafely.
         kind = type(problem).__name__
-        raise ValueError(f"{path} is no whole file of arrays (.npz) any more, or never was one ({kind})") from None
+        raise DamagedFile(f"{path} is no whole file of arrays (.npz) any more, or never was one ({kind})") from None

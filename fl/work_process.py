@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import pickle
 import signal
-import traceback
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
+from data.failures import WORKER, outline, told
 from fl.errors import FederationError
 
 _SPAWN = get_context("spawn")  # a forked process would hold all that its parent had loaded
@@ -28,6 +28,11 @@ _P = ParamSpec("_P")
 
 class WorkProcessDied(FederationError):
     """The process ended in the middle of its work: killed, for one by a machine that has run out of memory."""
+
+
+class WorkFailed(FederationError):
+    """The work failed with an error, or had a result, that can't travel between processes; its kind, and its words
+    where they are ours."""
 
 
 class WorkProcess(Generic[_Subject]):
@@ -115,13 +120,14 @@ def _attempt(work: Callable[[], Any]) -> tuple[bool, Any]:
     try:
         return True, work()
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is raised again in the agent
-        problem.add_note("in a process of its own:\n" + traceback.format_exc())
+        problem.add_note(WORKER + outline(problem))
         return False, problem
 
 
 def _send(pipe: Connection, done: bool, value: Any) -> None:
     try:
         pickle.loads(pickle.dumps(value))
-    except Exception:  # noqa: BLE001 - an exception need not survive pickling, and is raised without its class then
-        done, value = False, RuntimeError(f"{type(value).__name__}: {value}")
+    except Exception as problem:  # noqa: BLE001 - an exception need not survive pickling, and is raised without its class
+        lost = value if isinstance(value, Exception) else problem
+        done, value = False, WorkFailed(f"{type(lost).__name__}: {told(lost)}")
     pipe.send((done, value))

@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
+from forecasting.errors import ForecastError
 
 Array = NDArray[np.float64]
 SCALE_FLOOR_WH = 2048.0
@@ -109,7 +110,7 @@ def _inputs(windows: Windows) -> Array:
 
 def _fit(windows: Windows, alpha: float) -> Ridge:
     if len(windows) == 0:
-        raise ValueError("there is no complete window to learn from: a home needs at least eight days of readings")
+        raise ForecastError("there is no complete window to learn from: a home needs at least eight days of readings")
     return Ridge(alpha=alpha).fit(_inputs(windows), windows.target / _scale(windows))
 
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.errors import ForecastError
+
 Array = NDArray[np.float64]
 HOURS, WEEK = 24, 7
 WARM_UP_DAYS = 21
@@ -34,11 +36,11 @@ def calibrate(opened: Array, measured: Array) -> Array:
     """
     days = len(measured)
     if opened.shape != (days + 1, HOURS) or measured.shape != (days, HOURS):
-        raise ValueError(f"totals must be [D + 1, 24] and [D, 24], not {opened.shape} and {measured.shape}")
+        raise ForecastError(f"totals must be [D + 1, 24] and [D, 24], not {opened.shape} and {measured.shape}")
     if days < WARM_UP_DAYS:
-        raise ValueError(f"{days} days of totals are too few to calibrate on: {WARM_UP_DAYS} at least")
+        raise ForecastError(f"{days} days of totals are too few to calibrate on: {WARM_UP_DAYS} at least")
     if not (np.isfinite(opened).all() and np.isfinite(measured).all()):
-        raise ValueError("the totals of every day must be there: one is not a number")
+        raise ForecastError("the totals of every day must be there: one is not a number")
     return _calibrated(opened, measured, _inputs(opened, measured - opened[:-1]))
 
 
@@ -90,9 +92,9 @@ def quantiles(errors: Array, forecast: Array, levels: Sequence[float]) -> Array:
     Raises ValueError when there is no past day or a level is out of range.
     """
     if len(errors) == 0:
-        raise ValueError("quantiles need the errors of at least one past day")
+        raise ForecastError("quantiles need the errors of at least one past day")
     if any(not 0 < level < 1 for level in levels) or list(levels) != sorted(levels):
-        raise ValueError("levels must be between 0 and 1, ascending")
+        raise ForecastError("levels must be between 0 and 1, ascending")
     around = np.concatenate([np.roll(errors, shift, axis=1) for shift in (-1, 0, 1)])  # [3 D, 24]
     return np.asarray(np.maximum(forecast + np.quantile(around, np.asarray(levels), axis=0), 0.0))
 

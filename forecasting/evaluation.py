@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
+from forecasting.errors import ForecastError
 
 
 class Forecaster(Protocol):
@@ -49,11 +50,11 @@ class Split:
 
     def __post_init__(self) -> None:
         if not self.train_end <= self.test_start < self.test_end:
-            raise ValueError(
+            raise ForecastError(
                 f"the test days {self.test_start}..{self.test_end} must come after training and not be empty"
             )
         if self.refit_days is not None and self.refit_days < 1:
-            raise ValueError("refit_days is a number of days, at least 1")
+            raise ForecastError("refit_days is a number of days, at least 1")
 
     @classmethod
     def by_share(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.atomic import write_bytes
+from forecasting.errors import ForecastError
 from zkp.lstm import integer_model as arithmetic
 from zkp.lstm.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
 
@@ -157,9 +158,9 @@ class IntegerModel:
         """
         readings = np.asarray(history, dtype=np.int64)
         if readings.ndim != 2 or readings.shape[1] != arithmetic.HISTORY:
-            raise ValueError(f"history must be [B, {arithmetic.HISTORY}], not {readings.shape}")
+            raise ForecastError(f"history must be [B, {arithmetic.HISTORY}], not {readings.shape}")
         if readings.min(initial=0) < 0 or readings.max(initial=0) > arithmetic.MAX_READING_WH:
-            raise ValueError(f"a reading is not between 0 and {arithmetic.MAX_READING_WH} Wh")
+            raise ForecastError(f"a reading is not between 0 and {arithmetic.MAX_READING_WH} Wh")
         batch = len(readings)
         features = quantise_features(steps, (batch, self.shape.steps, self.shape.public))
         exo = quantise_features(exogenous, (batch, self.shape.exogenous))
@@ -223,13 +224,15 @@ def quantise_features(values: ArrayLike, shape: tuple[int, ...]) -> Ints:
     fixed = raw.astype(np.int64) if raw.dtype.kind in "iu" else None
     if fixed is None:
         if not np.isfinite(raw).all():
-            raise ValueError("a public feature is not a finite number")
+            raise ForecastError("a public feature is not a finite number")
         fixed = _fixed(raw.astype(np.float64), arithmetic.ACTIVATION_BITS)
     if fixed.shape != shape:
-        raise ValueError(f"public features have shape {fixed.shape}, the model wants {shape}")
+        raise ForecastError(f"public features have shape {fixed.shape}, the model wants {shape}")
     limit = arithmetic.FEATURE_LIMIT * arithmetic.ONE
     if fixed.max(initial=0) > limit or fixed.min(initial=0) < -limit:  # abs of the smallest int64 is negative
-        raise ValueError(f"a public feature lies outside [-{arithmetic.FEATURE_LIMIT}, {arithmetic.FEATURE_LIMIT}]")
+        raise ForecastError(
+            f"a public feature lies outside [-{arithmetic.FEATURE_LIMIT}, {arithmetic.FEATURE_LIMIT}]"
+        )
     return fixed
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY
+from forecasting.errors import ForecastError
 
 Array = NDArray[np.float64]
 MASE_LAGS = (HOURS_PER_DAY, 7 * HOURS_PER_DAY)
@@ -105,10 +106,12 @@ def evaluate(forecasts: pd.DataFrame, train: pd.DataFrame, naive: Sequence[str])
     methods = [column for column in forecasts.columns if column not in KEYS]
     absent = [name for name in (*KEYS, *naive) if name not in forecasts.columns]
     if absent or not methods:
-        raise ValueError(f"the forecasts lack {', '.join(absent) or 'a method'}: have {', '.join(forecasts.columns)}")
+        raise ForecastError(
+            f"the forecasts lack {', '.join(absent) or 'a method'}: have {', '.join(forecasts.columns)}"
+        )
     compared = forecasts.dropna(subset=["y", *methods])
     if compared.empty:
-        raise ValueError("there is no hour for which every method has a forecast: check the period and the gaps")
+        raise ForecastError("there is no hour for which every method has a forecast: check the period and the gaps")
     past = train.pivot(index="ds", columns="unique_id", values="y").astype("float64").asfreq("h")
     rows = [
         {"method": method, "unique_id": home} | score
@@ -136,7 +139,7 @@ def _community(compared: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     complete = groups.size() == compared["unique_id"].nunique()
     total: pd.DataFrame = groups[["y", *methods]].sum()[complete]
     if total.empty:
-        raise ValueError("there is no hour that all homes have: the community's total cannot be scored")
+        raise ForecastError("there is no hour that all homes have: the community's total cannot be scored")
     return total
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasting.errors import ForecastError
+
 Array = NDArray[np.float32] | NDArray[np.float64]
 MEAN_SHARE = 0.4
 _READ_OUTS = ("head.weight", "head.bias", "mean.weight", "mean.bias")
@@ -42,7 +44,7 @@ def merged(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, Array]:
     """
     absent = [name for name in _READ_OUTS if name not in weights]
     if absent:
-        raise ValueError(f"the model has no {' and no '.join(absent)}: it is of another version; train again")
+        raise ForecastError(f"the model has no {' and no '.join(absent)}: it is of another version; train again")
     out: dict[str, Array] = {name: array for name, array in weights.items() if name.startswith("lstm.")}
     out["head.weight"], out["head.bias"] = merged_head(*(weights[name] for name in _READ_OUTS))
     return out

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
+from forecasting.errors import ForecastError
 from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
 from forecasting.shape import HOURS
 
@@ -63,7 +64,7 @@ def train_epochs(
     Raises ValueError when there is no window to train on.
     """
     if windows.days == 0:
-        raise ValueError("there is no complete window to train on: a home needs at least eight days of readings")
+        raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
     everything = tensors(windows)
     mean, hidden = mean_of_days(model.shape), model.shape.hidden
     start = [p.detach().clone() for p in model.parameters()]

@@ -22,13 +22,15 @@ from typer.testing import CliRunner
 from api import day as community_day
 from api.audit import audit
 from api.audit_source import AuditError, ChainRegistries, Fetch, Registries, from_server
-from api.bundle import ClaimBundle, Finding, encode, from_hex, to_hex
+from api.bundle import ClaimBundle, encode, from_hex, to_hex
 from api.check_report import audit_contracts
-from api.cli import REFUSED, app
+from api.cli import app
 from api.computed_totals import compute_totals, keep_computed
-from api.database import Household, PaidClaim, Reward
+from api.database import Household, MeasuredTotal, PaidClaim, Reward
+from api.finding import Finding
 from api.paid_claims import kept_claim, settle
 from api.settings import CommunitySettings
+from api.terminal import INCOMPLETE, REFUSED
 from api.totals import open_measured, open_total
 from data.meter import DOMAIN, TYPES
 from tests.api.conftest import DAY, Village
@@ -80,7 +82,9 @@ def test_an_honest_day_holds_against_the_servers_lists_and_against_the_chain(day
         found: list[Finding] = list(audit(honest(day), DAY, NAME, registries))
         assert [f.problem for f in found] == [None] * len(found)
         said = " ".join(f.what for f in found)
-        assert "3 of 3 proofs hold" in said and "measured total" in said and "40 only computed" in said
+        assert (
+            "3 of 3 forecasts have a valid proof" in said and "measured total" in said and "40 only computed" in said
+        )
 
 
 def raised(document: Any, *path: str | int, by: int = 1) -> Any:
@@ -91,6 +95,7 @@ def raised(document: Any, *path: str | int, by: int = 1) -> Any:
     return document
 
 
+CLAIMS = f"/claims/{DAY}"
 FORECAST, MEASURED, INPUTS = (f"/days/{DAY}/{name}" for name in ("forecast", "measured", "calibration"))
 
 
@@ -184,10 +189,103 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
 def test_the_contracts_are_compared_with_what_this_version_compiles(day: Village) -> None:
     console = Console(record=True, width=200)
     chain, contracts = day.ledger.chain, day.ledger.contracts
-    assert audit_contracts(console, chain, contracts, CommunitySettings(name=NAME).identifier)
-    assert not audit_contracts(console, chain, contracts, CommunitySettings(name="another").identifier)
+    assert not audit_contracts(console, chain, contracts, CommunitySettings(name=NAME).identifier).is_bad
+    assert audit_contracts(console, chain, contracts, CommunitySettings(name="another").identifier).is_bad
     said = console.export_text()
-    assert "those of this version" in said and "What differs: the verifier's community." in said
+    assert "✓ The contracts on the chain are those of this version" in said
+    assert "✗ The contracts on the chain are NOT those of this version" in said
+    assert "differs: the verifier's community." in said
+
+
+def test_what_fails_never_reads_as_an_assertion(day: Village) -> None:
+    """Each sentence is true as it stands: no tick over a failure, no cross over a claim that all is well."""
+    found = list(audit(honest(day), DAY, "Elm Street"))
+    bad = [f for f in found if f.is_bad]
+    assert "3 of 3 forecasts do not match this community, day or registration" in " ".join(f.what for f in bad)
+    assert all("NOT" in f.what or "not" in f.what for f in bad)
+    assert not any(f.what.startswith("0 of") for f in found if f.kind == "held")
+
+
+def withholding(village: Village, *paths: str) -> Fetch:
+    """A server that says that it has nothing at some paths."""
+    true = honest(village)
+    return lambda path: None if path in paths else true(path)
+
+
+def missing(fetch: Fetch, registries: Registries | None = None) -> list[str]:
+    return [f"{f.what}: {f.problem}" for f in audit(fetch, DAY, NAME, registries) if f.kind == "missing"]
+
+
+def test_what_a_server_withholds_is_named(paid: Village, claims: list[ClaimBundle]) -> None:
+    """Without the chain: what the day and the server's other answers let one expect."""
+    first, home = claims[0].household, paid.homes[2].wallet.address
+    assert missing(honest(paid)) == []
+    (said,) = missing(withholding(paid, MEASURED))
+    assert f"The measured total of day {DAY} is missing" in said and "withholds it" in said
+    assert f"The claims of day {DAY} are missing" in missing(withholding(paid, CLAIMS))[0]
+    by_name = sorted(claim.household for claim in claims)
+    assert [m[:42] for m in missing(lying(paid, CLAIMS, lambda d: []))] == by_name
+    one = missing(lying(paid, CLAIMS, lambda d: [c for c in d if c["household"] != first]))
+    assert [m[:42] for m in one] == [first] and "missing in the server's list of the claims" in one[0]
+    (said, *_) = missing(lying(paid, f"/forecasts/{DAY}", lambda d: [f for f in d if f["household"] != home]))
+    assert f"{home}: missing in the server's list of the forecasts" in said
+    (said,) = missing(withholding(paid, f"/claims/{first}/{DAY}/proof"))
+    assert f"{first}: the proof is missing" in said
+    assert any(
+        f"{home}: the proof is missing" in m for m in missing(withholding(paid, f"/forecasts/{home}/{DAY}/proof"))
+    )
+
+
+def test_the_chain_is_asked_for_what_the_server_leaves_out(paid: Village, claims: list[ClaimBundle]) -> None:
+    """A server that withholds consistently: a claim or a forecast that it knows nothing of under any path."""
+    chain, home = ChainRegistries(paid.ledger.contracts), paid.homes[2].wallet.address
+    first = claims[0].household
+    assert missing(honest(paid), chain) == []
+
+    def without(household: str, listed: str) -> Fetch:
+        rest = lying(paid, f"/{listed}/{DAY}", lambda d: [one for one in d if one["household"] != household])
+        return lambda path: None if path == f"/{listed}/{household}/{DAY}/proof" else rest(path)
+
+    assert missing(without(first, "claims")) == [], "this is what only the chain can tell"
+    (said,) = missing(without(first, "claims"), chain)
+    assert (
+        said
+        == f"{first}: missing in the server's list of the claims: the chain has paid this household for day {DAY}"
+    )
+    (said, *_) = missing(without(home, "forecasts"), chain)
+    assert said.startswith(f"{home}: missing in the server's list of the forecasts: the household registered one")
+    everything = withholding(paid, f"/forecasts/{DAY}", f"/days/{DAY}/forecast", CLAIMS, MEASURED)
+    said = " ".join(missing(everything, chain))
+    assert all(f"{h.wallet.address}: missing in the server's list of the forecasts" in said for h in paid.homes)
+    assert f"{first}: missing in the server's list of the claims" in said
+
+
+def test_what_the_chain_paid_for_is_compared(paid: Village, claims: list[ClaimBundle]) -> None:
+    """A server with another claim of the same household and day than the paid one: a lower tier is as true."""
+    true = claims[0]
+    lower = true.model_copy(update={"tier": true.tier - 1})
+    chain = ChainRegistries(paid.ledger.contracts)
+    listed = lying(paid, CLAIMS, lambda d: [c | {"tier": c["tier"] - (c["household"] == true.household)} for c in d])
+    path = f"/claims/{true.household}/{DAY}/proof"
+    found = problems(lambda asked: encode(lower) if asked == path else listed(asked), chain)
+    assert any(true.household in problem for problem in found)
+
+
+def test_the_verdict_and_its_exit_code_follow_from_the_findings(day: Village, address: str) -> None:
+    command = ["audit", str(DAY), "--server", address]
+    held = CliRunner().invoke(app, command)
+    assert held.exit_code == 0 and f"✓ Verdict: day {DAY} holds: all " in held.output
+    assert "Not checked: whether meters, models and registrations are as on the chain" in " ".join(
+        held.output.split()
+    )
+    with day.community.sessions.begin() as session:
+        session.execute(delete(MeasuredTotal))
+    short = CliRunner().invoke(app, command)
+    assert short.exit_code == INCOMPLETE
+    assert f"? Verdict: day {DAY} is incomplete: no check failed, but 1 record missing." in short.output
+    false = CliRunner().invoke(app, [*command, "--community", "Elm Street"])
+    assert false.exit_code == REFUSED
+    assert "✗ Verdict: " in false.output and "does NOT hold" in false.output and "✓ 0 of" not in false.output
 
 
 def test_proven_past_days_are_opened_again(day: Village) -> None:
@@ -195,7 +293,8 @@ def test_proven_past_days_are_opened_again(day: Village) -> None:
     for _, bundle, _ in community_day.prove_day(day.community, DAY + 1, day.trained):
         community_day.keep_forecast(day.community, bundle)
     open_total(day.community, DAY + 1)
-    found = list(audit(honest(day), DAY + 1, NAME))
+    just_over = (DAY + 2) * 86_400  # its measured total may still be on its way
+    found = list(audit(honest(day), DAY + 1, NAME, now=just_over))
     assert [f.problem for f in found] == [None] * len(found)
     assert "41 days: 1 opened against commitments, 40 only computed" in " ".join(f.what for f in found)
     for path, change, says in (
@@ -205,7 +304,8 @@ def test_proven_past_days_are_opened_again(day: Village) -> None:
         (MEASURED, LIES["signatures exchanged"][1], f"day {DAY}: day {DAY} of household"),
         (MEASURED, lambda d: None, "does not open the totals"),
     ):
-        told = [f.problem for f in audit(lying(day, path, change), DAY + 1, NAME) if f.problem is not None]
+        lied = audit(lying(day, path, change), DAY + 1, NAME, now=just_over)
+        told = [f.problem for f in lied if f.problem is not None]
         assert len(told) == 1 and says in told[0]
 
 
@@ -261,7 +361,7 @@ def test_paid_claims_are_checked_too(paid: Village) -> None:
         found = list(audit(honest(paid), DAY, NAME, registries))
         assert [f.problem for f in found] == [None] * len(found)
         said = " ".join(f.what for f in found)
-        assert "2 of 2 proofs of skill hold" in said and "2 of 2 claims are of this day's" in said
+        assert "2 of 2 claims have a valid proof of skill" in said and "2 of 2 claims match the day's" in said
 
 
 def test_claims_show_their_tier_and_nothing_finer(paid: Village, claims: list[ClaimBundle]) -> None:
@@ -275,7 +375,6 @@ def test_claims_show_their_tier_and_nothing_finer(paid: Village, claims: list[Cl
     assert paid.client.get(f"/claims/{DAY - 1}").json() == []
 
 
-CLAIMS = f"/claims/{DAY}"
 CLAIM_LIES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a higher tier": (lambda d: [c | {"tier": c["tier"] + 1} for c in d], "another tier or proof"),
     "another proof": (lambda d: [c | {"proof_hash": "0x" + "11" * 32} for c in d], "another tier or proof"),
@@ -358,7 +457,8 @@ def test_the_command_audits_a_server_over_http(address: str) -> None:
     result = CliRunner().invoke(app, ["audit", str(DAY), "--server", address])
     said = " ".join(result.output.split())
     assert result.exit_code == 0, said
-    assert "Day 17316 of 'Test village'" in said and "3 of 3 proofs hold" in said and "✗" not in said
+    assert "Day 17316 of 'Test village'" in said and "3 of 3 forecasts have a valid proof" in said and "✗" not in said
+    assert f"✓ Verdict: day {DAY} holds" in said
     other = CliRunner().invoke(app, ["audit", str(DAY), "--server", address, "--community", "Elm Street"])
     assert other.exit_code == REFUSED and "another community" in other.output
 
@@ -377,10 +477,10 @@ def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str
 
         known.write_bytes(replace(contracts, rewards=day.homes[0].wallet.address).to_json())
         result = CliRunner().invoke(app, on_chain)
-        assert result.exit_code == REFUSED and "What differs: the code of rewards." in result.output
+        assert result.exit_code == REFUSED and "differs: the code of rewards." in result.output
         known.write_bytes(replace(contracts, forecast_registry=day.homes[0].wallet.address).to_json())
         result = CliRunner().invoke(app, on_chain)
-        told = f"is {day.homes[0].wallet.address} the community's registry?"
+        told = f"is {day.homes[0].wallet.address} the community's registry"
         assert result.exit_code == REFUSED and told in " ".join(result.output.split())
 
 

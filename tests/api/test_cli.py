@@ -9,8 +9,9 @@ from cryptography import x509
 from typer.testing import CliRunner
 
 from api.bundle import InferenceBundle, encode
-from api.cli import REFUSED, app
+from api.cli import app
 from api.logs import JsonFormatter
+from api.terminal import REFUSED
 from tests.api.conftest import DAY, Village
 
 COMMANDS = (
@@ -41,7 +42,7 @@ def verify(folder: Path, bundle: InferenceBundle) -> tuple[int, str]:
 def test_a_proof_that_holds_is_explained(village: Village, tmp_path: Path) -> None:
     code, said = verify(tmp_path, village.bundle(village.homes[0]))
     assert code == 0
-    assert f"✓ Meter {village.homes[0].meter.address} signed the 7 days before day {DAY}" in said
+    assert f"✓ Signed by meter {village.homes[0].meter.address}: the 7 days before day {DAY}" in said
     assert "The proof holds." in said and village.homes[0].wallet.address in said
 
 
@@ -49,10 +50,10 @@ def test_a_false_proof_says_which_part_fails(village: Village, tmp_path: Path) -
     mine, other = (village.bundle(home) for home in village.homes[:2])
     code, said = verify(tmp_path, mine.model_copy(update={"forecast": other.forecast}))
     assert code == REFUSED
-    assert "✓ Meter" in said and "✗ The proof shows" in said and "The proof does not hold" in said
+    assert "✓ Signed by meter" in said and "✗ The proof is NOT valid" in said and "The proof does not hold" in said
     code, said = verify(tmp_path, mine.model_copy(update={"meter": other.meter}))
-    assert code == REFUSED and "✗ Meter" in said and "signed by" in said
-    assert "The proof shows" not in said, "what rests on a failed check is not checked"
+    assert code == REFUSED and "✗ NOT signed by meter" in said and "signed by" in said
+    assert "The proof is" not in said, "what rests on a failed check is not checked"
 
 
 def settings_with_keys_in(folder: Path) -> list[str]:

@@ -69,11 +69,20 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
 
 
 def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path) -> None:
-    (tmp_path / "report.json").write_text("{}")
+    for name in ("demo.json", "report.json"):
+        (tmp_path / name).write_text("{}")
     with Journal(tmp_path / JOURNAL):
         done = run("demo", "--folder", str(tmp_path), check=False)
     assert done.returncode == 1 and "in use by process" in " ".join(done.stderr.split())
     assert (tmp_path / "report.json").exists()
+
+
+def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path) -> None:
+    kept = tmp_path / "report.json"
+    kept.write_text("my own")
+    done = run("demo", "--folder", str(tmp_path), check=False)
+    assert done.returncode == 1 and "name another folder with --folder" in done.stderr
+    assert kept.read_text() == "my own" and list(tmp_path.iterdir()) == [kept]
 
 
 def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What commands share: the console, its marks, exit codes, and how a command ends that fails.
+
+    0   done; of checks: everything that was checked holds
+    1   it could not be done: bad settings, a damaged or missing file, no server, or a fault of this program
+    2   a wrong command line
+    3   something was checked and does not hold (`verify`, `audit`)
+    4   nothing that was checked is false, but records are missing (`audit`)
+
+An expected error is one line that says what is wrong and what to do. An unexpected one is told by its outline, which
+holds no values (`data.failures`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.markup import escape
+
+from data.failures import is_ours, outline, told
+
+FAILED, REFUSED, INCOMPLETE = 1, 3, 4
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks before findings and sentences, as rich markup."""
+
+    held: str
+    failed: str
+    missing: str
+    bullet: str
+
+    @classmethod
+    def of(cls, console: Console) -> Marks:
+        """Those that the console's encoding can write: two that both came out as `?` would say nothing."""
+        try:
+            "✓✗•".encode(console.encoding)
+        except UnicodeEncodeError:
+            return cls(r"[green]\[ok][/]", r"[red]\[FAILED][/]", r"[yellow]\[MISSING][/]", "-")
+        return cls("[green]✓[/]", "[red]✗[/]", "[yellow]?[/]", "•")
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a command; ends the process with its exit code, whatever becomes of it."""
+    for stream in (sys.stdout, sys.stderr):
+        _write_anything(stream)
+    try:
+        command()
+    except Exception as error:  # noqa: BLE001 - nothing that a command raises may reach Python's own traceback
+        _tell(error)
+        sys.exit(FAILED)
+
+
+def _write_anything(stream: TextIO) -> None:
+    """A letter that the terminal can't write becomes a question mark, and no error."""
+    if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+        reconfigure(errors="replace")
+
+
+def _tell(error: Exception) -> None:
+    console = Console(stderr=True)
+    if is_ours(error) or (isinstance(error, OSError) and error.strerror):
+        console.print(f"[bold red]Error:[/] {escape(told(error))}", highlight=False, soft_wrap=True)
+        return
+    console.print("[bold red]Internal error.[/] This is a fault in Wattproof: please report these lines.")
+    console.print(
+        "They hold no values: what libraries say is left out, for it may quote readings, keys or passwords."
+    )
+    console.print(escape(outline(error)), highlight=False, soft_wrap=True)

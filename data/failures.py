@@ -1,0 +1,82 @@
+"""What may be told of an exception: never a value.
+
+The messages of our own errors are written for people, and none holds a secret. Those of libraries may quote what they
+were given: a reading, a key, the address of a database with its password. Of them only the kind is told, and where it
+happened, in the source's own words.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+_OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp"})
+WORKER = "in a process of its own:\n"
+"""How a note begins that holds the outline from another process (`fl.work_process`); other notes are not told."""
+_PASSWORD = re.compile(r"(\w://[^/\s:@'\"]*):[^/\s'\"]*@")
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the error is of a class of ours, whose message is for people."""
+    return type(error).__module__.partition(".")[0] in _OURS
+
+
+def masked(text: str) -> str:
+    """`text` with the passwords of addresses in it blotted out: postgresql://elm:***@host/db."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+def told(error: BaseException) -> str:
+    """One line about an error: our own words, what the system says of a file, else its kind alone."""
+    if is_ours(error):
+        return masked(str(error))
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return type(error).__name__
+
+
+def outline(error: BaseException) -> str:
+    """A traceback without values: each error of the chain by `told`, with the lines of source that led to it."""
+    parts = []
+    for link in _chain(error):
+        kind = f"{type(link).__module__}.{type(link).__qualname__}".removeprefix("builtins.")
+        words = told(link)
+        parts += traceback.format_tb(link.__traceback__)
+        parts.append(kind if words == type(link).__name__ else f"{kind}: {words}")
+        parts += [f"\n{note}" for note in getattr(link, "__notes__", ()) if note.startswith(WORKER)]
+        parts.append("\n")
+    return "".join(parts).rstrip()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """What led to the error, first, then the error itself."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return reversed(links)
+
+
+def tell_no_values() -> None:
+    """From now on this process ends, and its threads do, with an `outline` where Python would print the message."""
+
+    def ended(_kind: type[BaseException], error: BaseException, _where: TracebackType | None) -> None:
+        print(outline(error), file=sys.stderr)  # noqa: T201 - the last words of a process
+
+    def thread_ended(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
+            name = arguments.thread.name if arguments.thread else "a thread"
+            print(f"{name} ended:\n{outline(arguments.exc_value)}", file=sys.stderr)  # noqa: T201
+
+    def dropped(arguments: sys.UnraisableHookArgs) -> None:
+        if arguments.exc_value is not None:
+            print(f"ignored: {outline(arguments.exc_value)}", file=sys.stderr)  # noqa: T201
+
+    sys.excepthook = ended
+    threading.excepthook = thread_ended
+    sys.unraisablehook = dropped

@@ -273,13 +273,20 @@ def keys(
     gateway: Annotated[
         bool, typer.Option("--gateway", help="only the home's own pair, for its gateway; hand over the .pub")
     ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="certificates for another five years, by the same keys and names")
+    ] = False,
 ) -> None:
-    """Make the keys and certificates of a deployed federation (nothing that exists is overwritten)."""
+    """Make the keys and certificates of a deployed federation; nothing that exists is overwritten but by --renew."""
     from api.config import load
-    from fl.keys import make_agent_key, make_keys
+    from fl.keys import make_agent_key, make_keys, renew_certificates
 
     settings = load(config)
     deployment = settings.federation.deployment
+    if renew:
+        written = "\n".join(str(path) for path in renew_certificates(deployment.keys_dir))
+        console.print(f"{written}\nStart the coordinator again, and hand authority.pem to every gateway.")
+        return
     names = home or _homes_of(settings)
     if gateway:
         made = [path for name in names for path in make_agent_key(deployment.keys_dir, name)]

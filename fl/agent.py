@@ -19,16 +19,17 @@ from flwr.clientapp.typing import Mod
 from flwr.common.constant import ErrorCode
 
 from fl.background import repeated
+from fl.certificates import LOOK_EVERY_S, Certificates
 from fl.client_app import Keep, Learner, make_client_app
 from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
 from fl.flower_logs import join_flower_logs
 from fl.home_ledger import HomeLedger
 from fl.keys import KeyFolder, load_agent_key, load_authority
+from fl.outage import Outage
 from fl.settings import DeploymentSettings
 from fl.telemetry import AgentMetrics
 
 _log = logging.getLogger(__name__)
-_AGAIN_S = 2.0
 _Answer = TypeVar("_Answer")
 Duty = Callable[[AgentMetrics], None]
 """What the gateway does besides training, looked after every `duty_s`: forecasting and proving (`api.gateway`)."""
@@ -73,13 +74,15 @@ def run_agent(
     line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
     app = make_client_app(lambda context: learner, mods, keep)
     on_duty = repeated(partial(duty, metrics), settings.duty_s, stop, name="duty", log=_log)
-    with metrics.serve(settings.agent_metrics_port), on_duty:
+    metrics.follow_line(line)
+    certificates = Certificates({} if settings.insecure else {"authority": KeyFolder(settings.keys_dir).authority})
+    metrics.follow_certificates(certificates)
+    warnings = repeated(certificates.warn, LOOK_EVERY_S, stop, name="certificates", log=_log)
+    with metrics.serve(settings.agent_metrics_port), warnings, on_duty:
         try:
             while not stop.is_set() and line.connect():
                 _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
-                metrics.connected.set(1)
                 _serve(line, app, metrics, settings.poll_s, stop)
-                metrics.connected.set(0)
         finally:
             stop.set()
             line.close()
@@ -98,7 +101,7 @@ def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float
     state = RecordDict()  # what the app keeps between messages, secure aggregation's secrets for one; in memory only
     while not stop.is_set():
         try:
-            message = _patiently(line.receive, stop)
+            message = _patiently(line.receive, line.outage, stop)
             if message is None:
                 stop.wait(poll_s)
                 continue
@@ -106,25 +109,30 @@ def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float
             reply = _answer(app, message, line.node_id, state)
             seconds = time.monotonic() - started
             metrics.answered(message, reply, seconds)
-            _patiently(partial(line.send, reply, seconds), stop, until=started + message.metadata.ttl)
+            _patiently(partial(line.send, reply, seconds), line.outage, stop, until=started + message.metadata.ttl)
             metrics.carried(line.bytes_in, line.bytes_out)
         except MessageRefused as refused:
             _log.warning("message given up", extra={"reason": str(refused)})
+            stop.wait(poll_s)
         except NotRegistered as gone:
             _log.warning("the coordinator has forgotten this agent", extra={"reason": str(gone)})
             return
 
 
-def _patiently(call: Callable[[], _Answer], stop: threading.Event, until: float = math.inf) -> _Answer | None:
+def _patiently(
+    call: Callable[[], _Answer], outage: Outage, stop: threading.Event, until: float = math.inf
+) -> _Answer | None:
     """`call`, again and again while the line is down. None if stopped, MessageRefused once `until` has passed."""
     while not stop.is_set():
         try:
-            return call()
+            answer = call()
         except LineDown as down:
             if time.monotonic() > until:
                 raise MessageRefused(f"its time is up: {down}") from down
-            _log.warning("line to the coordinator down", extra={"reason": str(down)})
-            stop.wait(_AGAIN_S)
+            stop.wait(outage.failed(str(down)))
+        else:
+            outage.over()
+            return answer
     return None
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 from flwr.app import Context, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.serverapp import Grid, ServerApp
 
+from fl.background import repeated
+from fl.certificates import LOOK_EVERY_S, Certificates
+from fl.errors import KeysError
 from fl.flower_logs import join_flower_logs
-from fl.keys import check_coordinator, load_agent_list
+from fl.keys import check_coordinator, load_agent_list, read_agent_list
 from fl.link import Link
 from fl.rounds import Identify, ask_names
 from fl.settings import DeploymentSettings
 
+_AGENTS_EVERY_S = 5.0  # how soon a key that is deleted or added counts
 _log = logging.getLogger(__name__)
 
 
@@ -29,9 +37,15 @@ def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
     keys = None if settings.insecure else check_coordinator(settings.keys_dir)
     if settings.insecure:
         _log.warning("no TLS and no authentication: any process on this machine can join or listen")
-    link = Link(agents)
+    link, stop = Link(agents), threading.Event()
     certificate, key = (keys.coordinator, keys.coordinator_key) if keys else (None, None)
-    with link.serve(settings.bind, settings.port, certificate, key), link.run() as grid:
+    with ExitStack() as running:
+        running.enter_context(link.serve(settings.bind, settings.port, certificate, key))
+        if keys is not None:
+            warn, admit = Certificates.of(keys).warn, partial(_admit, link, settings.keys_dir)
+            running.enter_context(repeated(warn, LOOK_EVERY_S, stop, name="certificates", log=_log))
+            running.enter_context(repeated(admit, _AGENTS_EVERY_S, stop, name="list of agents", log=_log))
+        grid = running.enter_context(link.run())
         _log.info(
             "coordinator ready",
             extra={
@@ -45,6 +59,19 @@ def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
         )
         app(grid=grid, context=context)
     _log.info("training finished")
+
+
+def _admit(link: Link, keys_dir: Path) -> None:
+    """Let in the homes that are listed now. A file that can't be read changes nothing until it can."""
+    try:
+        added, removed = link.admit(read_agent_list(keys_dir))
+    except (KeysError, OSError) as problem:
+        _log.error("the list of agents can't be read: as before", extra={"reason": str(problem)})
+        return
+    for home in removed:
+        _log.warning("agent shut out", extra={"home": home})
+    for home in added:
+        _log.info("agent let in", extra={"home": home})
 
 
 def identify_by_key(settings: DeploymentSettings) -> Identify:

@@ -6,9 +6,13 @@ is the app bundle: an agent runs the ClientApp installed with it, never code the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TypeVar
 
@@ -44,12 +48,13 @@ from flwr.supercore.inflatable.inflatable_utils import (
 )
 from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supernode.fleet_http_client import FleetHttpClient
-from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+from fl.outage import Outage
+from fl.signed_requests import UNKNOWN_KEY, WRONG_CLOCK, SignedRequests
 
 _log = logging.getLogger(__name__)
-_RETRY_S = (0.5, 1, 2, 4, 8, 15)  # and so on each 15 s: a coordinator may be away for days
-_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
 
@@ -66,6 +71,20 @@ class MessageRefused(Exception):
     """The coordinator won't take or give this one message (its round is over, say). The line is fine."""
 
 
+class CoordinatorsClock:
+    """How far this machine's clock is ahead of the coordinator's, by the date of its answers."""
+
+    def __init__(self) -> None:
+        self.ahead_s: float | None = None
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        response = call_next(context)
+        with contextlib.suppress(KeyError, ValueError):
+            told = parsedate_to_datetime(response.headers["date"]).timestamp()
+            self.ahead_s = round(time.time() - told - 0.5)  # a date has whole seconds
+        return response
+
+
 class FleetLine:
     """One agent's registration with the coordinator, and the messages that come and go over it."""
 
@@ -79,20 +98,19 @@ class FleetLine:
     ) -> None:
         """`authority`: PEM certificate the coordinator's is signed by; None speaks plain HTTP and self-registers."""
         self._public = public_key_to_bytes(key.public_key())
+        self.clock = CoordinatorsClock()
         self._client = FleetHttpClient.from_server_address(
             address,
             insecure=authority is None,
             root_certificates=authority,
-            interceptors=[
-                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
-                NodeAuthHttpInterceptor(key, key.public_key()),
-            ],
+            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperNode"), SignedRequests(key), self.clock],
         )
         self._self_registers = authority is None
         self._heartbeat_s = heartbeat_s
         self._stop = stop
         self._node: Node | None = None
         self._beating: threading.Thread | None = None
+        self.outage = Outage(_log, "line to the coordinator")
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -101,22 +119,26 @@ class FleetLine:
         """The coordinator's number for this agent; 0 while there is none."""
         return 0 if self._node is None else int(self._node.node_id)
 
+    @property
+    def up(self) -> bool:
+        """Whether the agent is registered and was heard when it last spoke."""
+        return self._node is not None and not self.outage.active
+
     def connect(self) -> bool:
         """Announce this agent, for as long as it takes. False if it was stopped meanwhile."""
-        attempt = 0
+        register = self._self_registers
         while not self._stop.is_set():
             try:
-                if self._self_registers and attempt == 0:
+                if register:
+                    register = False
                     self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public))
                 request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
                 self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
             except (LineDown, NotRegistered, MessageRefused) as problem:
                 # Refused too while the coordinator still takes a killed predecessor for alive, two heartbeats long.
-                level = logging.WARNING if attempt == 0 else logging.DEBUG
-                _log.log(level, "no line to the coordinator yet", extra={"reason": str(problem)})
-                self._stop.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-                attempt += 1
+                self._stop.wait(self.outage.failed(str(problem)))
             else:
+                self.outage.over()
                 self._beat()
                 return True
         return False
@@ -200,14 +222,28 @@ class FleetLine:
             return method(request)
         except httpx.HTTPStatusError as problem:
             status = problem.response.status_code
-            reason = f"the coordinator answered {status}"
+            reason = self._refusal(problem.response)
             if status == httpx.codes.UNAUTHORIZED:
                 raise NotRegistered(reason) from problem
-            if status in _AWAY:
+            if status == httpx.codes.TOO_MANY_REQUESTS or problem.response.is_server_error:
                 raise LineDown(reason) from problem
             raise MessageRefused(reason) from problem
         except httpx.HTTPError as problem:
-            raise LineDown(f"{type(problem).__name__}: {problem}") from problem
+            raise LineDown(_why_unreachable(problem)) from problem
+
+    @staticmethod
+    def _refusal(response: httpx.Response) -> str:
+        """What the coordinator has against a request, and what to do where that is known."""
+        try:
+            content = response.json()
+            code, detail = str(content.get("code", "")), str(content.get("detail", ""))[:200]
+        except (ValueError, AttributeError):
+            code = detail = ""
+        if code == WRONG_CLOCK:
+            return f"this machine's clock or the coordinator's is wrong: {detail}; set it"
+        if code == UNKNOWN_KEY:
+            return "the coordinator has no key of this home, or another: its .pub must be in keys/agents there"
+        return f"the coordinator answered {response.status_code}" + (f" ({detail})" if detail else "")
 
     def _counted_in(self, pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
         def counted(object_id: str) -> bytes:
@@ -223,3 +259,13 @@ class FleetLine:
             self.bytes_out += len(content)
 
         return counted
+
+
+def _why_unreachable(problem: httpx.HTTPError) -> str:
+    text = f"{type(problem).__name__}: {problem}"
+    if "certificate has expired" in text or "certificate is not yet valid" in text:
+        return (
+            f"{text}; by this machine's clock it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: if that is wrong, set "
+            "it; if not, the certificates have run out: `wattproof keys --renew` on the coordinator makes new ones"
+        )
+    return text

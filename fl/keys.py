@@ -11,6 +11,7 @@ A gateway may make its own pair and hand over only HOME.pub. Keys are on NIST P-
 
     wattproof keys -c coordinator.yaml --home elm-3 --home elm-5     all of it, on the coordinator
     wattproof keys -c gateway.yaml --home elm-3 --gateway            one home's own pair, on the home's gateway
+    wattproof keys -c coordinator.yaml --renew                       certificates for five more years, same keys
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -32,6 +34,7 @@ from data.home_name import HOME_NAME_RULE, is_home_name
 from fl.errors import KeysError
 
 _YEARS = 5
+_AUTHORITY = "Wattproof community authority"
 _NEW = "make it with `wattproof keys`"
 
 
@@ -88,6 +91,24 @@ def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> li
     return made
 
 
+def renew_certificates(directory: Path) -> list[Path]:
+    """Give the authority and the coordinator certificates that last another five years; keys and hosts stay.
+
+    Gateways go on with the authority's old certificate until that ends; by then they must have the new one. Returns
+    the files written. Raises KeysError if one of the keys or certificates is missing.
+    """
+    folder = check_coordinator(directory)
+    authority = x509.load_pem_x509_certificate(load_authority(directory))
+    certificate = x509.load_pem_x509_certificate(folder.coordinator.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    signer, key = _load_key(folder.authority_key), _load_key(folder.coordinator_key)
+    if signer.public_key() != authority.public_key():
+        raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: put the right one back")
+    _sign_authority(folder, signer)
+    _sign_coordinator(folder, signer, key, names)
+    return [folder.authority, folder.coordinator]
+
+
 def make_agent_key(directory: Path, home: str) -> list[Path]:
     """Make one home's pair if there is none; a gateway can do so itself and hand over the .pub. The files made."""
     folder = KeyFolder(directory)
@@ -108,17 +129,30 @@ def load_agent_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def load_agent_list(directory: Path) -> dict[str, bytes]:
     """Home -> public key (PEM as Flower compares it) of the homes that may join. KeysError if there are none."""
+    listed = read_agent_list(directory)
+    if not listed:
+        raise KeysError(f"{directory / 'agents'} lists no home (HOME.pub): {_NEW}")
+    return listed
+
+
+def read_agent_list(directory: Path) -> dict[str, bytes]:
+    """`load_agent_list` that may be empty. Raises KeysError for a file that is no P-384 key."""
     listed = {}
     for path in sorted((directory / "agents").glob("*.pub")):
         try:
             key = serialization.load_pem_public_key(path.read_bytes())
-        except ValueError as problem:
+        except FileNotFoundError:
+            continue  # deleted since the folder was listed
+        except (ValueError, UnsupportedAlgorithm) as problem:
             raise KeysError(f"{path} is not a public key in PEM: have the home send it again") from problem
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+            raise KeysError(f"{path} is not a key on P-384, which agents use: have the home send {path.name} again")
         listed[path.stem] = key.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-    if not listed:
-        raise KeysError(f"{directory / 'agents'} lists no home (HOME.pub): {_NEW}")
+    for home, public in listed.items():
+        if twins := [other for other in listed if other < home and listed[other] == public]:
+            raise KeysError(f"{directory / 'agents'}: {twins[0]} and {home} have the same key; which .pub is wrong?")
     return listed
 
 
@@ -149,8 +183,12 @@ def check_coordinator(directory: Path) -> KeyFolder:
 
 
 def _make_authority(folder: KeyFolder) -> list[Path]:
-    key = _new_key(folder.authority_key)
-    name = _name("Wattproof community authority")
+    _sign_authority(folder, _new_key(folder.authority_key))
+    return [folder.authority_key, folder.authority]
+
+
+def _sign_authority(folder: KeyFolder, key: ec.EllipticCurvePrivateKey) -> None:
+    name = _name(_AUTHORITY)
     certificate = (
         _certificate(name, name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -159,16 +197,24 @@ def _make_authority(folder: KeyFolder) -> list[Path]:
         .sign(key, hashes.SHA384())
     )
     atomic.write_bytes(folder.authority, certificate.public_bytes(serialization.Encoding.PEM))
-    return [folder.authority_key, folder.authority]
 
 
 def _make_coordinator(folder: KeyFolder, hosts: Sequence[str]) -> list[Path]:
-    authority = x509.load_pem_x509_certificate(load_authority(folder.directory))
-    signer = _load_key(folder.authority_key)
-    key = _new_key(folder.coordinator_key)
+    load_authority(folder.directory)
+    signer, key = _load_key(folder.authority_key), _new_key(folder.coordinator_key)
+    _sign_coordinator(folder, signer, key, x509.SubjectAlternativeName([_host(host) for host in hosts]))
+    return [folder.coordinator_key, folder.coordinator]
+
+
+def _sign_coordinator(
+    folder: KeyFolder,
+    signer: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePrivateKey,
+    names: x509.SubjectAlternativeName,
+) -> None:
     certificate = (
-        _certificate(_name("Wattproof coordinator"), authority.subject, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        _certificate(_name("Wattproof coordinator"), _name(_AUTHORITY), key.public_key())
+        .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -176,7 +222,6 @@ def _make_coordinator(folder: KeyFolder, hosts: Sequence[str]) -> list[Path]:
         .sign(signer, hashes.SHA384())
     )
     atomic.write_bytes(folder.coordinator, certificate.public_bytes(serialization.Encoding.PEM))
-    return [folder.coordinator_key, folder.coordinator]
 
 
 def _certificate(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

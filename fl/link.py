@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from flwr.app import Message, RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.app.user_config import UserConfig
@@ -36,13 +36,14 @@ from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.federation import NoOpFederationManager
-from flwr.superlink.routers.fleet.node_auth import NodeAuthMiddleware
 from flwr.superlink.routers.fleet.router import router as fleet_router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.errors import FederationError
+from fl.front_door import FrontDoor, only_its_own
 from fl.link_state import GuardedLinkState, GuardedLinkStateFactory
+from fl.signed_requests import Doorkeeper
 
 _POLL_S = 0.1
 # What a reply may have: models come back as they went out, masked ones in twice the bytes, and short messages have
@@ -57,28 +58,54 @@ class Link:
     keys, and training resumes from the saved rounds.
     """
 
-    def __init__(self, agents: dict[str, bytes] | None) -> None:
-        """`agents`: home -> public key (PEM) of those that may join; None lets any node register itself."""
+    def __init__(self, agents: Mapping[str, bytes] | None) -> None:
+        """`agents`: home -> public key (PEM) of those that may join; None lets any node register itself.
+
+        Raises ValueError for a key that is not on P-384.
+        """
         self._factory = GuardedLinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
         self.state = cast(GuardedLinkState, self._factory.state())
-        self.authenticates = agents is not None
-        for home, public in (agents or {}).items():
+        self._doorkeeper = None if agents is None else Doorkeeper({})
+        self._agents: dict[str, bytes] = {}
+        self.admit(agents or {})
+
+    def admit(self, agents: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+        """Let in these homes and no others from now on; those that are new, and those that are shut out.
+
+        Who is shut out is refused with its next request, and counts as gone from the round that is on. A home with
+        another key than before is both. Raises ValueError for a key that is not on P-384, and changes nothing then.
+        """
+        if len(set(agents.values())) < len(agents):
+            raise ValueError("two homes have the same key")
+        known, wanted = self._agents.items(), agents.items()
+        added, removed = sorted(wanted - known), sorted(known - wanted)
+        if self._doorkeeper is not None:
+            self._doorkeeper.admit(agents)
+        for _, public in removed:
+            self.state.shut_out(public)
+        for home, public in added:
             self.state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, public, 0, name=home)
+        self._agents = dict(agents)
+        return [home for home, _ in added], [home for home, _ in removed]
 
     def app(self) -> FastAPI:
-        """The Fleet API as Flower's SuperLink serves it, alone."""
+        """The Fleet API as Flower's SuperLink serves it, alone, behind our own door (`fl.front_door`)."""
+
+        def own_node(request: Request) -> None:
+            only_its_own(self.state, request)
+
         app = FastAPI(
             title="Wattproof coordinator",
             openapi_url=None,
             middleware=[
+                Middleware(FrontDoor, self._doorkeeper),
                 Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
                 Middleware(ProtobufTranslationMiddleware),
-                Middleware(NodeAuthMiddleware),
             ],
         )
         app.state.linkstate_factory = self._factory
-        app.state.enable_supernode_auth = self.authenticates
-        app.include_router(fleet_router)
+        app.state.enable_supernode_auth = self._doorkeeper is not None
+        app.include_router(fleet_router, dependencies=[Depends(own_node)])
         return app
 
     @contextmanager
@@ -86,7 +113,7 @@ class Link:
         """Serve the Fleet API in a thread while the block runs. FederationError if the port can't be had."""
         config = uvicorn.Config(
             self.app(), host=bind, port=port, ssl_certfile=certificate, ssl_keyfile=key, log_config=None,
-            access_log=False, timeout_graceful_shutdown=5,
+            access_log=False, ws="none", timeout_graceful_shutdown=5,
         )  # fmt: skip
         server = uvicorn.Server(config)
         # `Server.run` exits the process when the port is taken; in a thread that is only the thread's end.
@@ -208,9 +235,8 @@ class LinkGrid(Grid):
     def _complete(self, reply: Message) -> Message | None:
         """The reply with its content once all of it has been uploaded, else None."""
         pushed = self._state.pushed_reply(reply.metadata.message_id)
-        if pushed is None:  # given up half-way, or an error that Flower has made about the message
-            return reply if reply.has_error() else None
-        message = pushed.whole()
+        given_up = reply if reply.has_error() else None  # Flower makes an error about a message whose node is gone
+        message = given_up if pushed is None else pushed.whole()
         if message is not None:
             self._drop({reply.metadata.reply_to_message_id})
         return message

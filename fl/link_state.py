@@ -73,6 +73,15 @@ class GuardedLinkState(WaitingLinkState):
                 if message is not None and message.metadata.delivered_at:
                     self._hanging.add(message.metadata.dst_node_id)
 
+    def shut_out(self, public_key: bytes) -> None:
+        """Take a node for gone for good. Its key may come back later, as another node."""
+        with self.lock:
+            node_id = self.node_public_key_to_node_id.pop(public_key, None)
+            if node_id is not None:
+                node = self.nodes[node_id]
+                node.online_until = node.online_until or 0.0  # Flower takes it for set
+                self.delete_node(node.owner_aid, node_id)
+
     def get_nodes(self, run_id: int) -> set[int]:
         """Nodes that are online and don't hang: who left a message unanswered is waited for, and not asked again,
         until it asks for work again itself."""

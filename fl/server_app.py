@@ -5,6 +5,8 @@ from __future__ import annotations
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from fl.certificates import Certificates
+from fl.keys import KeyFolder
 from fl.rounds import Rounds
 from fl.telemetry import CoordinatorMetrics
 from fl.weights import Weights
@@ -20,6 +22,7 @@ def make_server_app(rounds: Rounds, initial: Weights) -> ServerApp:
     @app.main()
     def main(grid: Grid, context: Context) -> None:
         metrics = CoordinatorMetrics()
+        metrics.follow_certificates(Certificates.of(KeyFolder(rounds.settings.deployment.keys_dir)))
         with metrics.serve(rounds.settings.deployment.coordinator_metrics_port):
             rounds.run(grid, initial, metrics.saw)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from flwr.app import Message, MessageType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from fl.certificates import Certificates
 from fl.client_app import METRICS, PLAN
+from fl.fleet import FleetLine
 from fl.home_ledger import HomeLedger
 from fl.store import RoundReport
 
@@ -17,6 +20,12 @@ from fl.store import RoundReport
 class _Served:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.certificates = Gauge(
+            "wattproof_certificate_days_left",
+            "Days until a certificate ends; below zero once it has",
+            ["certificate"],
+            registry=self.registry,
+        )
 
     @contextmanager
     def serve(self, port: int | None) -> Iterator[None]:
@@ -31,6 +40,11 @@ class _Served:
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def follow_certificates(self, certificates: Certificates) -> None:
+        """Tell how long each of them still holds, at each scrape."""
+        for name in certificates.paths:
+            self.certificates.labels(name).set_function(partial(certificates.days_left, name))
 
 
 class CoordinatorMetrics(_Served):
@@ -85,7 +99,12 @@ class AgentMetrics(_Served):
         self.home = Gauge("wattproof_agent_info", "Which home this is", ["home"], registry=registry)
         self.home.labels(home).set(1)
         self.connected = Gauge(
-            "wattproof_agent_connected", "1 while registered with the coordinator", registry=registry
+            "wattproof_agent_connected", "1 while registered with the coordinator and heard there", registry=registry
+        )
+        self.clock = Gauge(
+            "wattproof_agent_clock_ahead_seconds",
+            "How far this machine's clock is ahead of the coordinator's",
+            registry=registry,
         )
         self.round = Gauge("wattproof_agent_round", "Last round trained in", registry=registry)
         self.train_loss = Gauge("wattproof_agent_train_loss", "This home's loss in that round", registry=registry)
@@ -147,6 +166,11 @@ class AgentMetrics(_Served):
         epsilon.set_function(lambda: ledger.epsilon)
         budget.set(math.inf if ledger.settings.max_epsilon is None else ledger.settings.max_epsilon)
         releases.set_function(lambda: ledger.releases)
+
+    def follow_line(self, line: FleetLine) -> None:
+        """Tell how the line to the coordinator is, at each scrape."""
+        self.connected.set_function(lambda: float(line.up))
+        self.clock.set_function(lambda: float(line.clock.ahead_s or 0))
 
     def proven(self, day: int, seconds: float) -> None:
         """Count one proof."""

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from fl.certificates import Certificates
 from fl.errors import KeysError
-from fl.keys import KeyFolder, check_coordinator, load_agent_key, load_agent_list, load_authority, make_keys
+from fl.keys import (
+    KeyFolder,
+    check_coordinator,
+    load_agent_key,
+    load_agent_list,
+    load_authority,
+    make_keys,
+    renew_certificates,
+)
 
 
 @pytest.fixture
@@ -114,3 +127,68 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> boo
         ours.close()
         thread.join()
     return True
+
+
+def test_a_key_of_two_homes_is_refused_with_both_names(keys: KeyFolder) -> None:
+    keys.agent_public("home-09").write_bytes(keys.agent_public("home-02").read_bytes())
+    with pytest.raises(KeysError, match="home-02 and home-09 have the same key"):
+        load_agent_list(keys.directory)
+
+
+def test_a_listed_key_on_another_curve_is_refused(keys: KeyFolder) -> None:
+    small = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = small.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    keys.agent_public("home-02").write_bytes(pem)
+    with pytest.raises(KeysError, match=r"home-02\.pub is not a key on P-384"):
+        load_agent_list(keys.directory)
+
+
+def test_renewed_certificates_last_longer_by_the_same_keys_and_for_the_same_hosts(
+    keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in keys.directory.rglob("*") if path.is_file()}
+    old = x509.load_pem_x509_certificate(keys.coordinator.read_bytes())
+    monkeypatch.setattr("fl.keys._YEARS", 9)
+    assert renew_certificates(keys.directory) == [keys.authority, keys.coordinator]
+    new = x509.load_pem_x509_certificate(keys.coordinator.read_bytes())
+    assert new.not_valid_after_utc > old.not_valid_after_utc + timedelta(days=4 * 364)
+    names = [c.extensions.get_extension_for_class(x509.SubjectAlternativeName).value for c in (old, new)]
+    assert names[0] == names[1] and new.public_key() == old.public_key()
+    changed = {path for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {keys.authority, keys.coordinator}
+    for authority in (before[keys.authority], keys.authority.read_bytes()):  # gateways need not have the new one yet
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(keys.coordinator, keys.coordinator_key)
+        client = ssl.create_default_context(cadata=authority.decode())
+        assert _handshake(server, client, "coordinator.example")
+
+
+def test_certificates_are_not_renewed_with_a_key_that_is_not_theirs(keys: KeyFolder, tmp_path: Path) -> None:
+    make_keys(tmp_path / "other", ["127.0.0.1"], [])
+    keys.authority_key.write_bytes(KeyFolder(tmp_path / "other").authority_key.read_bytes())
+    before = keys.coordinator.read_bytes()
+    with pytest.raises(KeysError, match="is not the key of"):
+        renew_certificates(keys.directory)
+    assert keys.coordinator.read_bytes() == before
+
+
+def test_days_left_are_told_and_warned_of_in_time(keys: KeyFolder, caplog: pytest.LogCaptureFixture) -> None:
+    end = x509.load_pem_x509_certificate(keys.coordinator.read_bytes()).not_valid_after_utc
+    told = []
+    for days in (40, 20, -1, 3000):
+        caplog.clear()
+        certificates = replace(Certificates.of(keys), now=lambda days=days: end - timedelta(days=days))
+        assert certificates.days_left("coordinator") == pytest.approx(days)
+        certificates.warn()
+        told.append([(record.levelname, record.message[:24]) for record in caplog.records])
+    soon, ended, early = ("WARNING", "certificate ends soon; `"), ("ERROR", "certificate has ended, a"), ("ERROR",)
+    assert told[:3] == [[], [soon] * 2, [ended] * 2]
+    assert [level for level, _ in told[3]] == [*early, *early]
+
+
+def test_a_certificate_that_can_no_longer_be_read_is_said(keys: KeyFolder, caplog: pytest.LogCaptureFixture) -> None:
+    certificates = Certificates.of(keys)
+    keys.authority.write_text("rubbish")
+    certificates.warn()
+    assert math.isnan(certificates.days_left("authority"))
+    assert [record.message for record in caplog.records] == ["certificate can't be read"]

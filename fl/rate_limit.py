@@ -1,0 +1,39 @@
+"""How often somebody may do something: token buckets, for as many somebodies as there is room for."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+_MOST = 10_000
+
+
+class RateLimit:
+    """`burst` times at once, `rate` times a second in the long run, for each name.
+
+    Of more than ten thousand names those that have done nothing for longest are forgotten.
+    """
+
+    def __init__(self, rate: float, burst: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._now = rate, float(burst), now
+        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # name -> tokens, and when
+
+    def left(self, name: Hashable) -> bool:
+        """Whether `name` may do it once more."""
+        return self._tokens(name) >= 1
+
+    def take(self, name: Hashable) -> bool:
+        """Count one; False, and nothing is counted, if it was too many."""
+        tokens = self._tokens(name)
+        if tokens < 1:
+            return False
+        self._left[name] = (tokens - 1, self._now())
+        self._left.move_to_end(name)
+        if len(self._left) > _MOST:
+            self._left.popitem(last=False)
+        return True
+
+    def _tokens(self, name: Hashable) -> float:
+        tokens, then = self._left.get(name, (self._burst, 0.0))
+        return min(self._burst, tokens + self._rate * (self._now() - then))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-_WAITS_S = (0.5, 1, 2, 4, 8, 15, 30)  # and so on each 30 s, for days if need be
+from fl.backoff import Backoff
+
+_FIRST_S, _MOST_S = 0.5, 30.0  # a coordinator may be away for days
 _AGAIN_S = 3600.0
 
 
@@ -22,27 +23,25 @@ class Outage:
         self._log, self._what, self._now = log, what, now
         self._told: dict[str, float] = {}  # reason -> when it was logged last
         self._since: float | None = None
-        self._attempts = 0
+        self._wait = Backoff(_FIRST_S, _MOST_S, now)
 
     @property
     def active(self) -> bool:
         return self._since is not None
 
-    def failed(self, reason: str, extra: Mapping[str, object] | None = None) -> float:
+    def failed(self, reason: str) -> float:
         """Note a failure; seconds to wait before the next try, spread at random over agents."""
         now = self._now()
         if self._since is None:
             self._since = now
         if now - self._told.get(reason, -_AGAIN_S) >= _AGAIN_S:
             self._told[reason] = now
-            fields = {"reason": reason, "for_s": round(now - self._since), **(extra or {})}
-            self._log.warning("%s down", self._what, extra=fields)
-        wait = _WAITS_S[min(self._attempts, len(_WAITS_S) - 1)]
-        self._attempts += 1
-        return wait * random.uniform(0.75, 1.25)
+            self._log.warning("%s down", self._what, extra={"reason": reason, "for_s": round(now - self._since)})
+        return self._wait.failed()
 
     def over(self) -> None:
         """Note that it works."""
         if self._since is not None:
             self._log.info("%s up again", self._what, extra={"for_s": round(self._now() - self._since)})
-        self._told, self._since, self._attempts = {}, None, 0
+        self._told, self._since = {}, None
+        self._wait.worked()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fl.certificates import Certificates
 from fl.keys import KeyFolder
 from fl.rounds import Rounds
+from fl.stoppable import StoppableGrid
 from fl.telemetry import CoordinatorMetrics
 from fl.weights import Weights
 
 
-def make_server_app(rounds: Rounds, initial: Weights) -> ServerApp:
+def make_server_app(rounds: Rounds, initial: Weights, stop: threading.Event | None = None) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
-    It serves Prometheus metrics while it runs, where the settings give it a port.
+    It serves Prometheus metrics while it runs, where the settings give it a port. Once `stop` is set it raises
+    `stoppable.Stopped`.
     """
     app = ServerApp()
 
@@ -24,6 +28,6 @@ def make_server_app(rounds: Rounds, initial: Weights) -> ServerApp:
         metrics = CoordinatorMetrics()
         metrics.follow_certificates(Certificates.of(KeyFolder(rounds.settings.deployment.keys_dir)))
         with metrics.serve(rounds.settings.deployment.coordinator_metrics_port):
-            rounds.run(grid, initial, metrics.saw)
+            rounds.run(grid if stop is None else StoppableGrid(grid, stop), initial, metrics.saw)
 
     return app

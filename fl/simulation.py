@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flwr.app import Context
 from flwr.clientapp.typing import Mod
@@ -20,12 +21,14 @@ from fl.link_state import WaitingLinkStateFactory
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
+from fl.stoppable import Stopped, stopped_by_interrupt
 from fl.store import RoundStore
 from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import ModelShape
 
+_log = logging.getLogger(__name__)
 OpenHome = Callable[[str], Learner]
 
 
@@ -53,7 +56,8 @@ def run_simulation(
         rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
         mods: Flower client mods; by default those the settings ask for (`fl.home_mods.home_mods`).
 
-    Returns the last global model. Raises FederationError, or what `on_round` raised.
+    Returns the last global model. Raises FederationError, what `on_round` raised, or KeyboardInterrupt once Ray has
+    been shut down and what was finished is saved.
     """
     chosen = list(homes)[: settings.num_clients]
     if len(chosen) < settings.min_homes:
@@ -111,20 +115,27 @@ def _simulate(
     # Flower's simulation takes no state from its caller.
     sys.modules[flower_simulation.__module__].LinkStateFactory = WaitingLinkStateFactory  # type: ignore[attr-defined]
     logging.getLogger("flwr").setLevel(logging.ERROR)  # it reports each round on the console; so do we
-    flower_simulation(
-        server_app=make_server_app(rounds, initial),
-        client_app=make_client_app(partial(_open_partition, homes, open_home), mods),
-        num_supernodes=len(homes),
-        backend_config={
-            "client_resources": {"num_cpus": 1, "num_gpus": 0},
-            "init_args": {
-                "num_cpus": settings.simulation.workers,
-                "object_store_memory": settings.simulation.object_store_mb * 1_000_000,
-                "logging_level": "ERROR",
-                "log_to_driver": False,
-            },
+    backend: dict[str, Any] = {
+        "client_resources": {"num_cpus": 1, "num_gpus": 0},
+        "init_args": {
+            "num_cpus": settings.simulation.workers,
+            "object_store_memory": settings.simulation.object_store_mb * 1_000_000,
+            "logging_level": "ERROR",
+            "log_to_driver": False,
         },
-    )
+    }
+    with stopped_by_interrupt() as stop:
+        try:
+            flower_simulation(
+                server_app=make_server_app(rounds, initial, stop),
+                client_app=make_client_app(partial(_open_partition, homes, open_home), mods),
+                num_supernodes=len(homes),
+                backend_config=backend,
+            )
+        except Stopped:
+            done = rounds.store.rounds()
+            _log.warning("training stopped; the same command goes on", extra={"round": done[-1] if done else 0})
+            raise KeyboardInterrupt from None
 
 
 def _open_partition(homes: list[str], open_home: OpenHome, context: Context) -> Learner:

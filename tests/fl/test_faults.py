@@ -11,7 +11,7 @@ from fl.keys import KeyFolder
 from fl.store import RoundReport
 from tests.fl.deployment import HOMES, ROUND_S, Deployment
 from tests.fl.slow_link import SlowLink
-from tests.support.waiting import LIMIT_S
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 
@@ -103,14 +103,14 @@ def test_a_slow_line_is_waited_for_and_a_cut_one_is_not(federation: Deployment) 
 
 def test_a_key_that_is_deleted_while_training_goes_on_is_shut_out_and_may_come_back(federation: Deployment) -> None:
     public = KeyFolder(federation.folder / "keys").agent_public(B)
-    key, before = public.read_bytes(), (federation.folder / f"{B}.log").stat().st_size
+    key, before = public.read_bytes(), len(federation.log(B))
     public.unlink()
-    _round_with(federation, {A, C, LATE})
     federation.wait_for_log("coordinator", "agent shut out")
-    until(lambda: "no key of this home" in federation.log(B)[before:] or None, 60, "the reason in the log")
-    assert B not in federation.wait_for_round(_next(federation)).asked
+    federation.wait_for_round_of(A, C, LATE)
+    until(lambda: "has forgotten this agent" in federation.log(B)[before:], "a refusal in its log")
+    assert B not in federation.wait_for_round(federation.next_round).asked
     public.write_bytes(key)
-    _round_with(federation, set(HOMES))
+    federation.wait_for_round_of(*HOMES)
 
 
 def test_too_few_homes_end_the_training_with_a_reason(deploy: Callable[..., Deployment]) -> None:

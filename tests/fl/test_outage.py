@@ -38,9 +38,9 @@ def test_reasons_that_take_turns_are_told_once_each(caplog: pytest.LogCaptureFix
 def test_waits_grow_and_begin_anew_after_it_worked() -> None:
     outage = Outage(LOG, "line", lambda: 0.0)
     waits = [outage.failed("refused") for _ in range(12)]
-    assert waits[0] <= 0.63 and all(22 <= wait <= 38 for wait in waits[6:])
+    assert waits[0] <= 0.5 and all(15 <= wait <= 30 for wait in waits[6:])
     outage.over()
-    assert outage.failed("refused") <= 0.63
+    assert outage.failed("refused") <= 0.5
 
 
 def test_what_works_all_along_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,8 @@ from fl.task import HomeFolder, initial_weights
 from fl.weights import Weights
 from forecasting.settings import ForecastingSettings, ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import HOMES, made_up_windows
+from tests.fl.deployment import HOMES, ROOT, made_up_windows
+from tests.support.waiting import LIMIT_S, until
 
 FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))
 WINDOWS = made_up_windows(HOMES, days=40)
@@ -68,3 +73,34 @@ def test_too_few_homes_are_refused_before_anything_starts(tmp_path: Path) -> Non
         run_simulation(
             settings(), HOMES[:1], HomeFolder(tmp_path, shape, 1.0), initial_weights(shape, 0), RoundStore(tmp_path)
         )
+
+
+@pytest.mark.process
+def test_ctrl_c_ends_a_training_in_order_and_it_goes_on_from_there(tmp_path: Path) -> None:
+    script = Path(__file__).parent / "processes" / "simulation.py"
+    store, environment = RoundStore(tmp_path / "rounds"), os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def start(rounds: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path), str(rounds)], env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def saved() -> bool | None:
+        assert process.poll() is None, process.communicate()[0]
+        return len(store.rounds()) >= 2 or None
+
+    process = start(10_000)
+    until(saved, "a second round")
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all that run there, Ray's processes among them
+    output, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, output
+    assert "training stopped; the same command goes on" in output and "Traceback" not in output
+    done = store.rounds()
+    assert done == list(range(1, len(done) + 1)) and store.load(done[-1]).published
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left of them
+    process = start(done[-1] + 1)
+    output, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, output
+    assert store.rounds() == [*done, done[-1] + 1]

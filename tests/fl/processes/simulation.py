@@ -1,0 +1,25 @@
+"""A simulation as its own process, for Ctrl-C: `simulation.py FOLDER ROUNDS`."""
+
+import logging
+import sys
+from pathlib import Path
+
+from fl.settings import FederationSettings
+from fl.simulation import simulate_community
+from forecasting.settings import ForecastingSettings, ModelSettings
+from tests.fl.deployment import HOMES, made_up_windows
+
+
+def main(folder: str, rounds: str) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings = FederationSettings.model_validate({"rounds": int(rounds), "local": {"epochs": 1}})
+    windows = made_up_windows(HOMES, days=40)
+    forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
+    try:
+        simulate_community(settings, forecasting, windows.between(0, 30), windows.between(30, 40), Path(folder))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -6,19 +6,26 @@ Errors are one line that says what is wrong and what to do; exit codes are those
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
 from api import terminal
-from api.arguments import CONFIG, BundleArgument, ConfigOption, DayArgument, community_named
-from api.terminal import Marks
+from api.arguments import (
+    CONFIG,
+    BundleArgument,
+    ConfigOption,
+    DayArgument,
+    HomeArgument,
+    HomesOption,
+    community_named,
+)
+from api.data_commands import data_app
+from api.terminal import Marks, console
 
 if TYPE_CHECKING:
     from api.community import Community
@@ -37,50 +44,7 @@ app = typer.Typer(
     help="Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on "
     "chain.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
 app.add_typer(data_app, name="data")
-console = Console(width=None if sys.stdout.isatty() else 120)
-
-
-@data_app.command("fetch")
-def data_fetch(cache: Annotated[Path, typer.Option(help="where to keep it")] = Path(".cache/wattproof")) -> None:
-    """Get the 17 demo homes (MIT-licensed CityLearn data, 2 MB) by hash; works offline afterwards."""
-    from data.citylearn import fetch
-
-    console.print(f"The demo homes are in {fetch(cache)}")
-
-
-@data_app.command("import")
-def data_import(
-    file: Annotated[Path, typer.Argument(help="CSV: timestamp,kwh and, if you have it, export_kwh")],
-    home: Annotated[str, typer.Option(help="name of the home")],
-    out: Annotated[Path, typer.Option(help="the home's table: made, or added to")],
-    timezone: Annotated[str | None, typer.Option(help="zone of times without UTC offset, e.g. Europe/Rome")] = None,
-    end_stamps: Annotated[bool, typer.Option(help="a time is the end of its interval, not the start")] = False,
-    cumulative: Annotated[bool, typer.Option(help="readings are a register that only grows")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="other values for hours it has are corrections")] = False,
-) -> None:
-    """Add a household's own readings at 15, 30 or 60 minutes to its table.
-
-    Hours that are there stay; wrong lines are named, and nothing is half-written.
-    """
-    from data.append import append_table
-    from data.errors import ImportRefused
-    from data.importer import ImportOptions, import_file
-
-    options = ImportOptions(home, timezone, "end" if end_stamps else "start", cumulative)
-    if file.exists() and out.exists() and out.samefile(file):
-        raise ImportRefused(file, "is --out, too, and would be overwritten: name another file for the table")
-    imported = import_file(file, options)
-    now = append_table(out, imported.readings, replace=replace)
-    console.print(
-        f"{len(imported.readings)} hours of {home} read "
-        f"({imported.filled_hours} filled over short gaps, {imported.cut_hours} cut out)"
-    )
-    console.print(
-        f"{now.added} added to {out}, {now.measured} measured that were filled, {now.replaced} replaced: "
-        f"{now.hours} hours in all"
-    )
 
 
 @app.command()
@@ -140,7 +104,7 @@ def _kwh(values: Sequence[int]) -> str:
 
 @app.command()
 def prove(
-    home: Annotated[str, typer.Argument(help="name of the home")],
+    home: HomeArgument,
     day: DayArgument,
     out: Annotated[Path, typer.Option(help="bundle to write")],
     config: ConfigOption = CONFIG,
@@ -264,9 +228,7 @@ def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
 @app.command()
 def keys(
     config: ConfigOption = CONFIG,
-    home: Annotated[
-        list[str] | None, typer.Option(help="a home's name; all homes of the data, if none is given")
-    ] = None,
+    home: HomesOption = None,
     host: Annotated[
         list[str] | None, typer.Option(help="another name or address of the coordinator, beside the settings' own")
     ] = None,
@@ -330,9 +292,7 @@ def _homes_of(settings: Config) -> list[str]:
 
 
 @app.command()
-def identity(
-    home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
-) -> None:
+def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
     """Print the addresses of a home's wallet and meter, made if need be, as a line of `community.members`."""
     from api.config import load
     from api.home import Home
@@ -342,9 +302,7 @@ def identity(
 
 
 @app.command()
-def agent(
-    home: Annotated[str, typer.Argument(help="name of this gateway's home")], config: ConfigOption = CONFIG
-) -> None:
+def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
     """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and hands in."""
     from api.config import load
     from api.gateway import run_gateway
@@ -364,19 +322,23 @@ def coordinator(config: ConfigOption = CONFIG) -> None:
 
 @app.command()
 def serve(
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="the demo's, if not given")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="the community's settings; community.yaml here, else the demo's"),
+    ] = None,
 ) -> None:
     """Serve the API and the page: community forecasts, proofs, claims."""
     import uvicorn
 
     from api.community import Community
-    from api.demo import demo_config
+    from api.served import settings_to_serve
     from api.server import make_app
 
-    community = _community(config) if config else Community(demo_config(Path("out/demo"), None))
-    settings = community.config.api
+    chosen, name = settings_to_serve(config)
+    console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
+    community, settings = Community(chosen), chosen.api
     console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
-    uvicorn.run(make_app(community), host=settings.host, port=settings.port, log_level="warning")
+    uvicorn.run(make_app(community), host=settings.host, port=settings.port, log_level="warning", log_config=None)
 
 
 @app.command()

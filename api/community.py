@@ -89,7 +89,8 @@ class Community:
 
     @cached_property
     def operator(self) -> LocalAccount:
-        return account_from_file(self.config.rewards.key_file or self.folder / "operator.key")
+        own = self.config.rewards.key_file
+        return account_from_file(self.folder / "operator.key") if own is None else account_from_file(own, make=False)
 
     def start_of(self, day: int) -> int:
         """The first second of a day, UTC seconds since 1970."""
@@ -101,7 +102,7 @@ class Community:
         Raises ChainBusy while another process has the embedded one, NodeUnreachable.
         """
         if self.config.rewards.rpc_url is not None:
-            return Chain.at(self.config.rewards.rpc_url)
+            return Chain.at(self.config.rewards.rpc_url.get_secret_value())
         follows = self.config.rewards.clock == "machine"
         return Chain.embedded(self.folder / JOURNAL, self._beginning(first_day, follows), follows=follows)
 

@@ -173,7 +173,7 @@ def _open_front_desk(
     from rewards.own_node import OwnNode
 
     registry = settings.forecast_registry
-    node = OwnNode(settings.rpc_url, registry) if settings.rpc_url and registry else None
+    node = OwnNode(settings.rpc_url.get_secret_value(), registry) if settings.rpc_url and registry else None
     uplink = Uplink(settings.api_url, stop)
     try:
         courier = Courier(config, home, uplink, node)

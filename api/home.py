@@ -13,6 +13,8 @@ from eth_account.signers.local import LocalAccount
 
 from api.sealed import SealedForecast, read_sealed, seal
 from api.wallet import account_from_file
+from data.errors import DataError
+from data.home_name import HOME_NAME_RULE, is_home_name
 from data.meter import Meter
 from data.vault import DayVault
 
@@ -23,6 +25,11 @@ class Home:
 
     name: str
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Raises DataError for a name that no folder may have: `../..` would lead out of the state folder."""
+        if not is_home_name(self.name):
+            raise DataError(f"home {self.name!r} can't be used: {HOME_NAME_RULE}")
 
     @cached_property
     def wallet(self) -> LocalAccount:

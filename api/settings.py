@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from eth_hash.auto import keccak
 from eth_utils.address import is_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from data.failures import quotable
 from data.home_name import HOME_NAME
 
 
 def _address(text: str) -> str:
     if not is_address(text):
-        raise ValueError(f"{text!r} is not an address: 0x and 40 hexadecimal digits")
+        raise ValueError(f"{quotable(text) or 'it'} is not an address: 0x and 40 hexadecimal digits, in quotes")
     return to_checksum_address(text)
 
 
@@ -25,7 +26,7 @@ Address = Annotated[str, AfterValidator(_address)]
 class Member(BaseModel):
     """A household with a gateway of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     household: Address = Field(description="address of its wallet, as `wattproof identity` prints it")
     meter: Address = Field(description="address of its meter's key")
@@ -39,7 +40,7 @@ class Member(BaseModel):
 class CommunitySettings(BaseModel):
     """The community's name; its 32-byte identifier, which every proof carries, follows from it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: str = Field(min_length=1, max_length=100, description="never change it: proofs are bound to it")
     members: tuple[Member, ...] = Field(
@@ -64,10 +65,12 @@ class CommunitySettings(BaseModel):
 class GatewaySettings(BaseModel):
     """Where a gateway hands its forecasts and claims in, and what its household signs for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_url: str | None = Field(
-        default=None, description="the community's API, https://...; not set: bundles stay on the gateway"
+        default=None,
+        repr=False,
+        description="the community's API, https://...; not set: bundles stay on the gateway",
     )
     chain_id: int | None = Field(
         default=None,
@@ -77,7 +80,7 @@ class GatewaySettings(BaseModel):
     forecast_registry: Address | None = Field(
         default=None, description="the only contract it signs for; not set: the one told at first contact"
     )
-    rpc_url: str | None = Field(
+    rpc_url: SecretStr | None = Field(
         default=None, description="a chain node the household trusts: model and registration are checked there"
     )
     max_fee: float = Field(
@@ -101,23 +104,24 @@ class GatewaySettings(BaseModel):
 
     @field_validator("api_url", "rpc_url")
     @classmethod
-    def _safe(cls, url: str | None) -> str | None:
+    def _safe(cls, url: str | SecretStr | None) -> str | SecretStr | None:
         if url is None:
             return None
-        parts = urlsplit(url)
+        text = url if isinstance(url, str) else url.get_secret_value()
+        parts = urlsplit(text)
         local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
         if not parts.hostname or not (parts.scheme == "https" or local):
-            raise ValueError(f"{url!r} must begin with https:// (http:// is for this machine only)")
-        return url.rstrip("/")
+            raise ValueError("the address must begin with https:// (http:// is for this machine only)")
+        return text.rstrip("/") if isinstance(url, str) else SecretStr(text.rstrip("/"))
 
 
 class ApiSettings(BaseModel):
     """State on disk, the database, and the HTTP server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     state_dir: Path = Field(default=Path("state"), description="rounds, models, proofs, keys; keep it private")
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         default=None, description="any SQLAlchemy URL, such as postgresql+psycopg://...; none: SQLite in state_dir"
     )
     host: str = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: every one)")
@@ -131,8 +135,10 @@ class ApiSettings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The URL of the database in use."""
-        return self.database_url or f"sqlite:///{self.state_dir / 'wattproof.sqlite'}"
+        """The URL of the database in use, with its password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.state_dir / 'wattproof.sqlite'}"
 
     @property
     def homes_dir(self) -> Path:

@@ -23,6 +23,7 @@ from rich.markup import escape
 from data.failures import is_ours, outline, told
 
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 @dataclass(frozen=True)

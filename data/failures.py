@@ -17,6 +17,7 @@ from types import TracebackType
 _OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp"})
 WORKER = "in a process of its own:\n"
 """How a note begins that holds the outline from another process (`fl.work_process`); other notes are not told."""
+_LONGEST_QUOTED = 42  # an address on the chain; a private key is longer
 _PASSWORD = re.compile(r"(\w://[^/\s:@'\"]*):[^/\s'\"]*@")
 
 
@@ -28,6 +29,13 @@ def is_ours(error: BaseException) -> bool:
 def masked(text: str) -> str:
     """`text` with the passwords of addresses in it blotted out: postgresql://elm:***@host/db."""
     return _PASSWORD.sub(r"\1:***@", text)
+
+
+def quotable(value: object) -> str | None:
+    """What somebody wrote, in quotes, for a message; None where it may hold a secret: an address, a long text."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _LONGEST_QUOTED and "://" not in value else None
+    return repr(value) if isinstance(value, bool | int | float) and abs(value) < 10**_LONGEST_QUOTED else None
 
 
 def told(error: BaseException) -> str:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from data import atomic
+from data.home_name import HOME_NAME_RULE, is_home_name
 from fl.errors import KeysError
 from fl.keys import load_agent_list
 
@@ -86,6 +87,8 @@ class Roster:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise KeysError(f"{path} is not a roster ({problem!r}): {get}") from None
         for home, identity in members.items():
+            if not is_home_name(home):
+                raise KeysError(f"{path} has a home {home!r}, which can't be one's name: {HOME_NAME_RULE}")
             try:
                 ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP384R1(), identity)
             except ValueError:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+_KEY = re.compile("(0x)?[0-9a-fA-F]{64}")
 
 
 class RewardSettings(BaseModel):
     """Where the contracts live and what they pay."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    rpc_url: str | None = Field(default=None, description="a node's URL; none: an EVM inside this process")
+    rpc_url: SecretStr | None = Field(default=None, description="a node's URL; none: an EVM inside this process")
     key_file: Path | None = Field(
         default=None, description="with rpc_url: file with the operator's funded private key, 64 hexadecimal digits"
     )
@@ -32,3 +35,10 @@ class RewardSettings(BaseModel):
     )
     base_amount: int = Field(default=10**18, ge=0, description="for a proven day, in 10^-18 of a token")
     amount_per_percent: int = Field(default=10**17, ge=0, description="for each percent of skill, in 10^-18 tokens")
+
+    @field_validator("key_file")
+    @classmethod
+    def _names_a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and _KEY.fullmatch(str(path)):
+            raise ValueError("this is a private key itself: put it into a file of mode 0600, and name that file here")
+        return path

@@ -33,6 +33,15 @@ def test_the_settings_are_valid_and_secure(name: str) -> None:
     assert not settings(name).federation.deployment.insecure
 
 
+@pytest.mark.parametrize("name", ["coordinator.yaml", "gateway.yaml"])
+def test_everything_is_kept_where_the_units_may_write(name: str) -> None:
+    """Relative paths begin at the settings' folder, which is /etc/wattproof there, and read-only."""
+    config = settings(name)
+    deployment, api = config.federation.deployment, config.api
+    paths = [api.state_dir, deployment.keys_dir, *config.data.files]
+    assert all(path.is_relative_to("/var/lib/wattproof") for path in paths)
+
+
 def test_both_sides_mean_the_same_coordinator() -> None:
     ours, theirs = settings("coordinator.yaml"), settings("gateway.yaml")
     assert ours.community == theirs.community
@@ -54,7 +63,7 @@ def test_there_is_a_unit_for_each_part() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_units_command_and_settings_exist(unit: Path) -> None:
     (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
-    program, name, *arguments = shlex.split(line)
+    program, name, *arguments = shlex.split(line.replace("${WATTPROOF_HOME}", "elm-3"))
     group = typer.main.get_command(app)
     assert Path(program).name == "wattproof" and isinstance(group, click.Group)
     command = group.commands[name]

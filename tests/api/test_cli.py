@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from api.bundle import InferenceBundle, encode
 from api.cli import app
+from api.home import Home
 from api.logs import JsonFormatter
 from api.terminal import REFUSED
+from data.errors import DataError
 from tests.api.conftest import DAY, Village
 
 COMMANDS = (
@@ -128,3 +130,38 @@ def test_logs_are_json_and_blot_out_secrets() -> None:
     told = json.loads(JsonFormatter().format(record))
     assert told["message"] == "day 3" and told["home"] == "h"
     assert told["blinding"] == told["private_key"] == "[hidden]"
+
+
+ODD_NAMES = ("../../evil", "elm 3", "", "/tmp/x", ".hidden", "a/b", "x" * 65, "-home")
+WITH_A_HOME: dict[str, list[str]] = {
+    "identity": ["identity", "HOME"],
+    "agent": ["agent", "HOME"],
+    "prove": ["prove", "HOME", "17316", "--out", "proof.json"],
+    "keys": ["keys", "--home", "HOME"],
+    "keys of a gateway": ["keys", "--home", "elm-3", "--home", "HOME", "--gateway"],
+    "data import": ["data", "import", "readings.csv", "--home", "HOME", "--out", "table.csv"],
+}
+
+
+@pytest.mark.parametrize("odd", ODD_NAMES)
+@pytest.mark.parametrize("command", list(WITH_A_HOME))
+def test_an_odd_home_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, odd: str
+) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    (folder / "community.yaml").write_text("community: {name: Elm Street}\ndata: {source: none}\n")
+    (folder / "readings.csv").write_text("timestamp,kwh\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,1\n")
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [odd if part == "HOME" else part for part in WITH_A_HOME[command]]
+    if arguments[1] == "-home":  # an argument, not an option
+        arguments = [arguments[0], *arguments[2:], "--", odd]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_home_of_an_odd_name_can_not_even_be_opened(tmp_path: Path) -> None:
+    for odd in ODD_NAMES:
+        with pytest.raises(DataError, match="can't be used"):
+            Home(odd, tmp_path / odd)

@@ -1,0 +1,109 @@
+"""A settings file as YAML: every node keeps its line, a key that is there twice is refused, nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError
+
+KeyPath = tuple[str | int, ...]
+_READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "timestamp": "a date", "null": "nothing"}
+
+
+class YamlProblem(ValueError):
+    """What can't be read; `line` from 1, where there is one. Its message quotes nothing longer than a key."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class YamlTree:
+    """A document: `content` in Python's types, and where in the text each part of it stands.
+
+    Raises YamlProblem for what is not YAML, and for a key that a mapping has twice.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            loader = yaml.SafeLoader(text)
+            self._root = loader.get_single_node()
+            for node in _nodes(self._root):
+                _check_keys(node)
+            self.content: Any = None if self._root is None else loader.construct_document(self._root)
+        except YamlProblem:
+            raise
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise YamlProblem(f"not YAML: {_words(error)}", mark.line + 1 if mark else None) from None
+        except yaml.YAMLError:
+            raise YamlProblem("not YAML: it holds characters that no text has") from None
+        except RecursionError:
+            raise YamlProblem("not a list of settings: it is nested too deeply") from None
+        except ValueError:  # of a date that no calendar has, or a number with too many digits
+            raise YamlProblem("a date or number in it can't be: put quotes around what is a text") from None
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """Line of the deepest node on `path`, from 1."""
+        return self._find(path)[1]
+
+    def misread(self, path: KeyPath) -> tuple[str, str] | None:
+        """A text without quotes that YAML takes for something else: as it is written, and what it is read as."""
+        node, _ = self._find(path)
+        if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+            return None
+        kind = _READ_AS.get(node.tag.rpartition(":")[2])
+        return None if kind is None else (str(node.value), kind)
+
+    def _find(self, path: KeyPath) -> tuple[yaml.Node | None, int | None]:
+        node, line = self._root, None
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                found = next((pair for pair in node.value if pair[0].value == str(part)), None)
+                if found is None:
+                    return None, line
+                line, node = found[0].start_mark.line + 1, found[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line + 1
+            else:
+                return None, line
+        return node, line
+
+
+def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Every node once; an alias may lead back to where it stands."""
+    todo, seen = [root] if root is not None else [], set[int]()
+    while todo:
+        node = todo.pop(0)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, yaml.MappingNode):
+            todo += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += node.value
+
+
+def _check_keys(node: yaml.Node) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise YamlProblem(
+                    f"{key.value[:40]} is there twice, first in line {lines[key.value]}: keep one of them", line
+                )
+            lines[key.value] = line
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, without what it may quote: an alias or a tag can be a part of a password."""
+    if isinstance(error, yaml.composer.ComposerError | ConstructorError):
+        return "a text that begins with & * or ! needs quotes around it"
+    return f"{error.problem}. Mind the indentation, and put quotes around texts with : or #"

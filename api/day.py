@@ -5,9 +5,9 @@ Every step can be repeated: what is sealed, proven, registered or paid already i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from threading import Lock
@@ -22,14 +22,16 @@ from api.community import Community
 from api.database import Forecast, ModelRound, Reward
 from api.head_note import read_note, write_note
 from api.home import Home
-from api.open_home import ProofFigures, ProofFolder
-from api.own_head import HeadLost
+from api.not_forecast import HeadLost
+from api.open_home import ProofFigures, ProofFolder, ProvableModel
 from api.training import TrainedModel
 from data.errors import DataError
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
+from rewards.errors import Refused
 from rewards.signing import PinnedHead
+from zkp.errors import ProofError
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,41 @@ def publish_digest(community: Community, ledger: Ledger, number: int, digest: by
         session.merge(ModelRound(number=number, digest=to_hex(digest)))
 
 
-def pin_heads(community: Community, ledger: Ledger, number: int) -> None:
+Missed = Callable[[Home, Exception], None]
+"""Told of a home that a step can't be done for; the others go on."""
+
+
+@contextmanager
+def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
+    """What the block raises on account of this one home is told to `missed`; raised where that is not given."""
+    try:
+        yield
+    except (DataError, ProofError, Refused) as why:
+        if missed is None:
+            raise
+        missed(home, why)
+
+
+def pin_heads(community: Community, ledger: Ledger, number: int, missed: Missed | None = None) -> None:
     """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
-    registry = ledger.contracts.forecast_registry.functions
     for home in community.homes:
-        note = read_note(home.folder, number)
-        if note is None:
-            continue
+        with one_home(home, missed):
+            _pin_head(ledger, home, number)
+
+
+def _pin_head(ledger: Ledger, home: Home, number: int) -> None:
+    note = read_note(home.folder, number)
+    if note is None:
+        return
+    registry = ledger.contracts.forecast_registry.functions
+    pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+    if pinned is None:
+        ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
         pinned = pinned_head(ledger.contracts, home.wallet.address, number)
-        if pinned is None:
-            ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
-            pinned = pinned_head(ledger.contracts, home.wallet.address, number)
-            assert pinned is not None  # just now
-        if pinned.digest != from_hex(note.digest):
-            raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
-        write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))
+        assert pinned is not None  # just now
+    if pinned.digest != from_hex(note.digest):
+        raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
+    write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))
 
 
 def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:
@@ -95,32 +117,38 @@ def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead
 
 
 def prove_day(
-    community: Community, day: int, trained: TrainedModel, only: str | None = None
+    community: Community, day: int, trained: ProvableModel, only: str | None = None, missed: Missed | None = None
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
     """Forecast and prove a day for every home, or the one named, each as soon as it is done, with what it cost as far
     as that is known.
 
-    Proofs made before are read back; one that is made is on disk before it is given out.
+    Proofs made before are read back; one that is made is on disk before it is given out. What keeps one home from a
+    forecast (NotForecast, other DataError, ProofError) is told to `missed`, or raised where that is not given.
     """
     kept = ProofFolder(community.config.api.proofs_dir)
     homes = [home for home in community.homes if only in (None, home.name)]
     if not homes:
         raise DataError(f"there is no home {only!r} in the community")
-    missing = []
+    waiting = []
     for home in homes:
-        proof = kept.read(day, home.name)
-        if proof is None:
-            missing.append(community.opened(home))
-        else:
+        proof = None
+        with one_home(home, missed):
+            proof = kept.read(day, home.name)
+            if proof is None:
+                opened = community.opened(home)
+                waiting.append((opened, opened.prepare(day, trained)))
+        if proof is not None:
             yield home, proof, kept.figures(day, home.name)
-    if not missing:
+    if not waiting:
         return
     with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
-        jobs = [opened.job(day, trained) for opened in missing]
-        results = pool.map(proving.make, [job for job, _ in jobs])
-        for opened, (job, week), made in zip(missing, jobs, results, strict=True):
-            bundle = opened.bundle(job, week, made.proof)
-            yield opened.home, bundle, kept.write(opened.home.name, bundle, made)
+        proofs = [pool.submit(proving.make, prepared.job) for _, prepared in waiting]
+        for (opened, prepared), made in zip(waiting, proofs, strict=True):
+            done = None
+            with one_home(opened.home, missed):
+                done = opened.keep(prepared, made.result(), kept)
+            if done is not None:
+                yield opened.home, *done
 
 
 def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config import Config
+from api.day_watch import DayWatch
 from api.gateway_work import (
+    Due,
     fit_head,
     keep_head,
     open_learner,
@@ -25,9 +30,13 @@ from api.gateway_work import (
     open_prover,
     prove,
     prove_claims,
+    prove_due,
 )
 from api.head_note import read_note
+from api.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NO_MODEL, NoReadings
+from data.errors import DataError, NoReadingsYet
 from fl.agent import run_agent, stop_on_signals
+from fl.background import Attempt, system_failure
 from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path, kept_round
@@ -47,12 +56,14 @@ _log = logging.getLogger(__name__)
 def run_gateway(config: Config, home: str) -> None:
     """Run the home's agent until it is told to stop.
 
-    Raises DataError if the home's readings can't be had, KeysError if its key can't, LedgerDamaged if its
+    While it has no readings, or too few to train on, it waits for them, and forecasts as soon as it can. Raises
+    DataError if its readings are damaged or another home's, KeysError if its key can't be had, LedgerDamaged if its
     privacy ledger can't be read.
     """
     ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
     process = HomeProcess(home, partial(open_learner, config, home))
-    process.start()  # what is wrong with the readings is told now
+    with suppress(NoReadingsYet):
+        process.start()  # what else is wrong with the readings is told now
     try:
         stop = stop_on_signals()
         with _open_front_desk(config, home, process, stop) as desk:
@@ -63,38 +74,109 @@ def run_gateway(config: Config, home: str) -> None:
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 duty=DailyDuty(config, home, process, desk),
+                ready=partial(wait_for_readings, config, process),
                 stop=stop,
             )
     finally:
         process.close()
 
 
+def wait_for_readings(config: Config, training: HomeProcess, metrics: AgentMetrics, stop: threading.Event) -> None:
+    """Wait until the home has enough readings to train on, or until `stop` is set; says so once for each reason.
+
+    Its files are looked at again when they have changed, which is cheap.
+    """
+    told, seen = "", None
+    metrics.can_train.set(0)
+    while not stop.is_set():
+        if (files := _stamps(config.data.files)) != seen:
+            seen = files
+            try:
+                training.start()
+                metrics.can_train.set(1)
+                return
+            except DataError as why:
+                if str(why) != told:
+                    told = str(why)
+                    _log.warning("waiting for readings to train on", extra={"home": training.home, "reason": told})
+        stop.wait(config.federation.deployment.duty_s)
+
+
+def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
+    """Files and when they changed; 0 for one that is not there."""
+    return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
+
+
 class DailyDuty:
     """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
     With an API (`gateway.api_url`), it fetches the newest model before that, fits and pins its personal head beside
-    it, hands the forecast in, claims each day once it is measured, and enters the community's totals.
+    it, hands the forecast in, claims each day once it is measured, and enters the community's totals. Every day that
+    has no forecast gets a reason (`DayWatch`).
     """
 
-    def __init__(self, config: Config, home: str, training: HomeProcess, desk: FrontDesk | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        home: str,
+        training: HomeProcess,
+        desk: FrontDesk | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._config, self._home, self._training, self._desk = config, home, training, desk
         self._seen: list[tuple[str, int]] | None = None
         self._head_of = 0  # the last round that a head was looked for
+        self._due: Due | None = None
+        self._proving = Attempt("proving", _log, config.federation.deployment.duty_s)
+        grace_s, start_hour = config.rewards.grace_seconds, config.data.day_start_utc
+        self._days = DayWatch(home, start_hour, grace_s, self._has_forecast, now)
 
     def __call__(self, metrics: AgentMetrics) -> None:
-        inputs = self._inputs()
+        if self._may_prove(metrics):
+            self._proving(partial(self._prove, metrics))
+        self._explain()
+        self._days.settle(metrics)
+        if self._desk is not None:
+            self._desk.courier.attend(metrics)
+            if self._desk.sums is not None:
+                self._desk.sums.attend(metrics)
+
+    def _may_prove(self, metrics: AgentMetrics) -> bool:
+        """Whether it is certain by which model and head; what is new is fetched, fitted and pinned."""
         if self._desk is None:
-            self._prove(inputs, metrics)
-            return
-        urgent = inputs != self._seen or kept_model_path(self._config.api.model_dir) is None
+            return True
+        is_new = self._inputs() != self._seen
+        urgent = is_new or kept_model_path(self._config.api.model_dir) is None
         # Nothing can be handed in while the API is away, and by another model than the newest it would be refused.
-        if self._desk.models.refresh(metrics, urgent):
-            number = self._prepare_head()
-            if self._desk.courier.head_is_settled(number, metrics):
-                self._prove(self._inputs(), metrics)
-        self._desk.courier.attend(metrics)
-        if self._desk.sums is not None:
-            self._desk.sums.attend(metrics)
+        if not self._desk.models.refresh(metrics, urgent):
+            if is_new:
+                self._because(API_AWAY, "the API has not said yet which model is the newest")
+            return False
+        number = self._prepare_head()
+        if not self._desk.courier.head_is_settled(number, metrics):
+            self._because(HEAD_UNSETTLED, "it is not certain yet whether the home's personal head is pinned")
+            return False
+        return True
+
+    def _has_forecast(self, day: int) -> bool:
+        return (self._config.api.proofs_dir / str(day) / f"{self._home}.json").exists()
+
+    def _because(self, code: str, reason: str) -> None:
+        """Today waits for something else than readings."""
+        self._due = None
+        self._days.because(self._days.today, code, reason)
+
+    def _explain(self) -> None:
+        """Why the day that is due has no forecast, or today has none, by the last look at the readings."""
+        due = self._due
+        if due is None:
+            return
+        if due.missed is not None:
+            self._days.because(due.day, *due.missed)
+        if due.day < self._days.today:
+            ended = datetime.fromtimestamp(due.readings_end, UTC)
+            reason = f"the readings end at {ended:%Y-%m-%d %H:%M} UTC: import the newer ones"
+            self._days.because(self._days.today, NoReadings.code, reason)
 
     def _prepare_head(self) -> int:
         """Fit the head beside a model that is new, and commit to it; the round that is kept, 0 for none."""
@@ -106,6 +188,8 @@ class DailyDuty:
             return number
         try:
             values = self._training.call(fit_head, self._config, number)
+        except NoReadingsYet:
+            return number
         except QuantisationError as unusable:
             _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
             return number
@@ -116,20 +200,32 @@ class DailyDuty:
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
 
-    def _prove(self, inputs: list[tuple[str, int]], metrics: AgentMetrics) -> None:
-        if inputs == self._seen:
-            return
-        self._seen = inputs  # what can't be proven from these files is not tried again and again
+    def _prove(self, metrics: AgentMetrics) -> None:
+        """Prove what there is to prove, once for these files. Raises what may turn out otherwise when tried again."""
+        inputs = self._inputs()
         if not inputs:
-            return
+            self._because(NO_MODEL, "the community's model is not here yet: a training has to end first")
+        elif inputs != self._seen:
+            try:
+                self._prove_new(metrics)
+            except NoReadingsYet as why:
+                self._because(NoReadings.code, str(why))
+            except Exception as problem:
+                self._because(FAILED, system_failure(problem) or f"proving ended with {type(problem).__name__}")
+                raise
+        self._seen = inputs
+
+    def _prove_new(self, metrics: AgentMetrics) -> None:
         days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
         with self._training.set_aside_for(partial(open_prover, self._config, self._home)) as prover:
             _log.info("proving", extra={"home": self._home})
-            claimed = prover.call(prove_claims, self._config, days) if days else []
-            proven = prover.call(prove, self._config)
+            try:
+                self._due = prover.call(prove_due, self._config)
+            finally:
+                claimed = prover.call(prove_claims, self._config, days) if days else []
         for day in claimed:
             _log.info("skill proven", extra={"home": self._home, "day": day})
-        if proven is not None:
+        if (proven := self._due.proven) is not None:
             metrics.proven(proven.day, proven.seconds)
             _log.info("forecast proven", extra={"home": self._home, **asdict(proven)})
 
@@ -141,7 +237,7 @@ class DailyDuty:
         data = self._config.data
         files = [model, *data.files, *([data.weather] if data.weather else [])]
         days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
-        return [*((str(path), path.stat().st_mtime_ns) for path in files), *(("claim", day) for day in days)]
+        return [*_stamps(files), *(("claim", day) for day in days)]
 
 
 @dataclass(frozen=True)

@@ -31,21 +31,43 @@ class Proven:
     peak_mb: float
 
 
-def prove(opened: OpenHome, config: Config, day: int | None = None) -> Proven | None:
-    """Forecast and prove a day, the newest one if none is given; None when that has been done before."""
+@dataclass(frozen=True)
+class Due:
+    """What became of the day that is due by the home's readings. `readings_end`: UTC seconds.
+
+    `proven`: None where that was done before, or can't be: then `missed` is the reason's name and its words.
+    """
+
+    day: int
+    readings_end: int
+    proven: Proven | None = None
+    missed: tuple[str, str] | None = None
+
+
+def prove_due(opened: OpenHome, config: Config) -> Due:
+    """Forecast and prove the newest day that the readings reach."""
+    from api.not_forecast import NotForecast
+
+    day, end = opened.due_day(), int(opened.readings_end.timestamp())
+    try:
+        return Due(day, end, prove(opened, config, day))
+    except NotForecast as why:
+        return Due(day, end, missed=(why.code, str(why)))
+
+
+def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:
+    """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
     from api import proving
     from api.open_home import ProofFolder
     from api.round_model import RoundModel
 
-    folder, name = ProofFolder(config.api.proofs_dir), opened.home.name
-    wanted = opened.newest_day(config.forecasting.model.steps) if day is None else day
-    if folder.read(wanted, name) is not None:
+    folder = ProofFolder(config.api.proofs_dir)
+    if folder.read(day, opened.home.name) is not None:
         return None
     model = RoundModel.kept(config.api.model_dir)
-    job, week = opened.job(wanted, model)
-    made = proving.make(job)
-    figures = folder.write(name, opened.bundle(job, week, made.proof), made)
-    return Proven(wanted, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
+    prepared = opened.prepare(day, model)
+    _, figures = opened.keep(prepared, proving.make(prepared.job), folder)
+    return Proven(day, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
 
 
 def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[int]:

@@ -17,14 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from api.head_note import HeadNote, heads_folder, read_note, write_note
+from api.not_forecast import HeadLost
 from data.atomic import write_bytes
 from forecasting.integer import DAMAGES
 from zkp.lstm.integer_model import Ints
 from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
-
-
-class HeadLost(ValueError):
-    """The home is committed to a head whose files are gone or damaged."""
 
 
 @dataclass(frozen=True, repr=False)

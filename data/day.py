@@ -53,6 +53,23 @@ class DayClock:
         return pd.date_range(self.start_of(day), periods=HOURS_PER_DAY, freq="h", unit="ns")
 
 
+def utc_text(time: pd.Timestamp) -> str:
+    """A UTC time in words, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def hours_text(hours: pd.DatetimeIndex, most: int = 4) -> str:
+    """Words for the starts of some hours in order (at least one): those that follow each other as one span."""
+    breaks = np.flatnonzero(np.diff(_nanoseconds(hours)) != _NS_PER_HOUR) + 1
+    runs = np.split(np.arange(len(hours)), breaks)
+    told = [
+        utc_text(hours[run[0]]) if len(run) == 1 else f"{len(run)} hours from {utc_text(hours[run[0]])}"
+        for run in runs[:most]
+    ]
+    rest = sum(len(run) for run in runs[most:])
+    return ", ".join(told) + (f" and {rest} more hours" if rest else "")
+
+
 def _nanoseconds(ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
     index = pd.DatetimeIndex(ds)
     if index.tz is None:

@@ -23,6 +23,10 @@ class DamagedFile(DataError):
         return cls(f"{path} is damaged: it is not {what}. {remedy}")
 
 
+class NoReadingsYet(TableError):
+    """A home has no readings yet, or too few: there may be enough of them later."""
+
+
 class FetchError(DataError):
     """The demo data set could not be fetched, or is not the pinned one."""
 

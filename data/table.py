@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
-from data.errors import TableError
+from data.errors import NoReadingsYet, TableError
 from data.home_name import HOME_NAME_RULE, is_home_name
 
 COLUMNS = ("unique_id", "ds", "y", "filled")
@@ -86,9 +86,9 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote. Raises TableError naming the file if it is missing or not a long table."""
+    """Read what `write_table` wrote. Raises TableError naming the file (NoReadingsYet if it is missing)."""
     if not path.is_file():
-        raise TableError(f"{path} does not exist: import readings first (wattproof data import)")
+        raise NoReadingsYet(f"{path} does not exist: import readings first (wattproof data import)")
     try:
         types = {"unique_id": "str", "y": "int64", "filled": "bool"}
         table = pd.read_csv(path, dtype=types, keep_default_na=False)  # a home may be called NA

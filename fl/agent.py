@@ -34,6 +34,8 @@ _Answer = TypeVar("_Answer")
 Duty = Callable[[AgentMetrics], None]
 """What the gateway does besides training, looked after every `duty_s`: forecasting and proving (`api.gateway`)."""
 
+Ready = Callable[[AgentMetrics, threading.Event], None]
+
 
 def run_agent(
     settings: DeploymentSettings,
@@ -42,6 +44,7 @@ def run_agent(
     mods: Sequence[Mod],
     keep: Keep = lambda number, weights: None,
     duty: Duty = lambda metrics: None,
+    ready: Ready = lambda metrics, stop: None,
     metrics: AgentMetrics | None = None,
     ledger: HomeLedger | None = None,
     stop: threading.Event | None = None,
@@ -55,6 +58,7 @@ def run_agent(
         mods: what the home protects itself with (`home_mods.home_mods`).
         keep: what to do with the community's model when it is handed out.
         duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
+        ready: waits until the home can train, before the agent connects; the duty is looked after meanwhile.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
         ledger: the privacy ledger that the mods write; its figures are among the metrics.
 
@@ -80,6 +84,7 @@ def run_agent(
     warnings = repeated(certificates.warn, LOOK_EVERY_S, stop, name="certificates", log=_log)
     with metrics.serve(settings.agent_metrics_port), warnings, on_duty:
         try:
+            ready(metrics, stop)
             while not stop.is_set() and line.connect():
                 _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
                 _serve(line, app, metrics, settings.poll_s, stop)

@@ -21,23 +21,22 @@ class Attempt:
     long as the same comes back, that is one line, too.
 
     Args:
-        act: the work; one bad day or file in it must not end the process.
-        name: what it is called in the log: "NAME failed".
+        name: what the work is called in the log: "NAME failed".
         first_s: the wait after a first failure; later ones wait up to `LONGEST_WAIT_S`.
     """
 
-    def __init__(self, act: Callable[[], None], *, name: str, log: logging.Logger, first_s: float) -> None:
-        self._act, self._name, self._log = act, name, log
+    def __init__(self, name: str, log: logging.Logger, first_s: float) -> None:
+        self._name, self._log = name, log
         self._wait = Backoff(first_s, LONGEST_WAIT_S)
         self._told: tuple[type[Exception], str] | None = None
 
-    def __call__(self) -> bool:
+    def __call__(self, act: Callable[[], None]) -> bool:
         """Try, if its time has come; whether it has worked."""
         if not self._wait.due:
             return False
         try:
-            self._act()
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is told
+            act()
+        except Exception as problem:  # noqa: BLE001 - one bad day or file must not end the process
             self._tell(problem, round(self._wait.failed(), 1))
             return False
         self._wait.worked()
@@ -70,12 +69,12 @@ def repeated(
 
     What it raises is logged, and it is called again, later each time (`Attempt`).
     """
-    attempt = Attempt(act, name=name, log=log, first_s=every_s)
+    attempt = Attempt(name, log, every_s)
 
     def attend() -> None:
-        attempt()
+        attempt(act)
         while not stop.wait(every_s):
-            attempt()
+            attempt(act)
 
     thread = threading.Thread(target=attend, name=name)
     thread.start()

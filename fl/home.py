@@ -7,8 +7,8 @@ memory than the training does.
 from __future__ import annotations
 
 from data.community import load_community, readings_of
-from data.day import DayClock
-from data.errors import TableError
+from data.day import DayClock, utc_text
+from data.errors import NoReadingsYet
 from data.features import public_features
 from data.settings import DataSettings
 from data.windows import make_windows
@@ -21,7 +21,7 @@ def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
     """The learner of `home` from the readings `data` names: training days, and the latest ones for validation.
 
     Nothing is kept back for a test, as in a report: a home learns from its latest days, too. Raises DataError if the
-    readings can't be had, TableError (one of them) if they have no such home or too few days.
+    readings can't be had or are another home's; NoReadingsYet (one of them) if there are too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
@@ -37,6 +37,9 @@ def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
     )
     train = windows.between(0, train_end)
     if train.days == 0:
-        raise TableError(f"{home} has too few days to train on: none of them has a complete week before it")
+        raise NoReadingsYet(
+            f"{home} has too few days to train on: its readings reach from {utc_text(first)} to {utc_text(last)}, "
+            "and a day to learn from needs the complete week before it"
+        )
     validation = windows.between(train_end, clock.day_of(last) + 1).at_day_start()
     return HomeLearner(home, train, validation, ModelShape.of(forecasting.model), forecasting.huber)

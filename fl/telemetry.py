@@ -132,6 +132,15 @@ class AgentMetrics(_Served):
             "wattproof_agent_proven_day", "Last community day forecast and proven", registry=registry
         )
 
+        self.without_forecast = Counter(
+            "wattproof_agent_days_without_forecast",
+            "Days whose deadline has passed without a forecast, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self.can_train = Gauge(
+            "wattproof_agent_can_train", "1 once there are enough readings to train on", registry=registry
+        )
         self.handed_in = Counter(
             "wattproof_agent_handed_in",
             "Tries to hand a forecast or a claim in: ok, or why not",

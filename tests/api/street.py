@@ -125,7 +125,7 @@ class Street:
         """The day is over, and the meters have signed it."""
         self.ledger.chain.advance_to(self.community.start_of(DAY + 1) + 1)
         for home in self.community.homes:
-            self.community.opened(home).signed_day(DAY)
+            self.community.opened(home).days.get(DAY)
 
     def received(self) -> list[SumMessage]:
         """All that the server has of its gateways' sums."""

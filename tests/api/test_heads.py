@@ -21,7 +21,9 @@ from api.courier import Courier
 from api.errands import Errand
 from api.head_note import HeadNote, heads_folder, read_note, write_note
 from api.home import Home
-from api.own_head import HeadLost, commit_head, keep_values, read_head
+from api.not_forecast import HeadLost
+from api.open_home import ProofFolder
+from api.own_head import commit_head, keep_values, read_head
 from api.uplink import Uplink
 from forecasting.integer import IntegerModel
 from tests.api.conftest import DAY, Village
@@ -42,8 +44,8 @@ def head_of(model: IntegerModel) -> Any:
 def proven(village: Village, home: Home) -> InferenceBundle:
     """The home's forecast of the day as its folder stands, proven honestly."""
     opened = village.community.opened(home)
-    job, week = opened.job(DAY, village.trained)
-    return opened.bundle(job, week, proving.make(job).proof)
+    prepared = opened.prepare(DAY, village.trained)
+    return opened.keep(prepared, proving.make(prepared.job), ProofFolder(home.folder / "proofs"))[0]
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_forecasts_are_proven_with_the_pinned_heads(village: Village) -> None:
             bundle.personal and bundle.head_digest == registry.head_in_force(home.wallet.address, ROUND, DAY).call()
         )
         own, opened = village.models[home.name], village.community.opened(home)
-        job, _ = opened.job(DAY, village.trained)
+        job = opened.prepare(DAY, village.trained).job
         expected = own.run(job.trace.history, job.trace.steps, job.trace.exogenous).forecast
         assert tuple(expected[0]) == home.sealed(DAY).values  # type: ignore[union-attr]
         without = village.trained.integer.run(job.trace.history, job.trace.steps, job.trace.exogenous).forecast
@@ -203,7 +205,7 @@ def test_a_head_is_in_force_on_days_that_start_after_its_pinning() -> None:
 def test_a_forecast_by_another_head_than_the_proofs_commitment_cannot_be_proven(village: Village) -> None:
     """The attack: pin one head and run another."""
     opened = village.community.opened(village.homes[0])
-    job, _ = opened.job(DAY, village.trained)
+    job = opened.prepare(DAY, village.trained).job
     assert job.secrets.personal is not None
     other = replace(job.secrets.personal, values=job.secrets.personal.values + 1)
     with pytest.raises((InvalidProof, ValueError)):

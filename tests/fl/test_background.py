@@ -26,23 +26,25 @@ def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == "test"]
 
 
-def tried(act: Callable[[], None], times: int) -> Attempt:
+class Tried:
     """`act` attempted until it has been called so often."""
-    calls = 0
 
-    def counted() -> None:
-        nonlocal calls
-        calls += 1
-        act()
+    def __init__(self, act: Callable[[], None], times: int) -> None:
+        self._act, self.calls = act, 0
+        self._attempt = Attempt("duty", LOG, SOON_S)
+        while self.calls < times:
+            self.again()
 
-    attempt = Attempt(counted, name="duty", log=LOG, first_s=SOON_S)
-    while calls < times:
-        attempt()
-    return attempt
+    def again(self) -> bool:
+        return self._attempt(self._counted)
+
+    def _counted(self) -> None:
+        self.calls += 1
+        self._act()
 
 
 def test_a_full_disk_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    tried(full_disk, 3)
+    Tried(full_disk, 3)
     for record in told(caplog):
         assert record.getMessage() == "duty failed" and record.exc_info is None
         assert record.__dict__["reason"] == "the disk is full: free some space"
@@ -50,14 +52,12 @@ def test_a_full_disk_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFi
 
 
 def test_it_waits_longer_each_time_and_is_not_tried_before(caplog: pytest.LogCaptureFixture) -> None:
-    calls = []
-    attempt = Attempt(lambda: calls.append(full_disk()), name="duty", log=LOG, first_s=1000.0)
-    assert not attempt()
-    for _ in range(5):
-        assert not attempt(), "its time has not come"
+    attempt = Attempt("duty", LOG, 1000.0)
+    for _ in range(6):
+        assert not attempt(full_disk), "its time has not come"
     assert len(told(caplog)) == 1
     caplog.clear()
-    tried(full_disk, 12)
+    Tried(full_disk, 12)
     waits = [record.__dict__["again_in_s"] for record in told(caplog)]
     assert len(waits) == 12 and waits == sorted(waits)
 
@@ -69,18 +69,18 @@ def test_a_fault_is_told_with_its_traceback_once(caplog: pytest.LogCaptureFixtur
         if (fault := next(faults)) is not None:
             raise fault
 
-    tried(act, 6)
+    Tried(act, 6)
     assert [bool(record.exc_info) for record in told(caplog)] == [True, False, False, True, True]
     assert told(caplog)[1].__dict__["reason"] == "KeyError"
 
 
 def test_what_has_failed_works_again(caplog: pytest.LogCaptureFixture) -> None:
     room = threading.Event()
-    attempt = tried(lambda: None if room.is_set() else full_disk(), 4)
+    attempt = Tried(lambda: None if room.is_set() else full_disk(), 4)
     room.set()
-    while not attempt():
+    while not attempt.again():
         pass
-    assert attempt() and attempt() and len(told(caplog)) == 4
+    assert attempt.again() and attempt.again() and len(told(caplog)) == 4
 
 
 def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:

@@ -82,7 +82,18 @@ def _names(registry: CollectorRegistry) -> set[str]:
 def test_an_alert_is_about_series_that_are_exported(rule: dict[str, Any]) -> None:
     exported = _names(CoordinatorMetrics().registry) | _names(AgentMetrics("elm-3").registry)
     named = set(re.findall(r"wattproof_\w+", rule["expr"]))
-    assert named and named <= exported
+    assert named <= exported
+    assert named or re.match(r'up\{role="(agent|coordinator)"\}', rule["expr"])
+
+
+def test_a_day_without_a_forecast_raises_an_alert_whatever_the_reason() -> None:
+    (rule,) = [rule for rule in RULES if "days_without_forecast" in rule["expr"]]
+    assert rule["expr"] == "increase(wattproof_agent_days_without_forecast_total[1d]) > 0" and "for" not in rule
+    assert "{{ $labels.reason }}" in rule["annotations"]["summary"]
+
+
+def test_gateways_count_days_by_the_communitys_own_deadline() -> None:
+    assert settings("gateway.yaml").rewards.grace_seconds == settings("coordinator.yaml").rewards.grace_seconds
 
 
 def test_alerts_name_outcomes_that_are_counted() -> None:

@@ -24,6 +24,7 @@ from api.home import Home
 from bench.deployed import free_port, wattproof
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
+from fl.kept_model import keep_model
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from forecasting.integer import quantise
@@ -77,7 +78,7 @@ class Doorstep:
         generator = np.random.default_rng(3)
         hours = np.arange(24 * self.days)
         load = 400 + 300 * np.sin(hours * np.pi / 12) + generator.uniform(0, 200, len(hours))
-        self._write_readings(long_table(HOME, self._hours(self.first - self.days, self.days), load.astype(np.int64)))
+        self.write_readings(long_table(HOME, self.hours(self.first - self.days, self.days), load.astype(np.int64)))
         self.write_gateway()
         self.member = yaml.safe_load(wattproof(self.folder / GATEWAY, "identity", HOME, "-c", "settings.yaml"))
 
@@ -152,9 +153,8 @@ class Doorstep:
         """The day passes exactly as the home's forecast said, as far as loads can."""
         sealed = self.home.sealed(day)
         assert sealed is not None
-        known = read_table(self.folder / GATEWAY / "readings.csv")
         load = np.maximum(np.array(sealed.values), 0)
-        self._write_readings(pd.concat([known, long_table(HOME, self._hours(day, 1), load)], ignore_index=True))
+        self.write_readings(pd.concat([self.readings, long_table(HOME, self.hours(day), load)], ignore_index=True))
 
     def proof(self, day: int) -> InferenceBundle:
         bundle = parse((self.state / "proofs" / str(day) / f"{HOME}.json").read_bytes())
@@ -181,11 +181,20 @@ class Doorstep:
     def save_round(self, number: int, seed: int) -> None:
         save_round(self.folder / SERVER / "state", number, seed)
 
-    def _hours(self, day: int, days: int) -> pd.DatetimeIndex:
+    @property
+    def readings(self) -> pd.DataFrame:
+        return read_table(self.folder / GATEWAY / "readings.csv")
+
+    def keep_model(self) -> None:
+        """The model of a training that has ended, as a gateway was handed it."""
+        shape = ModelShape.of(MODEL)
+        keep_model(self.state / "model", 1, initial_weights(shape, 7), shape)
+
+    def hours(self, day: int, days: int = 1) -> pd.DatetimeIndex:
         start = pd.Timestamp(day * 86_400 + self.day_start_utc * 3600, unit="s", tz="UTC")
         return pd.date_range(start, periods=24 * days, freq="h", unit="ns")
 
-    def _write_readings(self, table: pd.DataFrame) -> None:
+    def write_readings(self, table: pd.DataFrame) -> None:
         draft = self.folder / GATEWAY / "draft.csv"
         write_table(table, draft)
         draft.replace(self.folder / GATEWAY / "readings.csv")

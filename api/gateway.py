@@ -36,7 +36,7 @@ from api.head_note import read_note
 from api.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NO_MODEL, NoReadings
 from data.errors import DataError, NoReadingsYet
 from fl.agent import run_agent, stop_on_signals
-from fl.background import Attempt, system_failure
+from fl.background import Attempt, reason_of
 from fl.home_mods import home_mods, open_ledger
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path, kept_round
@@ -211,7 +211,7 @@ class DailyDuty:
             except NoReadingsYet as why:
                 self._because(NoReadings.code, str(why))
             except Exception as problem:
-                self._because(FAILED, system_failure(problem) or f"proving ended with {type(problem).__name__}")
+                self._because(FAILED, f"proving failed: {reason_of(problem)}")
                 raise
         self._seen = inputs
 

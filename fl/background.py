@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from data.errors import DataError
+from data.failures import told
 from fl.backoff import Backoff
 
 LONGEST_WAIT_S = 300.0
@@ -17,8 +19,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class Attempt:
     """Work that is tried again and again; what it raises is logged, and it is left alone for longer each time.
 
-    A failure of the system, as of a disk that is full, is one line. Any other one tells where it happened, once: as
-    long as the same comes back, that is one line, too.
+    A failure of the system (a disk that is full) or of data is one line. Any other one tells where it happened, once:
+    as long as the same comes back, that is one line, too.
 
     Args:
         name: what the work is called in the log: "NAME failed".
@@ -45,20 +47,17 @@ class Attempt:
 
     def _tell(self, problem: Exception, again_s: float) -> None:
         same, self._told = self._told == (type(problem), str(problem)), (type(problem), str(problem))
-        reason = system_failure(problem)
-        is_new = reason is None and not same
-        extra = {"reason": reason or type(problem).__name__, "again_in_s": again_s}
-        self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_new else None)
+        is_fault = not (same or isinstance(problem, OSError | DataError))
+        extra = {"reason": reason_of(problem), "again_in_s": again_s}
+        self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_fault else None)
 
 
-def system_failure(problem: BaseException) -> str | None:
-    """What the system said of a file or device, in words; None for any other error."""
-    if not isinstance(problem, OSError) or not problem.strerror:
-        return None
-    where = f" ({problem.filename})" if problem.filename else ""
-    if problem.errno in _FULL:
+def reason_of(problem: BaseException) -> str:
+    """One line about a failure (`data.failures.told`), with what to do about a full disk."""
+    if isinstance(problem, OSError) and problem.errno in _FULL:
+        where = f" ({problem.filename})" if problem.filename else ""
         return f"the disk is full{where}: free some space"
-    return f"{problem.strerror}{where}"
+    return told(problem)
 
 
 @contextmanager

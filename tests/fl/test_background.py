@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fl.background import Attempt, repeated, system_failure
+from data.errors import MeterError
+from fl.background import Attempt, reason_of, repeated
 
 LOG = logging.getLogger("test")
 SOON_S = 1e-9
@@ -101,10 +102,11 @@ def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:
     ("problem", "words"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/b"), "the disk is full (a/b): free some space"),
-        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a"), "Permission denied (a)"),
-        (OSError("whatever a library says"), None),
-        (ValueError("a reading"), None),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a"), "a: Permission denied"),
+        (MeterError("day 5 is already signed"), "day 5 is already signed"),
+        (OSError("whatever a library says"), "OSError"),
+        (ValueError("a reading"), "ValueError"),
     ],
 )
-def test_what_the_system_says_is_passed_on_and_no_librarys_words(problem: Exception, words: str | None) -> None:
-    assert system_failure(problem) == words
+def test_our_words_and_the_systems_are_passed_on_and_no_librarys(problem: Exception, words: str) -> None:
+    assert reason_of(problem) == words

@@ -2,8 +2,9 @@
 
 One run with canaries (Steinke, Nasr and Jagielski, "Privacy Auditing with One (1) Training Run", NeurIPS 2023). A
 coin decides for each of many made-up homes whether it takes part; its update is the worst that clipping lets pass,
-along a direction of its own. The auditor sees what leaves the mechanism, guesses the coins of the homes it is surest of, and
-the share that is right bounds epsilon from below: with probability 95 % the true epsilon is at least the figure.
+along a direction of its own. The auditor sees what leaves the mechanism, guesses the coins of the homes it is surest
+of, and the share that is right bounds epsilon from below: with probability 95 % the true epsilon is at least the
+figure.
 
 What runs is the code of `fl`: the coordinator's clipping and noise (`central`) and the home's mod (`local`), with the
 operating system's randomness. A figure above the claim is a fault. Two broken mechanisms stand beside them, with a

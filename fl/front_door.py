@@ -1,8 +1,9 @@
 """What every request to the coordinator passes before anything parses it: limits, then whose it is.
 
-A stranger costs a look at one header; one that goes on is turned away without a body being read. Limits are kept for
-each address and key by themselves, so that neither junk from a home's own network nor junk in its name from elsewhere
-keeps it out; only both together do. Bodies are read up to what the API can have use for.
+A stranger costs a look at one header; one that goes on is kept waiting, so that its connection brings no more than a
+request every two seconds (closing it would cost a handshake for the next one). Limits are kept for each address and
+key by themselves, so that neither junk from a home's own network nor junk in its name from elsewhere keeps it out;
+only both together do. Bodies are read up to what the API can have use for.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _PUSH_OBJECT = "/v1/fleet/push-object"
 _LARGEST_OBJECT = 6 * 1024 * 1024  # Flower cuts arrays into pieces of 5 MB
 _LARGEST_BODY = 1024 * 1024
 _READ_S = 120.0
+_HOLD_S, _MOST_HELD = 2.0, 200
 TOO_MANY, TOO_LARGE, TOO_SLOW = "too-many-requests", "too-large", "too-slow"
 
 
@@ -53,6 +55,7 @@ class FrontDoor:
         self._app, self._doorkeeper = app, doorkeeper
         self._strangers = RateLimit(rate=2, burst=20)  # requests of nobody we know, by address
         self._failures = RateLimit(rate=0.5, burst=10)  # requests in an agent's name that are not its, by both
+        self._held = 0
         self._requests = RateLimit(rate=200, burst=2000)  # an agent's own: a round takes it about a hundred
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,9 +65,22 @@ class FrontDoor:
         try:
             body = await self._let_in(scope, receive)
         except _Refused as refused:
-            await _answer(send, refused)
+            await _answer(send, refused, closing=refused.status not in (401, 429) or not await self._hold(refused))
             return
         await self._app(scope, _Again(body, receive), send)
+
+    async def _hold(self, refused: _Refused) -> bool:
+        """Keep one that sends too many requests waiting; False if too many wait already."""
+        if refused.status != 429:
+            return True
+        if self._held >= _MOST_HELD:
+            return False
+        self._held += 1
+        try:
+            await asyncio.sleep(_HOLD_S)
+        finally:
+            self._held -= 1
+        return True
 
     async def _let_in(self, scope: Scope, receive: Receive) -> bytes:
         """The body of a request that may pass; who signed it is in the scope then. Raises _Refused."""
@@ -174,10 +190,10 @@ class _Again:
         return await self._receive() if message is None else message
 
 
-async def _answer(send: Send, refused: _Refused) -> None:
+async def _answer(send: Send, refused: _Refused, *, closing: bool) -> None:
     content = json.dumps({"code": refused.code, "detail": str(refused)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    if refused.status != 401:
+    if closing:
         headers.append((b"connection", b"close"))
     if refused.status == 429:
         headers.append((b"retry-after", b"5"))

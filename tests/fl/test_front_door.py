@@ -28,6 +28,7 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from starlette.types import ASGIApp
 
+import fl.front_door
 from fl.link import Link
 from fl.signed_requests import SignedRequests
 
@@ -41,6 +42,7 @@ class Coordinator:
     link: Link
     app: ASGIApp
     parsed: list[bytes]
+    held: list[float]
 
     async def post(
         self, path: str, message: Any, signer: str | None = "ada", address: str = "10.0.0.1", **headers: str
@@ -70,8 +72,14 @@ def coordinator(monkeypatch: pytest.MonkeyPatch) -> Coordinator:
         return parse(body, kind)
 
     monkeypatch.setattr(ProtobufTranslationMiddleware, "_parse_request", staticmethod(counted))
+    held: list[float] = []
+
+    async def hold(seconds: float) -> None:
+        held.append(seconds)
+
+    monkeypatch.setattr(fl.front_door.asyncio, "sleep", hold)
     link = Link(AGENTS)
-    return Coordinator(link, link.app(), parsed)
+    return Coordinator(link, link.app(), parsed, held)
 
 
 def played(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -97,10 +105,23 @@ def test_strangers_are_turned_away_unparsed_and_soon_without_a_word(coordinator:
             address = f"10.0.1.{len(coordinator.parsed) + (signer is None)}"
             answers = [await coordinator.post("pull-messages", pull(7), signer, address) for _ in range(30)]
             assert answers[0].status_code == 401 and answers[0].json()["code"] == "unknown-key"
-            assert answers[-1].status_code == 429 and answers[-1].headers["connection"] == "close"
+            assert answers[-1].status_code == 429 and "connection" not in answers[-1].headers
 
     played(scene)
     assert coordinator.parsed == []
+    assert coordinator.held and set(coordinator.held) == {2.0}  # its connection brings one request in two seconds
+
+
+def test_so_many_are_kept_waiting_and_no_more(coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fl.front_door, "_MOST_HELD", 0)
+
+    async def scene() -> None:
+        for _ in range(30):
+            answer = await coordinator.post("pull-messages", pull(7), None)
+        assert answer.status_code == 429 and answer.headers["connection"] == "close"
+
+    played(scene)
+    assert coordinator.held == []
 
 
 def test_junk_from_a_homes_own_network_does_not_keep_it_out(coordinator: Coordinator) -> None:

@@ -101,7 +101,7 @@ class Deployed:
 
     def ask(self, path: str) -> Any:
         """What the server answers."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._api_port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._api_port}{path}", timeout=120) as answer:
             return json.loads(answer.read())
 
     def state(self, name: str) -> Path:
@@ -113,7 +113,7 @@ class Deployed:
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def wait(self, name: str, text: str, seconds: float = 240) -> None:
+    def wait(self, name: str, text: str, seconds: float = 600) -> None:
         """Until `text` is in the log of a process. Raises TimeoutError, with the log, if that does not come."""
         deadline = time.monotonic() + seconds
         while text not in self.log(name):
@@ -126,7 +126,7 @@ class Deployed:
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(20)
@@ -135,7 +135,7 @@ class Deployed:
         metrics = "coordinator_metrics_port" if name == COORDINATOR else "agent_metrics_port"
         deployment = {
             "port": port,
-            "heartbeat_s": 10,
+            "heartbeat_s": 120,
             "poll_s": 0.1,
             "duty_s": 0.5,
             metrics: self.metrics_ports[name],

@@ -7,12 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,22 +29,13 @@ from forecasting.integer import quantise
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
+from tests.support.waiting import LIMIT_S, until
 from zkp.lstm.weights import commit_weights
 
 ROOT = Path(__file__).parents[2]
 HOME = "elm-3"
 MODEL = ModelSettings(hidden=8)
 SERVER, GATEWAY = "server", "gateway"
-Found = TypeVar("Found")
-
-
-def until(get: Callable[[], Found], seconds: float, what: Callable[[], str]) -> Found:
-    """The first thing `get` gives that is not empty; fails the test with `what()` when nothing comes."""
-    deadline = time.monotonic() + seconds
-    while not (found := get()):
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.1)
-    return found
 
 
 def save_round(folder: Path, number: int, seed: int) -> None:
@@ -113,21 +102,21 @@ class Doorstep:
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
         self.processes[name].send_signal(number)
-        self.processes[name].wait(30)
+        self.processes[name].wait(LIMIT_S)
 
     def stop(self) -> None:
         for process in self.processes.values():
             process.kill()
-            process.wait(20)
+            process.wait(LIMIT_S)
 
     def set_clock(self, day: int, seconds: int) -> None:
         """Move the chain's clock to so many seconds after the start of a day."""
         moment = day * 86_400 + self.day_start_utc * 3600 + seconds
         write_bytes(self.folder / SERVER / "clock", str(moment).encode())
-        until(lambda: self.ask("/health")["chain_time"] >= moment, 20, lambda: "the clock does not move")
+        until(lambda: self.ask("/health")["chain_time"] >= moment, "the clock does not move")
 
     def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=LIMIT_S) as answer:
             return json.loads(answer.read())
 
     def logged(self, name: str, message: str, **fields: object) -> list[dict[str, object]]:
@@ -136,16 +125,16 @@ class Doorstep:
         told = [json.loads(line) for line in lines if line.startswith("{")]
         return [t for t in told if t["message"] == message and fields.items() <= t.items()]
 
-    def wait(self, name: str, message: str, seconds: float = 90, **fields: object) -> dict[str, object]:
+    def wait(self, name: str, message: str, **fields: object) -> dict[str, object]:
         """The first such record of a log."""
         told = until(
-            lambda: self.logged(name, message, **fields), seconds,
+            lambda: self.logged(name, message, **fields),
             lambda: f"no {message!r} with {fields}: {(self.folder / name / 'log').read_text()}",
         )  # fmt: skip
         return told[0]
 
     def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=LIMIT_S) as answer:
             lines = answer.read().decode().splitlines()
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
 

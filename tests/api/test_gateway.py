@@ -23,6 +23,7 @@ from api import bundle as bundles
 from bench.deployed import COORDINATOR, SERVER, Deployed, wattproof
 from bench.memory import PeakMemory
 from data.table import long_table, read_table, write_table
+from tests.support.waiting import LIMIT_S, until
 from zkp.errors import InvalidProof
 
 pytestmark = pytest.mark.process
@@ -89,13 +90,15 @@ def logged(deployed: Deployed, name: str, message: str) -> list[dict[str, object
 
 def scraped(deployed: Deployed, name: str) -> dict[str, float]:
     """A process's metrics as Prometheus would scrape them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{deployed.metrics_ports[name]}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{deployed.metrics_ports[name]}/metrics", timeout=LIMIT_S
+    ) as answer:
         lines = answer.read().decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
 def test_the_coordinator_saves_every_round_with_its_commitment(deployed: Deployed) -> None:
-    assert deployed.processes[COORDINATOR].wait(30) == 0
+    assert deployed.processes[COORDINATOR].wait(LIMIT_S) == 0
     for number in range(1, ROUNDS + 1):
         folder = deployed.state(COORDINATOR) / "rounds" / f"{number:04d}"
         assert {"weights.npz", "metrics.json", "model.npz", "digest", "published"} <= {
@@ -197,14 +200,12 @@ def test_a_proof_can_be_asked_for_by_hand(deployed: Deployed, tmp_path: Path) ->
 
 
 def test_a_coordinator_started_again_hands_the_model_to_a_gateway_that_lost_it(deployed: Deployed) -> None:
-    deployed.processes[COORDINATOR].wait(30)
+    deployed.processes[COORDINATOR].wait(LIMIT_S)
     kept = deployed.state("elm-4") / "model" / f"{ROUNDS:04d}.npz"
     content = kept.read_bytes()
     kept.unlink()
     deployed.start(COORDINATOR)
-    deadline = time.monotonic() + 120
-    while not kept.exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(kept.exists, lambda: deployed.log("elm-4"))
     assert kept.read_bytes() == content
 
 
@@ -212,8 +213,5 @@ def test_an_agent_leaves_when_asked_and_takes_its_processes_with_it(deployed: De
     process = deployed.processes["elm-4"]
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0 and children
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{child}").exists() for child in children):
-        assert time.monotonic() < deadline, "a process of the agent has outlived it"
-        time.sleep(0.1)
+    assert process.wait(LIMIT_S) == 0 and children
+    until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the agent's processes end")

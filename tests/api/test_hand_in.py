@@ -16,8 +16,9 @@ import pytest
 
 from api.bundle import verify
 from fl.kept_model import kept_round
-from tests.api.doorstep import GATEWAY, SERVER, Doorstep, until
+from tests.api.doorstep import GATEWAY, SERVER, Doorstep
 from tests.api.lying_api import lying_api
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -72,7 +73,7 @@ def test_a_gateway_pins_a_head_of_its_own_and_forecasts_with_it_from_the_next_da
     town.write_server()
     town.serve()
     town.wait(SERVER, "model published", round=1)
-    until(lambda: _answers(town), 60, lambda: "no server")
+    until(lambda: _answers(town), "no server")
     town.set_clock(DAY, 60)  # the day has begun
     town.start_gateway()
     town.wait(GATEWAY, "personal head fitted", round=1)
@@ -121,8 +122,8 @@ def test_a_refusal_is_told_with_its_code_counted_and_not_repeated(make: Make) ->
     town = make()
     town.write_server()
     town.serve()
-    until(lambda: _answers(town), 60, lambda: "no server")
-    until(lambda: town.ask("/rounds"), 60, lambda: "no round")
+    until(lambda: _answers(town), "no server")
+    until(lambda: town.ask("/rounds"), "no round")
     town.set_clock(DAY, 3601)
     town.start_gateway()
     town.wait(GATEWAY, "refused", kind="forecast", day=DAY, code="late-forecast")
@@ -157,8 +158,8 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     (town.rounds.path(3) / "weights.npz").write_bytes(honest[: len(honest) // 2])
     town.measure(DAY + 1)
     until(
-        lambda: [t for t in town.logged(GATEWAY, "model refused") if "not whole" in str(t["reason"])], 60,
-        lambda: "a truncated model is not refused",
+        lambda: [t for t in town.logged(GATEWAY, "model refused") if "not whole" in str(t["reason"])],
+        "a truncated model is not refused",
     )  # fmt: skip
     assert town.metrics()["wattproof_agent_models_refused_total"] >= 2
 
@@ -176,7 +177,7 @@ def test_a_gateway_leaves_in_the_middle_of_an_answer_when_asked(make: Make) -> N
         api.endless = begun
         town.write_gateway(api_url=api.url)
         town.start_gateway()
-        assert begun.wait(90)
+        assert begun.wait(LIMIT_S)
         town.end(GATEWAY, signal.SIGTERM)
     assert town.processes[GATEWAY].returncode == 0
     assert "this process ends" in str(town.wait(GATEWAY, "model not asked for yet")["reason"])

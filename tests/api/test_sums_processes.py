@@ -23,7 +23,8 @@ from bench.deployed import free_port, wattproof
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.keys import make_agent_key
-from tests.api.doorstep import MODEL, ROOT, SERVER, save_round, until
+from tests.api.doorstep import MODEL, ROOT, SERVER, save_round
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -70,7 +71,7 @@ class Street:
     def kill(self, *names: str) -> None:
         for name in names:
             self._processes[name].kill()
-            self._processes[name].wait(20)
+            self._processes[name].wait(LIMIT_S)
 
     def kill_all(self) -> None:
         self.kill(*self._processes)
@@ -78,7 +79,7 @@ class Street:
     def ask(self, path: str) -> Any:
         """The answer, a refusal's too; nothing while the server is away."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=LIMIT_S) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as refused:
             return json.loads(refused.read())
@@ -86,7 +87,7 @@ class Street:
             return {}
 
     def wait_for(self, path: str, **fields: object) -> None:
-        until(lambda: fields.items() <= self.ask(path).items(), 180, lambda: f"{path}: {self.ask(path)}{self.logs()}")
+        until(lambda: fields.items() <= self.ask(path).items(), lambda: f"{path}: {self.ask(path)}{self.logs()}")
 
     def set_clock(self, seconds: int) -> None:
         """Seconds after the day's start."""
@@ -147,10 +148,10 @@ def test_agents_open_both_totals_of_a_day_though_server_and_one_of_them_are_kill
     street.wait_for("/health", status="ok")
     street.set_clock(60)
     street.start(*HOMES)
-    until(lambda: len(street.ask(f"/forecasts/{DAY}")) == len(HOMES), 240, street.logs)
+    until(lambda: len(street.ask(f"/forecasts/{DAY}")) == len(HOMES), street.logs)
     assert street.ask(f"/sums/{DAY}/forecast")["error"] == "too-early"
     street.set_clock(3700)
-    until(lambda: "phase" in street.ask(f"/sums/{DAY}/forecast"), 60, street.logs)
+    until(lambda: "phase" in street.ask(f"/sums/{DAY}/forecast"), street.logs)
     street.kill(SERVER, HOMES[0])
     street.start(SERVER, HOMES[0])
     street.wait_for(f"/sums/{DAY}/forecast", phase="open")

@@ -14,6 +14,7 @@ from eth_account import Account
 from rewards.chain import Chain
 from rewards.errors import ChainBusy, JournalCorrupt
 from rewards.journal import Journal
+from tests.support.waiting import LIMIT_S
 
 _HOLD = """
 import sys
@@ -47,7 +48,7 @@ def test_a_second_process_is_told_who_has_the_chain_and_spoils_nothing(tmp_path:
         assert journal.read_bytes() == before
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT_S) == 0
         assert Chain.embedded(journal).web3.eth.get_balance(SOMEBODY) > 0
 
 
@@ -56,7 +57,7 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
     journal = tmp_path / "chain.jsonl"
     with another_process_with(journal) as process:
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(60)
+        process.wait(LIMIT_S)
         assert str(process.pid) in journal.with_suffix(".lock").read_text(), "its name is there, its lock is not"
         chain = Chain.embedded(journal)
         assert chain.web3.eth.get_balance(SOMEBODY) > 0

@@ -51,8 +51,10 @@ app.add_typer(data_app, name="data")
 def train(config: ConfigOption = CONFIG) -> None:
     """Train the community's model by Flower's simulation, going on from the last saved round."""
     from api import training
+    from api.logs import leave_screen
 
     community = _community(config)
+    leave_screen(console, community.folder)
     with Progress(console=console) as bar:
         task = bar.add_task("rounds", total=community.config.federation.rounds)
         trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))

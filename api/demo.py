@@ -29,6 +29,7 @@ from api.community import JOURNAL, Community
 from api.computed_totals import compute_totals, keep_computed
 from api.config import Config, ConfigError
 from api.day_picture import day_picture
+from api.logs import leave_screen
 from api.paid_claims import settle
 from api.settings import ApiSettings, CommunitySettings
 from api.total_accuracy import total_accuracy
@@ -71,6 +72,7 @@ class Demo:
         """All steps; the report. Raises what a step raises, with everything done so far kept."""
         started = time.perf_counter()
         self._prepare()
+        leave_screen(self.console, self.config.api.state_dir)
         community = Community(self.config)
         self.console.print(
             f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"

@@ -1,4 +1,4 @@
-"""Logs: for people on a terminal, one JSON object a line elsewhere.
+"""Logs: for people on a terminal, one JSON object a line elsewhere; into a file where progress bars have the screen.
 
 Fields that could hold a secret are blotted out, passwords in addresses too; errors of libraries are told without
 their words (`data.failures`).
@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from data.failures import masked, outline, tell_no_values
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
+LOG = "wattproof.log"
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SECRET = re.compile(r"(^|_)(private|secret|blinding|readings?|key|password|token|mnemonic)s?($|_)", re.IGNORECASE)
 
@@ -39,9 +41,24 @@ def set_up(level: str = "INFO") -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def leave_screen(console: Console, folder: Path) -> None:
+    """Leave the screen to people and progress bars: the log goes into `LOG` in the folder from now on, as JSON.
+
+    Warnings and errors are shown as well, above the bars. Nothing changes where `console` is no terminal.
+    """
+    if not console.is_terminal:
+        return
+    console.print(f"The log is in {folder / LOG}")
+    file = logging.FileHandler(folder / LOG, encoding="utf-8")
+    file.setFormatter(JsonFormatter())
+    screen = RichHandler(logging.WARNING, console, show_path=False, log_time_format="%H:%M:%S")
+    screen.setFormatter(_PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.getLogger().level, handlers=[file, screen], force=True)
+
+
 def fields(record: logging.LogRecord) -> dict[str, object]:
     """The structured fields of a record; those whose name speaks of a secret are blotted out."""
-    extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+    extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN and name[0] != "_"}
     return {name: "[hidden]" if _SECRET.search(name) else value for name, value in extra.items()}
 
 

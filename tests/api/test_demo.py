@@ -1,16 +1,21 @@
 """The main job as a person runs it: `wattproof demo`, killed in the middle and run again; and the other commands."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from api.community import JOURNAL
+from api.logs import LOG
 from rewards.journal import Journal
 from tests.api.conftest import DAY
 
@@ -24,25 +29,48 @@ def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]
     return done
 
 
-def kill_when(appears: Path, *arguments: str) -> None:
-    """Start a command and kill it, with all its processes, once a path is there."""
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
+def kill_when(appears: Path, *arguments: str) -> str:
+    """Start a command in a terminal and kill it, with all its processes, once a path is there; what the screen was."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    os.close(terminal)
+    seen: list[bytes] = []
+    reader = threading.Thread(target=lambda: seen.extend(_read(screen)))
+    reader.start()
     while not appears.exists():
-        assert process.poll() is None, f"it ended, and {appears} did not appear"
+        assert process.poll() is None, f"it ended, and {appears} did not appear: {b''.join(seen)!r}"
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    reader.join()
+    return b"".join(seen).decode()
+
+
+def _read(screen: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # nobody writes to the terminal any more
+        while part := os.read(screen, 65536):
+            yield part
+    os.close(screen)
 
 
 def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_report(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     demo = ("demo", "--folder", str(folder), "--num-clients", "3")
-    kill_when(folder / "rounds" / "0003" / "published", *demo)
+    screen = kill_when(folder / "rounds" / "0003" / "published", *demo)
+    assert "Federated training" in screen and "The log is in" in screen
+    assert '{"' not in screen and "round done" not in screen, "the log stays off the screen"
+    log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    assert [told["round"] for told in log if told["message"] == "round done"] == [1, 2, 3]
     first_round = (folder / "rounds" / "0001" / "weights.npz").read_bytes()
     kill_when(folder / "proofs" / str(DAY) / "home-01.json", *demo)
     proof = (folder / "proofs" / str(DAY) / "home-01.json").read_bytes()
 
     done = run(*demo)
+    assert all(json.loads(line)["level"] for line in done.stderr.splitlines()), (
+        "where no terminal is, the log is JSON"
+    )
     assert "going on where it stopped" in " ".join(done.stdout.split())
     assert (folder / "rounds" / "0001" / "weights.npz").read_bytes() == first_round
     assert (folder / "proofs" / str(DAY) / "home-01.json").read_bytes() == proof
@@ -94,7 +122,9 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
         "rewards: {clock: standing}\n"
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"
     )
-    assert "Round 1: weights digest 0x" in run("train", "-c", str(config)).stdout
+    trained = run("train", "-c", str(config))
+    assert "Round 1: weights digest 0x" in trained.stdout
+    assert '"message": "round done"' in trained.stderr, "where no terminal is, the log is there, as JSON"
     said = " ".join(run("forecast", str(DAY), "-c", str(config)).stdout.split())
     assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
     bundle = tmp_path / "home.json"

@@ -30,7 +30,7 @@ def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]
 
 
 def kill_when(appears: Path, *arguments: str) -> str:
-    """Start a command in a terminal and kill it, with all its processes, once a path is there; what the screen was."""
+    """Start a command in a terminal, kill it and all its processes once a path is there; what the screen was."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True

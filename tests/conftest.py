@@ -1,10 +1,15 @@
-"""Settings of all tests: hypothesis judges laws, never speed (timing belongs in bench/).
+"""Settings of all tests: hypothesis judges laws, never speed (timing belongs in bench/); a test that starts
+processes says so.
 
 `ci`, the default, tries the same examples each time; `deep` (`make test-deep`) tries others in each run, and more.
 """
 
 import os
+import subprocess
+from multiprocessing.process import BaseProcess
+from typing import Any
 
+import pytest
 from hypothesis import settings  # noqa: TID251 - the profiles themselves
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: test processes share the cores, one each (see api.cli)
@@ -12,3 +17,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: test processes sh
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
 settings.load_profile("ci")
+
+_start = subprocess.Popen.__init__
+
+
+def _refuse(*_: object, **__: object) -> None:
+    pytest.fail("this test starts a process: give it the marker `process`, which keeps it out of `make check`")
+
+
+def _download_only(popen: Any, arguments: Any, *others: Any, **named: Any) -> None:
+    """The demo's data set is fetched by pip where it is not cached yet."""
+    (_start if "pip" in arguments else _refuse)(popen, arguments, *others, **named)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_without_the_marker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("process") is None:
+        monkeypatch.setattr(subprocess.Popen, "__init__", _download_only)
+        monkeypatch.setattr(BaseProcess, "start", _refuse)

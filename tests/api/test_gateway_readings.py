@@ -16,8 +16,9 @@ import pytest
 
 from api.bundle import verify
 from data.table import long_table
-from tests.api.doorstep import GATEWAY, HOME, Doorstep, until
+from tests.api.doorstep import GATEWAY, HOME, Doorstep
 from tests.support.small_disk import fill, small_disk
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -112,12 +113,12 @@ def test_a_new_home_waits_for_readings_and_needs_no_second_start(make: Make) -> 
     assert f"the first day that can be forecast is {DAY + 4}" in reason
     until(
         lambda: [told for told in town.logged(GATEWAY, "waiting for readings to train on") if "too few" in str(told)],
-        60, lambda: log_of(town),
+        lambda: log_of(town),
     )  # fmt: skip
     assert town.metrics()["wattproof_agent_can_train"] == 0
     add(town, *(values(town, day) for day in range(DAY, DAY + 9)))
     town.wait(GATEWAY, "forecast proven", day=DAY + 9)
-    until(lambda: town.metrics()["wattproof_agent_can_train"], 60, lambda: log_of(town))
+    until(lambda: town.metrics()["wattproof_agent_can_train"], lambda: log_of(town))
     assert (
         town.processes[GATEWAY].poll() is None and len(town.logged(GATEWAY, "waiting for readings to train on")) == 2
     )

@@ -13,6 +13,7 @@ import pytest
 
 from data.errors import MeterError
 from fl.background import Attempt, reason_of, repeated
+from tests.support.waiting import LIMIT_S
 
 LOG = logging.getLogger("test")
 SOON_S = 1e-9
@@ -94,7 +95,7 @@ def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:
         full_disk()
 
     with repeated(act, SOON_S, stop, name="duty", log=LOG):
-        assert enough.wait(60)
+        assert enough.wait(LIMIT_S)
     assert stop.is_set()
 
 

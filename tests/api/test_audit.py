@@ -288,6 +288,7 @@ def test_the_verdict_and_its_exit_code_follow_from_the_findings(day: Village, ad
     assert "✗ Verdict: " in false.output and "does NOT hold" in false.output and "✓ 0 of" not in false.output
 
 
+@pytest.mark.process
 def test_proven_past_days_are_opened_again(day: Village) -> None:
     """The next day, calibrated by 39 computed days and the one that was proven."""
     for _, bundle, _ in community_day.prove_day(day.community, DAY + 1, day.trained):

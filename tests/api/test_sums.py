@@ -95,6 +95,7 @@ def test_gateways_open_the_total_of_the_forecasts_they_registered(street: Street
     assert [street.part(name).ended for name in street.names] == ["open"] * len(street.names)
 
 
+@pytest.mark.process
 def test_the_measured_total_follows_when_the_day_is_over(street: Street) -> None:
     open_forecast(street)
     street.attend()

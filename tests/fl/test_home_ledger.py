@@ -205,6 +205,7 @@ def test_the_ledger_looks_beyond_what_it_asked_the_accountant(tmp_path: Path) ->
         assert ledger.epsilon == pytest.approx(epsilon(settings, number + 1))
 
 
+@pytest.mark.process
 def test_the_accountant_in_its_own_process_says_the_same() -> None:
     assert account_in_process(0.5, 0.25, 1e-5, 4) == account(0.5, 0.25, 1e-5, 4)
 

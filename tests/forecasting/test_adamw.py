@@ -34,10 +34,12 @@ def test_the_steps_are_those_of_pytorchs_class() -> None:
     assert all(torch.equal(a, b) for a, b in zip(trained(ours=True), trained(ours=False), strict=True))
 
 
+@pytest.mark.process
 def test_training_a_home_loads_no_compiler() -> None:
     code = """
 import sys
 import numpy as np
+import pytest
 from forecasting.model import LoadForecaster
 from forecasting.shape import ModelShape
 from forecasting.settings import ModelSettings

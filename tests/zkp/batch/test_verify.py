@@ -128,6 +128,7 @@ def test_a_batch_of_statements_of_all_kinds_is_judged_as_one_by_one(case: Honest
     assert set(found) == set(range(6, len(pairs)))
 
 
+@pytest.mark.process
 def test_processes_share_a_batch_and_agree(case: Honest, proofs: list[bytes], setup: Setup) -> None:
     pairs = [(case.statement, p) for p in (*proofs, shifted(proofs[0], setup, 2), proofs[1][:-7])]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:

@@ -23,6 +23,7 @@ from api import day as community_day
 from api.audit import audit
 from api.audit_source import AuditError, ChainRegistries, Fetch, Registries, from_server
 from api.bundle import ClaimBundle, encode, from_hex, to_hex
+from api.calibrated import PastDay
 from api.check_report import audit_contracts
 from api.cli import app
 from api.computed_totals import compute_totals, keep_computed
@@ -40,14 +41,19 @@ from tests.rewards.json_rpc import json_rpc
 NAME = "Test village"
 
 
+@pytest.fixture(scope="module")
+def past(built: Village) -> list[PastDay]:
+    return compute_totals(built.community, built.models, range(DAY - 40, DAY))
+
+
 @pytest.fixture
-def day(village: Village) -> Village:
+def day(village: Village, past: list[PastDay]) -> Village:
     """The village after its day: forecast, calibrated, measured."""
     for home in village.homes:
         community_day.register(village.community, village.ledger, home, village.bundle(home))
     open_total(village.community, DAY)
     open_measured(village.community, DAY)
-    keep_computed(village.community, compute_totals(village.community, village.models, range(DAY - 40, DAY)))
+    keep_computed(village.community, past)
     return village
 
 

@@ -19,7 +19,7 @@ import yaml
 from api.bundle import InferenceBundle, parse
 from api.errands import Errand, ErrandFolder
 from api.home import Home
-from bench.deployed import free_port, wattproof
+from bench.deployed import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.kept_model import keep_model
@@ -29,6 +29,7 @@ from forecasting.integer import quantise
 from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
+from tests.support.commands import output
 from tests.support.waiting import LIMIT_S, until
 from zkp.lstm.weights import commit_weights
 
@@ -69,7 +70,7 @@ class Doorstep:
         load = 400 + 300 * np.sin(hours * np.pi / 12) + generator.uniform(0, 200, len(hours))
         self.write_readings(long_table(HOME, self.hours(self.first - self.days, self.days), load.astype(np.int64)))
         self.write_gateway()
-        self.member = yaml.safe_load(wattproof(self.folder / GATEWAY, "identity", HOME, "-c", "settings.yaml"))
+        self.member = yaml.safe_load(output("identity", HOME, "-c", str(self.folder / GATEWAY / "settings.yaml")))
 
     def write_gateway(self, **gateway: Any) -> None:
         deployment = {"insecure": True, "port": free_port(), "duty_s": 0.3, "agent_metrics_port": self.metrics_port}

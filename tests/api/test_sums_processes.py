@@ -19,11 +19,12 @@ import yaml
 from numpy.typing import NDArray
 
 from api.home import Home
-from bench.deployed import free_port, wattproof
+from bench.deployed import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.keys import make_agent_key
 from tests.api.doorstep import MODEL, ROOT, SERVER, save_round
+from tests.support.commands import output
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -46,7 +47,7 @@ class Street:
             (lists / f"{home}.pub").write_bytes((folder / home / "keys" / "agents" / f"{home}.pub").read_bytes())
             write_table(long_table(home, _hours(DAY - 20, 20), self._load(20)), folder / home / "readings.csv")
             self._write_gateway(home)
-            members += yaml.safe_load(wattproof(folder / home, "identity", home, "-c", "settings.yaml"))
+            members += yaml.safe_load(output("identity", home, "-c", str(folder / home / "settings.yaml")))
         self._write(SERVER, {
             "community": {"name": "Street", "members": members},
             "data": {"source": "none", "day_start_utc": 0},
@@ -55,7 +56,7 @@ class Street:
             "api": {"port": self._port},
             "gateway": {"roster": "../roster.json"},
         })  # fmt: skip
-        wattproof(folder / SERVER, "roster", "--make", "-c", "settings.yaml")
+        output("roster", "--make", "-c", str(folder / SERVER / "settings.yaml"))
         save_round(folder / SERVER / "state", 1, seed=5)
 
     def start(self, *names: str) -> None:

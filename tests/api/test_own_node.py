@@ -70,6 +70,7 @@ def test_a_forecast_counts_as_handed_in_when_it_stands_on_the_chain(
     assert done is not None and done.state == "done"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("registered", [b"\x07" * 32, None])
 def test_a_model_is_the_rounds_when_the_chain_says_so(
     village: Village, api: LyingApi, node: OwnNode, tmp_path: Path, registered: bytes | None

@@ -115,6 +115,7 @@ def _append(path: Path, first: int) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.process
 def test_imports_at_the_same_time_lose_nothing(path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.starmap(_append, [(path, hour) for hour in range(30)], chunksize=1)

@@ -81,6 +81,9 @@ class GuardedLinkState(WaitingLinkState):
                 node = self.nodes[node_id]
                 node.online_until = node.online_until or 0.0  # Flower takes it for set
                 self.delete_node(node.owner_aid, node_id)
+            for reply in self._replies.values():  # the rest of it would be refused, and waited for in vain
+                if reply.message.metadata.src_node_id == node_id and reply.missing:
+                    reply.refuse("the home was shut out in the middle of its reply")
 
     def get_nodes(self, run_id: int) -> set[int]:
         """Nodes that are online and don't hang: who left a message unanswered is waited for, and not asked again,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
 
 import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
-from fl.keys import KeyFolder
+from fl.client_app import ARRAYS, PLAN
+from fl.fleet import FleetLine, MessageRefused
+from fl.keys import KeyFolder, load_agent_key, load_authority
 from fl.store import RoundReport
 from tests.fl.deployment import HOMES, ROUND_S, Deployment
 from tests.fl.slow_link import SlowLink
@@ -18,6 +25,14 @@ pytestmark = pytest.mark.process
 A, B, C, LATE = HOMES
 NO_ANSWER = f"no answer in {ROUND_S} s"
 SOON_S = 10  # the shortest heartbeat: a killed agent counts as gone after two, and only then may it come back
+
+
+RUBBISH = (
+    (RecordDict(), "no 'arrays'"),
+    (RecordDict({ARRAYS: ArrayRecord({"w": Array("float32", (3,), "numpy.ndarray", b"PK")})}), "not the model's"),
+    (RecordDict({ARRAYS: ArrayRecord({"w": Array("float32", (3,), "numpy.ndarray", b"")})}), "not the model's"),
+    (RecordDict({"junk": ConfigRecord({"junk": bytes(2_000_000)})}), "larger than"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +125,28 @@ def test_a_key_that_is_deleted_while_training_goes_on_is_shut_out_and_may_come_b
     until(lambda: "has forgotten this agent" in federation.log(B)[before:], "a refusal in its log")
     assert B not in federation.wait_for_round(federation.next_round).asked
     public.write_bytes(key)
+    federation.wait_for_round_of(*HOMES)
+
+
+def test_rubbish_over_the_line_is_left_out_and_stops_nobody(federation: Deployment) -> None:
+    """A home's own key in other hands: they sign well, and answer each training with something else."""
+    federation.kill(B, signal.SIGTERM)
+    keys, stop = KeyFolder(federation.folder / "keys"), threading.Event()
+    address = f"127.0.0.1:{federation.settings.deployment.port}"
+    line = FleetLine(address, load_agent_key(keys.agent_key(B)), load_authority(keys.directory), SOON_S, stop)
+    assert line.connect()
+    try:
+        for content, reason in RUBBISH:
+            asked = until(line.receive, "a training")
+            number = int(cast(int, asked.content.config_records[PLAN]["round"]))
+            with suppress(MessageRefused):  # what is too large is refused on the way
+                line.send(Message(content, reply_to=asked), 0.1)
+            report = federation.wait_for_round(number)
+            assert set(report.participants) == {A, C, LATE} and re.search(reason, report.left_out[B])
+    finally:
+        stop.set()
+        line.close()
+    federation.start_agent(B, seconds=0.5)
     federation.wait_for_round_of(*HOMES)
 
 

@@ -188,6 +188,33 @@ def test_a_push_that_is_repeated_goes_on_where_it_was(village: Village) -> None:
     assert set(replies) == {"ada", "bob"} and left_out == {}
 
 
+def test_a_home_that_is_shut_out_in_the_middle_of_its_reply_is_not_waited_for(village: Village) -> None:
+    def begin(bob: Agent) -> None:
+        bob.forge("Message", b"", tree={"f" * 64: {}})
+        pull = village.grid.pull_messages
+
+        def once_seen(message_ids: set[str]) -> list[Message]:
+            seen = list(pull(message_ids))
+            if any(reply.metadata.src_node_id == bob.node for reply in seen):
+                bob.link.state.shut_out(b"bob")
+            return seen
+
+        village.grid.pull_messages = once_seen  # type: ignore[method-assign, assignment]
+
+    replies, left_out = village.round(begin, timeout=300)
+    assert list(replies) == ["ada"]
+    assert left_out == {"bob": "the home was shut out in the middle of its reply"}
+
+
+def test_a_home_that_is_shut_out_before_it_replies_is_not_waited_for(village: Village) -> None:
+    def ask(bob: Agent) -> None:
+        bob.asked()
+        bob.link.state.shut_out(b"bob")
+
+    replies, left_out = village.round(ask, timeout=300)
+    assert list(replies) == ["ada"] and list(left_out) == ["bob"]
+
+
 def test_nothing_of_a_round_stays_in_memory(village: Village) -> None:
     village.round(lambda bob: bob.forge("Message", b"", tree={"f" * 64: {}}), timeout=1)
     state = village.link.state

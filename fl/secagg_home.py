@@ -91,6 +91,7 @@ class SecAggMod:
             return stage_record(SHARE, member.share(keys))
         if stage == REVEAL:
             return stage_record(REVEAL, member.reveal(items.keys()))
+        member.expect(MASK)  # a request out of turn costs no training, and nothing of the home's privacy budget
         weighting = str(context.state.config_records[_STATE]["weighting"])
         vector = _trained(member.session, weighting, message, context, call_next)
         return ConfigRecord({MASK: member.mask(vector, items)})

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ConfigRecord
+from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fl.client_app import ARRAYS, PLAN
 from fl.errors import QuorumMissed
 from fl.home_ledger import HomeBudgetSpent, HomeLedger, LedgerDamaged, account_in_process
 from fl.home_mods import home_mods
@@ -23,12 +24,14 @@ from fl.privacy import epsilon, epsilon_of
 from fl.protection_settings import PrivacySettings
 from fl.rounds import Gathered, Rounds, gather_updates
 from fl.secagg_coordinator import SecureGather
+from fl.secagg_wire import MASK, SECAGG, stage_record
 from fl.settings import FederationSettings
 from fl.store import RoundStore
+from fl.strategy import local_plan
 from fl.telemetry import AgentMetrics
-from fl.weights import Weights
+from fl.weights import Weights, to_record
 from tests.fl.local_grid import ZERO, LeastSquares
-from tests.fl.watched_grid import WatchedGrid
+from tests.fl.watched_grid import WatchedGrid, stage_of
 from tests.support.laws import examples
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
@@ -164,6 +167,32 @@ def test_what_is_refused_spends_nothing(tmp_path: Path) -> None:
     with pytest.raises(QuorumMissed, match="under secure aggregation only"):
         village.run(village.grid(), gather=gather_updates)
     assert village.ledger("ada").releases == 0
+
+
+class Insistent(WatchedGrid):
+    """Asks each home for its masked vector out of turn: before it has shared its secrets, and after it gave it."""
+
+    def _answer(self, number: int, message: Message) -> Message | None:
+        reply = super()._answer(number, message)
+        if stage_of(message) == "keys":
+            plan = local_plan(FederationSettings(), 1).to_record()
+            early = RecordDict({SECAGG: stage_record(MASK, {}), ARRAYS: to_record(ZERO), PLAN: plan})
+            super()._answer(number, Message(early, message.metadata.dst_node_id, "train"))
+        if stage_of(message) == "mask":
+            for _ in range(3):
+                super()._answer(number, message)
+        return reply
+
+
+def test_a_masked_vector_asked_for_out_of_turn_costs_nothing(tmp_path: Path) -> None:
+    village = Village(tmp_path, "distributed")
+    grid = Insistent(
+        [LeastSquares(home) for home in HOMES],
+        mods_of=lambda home: home_mods(village.settings, home, village.ledger(home)),
+    )
+    village.run(grid, rounds=1)
+    assert [stage for stage, home in grid.asked if home == "ada"].count("mask") == 5
+    assert [village.ledger(home).releases for home in HOMES] == [1] * 5
 
 
 def test_an_update_that_can_not_be_written_down_does_not_leave(

@@ -101,6 +101,12 @@ def renew_certificates(directory: Path) -> list[Path]:
     authority = x509.load_pem_x509_certificate(load_authority(directory))
     certificate = x509.load_pem_x509_certificate(folder.coordinator.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if not folder.authority_key.exists():
+        raise KeysError(
+            f"{folder.authority_key} is missing: put a copy back. If there is none, move {folder.authority} and "
+            f"{folder.coordinator} away and make new ones with `wattproof keys`; every gateway then needs the new "
+            f"{folder.authority.name}"
+        )
     signer, key = _load_key(folder.authority_key), _load_key(folder.coordinator_key)
     if signer.public_key() != authority.public_key():
         raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: put the right one back")

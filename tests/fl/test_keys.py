@@ -163,6 +163,14 @@ def test_renewed_certificates_last_longer_by_the_same_keys_and_for_the_same_host
         assert _handshake(server, client, "coordinator.example")
 
 
+def test_without_the_authoritys_key_it_says_what_can_be_done(keys: KeyFolder) -> None:
+    keys.authority_key.unlink()
+    before = {path: path.read_bytes() for path in keys.directory.rglob("*") if path.is_file()}
+    with pytest.raises(KeysError, match=r"put a copy back.*every gateway then needs the new authority\.pem"):
+        renew_certificates(keys.directory)
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_certificates_are_not_renewed_with_a_key_that_is_not_theirs(keys: KeyFolder, tmp_path: Path) -> None:
     make_keys(tmp_path / "other", ["127.0.0.1"], [])
     keys.authority_key.write_bytes(KeyFolder(tmp_path / "other").authority_key.read_bytes())

@@ -156,6 +156,7 @@ def test_a_weather_feed_that_ends_too_early_is_told(village: Village, opened: Op
         replace(opened, features=short).prepare(DAY, village.trained)
 
 
+@pytest.mark.process
 def test_a_gap_in_one_home_stops_no_other(village: Village, tmp_path: Path) -> None:
     """On one machine: the others' forecasts are made, and the home is named with the reason."""
     config = village.community.config

@@ -37,6 +37,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+@pytest.mark.process
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 64) as disk:
         write_bytes(disk / "f", b"old")

@@ -82,6 +82,7 @@ def test_only_the_owner_may_read_it(vault: DayVault) -> None:
         DayVault(vault.path)
 
 
+@pytest.mark.process
 def test_a_full_disk_is_told_as_one_and_the_days_stay(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 256) as disk:
         vault = DayVault(disk / "vault.db")

@@ -114,6 +114,9 @@ def test_a_slow_line_is_waited_for_and_a_cut_one_is_not(federation: Deployment) 
         assert set(federation.wait_for_round(number).participants) == {B, C, LATE}
         line.mend()
         federation.wait_for_round_of(*HOMES)
+        federation.kill(A, signal.SIGTERM)
+    federation.start_agent(A, seconds=0.5)
+    federation.wait_for_round_of(*HOMES)
 
 
 def test_a_key_that_is_deleted_while_training_goes_on_is_shut_out_and_may_come_back(federation: Deployment) -> None:

@@ -19,7 +19,7 @@ import yaml
 from api.bundle import InferenceBundle, parse
 from api.errands import Errand, ErrandFolder
 from api.home import Home
-from bench.deployed import free_port
+from bench.deployed import free_port, share_cache
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.kept_model import keep_model
@@ -65,6 +65,7 @@ class Doorstep:
         self.port, self.metrics_port = free_port(), free_port()
         for name in (SERVER, GATEWAY):
             (self.folder / name).mkdir(parents=True)
+            share_cache(self.folder / name)
         generator = np.random.default_rng(3)
         hours = np.arange(24 * self.days)
         load = 400 + 300 * np.sin(hours * np.pi / 12) + generator.uniform(0, 200, len(hours))

@@ -19,7 +19,7 @@ import yaml
 from numpy.typing import NDArray
 
 from api.home import Home
-from bench.deployed import free_port
+from bench.deployed import free_port, share_cache
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.keys import make_agent_key
@@ -41,6 +41,7 @@ class Street:
         self._random = np.random.default_rng(3)
         lists, members = folder / SERVER / "keys" / "agents", []
         lists.mkdir(parents=True)
+        share_cache(folder / SERVER)
         for home in HOMES:
             (folder / home).mkdir()
             make_agent_key(folder / home / "keys", home)

@@ -34,6 +34,10 @@ HomesOption = Annotated[
     typer.Option("--home", callback=_home_names, help="a home's name; all homes of the data, if none is given"),
 ]
 DayArgument = Annotated[int, typer.Argument(min=0, max=80_000, help="community day: whole days since 1970-01-01")]
+NewestDayArgument = Annotated[
+    int | None,
+    typer.Argument(min=0, max=80_000, help="community day: whole days since 1970-01-01; the newest, if not given"),
+]
 BundleArgument = Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]
 
 

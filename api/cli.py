@@ -6,15 +6,12 @@ Errors are one line that says what is wrong and what to do; exit codes are those
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress
 
-from api import terminal
+from api import community_commands, terminal
 from api.arguments import (
     CONFIG,
     BundleArgument,
@@ -30,7 +27,6 @@ from api.terminal import Marks, console
 if TYPE_CHECKING:
     from api.community import Community
     from api.config import Config
-    from api.open_home import ProofFigures
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -47,95 +43,8 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-@app.command()
-def train(config: ConfigOption = CONFIG) -> None:
-    """Train the community's model by Flower's simulation, going on from the last saved round."""
-    from api import training
-    from api.logs import leave_screen
-
-    community = _community(config)
-    leave_screen(console, community.folder)
-    with Progress(console=console) as bar:
-        task = bar.add_task("rounds", total=community.config.federation.rounds)
-        trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
-    console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
-    heads, models = training.personalise(community, trained, community.homes)
-    console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
-
-
-@app.command()
-def forecast(day: DayArgument, config: ConfigOption = CONFIG) -> None:
-    """Forecast a day for every home here, prove and register each, open the community's total and calibrate it."""
-    from api import day as community_day
-    from api import totals, training
-    from api.calibrated import NotCalibrated, calibrated, past_days
-
-    community = _community(config)
-    trained = training.latest_model(community)
-    ledger = community_day.open_ledger(community, day)
-    community_day.publish_round(community, ledger, trained)
-    training.fit_missing_heads(community, trained)
-    community_day.pin_heads(community, ledger, trained.round)
-    ledger.chain.advance_to(community.start_of(day))
-    for home, bundle, figures in community_day.prove_day(community, day, trained):
-        community_day.register(community, ledger, home, bundle)
-        console.print(f"{home.name}: {_cost(figures)}, registered")
-    total = totals.open_total(community, day)
-    console.print(f"Community forecast (kWh): {_kwh(total.values)}")
-    _open_measured(community, before=day)
-    try:
-        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.values).values)}")
-    except NotCalibrated as why:
-        console.print(f"Not calibrated: {why}.")
-
-
-def _open_measured(community: Community, before: int) -> None:
-    """The measured totals of past days, those that are missing; a day that cannot have one is said."""
-    from api import totals
-
-    for day, opened in totals.open_missing_measured(community, before).items():
-        if isinstance(opened, str):
-            console.print(f"[yellow]Note:[/] day {day} has no measured total: {escape(opened)}")
-        else:
-            console.print(f"Community measured on day {day} (kWh): {_kwh(opened.values)}")
-
-
-def _kwh(values: Sequence[int]) -> str:
-    return " ".join(f"{v / 1000:.1f}" for v in values)
-
-
-@app.command()
-def prove(
-    home: HomeArgument,
-    day: DayArgument,
-    out: Annotated[Path, typer.Option(help="bundle to write")],
-    config: ConfigOption = CONFIG,
-) -> None:
-    """Make one home's proof of a day and write it as a bundle, without registering it."""
-    from api.config import load
-    from api.gateway import prove_on_gateway
-    from data.atomic import write_bytes
-
-    settings = load(config)
-    bundle, figures = prove_on_gateway(settings, home, day) or _prove_in_community(settings, home, day)
-    write_bytes(out, bundle)
-    console.print(f"{home}: {_cost(figures)}, {len(bundle)} bytes written to {out}")
-
-
-def _cost(figures: ProofFigures | None) -> str:
-    return "proven before" if figures is None else f"proven in {figures.prove_s:.2f} s"
-
-
-def _prove_in_community(settings: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None]:
-    from api import day as community_day
-    from api import training
-    from api.bundle import encode
-    from api.community import Community
-
-    community = Community(settings)
-    trained = training.latest_model(community)
-    ((_, bundle, figures),) = community_day.prove_day(community, day, trained, only=home)
-    return encode(bundle), figures
+for command in (community_commands.train, community_commands.forecast, community_commands.prove):
+    app.command()(command)
 
 
 @app.command()
@@ -204,27 +113,7 @@ def show(file: BundleArgument) -> None:
     typer.echo(json.dumps(bundles.shown(bundles.parse(file.read_bytes())), indent=2))
 
 
-@app.command()
-def claim(day: DayArgument, config: ConfigOption = CONFIG) -> None:
-    """After a day: prove each home's skill, claim its reward, and open the community's measured total."""
-    from api import day as community_day
-    from api import paid_claims, training
-
-    community = _community(config)
-    number = training.latest_model(community).round
-    ledger = community_day.open_ledger(community)
-    for home in community.homes:
-        paid = community_day.recall_reward(community, ledger, home.wallet.address, day)
-        if paid is not None:
-            console.print(f"{home.name}: already paid, {paid.amount / 10**18:.1f} tokens")
-            continue
-        bundle = community_day.make_claim(community, home, day, number)
-        if bundle is None:
-            console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
-            continue
-        amount = paid_claims.settle(community, ledger, bundle)
-        console.print(f"{home.name}: {bundle.tier} % better than naive, {amount / 10**18:.1f} tokens")
-    _open_measured(community, before=day + 1)
+app.command()(community_commands.claim)
 
 
 @app.command()

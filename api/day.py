@@ -5,7 +5,7 @@ Every step can be repeated: what is sealed, proven, registered or paid already i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -117,20 +117,21 @@ def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead
 
 
 def prove_day(
-    community: Community, day: int, trained: ProvableModel, only: str | None = None, missed: Missed | None = None
+    community: Community,
+    day: int,
+    trained: ProvableModel,
+    homes: Sequence[Home] | None = None,
+    missed: Missed | None = None,
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
-    """Forecast and prove a day for every home, or the one named, each as soon as it is done, with what it cost as far
+    """Forecast and prove a day for every home, or those given, each as soon as it is done, with what it cost as far
     as that is known.
 
     Proofs made before are read back; one that is made is on disk before it is given out. What keeps one home from a
     forecast (NotForecast, other DataError, ProofError) is told to `missed`, or raised where that is not given.
     """
     kept = ProofFolder(community.config.api.proofs_dir)
-    homes = [home for home in community.homes if only in (None, home.name)]
-    if not homes:
-        raise DataError(f"there is no home {only!r} in the community")
     waiting = []
-    for home in homes:
+    for home in community.homes if homes is None else homes:
         proof = None
         with one_home(home, missed):
             proof = kept.read(day, home.name)

@@ -33,7 +33,7 @@ from api.gateway_work import (
     prove_due,
 )
 from api.head_note import read_note
-from api.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NO_MODEL, NoReadings
+from api.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from data.errors import DataError, NoReadingsYet
 from fl.agent import run_agent, stop_on_signals
 from fl.background import Attempt, reason_of
@@ -204,7 +204,7 @@ class DailyDuty:
         """Prove what there is to prove, once for these files. Raises what may turn out otherwise when tried again."""
         inputs = self._inputs()
         if not inputs:
-            self._because(NO_MODEL, "the community's model is not here yet: a training has to end first")
+            self._because(NoModel.code, "the community's model is not here yet: a training has to end first")
         elif inputs != self._seen:
             try:
                 self._prove_new(metrics)

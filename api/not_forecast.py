@@ -35,6 +35,18 @@ class NoWeather(NotForecast):
     code = "no-weather"
 
 
+class NoModel(NotForecast):
+    """No model of the community was published before the day started, or none has come here."""
+
+    code = "no-model"
+
+
+class TooLate(NotForecast):
+    """The deadline of the day's forecast has passed."""
+
+    code = "too-late"
+
+
 class SealedOtherwise(NotForecast):
     """Another forecast of the day was sealed before, and may have been handed in."""
 
@@ -47,10 +59,8 @@ class HeadLost(NotForecast):
     code = "head-lost"
 
 
-FAILED, NO_MODEL, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING = (
-    NotForecast.code, "no-model", "api-away", "head-unsettled", "not-running",
-)  # fmt: skip
-REASONS = frozenset({FAILED, NO_MODEL, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING}) | {
+FAILED, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING = NotForecast.code, "api-away", "head-unsettled", "not-running"
+REASONS = frozenset({FAILED, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING}) | {
     kind.code for kind in NotForecast.__subclasses__()
 }
 """All that a day without a forecast is counted under."""

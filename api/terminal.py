@@ -4,7 +4,7 @@
     1   it could not be done: bad settings, a damaged or missing file, no server, or a fault of this program
     2   a wrong command line
     3   something was checked and does not hold (`verify`, `audit`)
-    4   nothing that was checked is false, but records are missing (`audit`)
+    4   something is missing: records (`audit`), the forecast or claim of a home (`forecast`, `claim`)
 
 An expected error is one line that says what is wrong and what to do. An unexpected one is told by its outline, which
 holds no values (`data.failures`).

@@ -24,18 +24,27 @@ from zkp.algebra import commitment
 from zkp.algebra.field import MODULUS
 from zkp.statements import total
 
+FEWEST = 3
+"""Homes that a masked sum takes at least."""
+
 
 def open_total(community: Community, day: int) -> total.Total:
-    """The total of the day's forecasts, from all homes that have one; as it is, if it was opened.
+    """The total of the day's registered forecasts, from all homes here that have one; as it is, if it was opened.
 
-    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that.
+    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that, DataError where
+    there are fewer than `FEWEST`.
     """
     with community.sessions() as database:
         known = database.get(CommunityTotal, day)
+        registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
     if known is not None:
         return total.Total(tuple(known.values), int(known.blinding, 16))
-    sealed = {home.wallet.address: home.sealed(day) for home in community.homes}
-    vectors = {str(a): [*s.values, s.blinding] for a, s in sealed.items() if s is not None}
+    sealed = {str(home.wallet.address): home.sealed(day) for home in community.homes}
+    vectors = {a: [*s.values, s.blinding] for a, s in sealed.items() if s is not None and a in registered}
+    if len(vectors) < FEWEST:
+        raise DataError(
+            f"day {day} has no total: of {FEWEST} registered forecasts that it takes, {len(vectors)} are here"
+        )
     opened, present = _masked_total(community, f"total/{day}", vectors)
     with community.sessions.begin() as database:
         keep_total(database, day, opened, present)

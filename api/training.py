@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,16 +17,17 @@ from api.head_note import read_note
 from api.home import Home
 from api.own_head import commit_head, keep_values
 from data.atomic import write_bytes
+from data.errors import NoReadingsYet
 from data.windows import Windows, make_windows
 from fl.coordinator import identify_by_key
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
-from fl.store import RoundReport, RoundStore
+from fl.store import RoundReport, RoundStore, SavedRound
 from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
-from forecasting.integer import IntegerModel, quantise
+from forecasting.integer import IntegerModel, QuantisationError, quantise
 from forecasting.model import LoadForecaster
 from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
 from forecasting.read_outs import merged
@@ -33,6 +35,7 @@ from forecasting.shape import ModelShape
 from forecasting.training import forecast
 from zkp.lstm.weights import WeightsCommitment, commit_weights
 
+_log = logging.getLogger(__name__)
 FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
 
 
@@ -72,14 +75,25 @@ def _windows(community: Community) -> Windows:
     )
 
 
-def _write_homes(community: Community) -> HomeFolder:
-    """The homes' windows, each in its own file, as Flower's clients open them."""
+def _write_homes(community: Community) -> tuple[HomeFolder, list[str]]:
+    """The homes' windows, each in its own file, as Flower's clients open them; those with a day to train on.
+
+    Raises NoReadingsYet where none has one.
+    """
     windows, split = _windows(community), split_of(community)
     validation = windows.between(split.train_end, split.test_start).at_day_start()
     folder = community.folder / "federation"
     folder.mkdir(exist_ok=True)
-    write_homes(folder, windows.between(0, split.train_end), validation)
-    return HomeFolder(folder.resolve(), model_shape(community), community.config.forecasting.huber)
+    able = set(write_homes(folder, windows.between(0, split.train_end), validation))
+    homes = [home.name for home in community.homes]
+    for home in (home for home in homes if home not in able):
+        _log.warning(
+            "home not trained with", extra={"home": home, "reason": "it has no day with a complete week before it"}
+        )
+    if not able:
+        raise NoReadingsYet("no home has a day to train on: that takes the complete week before it, about nine days")
+    files = HomeFolder(folder.resolve(), model_shape(community), community.config.forecasting.huber)
+    return files, [home for home in homes if home in able]
 
 
 def _publisher(
@@ -100,10 +114,11 @@ def _publisher(
 def train(community: Community, on_round: OnRound) -> TrainedModel:
     """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress."""
     store = RoundStore(community.folder / "rounds")
+    files, homes = _write_homes(community)
     run_simulation(
         community.config.federation,
-        [home.name for home in community.homes],
-        _write_homes(community),
+        homes,
+        files,
         initial_weights(model_shape(community), community.config.forecasting.seed),
         store,
         on_round=_publisher(community, store, on_round),
@@ -129,6 +144,15 @@ def latest_model(community: Community) -> TrainedModel:
     saved = RoundStore(community.folder / "rounds").latest()
     if saved is None:
         raise FileNotFoundError(f"no round is saved in {community.folder}; run `wattproof train` first")
+    return _as_trained(community, saved)
+
+
+def model_of(community: Community, number: int) -> TrainedModel:
+    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read."""
+    return _as_trained(community, RoundStore(community.folder / "rounds").load(number))
+
+
+def _as_trained(community: Community, saved: SavedRound) -> TrainedModel:
     integer = quantise(merged(saved.weights), model_shape(community))
     return TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
 
@@ -152,10 +176,18 @@ def personal_heads(community: Community, trained: TrainedModel, homes: Sequence[
 def with_heads(
     community: Community, trained: TrainedModel, heads: Mapping[str, PersonalHead]
 ) -> dict[str, IntegerModel]:
-    """What each home proves: the round's integer model, with the home's own head where it has one."""
-    own = {name: head.as_mapping() for name, head in heads.items()}
+    """What each home proves: the round's integer model, with the home's own head where it has one.
+
+    A head whose outputs could leave their range is logged, and its home has none.
+    """
     state, shape = merged(trained.weights), model_shape(community)
-    return {home.name: quantise(state, shape, own.get(home.name)) for home in community.homes}
+    models = {home.name: trained.integer for home in community.homes}
+    for home in models.keys() & heads.keys():
+        try:
+            models[home] = quantise(state, shape, heads[home].as_mapping())
+        except QuantisationError as unusable:
+            _log.error("no personal head", extra={"home": home, "round": trained.round, "reason": str(unusable)})
+    return models
 
 
 def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str, IntegerModel]) -> None:

@@ -5,6 +5,7 @@ Each loads no more than it needs: no PyTorch to prove, no Flower and no proof sy
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from api.summand import Summand
     from fl.task import HomeLearner
     from zkp.lstm.integer_model import Ints
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,24 @@ def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:
 def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[int]:
     """Prove the skill of the days that have been measured by now; those of which there is a claim to hand in.
 
+    What keeps a day from being claimed is logged, and the others go on.
+    """
+    from data.errors import DataError
+    from zkp.errors import ProofError
+
+    claimed = []
+    for day in days:
+        try:
+            if _prove_claim(opened, config, day):
+                claimed.append(day)
+        except (DataError, ProofError) as why:
+            _log.error("claim failed", extra={"home": opened.home.name, "day": day, "reason": str(why)})
+    return claimed
+
+
+def _prove_claim(opened: OpenHome, config: Config, day: int) -> bool:
+    """Whether there is a claim of the day now to hand in.
+
     A day whose forecast was no better than the naive one has nothing to claim: its errand ends here.
     """
     from api.bundle import encode
@@ -80,19 +101,23 @@ def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[
     from api.open_home import ProofFolder
     from data.atomic import write_bytes
 
-    name, proofs, claimed = opened.home.name, ProofFolder(config.api.proofs_dir), []
-    for day in days:
-        proof, path = proofs.read(day, name), config.api.claims_dir / str(day) / f"{name}.json"
-        if proof is None or path.exists() or not opened.is_measured(day):
-            continue
-        claim = opened.claim(day, proof.context.round)
-        if claim is None:
-            ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
-            ErrandFolder(config.api.errands_dir, name).put(ended)
-        else:
-            write_bytes(path, encode(claim))
-            claimed.append(day)
-    return claimed
+    name = opened.home.name
+    proof, path = (
+        ProofFolder(config.api.proofs_dir).read(day, name),
+        config.api.claims_dir / str(day) / f"{name}.json",
+    )
+    if proof is None or path.exists():
+        return False
+    if not opened.is_measured(day):
+        opened.tell_gap(day)
+        return False
+    claim = opened.claim(day, proof.context.round)
+    if claim is None:
+        ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
+        ErrandFolder(config.api.errands_dir, name).put(ended)
+        return False
+    write_bytes(path, encode(claim))
+    return True
 
 
 def open_nothing(config: Config) -> None:

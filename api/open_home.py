@@ -211,6 +211,14 @@ class OpenHome:
         """Whether the home has, signed or still to be signed, the readings of a day and of the one a week before."""
         return not any(len(self.days.missing(d)) for d in (day, day - skill.SEASON_DAYS))
 
+    def tell_gap(self, day: int) -> None:
+        """Log the hours that keep a day of the last week from being claimed, though it is over by the readings."""
+        if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
+            return
+        absent = [hour for d in (day, day - skill.SEASON_DAYS) for hour in self.days.missing(d)]
+        told = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
+        _log.warning("a day can't be claimed: its readings have a gap", extra=told)
+
     def claim(self, day: int, round_number: int) -> ClaimBundle | None:
         """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
 

@@ -32,15 +32,19 @@ class OutdatedContracts(ChainError):
 
 
 class Refused(ChainError):
-    """A contract refused; `reason` is its own word for it."""
+    """A contract refused; `reason` is its own word for it, `remedy` what it means and what to do."""
+
+    remedy = ""
 
     def __init__(self, call: str, reason: str) -> None:
-        super().__init__(f"{call} was refused: {reason}")
+        super().__init__(f"{call} was refused: {reason}" + (f" ({self.remedy})" if self.remedy else ""))
         self.call, self.reason = call, reason
 
 
 class LateForecast(Refused):
     """The deadline of the day has passed."""
+
+    remedy = "the deadline of the day has passed: the next day can be forecast"
 
 
 class DuplicateForecast(Refused):
@@ -58,9 +62,16 @@ class UnknownRound(Refused):
 class LateRound(Refused):
     """The round's model was published only after the day had started."""
 
+    remedy = (
+        "its model was published after the day had started. This day is lost, the next one can be forecast by it: "
+        "end trainings before a day starts"
+    )
+
 
 class OldRound(Refused):
     """Another round's model had taken the place of this one before the day started."""
+
+    remedy = "a newer model was published before the day started: it has to be forecast by that one"
 
 
 class WrongHead(Refused):

@@ -12,12 +12,14 @@ import pytest
 
 from api import day as community_day
 from api import proving
-from api.bundle import InferenceBundle, verify
+from api.bundle import InferenceBundle, encode, verify
 from api.community import Community
+from api.gateway_work import prove_claims
 from api.home import Home
 from api.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
 from api.open_home import OpenHome, Prepared, ProofFolder
 from api.sealed import SealedForecast
+from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
 from data.day import DayClock
 from data.features import public_features
@@ -154,6 +156,23 @@ def test_a_weather_feed_that_ends_too_early_is_told(village: Village, opened: Op
     short = public_features(weather[weather["ds"] < opened.clock.start_of(DAY - 1)], opened.clock)
     with pytest.raises(NoWeather, match=f"day {DAY}"):
         replace(opened, features=short).prepare(DAY, village.trained)
+
+
+def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_claimed(
+    village: Village, opened: OpenHome, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = village.community.config
+    config = config.model_copy(update={"api": config.api.model_copy(update={"state_dir": tmp_path / "state"})})
+    for day in (DAY, DAY + 1, DAY + 2):
+        kept_as = ProofFolder(config.api.proofs_dir).path(day, opened.home.name)
+        write_bytes(kept_as, encode(village.bundle(village.homes[0])))
+    opened.home.seal(DAY, village.homes[0].sealed(DAY) or pytest.fail("the village's day is sealed"))
+    home = without(opened, opened.clock.hours(DAY + 1)[4:6])
+    home = with_table(home, home.readings[home.readings["ds"] < home.clock.start_of(DAY + 3)])
+    assert prove_claims(home, config, [DAY + 2, DAY + 1, DAY]) == [DAY]
+    told = {record.__dict__["day"]: record for record in caplog.records if "day" in record.__dict__}
+    assert told[DAY + 1].__dict__["hours"] == f"2 hours from {home.clock.hours(DAY + 1)[4]:%Y-%m-%d %H:%M} UTC"
+    assert told[DAY + 2].getMessage() == "claim failed" and "no forecast of day" in told[DAY + 2].__dict__["reason"]
 
 
 @pytest.mark.process

@@ -8,7 +8,7 @@ from eth_account import Account
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.errors import NodeUnreachable, Refused
+from rewards.errors import NodeUnreachable, Refused, refused
 
 
 def test_an_embedded_chain_is_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -66,3 +66,9 @@ def test_a_transaction_that_failed_in_its_block_is_played_again_too(tmp_path: Pa
 def test_a_dead_node_is_an_error_that_names_it() -> None:
     with pytest.raises(NodeUnreachable, match=r"127\.0\.0\.1:9"):
         Chain.at("http://127.0.0.1:9", timeout=2)
+
+
+@pytest.mark.parametrize("reason", ["late forecast", "late round", "old round"])
+def test_a_day_that_is_lost_is_told_with_what_to_do(reason: str) -> None:
+    said = str(refused("submit", reason))
+    assert said.startswith(f"submit was refused: {reason} (") and ("next" in said or "newer model" in said)

@@ -16,12 +16,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.config import Config, ConfigError
 from api.database import Household, open_database
+from api.database_file import check_database_file
 from api.home import Home
 from api.open_home import OpenHome
 from api.wallet import account_from_file
 from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
 from data.community import load_community, weather_before
+from data.damage import whole
 from data.day import DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
@@ -32,6 +34,7 @@ from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"
+_EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits has been cut off or written over
 _LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
 
 
@@ -115,13 +118,19 @@ class Community:
                     raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
                 start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
                 write_bytes(path, str(start).encode())
-            return int(path.read_text(encoding="ascii"))
+            with whole(path, "the time at which the chain begins, in seconds since 1970"):
+                start = int(path.read_text(encoding="ascii"))
+                if start < _EARLIEST or start >= 10 * _EARLIEST:
+                    raise ValueError("cut off")
+                return start
 
     def open_contracts(self, chain: Chain) -> Contracts:
         """The community's contracts, deployed if they are not yet."""
         path = self.folder / "contracts.json"
         if path.exists():
-            return Contracts.of(chain, Addresses.read(path))
+            known = Contracts.of(chain, Addresses.read(path))
+            known.check_there(chain)
+            return known
         config = self.config
         contracts = deploy(
             chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier
@@ -131,7 +140,9 @@ class Community:
 
     @cached_property
     def sessions(self) -> sessionmaker[Session]:
-        """Sessions on the community's database."""
+        """Sessions on the community's database. Raises DamagedFile."""
+        if self.config.api.database_url is None:
+            check_database_file(self.config.api.database_file)
         return open_database(self.config.api.database)
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:

@@ -23,6 +23,8 @@ from api.line import ApiRefused, Unreachable
 from api.pin import OtherChain, Pin
 from api.uplink import Uplink
 from api.wallet import account_from_file
+from data.damage import whole
+from data.errors import DamagedFile
 from fl.backoff import Backoff
 from fl.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable
@@ -46,9 +48,14 @@ FINAL = frozenset(
      "no-forecast", "chain-refused", "too-large"}
 )  # fmt: skip
 """Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
-_OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed"})
+_OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed", "damaged"})
 OUTCOMES = frozenset({"ok", "other"}) | FINAL | MAY_MEND | _OWN_CODES
 """All that a try to hand in is counted under."""
+
+
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place, or move it and its errand away: it may then be made again"
+)
 
 
 class _Later(Exception):
@@ -150,6 +157,8 @@ class Courier:
             raise _Later("other-chain", str(other)) from other
         except FeeTooHigh as dear:
             raise _Later("fee-too-high", str(dear)) from dear
+        except DamagedFile as damaged:
+            raise _Later("damaged", str(damaged)) from damaged
         except ApiRefused as refused:
             if refused.code in MAY_MEND or (errand.kind, refused.code) == ("claim", "stale-transaction"):
                 # A claim's transaction is the operator's own: it is for the operator to get it right.
@@ -248,7 +257,13 @@ class Courier:
 
 
 def _bundle(folder: Path, day: int, home: str) -> bytes:
-    return (folder / str(day) / f"{home}.json").read_bytes()
+    """A bundle made before. Raises DamagedFile, FileNotFoundError."""
+    path = folder / str(day) / f"{home}.json"
+    with whole(path, "a proof bundle", _REMEDY):
+        content = path.read_bytes()
+        if json.loads(content)["context"]["day"] != day:
+            raise ValueError("another day")
+        return content
 
 
 def _days(folder: Path, home: str) -> list[int]:

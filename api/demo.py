@@ -103,7 +103,7 @@ class Demo:
                 )
         elif (folder / _REPORT).exists():
             self._start_over(f"A finished demo is in {folder}")
-        elif mark.read_text(encoding="utf-8") == wanted:
+        elif mark.read_bytes() == wanted.encode():
             self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
         else:
             self._start_over(f"{folder} holds a demo with other settings")

@@ -8,15 +8,24 @@ errands/elm-3/head-20.json            the personal head of round 20, to be pinne
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from data.atomic import write_bytes
+from data.damage import whole
+from data.errors import DamagedFile
 
+_log = logging.getLogger(__name__)
 Kind = Literal["head", "forecast", "claim"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be handed in "
+    "anew"
+)
 _ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
 
 
@@ -52,7 +61,7 @@ class ErrandFolder:
 
     def get(self, kind: Kind, number: int) -> Errand | None:
         path = self._path(kind, number)
-        return Errand(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        return _read(path) if path.exists() else None
 
     def put(self, errand: Errand) -> None:
         """Keep an errand as it stands now."""
@@ -60,7 +69,7 @@ class ErrandFolder:
 
     def all(self) -> list[Errand]:
         """All of them: heads, forecasts, claims; later ones first, for theirs is the deadline that can be met."""
-        found = [Errand(**json.loads(path.read_text(encoding="utf-8"))) for path in self._folder.glob("*-*.json")]
+        found = [_read(path) for path in self._folder.glob("*-*.json")]
         return sorted(found, key=lambda errand: (_ORDER.index(errand.kind), -errand.number))
 
     def forget_before(self, day: int) -> None:
@@ -76,3 +85,27 @@ class ErrandFolder:
 
     def _path(self, kind: Kind, number: int) -> Path:
         return self._folder / f"{kind}-{number}.json"
+
+
+def _read(path: Path) -> Errand:
+    """The errand in a file. One that can't be read has ended (`damaged`), so that others go on; it is told once."""
+    try:
+        with whole(path, "an errand", _REMEDY):
+            errand = Errand(**json.loads(path.read_text(encoding="utf-8")))
+            if (errand.kind, errand.number) != _named(path) or errand.state not in get_args(State):
+                raise ValueError("another errand")
+            return errand
+    except DamagedFile as damaged:
+        _tell_once(str(damaged))
+        return Errand(*_named(path), since=0, state="refused", code="damaged")
+
+
+def _named(path: Path) -> tuple[Kind, int]:
+    """Kind and number, as the file's name says."""
+    kind, _, number = path.stem.partition("-")
+    return next(known for known in _ORDER if known == kind), int(number)
+
+
+@cache
+def _tell_once(problem: str) -> None:
+    _log.error("errand passed over", extra={"reason": problem})

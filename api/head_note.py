@@ -12,6 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.atomic import write_bytes
+from data.damage import whole
+
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place, or wait for the next round: the registry wants this "
+    "round's forecasts to be made with the head"
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,13 @@ def heads_folder(home_folder: Path) -> Path:
 
 
 def read_note(home_folder: Path, number: int) -> HeadNote | None:
-    """The note of a round's head; None where the home has not committed to one."""
+    """The note of a round's head; None where the home has not committed to one. Raises DamagedFile."""
     path = _path(home_folder, number)
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return HeadNote(**content | {"rows": tuple(content["rows"])})
+    with whole(path, "the note of a personal head", _REMEDY):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return HeadNote(**content | {"rows": tuple(content["rows"])})
 
 
 def write_note(home_folder: Path, note: HeadNote) -> None:

@@ -28,6 +28,7 @@ from api.proving import Job, Made
 from api.sealed import SealedForecast
 from data.atomic import write_bytes
 from data.community import load_community, readings_of
+from data.damage import whole
 from data.day import DayClock, hours_text, utc_text
 from data.errors import DataError
 from data.features import PublicFeatures, public_features
@@ -294,14 +295,20 @@ class ProofFolder:
         return self.directory / str(day) / f"{home}.json"
 
     def read(self, day: int, home: str) -> InferenceBundle | None:
-        """A proof made before, or None."""
+        """A proof made before, or None. Raises DamagedFile."""
         path = self.path(day, home)
-        return InferenceBundle.model_validate_json(path.read_bytes()) if path.exists() else None
+        if not path.exists():
+            return None
+        with whole(path, "a proof bundle", "Move it away: the proof is then made again, of the same forecast"):
+            return InferenceBundle.model_validate_json(path.read_bytes())
 
     def figures(self, day: int, home: str) -> ProofFigures | None:
-        """What a proof made before cost, or None where that is not known."""
+        """What a proof made before cost, or None where that is not known. Raises DamagedFile."""
         path = self._figures_path(day, home)
-        return ProofFigures(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        if not path.exists():
+            return None
+        with whole(path, "a list of figures", "Move it away: it says only what a proof cost"):
+            return ProofFigures(**json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, home: str, bundle: InferenceBundle, made: Made) -> ProofFigures:
         """Keep a proof; what it cost."""

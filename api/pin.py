@@ -8,10 +8,16 @@ from pathlib import Path
 
 from api.settings import GatewaySettings
 from data.atomic import write_bytes
+from data.damage import whole
+from data.errors import DamagedFile
 from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
 _Pin = tuple[int, str]
+_REMEDY = (
+    "Nothing is signed until it is mended. Put a copy from your backup in its place, or set gateway.chain_id and "
+    "gateway.forecast_registry to what the community's manager says, and move it away"
+)
 
 
 class OtherChain(Exception):
@@ -33,7 +39,7 @@ class Pin:
             raise OtherChain(
                 f"asked to sign for contract {told[1]} on chain {told[0]}, but {pinned[1]} on chain {pinned[0]} is "
                 f"pinned. If the community has moved: set gateway.chain_id and gateway.forecast_registry to what its "
-                f"manager says, and delete {self._path}"
+                f"manager says, and move {self._path} away"
             )
         if self._known is None:
             write_bytes(self._path, json.dumps(told).encode(), private=True)
@@ -43,5 +49,9 @@ class Pin:
     def _known(self) -> _Pin | None:
         if not self._path.exists():
             return None
-        chain_id, registry = json.loads(self._path.read_text(encoding="utf-8"))
-        return int(chain_id), str(registry)
+        try:
+            with whole(self._path, "a pinned chain", _REMEDY):
+                chain_id, registry = json.loads(self._path.read_text(encoding="utf-8"))
+                return int(chain_id), str(registry)
+        except DamagedFile as damaged:
+            raise OtherChain(str(damaged)) from None

@@ -12,12 +12,14 @@ from threading import Event
 
 from api.community import Community
 from api.day import Ledger, publish_digest
+from data.damage import whole
 from fl.background import repeated
 from fl.store import RoundStore
 from rewards.errors import ChainError
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 5.0
+_DIGEST_BYTES = 32
 
 
 def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
@@ -26,8 +28,14 @@ def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
     numbers = store.rounds()
     if not numbers or numbers[-1] < last or not (store.path(numbers[-1]) / "published").exists():
         return None
-    digest = store.path(numbers[-1]) / "digest"
-    return (numbers[-1], bytes.fromhex(digest.read_text(encoding="ascii"))) if digest.exists() else None
+    path = store.path(numbers[-1]) / "digest"
+    if not path.exists():
+        return None
+    with whole(path, "the digest of a model", "Keep it, and restart the coordinator: it writes the digest anew"):
+        digest = bytes.fromhex(path.read_text(encoding="ascii"))
+        if len(digest) != _DIGEST_BYTES:
+            raise ValueError("cut off")
+        return numbers[-1], digest
 
 
 class Publisher:

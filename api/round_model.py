@@ -20,6 +20,6 @@ class RoundModel:
 
     @classmethod
     def kept(cls, folder: Path) -> RoundModel:
-        """The model a gateway keeps. Raises FileNotFoundError or QuantisationError."""
+        """The model a gateway keeps. Raises NoModelYet or QuantisationError."""
         number, integer = load_kept_model(folder)
         return cls(number, integer, commit_weights(integer.weights))

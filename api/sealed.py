@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.atomic import write_bytes
+from data.damage import whole
+
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place: without it this day can't be proven, claimed or summed, "
+    "while other days can"
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,14 @@ def seal(folder: Path, day: int, forecast: SealedForecast) -> None:
 
 
 def read_sealed(folder: Path, day: int) -> SealedForecast | None:
+    """The forecast of a day, or None. Raises DamagedFile."""
     path = _path(folder, day)
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return SealedForecast(tuple(content["values"]), int(content["blinding"], 16))
+    with whole(path, "a sealed forecast", _REMEDY):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        values = tuple(int(value) for value in content["values"])
+        return SealedForecast(values, int(content["blinding"], 16))
 
 
 def _path(folder: Path, day: int) -> Path:

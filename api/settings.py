@@ -138,7 +138,12 @@ class ApiSettings(BaseModel):
         """The URL of the database in use, with its password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.state_dir / 'wattproof.sqlite'}"
+        return f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file that is the database where `database_url` names none."""
+        return self.state_dir / "wattproof.sqlite"
 
     @property
     def homes_dir(self) -> Path:

@@ -20,6 +20,7 @@ from data.atomic import write_bytes
 from data.errors import NoReadingsYet
 from data.windows import Windows, make_windows
 from fl.coordinator import identify_by_key
+from fl.errors import NoModelYet
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
@@ -140,10 +141,13 @@ def coordinator_app(community: Community) -> ServerApp:
 
 
 def latest_model(community: Community) -> TrainedModel:
-    """The last saved round. Raises FileNotFoundError when nothing was trained yet."""
-    saved = RoundStore(community.folder / "rounds").latest()
+    """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read."""
+    store = RoundStore(community.folder / "rounds")
+    saved = store.latest()
     if saved is None:
-        raise FileNotFoundError(f"no round is saved in {community.folder}; run `wattproof train` first")
+        if numbers := store.rounds():
+            store.load(numbers[-1])
+        raise NoModelYet(f"no round is saved in {community.folder}; run `wattproof train` first")
     return _as_trained(community, saved)
 
 

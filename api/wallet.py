@@ -6,23 +6,37 @@ from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.exceptions import ValidationError as EthValidationError
 
 from api.config import ConfigError
 from data.atomic import write_bytes
+from data.damage import whole
+
+_KEY_BYTES = 32
 
 
 def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
     """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none.
 
-    Raises ConfigError for a file that holds no key, or is missing where none is to be made.
+    Raises DamagedFile for a file that holds no key, ConfigError for one that is missing where none is to be made.
     """
     if not path.exists():
         if not make:
             raise ConfigError(f"{path} does not exist: put the key there, 64 hexadecimal digits, mode 0600")
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
+    with whole(path, "a private key of 64 hexadecimal digits"):
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip().removeprefix("0x"))
+        if len(key) != _KEY_BYTES:
+            raise ValueError("no key")
+        account: LocalAccount = _account(key)
+        return account
+
+
+def _account(key: bytes) -> LocalAccount:
+    """Raises ValueError for a number that is no key; the library's own words may quote it."""
     try:
-        account: LocalAccount = Account.from_key(bytes.fromhex(path.read_text(encoding="ascii").strip()))
-    except ValueError:
-        raise ConfigError(f"{path} does not hold a private key of 64 hexadecimal digits") from None
+        account: LocalAccount = Account.from_key(key)
+    except (ValueError, EthValidationError):
+        raise ValueError("no key") from None
     return account

@@ -83,9 +83,9 @@ def read_weather(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=dict.fromkeys(WEATHER_COLUMNS, "float64"))
         table["ds"] = pd.to_datetime(table["ds"], utc=True, format="ISO8601").dt.as_unit("ns")
         weather = table[["ds", *WEATHER_COLUMNS]]
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
+    except (ValueError, KeyError, pd.errors.ParserError):  # the parser's own message may quote a cell
         raise TableError(
-            f"{path} is not a weather feed ({error}): it needs ds, {', '.join(WEATHER_COLUMNS)}"
+            f"{path} is not a weather feed: it needs ds with UTC offset, and numbers in {', '.join(WEATHER_COLUMNS)}"
         ) from None
     hours = weather["ds"].diff().iloc[1:]
     if weather.empty or weather.isna().any(axis=None) or not (hours == pd.Timedelta(hours=1)).all():

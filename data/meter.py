@@ -17,7 +17,8 @@ from eth_utils.address import is_address, to_checksum_address
 from eth_utils.exceptions import ValidationError as EthValidationError
 
 from data.atomic import write_bytes
-from data.errors import MeterError
+from data.damage import FROM_BACKUP
+from data.errors import DamagedFile, MeterError
 from zkp.algebra.commitment import DAY_HOURS, commit_day, random_blinding
 
 DOMAIN = {"name": "Wattproof meter", "version": "1"}
@@ -89,7 +90,7 @@ class Meter:
             return cls(key)
         except (ValueError, EthValidationError):
             # The library's message may quote the key.
-            raise MeterError(f"{path} does not hold a meter key: it should be 64 hexadecimal digits") from None
+            raise DamagedFile.of(path, "a meter's key of 64 hexadecimal digits", f"{FROM_BACKUP}.") from None
 
     @property
     def address(self) -> str:

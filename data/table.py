@@ -98,7 +98,10 @@ def read_table(path: Path) -> pd.DataFrame:
         raise TableError(f"{path}: {error}") from None
     except (ValueError, KeyError, pd.errors.ParserError):
         # The parser's own message may quote a cell, that is a reading.
-        raise TableError(f"{path} is not a table written by Wattproof: import the readings again") from None
+        raise TableError(
+            f"{path} is damaged, or not a table that Wattproof wrote: put a copy from your backup in its place, or "
+            "move it away and import the readings again"
+        ) from None
 
 
 def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[int, NDArray[np.int64]]:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,15 @@ class DayVault:
         """Open the vault, making it (mode 0600) if it is not there. Raises MeterError if others may read it."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            _make(path)
         if path.stat().st_mode & 0o077:
             raise MeterError(f"{path} holds readings but others may read it: chmod 600 {path}")
+        if path.stat().st_size == 0:  # SQLite takes an empty file for a new one, in which no day is signed
+            raise self._damaged("it is empty")
         with self._transaction() as db:
-            db.execute(_SCHEMA)
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'days'").fetchone():
+                raise self._damaged("it has no table of days")
 
     def __repr__(self) -> str:
         return f"DayVault({self.path})"
@@ -95,7 +100,24 @@ class DayVault:
                 f"{self.path} can't be used now ({error}): see to the disk and who may write there"
             ) from None
         except sqlite3.DatabaseError as error:
-            raise MeterError(
-                f"{self.path}, the vault of signed days, is damaged ({error}): put it back from a backup. Keep the "
-                "damaged file, for the days in it are signed once"
-            ) from None
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, how: str) -> MeterError:
+        return MeterError(
+            f"{self.path}, the vault of signed days, is damaged ({how}): put it back from a backup. Keep the damaged "
+            "file, for the days in it are signed once"
+        )
+
+
+def _make(path: Path) -> None:
+    """An empty vault, there whole or not at all; one that another process has made meanwhile stays."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    os.close(handle)
+    draft = Path(name)
+    try:
+        with contextlib.closing(sqlite3.connect(draft)) as db, db:
+            db.execute(_SCHEMA)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -17,6 +17,10 @@ class ResumeRefused(FederationError):
     """The saved rounds were made with other settings or for another model."""
 
 
+class NoModelYet(FederationError):
+    """There is no trained model here yet."""
+
+
 class KeysError(FederationError):
     """A key or certificate that is missing or is not what it should be."""
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fl.errors import NoModelYet
 from fl.weights import Weights, load, save
-from forecasting.integer import IntegerModel, ShapeLike, quantise
+from forecasting.integer import IntegerModel, QuantisationError, ShapeLike, quantise
 from forecasting.read_outs import merged
+
+_REMEDY = (
+    "Move it and the other file of its round away: the agent gets the model again, at once where gateway.api_url is "
+    "set, else when the next training ends"
+)
 
 
 def keep_model(folder: Path, number: int, weights: Weights, shape: ShapeLike) -> None:
@@ -35,7 +41,7 @@ def replace_kept_model(folder: Path, number: int, weights: Weights, model: Integ
 def kept_weights(folder: Path, number: int) -> Weights | None:
     """The weights of the round that is kept, or None where they are not here."""
     path = _weights_path(folder, number)
-    return load(path) if path.exists() else None
+    return load(path, _REMEDY) if path.exists() else None
 
 
 def _weights_path(folder: Path, number: int) -> Path:
@@ -54,11 +60,14 @@ def kept_round(folder: Path) -> int:
 
 
 def load_kept_model(folder: Path) -> tuple[int, IntegerModel]:
-    """Round and model. Raises FileNotFoundError if there is none, QuantisationError if it is not one."""
+    """Round and model. Raises NoModelYet if there is none, QuantisationError if it is not one."""
     path = kept_model_path(folder)
     if path is None:
-        raise FileNotFoundError(
+        raise NoModelYet(
             f"there is no model in {folder} yet: the agent gets it when a training ends, from the "
             "coordinator or, where gateway.api_url is set, from the API"
         )
-    return int(path.stem), IntegerModel.load(path)
+    try:
+        return int(path.stem), IntegerModel.load(path)
+    except QuantisationError as damaged:
+        raise QuantisationError(f"{damaged}. {_REMEDY}") from None

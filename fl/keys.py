@@ -184,7 +184,7 @@ def check_coordinator(directory: Path) -> KeyFolder:
     except FileNotFoundError as problem:
         raise KeysError(f"{directory} has no coordinator.pem and coordinator.key: {_NEW}") from problem
     except ssl.SSLError as problem:
-        raise KeysError(f"{folder.coordinator} and its key are not a pair: delete both and {_NEW}") from problem
+        raise KeysError(f"{folder.coordinator} and its key are not a pair: move both away, and {_NEW}") from problem
     return folder
 
 
@@ -284,7 +284,10 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
         raise KeysError(f"{path} is missing: {_NEW}") from problem
     except (ValueError, TypeError) as problem:
         # `from None`: the parser's own words may quote the file.
-        raise KeysError(f"{path} is not an unencrypted private key in PEM ({type(problem).__name__})") from None
+        raise KeysError(
+            f"{path} is not an unencrypted private key in PEM ({type(problem).__name__}): keep it, and put a copy "
+            "from your backup in its place"
+        ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeysError(f"{path} is not an elliptic curve key: {_NEW}")
     return key

@@ -111,6 +111,6 @@ class Releases:
 
     def _damaged(self, problem: Exception) -> LedgerDamaged:
         return LedgerDamaged(
-            f"{self.path} is not a privacy ledger ({problem!r}), so nobody knows what {self._owner} has spent. Put a "
-            "copy back; if there is none, only its owner can decide to begin again, by moving it away"
+            f"{self.path} is not a privacy ledger ({type(problem).__name__}), so nobody knows what {self._owner} has "
+            "spent. Put a copy back; if there is none, only its owner can decide to begin again, by moving it away"
         )

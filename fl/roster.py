@@ -76,16 +76,18 @@ class Roster:
     @classmethod
     def read(cls, path: Path) -> Roster:
         """Raises KeysError for a file that is missing or no roster, or that gives two homes one key."""
-        get = "get it from the community, or make it from the gateways' public keys with `wattproof roster --make`"
+        get = "Get it from the community, or make it from the gateways' public keys with `wattproof roster --make`"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
-                raise ValueError(f"its format is not {FORMAT}")
+                raise KeysError(f"{path} is not a roster: its format is not {FORMAT}. {get}")
             members = {str(home): bytes.fromhex(text) for home, text in content["members"].items()}
+        except KeysError:
+            raise
         except FileNotFoundError:
-            raise KeysError(f"the roster {path} is missing: {get}") from None
+            raise KeysError(f"the roster {path} is missing. {get}") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise KeysError(f"{path} is not a roster ({problem!r}): {get}") from None
+            raise KeysError(f"{path} is not a roster ({type(problem).__name__}). {get}") from None
         for home, identity in members.items():
             if not is_home_name(home):
                 raise KeysError(f"{path} has a home {home!r}, which can't be one's name: {HOME_NAME_RULE}")

@@ -46,7 +46,7 @@ def read_session(record: ConfigRecord, roster: Mapping[str, bytes] | None) -> Se
             roster=roster,
         )
     except (KeyError, TypeError) as problem:
-        raise MaskingRefused(f"the session is malformed: {problem!r}") from problem
+        raise MaskingRefused(f"the session is malformed: {type(problem).__name__}") from problem
 
 
 def stage_record(stage: str, items: Mapping[str, bytes]) -> ConfigRecord:
@@ -61,7 +61,7 @@ def read_items(content: RecordDict) -> dict[str, bytes]:
         names, values = cast(list[str], record["names"]), cast(list[bytes], record["values"])
         items = dict(zip(names, values, strict=True))
     except (KeyError, TypeError, ValueError) as problem:
-        raise MaskingRefused(f"the message is malformed: {problem!r}") from problem
+        raise MaskingRefused(f"the message is malformed: {type(problem).__name__}") from problem
     if not all(isinstance(n, str) and isinstance(v, bytes) for n, v in items.items()):
         raise MaskingRefused("the message is malformed: names or values of a wrong type")
     return items

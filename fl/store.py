@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from data import atomic
+from data.damage import whole
 from fl import weights as arrays
 from fl.errors import FederationError, ResumeRefused, RoundDamaged
 from fl.file_lock import InUse, locked
@@ -115,7 +116,7 @@ class RoundStore:
             return SavedRound(
                 round=round,
                 weights=arrays.load(path / "weights.npz"),
-                report=RoundReport.from_json((path / "metrics.json").read_text(encoding="utf-8")),
+                report=_report(path / "metrics.json"),
                 moments=arrays.load(moments) if moments.exists() else {},
                 published=(path / "published").exists(),
             )
@@ -163,6 +164,11 @@ class RoundStore:
             _same(_completed(path), mine, self.directory)
         else:
             atomic.write_bytes(path, json.dumps(mine, indent=1).encode())
+
+
+def _report(path: Path) -> RoundReport:
+    with whole(path, "the report of a round"):
+        return RoundReport.from_json(path.read_text(encoding="utf-8"))
 
 
 def _completed(path: Path) -> dict[str, Any]:

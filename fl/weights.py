@@ -6,8 +6,6 @@ The coordinator never needs torch: it adds arrays. `to_state_dict` gives the hom
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import atomic
+from data.damage import FROM_BACKUP
 from data.errors import DamagedFile
 from fl.errors import UpdateRefused
+from forecasting.integer import DAMAGES
 
 if TYPE_CHECKING:
     import torch
@@ -111,15 +111,16 @@ def save(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
     atomic.write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path) -> dict[str, NDArray[Any]]:
+def load(path: Path, remedy: str = FROM_BACKUP) -> dict[str, NDArray[Any]]:
     """The arrays of an .npz written by `save`.
 
-    Raises FileNotFoundError, and DamagedFile for a file that is cut off, damaged or something else, pickles included.
+    Raises FileNotFoundError, and DamagedFile for a file that is cut off, damaged or something else, pickles included;
+    `remedy`: what it tells to do.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        # NumPy's own words for a damaged file are the advice to load it unsafely.
-        kind = type(problem).__name__
-        raise DamagedFile(f"{path} is no whole file of arrays (.npz) any more, or never was one ({kind})") from None
+    except FileNotFoundError:
+        raise
+    except DAMAGES:  # NumPy's own words for a damaged file are the advice to load it unsafely
+        raise DamagedFile.of(path, "a file of arrays (.npz)", f"{remedy}.") from None

@@ -199,7 +199,7 @@ class IntegerModel:
             with path.open("rb") as file:
                 return cls.read(file, str(path))
         except OSError as error:
-            raise QuantisationError(f"{path} is not a quantised model: {error}") from error
+            raise QuantisationError(f"{path} is not a quantised model: {error.strerror}") from error
 
     @classmethod
     def read(cls, file: IO[bytes], name: str) -> IntegerModel:
@@ -211,8 +211,11 @@ class IntegerModel:
                     raise QuantisationError(f"it says that it has {shape.layers} layers")
                 layers = tuple(content[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
                 return cls(Weights(shape, layers, content["head"].astype(np.int64)))
-        except DAMAGES as error:
-            raise QuantisationError(f"{name} is not a quantised model: {error}") from error
+        except QuantisationError as error:
+            raise QuantisationError(f"{name} is not a quantised model: {error}") from None
+        except DAMAGES as error:  # NumPy's own words for a damaged file are the advice to load it unsafely
+            kind = type(error).__name__
+            raise QuantisationError(f"{name} is damaged, or not a quantised model ({kind})") from None
 
 
 def quantise_features(values: ArrayLike, shape: tuple[int, ...]) -> Ints:

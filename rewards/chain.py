@@ -141,6 +141,11 @@ class Chain:
             answer = self.web3.eth.call({"to": _PAIRING_CHECK, "data": HexBytes(bytes(128 + 256))})
         return int.from_bytes(answer, "big") == 1
 
+    def has_code(self, address: str) -> bool:
+        """Whether there is a contract at an address."""
+        with _refusals("reading a contract's code"):
+            return len(self.web3.eth.get_code(to_checksum_address(address))) > 0
+
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""
         with _refusals("reading a nonce"):

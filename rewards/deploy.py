@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_address
 from web3.contract import Contract
 
 from rewards import verifier
 from rewards.chain import Chain
 from rewards.compile import Artefact, artefact
-from rewards.errors import NoPrecompiles, OutdatedContracts
+from rewards.errors import ContractsLost, NoPrecompiles, OutdatedContracts
 from rewards.settings import RewardSettings
 
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
@@ -37,14 +38,27 @@ class Addresses:
 
     @classmethod
     def read(cls, path: Path) -> Addresses:
-        """Raises OutdatedContracts for a file of another version."""
-        content = json.loads(path.read_text(encoding="utf-8"))
+        """Raises ContractsLost for a file that is damaged, OutdatedContracts for one of another version."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            strange = [name for name, at in content.items() if not (is_address(at) or (name, at) == (VERIFIER, None))]
+        except (ValueError, AttributeError, RecursionError):
+            raise _lost(path, "it is not a list of contracts") from None
         if content.keys() != {*NAMES, VERIFIER}:
             raise OutdatedContracts(
                 f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): another "
                 "version wrote it; claim open days with that one, then move the file away: this one deploys its own"
             )
+        if strange:
+            raise _lost(path, f"there is no address for {', '.join(strange)}")
         return cls(**content)
+
+
+def _lost(path: Path, problem: str) -> ContractsLost:
+    return ContractsLost(
+        f"{path} is damaged: {problem}. It tells where the community's contracts are on the chain: keep it, and put "
+        "a copy from your backup in its place"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,17 @@ class Contracts:
         known = {name: chain.contract(artefact(name), getattr(addresses, name)) for name in NAMES}
         where = addresses.skill_verifier
         return cls(**known, skill_verifier=chain.contract(artefact(VERIFIER), where) if where else None)
+
+    def check_there(self, chain: Chain) -> None:
+        """Raises ContractsLost where the chain has no contract at one of the addresses."""
+        for name in NAMES:
+            address = getattr(self, name).address
+            if not chain.has_code(address):
+                raise ContractsLost(
+                    f"the chain has no contract {name} at {address}: contracts.json is of another chain, or the "
+                    "embedded chain's files (chain.jsonl, chain.start) are not what they were. Put those that belong "
+                    "together back from your backup"
+                )
 
     @property
     def addresses(self) -> Addresses:

@@ -31,6 +31,10 @@ class OutdatedContracts(ChainError):
     """The addresses are of contracts that this version does not know."""
 
 
+class ContractsLost(ChainError):
+    """Nobody knows where the contracts are: the list of addresses is damaged, or they are not on this chain."""
+
+
 class Refused(ChainError):
     """A contract refused; `reason` is its own word for it, `remedy` what it means and what to do."""
 

@@ -241,3 +241,42 @@ def test_mistakes_in_the_settings_are_named(gateway: str, says: str) -> None:
     text = f"community: {{name: Elm Street}}\ndata: {{source: none}}\ngateway: {gateway}\n"
     with pytest.raises(ConfigError, match=says):
         parse(text, "gateway.yaml")
+
+
+DAMAGED = [b"", b'{"kind": "forecast", "num', b"\x00\xff" * 40, b"[]", b'{"kind": "claim", "number": 3, "since": 1}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_errand_stops_no_other_and_is_told_once(
+    tmp_path: Path, api: LyingApi, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = Gateway(tmp_path, api)
+    damaged = tmp_path / "errands" / HOME / f"forecast-{DAY - 1}.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(content)
+    assert gateway.attend(times=3).state == "done"
+    assert gateway.errand(DAY - 1).code == "damaged" and damaged.read_bytes() == content
+    (said,) = [r.__dict__["reason"] for r in caplog.records if r.message == "errand passed over"]
+    assert str(damaged) in said and "copy from your backup" in said
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_nothing_is_signed_while_the_pinned_chain_can_not_be_read(
+    tmp_path: Path, api: LyingApi, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway, pinned = Gateway(tmp_path, api), tmp_path / "pinned.json"
+    pinned.write_bytes(content)
+    assert gateway.attend(times=2).state == "waiting"
+    assert gateway.sent() == [] and gateway.counted("other-chain") and pinned.read_bytes() == content
+    assert any(str(pinned) in record.__dict__.get("reason", "") for record in caplog.records)
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_bundle_is_not_handed_in_and_named(
+    tmp_path: Path, api: LyingApi, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway, path = Gateway(tmp_path, api), tmp_path / "proofs" / str(DAY) / f"{HOME}.json"
+    path.write_bytes(content)
+    assert gateway.attend(times=2).state == "waiting"
+    assert gateway.sent() == [] and gateway.counted("damaged") and path.read_bytes() == content
+    assert any(str(path) in record.__dict__.get("reason", "") for record in caplog.records)

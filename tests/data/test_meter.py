@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import MeterError
+from data.errors import DamagedFile, MeterError
 from data.meter import DayOpening, Meter, SignedDay, verify_opening, verify_signed_day
 from zkp.algebra.commitment import commit_day
 from zkp.errors import InvalidStatement
@@ -109,7 +109,7 @@ def test_the_key_file_is_private_and_kept(tmp_path: Path) -> None:
 def test_a_broken_key_file_is_named_not_quoted(tmp_path: Path, content: str) -> None:
     path = tmp_path / "meter.key"
     path.write_text(content)
-    with pytest.raises(MeterError, match="does not hold a meter key") as refused:
+    with pytest.raises(DamagedFile, match="not a meter's key") as refused:
         Meter.from_file(path)
     assert refused.value.__cause__ is None
     assert not content or content not in str(refused.value).replace(str(path), "")

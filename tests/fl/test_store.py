@@ -110,5 +110,5 @@ def test_weights_that_hold_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.savez(buffer, w=np.array([{"any": "object"}], dtype=object))
     path = tmp_path / "weights.npz"
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(ValueError, match="no whole file of arrays"):
+    with pytest.raises(ValueError, match="not a file of arrays"):
         arrays.load(path)

@@ -1,0 +1,28 @@
+"""State files that are damaged: an error that names the file, what it should be, and a remedy that costs no data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data.errors import DamagedFile, DataError
+
+FROM_BACKUP = "Keep it, and put a copy from your backup in its place"
+"""The remedy where nothing else brings the content back."""
+_DAMAGES = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
+
+
+@contextmanager
+def whole(path: Path, what: str, remedy: str = FROM_BACKUP) -> Iterator[None]:
+    """Raises DamagedFile where the block can make nothing of what `path` holds.
+
+    `what`: what it should be, with its article. A file that is missing, or that the system does not give, is another
+    matter: OSError passes, as our own errors do. What the content was is not told.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except _DAMAGES:
+        raise DamagedFile.of(path, what, f"{remedy}.") from None

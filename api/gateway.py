@@ -37,7 +37,7 @@ from api.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadin
 from data.errors import DataError, NoReadingsYet
 from fl.agent import run_agent, stop_on_signals
 from fl.background import Attempt, reason_of
-from fl.home_mods import home_mods, open_ledger
+from fl.home_mods import home_mods, open_ledger, open_record
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path, kept_round
 from fl.telemetry import AgentMetrics
@@ -57,10 +57,11 @@ def run_gateway(config: Config, home: str) -> None:
     """Run the home's agent until it is told to stop.
 
     While it has no readings, or too few to train on, it waits for them, and forecasts as soon as it can. Raises
-    DataError if its readings are damaged or another home's, KeysError if its key can't be had, LedgerDamaged if its
-    privacy ledger can't be read.
+    DataError if its readings are damaged or another home's, KeysError if its key can't be had, LedgerDamaged or
+    RecordDamaged if its privacy ledger or its record of sums can't be read.
     """
     ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
+    record = open_record(config.federation, config.api.homes_dir / home / "sums.jsonl")
     process = HomeProcess(home, partial(open_learner, config, home))
     with suppress(NoReadingsYet):
         process.start()  # what else is wrong with the readings is told now
@@ -70,7 +71,7 @@ def run_gateway(config: Config, home: str) -> None:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=home_mods(config.federation, home, ledger),
+                mods=home_mods(config.federation, home, ledger, record),
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 duty=DailyDuty(config, home, process, desk),

@@ -17,14 +17,25 @@ from api.config import Config
 from api.errands import ErrandFolder
 from api.line import ApiRefused, Unreachable
 from api.sum_part import SumFolder, SumPart
-from api.sum_protocol import COMMITMENT, KEYS, KINDS, MASKED, SIGNATURE, STAGES, Kind, Stage, SumMessage, SumTerms
+from api.sum_protocol import (
+    COMMITMENT,
+    KEYS,
+    KINDS,
+    MASKED,
+    SIGNATURE,
+    SIGNED,
+    STAGES,
+    Kind,
+    Stage,
+    SumMessage,
+    SumTerms,
+)
 from api.summand import Summand
 from api.uplink import ToldSum, Uplink
 from fl.backoff import Backoff
 from fl.errors import KeysError
 from fl.keys import KeyFolder, load_agent_key
 from fl.masked_sum import MaskingRefused, Member, PublicKeys, Session
-from fl.protection_settings import certain_homes
 from fl.roster import Roster
 from fl.telemetry import AgentMetrics
 
@@ -201,22 +212,24 @@ class SumMember:
             raise
         message = SumMessage(self._home, stage, items).signed(session, self._key)
         part.stage, part.secrets, part.message = stage, member.save().hex(), message.to_json()
-        part.survivors = sorted(told.items) if stage == "reveal" else []
+        part.survivors = sorted(told.items) if stage == "agree" else part.survivors
         self._parts.put(kind, day, part)
         return message
 
     def _items(self, kind: Kind, day: int, member: Member, stage: Stage, told: dict[str, bytes]) -> dict[str, bytes]:
-        match stage:
-            case "keys":
-                own = self._own(kind, day)
-                signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind == "measured" else {}
-                return {KEYS: member.keys().to_bytes()} | signed
-            case "share":
-                return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in told.items()})
-            case "mask":
-                return {MASKED: member.mask(self._own(kind, day).vector, told)}
-            case "reveal":
-                return member.reveal(told.keys())
+        if stage == "keys":
+            own = self._own(kind, day)
+            signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind == "measured" else {}
+            return {KEYS: member.keys().to_bytes()} | signed
+        if stage == "share":
+            return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in told.items()})
+        if stage == "mask":
+            masked = member.mask(self._own(kind, day).vector, told)
+            return {MASKED: masked.vector, SIGNED: masked.signature}
+        if stage == "agree":
+            return {SIGNED: member.agree(told)}
+        answer = {"check": member.check, "answer": member.answer, "reveal": member.reveal}[stage]
+        return answer(told)
 
     def _own(self, kind: Kind, day: int) -> Summand:
         own = self._summand(kind, day)
@@ -230,7 +243,7 @@ class SumMember:
 
     def _check(self, kind: Kind, day: int, session: Session) -> None:
         """Raises MaskingRefused for a sum that would show more of this home than its settings allow."""
-        certain, fewest = certain_homes(session.holder_count, session.threshold), self._config.gateway.fewest_in_total
+        certain, fewest = session.certain, self._config.gateway.fewest_in_total
         if certain < fewest:
             raise MaskingRefused(
                 f"{len(session.members)} members, of whom {certain} would surely be in the sum: this home's settings "

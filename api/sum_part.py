@@ -29,7 +29,7 @@ class SumPart:
     nonce, members: of the sum it is in.
     stage: the last one it has answered, "" for none; `message` is that answer, to be sent again as it was.
     secrets: what the member keeps between stages.
-    survivors: in the end, who is in the sum as far as this home was told.
+    survivors: who is in the sum, once this home has agreed to it.
     ended: open, failed, or refused.
     left: nonces of the sums of this day and kind that were left for this one; none of them is entered again.
     lost: why nobody knows which sum it is in; "" where it is known.

@@ -14,23 +14,21 @@ from typing import Any, Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fl.masked_member import SHARE_BYTES
 from fl.masked_sum import MaskingRefused, PrimeField, Session, default_threshold
 from fl.masking import framed
 from fl.roster import is_signed, sign
 from zkp.algebra.field import MODULUS
 
 Kind = Literal["forecast", "measured"]
-Stage = Literal["keys", "share", "mask", "reveal"]
+Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 NONCE_BYTES = 16
 LENGTH = 25  # 24 hours and the blinding
-KEYS, MASKED, COMMITMENT, SIGNATURE = "keys", "masked", "commitment", "signature"
+KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
 """Names of a message's items where they are not other members."""
-ENVELOPE_BYTES = 2 * SHARE_BYTES + 16
 _RING = PrimeField(MODULUS)
-_PURPOSE = b"wattproof total v1"
+_PURPOSE = b"wattproof total v2"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class SumMessage:
     """What a member says in one stage. `items` may hold shares of secrets, so its repr shows none.
 
     keys: its PublicKeys, with the day that its meter signed if that is to be summed · share: an envelope for each
-    other member · mask: the masked vector · reveal: one share of each member that shared.
+    other member · check: a signed complaint of each that can't be opened · answer: the keys of those of its own that
+    were complained of · mask: the masked vector, and the signature of whom it is masked with · agree: the signature
+    of who is in the sum · reveal: one share of each member that shared.
     """
 
     home: str
@@ -85,7 +85,7 @@ class SumMessage:
 
     def _signed_part(self, session: Session) -> bytes:
         items = (part for name, value in sorted(self.items.items()) for part in (name.encode(), value))
-        return framed(_PURPOSE, session.label, self.home.encode(), self.stage.encode(), *items)
+        return framed(_PURPOSE, session.digest, self.home.encode(), self.stage.encode(), *items)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ from api.own_head import commit_head, keep_values
 from data.atomic import write_bytes
 from data.errors import NoReadingsYet
 from data.windows import Windows, make_windows
-from fl.coordinator import identify_by_key
+from fl.coordinator import agents_roster, identify_by_key
 from fl.errors import NoModelYet
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
@@ -135,7 +135,7 @@ def coordinator_app(community: Community) -> ServerApp:
     shape = model_shape(community)
     rounds = Rounds(
         settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish,
-        hand_out=True,
+        roster=agents_roster(settings), hand_out=True,
     )  # fmt: skip
     return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed))
 

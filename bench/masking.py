@@ -1,8 +1,8 @@
 """`python -m bench.masking [--homes 17 100 300]`: what a masked sum costs a home and the aggregator, no network.
 
 Two kinds of vector: a model update (64-bit words), and a committed forecast with its blinding (25 scalars of
-BLS12-381). Up to 64 homes everybody is everybody's neighbour; beyond, a home has 48. A tenth of the homes drop out
-after they have shared their secrets. Prints a table and writes out/bench/masking.json.
+BLS12-381). Every home signs, and checks what the others sign. A tenth of the homes drop out after they have shared
+their secrets. Prints a table and writes out/bench/masking.json.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from data.atomic import write_bytes
 from fl.masked_sum import Member, PrimeField, Session, Words64, default_threshold, unmask
-from fl.protection_settings import SecAggSettings
+from fl.roster import identity_of
 from fl.secagg import vector_length
 from fl.task import initial_weights
 from forecasting.settings import ModelSettings
@@ -36,11 +38,11 @@ class Cost:
 
     vector: str
     homes: int
-    neighbours: int
     dropped: int
-    home_s: float  # one home, all four steps
+    home_s: float  # one home, all six steps
     aggregator_s: float
     home_bytes_up: int
+    home_bytes_down: int  # without the model
     vector_bytes: int
 
 
@@ -57,33 +59,38 @@ class Clock:
 
 
 def measure(kind: str, homes: int) -> Cost:
-    """Run one session with every home in this process."""
+    """Run one session with every home in this process, each with an identity key."""
     ring = Words64() if kind == "model update" else PrimeField(SCALARS)
     length = vector_length(initial_weights(ModelShape.of(ModelSettings()), 1)) if kind == "model update" else 25
-    degree = SecAggSettings().neighbours(homes)
-    holders = homes if degree is None else degree + 1
     names = tuple(f"home-{number:04d}" for number in range(homes))
-    session = Session(b"bench " + kind.encode(), names, default_threshold(holders), length, ring, degree)
-    neighbours = {name: session.holders(name) for name in names}
+    keys_of = {name: ec.generate_private_key(ec.SECP384R1()) for name in names}
+    roster = {name: identity_of(key.public_key()) for name, key in keys_of.items()}
+    session = Session(b"bench " + kind.encode(), names, default_threshold(homes), length, ring, roster)
     clock, vector = Clock(), np.arange(length)
-    members = {name: clock(lambda name=name: Member(session, name)) for name in names}  # type: ignore[misc]
+    members = {name: Member(session, name, keys_of[name]) for name in names}
     keys = {name: clock(member.keys) for name, member in members.items()}
-    sealed = {n: clock(lambda n=n: members[n].share({h: keys[h] for h in neighbours[n]})) for n in names}  # type: ignore[misc]
+    sealed = {name: clock(partial(member.share, keys)) for name, member in members.items()}
+    for name, member in members.items():
+        clock(partial(member.check, {sender: box[name] for sender, box in sealed.items() if sender != name}))
     staying = names[homes // 10 :]
-    boxes = {n: {s: sealed[s][n] for s in neighbours[n] if s != n} for n in staying}
-    masked = {n: clock(lambda n=n: members[n].mask(vector, boxes[n])) for n in staying}  # type: ignore[misc]
-    alive = {n: masked.keys() & set(neighbours[n]) for n in staying}
-    reveals = {n: clock(lambda n=n: members[n].reveal(alive[n])) for n in staying}  # type: ignore[misc]
-    aggregator = Clock()
-    total = aggregator(lambda: unmask(session, keys, names, masked, reveals))
-    if list(total) != list(session.ring.vector(vector * len(staying))):
+    masked = {name: clock(partial(members[name].mask, vector, names)) for name in staying}
+    survivors = {name: each.signature for name, each in masked.items()}
+    agreed = {name: clock(partial(members[name].agree, survivors)) for name in staying}
+    reveals = {name: clock(partial(members[name].reveal, agreed)) for name in staying}
+    aggregator, vectors = Clock(), {name: each.vector for name, each in masked.items()}
+    opened = aggregator(lambda: unmask(session, keys, sealed, vectors, reveals))
+    if list(opened.total) != list(session.ring.vector(vector * len(staying))):
         raise AssertionError("the sum is not the sum")
     last = staying[-1]
-    told = [keys[last].to_bytes(), *sealed[last].values(), masked[last], *reveals[last].values()]
+    told = [keys[last].to_bytes(), *sealed[last].values(), vectors[last], agreed[last], *reveals[last].values()]
+    signatures = 2 * sum(map(len, agreed.values()))
+    heard = sum(len(each.to_bytes()) for each in keys.values()) + sum(
+        len(box.get(last, b"")) for box in sealed.values()
+    )
     return Cost(
-        vector=kind, homes=homes, neighbours=holders - 1, dropped=homes - len(staying),
-        home_s=round(clock.seconds / homes, 4), aggregator_s=round(aggregator.seconds, 3),
-        home_bytes_up=sum(len(data) for data in told), vector_bytes=len(masked[last]),
+        vector=kind, homes=homes, dropped=homes - len(staying), home_s=round(clock.seconds / homes, 4),
+        aggregator_s=round(aggregator.seconds, 3), home_bytes_up=sum(map(len, told)),
+        home_bytes_down=heard + signatures, vector_bytes=len(vectors[last]),
     )  # fmt: skip
 
 
@@ -91,16 +98,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--homes", type=int, nargs="+", default=[17, 100, 300])
     costs = []
-    print("| vector | homes | neighbours | dropped | a home | aggregator | a home sends | of which vector |")
+    print("| vector | homes | dropped | a home | aggregator | a home sends | of which vector | a home gets |")
     print("|---|---|---|---|---|---|---|---|")
     for kind in ("model update", "forecast"):
         for homes in parser.parse_args().homes:
             cost = measure(kind, homes)
             costs.append(cost)
             print(
-                f"| {cost.vector} | {cost.homes} | {cost.neighbours} | {cost.dropped} | {cost.home_s * 1e3:.0f} ms "
+                f"| {cost.vector} | {cost.homes} | {cost.dropped} | {cost.home_s * 1e3:.0f} ms "
                 f"| {cost.aggregator_s:.2f} s | {cost.home_bytes_up / 1e3:.1f} kB "
-                f"| {cost.vector_bytes / 1e3:.1f} kB |",
+                f"| {cost.vector_bytes / 1e3:.1f} kB | {cost.home_bytes_down / 1e3:.1f} kB |",
                 flush=True,
             )
     write_bytes(OUT, json.dumps([asdict(cost) for cost in costs], indent=1).encode())

@@ -10,8 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fl.protection_settings import LARGEST_NOISY_ENTRY
+
 if TYPE_CHECKING:
     from fl.settings import FederationSettings
+
+_DEVIATIONS = 7  # a normal number is larger once in 4 * 10^11 draws
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ def _robust(settings: FederationSettings) -> bool:
 
 def _private(settings: FederationSettings) -> bool:
     return settings.privacy.mode != "off"
+
+
+def _noise_is_cut(settings: FederationSettings) -> bool:
+    """Whether an entry of an update with the home's noise may be beyond what a masked sum holds."""
+    privacy, part = settings.privacy, settings.privacy.part_multiplier(settings.secure_aggregation.fewest_homes)
+    return part > 0 and privacy.clip_norm * (1 + _DEVIATIONS * part) > LARGEST_NOISY_ENTRY
 
 
 def _by_days(settings: FederationSettings) -> bool:
@@ -60,14 +70,21 @@ REFUSALS: tuple[Refusal, ...] = (
         "sums, and without them each update is shown to the coordinator; set enabled: true, or drop the roster",
     ),
     Refusal(
-        lambda s: s.secure_aggregation.roster is not None and s.deployment.insecure,
-        "secure_aggregation.roster with deployment.insecure: agents have no lasting keys then, which a roster could "
-        "hold; drop insecure: true",
+        lambda s: _secure(s) and s.deployment.insecure,
+        "secure aggregation with deployment.insecure: homes sign who is in a sum, and have no lasting keys; drop "
+        "insecure: true",
     ),
     Refusal(
         lambda s: s.privacy.mode == "distributed" and not _secure(s),
         "distributed privacy without secure aggregation: a home adds only its part of the noise, which hides "
         "nothing from a coordinator that sees its update; enable secure_aggregation, or set privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _secure(s) and _noise_is_cut(s),
+        "secure aggregation with noise_multiplier {settings.privacy.noise_multiplier:g} and clip_norm "
+        "{settings.privacy.clip_norm:g}: a home's part of the noise would go beyond "
+        f"{LARGEST_NOISY_ENTRY:,.0f}, where the entries of a masked sum end, and the update would be refused; lower "
+        "one of the two, or raise secure_aggregation.fewest_homes, among whom `distributed` noise is shared out",
     ),
     Refusal(
         lambda s: s.privacy.mode == "central" and _robust(s),

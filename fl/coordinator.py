@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from fl.errors import KeysError
 from fl.flower_logs import join_flower_logs
 from fl.keys import check_coordinator, load_agent_list, read_agent_list
 from fl.link import Link
+from fl.roster import Roster
 from fl.rounds import Identify, ask_names
-from fl.settings import DeploymentSettings
+from fl.settings import DeploymentSettings, FederationSettings
 
 _AGENTS_EVERY_S = 5.0  # how soon a key that is deleted or added counts
 _log = logging.getLogger(__name__)
@@ -77,6 +78,24 @@ def _admit(link: Link, keys_dir: Path) -> None:
 def identify_by_key(settings: DeploymentSettings) -> Identify:
     """How the coordinator names nodes: by the key they signed with; by asking them where there are no keys."""
     return ask_names() if settings.insecure else _registered_names
+
+
+def agents_roster(settings: FederationSettings) -> Callable[[], Mapping[str, bytes]] | None:
+    """The identities of the homes that sum with each other, as they stand now; None without secure aggregation.
+
+    Of the homes in `secure_aggregation.roster`, if the coordinator has the file that it gave to the homes; else of
+    all that may join. Raises KeysError, also when called.
+    """
+    secure = settings.secure_aggregation
+    if not secure.enabled:
+        return None
+
+    def read() -> Mapping[str, bytes]:
+        roster = Roster.read(secure.roster) if secure.roster else Roster.of_agents(settings.deployment.keys_dir)
+        return roster.members
+
+    read()
+    return read
 
 
 def _registered_names(grid: Grid, nodes: Sequence[int]) -> dict[int, str]:

@@ -15,6 +15,7 @@ from fl.privacy_home import BudgetGate, PrivateUpdateMod, ReleaseCount
 from fl.roster import Roster
 from fl.secagg_home import SecAggMod
 from fl.settings import FederationSettings
+from fl.sum_record import SumRecord
 
 _log = logging.getLogger(__name__)
 
@@ -24,37 +25,56 @@ def open_ledger(settings: FederationSettings, path: Path) -> HomeLedger | None:
     return None if settings.privacy.mode == "off" else HomeLedger(path, settings.privacy)
 
 
-def home_mods(settings: FederationSettings, home: str | None = None, ledger: HomeLedger | None = None) -> list[Mod]:
+def open_record(settings: FederationSettings, path: Path) -> SumRecord | None:
+    """An agent's record of the sums it has been in, kept in `path`; None without secure aggregation.
+
+    Raises RecordDamaged, FederationError while another agent has it.
+    """
+    return SumRecord(path) if settings.secure_aggregation.enabled else None
+
+
+def home_mods(
+    settings: FederationSettings,
+    home: str | None = None,
+    ledger: HomeLedger | None = None,
+    record: SumRecord | None = None,
+) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
     The first one, the gate, is there whatever the settings: a home answers nothing but what they allow.
 
     Args:
         home: the agent's home; None in a simulation, where homes are what the coordinator calls them and one machine
-            plays all of them, so that a roster would guard nothing and is not read.
+            plays all of them, so that a roster and a record would guard nothing.
         ledger: the agent's own count of the privacy spent (`open_ledger`); a simulation has the coordinator's only.
+        record: the agent's sums (`open_record`).
 
-    Raises KeysError for a roster that can't be used.
+    Raises KeysError for a roster that is missing or can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
     mods: list[Mod] = [MessageGate(settings)]
     if ledger is not None:
         mods.append(BudgetGate(ledger))
     if secure.enabled:
-        mods.append(SecAggMod(secure, home) if home is None else _agents_sums(settings, home))
+        mods.append(SecAggMod(settings) if home is None else _agents_sums(settings, home, record))
     if ledger is not None:
         mods.append(ReleaseCount(ledger, home or ""))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
-        mods.append(PrivateUpdateMod(privacy, secure.certain_homes()))
+        mods.append(PrivateUpdateMod(privacy, secure.fewest_homes))
     return mods
 
 
-def _agents_sums(settings: FederationSettings, home: str) -> SecAggMod:
-    """An agent's secure aggregation: it signs where it has a key, so that homes with a roster can sum with it."""
+def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | None) -> SecAggMod:
+    """An agent's secure aggregation, which stands on the roster: homes sign to each other who is in a sum."""
     secure, path = settings.secure_aggregation, KeyFolder(settings.deployment.keys_dir).agent_key(home)
     if secure.roster is None:
-        _log.warning("no roster: the coordinator is trusted to name true homes", extra={"home": home})
-        return SecAggMod(secure, home, load_agent_key(path) if path.exists() else None)
+        raise KeysError(
+            "secure aggregation without secure_aggregation.roster: the coordinator could invent the other homes of a "
+            "sum, or tell each home something else of the others. Get the community's roster (`wattproof roster`), "
+            "and set its path"
+        )
+    if record is None:
+        raise ValueError("an agent under secure aggregation needs its record of sums (`open_record`)")
     roster, key = Roster.read(secure.roster), load_agent_key(path)
     roster.check_own(home, key)
     if len(roster.members) < secure.fewest_homes:
@@ -63,4 +83,4 @@ def _agents_sums(settings: FederationSettings, home: str) -> SecAggMod:
             f"{secure.fewest_homes} in a sum: it can never take place"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
-    return SecAggMod(secure, home, key, roster.members)
+    return SecAggMod(settings, home, key, roster.members, record)

@@ -1,38 +1,34 @@
-"""One member's side of a masked sum: keys, shares, the masked vector, and what it reveals when others drop out.
+"""One member's side of a masked sum: keys, shares, the masked vector, its word on who is in the sum, and its shares.
 
-Shares are made by Flower's Shamir sharing (`flwr.common.secure_aggregation.crypto.shamir`: GF(2^128), PyCryptodome)
-and travel under ChaCha20-Poly1305. The protocol: `fl.masked_sum`.
+Shares are Shamir's (`fl.shamir`) and travel in envelopes (`fl.masked_envelope`). The protocol: `fl.masked_sum`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from flwr.common.secure_aggregation.crypto.shamir import create_shares
 
+from fl.masked_envelope import Shares, ephemeral_of, open_envelope, seal
 from fl.masking import (
     MaskingRefused,
     PublicKeys,
     Session,
     TooFewMembers,
-    agree,
-    derive,
+    check_quorum,
+    masked_statement,
     own_mask,
     pair_mask,
     public_key,
     seed_commitment_of,
+    survivors_statement,
 )
-from fl.rings import SEED_BYTES, Vector
+from fl.rings import Vector
 from fl.roster import sign
-
-SHARE_BYTES = 4 + 48  # Flower's share of a 32-byte secret: the index, then three blocks (the third is padding)
-_NONCE = bytes(12)  # each direction of a channel has its own key, and it seals one message
+from fl.shamir import random_secret, split
 
 
 @dataclass
@@ -43,23 +39,43 @@ class _Secrets:
     mask_key: bytes = b""
     channel_key: bytes = b""
     seed: bytes = b""
-    public: dict[str, bytes] = field(default_factory=dict)  # neighbours' PublicKeys
-    shares: dict[str, bytes] = field(default_factory=dict)  # neighbour -> seed share + key share
+    public: dict[str, bytes] = field(default_factory=dict)  # the others' PublicKeys, and its own
+    sent: dict[str, bytes] = field(default_factory=dict)  # digests of its envelopes, by receiver
+    shares: dict[str, bytes] = field(default_factory=dict)  # owner -> Shares
+    shared: list[str] = field(default_factory=list)  # whom its vector is masked with, itself included
+    survivors: list[str] = field(default_factory=list)  # whom it has signed to be in the sum
 
     def __repr__(self) -> str:
         return f"_Secrets(stage={self.stage!r}, ...)"
 
 
-class Member:
-    """One member's side. Methods in order: `keys`, `share`, `mask`, `reveal`; each once, else MaskingRefused.
+@dataclass(frozen=True)
+class MaskedVector:
+    """The vector under its masks, and the member's signature of whom they were agreed with."""
 
-    Once only, even if refused: two vectors under one mask, or both shares of a neighbour, would give secrets away.
+    vector: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def complaint(session: Session, accuser: str, accused: str, envelope_digest: bytes) -> bytes:
+    """What a member signs who can't open an envelope."""
+    return session.statement(b"complaint", accuser.encode(), accused.encode(), envelope_digest)
+
+
+class Member:
+    """One member's side. In order: `keys`, `share`, `check`, `mask`, `agree`, `reveal`; each once (MaskingRefused).
+
+    Once only, even if refused: two vectors under one mask, or both shares of another one, would give secrets away.
+    Between `check` and `mask` it may be asked to `answer` complaints.
+
+    Args:
+        identity: signs what the member says; None where one machine plays all members.
     """
 
     def __init__(self, session: Session, name: str, identity: ec.EllipticCurvePrivateKey | None = None) -> None:
+        session.place(name)
         self.session = session
         self.name = name
-        self._holders = session.holders(name)
         self._identity = identity
         self._secrets = _Secrets()
 
@@ -68,97 +84,158 @@ class Member:
         state = asdict(self._secrets)
         return json.dumps(state, default=bytes.hex).encode()
 
-    @staticmethod
-    def load(session: Session, name: str, data: bytes, identity: ec.EllipticCurvePrivateKey | None = None) -> Member:
+    @classmethod
+    def load(
+        cls, session: Session, name: str, data: bytes, identity: ec.EllipticCurvePrivateKey | None = None
+    ) -> Member:
         """The member whose state `save` gave."""
         state = json.loads(data)
-        member = Member(session, name, identity)
-        member._secrets = _Secrets(
-            stage=state["stage"],
-            mask_key=bytes.fromhex(state["mask_key"]),
-            channel_key=bytes.fromhex(state["channel_key"]),
-            seed=bytes.fromhex(state["seed"]),
-            public={peer: bytes.fromhex(value) for peer, value in state["public"].items()},
-            shares={peer: bytes.fromhex(value) for peer, value in state["shares"].items()},
-        )
+        member = cls(session, name, identity)
+        for key in ("stage", "shared", "survivors"):
+            setattr(member._secrets, key, state[key])
+        for key in ("mask_key", "channel_key", "seed"):
+            setattr(member._secrets, key, bytes.fromhex(state[key]))
+        for key in ("public", "sent", "shares"):
+            setattr(member._secrets, key, {peer: bytes.fromhex(value) for peer, value in state[key].items()})
         return member
 
     def keys(self) -> PublicKeys:
-        """Fresh keys for this session, to be passed to the neighbours."""
+        """Fresh keys for this session, to be passed to the others."""
         self._enter("keys", "share")
         secrets = self._secrets
-        secrets.mask_key, secrets.channel_key, secrets.seed = (os.urandom(SEED_BYTES) for _ in range(3))
+        secrets.mask_key, secrets.channel_key, secrets.seed = (random_secret() for _ in range(3))
         unsigned = PublicKeys(
             public_key(secrets.mask_key),
             public_key(secrets.channel_key),
             seed_commitment_of(self.session, secrets.seed),
         )
-        signature = b""
-        if self._identity is not None:
-            signature = sign(self._identity, unsigned.signed_part(self.session, self.name))
+        signature = self._sign(unsigned.signed_part(self.session, self.name))
         mine = PublicKeys(unsigned.mask_key, unsigned.channel_key, unsigned.seed_commitment, signature)
         secrets.public[self.name] = mine.to_bytes()
         return mine
 
     def share(self, keys: Mapping[str, PublicKeys]) -> dict[str, bytes]:
-        """Encrypted shares for each neighbour in `keys` (which hold the own keys too).
+        """An envelope for each other member in `keys` (which hold the own keys, too).
 
-        Raises MaskingRefused for keys that are not what they should be, TooFewMembers below the threshold.
+        Raises MaskingRefused for keys that are not what they should be, TooFewMembers for too few of them.
         """
-        self._enter("share", "mask")
+        self._enter("share", "check")
         self._check_keys(keys)
         secrets, session = self._secrets, self.session
         secrets.public = {name: each.to_bytes() for name, each in keys.items()}
-        halves = [create_shares(s, session.threshold, len(self._holders)) for s in (secrets.seed, secrets.mask_key)]
-        shares = {name: a + b for name, a, b in zip(self._holders, *halves, strict=True)}
-        secrets.shares = {self.name: shares[self.name]}
-        return {peer: self._channel(self.name, peer).seal(shares[peer]) for peer in sorted(keys) if peer != self.name}
+        both = [split(secret, session.threshold, len(session.members)) for secret in (secrets.seed, secrets.mask_key)]
+        shares = {name: Shares(*halves) for name, *halves in zip(session.members, *both, strict=True)}
+        secrets.shares = {self.name: shares[self.name].to_bytes()}
+        envelopes = {}
+        for peer in sorted(keys.keys() - {self.name}):
+            ephemeral = ephemeral_of(session, secrets.channel_key, peer)
+            envelopes[peer] = seal(session, self.name, peer, ephemeral, keys[peer], shares[peer])
+        secrets.sent = {peer: hashlib.sha256(envelope).digest() for peer, envelope in envelopes.items()}
+        return envelopes
 
-    def mask(self, values: Sequence[int] | Vector, envelopes: Mapping[str, bytes]) -> bytes:
-        """The vector under its masks, with the neighbours that sent an envelope. The envelopes are opened and kept.
+    def check(self, envelopes: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Open the others' envelopes and keep the shares; a signed complaint for each that can't be opened.
 
-        Raises MaskingRefused for a forged envelope, TooFewMembers below the threshold, ValueError for a wrong length.
+        Raises MaskingRefused for envelopes from members whose keys it was not given.
+        """
+        self._enter("check", "mask")
+        secrets, complaints = self._secrets, {}
+        if strangers := envelopes.keys() - secrets.public.keys():
+            raise MaskingRefused(f"shares from {', '.join(sorted(strangers))}, who sent no keys")
+        for peer in sorted(envelopes.keys() - {self.name}):
+            try:
+                shares = open_envelope(self.session, peer, self.name, secrets.channel_key, envelopes[peer])
+                secrets.shares[peer] = shares.to_bytes()
+            except MaskingRefused:
+                digest = hashlib.sha256(envelopes[peer]).digest()
+                complaints[peer] = self._sign(complaint(self.session, self.name, peer, digest))
+        return complaints
+
+    def answer(self, complaints: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The key of each envelope that its receiver has complained of, by receiver: it shows what was in that one.
+
+        Raises MaskingRefused for a complaint that the receiver did not sign, or of an envelope that this member did
+        not send: then its shares would be shown to somebody who does not have them anyway.
+        """
+        self.expect("mask")
+        secrets, opened = self._secrets, {}
+        for receiver, signature in complaints.items():
+            if receiver not in secrets.sent:
+                raise MaskingRefused(f"a complaint of {receiver}, whom nothing was sent to")
+            statement = complaint(self.session, receiver, self.name, secrets.sent[receiver])
+            self.session.check_signed(receiver, statement, signature)
+            opened[receiver] = ephemeral_of(self.session, secrets.channel_key, receiver)
+        return opened
+
+    def mask(self, values: Sequence[int] | Vector, shared: Collection[str]) -> MaskedVector:
+        """The vector under its masks, with all of `shared`: this member, and others whose shares it has.
+
+        Raises MaskingRefused for others, TooFewMembers for too few, ValueError for a wrong length.
         """
         session, secrets = self.session, self._secrets
         if len(values) != session.length:
             raise ValueError(f"the vector has {len(values)} entries, the session says {session.length}")
-        self._enter("mask", "reveal")
-        peers = sorted(envelopes.keys() - {self.name})
-        if strangers := set(peers) - secrets.public.keys():
-            raise MaskingRefused(f"shares from {', '.join(sorted(strangers))}, who sent no keys")
-        self._enough(len(peers) + 1, "sent shares")
-        for peer in peers:
-            secrets.shares[peer] = self._channel(peer, self.name).open(envelopes[peer], 2 * SHARE_BYTES)
+        self._enter("mask", "agree")
+        self._check_shared(shared)
+        secrets.shared = sorted(set(shared))
+        secrets.shares = {name: secrets.shares[name] for name in secrets.shared}
         masked = session.ring.vector(values)
         masked = session.ring.add(masked, own_mask(session, secrets.seed))
-        for peer in peers:
-            theirs = PublicKeys.from_bytes(secrets.public[peer]).mask_key
-            mask = pair_mask(session, self.name, peer, secrets.mask_key, theirs)
-            masked = (session.ring.add if self.name < peer else session.ring.subtract)(masked, mask)
-        return session.ring.to_bytes(masked)
+        for peer in secrets.shared:
+            if peer != self.name:
+                theirs = PublicKeys.from_bytes(secrets.public[peer]).mask_key
+                mask = pair_mask(session, self.name, peer, secrets.mask_key, theirs)
+                masked = (session.ring.add if self.name < peer else session.ring.subtract)(masked, mask)
+        signature = self._sign(masked_statement(session, self._shared_keys()))
+        return MaskedVector(session.ring.to_bytes(masked), signature)
 
-    def reveal(self, survivors: Collection[str]) -> dict[str, bytes]:
-        """One share of each neighbour that sent shares: of its seed if it survived, of its mask key if not.
+    def expect_masks_with(self, shared: Collection[str]) -> None:
+        """Raises what `mask` would: before work that is done for it alone, and costs some of a privacy budget."""
+        self.expect("mask")
+        self._check_shared(shared)
+
+    def agree(self, survivors: Mapping[str, bytes]) -> bytes:
+        """The member's signature of who is in the sum; of this session it signs no other.
 
         Args:
-            survivors: neighbours (and this member) whose masked vectors arrived.
-        Raises MaskingRefused for survivors that make no sense, TooFewMembers below the threshold.
+            survivors: those whose vectors arrived, each with its signature of whom they are masked with.
+        Raises MaskingRefused where somebody's masks are with others than this member's, TooFewMembers for too few.
+        """
+        self._enter("agree", "reveal")
+        session, secrets = self.session, self._secrets
+        if not survivors.keys() <= set(secrets.shared):
+            raise MaskingRefused("in the sum must be members only that shared their secrets")
+        self._enough(len(survivors), "sent a masked vector")
+        masked = masked_statement(session, self._shared_keys())
+        for name, signature in survivors.items():
+            session.check_signed(name, masked, signature)
+        secrets.survivors = sorted(survivors)
+        return self._sign(survivors_statement(session, self._shared_keys(), secrets.survivors))
+
+    def reveal(self, signatures: Mapping[str, bytes]) -> dict[str, bytes]:
+        """One share of each that shared: of its seed if it is in the sum, of its mask key if not.
+
+        Args:
+            signatures: of those that signed the same survivors as this member.
+        Raises MaskingRefused unless `threshold` members did.
         """
         self._enter("reveal", "done")
-        secrets = self._secrets
-        alive = set(survivors)
-        if self.name not in alive or not alive <= secrets.shares.keys():
-            raise MaskingRefused("the survivors must be this member and neighbours that sent it their shares")
-        self._enough(len(alive), "sent a masked vector")
-        opened = {
-            name: shares[:SHARE_BYTES] if name in alive else shares[SHARE_BYTES:]
-            for name, shares in secrets.shares.items()
-        }
+        session, secrets = self.session, self._secrets
+        statement = survivors_statement(session, self._shared_keys(), secrets.survivors)
+        check_quorum(session, statement, signatures, "who is in the sum")
+        shares = {name: Shares.from_bytes(data) for name, data in secrets.shares.items()}
+        alive = set(secrets.survivors)
         self._secrets = _Secrets(stage="done")
-        return opened
+        return {name: each.seed if name in alive else each.mask_key for name, each in shares.items()}
+
+    def _shared_keys(self) -> dict[str, PublicKeys]:
+        return {name: PublicKeys.from_bytes(self._secrets.public[name]) for name in self._secrets.shared}
+
+    def _sign(self, statement: bytes) -> bytes:
+        return b"" if self._identity is None else sign(self._identity, statement)
 
     def expect(self, stage: str) -> None:
-        """Raises MaskingRefused unless the member is at this stage: before work that is done for it alone."""
+        """Raises MaskingRefused unless the member is at this stage."""
         if self._secrets.stage != stage:
             raise MaskingRefused(f"{self.name} is asked for `{stage}` but is at `{self._secrets.stage}`")
 
@@ -167,50 +244,23 @@ class Member:
         self._secrets.stage = following
 
     def _enough(self, count: int, what: str) -> None:
-        if count < self.session.threshold:
-            raise TooFewMembers(f"{count} of the neighbours of {self.name} {what}, {self.session.threshold} must")
+        if count < self.session.certain:
+            raise TooFewMembers(f"{count} members {what}, {self.session.certain} must")
+
+    def _check_shared(self, shared: Collection[str]) -> None:
+        if self.name not in shared or set(shared) - self._secrets.shares.keys():
+            raise MaskingRefused("the masks must be this member's and of others that sent it their shares")
+        self._enough(len(set(shared)), "shared their secrets")
 
     def _check_keys(self, keys: Mapping[str, PublicKeys]) -> None:
         mine = keys.get(self.name)
         if mine is None or mine.to_bytes() != self._secrets.public[self.name]:
             raise MaskingRefused(f"the keys of {self.name} came back missing or changed")
-        if strangers := keys.keys() - set(self._holders):
-            raise MaskingRefused(f"keys of {', '.join(sorted(strangers))}, who are no neighbours of {self.name}")
+        if strangers := keys.keys() - set(self.session.members):
+            raise MaskingRefused(f"keys of {', '.join(sorted(strangers))}, who are no members of this sum")
         single = [key for each in keys.values() for key in (each.mask_key, each.channel_key)]
         if len(set(single)) != len(single):
             raise MaskingRefused("two members have the same key")
         self._enough(len(keys), "sent keys")
         for name, each in keys.items():
             each.check(self.session, name)
-
-    def _channel(self, sender: str, receiver: str) -> _Channel:
-        peer = receiver if sender == self.name else sender
-        theirs = PublicKeys.from_bytes(self._secrets.public[peer]).channel_key
-        return _Channel(self.session, sender, receiver, agree(self._secrets.channel_key, theirs))
-
-
-@dataclass(frozen=True)
-class _Channel:
-    """Authenticated encryption from one member to another, one message."""
-
-    session: Session
-    sender: str
-    receiver: str
-    shared: bytes = field(repr=False)
-
-    def _cipher(self) -> ChaCha20Poly1305:
-        return ChaCha20Poly1305(derive(self.session, b"channel", self.shared, self.sender, self.receiver))
-
-    def seal(self, plain: bytes) -> bytes:
-        return self._cipher().encrypt(_NONCE, plain, None)
-
-    def open(self, sealed: bytes, length: int) -> bytes:
-        try:
-            plain = self._cipher().decrypt(_NONCE, sealed, None)
-        except InvalidTag as problem:
-            raise MaskingRefused(
-                f"the shares from {self.sender} were not sealed by it for {self.receiver}"
-            ) from problem
-        if len(plain) != length:
-            raise MaskingRefused(f"the shares from {self.sender} have {len(plain)} bytes, not {length}")
-        return plain

@@ -1,9 +1,10 @@
-"""What a home answers at all: the message types that its own settings allow, and no other; the outermost mod.
+"""What a home answers at all: message types and plans that its own settings allow, and no other; the outermost mod.
 
 Flower gives a message to whatever function the app has for its type, and to the mods on the way whatever it is. A mod
 that protects `train` and passes on what is not exactly `train` lets `evaluate` through, which tells the mean error of
 any chosen model on a home's days, and `train.default`, which Flower takes for the same as `train`. So types are
-allowed one by one here; a type that is new, or another name for one of these, is refused.
+allowed one by one here; a type that is new, or another name for one of these, is refused. So is a plan outside the
+home's own limits: one that changes nothing for all homes but one would make their sum that one's update.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 from flwr.app import Context, Message, MessageType
 from flwr.clientapp.typing import ClientAppCallable
 
-from fl.client_app import HELLO, MODEL
+from fl.client_app import HELLO, MODEL, PLAN
 from fl.errors import FederationError
+from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 
 _WITHOUT_DATA = frozenset({HELLO, MODEL})
@@ -24,15 +26,17 @@ class NotAnswered(FederationError):
 
 
 class MessageGate:
-    """Passes on the types that the home's own settings allow. Raises NotAnswered for all others."""
+    """Passes on what the home's own settings allow. Raises NotAnswered for other types, PlanRefused for plans."""
 
     def __init__(self, settings: FederationSettings) -> None:
-        self._allowed = answered_types(settings)
+        self._allowed, self._limits = answered_types(settings), settings.plan_limits
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type
         if kind not in self._allowed:
             raise NotAnswered(f"this home's settings allow no message of type {kind!r:.80}")
+        if (plan := message.content.config_records.get(PLAN)) is not None:
+            LocalPlan.from_record(plan).check(self._limits)
         return call_next(message, context)
 
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from fl.errors import FederationError
+
 if TYPE_CHECKING:
     from flwr.app import ConfigRecord
+
+    from fl.settings import PlanLimits
+
+
+class PlanRefused(FederationError):
+    """A plan that is malformed, or beyond what the home's own settings allow."""
 
 
 @dataclass(frozen=True)
@@ -26,5 +38,41 @@ class LocalPlan:
         return ConfigRecord(asdict(self))
 
     @staticmethod
-    def from_record(record: ConfigRecord) -> LocalPlan:
-        return LocalPlan(**{name: record[name] for name in LocalPlan.__dataclass_fields__})  # type: ignore[arg-type]
+    def from_record(record: Mapping[str, object]) -> LocalPlan:
+        """Raises PlanRefused for a record that is no plan."""
+        told: dict[str, int | float] = {}
+        for name, kind in (("round", int), ("seed", int), ("epochs", int), ("batch_days", int)):
+            value = record.get(name)
+            if type(value) is not kind:
+                raise PlanRefused(f"the plan's {name} must be a whole number, not {value!r:.40}")
+            told[name] = value
+        for name in ("learning_rate", "proximal_mu"):
+            value = record.get(name)
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise PlanRefused(f"the plan's {name} must be a finite number, not {value!r:.40}")
+            told[name] = float(value)
+        return LocalPlan(**told)  # type: ignore[arg-type]
+
+    def check(self, limits: PlanLimits) -> None:
+        """Raises PlanRefused for a plan beyond these limits, with the setting that says so."""
+        bounds = (
+            ("epochs", self.epochs, 1, limits.most_epochs),
+            ("learning_rate", self.learning_rate, limits.least_learning_rate, limits.most_learning_rate),
+            ("batch_days", self.batch_days, 1, limits.most_batch_days),
+            ("proximal_mu", self.proximal_mu, 0, limits.most_proximal_mu),
+        )
+        for name, value, least, most in bounds:
+            if not least <= value <= most:
+                raise PlanRefused(
+                    f"the plan's {name} is {value:g}, and this home's own settings allow {least:g} to {most:g} "
+                    "(federation.plan_limits)"
+                )
+
+
+def plan_digest(record: Mapping[str, object]) -> bytes:
+    """SHA-256 of all that a plan's record says, in one order. Raises PlanRefused for what is no number or text."""
+    try:
+        content = json.dumps(dict(record), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as problem:
+        raise PlanRefused(f"the plan is malformed ({type(problem).__name__})") from None
+    return hashlib.sha256(content.encode()).digest()

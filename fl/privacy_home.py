@@ -37,9 +37,7 @@ class PrivateUpdateMod:
     """
 
     def __init__(self, settings: PrivacySettings, homes: int = 1) -> None:
-        self._settings = settings
-        parts = homes if settings.mode == "distributed" else 1
-        self._stddev = 0.0 if settings.mode == "central" else settings.noise_multiplier / math.sqrt(parts)
+        self._settings, self._stddev = settings, settings.part_multiplier(homes)
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         if message.metadata.message_type != MessageType.TRAIN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +24,28 @@ class Protection:
     extra: Callable[[int], dict[str, float]]
 
 
-def coordinator_protection(settings: FederationSettings, directory: Path) -> Protection:
+def coordinator_protection(
+    settings: FederationSettings, directory: Path, roster: Callable[[], Mapping[str, bytes]] | None = None
+) -> Protection:
     """What the coordinator protects the homes with.
 
     Args:
-        directory: of the rounds; the privacy ledger is kept there as `privacy.json`.
+        directory: of the rounds; the privacy ledger is kept there as `privacy.json`, and open sums as `sums.json`.
+        roster: the homes' identities, for secure aggregation; None in a simulation.
 
-    Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do.
+    Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do; FederationError
+    for damaged open sums.
     """
     private = settings.privacy.mode in ("local", "distributed")
     gather: Gather = gather_updates
     if settings.secure_aggregation.enabled:
-        gather = SecureGather(settings.secure_aggregation, settings.strategy.weighting, losses=not private)
+        gather = SecureGather(
+            settings.secure_aggregation,
+            settings.strategy.weighting,
+            noisy=private,
+            roster=roster,
+            directory=directory,
+        )
     combine = mean(settings.strategy.weighting)
     if settings.robust.rule != "none":
         combine = robust(settings.robust)

@@ -12,6 +12,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+LARGEST_ENTRY = 8.0  # of an update under secure aggregation; what is larger is cut to it
+LARGEST_NOISY_ENTRY = 80_000.0  # of one that the home has added noise to; it must not be cut
+
 Rule = Literal["none", "median", "trimmed_mean", "krum", "multi_krum", "bulyan", "norm_bound", "outliers"]
 Mode = Literal["off", "local", "distributed", "central"]
 
@@ -26,51 +29,24 @@ class SecAggSettings(BaseModel):
         default=2 / 3,
         gt=0.5,
         le=1,
-        description="part of a home's share holders that must stay to the end of a round; up to as large a part may "
-        "collude with the coordinator as is missing to have both secrets of a home",
-    )
-    degree: int | None = Field(
-        default=None,
-        ge=2,
-        multiple_of=2,
-        description="neighbours of each home; none: all homes, or 48 beyond 64 homes",
+        description="part of a sum's homes that must agree on who is in it, and stay to its end; the more, the more "
+        "homes in league with the coordinator it is safe from (at two thirds, fewer than a third)",
     )
     fewest_homes: int = Field(
-        default=3, ge=3, description="a home starts no sum of fewer; `certain_homes` are in it to the end"
+        default=3,
+        ge=3,
+        description="so many homes are in any sum that this home is in, to the end; else none is opened",
     )
     roster: Path | None = Field(
         default=None,
-        description="an agent's: file of the homes it sums with and their keys, from `wattproof roster`; none: the "
-        "coordinator is trusted to name true homes and to pass their keys on unchanged",
+        description="an agent's: file of the homes it sums with and their keys, from `wattproof roster`; it does not "
+        "start without",
     )
     stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
 
-    def neighbours(self, homes: int) -> int | None:
-        """Neighbours of each of so many homes; None: all the others."""
-        # 49 holders of which 33 must stay: among a thousand homes of which a tenth drops out, one round in a
-        # thousand finds some home short of holders, and is asked again. Restoring secrets takes threshold^2.
-        degree = self.degree or (48 if homes > 64 else homes)
-        return degree if degree < homes else None
-
-    def shares_needed(self, holders: int) -> int:
-        """Shares that restore a secret: `threshold` of the holders, rounded up, and more than half of them."""
-        return max(holders // 2 + 1, math.ceil(self.threshold * holders - 1e-9))
-
-    def certain_homes(self) -> int:
-        """Homes that are in any sum a home takes part in (`certain_homes`), whatever the coordinator says."""
-        degree = self.neighbours(self.fewest_homes)
-        holders = self.fewest_homes if degree is None else degree + 1
-        return certain_homes(holders, self.shares_needed(holders))
-
-
-def certain_homes(holders: int, threshold: int) -> int:
-    """Homes that are in any sum a home takes part in, even if the coordinator lies about who dropped out.
-
-    It may tell each home something else. Of h holders each names at least t as alive. A secret takes t shares, so
-    a home that is taken for dropped is named by at most h - t, one in the sum by at most h. Counting the names,
-    h t <= m h + (h - m)(h - t), so that m >= 2 h - h^2 / t homes are in the sum.
-    """
-    return math.ceil(2 * holders - holders**2 / threshold - 1e-9)
+    def shares_needed(self, homes: int) -> int:
+        """Of so many homes, those that must agree and reveal: `threshold` of them, rounded up, and more than half."""
+        return max(homes // 2 + 1, math.ceil(self.threshold * homes - 1e-9))
 
 
 class PrivacySettings(BaseModel):
@@ -93,6 +69,14 @@ class PrivacySettings(BaseModel):
     count_stddev: float | None = Field(
         default=None, gt=0, description="adaptive: noise on the count of unclipped updates; none: z or homes/20"
     )
+
+    def part_multiplier(self, homes: int) -> float:
+        """The noise that each home adds to its update, in units of C; `homes`: those that are certain to be in a sum.
+
+        In `local` each hides itself, in `distributed` the parts of `homes` make z together, in `central` it is 0.
+        """
+        part = {"local": 1.0, "distributed": 1 / math.sqrt(homes)}.get(self.mode, 0.0)
+        return part * self.noise_multiplier
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

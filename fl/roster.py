@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -49,11 +50,16 @@ def is_signed(identity: bytes, message: bytes, signature: bytes) -> bool:
         return False
     parts = (int.from_bytes(signature[at : at + _COORDINATE_BYTES], "big") for at in (0, _COORDINATE_BYTES))
     try:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP384R1(), identity)
-        key.verify(encode_dss_signature(*parts), message, ec.ECDSA(hashes.SHA384()))
+        _key_of(identity).verify(encode_dss_signature(*parts), message, ec.ECDSA(hashes.SHA384()))
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=4096)
+def _key_of(identity: bytes) -> ec.EllipticCurvePublicKey:
+    """Raises ValueError for what is no point. Kept, for decompressing one takes as long as a verification."""
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP384R1(), identity)
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ class Rounds:
         project: puts a new global model back where it may be (see `task.projection`).
         on_round: told of each saved round.
         extra: further figures for the report of a round; by default the privacy spent so far.
+        roster: the homes' identities, for secure aggregation (`coordinator.agents_roster`); None in a simulation.
         hand_out: give the last model to every home online when the training ends, and again when a training that
             has ended is started again. A simulation's homes have no use for it.
     """
@@ -127,11 +128,12 @@ class Rounds:
         project: Callable[[Weights], Weights] | None = None,
         on_round: OnRound | None = None,
         extra: Callable[[int], dict[str, float]] | None = None,
+        roster: Callable[[], Mapping[str, bytes]] | None = None,
         hand_out: bool = False,
     ) -> None:
         from fl.protection import coordinator_protection  # built on this module
 
-        protection = coordinator_protection(settings, store.directory)
+        protection = coordinator_protection(settings, store.directory, roster)
         self.settings = settings
         self.store = store
         self.identify = identify or ask_names()

@@ -6,7 +6,8 @@ SecAgg+ lives in its legacy namespaces (it needs FitRes messages and a LegacyCon
 (`fl.secagg_coordinator`).
 
 An entry x of an update weighs in as weight * round(x * 2^32), |x| <= 8, in 64-bit words: exact but for the rounding,
-at most 2^-33, with room for 10^4 homes of 10^4 days. The vector of a home is
+at most 2^-33, with room for 10^4 homes of 10^4 days; where homes add noise, with weight 1 and |x| <= 80,000. The
+vector of a home is
 
     [weight * update, weight * metrics, weight]
 """
@@ -18,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fl.masking import MaskingRefused
+from fl.protection_settings import LARGEST_ENTRY, LARGEST_NOISY_ENTRY
 from fl.rings import Vector
 from fl.weights import Weights
 
 FRACTION_BITS = 32
-LARGEST_ENTRY = 8.0
 LARGEST_WEIGHT = 10_000
 UNCLIPPED = "unclipped"  # 1 if the home's update was within the clipping norm (adaptive clipping, fl.privacy)
 SUMMED_METRICS = ("loss", UNCLIPPED)
@@ -42,23 +43,33 @@ def vector_length(start: Weights) -> int:
     return sum(array.size for array in start.values()) + len(SUMMED_METRICS) + 1
 
 
-def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: int) -> Vector:
-    """An update as int64 [vector_length(start)]. Entries beyond +-8 are cut to it; metrics not told count 0.
+def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: int, *, noisy: bool = False) -> Vector:
+    """An update as int64 [vector_length(start)]; metrics not told count 0.
 
-    Raises MaskingRefused for a weight that is not between 1 and 10^4 or an update that is not finite.
+    Entries beyond +-8 are cut to it. Of a `noisy` update, whose weight must be 1, they may be 10^4 times as large,
+    and none is cut, for less noise would be left than epsilon counts on.
+
+    Raises MaskingRefused for a weight that is not between 1 and 10^4, an update that is not finite, or a noisy one
+    that is too large.
     """
-    if not 1 <= weight <= LARGEST_WEIGHT:
-        raise MaskingRefused(f"an update's weight must be between 1 and {LARGEST_WEIGHT}, not {weight}")
+    if not 1 <= weight <= (1 if noisy else LARGEST_WEIGHT):
+        raise MaskingRefused(
+            f"an update's weight must be between 1 and {LARGEST_WEIGHT}, and 1 if it is noisy, not {weight}"
+        )
     flat = [np.ravel(update[name].astype(np.float64) - start[name]) for name in start]
     values = np.concatenate([*flat, [metrics.get(name, 0.0) for name in SUMMED_METRICS]])
     if not np.isfinite(values).all():
         raise MaskingRefused("the update holds a value that is not a finite number")
-    fixed = np.rint(np.clip(values, -LARGEST_ENTRY, LARGEST_ENTRY) * 2.0**FRACTION_BITS).astype(np.int64)
+    if noisy and np.abs(values).max() > LARGEST_NOISY_ENTRY:
+        raise MaskingRefused(f"an entry of the noisy update is beyond {LARGEST_NOISY_ENTRY:g}, and must not be cut")
+    if not noisy:
+        values = np.clip(values, -LARGEST_ENTRY, LARGEST_ENTRY)
+    fixed = np.rint(values * 2.0**FRACTION_BITS).astype(np.int64)
     return np.append(fixed * weight, weight)
 
 
-def decode(total: Vector, start: Weights, homes: int) -> SummedUpdate:
-    """The mean of `homes` updates from their sum (uint64, as the ring gives it).
+def decode(total: Vector, start: Weights, homes: int, *, noisy: bool = False) -> SummedUpdate:
+    """The mean of `homes` updates from their sum (uint64, as the ring gives it); `noisy` as for `encode`.
 
     Raises MaskingRefused for a sum that no such updates can have.
     """
@@ -67,7 +78,7 @@ def decode(total: Vector, start: Weights, homes: int) -> SummedUpdate:
     if not homes <= weight <= homes * LARGEST_WEIGHT:
         raise MaskingRefused(f"the sum says {homes} homes weigh {weight}: some vector was not what it should be")
     values = signed[:-1] / (weight * 2.0**FRACTION_BITS)
-    if np.abs(values).max() > LARGEST_ENTRY:
+    if np.abs(values).max() > (LARGEST_NOISY_ENTRY if noisy else LARGEST_ENTRY):
         raise MaskingRefused(
             "the mean update is larger than any update may be: some vector was not what it should be"
         )

@@ -6,189 +6,135 @@ the coordinator knows of it, and the mean of equal models is that model, whateve
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from flwr.app import ConfigRecord, MessageType, RecordDict
+from flwr.app import ConfigRecord
 from flwr.serverapp import Grid
 
-from fl.client_app import ARRAYS, PLAN
-from fl.masked_sum import MaskingRefused, PublicKeys, Session, TooFewMembers, Words64, parse_masked, unmask
+from fl.errors import KeysError
+from fl.masked_sum import MaskingRefused, TooFewMembers
+from fl.open_sums import OpenSums
+from fl.plan import plan_digest
 from fl.protection_settings import SecAggSettings
-from fl.rounds import Gathered, exchange
-from fl.secagg import SummedUpdate, decode, vector_length
-from fl.secagg_wire import KEYS, MASK, REVEAL, SECAGG, SHARE, read_items, session_record, stage_record
+from fl.rings import Vector
+from fl.rounds import Gathered
+from fl.secagg import decode, vector_length
+from fl.secagg_round import Exchanges, MaskedRound, ask_to_close
+from fl.secagg_wire import SumTerms
 from fl.strategy import Update
-from fl.weights import Weights, record_bytes, to_record
+from fl.weights import Weights, digest_of
 
-_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+_NONCE_BYTES = 16
 
 
-@dataclass(frozen=True)
 class SecureGather:
     """Gathers a round under secure aggregation; homes run `fl.secagg_home.SecAggMod`.
 
     A round of which too few homes stay to open the sum gives no updates and the reasons, and is asked again like any
-    round that missed its quorum.
+    round that missed its quorum. If homes had sent their masked updates, they are first asked to sign that they never
+    open that sum; else they take part in no other from the same model.
 
-    `losses`: homes put their training loss in the sum; without, it is reported as NaN.
+    A home that is proven to have cheated is named and asked no more, as long as the coordinator runs.
+
+    Args:
+        noisy: homes add noise to their updates, and keep their training loss to themselves (it is reported as NaN).
+        roster: gives the homes' identities as they stand now; None in a simulation, where one machine plays all.
+        directory: of the rounds; sums that are not opened yet are kept there. None: in memory.
     """
 
-    settings: SecAggSettings
-    weighting: str = "examples"
-    losses: bool = True
+    def __init__(
+        self,
+        settings: SecAggSettings,
+        weighting: str = "examples",
+        *,
+        noisy: bool = False,
+        roster: Callable[[], Mapping[str, bytes]] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self._settings, self._weighting, self._noisy, self._roster = settings, weighting, noisy, roster
+        self._sums = OpenSums(None if directory is None else directory / "sums.json")
+        self._nodes: dict[str, int] = {}  # of all homes asked so far
+        self._last: MaskedRound | None = None  # the last sum that homes had sent masked updates for
+        self.cheats: dict[str, str] = {}
 
     def __call__(
         self, grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float
     ) -> Gathered:
-        exchanges = _Exchanges(grid, nodes, min(timeout, self.settings.stage_timeout_s))
+        self._nodes |= nodes
+        exchanges = Exchanges(grid, self._nodes, min(timeout, self._settings.stage_timeout_s))
+        exchanges.left_out |= {home: why for home, why in self.cheats.items() if home in nodes}
         try:
-            session = self._session(nodes, start, int(cast(int, plan["round"])))
-            summed, homes = _masked_round(exchanges, session, start, plan, self.weighting, timeout)
-        except MaskingRefused as refused:
+            total, homes = self._open(exchanges, nodes, start, plan, timeout)
+            self._last = None
+            summed = decode(total, start, len(homes), noisy=self._noisy)
+        except (MaskingRefused, KeysError) as refused:
             left_out = {home: f"the sum could not be opened: {refused}" for home in nodes} | exchanges.left_out
             return Gathered([], left_out, exchanges.bytes_down, exchanges.bytes_up)
-        metrics = summed.metrics if self.losses else summed.metrics | {"loss": math.nan}
+        finally:
+            self.cheats |= exchanges.cheats
+        metrics = summed.metrics | {"loss": math.nan} if self._noisy else summed.metrics
         updates = [Update(home, summed.mean, 1, dict(metrics)) for home in homes]
         left_out = {home: why for home, why in exchanges.left_out.items() if home not in homes}
         return Gathered(updates, left_out, exchanges.bytes_down, exchanges.bytes_up)
 
-    def _session(self, nodes: Mapping[str, int], start: Weights, round: int) -> Session:
-        members, degree = tuple(sorted(nodes)), self.settings.neighbours(len(nodes))
-        holders = len(members) if degree is None else degree + 1
-        return Session(
-            label=f"wattproof federated round {round} ".encode() + secrets.token_bytes(16),
-            members=members,
-            threshold=self.settings.shares_needed(holders),
+    def _open(
+        self, exchanges: Exchanges, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float
+    ) -> tuple[Vector, tuple[str, ...]]:
+        """The sum of a round and the homes in it: of the last attempt, if its homes had agreed; else of a new one.
+
+        Raises MaskingRefused, KeysError.
+        """
+        digest, last = digest_of(start), self._last
+        if last is not None and last.agreed and last.terms.start == digest:
+            last.exchanges = exchanges
+            try:
+                return last.open()
+            except TooFewMembers as still:
+                _log.warning("a sum that its homes agreed on can't be opened yet", extra={"reason": str(still)})
+        roster = self._roster and self._roster()
+        if roster is not None:
+            exchanges.left_out |= dict.fromkeys(nodes.keys() - roster.keys(), "it is not in the roster")
+        terms = self._terms(nodes.keys() - exchanges.left_out.keys(), start, plan)
+        closed = self._close_failed(exchanges, digest, roster)
+        masked_round = MaskedRound(exchanges, terms, terms.session(roster))
+
+        def begun() -> None:
+            self._sums.add(terms)
+            self._last = masked_round
+
+        return masked_round.run(start, plan, closed, begun, timeout)
+
+    def _terms(self, homes: set[str], start: Weights, plan: ConfigRecord) -> SumTerms:
+        return SumTerms(
+            nonce=secrets.token_bytes(_NONCE_BYTES),
+            start=digest_of(start),
+            plan=plan_digest(plan),
+            weighting=self._weighting,
+            members=tuple(sorted(homes)),
+            threshold=self._settings.shares_needed(len(homes)),
+            fewest=self._settings.fewest_homes,
             length=vector_length(start),
-            ring=Words64(),
-            degree=degree,
         )
 
-
-@dataclass
-class _Exchanges:
-    """The exchanges of one round, and what is counted over all of them."""
-
-    grid: Grid
-    nodes: dict[str, int]
-    timeout: float
-    left_out: dict[str, str] = field(default_factory=dict)
-    bytes_down: int = 0
-    bytes_up: int = 0
-
-    def ask(self, records: Mapping[str, RecordDict], timeout: float | None = None) -> dict[str, RecordDict]:
-        """Send each home its records; the good replies by home. Whoever gives none is left out, with the reason."""
-        nodes = {home: self.nodes[home] for home in sorted(records)}
-        replies, missing = exchange(self.grid, nodes, records, MessageType.TRAIN, timeout or self.timeout)
-        self.left_out |= missing
-        self.bytes_down += sum(_payload(content) for content in records.values())
-        self.bytes_up += sum(_payload(content) for content in replies.values())
-        return dict(sorted(replies.items()))
-
-    def refuse(self, home: str, why: MaskingRefused) -> None:
-        self.left_out[home] = str(why)
-
-
-def _masked_round(
-    exchanges: _Exchanges, session: Session, start: Weights, plan: ConfigRecord, weighting: str, timeout: float
-) -> tuple[SummedUpdate, tuple[str, ...]]:
-    """The four exchanges of a round; the opened sum and the homes in it. Raises MaskingRefused, TooFewMembers."""
-    keys = _collect_keys(exchanges, session, weighting)
-    sealed = _collect_shares(exchanges, session, keys)
-    masked = _collect_masked(exchanges, session, sealed, start, plan, timeout)
-    reveals = _collect_reveals(exchanges, session, sealed, masked)
-    total = unmask(session, keys, sealed.keys(), masked, reveals)
-    return decode(total, start, len(masked)), tuple(masked)
-
-
-def _collect_keys(exchanges: _Exchanges, session: Session, weighting: str) -> dict[str, PublicKeys]:
-    asked = {h: RecordDict({SECAGG: session_record(session, h, weighting)}) for h in session.members}
-    keys = {}
-    for home, reply in exchanges.ask(asked).items():
-        try:
-            keys[home] = PublicKeys.from_bytes(_bytes_of(reply, KEYS))
-        except MaskingRefused as refused:
-            exchanges.refuse(home, refused)
-    return _enough(session, keys, "gave their keys")
-
-
-def _collect_shares(
-    exchanges: _Exchanges, session: Session, keys: dict[str, PublicKeys]
-) -> dict[str, dict[str, bytes]]:
-    asked = {}
-    for home in keys:
-        known = {peer: keys[peer].to_bytes() for peer in session.holders(home) if peer in keys}
-        asked[home] = RecordDict({SECAGG: stage_record(SHARE, known)})
-    sealed = {}
-    for home, reply in exchanges.ask(asked).items():
-        try:
-            sealed[home] = read_items(reply)
-        except MaskingRefused as refused:
-            exchanges.refuse(home, refused)
-    return _enough(session, sealed, "shared their secrets")
-
-
-def _collect_masked(
-    exchanges: _Exchanges,
-    session: Session,
-    sealed: dict[str, dict[str, bytes]],
-    start: Weights,
-    plan: ConfigRecord,
-    timeout: float,
-) -> dict[str, bytes]:
-    arrays, asked = to_record(start), {}
-    for home in sealed:
-        box = {sender: envelopes[home] for sender, envelopes in sealed.items() if home in envelopes}
-        asked[home] = RecordDict({SECAGG: stage_record(MASK, box), ARRAYS: arrays, PLAN: plan})
-    masked = {}
-    for home, reply in exchanges.ask(asked, timeout).items():
-        try:
-            masked[home] = _bytes_of(reply, MASK)
-            parse_masked(session, home, masked[home])
-        except MaskingRefused as refused:
-            masked.pop(home, None)
-            exchanges.refuse(home, refused)
-    return _enough(session, masked, "sent a masked update")
-
-
-def _collect_reveals(
-    exchanges: _Exchanges, session: Session, sealed: dict[str, dict[str, bytes]], masked: dict[str, bytes]
-) -> dict[str, dict[str, bytes]]:
-    asked = {}
-    for home in masked:
-        alive = {peer: b"" for peer in session.holders(home) if peer in masked}
-        asked[home] = RecordDict({SECAGG: stage_record(REVEAL, alive)})
-    reveals = {}
-    for home, reply in exchanges.ask(asked).items():
-        try:
-            reveals[home] = read_items(reply)
-        except MaskingRefused as refused:
-            exchanges.refuse(home, refused)
-    return reveals
-
-
-def _enough(session: Session, items: dict[str, _T], what: str) -> dict[str, _T]:
-    if len(items) < session.threshold:
-        raise TooFewMembers(f"{len(items)} of {len(session.members)} homes {what}, {session.threshold} are needed")
-    return items
-
-
-def _bytes_of(content: RecordDict, key: str) -> bytes:
-    value = content.config_records[SECAGG].get(key) if SECAGG in content.config_records else None
-    if not isinstance(value, bytes):
-        raise MaskingRefused(f"the reply has no {key}")
-    return value
-
-
-def _payload(content: RecordDict) -> int:
-    """Bytes of keys, envelopes, shares, vectors and arrays in a message (headers not counted)."""
-    total = sum(record_bytes(record) for record in content.array_records.values())
-    for record in content.config_records.values():
-        for value in record.values():
-            for item in value if isinstance(value, list) else [value]:
-                total += len(item) if isinstance(item, bytes) else 0
-    return total
+    def _close_failed(self, exchanges: Exchanges, start: bytes, roster: Mapping[str, bytes] | None) -> list[bytes]:
+        """Have the homes of earlier sums from this model sign that they never open them; those that enough signed."""
+        for failed in self._sums.of(start):
+            if roster is not None and not roster.keys() >= set(failed.terms.members):
+                continue  # whoever is gone from the roster signs nothing any more
+            session = failed.terms.session(roster)
+            homes = set(session.members) & (self._nodes.keys() - failed.signatures.keys())
+            if len(failed.signatures) < session.threshold and homes:
+                self._sums.sign(failed.terms, ask_to_close(exchanges, failed.terms, session, homes))
+        closed = []
+        for failed in self._sums.of(start):
+            signed, needed = len(failed.signatures), failed.terms.threshold
+            if signed >= needed:
+                closed.append(failed.to_bytes())
+            else:
+                _log.warning("a sum that failed is not closed", extra={"signed": signed, "needed": needed})
+        return closed

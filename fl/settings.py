@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fl.combinations import problems
+from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import PrivacySettings, RobustSettings, SecAggSettings
 
 
@@ -25,6 +26,16 @@ class LocalSettings(_Part):
         le=1,
         description="the last round's learning rate as a part of the first's (cosine between)",
     )
+
+
+class PlanLimits(_Part):
+    """What a home lets the coordinator ask of it in a round; in an agent's settings, its own."""
+
+    most_epochs: int = Field(default=100, ge=1)
+    least_learning_rate: float = Field(default=1e-6, gt=0)
+    most_learning_rate: float = Field(default=1, gt=0)
+    most_batch_days: int = Field(default=4096, ge=1)
+    most_proximal_mu: float = Field(default=10, ge=0)
 
 
 class StrategySettings(_Part):
@@ -98,6 +109,7 @@ class FederationSettings(_Part):
         default=5, ge=0, description="homes score the global model each so many rounds and after the last; 0: never"
     )
     local: LocalSettings = LocalSettings()
+    plan_limits: PlanLimits = PlanLimits()
     strategy: StrategySettings = StrategySettings()
     secure_aggregation: SecAggSettings = SecAggSettings()
     privacy: PrivacySettings = PrivacySettings()
@@ -109,6 +121,19 @@ class FederationSettings(_Part):
     def _enough_clients(self) -> Self:
         if self.num_clients is not None and self.num_clients < self.min_homes:
             raise ValueError(f"num_clients is {self.num_clients} but min_homes asks for {self.min_homes}")
+        return self
+
+    @model_validator(mode="after")
+    def _own_plan(self) -> Self:
+        """A coordinator whose homes have the same settings must not be refused by all of them."""
+        local, mu = self.local, self.strategy.proximal_mu if self.strategy.name == "fedprox" else 0.0
+        for rate in (local.learning_rate, local.learning_rate * local.final_learning_rate):
+            try:
+                LocalPlan(1, self.seed, local.epochs, rate, local.batch_days, mu).check(self.plan_limits)
+            except PlanRefused as refused:
+                raise ValueError(
+                    f"{refused}; change `local`, or the limits at the coordinator and every home"
+                ) from None
         return self
 
     @model_validator(mode="after")

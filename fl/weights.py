@@ -5,6 +5,7 @@ The coordinator never needs torch: it adds arrays. `to_state_dict` gives the hom
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -124,3 +125,13 @@ def load(path: Path, remedy: str = FROM_BACKUP) -> dict[str, NDArray[Any]]:
         raise
     except DAMAGES:  # NumPy's own words for a damaged file are the advice to load it unsafely
         raise DamagedFile.of(path, "a file of arrays (.npz)", f"{remedy}.") from None
+
+
+def digest_of(weights: Weights) -> bytes:
+    """SHA-256 of names, shapes and values in their order: of one model, whoever computes it."""
+    digest = hashlib.sha256()
+    for name, array in weights.items():
+        values = np.ascontiguousarray(array, dtype="<f4").tobytes()
+        for part in (name.encode(), repr(tuple(array.shape)).encode(), values):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()

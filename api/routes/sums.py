@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.deps import DayParam, SumDeskDep
 from api.errors import ApiError
-from api.sum_desk import SumState
+from api.running_sum import SumState
 from api.sum_protocol import Kind, Stage, SumMessage, items_to_json
 from fl.masked_sum import MaskingRefused
 
@@ -28,7 +28,7 @@ class SumPublic(BaseModel):
     kind: Kind
     nonce: str
     members: list[str]
-    phase: Literal["keys", "share", "mask", "reveal", "open", "failed"]
+    phase: Stage | Literal["open", "failed"]
     waiting_for: list[str]
     reason: str
     items: dict[str, str]

@@ -79,6 +79,12 @@ class Deployment:
         self._start("coordinator", "prying_coordinator.py", str(self._write("coordinator", {})), str(out), *kinds)
         return out
 
+    def start_cheating_coordinator(self, *attacks: str) -> Path:
+        """One that cheats in masked sums, once `min_homes` are there; what came back, as JSON."""
+        out = self.folder / "cheated.json"
+        self._start("coordinator", "cheating_coordinator.py", str(self._write("coordinator", {})), str(out), *attacks)
+        return out
+
     def start_agent(self, home: str, seconds: float = 0.0, **deployment: Any) -> None:
         settings = self._write(home, {"deployment": deployment} if deployment else {})
         self._start(home, "agent.py", str(settings), str(self.folder / "homes"), home, str(seconds))

@@ -33,10 +33,14 @@ REFUSED = [
     (SECURE | {"min_homes": 2}, "fewest_homes: 3; raise min_homes"),
     ({"secure_aggregation": {"roster": "roster.json"}}, "a roster guards sums"),
     (
-        SECURE | {"secure_aggregation": {"enabled": True, "roster": "r.json"}, "deployment": {"insecure": True}},
+        SECURE | {"deployment": {"insecure": True}},
         "no lasting keys",
     ),
     (private("distributed"), "enable secure_aggregation, or set privacy.mode: local"),
+    (
+        SECURE | EQUAL | {"privacy": {"mode": "distributed", "noise_multiplier": 1e5}},
+        r"noise_multiplier 100000 and clip_norm 0.5: a home's part of the noise would go beyond 80,000",
+    ),
     (robust("krum") | private("central", min_homes=7), "measured for a mean"),
     (private("central") | {"strategy": {"weighting": "examples"}}, "set weighting: equal"),
     (private("local") | {"evaluate_every": 5}, "losses would leave the homes without noise"),
@@ -80,3 +84,20 @@ def test_all_reasons_are_given_at_once() -> None:
     with pytest.raises(ValidationError) as refused:
         check(SECURE | robust("median") | {"evaluate_every": 5})
     assert "choose one" in str(refused.value) and "evaluate_every: 0" in str(refused.value)
+
+
+@pytest.mark.parametrize(("mode", "z", "fewest", "fits"), [
+    ("distributed", 3.9e4, 3, True), ("distributed", 4e4, 3, False), ("distributed", 7.9e4, 12, True),
+    ("local", 2.2e4, 12, True), ("local", 2.3e4, 12, False), ("central", 1e6, 3, True), ("off", 1e6, 3, True),
+])  # fmt: skip
+def test_noise_that_a_masked_sum_would_cut_is_refused(mode: str, z: float, fewest: int, fits: bool) -> None:
+    """Seven standard deviations of a home's part have to fit: z C / sqrt(fewest_homes), z C in `local`."""
+    values = SECURE | EQUAL | {
+        "privacy": {"mode": mode, "noise_multiplier": z}, "min_homes": fewest,
+        "secure_aggregation": {"enabled": True, "fewest_homes": fewest},
+    }  # fmt: skip
+    if fits:
+        assert check(values).privacy.noise_multiplier == z
+    else:
+        with pytest.raises(ValidationError, match="where the entries of a masked sum end"):
+            check(values)

@@ -55,7 +55,7 @@ def settings(mode: str, **privacy: Any) -> FederationSettings:
 
 def grid(federation: FederationSettings, **changes: Any) -> WatchedGrid:
     learners = changes.pop("learners", [LeastSquares(home) for home in HOMES])
-    return WatchedGrid(learners, mods_of=lambda home: home_mods(federation, home), **changes)
+    return WatchedGrid(learners, mods_of=lambda home: home_mods(federation), **changes)
 
 
 # The accountant.
@@ -132,7 +132,7 @@ def test_central_noise_has_the_deviation_the_accountant_is_told(tmp_path: Path) 
     assert combined.std() == pytest.approx(3 * 0.5 / 10, rel=0.03)
 
 
-@pytest.mark.parametrize(("mode", "stddev"), [("local", 2 * 0.5), ("distributed", 2 * 0.5 / math.sqrt(2))])
+@pytest.mark.parametrize(("mode", "stddev"), [("local", 2 * 0.5), ("distributed", 2 * 0.5 / math.sqrt(3))])
 def test_a_home_adds_its_noise_before_the_update_leaves(tmp_path: Path, mode: str, stddev: float) -> None:
     class Still(LeastSquares):
         def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:

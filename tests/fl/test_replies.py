@@ -190,7 +190,7 @@ def test_a_masked_sum_survives_a_reply_that_is_not_of_it(tmp_path: Path, stage: 
     )
     homes = (*HOMES, "eve", "fay", "gus")
     grid = WatchedGrid(
-        [LeastSquares(home) for home in homes], mods_of=lambda home: home_mods(federation, home), meddle=meddle
+        [LeastSquares(home) for home in homes], mods_of=lambda home: home_mods(federation), meddle=meddle
     )
     store = RoundStore(tmp_path)
     try:

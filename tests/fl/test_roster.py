@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fl.errors import KeysError, QuorumMissed
+from fl.errors import KeysError
 from fl.home_mods import home_mods
 from fl.keys import make_agent_key
 from fl.plan import LocalPlan
@@ -26,7 +27,9 @@ from fl.secagg_coordinator import SecureGather
 from fl.secagg_home import SecAggMod
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
+from fl.sum_record import SumRecord
 from fl.weights import Weights
+from tests.fl.guarded import Guarded
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid
 
@@ -61,65 +64,92 @@ def written(keys: Path) -> Path:
 
 
 def trained(
-    homes: tuple[str, ...], mods_of: Callable[[str], list[Mod]], federation: FederationSettings, folder: Path
+    homes: tuple[str, ...], mods_of: Callable[[str], Sequence[Mod]], folder: Path, roster: dict[str, bytes] | None
 ) -> tuple[NDArray[np.float32], RoundReport]:
-    """The model after one round, and the report."""
+    """The model after one round, and the report. `roster`: the coordinator's own."""
     grid, store = WatchedGrid([LeastSquares(home) for home in homes], mods_of=mods_of), RoundStore(folder)
-    model = Rounds(federation, store, gather=SecureGather(SECURE, "equal")).run(grid, ZERO)
+    gather = SecureGather(SECURE, "equal", roster=None if roster is None else lambda: roster)
+    model = Rounds(unguarded(), store, gather=gather).run(grid, ZERO)
     return model["w"], store.load(1).report
 
 
-def alone(home: str, federation: FederationSettings) -> Weights:
+def unguarded() -> FederationSettings:
+    """Of homes without a roster, which no agent runs with."""
+    return settings(Path("keys"), None)
+
+
+def alone(home: str) -> Weights:
     """The model of one home after the round's local training."""
-    plan = LocalPlan(1, 0, federation.local.epochs, 0.0, 1, 0.0)
+    plan = LocalPlan(1, 0, unguarded().local.epochs, 0.0, 1, 0.0)
     return LeastSquares(home).fit(ZERO, plan)[0]
 
 
-def test_homes_with_one_roster_train_as_without(keys: Path, tmp_path: Path) -> None:
-    with_roster, without = settings(keys, written(keys)), settings(keys, None)
-    models = [
-        trained(HOMES, lambda home, own=own: home_mods(own, home), own, tmp_path / name)[0]  # type: ignore[misc]
-        for name, own in (("with", with_roster), ("without", without))
-    ]
-    np.testing.assert_allclose(models[0], models[1], atol=1e-6)
-    np.testing.assert_allclose(models[0], np.mean([alone(h, without)["w"] for h in HOMES], axis=0), atol=1e-6)
+def test_homes_with_one_roster_train_as_without(tmp_path: Path) -> None:
+    agents = Guarded(tmp_path)
+    guarded, _ = agents.train(agents.grid())
+    free, _ = trained(HOMES, lambda home: [SecAggMod(unguarded(), home)], tmp_path / "free", None)
+    np.testing.assert_allclose(guarded["w"], free, atol=1e-6)
+    np.testing.assert_allclose(free, np.mean([alone(home)["w"] for home in HOMES], axis=0), atol=1e-6)
 
 
-def invented(own: FederationSettings) -> Callable[[str], list[Mod]]:
-    """All homes but ada are the coordinator's own, each with a key."""
-    return lambda home: home_mods(own, home) if home == "ada" else [SecAggMod(SECURE, home, STRANGER)]
+class Inventor:
+    """A coordinator all of whose homes but ada are its own, each with the same key."""
+
+    def __init__(self, agents: Guarded | None) -> None:
+        self.agents = agents
+        self.roster = None if agents is None else Roster.of_agents(agents.keys).members
+
+    def roster_with(self, homes: tuple[str, ...]) -> dict[str, bytes] | None:
+        """Ada's own line is true, else she would be lost to it."""
+        if self.roster is None:
+            return None
+        return dict.fromkeys(homes, identity_of(STRANGER.public_key())) | {"ada": self.roster["ada"]}
+
+    def mods(self, homes: tuple[str, ...]) -> Callable[[str], Sequence[Mod]]:
+        def of(home: str) -> Sequence[Mod]:
+            if home == "ada":
+                return [SecAggMod(unguarded(), home)] if self.agents is None else self.agents.mods(home)
+            return [SecAggMod(unguarded(), home, STRANGER, self.roster_with(homes))]
+
+        return of
 
 
-def test_a_coordinator_that_invents_homes_finds_an_update_unless_there_is_a_roster(
-    keys: Path, tmp_path: Path
-) -> None:
-    unguarded = settings(keys, None)
-    mean, _ = trained(SYBILS, invented(unguarded), unguarded, tmp_path / "unguarded")
-    theirs = np.sum([alone(home, unguarded)["w"] for home in SYBILS[1:]], axis=0)
-    np.testing.assert_allclose(5 * mean - theirs, alone("ada", unguarded)["w"], atol=1e-5)  # ada's own, laid bare
+def test_a_coordinator_that_invents_homes_finds_an_update_unless_there_is_a_roster(tmp_path: Path) -> None:
+    free = Inventor(None)
+    mean, _ = trained(SYBILS, free.mods(SYBILS), tmp_path / "free", None)
+    theirs = np.sum([alone(home)["w"] for home in SYBILS[1:]], axis=0)
+    np.testing.assert_allclose(5 * mean - theirs, alone("ada")["w"], atol=1e-5)  # ada's own, laid bare
 
-    guarded = settings(keys, written(keys))
-    mean, report = trained(SYBILS, invented(guarded), guarded, tmp_path / "guarded")
+    inventor = Inventor(Guarded(tmp_path / "guarded"))
+    mean, report = trained(SYBILS, inventor.mods(SYBILS), tmp_path / "rounds", inventor.roster_with(SYBILS))
     assert "not in the roster: mal-1, mal-2, mal-3, mal-4" in report.left_out["ada"]
     np.testing.assert_allclose(4 * mean, theirs, atol=1e-5)  # it has the sum of its own inventions
 
 
-def test_a_coordinator_that_plays_true_homes_cannot_sign_for_them(keys: Path, tmp_path: Path) -> None:
+def test_a_coordinator_that_plays_true_homes_cannot_sign_for_them(tmp_path: Path) -> None:
     """It answers for the other homes itself, under their names."""
-    guarded = settings(keys, written(keys))
-    mean, report = trained(HOMES, invented(guarded), guarded, tmp_path / "rounds")
-    assert "are not signed by the identity in the roster" in report.left_out["ada"]
-    np.testing.assert_allclose(4 * mean, np.sum([alone(h, guarded)["w"] for h in HOMES[1:]], axis=0), atol=1e-5)
+    inventor = Inventor(Guarded(tmp_path / "guarded"))
+    mean, report = trained(HOMES, inventor.mods(HOMES), tmp_path / "rounds", inventor.roster_with(HOMES))
+    assert "ada" in report.left_out and "ada" not in report.participants
+    np.testing.assert_allclose(4 * mean, np.sum([alone(home)["w"] for home in HOMES[1:]], axis=0), atol=1e-5)
 
 
-def test_homes_without_a_key_are_refused_by_those_with_a_roster(keys: Path, tmp_path: Path) -> None:
-    guarded = settings(keys, written(keys))
+def test_a_home_without_its_key_is_left_out_by_the_coordinator_and_stops_nobody(tmp_path: Path) -> None:
+    agents = Guarded(tmp_path)
+    roster = Roster.of_agents(agents.keys).members
 
-    def mods(home: str) -> list[Mod]:
-        return [SecAggMod(SECURE, home)] if home == "bob" else home_mods(guarded, home)
+    def mods(home: str) -> Sequence[Mod]:
+        return [SecAggMod(agents.settings, home, STRANGER, roster)] if home == "bob" else agents.mods(home)
 
-    with pytest.raises(QuorumMissed, match="keys of bob are not signed"):
-        trained(HOMES, mods, guarded, tmp_path / "rounds")
+    mean, report = agents.train(agents.grid(mods_of=mods))
+    assert "keys of bob are not signed by the identity in the roster" in report.left_out["bob"]
+    others = [home for home in HOMES if home != "bob"]
+    np.testing.assert_allclose(mean["w"], np.mean([alone(home)["w"] for home in others], axis=0), atol=1e-6)
+
+
+def test_an_agent_under_secure_aggregation_does_not_start_without_a_roster(keys: Path) -> None:
+    with pytest.raises(KeysError, match=r"without secure_aggregation.roster: the coordinator could invent"):
+        home_mods(settings(keys, None), "ada")
 
 
 # The file.
@@ -163,14 +193,19 @@ def test_a_roster_that_cannot_be_used_is_refused_with_what_to_do(
     else:
         path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(KeysError, match=complaint):
-        home_mods(settings(keys, path), "ada")
+        opened(keys, path)
+
+
+def opened(keys: Path, roster: Path) -> None:
+    with closing(SumRecord(keys.parent / "sums.jsonl")) as record:
+        home_mods(settings(keys, roster), "ada", record=record)
 
 
 def test_an_agent_with_a_roster_and_no_key_is_refused(keys: Path) -> None:
     path = written(keys)
     (keys / "agents" / "ada.key").unlink()
     with pytest.raises(KeysError, match="missing"):
-        home_mods(settings(keys, path), "ada")
+        opened(keys, path)
 
 
 @given(message=st.binary(max_size=50), place=st.integers(0, 95))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from fl.errors import QuorumMissed
 from fl.masked_sum import MaskingRefused
+from fl.noise import gaussian
 from fl.protection_settings import SecAggSettings
 from fl.rounds import Gather, Rounds, gather_updates
 from fl.secagg import decode, encode, vector_length
 from fl.secagg_coordinator import SecureGather
 from fl.secagg_home import SecAggMod
+from fl.secagg_wire import SumTerms
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.weights import Weights
@@ -38,8 +41,16 @@ def learners(**examples: int) -> list[LeastSquares]:
     return [LeastSquares(home, examples.get(home, 10)) for home in HOMES]
 
 
-def secure_grid(homes: list[LeastSquares] | None = None, own: SecAggSettings = SECURE, **changes: Any) -> WatchedGrid:
-    return WatchedGrid(homes or learners(), mods_of=lambda home: [SecAggMod(own, home)], **changes)
+def secure(own: SecAggSettings = SECURE, weighting: str = "examples") -> FederationSettings:
+    changes = {"min_homes": own.fewest_homes, "strategy": {"weighting": weighting}}
+    return settings(secure_aggregation=own.model_dump(), **changes)
+
+
+def secure_grid(
+    homes: list[LeastSquares] | None = None, own: FederationSettings | None = None, **changes: Any
+) -> WatchedGrid:
+    """As in a simulation: nobody signs, for one machine plays all homes."""
+    return WatchedGrid(homes or learners(), mods_of=lambda home: [SecAggMod(own or secure(), home)], **changes)
 
 
 def train(grid: WatchedGrid, folder: Path, gather: Gather, **changes: Any) -> tuple[Weights, RoundStore]:
@@ -51,38 +62,31 @@ def train(grid: WatchedGrid, folder: Path, gather: Gather, **changes: Any) -> tu
 def test_the_model_is_that_of_plain_averaging(tmp_path: Path, weighting: str) -> None:
     homes, strategy = learners(ada=50, bob=7), {"weighting": weighting}
     plain, _ = train(WatchedGrid(homes), tmp_path / "plain", gather_updates, strategy=strategy)
-    secure, store = train(secure_grid(homes), tmp_path / "secure", SecureGather(SECURE, weighting), strategy=strategy)
-    np.testing.assert_allclose(secure["w"], plain["w"], rtol=0, atol=1e-6)
+    grid = secure_grid(homes, secure(weighting=weighting))
+    masked, store = train(grid, tmp_path / "secure", SecureGather(SECURE, weighting), strategy=strategy)
+    np.testing.assert_allclose(masked["w"], plain["w"], rtol=0, atol=1e-6)
     report, other = store.load(3).report, RoundStore(tmp_path / "plain").load(3).report
     assert report.participants == HOMES
     assert report.train_loss == pytest.approx(other.train_loss, abs=1e-6)
 
 
-def test_sparse_neighbourhoods_serve_as_well(tmp_path: Path) -> None:
-    sparse = SecAggSettings(enabled=True, degree=4)
-    homes = [LeastSquares(f"home-{k:02}") for k in range(12)]
-    plain, _ = train(WatchedGrid(homes), tmp_path / "plain", gather_updates)
-    secure, _ = train(secure_grid(homes, sparse, gone={"home-03": "mask"}), tmp_path / "secure", SecureGather(sparse))
-    homes.pop(3)
-    without, _ = train(WatchedGrid(homes), tmp_path / "without", gather_updates)
-    np.testing.assert_allclose(secure["w"], without["w"], atol=1e-6)
-    assert not np.allclose(secure["w"], plain["w"], atol=1e-6)
+MASKED_STAGES = ("keys", "share", "check", "mask", "agree", "reveal")
 
 
-@pytest.mark.parametrize("stage", ["keys", "share", "mask", "reveal"])
+@pytest.mark.parametrize("stage", MASKED_STAGES)
 def test_a_home_that_drops_out_at_any_stage_does_not_stop_the_round(tmp_path: Path, stage: str) -> None:
-    secure, store = train(secure_grid(gone={"bob": stage}), tmp_path / "secure", SecureGather(SECURE))
+    masked, store = train(secure_grid(gone={"bob": stage}), tmp_path / "secure", SecureGather(SECURE))
     report = store.load(1).report
-    if stage == "reveal":  # its masked update had arrived: it is in the sum
+    if stage in ("agree", "reveal"):  # its masked update had arrived: it is in the sum
         assert "bob" in report.participants and report.left_out == {}
     else:
         assert "bob" not in report.participants and "no answer" in report.left_out["bob"]
         without_bob = [learner for learner in learners() if learner.home != "bob"]
         plain, _ = train(WatchedGrid(without_bob), tmp_path / "plain", gather_updates)
-        np.testing.assert_allclose(secure["w"], plain["w"], atol=1e-6)
+        np.testing.assert_allclose(masked["w"], plain["w"], atol=1e-6)
 
 
-@pytest.mark.parametrize("stage", ["keys", "share", "mask", "reveal"])
+@pytest.mark.parametrize("stage", MASKED_STAGES)
 def test_too_many_dropouts_end_the_round_with_the_reason(tmp_path: Path, stage: str) -> None:
     grid = secure_grid(gone=dict.fromkeys(["bob", "cyd"], stage))
     with pytest.raises(QuorumMissed, match=r"the sum could not be opened: .*3 .* 4 "):
@@ -107,13 +111,16 @@ def numbers_in(content: RecordDict) -> bytes:
 def test_everything_the_coordinator_receives_is_keys_envelopes_shares_and_masked_vectors(tmp_path: Path) -> None:
     grid = secure_grid(gone={"eve": "mask"})
     train(grid, tmp_path, SecureGather(SECURE), rounds=1)
-    stages = {"query.hello": "who", "keys": "secagg", "share": "secagg", "mask": "secagg", "reveal": "secagg"}
+    stages = {"query.hello": "who"} | dict.fromkeys(MASKED_STAGES, "secagg")
     for home, stage, content in grid.received:
         assert set(content) == {stages[stage]}, (home, stage)
         assert not content.array_records and not content.metric_records
     shapes = {stage: set(content["secagg"]) for _, stage, content in grid.received if stage != "query.hello"}
     listed = {"stage", "names", "values"}
-    assert shapes == {"keys": {"keys"}, "share": listed, "mask": {"mask"}, "reveal": listed}
+    assert shapes == {
+        "keys": {"keys"}, "share": listed, "check": listed, "mask": {"mask", "signature"}, "agree": {"signature"},
+        "reveal": listed,
+    }  # fmt: skip
 
 
 def test_no_message_holds_an_update_its_size_or_a_loss(tmp_path: Path) -> None:
@@ -169,7 +176,7 @@ def test_the_same_sum_from_other_homes_looks_the_same(tmp_path: Path) -> None:
 def test_a_malformed_masked_vector_counts_as_a_dropout(tmp_path: Path) -> None:
     def cut(home: str, stage: str, content: RecordDict) -> None:
         if (home, stage) == ("bob", "mask"):
-            content["secagg"] = ConfigRecord({"mask": b"short"})
+            content["secagg"] = ConfigRecord({"mask": b"short", "signature": b""})
 
     _, store = train(secure_grid(meddle=cut), tmp_path, SecureGather(SECURE), rounds=1)
     assert "malformed" in store.load(1).report.left_out["bob"]
@@ -186,21 +193,25 @@ def test_a_home_under_secure_aggregation_answers_no_plain_training(tmp_path: Pat
 @pytest.mark.parametrize(
     ("own", "reason"),
     [
-        ({"fewest_homes": 6}, "5 homes in the sum, 6 must be"),
-        ({"threshold": 1.0}, "fewer than this home's threshold"),
+        ({"fewest_homes": 6}, r"a sum of 3 homes would be opened, 6 must be in it \(secure_aggregation.fewest_homes"),
+        ({"fewest_homes": 4}, "a sum of 3 homes would be opened, 4 must be in it"),
+        ({"threshold": 1.0}, "4 of 5 homes would open the sum: fewer than this home's threshold, 5"),
     ],
 )
 def test_a_home_has_its_own_conditions(tmp_path: Path, own: dict[str, Any], reason: str) -> None:
-    grid = secure_grid(own=SecAggSettings(enabled=True, **own))
+    grid = secure_grid(own=secure(SecAggSettings(enabled=True, **own)))
     with pytest.raises(QuorumMissed, match=reason):
         train(grid, tmp_path, SecureGather(SECURE))
 
 
-def session_fields() -> dict[str, Any]:
-    return {
-        "home": "ada", "label": b"label", "members": list(HOMES), "threshold": 4,
-        "length": vector_length(ZERO), "degree": 0, "weighting": "equal",
-    }  # fmt: skip
+def test_a_home_weighs_in_as_its_own_settings_say(tmp_path: Path) -> None:
+    """With its days, an update of bounded length would move the sum by far more than its bound."""
+    with pytest.raises(QuorumMissed, match=r"weighting 'examples': this home's is equal \(strategy.weighting\)"):
+        train(secure_grid(own=secure(weighting="equal")), tmp_path, SecureGather(SECURE, "examples"))
+
+
+def terms() -> SumTerms:
+    return SumTerms(b"n" * 16, b"s" * 32, b"p" * 32, "examples", HOMES, 4, 3, vector_length(ZERO))
 
 
 def refusal_of(mod: SecAggMod, record: dict[str, Any], kind: str = "train") -> str:
@@ -215,14 +226,35 @@ def refusal_of(mod: SecAggMod, record: dict[str, Any], kind: str = "train") -> s
     return str(refused.value)
 
 
+def asked_for_keys(**changes: Any) -> dict[str, Any]:
+    return {"stage": "keys", "home": "ada", "terms": replace(terms(), **changes).to_bytes()}
+
+
 def test_messages_out_of_turn_or_malformed_are_refused() -> None:
-    mod = SecAggMod(SECURE, "ada")
-    assert "was not asked for keys" in refusal_of(mod, {"stage": "reveal", "names": [], "values": []})
-    assert "session is malformed" in refusal_of(mod, {"stage": "keys", "home": "ada"})
-    assert "this home is ada, not bob" in refusal_of(mod, {"stage": "keys"} | session_fields() | {"home": "bob"})
-    few = {"stage": "keys"} | session_fields() | {"degree": 2, "threshold": 2}
-    assert "2 neighbours for each home" in refusal_of(mod, few)
-    assert "more than half" in refusal_of(mod, {"stage": "keys"} | session_fields() | {"threshold": 2})
+    mod = SecAggMod(secure(), "ada")
+    for stage in (*MASKED_STAGES[1:], "answer"):
+        assert "was not asked for keys" in refusal_of(mod, {"stage": stage, "names": [], "values": []})
+    assert "this home is ada, not bob" in refusal_of(mod, asked_for_keys() | {"home": "bob"})
+    assert "more than half" in refusal_of(mod, asked_for_keys(threshold=2))
+    assert "sorted" in refusal_of(mod, asked_for_keys(members=tuple(reversed(HOMES))))
+
+
+@pytest.mark.parametrize("told", [None, b"", b"{}", b"[]", b"null", b"{", 7, b'{"members": 1}'])
+@pytest.mark.parametrize("stage", ["keys", "close"])
+def test_terms_that_are_none_are_refused(stage: str, told: Any) -> None:
+    record = {"stage": stage, "home": "ada"} | ({} if told is None else {"terms": told})
+    assert "malformed" in refusal_of(SecAggMod(secure(), "ada"), record)
+
+
+def test_terms_read_back_as_they_were_and_any_change_makes_another_session() -> None:
+    assert SumTerms.from_bytes(terms().to_bytes()) == terms()
+    changes: list[dict[str, Any]] = [
+        {"nonce": b"m" * 16}, {"start": b"t" * 32}, {"plan": b"q" * 32}, {"weighting": "equal"}, {"threshold": 5},
+        {"fewest": 4}, {"length": 9}, {"members": (*HOMES, "fay")},
+    ]  # fmt: skip
+    digests = {replace(terms(), **change).session(None).digest for change in [{}, *changes]}
+    rosters = [dict.fromkeys(HOMES, b"a" * 49), dict.fromkeys(HOMES, b"b" * 49)]
+    assert len(digests | {terms().session(roster).digest for roster in rosters}) == len(changes) + 3
 
 
 # The encoding.
@@ -256,6 +288,23 @@ def test_what_is_no_number_is_refused_and_what_is_too_large_is_cut() -> None:
         encode({"w": np.array([0, np.nan, 0], np.float32)}, ZERO, {}, 1)
     vector = encode({"w": np.array([100, -100, 1], np.float32)}, ZERO, {}, 1)
     assert decode(vector.view(np.uint64), ZERO, 1).mean["w"].tolist() == [8, -8, 1]
+
+
+def test_noise_is_never_cut() -> None:
+    """At z = 60 and C = 0.5, of three homes' parts 19.7 were left of 30 before."""
+    start: Weights = {"w": np.zeros(20_000, np.float32)}
+    parts = [{"w": (60 * 0.5 / np.sqrt(3) * gaussian(20_000)).astype(np.float32)} for _ in range(3)]
+    summed = decode(
+        np.sum([encode(part, start, {}, 1, noisy=True) for part in parts], axis=0).view(np.uint64),
+        start,
+        3,
+        noisy=True,
+    )
+    assert 3 * summed.mean["w"].std() == pytest.approx(30, rel=0.03)
+    with pytest.raises(MaskingRefused, match="beyond 80000, and must not be cut"):
+        encode({"w": np.array([0, 1e5, 0], np.float32)}, ZERO, {}, 1, noisy=True)
+    with pytest.raises(MaskingRefused, match="and 1 if it is noisy"):
+        encode(ZERO, ZERO, {}, 2, noisy=True)
 
 
 def test_a_sum_that_no_homes_can_have_is_refused() -> None:

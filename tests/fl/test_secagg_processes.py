@@ -52,8 +52,8 @@ def test_the_simulation_gives_the_model_of_plain_averaging(tmp_path: Path) -> No
     for secure in (False, True):
         settings = FederationSettings.model_validate(
             {
-                "rounds": 2, "min_homes": 3, "evaluate_every": 0, "local": {"epochs": 1},
-                "secure_aggregation": {"enabled": secure},
+                "rounds": 2, "min_homes": len(HOMES), "evaluate_every": 0, "local": {"epochs": 1},
+                "secure_aggregation": {"enabled": secure, "stage_timeout_s": ROUND_S},
             }
         )  # fmt: skip
         folder = tmp_path / str(secure)

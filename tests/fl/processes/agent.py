@@ -15,7 +15,7 @@ from flwr.app import Message
 import fl.agent
 from fl.agent import run_agent
 from fl.fleet import FleetLine
-from fl.home_mods import home_mods, open_ledger
+from fl.home_mods import home_mods, open_ledger, open_record
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
@@ -67,7 +67,8 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     learner = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
-    mods = home_mods(federation, home, ledger)
+    record = open_record(federation, Path(homes) / f"{home}.sums.jsonl")
+    mods = home_mods(federation, home, ledger, record)
     fl.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
     stretched = Stretched(learner, float(seconds), Path(homes) / f"{home}.hold")
     run_agent(federation.deployment, stretched, mods=mods, ledger=ledger)

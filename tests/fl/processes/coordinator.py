@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from fl.coordinator import identify_by_key, run_coordinator
+from fl.coordinator import agents_roster, identify_by_key, run_coordinator
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
@@ -24,6 +24,7 @@ def main(settings: str, rounds_dir: str, time: str) -> None:
         federation,
         RoundStore(Path(rounds_dir)),
         identify=identify_by_key(federation.deployment),
+        roster=agents_roster(federation),
         project=projection(shape),
     )
     run_coordinator(federation.deployment, make_server_app(rounds, initial_weights(shape, federation.seed)))

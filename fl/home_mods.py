@@ -60,8 +60,14 @@ def home_mods(
     if ledger is not None:
         mods.append(ReleaseCount(ledger, home or ""))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
-        mods.append(PrivateUpdateMod(privacy, secure.fewest_homes))
+        mods.append(PrivateUpdateMod(privacy, secure.fewest(_homes_known(settings, home), settings.fraction)))
     return mods
+
+
+def _homes_known(settings: FederationSettings, home: str | None) -> int | None:
+    """Homes in the agent's roster; None in a simulation, or without one."""
+    path = settings.secure_aggregation.roster
+    return None if home is None or path is None else len(Roster.read(path).members)
 
 
 def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | None) -> SecAggMod:
@@ -77,10 +83,12 @@ def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | No
         raise ValueError("an agent under secure aggregation needs its record of sums (`open_record`)")
     roster, key = Roster.read(secure.roster), load_agent_key(path)
     roster.check_own(home, key)
-    if len(roster.members) < secure.fewest_homes:
+    count, fewest = len(roster.members), secure.fewest(len(roster.members), settings.fraction)
+    if count < fewest:
         raise KeysError(
-            f"{secure.roster} lists {len(roster.members)} homes, and secure_aggregation.fewest_homes asks for "
-            f"{secure.fewest_homes} in a sum: it can never take place"
+            f"{secure.roster} lists {count} homes, and secure_aggregation.fewest_homes asks for {fewest} in a sum: it"
+            " can never take place"
         )
-    _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
+    told = {"fewest_homes": fewest, "safe_from": secure.safe_from(count, settings.fraction)}
+    _log.info("roster", extra={"home": home, "homes": count, "fingerprint": roster.fingerprint} | told)
     return SecAggMod(settings, home, key, roster.members, record)

@@ -43,6 +43,7 @@ class SecureGather:
 
     Args:
         noisy: homes add noise to their updates, and keep their training loss to themselves (it is reported as NaN).
+        fraction: part of the homes that is asked in a round.
         roster: gives the homes' identities as they stand now; None in a simulation, where one machine plays all.
         directory: of the rounds; sums that are not opened yet are kept there. None: in memory.
     """
@@ -53,10 +54,12 @@ class SecureGather:
         weighting: str = "examples",
         *,
         noisy: bool = False,
+        fraction: float = 1.0,
         roster: Callable[[], Mapping[str, bytes]] | None = None,
         directory: Path | None = None,
     ) -> None:
-        self._settings, self._weighting, self._noisy, self._roster = settings, weighting, noisy, roster
+        self._settings, self._weighting, self._noisy = settings, weighting, noisy
+        self._fraction, self._roster = fraction, roster
         self._sums = OpenSums(None if directory is None else directory / "sums.json")
         self._nodes: dict[str, int] = {}  # of all homes asked so far
         self._last: MaskedRound | None = None  # the last sum that homes had sent masked updates for
@@ -91,15 +94,17 @@ class SecureGather:
         """
         digest, last = digest_of(start), self._last
         if last is not None and last.agreed and last.terms.start == digest:
-            last.exchanges = exchanges
+            last.exchanges, before = exchanges, dict(exchanges.left_out)
             try:
                 return last.open()
             except TooFewMembers as still:
+                exchanges.left_out = before  # those that could not help now are asked for the next sum all the same
                 _log.warning("a sum that its homes agreed on can't be opened yet", extra={"reason": str(still)})
         roster = self._roster and self._roster()
         if roster is not None:
             exchanges.left_out |= dict.fromkeys(nodes.keys() - roster.keys(), "it is not in the roster")
-        terms = self._terms(nodes.keys() - exchanges.left_out.keys(), start, plan)
+        fewest = self._settings.fewest(None if roster is None else len(roster), self._fraction)
+        terms = self._terms(nodes.keys() - exchanges.left_out.keys(), fewest, start, plan)
         closed = self._close_failed(exchanges, digest, roster)
         masked_round = MaskedRound(exchanges, terms, terms.session(roster))
 
@@ -109,7 +114,7 @@ class SecureGather:
 
         return masked_round.run(start, plan, closed, begun, timeout)
 
-    def _terms(self, homes: set[str], start: Weights, plan: ConfigRecord) -> SumTerms:
+    def _terms(self, homes: set[str], fewest: int, start: Weights, plan: ConfigRecord) -> SumTerms:
         return SumTerms(
             nonce=secrets.token_bytes(_NONCE_BYTES),
             start=digest_of(start),
@@ -117,7 +122,7 @@ class SecureGather:
             weighting=self._weighting,
             members=tuple(sorted(homes)),
             threshold=self._settings.shares_needed(len(homes)),
-            fewest=self._settings.fewest_homes,
+            fewest=fewest,
             length=vector_length(start),
         )
 

@@ -64,6 +64,7 @@ class SecAggMod:
         record: SumRecord | None = None,
     ) -> None:
         self._settings, self._strategy = settings.secure_aggregation, settings.strategy
+        self._fewest = self._settings.fewest(None if roster is None else len(roster), settings.fraction)
         self._noisy = settings.privacy.mode in ("local", "distributed")
         self._home = home
         self._identity = identity
@@ -112,9 +113,9 @@ class SecAggMod:
     def _check(self, terms: SumTerms) -> None:
         """Raises MaskingRefused for a sum that this home's own settings do not allow."""
         count, needed = len(terms.members), self._settings.shares_needed(len(terms.members))
-        if terms.fewest < self._settings.fewest_homes:
+        if terms.fewest < self._fewest:
             raise MaskingRefused(
-                f"a sum of {terms.fewest} homes would be opened, {self._settings.fewest_homes} must be in it "
+                f"a sum of {terms.fewest} homes would be opened, {self._fewest} must be in it "
                 "(secure_aggregation.fewest_homes)"
             )
         if terms.threshold < needed:

@@ -285,7 +285,7 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
 
     None where no model has been handed out (no gateway).
 
-    Raises DataError, ForecastError where the day can't be forecast.
+    Raises NotForecast where the day can't be forecast, DataError where the home can't be opened.
     """
     if kept_model_path(config.api.model_dir) is None:
         return None

@@ -89,16 +89,10 @@ class DayVault:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
+            with _told(self.path), contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
                 db.execute("PRAGMA secure_delete = ON")
                 with db:
                     yield db
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from None
-            raise MeterError(
-                f"{self.path} can't be used now ({error}): see to the disk and who may write there"
-            ) from None
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from None
 
@@ -109,13 +103,24 @@ class DayVault:
         )
 
 
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the system does not allow: OSError for a full disk, MeterError for the rest."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        raise MeterError(f"{path} can't be used now ({error}): see to the disk and who may write there") from None
+
+
 def _make(path: Path) -> None:
     """An empty vault, there whole or not at all; one that another process has made meanwhile stays."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     os.close(handle)
     draft = Path(name)
     try:
-        with contextlib.closing(sqlite3.connect(draft)) as db, db:
+        with _told(path), contextlib.closing(sqlite3.connect(draft)) as db, db:
             db.execute(_SCHEMA)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)

@@ -89,6 +89,8 @@ def test_a_full_disk_is_told_as_one_and_the_days_stay(tmp_path: Path) -> None:
         first = METER.sign_day(HOME, 5, readings(0))
         vault.put(*first)
         ballast = fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            DayVault(disk / "another.db")
         with pytest.raises(OSError, match="No space left") as failed:
             for day in range(6, 60):
                 vault.put(*METER.sign_day(HOME, day, readings(0)))

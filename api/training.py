@@ -97,7 +97,7 @@ def _write_homes(community: Community) -> tuple[HomeFolder, list[str]]:
     return files, [home for home in homes if home in able]
 
 
-def _publisher(
+def publisher(
     community: Community, store: RoundStore, on_round: OnRound
 ) -> Callable[[int, Weights, RoundReport], None]:
     """Adds to each saved round its integer model (`model.npz`) and the commitment's digest (`digest`)."""
@@ -122,7 +122,7 @@ def train(community: Community, on_round: OnRound) -> TrainedModel:
         files,
         initial_weights(model_shape(community), community.config.forecasting.seed),
         store,
-        on_round=_publisher(community, store, on_round),
+        on_round=publisher(community, store, on_round),
         project=projection(model_shape(community)),
     )
     return latest_model(community)
@@ -131,7 +131,7 @@ def train(community: Community, on_round: OnRound) -> TrainedModel:
 def coordinator_app(community: Community) -> ServerApp:
     """The ServerApp of a deployed federation."""
     settings, store = community.config.federation, RoundStore(community.folder / "rounds")
-    publish = _publisher(community, store, lambda _done, _total, _loss: None)
+    publish = publisher(community, store, lambda _done, _total, _loss: None)
     shape = model_shape(community)
     rounds = Rounds(
         settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish,

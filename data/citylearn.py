@@ -17,7 +17,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,8 @@ class Community:
     foresight).
     """
 
-    readings: pd.DataFrame
-    weather: pd.DataFrame
+    readings: pd.DataFrame = field(repr=False)
+    weather: pd.DataFrame = field(repr=False)
 
 
 def fetch(cache_dir: Path) -> Path:

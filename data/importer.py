@@ -66,7 +66,7 @@ class Imported:
     cut_hours: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Grid:
     """One column on the grid of its intervals: µWh in each, whether that is `known`, and whether it is `filled`.
 

@@ -37,6 +37,9 @@ class Windows:
     def __len__(self) -> int:
         return len(self.day)
 
+    def __repr__(self) -> str:
+        return f"Windows({len(self)})"  # of readings, which are nobody's to see
+
     def where(self, chosen: NDArray[np.bool_]) -> Windows:
         """The windows of a boolean mask [n]."""
         return Windows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})

@@ -12,6 +12,7 @@ all the same (a full disk's doing, or somebody's) is passed over for the one bef
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -110,7 +111,7 @@ class RoundStore:
         """Read a saved round. Raises FileNotFoundError if there is none, RoundDamaged for one that can't be read."""
         path = self.path(round)
         if not path.is_dir():
-            raise FileNotFoundError(f"{path}: no such round is saved")
+            raise FileNotFoundError(errno.ENOENT, "no such round is saved", str(path))
         moments = path / "moments.npz"
         try:
             return SavedRound(

@@ -23,7 +23,7 @@ class Update:
     """One home's answer to a round of training."""
 
     home: str
-    weights: Weights
+    weights: Weights = field(repr=False)
     examples: int
     metrics: dict[str, float]
 

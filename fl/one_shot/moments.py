@@ -20,7 +20,7 @@ _ROUNDING = 2.0**-28  # far above what products rounded at 2^-33 can do to a var
 _Exact = NDArray[Any]  # Python integers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassMoments:
     """Of C classes of d features: `counts` [C], `means` [C, d], `variances` [C, d], `covariances` [C, d, d] (None
     where the scatter was pooled), `within` [d, d] the pooled covariance in the classes, `spread` [d] the variances

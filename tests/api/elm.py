@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api import training
+from api.community import Community
 from api.config import load
 from api.errands import Errand, ErrandFolder
 from api.head_note import read_note, write_note
@@ -41,7 +43,7 @@ SETTINGS = f"""
 community: {{name: Elm Street}}
 data: {{source: files, files: [FILES], weather: weather.csv}}
 forecasting: {{model: {{hidden: 8}}}}
-federation: {{deployment: {{duty_s: 0.05}}}}
+federation: {{rounds: 1, deployment: {{duty_s: 0.05}}}}
 rewards: {{clock: standing}}
 gateway: {{api_url: 'https://elm:{PASSWORD}@127.0.0.1:9', roster: roster.json}}
 """
@@ -130,6 +132,8 @@ def make_community(folder: Path) -> None:
     store = RoundStore(config.api.state_dir / "rounds")
     store.bind(config.federation)
     store.save(report, weights, {})
+    training.publisher(Community(config), store, lambda _done, _total, _loss: None)(1, weights, report)
+    store.mark_published(1)
     for command in (("forecast", str(DAY)), ("forecast", str(DAY + 1)), ("claim", str(DAY))):
         ended = wattproof(folder, *command)
         assert ended.code == 0, ended.said

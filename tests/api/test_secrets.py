@@ -1,0 +1,175 @@
+"""No secret in any output: readings, blindings, keys and passwords are planted, commands and processes fail as they
+never should, and everything that they print and log is searched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from api.config import load
+from api.home import Home
+from api.proving import Job
+from api.sealed import SealedForecast
+from bench.deployed import free_port
+from data.citylearn import Community
+from data.meter import DayOpening
+from data.windows import Windows
+from fl.strategy import Update
+from tests.api.elm import DAY, HOME, PASSWORD, copied, make_community, make_gateway, readings, secrets_of, shown
+from tests.support.shared import built_once
+from tests.support.waiting import LIMIT_S, until
+
+ROOT = Path(__file__).parents[2]
+FAULTY = str(ROOT / "tests" / "api" / "processes" / "faulty.py")
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_once(tmp_path_factory, "gateway", make_gateway)
+
+
+@pytest.fixture(scope="session")
+def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_once(tmp_path_factory, "community", make_community)
+
+
+def words(secrets: set[str]) -> str:
+    """What a library's message may quote: some of each kind, long and short."""
+    return " ".join(sorted(secrets, key=lambda secret: (len(secret), secret))[:: max(1, len(secrets) // 40)])
+
+
+def environment(secrets: set[str], fault: str) -> dict[str, str]:
+    own = {"WATTPROOF_FAULT": fault, "WATTPROOF_WORDS": words(secrets), "PYTHONPATH": str(ROOT)}
+    return os.environ | own | {"OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, secrets: set[str], fault: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, FAULTY, *arguments], cwd=folder, env=environment(secrets, fault),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@contextmanager
+def running(folder: Path, secrets: set[str], fault: str, *arguments: str) -> Iterator[Path]:
+    """A process with a fault, and the file that all its output goes to."""
+    log = folder / "output.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, FAULTY, *arguments], cwd=folder, env=environment(secrets, fault), stdout=out, stderr=out
+        )
+    try:
+        yield log
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT_S)
+
+
+FAILING = {
+    "a damaged vault": ("data.vault:DayVault.days", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
+    "a table": ("data.community:read_table", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
+    "a bundle": ("api.bundle:encode", ("prove", HOME, str(DAY), "--out", "p.json")),
+    "a wallet": ("api.home:account_from_file", ("identity", HOME)),
+    "settings": ("api.config:parse", ("keys", "--home", HOME)),
+    "a roster": ("fl.roster:Roster.read", ("roster",)),
+    "a proof": ("api.check_report:parse", ("verify", "proof.json")),
+    "a message of a proof": ("api.bundle:shown", ("show", "proof.json")),
+    "an answer": ("api.audit_source:from_server", ("audit", str(DAY))),
+    "a meter's export": ("data.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")),
+    "an agent's start": ("api.gateway:open_ledger", ("agent", HOME)),
+    "a worker of an agent": ("fl.home:open_home", ("agent", HOME)),
+    "a training": ("api.training:_windows", ("train",)),
+    "a coordinator": ("fl.coordinator:run_coordinator", ("coordinator",)),
+    "a server's start": ("api.server:open_ledger", ("serve",)),
+}  # fmt: skip
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("fault", list(FAILING))
+def test_a_command_that_fails_as_it_never_should_shows_where_and_no_secret(
+    gateway: Path, tmp_path: Path, fault: str
+) -> None:
+    folder, secrets = copied(gateway, tmp_path / "elm"), secrets_of(gateway)
+    where, command = FAILING[fault]
+    ended = run(folder, secrets, where, *command)
+    assert ended.returncode == 1
+    assert "ValueError" in ended.stderr and "in _fault" in ended.stderr, ended.stderr
+    assert shown(secrets, ended.stdout + ended.stderr) == []
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("fault", "says", "api"),
+    [
+        ("api.courier:Courier.attend", "ValueError", True),
+        ("api.gateway_work:prove", "ValueError", False),
+        ("os:getloadavg", "api.model_desk", True),
+    ],
+    ids=["handing in", "proving in its own process", "nothing"],
+)
+def test_an_agents_log_shows_no_secret_whatever_fails_in_it(
+    gateway: Path, tmp_path: Path, fault: str, says: str, api: bool
+) -> None:
+    """Its coordinator and its API are away; the password is in the API's address."""
+    folder, secrets = copied(gateway, tmp_path / "elm"), secrets_of(gateway)
+    (folder / "state" / "proofs" / str(DAY) / f"{HOME}.json").unlink()
+    settings = folder / "community.yaml"
+    text = settings.read_text().replace(", roster: roster.json", "")
+    settings.write_text(text if api else text[: text.index("gateway:")])
+    with running(folder, secrets, fault, "agent", HOME) as log:
+        until(lambda: says in log.read_text(), log.read_text)
+    assert shown(secrets, log.read_text()) == []
+
+
+@pytest.mark.process
+def test_a_server_that_fails_in_an_answer_and_in_the_background_shows_no_secret(
+    community: Path, tmp_path: Path
+) -> None:
+    folder, secrets, port = copied(community, tmp_path / "elm"), secrets_of(community), free_port()
+    settings = folder / "community.yaml"
+    settings.write_text(settings.read_text() + f"api: {{port: {port}}}\n")
+    address = Home(HOME, folder / "state" / "homes" / HOME).wallet.address
+    for fault, path in (
+        ("api.routes.households:holdings", f"/households/{address}/rewards"),
+        ("api.publisher:finished_round", "/rounds"),
+    ):
+        with running(folder, secrets, fault, "serve") as log:
+            answer = until(partial(asked, port, path), log.read_text)
+            until(lambda file=log: "ValueError" in file.read_text(), log.read_text)  # type: ignore[misc]
+        assert "in _fault" in log.read_text() and shown(secrets, answer + log.read_text()) == []
+
+
+def asked(port: int, path: str) -> str | None:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=LIMIT_S).text
+    except httpx.ConnectError:
+        return None
+
+
+def test_what_holds_readings_or_secrets_does_not_show_them_when_printed() -> None:
+    table, numbers = readings(HOME, 20), np.full((1, 168), 48_213)
+    windows = Windows(
+        np.array([HOME]), np.array([DAY]), numbers, np.zeros((1, 24, 8), np.float32), np.zeros((1, 4), np.float32),
+        numbers[:, :24], np.zeros(1, np.int64),
+    )  # fmt: skip
+    printed = [
+        windows, Community(table, table), DayOpening((48_213,) * 24, 48_213), SealedForecast((48_213,) * 24, 48_213),
+        Update("elm-1", {"w": numbers.astype(np.float32)}, 20, {"train_loss": 1.0}),
+    ]  # fmt: skip
+    for thing in printed:
+        assert "48213" not in repr(thing) and str(table["y"].iloc[0]) not in repr(thing), type(thing)
+    assert Job.__repr__ is object.__repr__
+
+
+def test_settings_of_the_street_are_printed_without_the_password(gateway: Path) -> None:
+    assert PASSWORD not in repr(load(gateway / "community.yaml"))

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from eth_hash.auto import keccak
 from eth_utils.address import is_checksum_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from api.finding import Finding
 from api.settings import CommunitySettings
@@ -24,7 +24,7 @@ from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_sign
 from rewards.signing import NO_HEAD
 from zkp.algebra import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
-from zkp.lstm.integer_model import Shape
+from zkp.lstm.integer_model import Ints, Shape
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference, skill
 from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
@@ -52,6 +52,8 @@ def _checksummed(text: str) -> str:
     return text
 
 
+_T = TypeVar("_T")
+_List = Annotated[list[_T], FailFast()]  # the first element that is wrong is enough to know
 Hex = Annotated[str, AfterValidator(_canonical_hex)]
 Point = Annotated[Hex, _bytes(COMMITMENT_BYTES)]
 Address = Annotated[str, AfterValidator(_checksummed)]
@@ -112,9 +114,9 @@ class SignedDayPart(_Part):
 class WeightsPart(_Part):
     """The committed model of a round."""
 
-    shape: list[int]
-    layers: list[list[Point]]
-    head: list[Point]
+    shape: _List[int]
+    layers: _List[_List[Point]]
+    head: _List[Point]
 
     @classmethod
     def of(cls, weights: WeightsCommitment) -> WeightsPart:
@@ -139,10 +141,10 @@ class InferenceBundle(_Part):
     context: ContextPart
     meter: Address
     weights: WeightsPart
-    personal: list[Point]  # rows of the household's personal head; none where it has no head
-    history: list[SignedDayPart]
-    steps: list[list[int]]
-    exogenous: list[int]
+    personal: _List[Point]  # rows of the household's personal head; none where it has no head
+    history: _List[SignedDayPart]
+    steps: _List[_List[int]]
+    exogenous: _List[int]
     forecast: Point
     proof: Hex
 
@@ -161,22 +163,30 @@ class InferenceBundle(_Part):
             return NO_HEAD
         return self.weights.parsed().digest_of_head(tuple(from_hex(row) for row in self.personal))
 
-    def signed_days(self) -> list[bytes]:
-        """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+    def check_days(self) -> None:
+        """Whether the history is of the week before the day. Raises InvalidStatement."""
         day = self.context.day
         if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
             raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
+
+    def signed_days(self) -> list[bytes]:
+        """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        self.check_days()
         return [d.checked(from_hex(self.context.household), self.meter) for d in self.history]
+
+    def public_inputs(self) -> tuple[WeightsCommitment, Ints, Ints]:
+        """The committed model, and int64 steps [1, T, public] and exogenous [1, E]. Raises InvalidStatement."""
+        try:
+            weights = self.weights.parsed()
+            steps = np.array([self.steps], dtype=np.int64)
+            return weights, steps, np.array([self.exogenous], dtype=np.int64).reshape(1, -1)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
 
     def statement(self) -> inference.Statement:
         """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
         context, days = self.context.parsed(), self.signed_days()
-        try:
-            weights = self.weights.parsed()
-            steps = np.array([self.steps], dtype=np.int64)
-            exogenous = np.array([self.exogenous], dtype=np.int64).reshape(1, -1)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
+        weights, steps, exogenous = self.public_inputs()
         return inference.Statement(
             context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),),
             tuple(from_hex(row) for row in self.personal) or None,

@@ -219,17 +219,19 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the API and the page: community forecasts, proofs, claims."""
-    import uvicorn
-
+    from api import listener
     from api.community import Community
     from api.served import settings_to_serve
     from api.server import make_app
 
     chosen, name = settings_to_serve(config)
     console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
-    community, settings = Community(chosen), chosen.api
-    console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
-    uvicorn.run(make_app(community), host=settings.host, port=settings.port, log_level="warning", log_config=None)
+    settings = chosen.api
+    with listener.bound(settings.host, settings.port) as port:
+        app = make_app(Community(chosen))
+        app.state.work.start()
+        console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
+        listener.serve(app, port)
 
 
 @app.command()

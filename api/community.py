@@ -15,7 +15,8 @@ from eth_account.signers.local import LocalAccount
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.config import Config, ConfigError
-from api.database import Household, open_database
+from api.database import Household
+from api.database_engine import open_database
 from api.database_file import check_database_file
 from api.home import Home
 from api.open_home import OpenHome

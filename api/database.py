@@ -5,10 +5,14 @@ No reading and no forecast of a single home is ever in here.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, create_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Number = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
+"""A day or a round, below 2^32. (SQLite's integers have 64 bits.)"""
+NumberKey = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)]
 
 
 class Base(DeclarativeBase):
@@ -27,7 +31,7 @@ class ModelRound(Base):
     """A round's model, by the digest of its weights' commitment."""
 
     __tablename__ = "rounds"
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[NumberKey]
     digest: Mapped[str] = mapped_column(String(66))
 
 
@@ -38,8 +42,8 @@ class Forecast(Base):
     __table_args__ = (UniqueConstraint("household", "day"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     household: Mapped[str] = mapped_column(ForeignKey("households.address"))
-    day: Mapped[int]
-    round: Mapped[int]
+    day: Mapped[Number]
+    round: Mapped[Number]
     head: Mapped[str] = mapped_column(String(66))
     commitment: Mapped[str] = mapped_column(String(98))
     proof_hash: Mapped[str] = mapped_column(String(66), unique=True)
@@ -50,7 +54,7 @@ class CommunityTotal(Base):
     """The opened sum of a day's forecasts: 24 totals in Wh and the summed blinding (hex)."""
 
     __tablename__ = "totals"
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     values: Mapped[list[int]] = mapped_column(JSON)
     blinding: Mapped[str] = mapped_column(String(66))
     households: Mapped[list[str]] = mapped_column(JSON)
@@ -63,7 +67,7 @@ class MeasuredTotal(Base):
     """
 
     __tablename__ = "measured_totals"
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     values: Mapped[list[int]] = mapped_column(JSON)
     blinding: Mapped[str] = mapped_column(String(66))
     signed_days: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
@@ -77,7 +81,7 @@ class MaskedSum(Base):
     """
 
     __tablename__ = "masked_sums"
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     kind: Mapped[str] = mapped_column(String(10), primary_key=True)
     nonce: Mapped[str] = mapped_column(String(32))
     members: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
@@ -90,7 +94,7 @@ class MaskedSumMessage(Base):
     """What a gateway said in a stage of a sum, as it was signed: keys, envelopes, a masked vector, shares."""
 
     __tablename__ = "masked_sum_messages"
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     kind: Mapped[str] = mapped_column(String(10), primary_key=True)
     stage: Mapped[str] = mapped_column(String(10), primary_key=True)
     home: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -104,7 +108,7 @@ class ComputedTotals(Base):
     """
 
     __tablename__ = "computed_totals"
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     forecast: Mapped[list[int]] = mapped_column(JSON)
     measured: Mapped[list[int]] = mapped_column(JSON)
 
@@ -116,7 +120,7 @@ class Reward(Base):
     __table_args__ = (UniqueConstraint("household", "day"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     household: Mapped[str] = mapped_column(ForeignKey("households.address"))
-    day: Mapped[int]
+    day: Mapped[Number]
     tier: Mapped[int]
     amount: Mapped[str] = mapped_column(String(80))
     proof_hash: Mapped[str] = mapped_column(String(66))
@@ -127,12 +131,5 @@ class PaidClaim(Base):
 
     __tablename__ = "paid_claims"
     household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
-    day: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[NumberKey]
     bundle: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-def open_database(url: str) -> sessionmaker[Session]:
-    """Sessions on the database of a URL; makes the tables where they are missing."""
-    engine = create_engine(url)
-    Base.metadata.create_all(engine)
-    return sessionmaker(engine, expire_on_commit=False)

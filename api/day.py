@@ -14,12 +14,12 @@ from threading import Lock
 from typing import Any
 
 from eth_hash.auto import keccak
-from sqlalchemy import select
 
 from api import proving
 from api.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
 from api.community import Community
 from api.database import Forecast, ModelRound, Reward
+from api.database_engine import add_once
 from api.head_note import read_note, write_note
 from api.home import Home
 from api.not_forecast import HeadLost
@@ -174,16 +174,13 @@ def register(community: Community, ledger: Ledger, home: Home, bundle: Inference
 
 def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
     """Put a registered forecast into the database, once."""
+    row = Forecast(
+        household=bundle.household, day=bundle.context.day, round=bundle.context.round,
+        head=to_hex(bundle.head_digest), commitment=bundle.forecast, proof_hash=to_hex(bundle.proof_hash),
+        bundle=encode(bundle),
+    )  # fmt: skip
     with community.sessions.begin() as session:
-        known = select(Forecast).where(Forecast.household == bundle.household, Forecast.day == bundle.context.day)
-        if session.scalar(known) is None:
-            session.add(
-                Forecast(
-                    household=bundle.household, day=bundle.context.day, round=bundle.context.round,
-                    head=to_hex(bundle.head_digest), commitment=bundle.forecast,
-                    proof_hash=to_hex(bundle.proof_hash), bundle=encode(bundle),
-                )
-            )  # fmt: skip
+        add_once(session, row)
 
 
 def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
@@ -199,7 +196,7 @@ def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> i
     )
     amount = pay(ledger.chain, ledger.contracts, community.operator, claim)
     proof_hash = keccak(from_hex(bundle.proof))
-    _keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
+    keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
     return amount
 
 
@@ -223,17 +220,15 @@ def recall_reward(community: Community, ledger: Ledger, household: str, day: int
     (event,) = contract.events.Rewarded().get_logs(from_block=0, argument_filters=wanted)
     told = event["args"]
     paid = Paid(household, day, int(told["tier"]), int(told["amount"]), bytes(told["proof_hash"]))
-    _keep_reward(community, paid)
+    keep_reward(community, paid)
     return paid
 
 
-def _keep_reward(community: Community, paid: Paid) -> None:
+def keep_reward(community: Community, paid: Paid) -> None:
+    """Put a reward into the database, once."""
+    row = Reward(
+        household=paid.household, day=paid.day, tier=paid.tier, amount=str(paid.amount),
+        proof_hash=to_hex(paid.proof_hash),
+    )  # fmt: skip
     with community.sessions.begin() as session:
-        known = select(Reward).where(Reward.household == paid.household, Reward.day == paid.day)
-        if session.scalar(known) is None:
-            session.add(
-                Reward(
-                    household=paid.household, day=paid.day, tier=paid.tier, amount=str(paid.amount),
-                    proof_hash=to_hex(paid.proof_hash),
-                )
-            )  # fmt: skip
+        add_once(session, row)

@@ -4,35 +4,48 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
+from pydantic import Field
 
+from api import bundle as bundles
 from api.community import Community
 from api.day import Ledger
 from api.sum_desk import SumDesk
+from api.work import Work
+from data.day import LAST_DAY
 
 
-def _community(request: Request) -> Community:
+async def _community(request: Request) -> Community:
     community: Community = request.app.state.community
     return community
 
 
-def _ledger(request: Request) -> Ledger:
+async def _ledger(request: Request) -> Ledger:
     ledger: Ledger = request.app.state.ledger
     return ledger
 
 
-def _sum_desk(request: Request) -> SumDesk:
+async def _sum_desk(request: Request) -> SumDesk:
     desk: SumDesk = request.app.state.sum_desk
     return desk
+
+
+async def _work(request: Request) -> Work:
+    work: Work = request.app.state.work
+    return work
 
 
 async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+def _bundle(body: Annotated[bytes, Depends(_body)]) -> bundles.Bundle:
+    return bundles.parse(body)  # a plain function: FastAPI has it done in a thread
+
+
 CommunityDep = Annotated[Community, Depends(_community)]
-Body = Annotated[bytes, Depends(_body)]
-"""The request's body as it came: routes that check proofs stay plain functions, so that they block nobody else."""
+BundleBody = Annotated[bundles.Bundle, Depends(_bundle)]
+"""The bundle that is the request's body, byte for byte."""
 BUNDLE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -40,8 +53,19 @@ BUNDLE_BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
+BUNDLE_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "the bundle, byte for byte"}
+}
 LedgerDep = Annotated[Ledger, Depends(_ledger)]
 SumDeskDep = Annotated[SumDesk, Depends(_sum_desk)]
+WorkDep = Annotated[Work, Depends(_work)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
 RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
-DayParam = Annotated[int, Path(ge=0, lt=1 << 32, description="community day since 1970-01-01")]
+DayParam = Annotated[int, Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")]
+TransactionHex = Annotated[str, Field(max_length=16_384, description="a signed transaction, hexadecimal")]
+
+
+class JSONBytes(Response):
+    """JSON that is sent byte for byte as it is kept."""
+
+    media_type = "application/json"

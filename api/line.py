@@ -5,16 +5,18 @@ Every failure is one of two: Unreachable, to be tried again, or ApiRefused, with
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
 import httpx
 
+from api import json_text
+
 _TIMEOUT = httpx.Timeout(
     10, read=30
 )  # who stops a gateway may wait so long; a block that takes longer is asked for again
 _WHOLE_S = 300.0
+_AGAIN = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)  # too slow, or too many: not refused for good
 _ANSWER_BYTES = 1 << 20
 
 
@@ -71,12 +73,12 @@ class Line:
 def _refusal(status: int, body: bytes, what: str) -> ApiRefused | Unreachable:
     """The refusal in the API's one form; anything else (a proxy's page, a server in trouble) may be mended."""
     try:
-        told = json.loads(body)
+        told = json_text.loads(body)
         refused = ApiRefused(_printable(told["error"], 40), _printable(told["message"], 500), status)
     except (ValueError, KeyError, TypeError):
         return Unreachable(f"{what}: status {status} without a word of the API: is that the community's server?")
-    overloaded = status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS
-    return Unreachable(f"{what}: {refused.code}: {refused}") if overloaded else refused
+    again = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _AGAIN
+    return Unreachable(f"{what}: {refused.code}: {refused}") if again else refused
 
 
 def _printable(told: object, most: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from eth_hash.auto import keccak
 from sqlalchemy import select
 
-from api.bundle import ClaimBundle, encode, from_hex
+from api.bundle import ClaimBundle, encode, from_hex, verify
 from api.community import Community
 from api.database import PaidClaim, Reward
+from api.database_engine import add_once
 from api.day import Ledger, recall_reward, settle_claim
 from rewards.errors import AlreadyClaimed
 
@@ -15,28 +16,28 @@ from rewards.errors import AlreadyClaimed
 def settle(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
     """`settle_claim`, and the claim is kept; also one that is brought again, should it be missing.
 
-    Raises what `settle_claim` raises.
+    Raises AlreadyClaimed, and what `settle_claim` raises.
     """
-    try:
-        amount = settle_claim(community, ledger, bundle)
-    except AlreadyClaimed:
-        if _was_paid(community, ledger, bundle):
-            _keep(community, bundle)
-        raise
-    _keep(community, bundle)
-    return amount
-
-
-def _was_paid(community: Community, ledger: Ledger, bundle: ClaimBundle) -> bool:
-    """Whether it is the very claim: its proof was paid, and its signatures, which hold, are of the enrolled meter."""
     paid = recall_reward(community, ledger, bundle.household, bundle.context.day)
-    meter = ledger.contracts.forecast_registry.functions.meter_of(bundle.household).call()
-    return paid is not None and paid.proof_hash == keccak(from_hex(bundle.proof)) and meter == bundle.meter
+    if paid is None:
+        amount = settle_claim(community, ledger, bundle)
+        keep_claim(community, bundle)
+        return amount
+    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(ledger, bundle):
+        verify(bundle)  # what stands around the proof could be another's
+        keep_claim(community, bundle)
+    raise AlreadyClaimed("reward", "already claimed")
 
 
-def _keep(community: Community, bundle: ClaimBundle) -> None:
+def _is_of_its_meter(ledger: Ledger, bundle: ClaimBundle) -> bool:
+    meter: str = ledger.contracts.forecast_registry.functions.meter_of(bundle.household).call()
+    return meter == bundle.meter
+
+
+def keep_claim(community: Community, bundle: ClaimBundle) -> None:
+    """Put a paid claim into the database, once."""
     with community.sessions.begin() as session:
-        session.merge(PaidClaim(household=bundle.household, day=bundle.context.day, bundle=encode(bundle)))
+        add_once(session, PaidClaim(household=bundle.household, day=bundle.context.day, bundle=encode(bundle)))
 
 
 def paid_on(community: Community, day: int) -> list[Reward]:

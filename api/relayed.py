@@ -21,7 +21,7 @@ def sender_of(raw: bytes) -> str:
     """Who signed a transaction. Raises ApiError for what is none."""
     try:
         return str(Account.recover_transaction(raw))
-    except (ValueError, TypeError, BadSignature, RLPException) as error:
+    except (ValueError, TypeError, BadSignature, RLPException, RecursionError) as error:
         raise ApiError(
             "malformed-transaction", f"the transaction cannot be read: {type(error).__name__}", 422
         ) from None

@@ -2,11 +2,14 @@
 
 It can withhold, but not forge: all it says can be checked without it.
 
-One router for each noun; every refusal is {"error": code, "message": ...} with a code of its own.
+One router for each noun; every refusal is {"error": code, "message": ...} with a code of its own (`api.errors`).
+What takes long waits in queues (`api.work`); bodies are bounded (`api.limits`), connections too
+(`api.http_protocol`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,29 +17,46 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from web3.exceptions import Web3Exception
 
 from api.community import Community
 from api.day import Ledger, open_ledger
-from api.errors import ApiError, from_exception, from_http, from_validation
-from api.limit import BodyLimit
+from api.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
+from api.limits import BodyLimits
 from api.publisher import Publisher
-from api.routes import claims, days, forecasts, heads, households, proofs, rounds, sums
+from api.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
 from api.sum_desk import SumDesk
+from api.work import Work
+from api.work_queue import Busy
 from data.errors import DataError
+from fl.work_process import WorkProcessDied
 from rewards.errors import ChainError
 from zkp.errors import ProofError
 
+_log = logging.getLogger(__name__)
 _PAGE = Path(__file__).parent / "static" / "index.html"
+_ANY = refusals({
+    400: ["malformed-request", "too-deep"],
+    408: ["slow-request"],
+    413: ["too-large"],
+    422: ["malformed-request"],
+    500: ["internal"],
+    503: ["database-unreachable", "not-ready"],
+})  # fmt: skip
+"""What any route may answer."""
 
 
 def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     """The application on an open community; opens the chain unless given one."""
     ledger = ledger or open_ledger(community)
+    work = Work(community.config.api, ledger)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with Publisher(community, ledger).watch():
+        with work, Publisher(community, ledger).watch():
             yield
 
     app = FastAPI(
@@ -45,44 +65,65 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
         version="0.1.0",
         description="Day-ahead load forecasts of an energy community, each proven in zero knowledge. "
         "Nothing here shows a reading or a single home's forecast.",
+        responses=_ANY,
+        redirect_slashes=False,
     )
-    app.state.community = community
-    app.state.ledger = ledger
+    app.state.community, app.state.ledger, app.state.work = community, ledger, work
     app.state.sum_desk = SumDesk(community, ledger)
-    for module in (households, rounds, heads, days, forecasts, proofs, claims, sums):
+    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums):
         app.include_router(module.router)
-
-    @app.get("/health", tags=["health"])
-    def health() -> dict[str, str | int]:
-        """Whether server and chain answer."""
-        return {
-            "status": "ok",
-            "community": community.config.community.name,
-            "chain_time": ledger.chain.now,
-        }
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(_PAGE)
 
-    @app.exception_handler(ApiError)
-    async def refuse(_request: Request, error: ApiError) -> JSONResponse:
-        return JSONResponse({"error": error.code, "message": str(error)}, error.status)
+    _add_refusals(app)
+    app.add_middleware(BodyLimits, most_bytes=community.config.api.max_upload_kb * 1024)
+    return app
 
-    async def translate(request: Request, error: Exception) -> JSONResponse:
-        return await refuse(request, from_exception(error))
 
-    async def malformed(request: Request, error: Exception) -> JSONResponse:
+def _add_refusals(app: FastAPI) -> None:
+    """Every error becomes an answer of the one form."""
+
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        return answer(error if isinstance(error, ApiError) else from_exception(error))
+
+    async def malformed(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return await refuse(request, from_validation(error))
+        return answer(from_validation(error))
 
-    async def plain(request: Request, error: Exception) -> JSONResponse:
+    async def plain(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return await refuse(request, from_http(error))
+        return answer(from_http(error), error.headers)
 
-    for kind in (ProofError, ChainError, DataError):
-        app.add_exception_handler(kind, translate)
+    async def busy(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Busy)
+        return answer(ApiError("busy", str(error), 429, error.retry_after_s))
+
+    async def no_chain(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("the chain node gives no useable answer", extra={"reason": f"{type(error).__name__}: {error}"})
+        message = "the chain node does not give what was asked of it: try again later"
+        return answer(ApiError("chain-unreachable", message, 503, RETRY_S))
+
+    async def no_database(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("the database does not answer", extra={"reason": str(getattr(error, "orig", error))})
+        message = "the server's database does not answer: try again later"
+        return answer(ApiError("database-unreachable", message, 503, RETRY_S))
+
+    async def lost(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("a process that checks proofs is gone", extra={"reason": str(error)})
+        return answer(ApiError("not-ready", "the process that checked the proof ended: try again", 503, RETRY_S))
+
+    async def fault(_request: Request, _error: Exception) -> JSONResponse:
+        return answer(ApiError("internal", "a fault of the server, which is in its log", 500))
+
+    for kind in (ApiError, ProofError, ChainError, DataError):
+        app.add_exception_handler(kind, refused)
+    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(unreachable, no_database)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, plain)
-    app.add_middleware(BodyLimit, limit=community.config.api.max_upload_kb * 1024)
-    return app
+    app.add_exception_handler(Busy, busy)
+    app.add_exception_handler(Web3Exception, no_chain)
+    app.add_exception_handler(WorkProcessDied, lost)
+    app.add_exception_handler(Exception, fault)

@@ -128,6 +128,7 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     max_upload_kb: int = Field(default=512, ge=16, le=16_384, description="larger uploads are refused")
     workers: int = Field(default=2, ge=1, description="proofs made at the same time by `forecast` and `demo`")
+    verifiers: int = Field(default=2, ge=1, le=64, description="processes of the server that check proofs")
     sum_phase_s: float = Field(
         default=900, gt=0, description="a phase of a day's total waits so long for the last gateways, or for enough"
     )

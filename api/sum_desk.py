@@ -40,15 +40,17 @@ class SumDesk:
 
     def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
         """How the sum stands; begins it if its time has come. Raises ApiError where there is none (yet)."""
+        now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
-            current = self._current(database, day, kind)
+            current = self._current(database, day, kind, now)
             told, over = current.state(home), current.over
         return self._opened(day, kind, home) if over else told
 
     def take(self, day: int, kind: Kind, message: SumMessage) -> SumState:
         """Take a member's message; the same again is fine. Raises ApiError, MeterError."""
+        now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
-            current = self._current(database, day, kind)
+            current = self._current(database, day, kind, now)
             current.take(message)
             current.advance()
             told, over = current.state(message.home), current.over
@@ -74,10 +76,16 @@ class SumDesk:
         with self._community.sessions() as database:
             return self._current(database, day, kind).state(home)
 
-    def _current(self, database: Database, day: int, kind: Kind) -> RunningSum:
+    def _chain_time(self, day: int, kind: Kind) -> int:
+        """The chain's time, for a sum that has not begun; asked before the lock is taken, for a node may be slow."""
+        with self._community.sessions() as database:
+            begun = database.get(MaskedSum, (day, kind)) is not None
+        return 0 if begun else self._ledger.chain.now
+
+    def _current(self, database: Database, day: int, kind: Kind, chain_time: int = 0) -> RunningSum:
         row = database.get(MaskedSum, (day, kind))
         if row is None:
-            row = self._begin(database, day, kind)
+            row = self._begin(database, day, kind, chain_time)
         current = RunningSum(database, row, kind, self._community.config.community.name, self._phase_s, self._now())
         current.advance()
         return current
@@ -86,8 +94,9 @@ class SumDesk:
     def _phase_s(self) -> float:
         return self._community.config.api.sum_phase_s
 
-    def _begin(self, database: Database, day: int, kind: Kind) -> MaskedSum:
-        members = self._forecasters(database, day) if kind == "forecast" else self._measured(database, day)
+    def _begin(self, database: Database, day: int, kind: Kind, now: int) -> MaskedSum:
+        who = self._forecasters if kind == "forecast" else self._measured
+        members = who(database, day, now)
         if len(members) < FEWEST_MEMBERS:
             raise ApiError("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few", 404)
         row = MaskedSum(
@@ -98,14 +107,14 @@ class SumDesk:
         _log.info("sum begun", extra={"day": day, "kind": kind, "members": len(members)})
         return row
 
-    def _forecasters(self, database: Database, day: int) -> dict[str, dict[str, str]]:
+    def _forecasters(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """Gateways whose forecast of the day is registered, once no other can come."""
         if database.get(CommunityTotal, day) is not None:
             raise ApiError("already-open", f"the total of day {day} was opened before", 409)
-        self._await_chain(
-            self._community.start_of(day) + self._community.config.rewards.grace_seconds,
+        _await(
+            now, self._community.start_of(day) + self._community.config.rewards.grace_seconds,
             f"forecasts of day {day} can still be registered",
-        )
+        )  # fmt: skip
         registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
         try:
             identities = Roster.of_agents(self._community.config.federation.deployment.keys_dir).members
@@ -120,18 +129,17 @@ class SumDesk:
             if member.home in identities and member.household in registered
         }
 
-    def _measured(self, database: Database, day: int) -> dict[str, dict[str, str]]:
+    def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""
         if database.get(MeasuredTotal, day) is not None:
             raise ApiError("already-open", f"the measured total of day {day} was opened before", 409)
         before = database.get(MaskedSum, (day, "forecast"))
         if before is None or before.phase != "open":
             raise ApiError("no-sum", f"gateways have opened no total of forecasts of day {day}", 404)
-        self._await_chain(self._community.start_of(day + 1), f"day {day} is not over")
+        _await(now, self._community.start_of(day + 1), f"day {day} is not over")
         return {home: before.members[home] for home in sorted(said(database, before, "mask"))}
 
-    def _await_chain(self, moment: int, meanwhile: str) -> None:
-        with self._ledger.turn:
-            now = self._ledger.chain.now
-        if now <= moment:
-            raise ApiError("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)", 409)
+
+def _await(now: int, moment: int, meanwhile: str) -> None:
+    if now <= moment:
+        raise ApiError("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)", 409)

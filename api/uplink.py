@@ -9,6 +9,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
+from api import json_text
 from api.line import ApiRefused, Line, Unreachable
 from api.sum_protocol import NONCE_BYTES, Kind, SumMessage, items_from_json
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
@@ -114,7 +115,7 @@ class Uplink:
 
     def _json(self, method: str, path: str) -> Any:
         try:
-            return json.loads(self._line.ask(method, path))
+            return json_text.loads(self._line.ask(method, path))
         except ValueError as error:
             raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
 

@@ -10,7 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.errors import DayError
+
 HOURS_PER_DAY = 24
+LAST_DAY = 106_749
+"""The last community day, in 2262: the day after it is the last that 64 bits of nanoseconds can count."""
 _NS_PER_HOUR = 3_600_000_000_000
 _NS_PER_DAY = HOURS_PER_DAY * _NS_PER_HOUR
 
@@ -40,7 +44,9 @@ class DayClock:
         return (_nanoseconds(ds) - self.start_hour_utc * _NS_PER_HOUR) // _NS_PER_HOUR % HOURS_PER_DAY
 
     def start_of(self, day: int) -> pd.Timestamp:
-        """The first moment of `day`, UTC: the origin of the day's forecast."""
+        """The first moment of `day`, UTC: the origin of the day's forecast. Raises DayError for one out of range."""
+        if not -LAST_DAY <= day <= LAST_DAY + 1:
+            raise DayError(f"there is no day {day}: days run from 0 (1970-01-01) to {LAST_DAY} (2262-04-09)")
         return pd.Timestamp(day * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR, unit="ns", tz="UTC")
 
     def starts_of(self, days: NDArray[np.int64]) -> pd.DatetimeIndex:

@@ -27,6 +27,10 @@ class NoReadingsYet(TableError):
     """A home has no readings yet, or too few: there may be enough of them later."""
 
 
+class DayError(DataError):
+    """A number that no community day has."""
+
+
 class FetchError(DataError):
     """The demo data set could not be fetched, or is not the pinned one."""
 

@@ -54,10 +54,11 @@ class WorkProcess(Generic[_Subject]):
         if self._pipe is not None:
             return
         self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, self._open), daemon=True)
-        self._process.start()
-        theirs.close()
         try:
+            with theirs:  # while it is open here, too, the end of the process would not be noticed
+                process = _SPAWN.Process(target=_serve, args=(theirs, self._open), daemon=True)
+                process.start()
+                self._process = process
             self._answer()
         except BaseException:
             self.close()

@@ -27,17 +27,16 @@ from eth_typing import ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import Timeout
 from rlp.exceptions import RLPException
-from web3 import EthereumTesterProvider, HTTPProvider, Web3
+from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
 from web3.types import BlockIdentifier, TxReceipt
 
 from rewards.compile import Artefact
-from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, refused
+from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, is_reason, refused
 from rewards.journal import Journal
+from rewards.node import Node, shown
 
 log = logging.getLogger(__name__)
 _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas
@@ -45,6 +44,7 @@ _PAIRING_CHECK = to_checksum_address(0x0F.to_bytes(20, "big"))
 _FUNDS = 10**20
 _GAS_MARGIN = 12, 10
 _WAIT_S = 120.0
+_OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
 """How long somebody else's transaction is waited for; less than a gateway waits for its answer (`api.line`)."""
 
@@ -98,11 +98,13 @@ class Chain:
     @classmethod
     def at(cls, url: str, timeout: float = 10) -> Chain:
         """A node by its URL. Raises NodeUnreachable."""
-        chain = cls(Web3(HTTPProvider(url, request_kwargs={"timeout": timeout})))
+        chain = cls(Web3(Node(url, timeout)))
         try:
             block = chain.web3.eth.block_number
-        except (RequestsConnectionError, Timeout) as error:
-            raise NodeUnreachable(f"no chain node answers at {url}: start it, or mend rewards.rpc_url") from error
+        except (NodeUnreachable, Web3Exception) as error:
+            raise NodeUnreachable(
+                f"no chain node answers at {shown(url)}: start it, or correct rewards.rpc_url"
+            ) from error
         log.info("chain node found", extra={"block": block})
         return chain
 
@@ -110,7 +112,8 @@ class Chain:
     def now(self) -> int:
         """The chain's time, UTC seconds: that of the embedded chain's next block, or of a node's latest."""
         if self.tester is None:
-            return int(self.web3.eth.get_block("latest")["timestamp"])
+            with _reading("the chain's time"):
+                return int(self.web3.eth.get_block("latest")["timestamp"])
         return max(self._clock, int(time.time())) if self.follows else self._clock
 
     def reset_clock(self, moment: int) -> None:
@@ -125,13 +128,13 @@ class Chain:
 
     @property
     def chain_id(self) -> int:
-        with _refusals("reading the chain's id"):
+        with _reading("its chain's id"):
             return int(self.web3.eth.chain_id)
 
     @property
     def gas_price(self) -> int:
         """What a unit of gas costs now, in the chain's smallest unit."""
-        with _refusals("reading the gas price"):
+        with _reading("the gas price"):
             return int(self.web3.eth.gas_price)
 
     @property
@@ -148,7 +151,7 @@ class Chain:
 
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""
-        with _refusals("reading a nonce"):
+        with _reading("the nonce of an account"):
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "pending"))
 
     def advance_to(self, moment: int) -> None:
@@ -188,13 +191,13 @@ class Chain:
 
         NodeUnreachable where it is in no block soon: pass it on again later, it does no harm.
         """
-        signed = self._decode(raw, to, data, name)
+        sender = check_call(raw, to, data, name)
         self._settle_clock()
         if self._is_known(raw, name):  # passed on before, by a server that did not live to see its block
             return self._deliver(raw, name, RELAY_WAIT_S, known=True)
         with _refusals(name):
             self.web3.eth.estimate_gas(
-                {"from": signed, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
+                {"from": sender, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
             )
         return self._deliver(raw, name, RELAY_WAIT_S)
 
@@ -207,14 +210,6 @@ class Chain:
         except Refused:
             return False
         return True
-
-    @staticmethod
-    def _decode(raw: bytes, to: str, data: str, name: str) -> ChecksumAddress:
-        """The sender of a transaction that makes exactly this call; raises Refused for another one."""
-        transaction = TypedTransaction.from_bytes(HexBytes(raw)).as_dict() if raw[:1] < b"\x80" else _legacy(raw)
-        if bytes(transaction["to"]) != bytes.fromhex(to[2:]) or bytes(transaction["data"]) != bytes.fromhex(data[2:]):
-            raise refused(name, "the transaction makes another call than the request says")
-        return to_checksum_address(Account.recover_transaction(raw))
 
     def _transact(self, account: LocalAccount, call: Any, name: str, gas: int | None = None) -> TxReceipt:
         self._settle_clock()
@@ -278,6 +273,14 @@ class Chain:
                 raise journal.corrupt(number) from error
 
 
+def check_call(raw: bytes, to: str, data: str, name: str) -> ChecksumAddress:
+    """The sender of a transaction that makes exactly this call; raises Refused for another one."""
+    transaction = TypedTransaction.from_bytes(HexBytes(raw)).as_dict() if raw[:1] < b"\x80" else _legacy(raw)
+    if bytes(transaction["to"]) != bytes.fromhex(to[2:]) or bytes(transaction["data"]) != bytes.fromhex(data[2:]):
+        raise refused(name, "the transaction makes another call than the request says")
+    return to_checksum_address(Account.recover_transaction(raw))
+
+
 def _legacy(raw: bytes) -> dict[str, Any]:
     """Fields of a legacy transaction."""
     fields: dict[str, Any] = Transaction.from_bytes(raw).as_dict()
@@ -290,11 +293,35 @@ def _refusals(name: str) -> Iterator[None]:
     try:
         yield
     except (ContractLogicError, TransactionFailed, Web3RPCError, ValidationError) as error:
+        if _is_the_nodes_own(error):
+            raise NodeUnreachable(f"the chain node failed at {name}; try again later") from error
         raise refused(name, _reason(error)) from error
     except TimeExhausted as error:
         raise NodeUnreachable(f"{name} is not in a block yet; ask again later") from error
-    except (RequestsConnectionError, Timeout) as error:
+    except NodeUnreachable as error:
         raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
+    except Web3Exception as error:
+        raise NodeUnreachable(f"the chain node gives no useable answer during {name}; try again later") from error
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """A call that nobody can refuse: whatever a node answers but the thing itself, it is of no use just now."""
+    try:
+        yield
+    except (NodeUnreachable, Web3Exception, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise NodeUnreachable(f"the chain node does not tell {what}; try again later") from error
+
+
+def _is_the_nodes_own(error: Exception) -> bool:
+    """Whether an error that a node answers with says nothing of what was asked: it is overloaded, broken, or limits.
+
+    Some nodes tell a contract's refusal with the code of an internal error (EIP-1474), too.
+    """
+    told = getattr(error, "rpc_response", None) or {}
+    problem = told.get("error") if isinstance(told, dict) else None
+    code = problem.get("code") if isinstance(problem, dict) else None
+    return code in _OWN_FAULTS and not is_reason(_reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -131,6 +131,11 @@ BY_REASON: dict[str, type[Refused]] = {
 _STALE = re.compile("nonce|underpriced|fee (cap|per gas)", re.IGNORECASE)
 
 
+def is_reason(message: str) -> bool:
+    """Whether a node's message tells a contract's refusal, or that a transaction is out of date."""
+    return "revert" in message or _STALE.search(message) is not None or any(r in message for r in BY_REASON)
+
+
 def refused(call: str, message: str) -> Refused:
     """The error for a revert reason, found anywhere in a node's message."""
     for reason, kind in BY_REASON.items():

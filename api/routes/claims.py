@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from api import bundle as bundles
-from api.deps import BUNDLE_BODY, AddressParam, Body, CommunityDep, DayParam, LedgerDep
-from api.errors import ApiError
+from api.admission import check_claim
+from api.community import Community
+from api.day import Ledger
+from api.deps import (
+    BUNDLE_ANSWER,
+    BUNDLE_BODY,
+    AddressParam,
+    BundleBody,
+    CommunityDep,
+    DayParam,
+    JSONBytes,
+    LedgerDep,
+    WorkDep,
+)
+from api.errors import ApiError, refusals
 from api.paid_claims import kept_claim, paid_on, settle
 
 router = APIRouter(prefix="/claims", tags=["claims"])
@@ -32,17 +46,31 @@ class ClaimPublic(BaseModel):
     proof_hash: str
 
 
-@router.post("", status_code=201, openapi_extra=BUNDLE_BODY)
-def claim(body: Body, community: CommunityDep, ledger: LedgerDep) -> Paid:
+@router.post(
+    "", status_code=201, openapi_extra=BUNDLE_BODY,
+    responses=refusals({
+        403: ["other-community"],
+        404: ["unknown-household"],
+        409: ["already-claimed", "no-forecast", "day-not-over", "stale-transaction", "chain-refused"],
+        422: ["malformed-proof", "invalid-proof", "invalid-statement", "wrong-meter"],
+        429: ["busy"],
+        503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
+    }),
+)  # fmt: skip
+async def claim(bundle: BundleBody, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> Paid:
     """Check a claim bundle and have the contract pay it to its household, whoever brings it."""
-    bundle = bundles.parse(body)
     if not isinstance(bundle, bundles.ClaimBundle):
         raise ApiError("malformed-proof", "this is not a bundle of a claim", 422)
-    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
-        raise ApiError("other-community", "the claim speaks of another community", 403)
-    with ledger.lock:
-        amount = settle(community, ledger, bundle)
+    await run_in_threadpool(check_claim, community, bundle)
+    await work.proofs.claims.run(work.checker.check, bundle)
+    amount = await work.chain.claims.run(_settled, bundle, community, ledger)
     return Paid(household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount))
+
+
+def _settled(bundle: bundles.ClaimBundle, community: Community, ledger: Ledger) -> int:
+    check_claim(community, bundle)  # the same claim may have been before it in the queue
+    with ledger.lock:
+        return settle(community, ledger, bundle)
 
 
 @router.get("/{day}")
@@ -54,7 +82,10 @@ def of_day(day: DayParam, community: CommunityDep) -> list[ClaimPublic]:
     ]
 
 
-@router.get("/{household}/{day}/proof", response_class=Response)
+@router.get(
+    "/{household}/{day}/proof", response_class=JSONBytes,
+    responses=BUNDLE_ANSWER | refusals({404: ["no-claim"]}),
+)  # fmt: skip
 def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Response:
     """The bundle of a paid claim, to be checked with `wattproof verify`."""
     known = to_checksum_address(household)
@@ -62,4 +93,4 @@ def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Re
     if content is None:
         raise ApiError("no-claim", f"no claim of {known} for day {day} was paid here", 404)
     name = f'attachment; filename="{known}-{day}.claim.wattproof.json"'
-    return Response(content, media_type="application/json", headers={"Content-Disposition": name})
+    return JSONBytes(content, headers={"Content-Disposition": name})

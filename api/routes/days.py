@@ -10,12 +10,19 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.calibrated import LEVELS, Band, Calibrated, NotCalibrated, PastDay, calibrated, past_days
+from api.community import Community
 from api.database import CommunityTotal, MeasuredTotal
 from api.day_picture import day_picture
-from api.deps import CommunityDep, DayParam
-from api.errors import ApiError
+from api.deps import CommunityDep, DayParam, WorkDep
+from api.errors import ApiError, refusals
 
 router = APIRouter(prefix="/days", tags=["days"])
+
+
+class Picture(Response):
+    """A drawing."""
+
+    media_type = "image/svg+xml"
 
 
 class BandPublic(BaseModel):
@@ -117,7 +124,7 @@ def list_days(community: CommunityDep) -> list[int]:
         return list(session.scalars(select(CommunityTotal.day).order_by(CommunityTotal.day)))
 
 
-def _total(community: CommunityDep, day: int) -> CommunityTotal:
+def _total(community: Community, day: int) -> CommunityTotal:
     with community.sessions() as session:
         row = session.get(CommunityTotal, day)
     if row is None:
@@ -126,19 +133,23 @@ def _total(community: CommunityDep, day: int) -> CommunityTotal:
     return total
 
 
-def _measured(community: CommunityDep, day: int) -> MeasuredTotal | None:
+def _measured(community: Community, day: int) -> MeasuredTotal | None:
     with community.sessions() as session:
         row: MeasuredTotal | None = session.get(MeasuredTotal, day)
     return row
 
 
-def _calibrated(community: CommunityDep, total: CommunityTotal) -> Calibrated:
+def _calibrated(community: Community, total: CommunityTotal) -> Calibrated:
     return calibrated(past_days(community, total.day), total.day, total.values)
 
 
-@router.get("/{day}/forecast")
-def forecast(day: DayParam, community: CommunityDep) -> DayForecast:
+@router.get("/{day}/forecast", responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
+async def forecast(day: DayParam, community: CommunityDep, work: WorkDep) -> DayForecast:
     """The total and its opening: sum the commitments of these households and compare. And the calibrated total."""
+    return await work.calibrations.run(_forecast, day, community)
+
+
+def _forecast(day: int, community: Community) -> DayForecast:
     row = _total(community, day)
     result, missing = None, None
     try:
@@ -151,7 +162,7 @@ def forecast(day: DayParam, community: CommunityDep) -> DayForecast:
     )  # fmt: skip
 
 
-@router.get("/{day}/measured")
+@router.get("/{day}/measured", responses=refusals({404: ["no-measurement"]}))
 def measured(day: DayParam, community: CommunityDep) -> DayMeasured:
     """The measured total and its opening: check the meters' signatures, sum the commitments and compare."""
     row = _measured(community, day)
@@ -163,9 +174,13 @@ def measured(day: DayParam, community: CommunityDep) -> DayMeasured:
     )  # fmt: skip
 
 
-@router.get("/{day}/calibration")
-def calibration(day: DayParam, community: CommunityDep) -> CalibrationInputs:
+@router.get("/{day}/calibration", responses=refusals({404: ["no-forecast", "not-calibrated"], 429: ["busy"]}))
+async def calibration(day: DayParam, community: CommunityDep, work: WorkDep) -> CalibrationInputs:
     """The public figures that the calibrated forecast follows from."""
+    return await work.calibrations.run(_calibration, day, community)
+
+
+def _calibration(day: int, community: Community) -> CalibrationInputs:
     row = _total(community, day)
     try:
         result = _calibrated(community, row)
@@ -175,9 +190,13 @@ def calibration(day: DayParam, community: CommunityDep) -> CalibrationInputs:
     return CalibrationInputs(day=day, forecast_wh=row.values, past=past, levels=list(LEVELS))
 
 
-@router.get("/{day}/forecast.svg", response_class=Response)
-def picture(day: DayParam, community: CommunityDep) -> Response:
+@router.get("/{day}/forecast.svg", response_class=Picture, responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
+async def picture(day: DayParam, community: CommunityDep, work: WorkDep) -> Response:
     """The day as a picture: the sum, the calibrated forecast with its bands, the measured total once it is open."""
+    return Picture(await work.pictures.run(_picture, day, community))
+
+
+def _picture(day: int, community: Community) -> bytes:
     row, known = _total(community, day), _measured(community, day)
     try:
         result = _calibrated(community, row)
@@ -187,4 +206,4 @@ def picture(day: DayParam, community: CommunityDep) -> Response:
     start_hour = community.config.data.day_start_utc
     figure = day_picture(day, start_hour, row.values, result, None if known is None else known.values)
     figure.savefig(out, format="svg")
-    return Response(out.getvalue(), media_type="image/svg+xml")
+    return out.getvalue()

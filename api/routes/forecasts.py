@@ -6,16 +6,27 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from api import bundle as bundles
-from api.database import Forecast, Household, ModelRound
-from api.day import is_registered, keep_forecast, submit_arguments
-from api.deps import AddressParam, CommunityDep, DayParam, LedgerDep
-from api.errors import ApiError
-from api.relayed import decoded, sender_of
-from data.errors import TableError
+from api.admission import check_forecast, submit_call
+from api.community import Community
+from api.database import Forecast
+from api.day import Ledger, is_registered, keep_forecast
+from api.deps import (
+    BUNDLE_ANSWER,
+    AddressParam,
+    CommunityDep,
+    DayParam,
+    JSONBytes,
+    LedgerDep,
+    TransactionHex,
+    WorkDep,
+)
+from api.errors import ApiError, refusals
+from api.relayed import decoded
 from rewards.errors import Refused
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"])
@@ -25,7 +36,7 @@ class ForecastIn(BaseModel):
     """A proven forecast, and the household's own signed transaction that registers it."""
 
     bundle: dict[str, Any]
-    transaction: str
+    transaction: TransactionHex
 
 
 class ForecastPublic(BaseModel):
@@ -39,30 +50,24 @@ class ForecastPublic(BaseModel):
     proof_hash: str
 
 
-@router.post("", status_code=201)
-def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> ForecastPublic:
-    """Check signatures, model and proof, then pass the household's transaction on to the chain.
-
-    Refusals: malformed-proof, invalid-proof, wrong-meter, other-household, replayed-proof, late-forecast,
-    duplicate-forecast, unknown-household, unknown-round, late-round, old-round, wrong-model, wrong-head,
-    wrong-features, stale-transaction.
-    """
-    bundle = bundles.from_content(body.bundle)
-    if not isinstance(bundle, bundles.InferenceBundle):
-        raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
-    raw = decoded(body.transaction)
-    _check_sender(bundle, raw, community)
-    _check_model(bundle, community)
-    bundles.verify(bundle)
-    expected = ledger.contracts.forecast_registry.encode_abi(
-        "submit",
-        args=submit_arguments(bundle),
-    )
-    with ledger.turn:
-        # A server that stopped between the chain and its own record is asked again: then only the record is missing.
-        if not is_registered(ledger, bundle):
-            _relay(bundle, raw, expected, ledger)
-    keep_forecast(community, bundle)
+@router.post(
+    "", status_code=201,
+    responses=refusals({
+        403: ["other-household", "other-community"],
+        404: ["unknown-household"],
+        409: ["replayed-proof", "late-forecast", "duplicate-forecast", "unknown-round", "late-round", "old-round",
+              "wrong-head", "no-weather", "stale-transaction", "chain-refused"],
+        422: ["malformed-request", "malformed-transaction", "malformed-proof", "invalid-proof", "invalid-statement",
+              "wrong-meter", "wrong-model", "unknown-shape", "wrong-features"],
+        429: ["busy"],
+        503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
+    }),
+)  # fmt: skip
+async def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> ForecastPublic:
+    """Check signatures, model and proof, then pass the household's transaction on to the chain."""
+    bundle, raw = await run_in_threadpool(_admitted, body, community, ledger)
+    await work.proofs.forecasts.run(work.checker.check, bundle)
+    await work.chain.registrations.run(_register, bundle, raw, community, ledger)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round,
         head=bundles.to_hex(bundle.head_digest), commitment=bundle.forecast,
@@ -70,48 +75,36 @@ def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep) -> Fore
     )  # fmt: skip
 
 
-def _relay(bundle: bundles.InferenceBundle, raw: bytes, expected: str, ledger: LedgerDep) -> None:
+def _admitted(body: ForecastIn, community: Community, ledger: Ledger) -> tuple[bundles.InferenceBundle, bytes]:
+    bundle = bundles.from_content(body.bundle)
+    if not isinstance(bundle, bundles.InferenceBundle):
+        raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
+    raw = decoded(body.transaction)
+    check_forecast(community, ledger, bundle, raw)
+    return bundle, raw
+
+
+def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, ledger: Ledger) -> None:
+    with ledger.turn:
+        # A server that stopped between the chain and its own record is asked again: then only the record is missing.
+        if not is_registered(ledger, bundle):
+            _relay(bundle, raw, ledger)
+    keep_forecast(community, bundle)
+
+
+def _relay(bundle: bundles.InferenceBundle, raw: bytes, ledger: Ledger) -> None:
+    registry = str(ledger.contracts.forecast_registry.address)
     try:
-        ledger.chain.relay(raw, str(ledger.contracts.forecast_registry.address), expected, "submit")
+        ledger.chain.relay(raw, registry, submit_call(ledger, bundle), "submit")
     except Refused:
         if not is_registered(ledger, bundle):  # a repeat may meet its forerunner in the block just made
             raise
 
 
-def _check_sender(bundle: bundles.InferenceBundle, raw: bytes, community: CommunityDep) -> None:
-    sender = sender_of(raw)
-    if sender != bundle.household:
-        raise ApiError("other-household", f"the proof is of {bundle.household}, the transaction of {sender}", 403)
-    with community.sessions() as session:
-        household = session.get(Household, bundle.household)
-        if household is None:
-            raise ApiError("unknown-household", f"{bundle.household} is not enrolled", 404)
-        if household.meter != bundle.meter:
-            raise ApiError("wrong-meter", f"the meter of {bundle.household} is {household.meter}", 422)
-        used = session.scalar(select(Forecast).where(Forecast.proof_hash == bundles.to_hex(bundle.proof_hash)))
-    if used is not None:
-        raise ApiError("replayed-proof", "this proof was handed in before", 409)
-
-
-def _check_model(bundle: bundles.InferenceBundle, community: CommunityDep) -> None:
-    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
-        raise ApiError("other-community", "the proof speaks of another community", 403)
-    with community.sessions() as session:
-        known = session.get(ModelRound, bundle.context.round)
-    if known is None:
-        raise ApiError("unknown-round", f"no model of round {bundle.context.round} is published", 409)
-    statement = bundle.statement()
-    if known.digest != bundles.to_hex(statement.weights.digest()):
-        raise ApiError("wrong-model", "the proof's weights are not those of its round", 422)
-    try:
-        steps, exogenous = community.public_features(bundle.context.day)
-    except TableError as error:
-        raise ApiError("no-weather", f"the community's weather feed does not reach yet: {error}", 409) from error
-    if (steps != statement.steps).any() or (exogenous != statement.exogenous).any():
-        raise ApiError("wrong-features", "the public features are not those of the community's weather feed", 422)
-
-
-@router.get("/{household}/{day}/proof", response_class=Response)
+@router.get(
+    "/{household}/{day}/proof", response_class=JSONBytes,
+    responses=BUNDLE_ANSWER | refusals({404: ["no-forecast"]}),
+)  # fmt: skip
 def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Response:
     """The bundle of a forecast, to be checked with `wattproof verify`."""
     known = to_checksum_address(household)
@@ -120,22 +113,13 @@ def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Re
     if row is None:
         raise ApiError("no-forecast", f"{known} has no forecast of day {day}", 404)
     name = f'attachment; filename="{known}-{day}.wattproof.json"'
-    return Response(row.bundle, media_type="application/json", headers={"Content-Disposition": name})
+    return JSONBytes(row.bundle, headers={"Content-Disposition": name})
 
 
 @router.get("/{day}")
 def of_day(day: DayParam, community: CommunityDep) -> list[ForecastPublic]:
     """All registered forecasts of a day: commitments, no values."""
+    shown = [getattr(Forecast, name) for name in ForecastPublic.model_fields]  # not their bundles
     with community.sessions() as session:
-        rows = session.scalars(select(Forecast).where(Forecast.day == day).order_by(Forecast.household))
-        return [
-            ForecastPublic(
-                household=r.household,
-                day=r.day,
-                round=r.round,
-                head=r.head,
-                commitment=r.commitment,
-                proof_hash=r.proof_hash,
-            )
-            for r in rows
-        ]
+        rows = session.execute(select(*shown).where(Forecast.day == day).order_by(Forecast.household))
+        return [ForecastPublic.model_validate(dict(row)) for row in rows.mappings()]

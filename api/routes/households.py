@@ -6,12 +6,15 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
+from api.community import Community
 from api.database import Forecast, Household, Reward
-from api.deps import AddressParam, CommunityDep, LedgerDep
-from api.errors import ApiError
+from api.day import Ledger
+from api.deps import AddressParam, CommunityDep, LedgerDep, WorkDep
+from api.errors import ApiError, refusals
 from rewards.claims import holdings
 
 router = APIRouter(prefix="/households", tags=["households"])
@@ -64,9 +67,13 @@ class SigningPublic(BaseModel):
     gas_price: str
 
 
-@router.get("/{address}/signing")
-def signing(address: AddressParam, ledger: LedgerDep) -> SigningPublic:
+@router.get("/{address}/signing", responses=refusals({429: ["busy"], 503: ["chain-unreachable"]}))
+async def signing(address: AddressParam, ledger: LedgerDep, work: WorkDep) -> SigningPublic:
     """What a household needs to know to sign its next transaction; gas price in the chain's smallest unit."""
+    return await work.chain.reads.run(_signing, address, ledger)
+
+
+def _signing(address: str, ledger: Ledger) -> SigningPublic:
     with ledger.turn:
         return SigningPublic(
             chain_id=ledger.chain.chain_id,
@@ -76,13 +83,26 @@ def signing(address: AddressParam, ledger: LedgerDep) -> SigningPublic:
         )
 
 
-@router.get("/{address}/rewards")
-def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep) -> RewardsPublic:
+@router.get(
+    "/{address}/rewards",
+    responses=refusals(
+        {404: ["unknown-household"], 429: ["busy"], 503: ["chain-unreachable", "database-unreachable"]}
+    ),
+)
+async def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> RewardsPublic:
     """Tokens and record of an address, read from the chain."""
     known = to_checksum_address(address)
+    await run_in_threadpool(_check_enrolled, community, known)
+    return await work.chain.reads.run(_held, known, ledger)
+
+
+def _check_enrolled(community: Community, household: str) -> None:
     with community.sessions() as session:
-        if session.get(Household, known) is None:
-            raise ApiError("unknown-household", f"no household has the address {known}", 404)
+        if session.get(Household, household) is None:
+            raise ApiError("unknown-household", f"no household has the address {household}", 404)
+
+
+def _held(household: str, ledger: Ledger) -> RewardsPublic:
     with ledger.turn:
-        held = holdings(ledger.chain, ledger.contracts, known)
-    return RewardsPublic(address=known, tokens=str(held.tokens), record=held.metadata)
+        held = holdings(ledger.chain, ledger.contracts, household)
+    return RewardsPublic(address=household, tokens=str(held.tokens), record=held.metadata)

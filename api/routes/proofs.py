@@ -8,7 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api import bundle as bundles
-from api.deps import BUNDLE_BODY, Body
+from api.admission import check_shape
+from api.deps import BUNDLE_BODY, BundleBody, CommunityDep, WorkDep
+from api.errors import refusals
 
 router = APIRouter(prefix="/proofs", tags=["proofs"])
 
@@ -21,10 +23,17 @@ class Verdict(BaseModel):
     seconds: float
 
 
-@router.post("/verify", openapi_extra=BUNDLE_BODY)
-def verify(body: Body) -> Verdict:
+@router.post(
+    "/verify", openapi_extra=BUNDLE_BODY,
+    responses=refusals({
+        422: ["malformed-proof", "invalid-proof", "invalid-statement", "wrong-meter", "unknown-shape"],
+        429: ["busy"],
+    }),
+)  # fmt: skip
+async def verify(bundle: BundleBody, community: CommunityDep, work: WorkDep) -> Verdict:
     """Check signatures and proof of a bundle, sent as the body."""
     started = time.perf_counter()
-    bundle = bundles.parse(body)
-    bundles.verify(bundle)
+    if isinstance(bundle, bundles.InferenceBundle):
+        check_shape(community, bundle)
+    await work.proofs.anybody.run(work.checker.check, bundle)
     return Verdict(valid=True, says=bundles.explain(bundle), seconds=time.perf_counter() - started)

@@ -8,10 +8,17 @@ from sqlalchemy import select
 
 from api.database import ModelRound
 from api.deps import CommunityDep, RoundParam
-from api.errors import ApiError
+from api.errors import ApiError, refusals
 from fl.store import RoundStore
 
 router = APIRouter(prefix="/rounds", tags=["rounds"])
+_ABSENT = refusals({404: ["no-model"]})
+
+
+class NumpyArchive(Response):
+    """A file of NumPy's (.npz)."""
+
+    media_type = "application/octet-stream"
 
 
 class RoundPublic(BaseModel):
@@ -29,13 +36,13 @@ def list_rounds(community: CommunityDep) -> list[RoundPublic]:
         return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
 
 
-@router.get("/{number}/model", response_class=Response)
+@router.get("/{number}/model", response_class=NumpyArchive, responses=_ABSENT)
 def model(number: RoundParam, community: CommunityDep) -> Response:
     """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
     return _file(number, "model.npz", community)
 
 
-@router.get("/{number}/weights", response_class=Response)
+@router.get("/{number}/weights", response_class=NumpyArchive, responses=_ABSENT)
 def weights(number: RoundParam, community: CommunityDep) -> Response:
     """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
     return _file(number, "weights.npz", community)
@@ -47,4 +54,4 @@ def _file(number: int, name: str, community: CommunityDep) -> Response:
     path = RoundStore(community.folder / "rounds").path(number) / name
     if not published or not path.is_file():
         raise ApiError("no-model", f"no model of round {number} is published here", 404)
-    return Response(path.read_bytes(), media_type="application/octet-stream")
+    return NumpyArchive(path.read_bytes())

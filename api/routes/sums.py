@@ -10,14 +10,20 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import DayParam, SumDeskDep
-from api.errors import ApiError
+from api.deps import DayParam, SumDeskDep, WorkDep
+from api.errors import ApiError, refusals
 from api.running_sum import SumState
 from api.sum_protocol import Kind, Stage, SumMessage, items_to_json
 from fl.masked_sum import MaskingRefused
 
 router = APIRouter(prefix="/sums", tags=["sums"])
 _Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=8192)]
+_REFUSALS = {
+    404: ["no-sum"],
+    409: ["too-early", "already-open"],
+    429: ["busy"],
+    503: ["chain-unreachable", "database-unreachable"],
+}
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -50,26 +56,31 @@ class SumMessageIn(BaseModel):
 
     home: _Name
     stage: Stage
-    items: dict[_Name, _Hex]
+    items: dict[_Name, _Hex] = Field(max_length=1024)
     signature: _Hex
 
 
-@router.get("/{day}/{kind}")
-def state(
-    day: DayParam, kind: Kind, desk: SumDeskDep, home: Annotated[str | None, Query(max_length=64)] = None
-) -> SumPublic:
-    """What is asked of the gateways now. Refusals: too-early, no-sum, already-open."""
-    return SumPublic.of(desk.state(day, kind, home))
+@router.get("/{day}/{kind}", responses=refusals(_REFUSALS))
+async def state(
+    day: DayParam, kind: Kind, desk: SumDeskDep, work: WorkDep,
+    home: Annotated[str | None, Query(max_length=64)] = None,
+) -> SumPublic:  # fmt: skip
+    """What is asked of the gateways now."""
+    return SumPublic.of(await work.sums.run(desk.state, day, kind, home))
 
 
-@router.post("/{day}/{kind}")
-def say(day: DayParam, kind: Kind, body: SumMessageIn, desk: SumDeskDep) -> SumPublic:
-    """Take a gateway's message; the same again is fine.
-
-    Refusals: forged-message, not-a-member, wrong-stage, second-message, malformed-message, wrong-meter, and as above.
-    """
+@router.post(
+    "/{day}/{kind}",
+    responses=refusals(_REFUSALS | {
+        403: ["forged-message", "not-a-member"],
+        409: [*_REFUSALS[409], "wrong-stage", "second-message"],
+        422: ["malformed-request", "malformed-message", "wrong-meter"],
+    }),
+)  # fmt: skip
+async def say(day: DayParam, kind: Kind, body: SumMessageIn, desk: SumDeskDep, work: WorkDep) -> SumPublic:
+    """Take a gateway's message; the same again is fine."""
     try:
         message = SumMessage.from_json(body.model_dump())
     except MaskingRefused as problem:
         raise ApiError("malformed-message", str(problem), 422) from None
-    return SumPublic.of(desk.take(day, kind, message))
+    return SumPublic.of(await work.sums.run(desk.take, day, kind, message))

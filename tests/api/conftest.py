@@ -2,22 +2,33 @@
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from eth_account.signers.local import LocalAccount
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from api import day as community_day
 from api import training
-from api.bundle import InferenceBundle
+from api.bundle import Bundle, ClaimBundle, InferenceBundle, verify
 from api.community import Community
 from api.config import Config
-from api.database import CommunityTotal, ComputedTotals, Forecast, MeasuredTotal, ModelRound, PaidClaim, Reward
+from api.database import (
+    CommunityTotal,
+    ComputedTotals,
+    Forecast,
+    Household,
+    MeasuredTotal,
+    ModelRound,
+    PaidClaim,
+    Reward,
+)
 from api.day import Ledger, submit_arguments
 from api.home import Home
+from api.proof_checks import ProofChecker
 from api.server import make_app
 from api.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings
@@ -26,9 +37,30 @@ from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from tests.api.untrained import untrained_model
+from tests.support.documented import DocumentedClient
+from tests.support.postgres import Postgres, postgres
 from tests.support.shared import built_once
 
 DAY = 17_316
+
+
+class ThisProcess(ProofChecker):
+    """Checks proofs where it is called: most tests start no process. (`test_busy_server` has some that do.)"""
+
+    is_ready = True
+
+    def check(self, bundle: Bundle) -> None:
+        verify(bundle)
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+
+def app_of(community: Community, ledger: Ledger) -> FastAPI:
+    """The community's server, which starts no process."""
+    app = make_app(community, ledger)
+    app.state.work.checker = ThisProcess(1)
+    return app
 
 
 @dataclass
@@ -58,14 +90,14 @@ class Village:
         return "0x" + bytes(wallet.sign_transaction(fields).raw_transaction).hex()
 
 
-def small_config(folder: Path) -> Config:
+def small_config(folder: Path, database_url: str | None = None) -> Config:
     return Config(
         community=CommunitySettings(name="Test village"),
         data=DataSettings(source="citylearn"),
         forecasting=ForecastingSettings(model=ModelSettings(hidden=8)),
         federation=FederationSettings(num_clients=3),
         rewards=RewardSettings(clock="standing"),
-        api=ApiSettings(state_dir=folder),
+        api=ApiSettings(state_dir=folder, database_url=database_url, verifiers=1),
     )
 
 
@@ -94,7 +126,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     ledger = community_day.open_ledger(community, DAY)
     models = pickle.loads((folder / MODELS).read_bytes())
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
-    return Village(community, ledger, trained, models, bundles, TestClient(make_app(community, ledger)))
+    return Village(community, ledger, trained, models, bundles, DocumentedClient(app_of(community, ledger)))
 
 
 @pytest.fixture
@@ -110,3 +142,43 @@ def village(built: Village) -> Iterator[Village]:
         for table in (Forecast, Reward, PaidClaim, CommunityTotal, MeasuredTotal, ComputedTotals):
             session.execute(delete(table))
         session.execute(delete(ModelRound).where(ModelRound.number > built.trained.round))
+
+
+@pytest.fixture
+def claim(village: Village) -> ClaimBundle:
+    """A proven day after it is over."""
+    for home in village.homes:
+        community_day.register(village.community, village.ledger, home, village.bundle(home))
+    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
+    made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
+    assert made is not None
+    return made
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'wattproof.sqlite'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+def village_on(village: Village, database_url: str) -> Iterator[Village]:
+    """The village with a server of its own on a database of each kind."""
+    community = Community(small_config(village.community.folder, database_url))
+    with village.community.sessions() as known, community.sessions.begin() as session:
+        for table in (Household, ModelRound):
+            for row in known.scalars(select(table)):
+                session.merge(row)
+    app = app_of(community, village.ledger)
+    with app.state.work:
+        yield replace(village, community=community, client=DocumentedClient(app))
+    community.sessions.kw["bind"].dispose()

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from api import day as community_day
 from api.bundle import Bundle, ClaimBundle, InferenceBundle, encode
 from api.cli import app
 from api.terminal import FAILED, REFUSED
@@ -29,17 +28,6 @@ def flipped(proof: str, place: int) -> str:
     data = bytearray.fromhex(proof[2:])
     data[place] ^= 1
     return "0x" + data.hex()
-
-
-@pytest.fixture
-def claim(village: Village) -> ClaimBundle:
-    """A proven day after it is over."""
-    for home in village.homes:
-        community_day.register(village.community, village.ledger, home, village.bundle(home))
-    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
-    made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
-    assert made is not None
-    return made
 
 
 HELD = ("Signed by meter 0x", "All public inputs are present", "The proof is valid")

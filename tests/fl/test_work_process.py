@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,18 @@ def test_it_does_not_outlive_an_agent_that_is_killed() -> None:
     agent.wait(LIMIT_S)
     agent.stdout.close()
     until(partial(gone, pid), "the process ends")
+
+
+def test_a_process_that_could_not_be_started_is_started_by_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the machine has no memory for it: the next call must not wait for one that never was."""
+    with WorkProcess(partial(opened, 1)) as process:
+        with monkeypatch.context() as patched:
+            patched.setattr(BaseProcess, "start", _no_memory)
+            for _ in range(2):
+                with pytest.raises(OSError, match="Cannot allocate memory"):
+                    process.call(add, 2)
+        assert process.call(add, 2) == [1, 2]
+
+
+def _no_memory(_: BaseProcess) -> None:
+    raise OSError("[Errno 12] Cannot allocate memory")

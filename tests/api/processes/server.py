@@ -10,8 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-import uvicorn
-
+from api import listener
 from api.community import Community
 from api.config import load
 from api.day import Ledger, open_ledger
@@ -30,7 +29,7 @@ def move(ledger: Ledger, clock: Path) -> None:
 if __name__ == "__main__":
     set_up()
     community = Community(load(Path(sys.argv[1])))
-    ledger = open_ledger(community, int(sys.argv[2]))
-    threading.Thread(target=move, args=(ledger, Path(sys.argv[3])), daemon=True).start()
-    settings = community.config.api
-    uvicorn.run(make_app(community, ledger), host=settings.host, port=settings.port, log_level="warning")
+    with listener.bound(community.config.api.host, community.config.api.port) as port:
+        ledger = open_ledger(community, int(sys.argv[2]))
+        threading.Thread(target=move, args=(ledger, Path(sys.argv[3])), daemon=True).start()
+        listener.serve(make_app(community, ledger), port)

@@ -1,0 +1,37 @@
+"""A chain node over HTTP, every failure of which is one error: NodeUnreachable."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from requests import RequestException
+from web3 import HTTPProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from rewards.errors import NodeUnreachable
+
+
+class Node(HTTPProvider):
+    """A node by its URL, asked once: web3 would ask five times, and its callers wait for each in turn.
+
+    Raises NodeUnreachable without the URL, which may hold a key.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        try:
+            answer = super().make_request(method, params)
+        except (RequestException, ValueError) as error:  # ValueError: an answer that is no JSON
+            raise NodeUnreachable(f"the chain node does not answer {method} ({type(error).__name__})") from error
+        if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
+            raise NodeUnreachable(f"the chain node's answer to {method} is none")
+        return answer
+
+
+def shown(url: str) -> str:
+    """A node's URL without what may be a key: host and port only."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

@@ -150,3 +150,72 @@ def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(villag
         assert paid is not None and (paid.amount, paid.tier) == (amount, claim.tier)
     told = {h["address"]: h for h in village.client.get("/households").json()}
     assert told[claim.household]["rewarded_days"] == 1
+
+
+# -- what a stranger may send ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
+def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(village: Village, method: str) -> None:
+    answer = village.client.request(method, "/rounds")
+    assert answer.status_code == 405 and answer.headers["allow"] == "GET"
+    assert method == "HEAD" or answer.json()["error"] == "wrong-method"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/rounds/", "/rounds/..%2f..%2fetc/model", "/%00", "/%ff", "/\u0661"])
+def test_a_path_that_there_is_not_is_told_and_leads_nowhere_else(village: Village, path: str) -> None:
+    answer = village.client.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.json()["error"]) == (404, "not-found")
+
+
+NO_HOUSEHOLD = ["%00", "%ff%fe", "0x" + "%D9%A3" * 40, "0x" + "0" * 39, "0x" + "0" * 40 + "%0A", "x" * 5000]
+NO_DAY = ["-1", "1e3", "4294967295", "106750", "9" * 5000, "%F0%9F%92%A9", "%D9%A1", "1.5", "0x1", "%00"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/households/{text}/rewards" for text in NO_HOUSEHOLD]
+    + [f"{place}/{text}{rest}" for text in NO_DAY for place, rest in (("/forecasts", ""), ("/sums", "/forecast"))]
+    + ["/sums/1/nothing", f"/sums/1/forecast?home={'x' * 65}", "/rounds/0/model", "/rounds/4294967296/model"],
+)
+def test_what_is_no_household_day_or_round_is_malformed(village: Village, path: str) -> None:
+    answer = village.client.get(path)
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed-request")
+
+
+@pytest.mark.parametrize("day", [0, 1, 80_000, 106_749])
+def test_every_day_that_there_is_has_an_answer(village: Village, day: int) -> None:
+    """Also the last one, whose end is the last moment that a time in nanoseconds can be."""
+    for path in ("forecasts/{}", "claims/{}", "days/{}/forecast", "days/{}/measured", "sums/{}/forecast"):
+        assert village.client.get("/" + path.format(day)).status_code in (200, 404, 409), path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"null", b'"x"', b"[1,2", b'{"\\ud800": 1}', b'{"round": NaN}', b'{"round": 1e999}', b'{"round": 1}',
+        b'{"round":' + b"9" * 5000 + b"}", b'{"round": 1, "digest": "\\ud800", "transaction": "\\udfff"}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/json; charset=utf-16", "\u00ff", ""])
+def test_a_body_that_says_nothing_is_refused_whatever_it_is_called(village: Village, body: bytes, kind: str) -> None:
+    for path in ("/heads", "/forecasts", "/claims", "/proofs/verify", f"/sums/{DAY}/forecast"):
+        answer = village.client.post(path, content=body, headers={"content-type": kind.encode("latin-1")})
+        assert answer.status_code in (400, 422), (path, answer.text)
+        assert set(answer.json()) == {"error", "message"}
+
+
+def nested_rlp(levels: int) -> bytes:
+    """Lists inside one another, as RLP, the form of transactions."""
+    inner = b""
+    for _ in range(levels):
+        length = len(inner).to_bytes(3, "big").lstrip(b"\0")
+        inner = (bytes([0xC0 + len(inner)]) if len(inner) < 56 else bytes([0xF7 + len(length)]) + length) + inner
+    return inner
+
+
+@pytest.mark.parametrize("kind", [b"", b"\x01", b"\x02", b"\x03", b"\x04", b"\x7f"])
+def test_a_transaction_of_lists_inside_one_another_is_none(village: Village, kind: bytes) -> None:
+    body = {"round": 1, "digest": "0x" + "00" * 32, "transaction": "0x" + (kind + nested_rlp(2_000)).hex()}
+    answer = village.client.post("/heads", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed-transaction")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
+from tests.support.needed import is_missing
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "wattproof-test", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here: it takes root")
+        is_missing("no file system can be mounted here", "it takes root")
     try:
         yield folder
     finally:

@@ -43,7 +43,9 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-for command in (community_commands.train, community_commands.forecast, community_commands.prove):
+for command in (
+    community_commands.train, community_commands.forecast, community_commands.prove, community_commands.peak,
+):  # fmt: skip
     app.command()(command)
 
 
@@ -202,13 +204,30 @@ def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 
 
 @app.command()
-def coordinator(config: ConfigOption = CONFIG) -> None:
+def coordinator(
+    config: ConfigOption = CONFIG,
+    one_shot: Annotated[
+        bool, typer.Option("--one-shot", help="no rounds: homes sum their days once, and the model follows from that")
+    ] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="homes that are in no one-shot sum yet are added to it")
+    ] = False,
+    leave: Annotated[
+        list[str] | None, typer.Option(help="a home whose part is taken out of the one-shot sum; several times")
+    ] = None,
+) -> None:
     """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
     from api import training
     from fl.coordinator import run_coordinator
 
+    if one_shot + join + bool(leave) > 1:
+        raise typer.BadParameter("one of --one-shot, --join and --leave at a time")
     community = _community(config)
-    run_coordinator(community.config.federation.deployment, training.coordinator_app(community))
+    if one_shot or join or leave:
+        app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
+    else:
+        app = training.coordinator_app(community)
+    run_coordinator(community.config.federation.deployment, app)
 
 
 @app.command()

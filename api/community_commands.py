@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from api.training import TrainedModel
 
 
-def train(config: ConfigOption = CONFIG) -> None:
+def train(
+    config: ConfigOption = CONFIG,
+    one_shot: Annotated[
+        bool, typer.Option("--one-shot", help="from one sum over all homes' days, without rounds of training")
+    ] = False,
+) -> None:
     """Train the community's model by Flower's simulation, going on from the last saved round, and publish it.
 
     Days that start after that are forecast by it.
@@ -37,8 +42,10 @@ def train(config: ConfigOption = CONFIG) -> None:
     community = Community(load(config))
     leave_screen(console, community.folder)
     with Progress(console=console) as bar:
-        task = bar.add_task("rounds", total=community.config.federation.rounds)
-        trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
+        task = bar.add_task("rounds", total=None if one_shot else community.config.federation.rounds)
+        trained = training.train(
+            community, lambda done, _total, _loss: bar.update(task, completed=done), one_shot=one_shot
+        )
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
     ledger = _published(community, trained)
     heads, models = training.personalise(community, trained, community.homes)
@@ -178,6 +185,32 @@ def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, P
     trained = model_of_day(community, open_ledger(community, day), day)
     ((_, bundle, figures),) = prove_day(community, day, trained, homes)
     return encode(bundle), figures
+
+
+def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
+    """Say how high a home's peak of a day is expected to be, for itself: low, middle or high of its own past peaks.
+
+    The day is the one after its readings end, where none is named. It takes a one-shot training before.
+    """
+    from api.config import load
+    from api.open_home import open_home
+    from api.peak import expected_peak, peak_head
+    from data.errors import DataError
+
+    settings = load(config)
+    head = peak_head(settings)
+    if head is None:
+        raise DataError("there is no head of peak classes here yet: it comes with a one-shot training")
+    opened = open_home(settings, home)
+    wanted = opened.due_day() if day is None else day
+    expected = expected_peak(opened, head, wanted)
+    if expected is None:
+        raise DataError(f"{home} has no complete week of readings before day {wanted}")
+    chances = ", ".join(f"{name} {p:.0%}" for name, p in expected.by_class.items())
+    console.print(f"Day {wanted}: a {expected.expected} peak is the most likely ({chances})")
+    console.print(
+        f"For {home}, low is up to {expected.lower_wh} Wh in an hour, high is above {expected.upper_wh} Wh."
+    )
 
 
 def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:

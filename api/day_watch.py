@@ -38,9 +38,8 @@ class DayWatch:
         self._home, self._offset_s, self._grace_s = home, start_hour_utc * _HOUR_S, grace_s
         self._has_forecast, self._now = has_forecast, now
         self._why: dict[int, tuple[str, str]] = {}
+        self._counted: set[int] = set()
         self._last = self.today
-        self._counted = {self.today} if self._is_over(self.today) else set()
-        self._missed_before = bool(self._counted) and self._ran_before() and not has_forecast(self.today)
 
     @property
     def today(self) -> int:
@@ -52,34 +51,24 @@ class DayWatch:
         if self._why.get(day) == (code, reason) or self._has_forecast(day):
             return
         self._why[day] = code, reason
-        _log.info("no forecast yet", extra={"home": self._home, "day": day, "code": code, "reason": reason})
+        if day not in self._counted:
+            _log.info("no forecast yet", extra={"home": self._home, "day": day, "code": code, "reason": reason})
 
     def settle(self, metrics: AgentMetrics) -> None:
         """Count the days whose deadline has passed without a forecast, each once."""
         for reason in REASONS:
             metrics.without_forecast.labels(reason)  # a series that is not there yet can't be seen to increase
         today = self.today
-        if self._missed_before:
-            self._missed_before = False
-            self._count(metrics, self._last, NOT_RUNNING, "the agent was started after the deadline")
         for day in range(self._last + 1, today):
             self.because(day, NOT_RUNNING, "the agent did not run on that day, or its machine slept")
         self._last = max(self._last, today)
         for day, (code, reason) in sorted(self._why.items()):
             if day not in self._counted and self._is_over(day) and not self._has_forecast(day):
-                self._count(metrics, day, code, reason)
-        while len(self._why) > _KEEP_DAYS:
-            del self._why[next(iter(self._why))]  # what came up first
-
-    def _count(self, metrics: AgentMetrics, day: int, code: str, reason: str) -> None:
-        self._counted.add(day)
-        metrics.without_forecast.labels(code).inc()
-        told = {"home": self._home, "day": day, "code": code, "reason": reason}
-        _log.warning("day without a forecast", extra=told)
-
-    def _ran_before(self) -> bool:
-        """Whether the home has forecast lately; a new one has missed nothing on the day it is installed."""
-        return any(self._has_forecast(day) for day in range(self.today - _KEEP_DAYS, self.today))
+                self._counted.add(day)
+                metrics.without_forecast.labels(code).inc()
+                told = {"home": self._home, "day": day, "code": code, "reason": reason}
+                _log.warning("day without a forecast", extra=told)
+        self._why = {day: why for day, why in self._why.items() if day > today - _KEEP_DAYS}
 
     def _is_over(self, day: int) -> bool:
         """Whether the deadline of a day's forecast has passed."""

@@ -40,6 +40,7 @@ from fl.background import Attempt, reason_of
 from fl.home_mods import home_mods, open_ledger, open_record
 from fl.home_process import HomeProcess
 from fl.kept_model import kept_model_path, kept_round
+from fl.one_shot.peak_file import peak_head_path
 from fl.telemetry import AgentMetrics
 from forecasting.integer import QuantisationError
 
@@ -74,6 +75,7 @@ def run_gateway(config: Config, home: str) -> None:
                 mods=home_mods(config.federation, home, ledger, record),
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
+                keep_peaks=partial(process.keep_peaks, config.api.model_dir),
                 duty=DailyDuty(config, home, process, desk),
                 ready=partial(wait_for_readings, config, process),
                 stop=stop,
@@ -226,6 +228,8 @@ class DailyDuty:
                 claimed = prover.call(prove_claims, self._config, days) if days else []
         for day in claimed:
             _log.info("skill proven", extra={"home": self._home, "day": day})
+        if (peak := self._due.peak) is not None:
+            metrics.peak_expected(self._due.day, peak)
         if (proven := self._due.proven) is not None:
             metrics.proven(proven.day, proven.seconds)
             _log.info("forecast proven", extra={"home": self._home, **asdict(proven)})
@@ -236,7 +240,7 @@ class DailyDuty:
         if model is None:
             return []
         data = self._config.data
-        files = [model, *data.files, *([data.weather] if data.weather else [])]
+        files = [model, peak_head_path(model.parent), *data.files, *([data.weather] if data.weather else [])]
         days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
         return [*_stamps(files), *(("claim", day) for day in days)]
 
@@ -285,7 +289,7 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
 
     None where no model has been handed out (no gateway).
 
-    Raises NotForecast where the day can't be forecast, DataError where the home can't be opened.
+    Raises DataError, ForecastError where the day can't be forecast.
     """
     if kept_model_path(config.api.model_dir) is None:
         return None

@@ -39,12 +39,14 @@ class Due:
     """What became of the day that is due by the home's readings. `readings_end`: UTC seconds.
 
     `proven`: None where that was done before, or can't be: then `missed` is the reason's name and its words.
+    `peak`: how likely a low, middle and high peak are; None without a head of peak classes, or too few days.
     """
 
     day: int
     readings_end: int
     proven: Proven | None = None
     missed: tuple[str, str] | None = None
+    peak: dict[str, float] | None = None
 
 
 def prove_due(opened: OpenHome, config: Config) -> Due:
@@ -53,9 +55,23 @@ def prove_due(opened: OpenHome, config: Config) -> Due:
 
     day, end = opened.due_day(), int(opened.readings_end.timestamp())
     try:
-        return Due(day, end, prove(opened, config, day))
+        proven = prove(opened, config, day)
     except NotForecast as why:
         return Due(day, end, missed=(why.code, str(why)))
+    return Due(day, end, proven, peak=_peak(opened, config, day))
+
+
+def _peak(opened: OpenHome, config: Config, day: int) -> dict[str, float] | None:
+    from api.peak import expected_peak, peak_head
+    from fl.one_shot.errors import StatisticsRefused
+
+    try:
+        head = peak_head(config)
+        expected = None if head is None else expected_peak(opened, head, day)
+    except StatisticsRefused as why:
+        _log.warning("no class of the peak", extra={"home": opened.home.name, "reason": str(why)})
+        return None
+    return None if expected is None else expected.by_class
 
 
 def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:

@@ -14,6 +14,7 @@ from api.community import Community
 from api.day import Ledger, publish_digest
 from data.damage import whole
 from fl.background import repeated
+from fl.one_shot.kept import is_one_shot
 from fl.store import RoundStore
 from rewards.errors import ChainError
 
@@ -23,10 +24,15 @@ _DIGEST_BYTES = 32
 
 
 def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
-    """Number and digest of the newest round, if it ends a training of `last` rounds and its model is there."""
+    """Number and digest of the newest round, if it ends a training and its model is there.
+
+    That is a training of `last` rounds, or a one-shot training.
+    """
     store = RoundStore(rounds)
     numbers = store.rounds()
-    if not numbers or numbers[-1] < last or not (store.path(numbers[-1]) / "published").exists():
+    if not numbers or not (store.path(numbers[-1]) / "published").exists():
+        return None
+    if numbers[-1] < last and not is_one_shot(store.load(numbers[-1]).report):
         return None
     path = store.path(numbers[-1]) / "digest"
     if not path.exists():

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,9 @@ from data.atomic import write_bytes
 from data.errors import NoReadingsYet
 from data.windows import Windows, make_windows
 from fl.coordinator import agents_roster, identify_by_key
-from fl.errors import NoModelYet
+from fl.errors import FederationError, NoModelYet
+from fl.one_shot.hand_out import newest_peak_head
+from fl.one_shot.membership import Change
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
@@ -112,37 +115,67 @@ def publisher(
     return publish
 
 
-def train(community: Community, on_round: OnRound) -> TrainedModel:
-    """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress."""
-    store = RoundStore(community.folder / "rounds")
+def train(community: Community, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
+    """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress.
+
+    `one_shot`: a one-shot training (`fl.one_shot`) in their place, as one round more than there are.
+    """
+    from fl.one_shot.rounds import one_shot_rounds  # it loads the accountant of privacy, 60 MB
+
+    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
     files, homes = _write_homes(community)
-    run_simulation(
-        community.config.federation,
-        homes,
-        files,
-        initial_weights(model_shape(community), community.config.forecasting.seed),
-        store,
-        on_round=publisher(community, store, on_round),
-        project=projection(model_shape(community)),
-    )
+    publish = publisher(community, store, on_round)
+    if one_shot:
+        rounds = one_shot_rounds(settings, store, shape, on_round=publish)
+    else:
+        rounds = Rounds(settings, store, project=projection(shape), on_round=publish)
+    initial = initial_weights(shape, community.config.forecasting.seed)
+    run_simulation(settings, homes, files, initial, store, rounds=rounds, once=one_shot)
     return latest_model(community)
 
 
 def coordinator_app(community: Community) -> ServerApp:
     """The ServerApp of a deployed federation."""
-    settings, store = community.config.federation, RoundStore(community.folder / "rounds")
-    publish = publisher(community, store, lambda _done, _total, _loss: None)
-    shape = model_shape(community)
+    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
     rounds = Rounds(
-        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape), on_round=publish,
-        roster=agents_roster(settings), hand_out=True,
+        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape),
+        on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
+        hand_out_also=partial(newest_peak_head, store),
     )  # fmt: skip
     return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed))
 
 
+def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = ()) -> ServerApp:
+    """The ServerApp of a one-shot training over agents; `change`, `leaving`: see `fl.one_shot.membership`.
+
+    Raises FederationError where the settings have no secure aggregation, without which no agent answers.
+    """
+    from fl.one_shot.rounds import one_shot_rounds
+
+    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
+    if not settings.secure_aggregation.enabled:
+        raise FederationError(
+            "a one-shot training over agents sums under masks: set federation.secure_aggregation.enabled: true, at "
+            "the coordinator and every gateway, and give the gateways a roster (`wattproof roster`)"
+        )
+    rounds = one_shot_rounds(
+        settings, store, shape, identify=identify_by_key(settings.deployment), roster=agents_roster(settings),
+        on_round=publisher(community, store, _say_nothing), hand_out=True, change=change, leaving=leaving,
+    )  # fmt: skip
+    return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed), once=True)
+
+
+def _rounds_of(community: Community) -> RoundStore:
+    return RoundStore(community.folder / "rounds")
+
+
+def _say_nothing(done: int, total: int, loss: float) -> None:
+    """Progress that the log tells."""
+
+
 def latest_model(community: Community) -> TrainedModel:
     """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read."""
-    store = RoundStore(community.folder / "rounds")
+    store = _rounds_of(community)
     saved = store.latest()
     if saved is None:
         if numbers := store.rounds():

@@ -63,6 +63,8 @@ class Deployed:
         weather: the feed, if there is one.
         federation, forecasting: settings beside what a deployment needs.
         handing_in: homes that hand their forecasts in, at a server beside the coordinator.
+        secure: homes sum under secure aggregation, with a roster of all of them.
+        coordinator_options: of `wattproof coordinator`.
     """
 
     folder: Path
@@ -72,6 +74,8 @@ class Deployed:
     forecasting: Mapping[str, Any] = field(default_factory=dict)
     day_start_utc: int = 0
     handing_in: Sequence[str] = ()
+    secure: bool = False
+    coordinator_options: Sequence[str] = ()
     metrics_ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -84,6 +88,8 @@ class Deployed:
             self.weather.to_csv(self.folder / "weather.csv", index=False)
         names = [part for home in homes for part in ("--home", home)]
         wattproof(self.folder / COORDINATOR, "keys", "-c", "settings.yaml", *names)
+        if self.secure:
+            wattproof(self.folder / COORDINATOR, "roster", "-c", "settings.yaml", "--make")
         for home in homes:
             self._hand_over(home)
         self._write_server_settings()
@@ -96,7 +102,7 @@ class Deployed:
         """Start the coordinator, the server, or a home's agent."""
         command, folder, settings = ["agent", name], name, "settings.yaml"
         if name == COORDINATOR:
-            command = ["coordinator"]
+            command = ["coordinator", *self.coordinator_options]
         elif name == SERVER:
             command, folder, settings = ["serve"], COORDINATOR, "server.yaml"
         with self._log(name).open("ab") as log:
@@ -153,7 +159,7 @@ class Deployed:
             "community": {"name": "Deployed on loopback"},
             "data": data,
             "forecasting": dict(self.forecasting),
-            "federation": {"min_homes": len(self.homes), **self.federation, "deployment": deployment},
+            "federation": {"min_homes": len(self.homes), **self._secure, **self.federation, "deployment": deployment},
         }
         if name in self.handing_in:
             settings["gateway"] = {"api_url": f"http://127.0.0.1:{self._api_port}", "retry_max_s": 2}
@@ -161,6 +167,11 @@ class Deployed:
         folder.mkdir(parents=True)
         share_cache(folder)
         (folder / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    @property
+    def _secure(self) -> dict[str, Any]:
+        roster = str(self.folder / "roster.json")
+        return {"secure_aggregation": {"enabled": True, "roster": roster}, "evaluate_every": 0} if self.secure else {}
 
     def _write_server_settings(self) -> None:
         """The coordinator's settings, and whose forecasts are taken."""

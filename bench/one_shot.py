@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.naive_bayes import GaussianNB
 
-from bench.local_rounds import FORECASTING, OUT, Accuracy, accuracy_of
+from bench.local_rounds import FORECASTING, OUT, SHAPE, Accuracy, accuracy_of
 from bench.one_shot_private import measure_private
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, Community, load
@@ -35,15 +35,22 @@ from fl.one_shot.fisher_mix import fisher_mix
 from fl.one_shot.fixed_point import Floats, Ints
 from fl.one_shot.gaussian_heads import SMOOTHING, linear_discriminant, naive_bayes, quadratic_discriminant
 from fl.one_shot.heads import Head, decisions, probabilities
-from fl.one_shot.load_inputs import BOUND, forecast, load_inputs, load_targets
+from fl.one_shot.home import own_statistics
+from fl.one_shot.load_inputs import forecast
+from fl.one_shot.model import provable_twin
 from fl.one_shot.moments import ClassMoments, class_moments, regression_moments
-from fl.one_shot.peak_class import BOUND as PEAK_BOUND
-from fl.one_shot.peak_class import CLASSES, DailyLoads, Terciles, peak_features
+from fl.one_shot.peak_forecast import features_ahead
+from fl.one_shot.plan import STATISTICS, OneShotPlan, most_windows
 from fl.one_shot.proto_hyper import proto_hyper
 from fl.one_shot.ridge import RidgeModel, evidence_penalty, ridge
-from fl.one_shot.statistics import Statistics, class_statistics, joined, regression_statistics
+from fl.one_shot.statistics import Statistics, class_statistics
+from fl.task import initial_weights
+from fl.weights import to_state_dict
 from forecasting.baselines import PooledRidge
 from forecasting.evaluation import Split, before
+from forecasting.model import LoadForecaster
+from forecasting.personal import fit_home_head, forecast_personal
+from forecasting.training import forecast as forecast_by
 
 HEADS: dict[str, Callable[[ClassMoments], Head]] = {
     "naive_bayes": naive_bayes,
@@ -60,6 +67,9 @@ ORACLES = {
 PEAK_HEAD = "lda"
 """Chosen before the test days (`peak_folds`): the trained heads are no better by more than chance, and slower."""
 FOLDS, FOLD_DAYS = 6, 28
+PLAN = OneShotPlan(
+    STATISTICS, (0, 1, 2), fewest_days=10, private=False, most_windows=most_windows(homes=17, private=False)
+)
 
 
 @dataclass(frozen=True)
@@ -82,20 +92,13 @@ def real_days(cache: Path) -> Days:
     community, clock = load(cache), DayClock(DAY_START_UTC)
     split = Split.by_share(community.readings, clock, FORECASTING.train_share, FORECASTING.test_share)
     features = public_features(community.weather, clock)
-    shifted = make_windows(community.readings, features, clock, steps=24, shifts=FORECASTING.shifts)
+    shifted = make_windows(community.readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     return Days(community, clock, split, shifted.at_day_start(), shifted)
 
 
-def of_home(days: Days, home: str, windows: Windows, end: int) -> tuple[Statistics, Terciles]:
-    """What a home sends of its days before `end`, and its terciles, which it keeps."""
-    own = days.whole.of_home(home)
-    learn = own.between(0, end)
-    peaks = learn.target.max(axis=1)
-    terciles = Terciles.of(peaks)
-    features = peak_features(learn, DailyLoads.of(own), terciles)
-    classes = class_statistics(features, terciles.classes(peaks), len(CLASSES), PEAK_BOUND)
-    mine = windows.of_home(home).between(0, end)
-    return joined(classes, regression_statistics(load_inputs(mine), load_targets(mine), BOUND)), terciles
+def sent_by(home: str, windows: Windows, end: int) -> Statistics:
+    """What a home sends of its windows before `end`."""
+    return own_statistics(windows.of_home(home).between(0, end), PLAN)
 
 
 def masked_total(statistics: dict[str, Statistics]) -> Statistics:
@@ -110,7 +113,7 @@ def masked_total(statistics: dict[str, Statistics]) -> Statistics:
 def measure_ridge(days: Days) -> dict[str, Any]:
     """The twin against pooled ridge, and what the one sum of all homes takes."""
     started = time.perf_counter()
-    sent = {home: of_home(days, home, days.whole, days.split.train_end)[0] for home in days.homes}
+    sent = {home: sent_by(home, days.whole, days.split.train_end) for home in days.homes}
     total = masked_total(sent)
     moments = regression_moments(total)
     penalty = evidence_penalty(moments)
@@ -121,7 +124,7 @@ def measure_ridge(days: Days) -> dict[str, Any]:
     pooled.fit(before(days.community.readings, end), before(days.community.weather, end))
     test = days.whole.between(days.split.test_start, days.split.test_end)
     same = ridge(moments, pooled.alpha)
-    with_shifts = {home: of_home(days, home, days.shifted, days.split.train_end)[0] for home in days.homes}
+    with_shifts = {home: sent_by(home, days.shifted, days.split.train_end) for home in days.homes}
     more = regression_moments(masked_total(with_shifts))
     twin = ridge(more, evidence_penalty(more))
     return {
@@ -134,6 +137,26 @@ def measure_ridge(days: Days) -> dict[str, Any]:
         "homes": len(sent),
         "seconds": seconds,
     }
+
+
+def measure_first_evening(days: Days) -> dict[str, Any]:
+    """The forecaster of a one-shot training, as it is proven: as handed out, and with each home's personal head."""
+    learn, test = _split_of(days)
+    sent = {home: own_statistics(learn.of_home(home), PLAN) for home in days.homes}
+    moments = regression_moments(masked_total(sent))
+    initial = initial_weights(SHAPE, FORECASTING.seed)
+    fit = partial(ridge, moments)
+    weights, _ = provable_twin(initial, fit, evidence_penalty(moments), SHAPE, trained=False)
+    model = LoadForecaster(SHAPE)
+    model.load_state_dict(to_state_dict(weights))
+    personal = np.zeros(test.target.shape)
+    for home in days.homes:
+        own = test.unique_id == home
+        head = fit_home_head(model, learn.of_home(home), FORECASTING)
+        assert head is not None  # they have the days
+        personal[own] = forecast_personal(model, head, test.where(own))
+    as_handed_out = accuracy_of(forecast_by(model, test), test)
+    return _named("first_evening", as_handed_out) | _named("first_evening_personal", accuracy_of(personal, test))
 
 
 def _difference(days: Days, pooled: PooledRidge, twin: RidgeModel, test: Windows, day: int) -> float:
@@ -150,21 +173,23 @@ def _named(name: str, accuracy: Accuracy) -> dict[str, float]:
 
 
 def peak_accuracy(days: Days, end: int, first: int, last: int) -> dict[str, float]:
-    """Share of home-days from `first` to `last` (excluded) whose class is right, by head, learnt before `end`."""
-    none_shifted = days.whole.between(0, 0)
-    known = {home: of_home(days, home, none_shifted, end) for home in days.homes}
-    total = masked_total({home: statistics for home, (statistics, _) in known.items()})
-    moments = class_moments(total)
-    features, classes, yesterday = [], [], []
-    for home, (_, terciles) in known.items():
-        own = days.whole.of_home(home)
-        judged = own.between(first, last)
-        features.append(peak_features(judged, DailyLoads.of(own), terciles))
-        classes.append(terciles.classes(judged.target.max(axis=1)))
-        yesterday.append(terciles.classes(judged.history[:, -24:].max(axis=1)))
-    right = np.concatenate(classes)
-    out = {name: _share(decisions(fit(moments), np.concatenate(features)) == right) for name, fit in HEADS.items()}
-    return out | {"persistence": _share(np.concatenate(yesterday) == right)}
+    """Share of home-days from `first` to `last` (excluded) whose class is right, by head, learnt before `end`.
+
+    A day's class is that by the terciles of all days before it, as a home forecasts it (`features_ahead`).
+    """
+    moments = class_moments(masked_total({home: sent_by(home, days.whole, end) for home in days.homes}))
+    heads = {name: fit(moments) for name, fit in HEADS.items()}
+    right: dict[str, list[bool]] = {name: [] for name in (*heads, "persistence")}
+    for own in (days.whole.of_home(home) for home in days.homes):
+        for ahead in (own.between(day, day + 1) for day in range(first, last)):
+            if len(ahead) == 0:
+                continue
+            features, terciles = features_ahead(own, ahead)
+            happened, yesterday = terciles.classes(np.array([ahead.target.max(), ahead.history[0, -24:].max()]))
+            right["persistence"].append(bool(yesterday == happened))
+            for name, head in heads.items():
+                right[name].append(bool(decisions(head, features)[0] == happened))
+    return {name: _share(each) for name, each in right.items()}
 
 
 def _share(right: Any) -> float:
@@ -227,6 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     days = real_days(cache)
     result = measure_ridge(days) | measure_digits() | measure_peaks(days)
+    result |= measure_first_evening(days)
     result["private"] = measure_private(*_split_of(days))
     result["bench_seconds"] = time.perf_counter() - started
     write_bytes(OUT / "one_shot.json", json.dumps(result, indent=1).encode())

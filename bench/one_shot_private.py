@@ -18,8 +18,9 @@ from bench.local_rounds import accuracy_of
 from data.windows import Windows
 from fl.noise import gaussian
 from fl.one_shot.hour_inputs import hour_inputs, hour_targets, of_all_hours
-from fl.one_shot.load_inputs import BOUND, forecast
+from fl.one_shot.load_inputs import forecast
 from fl.one_shot.private_ridge import adassp, private_statistics, with_noise
+from fl.one_shot.sizes import LOAD_BOUND
 from fl.one_shot.statistics import Statistics, regression_statistics
 from fl.privacy import noise_multiplier_for
 from fl.protection_settings import PrivacySettings
@@ -47,7 +48,7 @@ def measure_private(learn: Windows, test: Windows) -> list[dict[str, Any]]:
 
 
 def _sent(own: Windows) -> Statistics:
-    return private_statistics(regression_statistics(hour_inputs(own), hour_targets(own), BOUND), CLIP_NORM, 0)
+    return private_statistics(regression_statistics(hour_inputs(own), hour_targets(own), LOAD_BOUND), CLIP_NORM, 0)
 
 
 def _figures(total: Statistics, multiplier: float, test: Windows, draw: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ from flwr.common.constant import ErrorCode
 
 from fl.background import repeated
 from fl.certificates import LOOK_EVERY_S, Certificates
-from fl.client_app import Keep, Learner, make_client_app
+from fl.client_app import Keep, KeepPeaks, Learner, make_client_app
 from fl.fleet import FleetLine, LineDown, MessageRefused, NotRegistered
 from fl.flower_logs import join_flower_logs
 from fl.home_ledger import HomeLedger
@@ -43,6 +43,7 @@ def run_agent(
     *,
     mods: Sequence[Mod],
     keep: Keep = lambda number, weights: None,
+    keep_peaks: KeepPeaks = lambda arrays: None,
     duty: Duty = lambda metrics: None,
     ready: Ready = lambda metrics, stop: None,
     metrics: AgentMetrics | None = None,
@@ -56,7 +57,8 @@ def run_agent(
     Args:
         learner: the home and its data; nothing of it leaves but what `client_app` sends.
         mods: what the home protects itself with (`home_mods.home_mods`).
-        keep: what to do with the community's model when it is handed out.
+        keep, keep_peaks: what to do with the community's model, and with its head of the peak classes, when they are
+            handed out.
         duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
         ready: waits until the home can train, before the agent connects; the duty is looked after meanwhile.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
@@ -76,7 +78,7 @@ def run_agent(
         else load_agent_key(KeyFolder(settings.keys_dir).agent_key(learner.home))
     )
     line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
-    app = make_client_app(lambda context: learner, mods, keep)
+    app = make_client_app(lambda context: learner, mods, keep, keep_peaks)
     on_duty = repeated(partial(duty, metrics), settings.duty_s, stop, name="duty", log=_log)
     metrics.follow_line(line)
     certificates = Certificates({} if settings.insecure else {"authority": KeyFolder(settings.keys_dir).authority})

@@ -1,27 +1,32 @@
 """The home's side of a round: the ClientApp that trains, scores and says who it is. Model and data are in `task`.
 
 A home is anything that satisfies `Learner`; the app moves weights in and out of Flower's messages and nothing else,
-so what leaves a home is in this one file: weights, the number of days, and losses. When a training ends, the
-community's model comes in by the same way, for the home to forecast and prove with.
+so what leaves a home is in this one file: weights, the number of days, and losses; in a one-shot training
+(`fl.one_shot`) sums over its days, which leave the home under masks only. When a training ends, the community's model
+comes in by the same way, for the home to forecast and prove with.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
+from numpy.typing import NDArray
 
+from fl.one_shot.fixed_point import Ints
+from fl.one_shot.plan import LAST_DAY, ONE_SHOT, SUMS, OneShotPlan
 from fl.plan import LocalPlan
 from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
 EXAMPLES = "num-examples"
 HELLO = "query.hello"  # types of messages: which asks who a home is,
-MODEL = "query.model"  # and which hands the community's model out
+MODEL = "query.model"  # which hands the community's model out,
+PEAKS = "query.peaks"  # and which the head of the peak classes (`fl.one_shot.hand_out`)
 ROUND = "round"
 
 
@@ -42,14 +47,24 @@ class Learner(Protocol):
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """Metrics of `weights` on days it does not train on (at least `loss`)."""
 
+    def sums(self, plan: OneShotPlan) -> tuple[Ints, int]:
+        """What the home enters into a sum of a one-shot training, int64 [plan.length], and the last day in it."""
+
 
 OpenLearner = Callable[[Context], Learner]
 Keep = Callable[[int, Weights], None]
 """(round, its global model): keeps the model that the coordinator hands out when a training ends."""
 
 
+KeepPeaks = Callable[[Mapping[str, NDArray[Any]]], None]
+"""Keeps the head of the peak classes, which comes as named arrays."""
+
+
 def make_client_app(
-    open_learner: OpenLearner, mods: Sequence[Mod] = (), keep: Keep = lambda number, weights: None
+    open_learner: OpenLearner,
+    mods: Sequence[Mod] = (),
+    keep: Keep = lambda number, weights: None,
+    keep_peaks: KeepPeaks = lambda arrays: None,
 ) -> ClientApp:
     """The ClientApp of the home that `open_learner` opens.
 
@@ -57,6 +72,7 @@ def make_client_app(
         open_learner: called for each message with Flower's context of the node; caches what is worth caching.
         mods: Flower mods around the app, outermost first (local differential privacy, for one).
         keep: what the home does with the community's model; by default nothing, as in a simulation.
+        keep_peaks: what it does with the head of the peak classes.
     """
     app = ClientApp(mods=list(mods))
 
@@ -71,9 +87,18 @@ def make_client_app(
         keep(int(number), from_record(message.content.array_records[ARRAYS]))  # type: ignore[arg-type]
         return Message(RecordDict(), reply_to=message)
 
+    @app.query("peaks")
+    def peaks(message: Message, context: Context) -> Message:
+        keep_peaks({name: array.numpy() for name, array in message.content.array_records[ARRAYS].items()})
+        return Message(RecordDict(), reply_to=message)
+
     @app.train()
     def train(message: Message, context: Context) -> Message:
         learner = open_learner(context)
+        if (asked := message.content.config_records.get(ONE_SHOT)) is not None:
+            vector, last_day = learner.sums(OneShotPlan.from_record(asked))
+            sums = ArrayRecord({SUMS: Array(vector)})
+            return Message(RecordDict({SUMS: sums, METRICS: MetricRecord({LAST_DAY: last_day})}), reply_to=message)
         plan = LocalPlan.from_record(message.content.config_records[PLAN])
         started = time.perf_counter()
         weights, metrics = learner.fit(from_record(message.content.array_records[ARRAYS]), plan)

@@ -40,7 +40,7 @@ def _private(settings: FederationSettings) -> bool:
 
 def _noise_is_cut(settings: FederationSettings) -> bool:
     """Whether an entry of an update with the home's noise may be beyond what a masked sum holds."""
-    privacy, part = settings.privacy, settings.privacy.part_multiplier(settings.secure_aggregation.fewest(None))
+    privacy, part = settings.privacy, settings.privacy.part_multiplier(settings.secure_aggregation.fewest_homes)
     return part > 0 and privacy.clip_norm * (1 + _DEVIATIONS * part) > LARGEST_NOISY_ENTRY
 
 
@@ -60,9 +60,9 @@ REFUSALS: tuple[Refusal, ...] = (
         "their own losses, where it is to see sums only; set evaluate_every: 0",
     ),
     Refusal(
-        lambda s: _secure(s) and s.min_homes < s.secure_aggregation.fewest(None),
+        lambda s: _secure(s) and s.min_homes < s.secure_aggregation.fewest_homes,
         "secure aggregation with min_homes: {settings.min_homes}: homes take part in no sum of fewer than "
-        "secure_aggregation.fewest_homes, which is at least 3; raise min_homes to it",
+        "secure_aggregation.fewest_homes: {settings.secure_aggregation.fewest_homes}; raise min_homes to it",
     ),
     Refusal(
         lambda s: s.secure_aggregation.roster is not None and not _secure(s),

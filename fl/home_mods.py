@@ -11,6 +11,7 @@ from fl.errors import KeysError
 from fl.home_ledger import HomeLedger
 from fl.keys import KeyFolder, load_agent_key
 from fl.message_gate import MessageGate
+from fl.one_shot.home_mod import PrivateSumsMod
 from fl.privacy_home import BudgetGate, PrivateUpdateMod, ReleaseCount
 from fl.roster import Roster
 from fl.secagg_home import SecAggMod
@@ -52,22 +53,20 @@ def home_mods(
     Raises KeysError for a roster that is missing or can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
-    mods: list[Mod] = [MessageGate(settings)]
+    mods: list[Mod] = [MessageGate(settings, sums=secure.enabled or home is None)]
     if ledger is not None:
         mods.append(BudgetGate(ledger))
-    if secure.enabled:
-        mods.append(SecAggMod(settings) if home is None else _agents_sums(settings, home, record))
+    if home is None:  # masks the sums of a one-shot training in any case
+        mods.append(SecAggMod(settings))
+    elif secure.enabled:
+        mods.append(_agents_sums(settings, home, record))
     if ledger is not None:
         mods.append(ReleaseCount(ledger, home or ""))
     if privacy.mode in ("local", "distributed") or (privacy.mode == "central" and secure.enabled):
-        mods.append(PrivateUpdateMod(privacy, secure.fewest(_homes_known(settings, home), settings.fraction)))
+        mods.append(PrivateUpdateMod(privacy, secure.fewest_homes))
+    if privacy.mode != "off":
+        mods.append(PrivateSumsMod(settings.one_shot, privacy, secure.fewest_homes))
     return mods
-
-
-def _homes_known(settings: FederationSettings, home: str | None) -> int | None:
-    """Homes in the agent's roster; None in a simulation, or without one."""
-    path = settings.secure_aggregation.roster
-    return None if home is None or path is None else len(Roster.read(path).members)
 
 
 def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | None) -> SecAggMod:
@@ -83,12 +82,10 @@ def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | No
         raise ValueError("an agent under secure aggregation needs its record of sums (`open_record`)")
     roster, key = Roster.read(secure.roster), load_agent_key(path)
     roster.check_own(home, key)
-    count, fewest = len(roster.members), secure.fewest(len(roster.members), settings.fraction)
-    if count < fewest:
+    if len(roster.members) < secure.fewest_homes:
         raise KeysError(
-            f"{secure.roster} lists {count} homes, and secure_aggregation.fewest_homes asks for {fewest} in a sum: it"
-            " can never take place"
+            f"{secure.roster} lists {len(roster.members)} homes, and secure_aggregation.fewest_homes asks for "
+            f"{secure.fewest_homes} in a sum: it can never take place"
         )
-    told = {"fewest_homes": fewest, "safe_from": secure.safe_from(count, settings.fraction)}
-    _log.info("roster", extra={"home": home, "homes": count, "fingerprint": roster.fingerprint} | told)
+    _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
     return SecAggMod(settings, home, key, roster.members, record)

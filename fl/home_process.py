@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from numpy.typing import NDArray
 
 from fl.kept_model import keep_model
+from fl.one_shot.fixed_point import Ints
+from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
 from fl.weights import Weights
 from fl.work_process import WorkProcess
@@ -43,9 +47,16 @@ class HomeProcess:
     def evaluate(self, weights: Weights) -> dict[str, float]:
         return self.call(_evaluate, weights)
 
+    def sums(self, plan: OneShotPlan) -> tuple[Ints, int]:
+        return self.call(_sums, plan)
+
     def keep(self, folder: Path, number: int, weights: Weights) -> None:
         """Keep the community's model of a round (see `kept_model`)."""
         self.call(_keep, folder, number, weights)
+
+    def keep_peaks(self, folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the head of the peak classes (see `fl.one_shot.peak_file`)."""
+        self.call(_keep_peaks, folder, arrays)
 
     def call(
         self, job: Callable[Concatenate[HomeLearner, _P], _Result], *arguments: _P.args, **named: _P.kwargs
@@ -82,6 +93,16 @@ def _fit(learner: HomeLearner, weights: Weights, plan: LocalPlan) -> tuple[Weigh
 
 def _evaluate(learner: HomeLearner, weights: Weights) -> dict[str, float]:
     return learner.evaluate(weights)
+
+
+def _keep_peaks(learner: HomeLearner, folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    from fl.one_shot.peak_file import keep_peak_head
+
+    keep_peak_head(folder, arrays)
+
+
+def _sums(learner: HomeLearner, plan: OneShotPlan) -> tuple[Ints, int]:
+    return learner.sums(plan)
 
 
 def _keep(learner: HomeLearner, folder: Path, number: int, weights: Weights) -> None:

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fl.masked_envelope import ENVELOPE_BYTES, judge, share_is_as_sealed
 from fl.masked_member import MaskedVector, Member, complaint
 from fl.masking import (
+    FEWEST_MEMBERS,
     MaskingRefused,
     PublicKeys,
     Session,
@@ -47,7 +48,6 @@ from fl.masking import (
     seed_commitment_of,
     survivors_statement,
 )
-from fl.protection_settings import FEWEST_MEMBERS
 from fl.rings import PrimeField, Vector, Words64
 from fl.shamir import SHARE_BYTES, restore
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fl.errors import FederationError
-from fl.protection_settings import FEWEST_MEMBERS
 from fl.rings import SEED_BYTES, Ring, Vector
 from fl.roster import SIGNATURE_BYTES, is_signed
 
 _PROTOCOL = b"wattproof masked sum v2"
+FEWEST_MEMBERS = 3  # the sum of two tells each of them the other's vector
 
 
 class MaskingRefused(FederationError):

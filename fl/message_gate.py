@@ -12,13 +12,14 @@ from __future__ import annotations
 from flwr.app import Context, Message, MessageType
 from flwr.clientapp.typing import ClientAppCallable
 
-from fl.client_app import HELLO, MODEL, PLAN
+from fl.client_app import HELLO, MODEL, PEAKS, PLAN
 from fl.errors import FederationError
+from fl.one_shot.plan import ONE_SHOT
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 
-_WITHOUT_DATA = frozenset({HELLO, MODEL})
-"""The home's name goes out, and the community's model comes in; nothing of the home's data is in the answers."""
+_WITHOUT_DATA = frozenset({HELLO, MODEL, PEAKS})
+"""The home's name goes out, and the community's models come in; nothing of the home's data is in the answers."""
 
 
 class NotAnswered(FederationError):
@@ -28,13 +29,19 @@ class NotAnswered(FederationError):
 class MessageGate:
     """Passes on what the home's own settings allow. Raises NotAnswered for other types, PlanRefused for plans."""
 
-    def __init__(self, settings: FederationSettings) -> None:
-        self._allowed, self._limits = answered_types(settings), settings.plan_limits
+    def __init__(self, settings: FederationSettings, *, sums: bool = False) -> None:
+        """`sums`: there is a mod that masks the sums of a one-shot training; without, none is answered."""
+        self._allowed, self._limits, self._sums = answered_types(settings), settings.plan_limits, sums
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type
         if kind not in self._allowed:
             raise NotAnswered(f"this home's settings allow no message of type {kind!r:.80}")
+        if ONE_SHOT in message.content.config_records and not self._sums:
+            raise NotAnswered(
+                "a one-shot training sums under secure aggregation only, and this home's settings have none "
+                "(secure_aggregation.enabled)"
+            )
         if (plan := message.content.config_records.get(PLAN)) is not None:
             LocalPlan.from_record(plan).check(self._limits)
         return call_next(message, context)

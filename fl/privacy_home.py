@@ -17,6 +17,7 @@ from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
 from fl.flat import flatten, moved
 from fl.home_ledger import HomeLedger
 from fl.noise import clip, gaussian
+from fl.one_shot.plan import ONE_SHOT
 from fl.protection_settings import PrivacySettings
 from fl.secagg import UNCLIPPED
 from fl.secagg_wire import KEYS, SECAGG
@@ -29,6 +30,8 @@ CLIP_NORM = "clip_norm"  # in the plan, where clipping is adaptive
 class PrivateUpdateMod:
     """Clips the update of each training, and adds noise in `local` and `distributed` mode.
 
+    The sums of a one-shot training are another mod's (`fl.one_shot.home_mod`).
+
     Args:
         settings: the home's own; what the coordinator says counts for an adaptive norm only.
         homes: updates that are certain to be in a sum (`distributed`): each home adds that part of the noise.
@@ -40,7 +43,7 @@ class PrivateUpdateMod:
         self._settings, self._stddev = settings, settings.part_multiplier(homes)
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
-        if message.metadata.message_type != MessageType.TRAIN:
+        if message.metadata.message_type != MessageType.TRAIN or ONE_SHOT in message.content.config_records:
             return call_next(message, context)
         norm = self._norm(message)
         start = from_record(message.content.array_records[ARRAYS])

@@ -43,7 +43,6 @@ def coordinator_protection(
             settings.secure_aggregation,
             settings.strategy.weighting,
             noisy=private,
-            fraction=settings.fraction,
             roster=roster,
             directory=directory,
         )

@@ -12,7 +12,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-FEWEST_MEMBERS = 3  # of a masked sum: that of two tells each of them the other's vector
 LARGEST_ENTRY = 8.0  # of an update under secure aggregation; what is larger is cut to it
 LARGEST_NOISY_ENTRY = 80_000.0  # of one that the home has added noise to; it must not be cut
 
@@ -27,17 +26,16 @@ class SecAggSettings(BaseModel):
 
     enabled: bool = False
     threshold: float = Field(
-        default=3 / 4,
+        default=2 / 3,
         gt=0.5,
         le=1,
         description="part of a sum's homes that must agree on who is in it, and stay to its end; the more, the more "
-        "homes in league with the coordinator it is safe from (`safe_from`)",
+        "homes in league with the coordinator it is safe from (at two thirds, fewer than a third)",
     )
-    fewest_homes: int | None = Field(
-        default=None,
-        ge=FEWEST_MEMBERS,
-        description="so many homes are in any sum that this home is in, or it is not opened; none: two thirds of the "
-        "homes in the roster (of `fraction` of them)",
+    fewest_homes: int = Field(
+        default=3,
+        ge=3,
+        description="so many homes are in any sum that this home is in, to the end; else none is opened",
     )
     roster: Path | None = Field(
         default=None,
@@ -49,20 +47,6 @@ class SecAggSettings(BaseModel):
     def shares_needed(self, homes: int) -> int:
         """Of so many homes, those that must agree and reveal: `threshold` of them, rounded up, and more than half."""
         return max(homes // 2 + 1, math.ceil(self.threshold * homes - 1e-9))
-
-    def fewest(self, homes: int | None, fraction: float = 1.0) -> int:
-        """Homes that are in any sum at least. `homes`: in the roster, or None in a simulation; `fraction`: asked."""
-        if self.fewest_homes is not None:
-            return self.fewest_homes
-        return max(FEWEST_MEMBERS, math.ceil(2 / 3 * math.ceil(fraction * (homes or 0)) - 1e-9))
-
-    def safe_from(self, homes: int, fraction: float = 1.0) -> int:
-        """Homes of a roster of `homes` that may be in league with the coordinator, whichever homes it has in a sum.
-
-        With the default settings, and all homes asked, that is as many as are fewer than a third of the roster.
-        """
-        sizes = range(min(homes, self.fewest(homes, fraction)), homes + 1)
-        return min(2 * self.shares_needed(members) - members - 1 for members in sizes)
 
 
 class PrivacySettings(BaseModel):

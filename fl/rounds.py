@@ -10,16 +10,17 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
+from numpy.typing import NDArray
 
 from fl.client_app import ARRAYS, EXAMPLES, HELLO, MODEL, PLAN, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.replies import read_name, read_scores, read_update, reason_of
-from fl.settings import FederationSettings
+from fl.settings import FederationSettings, StrategySettings
 from fl.store import RoundReport, RoundStore
 from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
 from fl.weights import Weights, check_like, record_bytes, to_record
@@ -43,6 +44,8 @@ class Gathered:
     left_out: dict[str, str]
     bytes_down: int
     bytes_up: int
+    keep: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)  # arrays to keep with the round, by file
+    figures: dict[str, float] = field(default_factory=dict)  # for the report
 
 
 class Gather(Protocol):
@@ -113,6 +116,7 @@ class Rounds:
         on_round: told of each saved round.
         extra: further figures for the report of a round; by default the privacy spent so far.
         roster: the homes' identities, for secure aggregation (`coordinator.agents_roster`); None in a simulation.
+        hand_out_also: further messages to every home then, by type.
         hand_out: give the last model to every home online when the training ends, and again when a training that
             has ended is started again. A simulation's homes have no use for it.
     """
@@ -130,6 +134,7 @@ class Rounds:
         extra: Callable[[int], dict[str, float]] | None = None,
         roster: Callable[[], Mapping[str, bytes]] | None = None,
         hand_out: bool = False,
+        hand_out_also: Callable[[], Mapping[str, RecordDict]] = dict,
     ) -> None:
         from fl.protection import coordinator_protection  # built on this module
 
@@ -142,7 +147,7 @@ class Rounds:
         self.project = project or (lambda weights: weights)
         self.on_round = on_round or (lambda round, weights, report: None)
         self.extra = extra or protection.extra
-        self.hand_out = hand_out
+        self.hand_out, self.hand_out_also = hand_out, hand_out_also
         self._names: dict[int, str] = {}
 
     def run(
@@ -155,16 +160,45 @@ class Rounds:
         with self.store.locked():
             return self._run(grid, initial, observe)
 
+    def run_once(
+        self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None] = lambda report: None
+    ) -> Weights:
+        """One round after the last saved one, of all homes, whatever `settings.rounds` is; see `run`.
+
+        The model becomes what the updates combine to, without a step of the coordinator's optimiser: so a one-shot
+        training (`fl.one_shot`) is a round.
+        """
+        with self.store.locked():
+            self.store.bind(self.settings)
+            weights, _, done = self._resume(initial)
+            weights = self._save_round(grid, done + 1, weights, ServerStep(StrategySettings()), observe, every=True)
+            if self.hand_out:
+                self._hand_out(grid, done + 1, weights)
+            return weights
+
     def _run(self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None]) -> Weights:
         self.store.bind(self.settings)
         weights, step, done = self._resume(initial)
         for number in range(done + 1, self.settings.rounds + 1):
-            weights, report = self._round(grid, number, weights, step)
-            self.store.save(report, weights, step.moments)
-            observe(report)
-            self._publish(number, weights, report)
+            weights = self._save_round(grid, number, weights, step, observe)
         if self.hand_out:
             self._hand_out(grid, max(done, self.settings.rounds), weights)
+        return weights
+
+    def _save_round(
+        self,
+        grid: Grid,
+        number: int,
+        start: Weights,
+        step: ServerStep,
+        observe: Callable[[RoundReport], None],
+        *,
+        every: bool = False,
+    ) -> Weights:
+        weights, report, keep = self._round(grid, number, start, step, every)
+        self.store.save(report, weights, step.moments, keep)
+        observe(report)
+        self._publish(number, weights, report)
         return weights
 
     def _hand_out(self, grid: Grid, number: int, weights: Weights) -> None:
@@ -172,6 +206,8 @@ class Rounds:
         content = RecordDict({ARRAYS: to_record(weights), WHO: ConfigRecord({ROUND: number})})
         taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), MODEL, self.settings.round_timeout_s)
         _log.info("model handed out", extra={"round": number, "homes": len(taken)})
+        for kind, further in self.hand_out_also().items():
+            exchange(grid, nodes, dict.fromkeys(nodes, further), kind, self.settings.round_timeout_s)
 
     def _resume(self, initial: Weights) -> tuple[Weights, ServerStep, int]:
         saved = self.store.latest()
@@ -191,12 +227,15 @@ class Rounds:
         self.on_round(number, weights, report)
         self.store.mark_published(number)
 
-    def _round(self, grid: Grid, number: int, start: Weights, step: ServerStep) -> tuple[Weights, RoundReport]:
+    def _round(
+        self, grid: Grid, number: int, start: Weights, step: ServerStep, every: bool
+    ) -> tuple[Weights, RoundReport, dict[str, dict[str, NDArray[Any]]]]:
+        """The round's model, what happened, and arrays to keep. `every`: all homes are asked, not a part of them."""
         started = time.monotonic()
         plan = local_plan(self.settings, number).to_record()
         for attempt in range(1, self.settings.attempts + 1):
             online = self._online(grid)
-            asked = choose_homes(list(online), self.settings, number)
+            asked = sorted(online) if every else choose_homes(list(online), self.settings, number)
             nodes = {home: online[home] for home in asked}
             gathered = self.gather(grid, nodes, start, plan, self.settings.round_timeout_s)
             if len(gathered.updates) >= min(self.settings.min_homes, len(asked)):
@@ -214,7 +253,7 @@ class Rounds:
         weights = self.project(step(start, self.combine(gathered.updates, start), number))
         report = self._report(grid, number, asked, gathered, capped, weights, started)
         _log.info("round done", extra={"round": number, "loss": report.train_loss, "homes": len(gathered.updates)})
-        return weights, report
+        return weights, report, gathered.keep
 
     def _capped(self, gathered: Gathered) -> tuple[Gathered, dict[str, int]]:
         """The updates with no home counting for more than `strategy.most_days`, and what those above it said."""
@@ -251,7 +290,7 @@ class Rounds:
             bytes_up=gathered.bytes_up,
             seconds=time.monotonic() - started,
             capped=capped,
-            extra=self.extra(number),
+            extra=self.extra(number) | gathered.figures,
         )
 
     def _scores(

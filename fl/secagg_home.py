@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
@@ -16,6 +17,7 @@ from flwr.clientapp.typing import ClientAppCallable
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
 from fl.masked_sum import MaskingRefused, Member, PublicKeys, Session
 from fl.masking import check_quorum, unopened_statement
+from fl.one_shot.plan import LAST_DAY, LEAVE, ONE_SHOT, STATISTICS, SUMS, OneShotPlan
 from fl.plan import plan_digest
 from fl.rings import Vector
 from fl.roster import sign
@@ -64,8 +66,8 @@ class SecAggMod:
         record: SumRecord | None = None,
     ) -> None:
         self._settings, self._strategy = settings.secure_aggregation, settings.strategy
-        self._fewest = self._settings.fewest(None if roster is None else len(roster), settings.fraction)
         self._noisy = settings.privacy.mode in ("local", "distributed")
+        self._one_shot, self._private = settings.one_shot, settings.privacy.mode != "off"
         self._home = home
         self._identity = identity
         self._roster = roster
@@ -79,6 +81,10 @@ class SecAggMod:
         if message.metadata.message_type != MessageType.TRAIN:
             return call_next(message, context)
         record = message.content.config_records.get(SECAGG)
+        if record is None and ONE_SHOT in message.content.config_records:
+            raise MaskingRefused("the sums of a one-shot training leave under masks only, and the request has none")
+        if record is None and not self._settings.enabled:  # a simulation's: only a one-shot training is masked
+            return call_next(message, context)
         stage = None if record is None else record.get("stage")
         if record is None or stage not in STAGES:
             raise MaskingRefused("this home trains under secure aggregation only, and the request is not")
@@ -113,16 +119,16 @@ class SecAggMod:
     def _check(self, terms: SumTerms) -> None:
         """Raises MaskingRefused for a sum that this home's own settings do not allow."""
         count, needed = len(terms.members), self._settings.shares_needed(len(terms.members))
-        if terms.fewest < self._fewest:
+        if terms.fewest < self._settings.fewest_homes:
             raise MaskingRefused(
-                f"a sum of {terms.fewest} homes would be opened, {self._fewest} must be in it "
+                f"a sum of {terms.fewest} homes would be opened, {self._settings.fewest_homes} must be in it "
                 "(secure_aggregation.fewest_homes)"
             )
         if terms.threshold < needed:
             raise MaskingRefused(
                 f"{terms.threshold} of {count} homes would open the sum: fewer than this home's threshold, {needed}"
             )
-        if terms.weighting != self._strategy.weighting:
+        if terms.weighting not in (self._strategy.weighting, ONE_SHOT):
             raise MaskingRefused(
                 f"weighting {terms.weighting!r:.20}: this home's is {self._strategy.weighting} (strategy.weighting)"
             )
@@ -173,19 +179,23 @@ class SecAggMod:
                 self._record.reveal(session.digest)
             return stage_record(REVEAL, shares)
         member.expect_masks_with(items)
-        vector = self._trained(session, message, context, call_next)
+        make = self._summed if self._terms(context).weighting == ONE_SHOT else self._trained
+        vector = make(session, message, context, call_next)
         masked = member.mask(vector, items)
         if self._record is not None:
-            state = context.state.config_records[_STATE]
-            terms = SumTerms.from_bytes(state["terms"])
-            self._record.enter(terms.start, session.digest, cast(list[bytes], state["closed"]))
+            closed = cast(list[bytes], context.state.config_records[_STATE]["closed"])
+            self._record.enter(self._terms(context).start, session.digest, closed)
         return ConfigRecord({MASK: masked.vector, SIGNATURE: masked.signature})
+
+    @staticmethod
+    def _terms(context: Context) -> SumTerms:
+        return SumTerms.from_bytes(context.state.config_records[_STATE]["terms"])
 
     def _member(self, context: Context) -> tuple[Session, Member]:
         state = context.state.config_records.get(_STATE)
         if state is None:
             raise MaskingRefused("this home is in no sum: it was not asked for keys, or has restarted since")
-        session = SumTerms.from_bytes(state["terms"]).session(self._roster)
+        session = self._terms(context).session(self._roster)
         return session, Member.load(session, str(state["home"]), cast(bytes, state["secrets"]), self._identity)
 
     def _trained(self, session: Session, message: Message, context: Context, call_next: ClientAppCallable) -> Vector:
@@ -194,7 +204,7 @@ class SecAggMod:
         Raises MaskingRefused for another model or plan than the sum is of: then not all homes train with the same,
         and the sum would show who trains with which.
         """
-        terms = SumTerms.from_bytes(context.state.config_records[_STATE]["terms"])
+        terms = self._terms(context)
         start = from_record(message.content.array_records[ARRAYS])
         if digest_of(start) != terms.start or vector_length(start) != session.length:
             raise MaskingRefused("the model is not the one that the sum is of")
@@ -208,3 +218,42 @@ class SecAggMod:
         told = {n: float(v) for n, v in metrics.items() if isinstance(v, int | float) and math.isfinite(v)}
         weight = days if terms.weighting == "examples" else 1
         return encode(from_record(reply.content.array_records[ARRAYS]), start, told, weight, noisy=self._noisy)
+
+    def _summed(self, session: Session, message: Message, context: Context, call_next: ClientAppCallable) -> Vector:
+        """The home's part of a one-shot training, as the vector to mask.
+
+        Raises MaskingRefused for another plan than the sum is of, StatisticsRefused for one that this home does not
+        follow.
+        """
+        terms = self._terms(context)
+        asked = message.content.config_records.get(ONE_SHOT)
+        if asked is None or plan_digest(asked) != terms.plan:
+            raise MaskingRefused("the plan is not the one that the sum is of")
+        plan = OneShotPlan.from_record(asked)
+        plan.check(self._one_shot.fewest_days, self._private, len(session.members))
+        if (plan.kind == LEAVE) != self._one_shot.leave:
+            wants = "wants to leave" if self._one_shot.leave else "does not want to leave"
+            raise MaskingRefused(f"this home {wants} the one-shot total (one_shot.leave)")
+        if plan.kind == LEAVE:
+            return self._entered_before(plan, terms)
+        reply = call_next(message, context)
+        if reply.has_error():
+            raise MaskingRefused(f"the sums failed: {reply.error.reason}")
+        vector = np.asarray(reply.content.array_records[SUMS][SUMS].numpy())
+        if vector.dtype != np.int64 or vector.shape != (session.length,) or plan.length != session.length:
+            raise MaskingRefused(f"the sums are {vector.shape} of {vector.dtype}, the sum is of {session.length}")
+        if self._record is not None:
+            last_day = int(cast(int, reply.content.metric_records[METRICS][LAST_DAY]))
+            self._record.enter_one_shot(plan.kind, terms.start, last_day, self._one_shot.fresh_days)
+            if plan.kind == STATISTICS:
+                self._record.keep_entered(plan.kept, vector, last_day)
+        return vector
+
+    def _entered_before(self, plan: OneShotPlan, terms: SumTerms) -> Vector:
+        """What this home has entered, to be taken out. Raises MaskingRefused where it has entered nothing like it."""
+        entered = None if self._record is None else self._record.entered()
+        if self._record is None or entered is None or entered[0] != plan.kept or len(entered[1]) != plan.length:
+            raise MaskingRefused("this home has entered nothing that could be taken out of such a total")
+        _, vector, last_day = entered
+        self._record.enter_one_shot(LEAVE, terms.start, last_day, self._one_shot.fresh_days)
+        return vector

@@ -16,7 +16,6 @@ from typing import TypeVar
 from flwr.app import ConfigRecord, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fl.client_app import ARRAYS, PLAN
 from fl.masked_sum import (
     MaskedVector,
     MaskingRefused,
@@ -53,7 +52,7 @@ from fl.secagg_wire import (
     stage_record,
 )
 from fl.sum_record import SecondSum
-from fl.weights import Weights, record_bytes, to_record
+from fl.weights import record_bytes
 
 _log = logging.getLogger(__name__)
 _SECOND = (
@@ -126,12 +125,13 @@ class MaskedRound:
     _reveals: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def run(
-        self, start: Weights, plan: ConfigRecord, closed: list[bytes], before_mask: Callable[[], None], timeout: float
+        self, content: RecordDict, closed: list[bytes], before_mask: Callable[[], None], timeout: float
     ) -> tuple[Vector, tuple[str, ...]]:
         """The sum of the homes' vectors, and the homes in it.
 
         Args:
-            closed: sums of the same model that are proven never to be opened (`ClosedSum`).
+            content: what a home makes its vector from.
+            closed: sums of the same start that are proven never to be opened (`ClosedSum`).
             before_mask: called when homes are about to be asked for their masked updates.
             timeout: for the training, in seconds.
         Raises MaskingRefused, of which TooFewMembers and SumSpoilt are kinds.
@@ -140,7 +140,7 @@ class MaskedRound:
         self._sealed = self._ask_for_envelopes()
         self._shared = {home: self._keys[home] for home in self._check_envelopes()}
         before_mask()
-        self._masked = self._ask_for_updates(start, plan, timeout)
+        self._masked = self._ask_for_vectors(content, timeout)
         self.agreed = self._ask_to_agree()
         return self.open()
 
@@ -226,7 +226,7 @@ class MaskedRound:
                 guilty[home] = why
         return guilty
 
-    def _ask_for_updates(self, start: Weights, plan: ConfigRecord, timeout: float) -> dict[str, MaskedVector]:
+    def _ask_for_vectors(self, content: RecordDict, timeout: float) -> dict[str, MaskedVector]:
         shared, statement = self._shared, masked_statement(self.session, self._shared)
 
         def read(home: str, reply: RecordDict) -> MaskedVector:
@@ -235,8 +235,8 @@ class MaskedRound:
             self.session.check_signed(home, statement, masked.signature)
             return masked
 
-        arrays, told = to_record(start), stage_record(MASK, dict.fromkeys(shared, b""))
-        asked = {home: RecordDict({SECAGG: told, ARRAYS: arrays, PLAN: plan}) for home in shared}
+        told = stage_record(MASK, dict.fromkeys(shared, b""))
+        asked = {home: RecordDict({SECAGG: told, **content}) for home in shared}
         return self._enough(self.exchanges.ask(asked, read, timeout), "sent a masked update")
 
     def _ask_to_agree(self) -> dict[str, bytes]:

@@ -15,9 +15,12 @@ from fl.telemetry import CoordinatorMetrics
 from fl.weights import Weights
 
 
-def make_server_app(rounds: Rounds, initial: Weights, stop: threading.Event | None = None) -> ServerApp:
+def make_server_app(
+    rounds: Rounds, initial: Weights, stop: threading.Event | None = None, *, once: bool = False
+) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
+    `once`: one round more (`Rounds.run_once`), in place of all that are left.
     It serves Prometheus metrics while it runs, where the settings give it a port. Once `stop` is set it raises
     `stoppable.Stopped`.
     """
@@ -28,6 +31,7 @@ def make_server_app(rounds: Rounds, initial: Weights, stop: threading.Event | No
         metrics = CoordinatorMetrics()
         metrics.follow_certificates(Certificates.of(KeyFolder(rounds.settings.deployment.keys_dir)))
         with metrics.serve(rounds.settings.deployment.coordinator_metrics_port):
-            rounds.run(grid if stop is None else StoppableGrid(grid, stop), initial, metrics.saw)
+            run = rounds.run_once if once else rounds.run
+            run(grid if stop is None else StoppableGrid(grid, stop), initial, metrics.saw)
 
     return app

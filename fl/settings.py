@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fl.combinations import problems
+from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import PrivacySettings, RobustSettings, SecAggSettings
 
@@ -111,6 +112,7 @@ class FederationSettings(_Part):
     local: LocalSettings = LocalSettings()
     plan_limits: PlanLimits = PlanLimits()
     strategy: StrategySettings = StrategySettings()
+    one_shot: OneShotSettings = OneShotSettings()
     secure_aggregation: SecAggSettings = SecAggSettings()
     privacy: PrivacySettings = PrivacySettings()
     robust: RobustSettings = RobustSettings()

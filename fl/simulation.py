@@ -43,6 +43,7 @@ def run_simulation(
     project: Callable[[Weights], Weights] | None = None,
     rounds: Rounds | None = None,
     mods: Sequence[Mod] | None = None,
+    once: bool = False,
 ) -> Weights:
     """Train by Flower's simulation (Ray), going on from the last round saved in `store`.
 
@@ -55,6 +56,7 @@ def run_simulation(
         project: puts each new global model back where it may be (see `task.projection`).
         rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
         mods: Flower client mods; by default those the settings ask for (`fl.home_mods.home_mods`).
+        once: one round more than are saved (`Rounds.run_once`), in place of all that are left.
 
     Returns the last global model. Raises FederationError, what `on_round` raised, or KeyboardInterrupt once Ray has
     been shut down and what was finished is saved.
@@ -64,10 +66,12 @@ def run_simulation(
         raise FederationError(f"{len(chosen)} homes, but federation.min_homes asks for {settings.min_homes}")
     rounds = rounds or Rounds(settings, store, project=project, on_round=on_round)
     saved = store.latest()
-    if saved is None or saved.round < settings.rounds or not saved.published:
-        _simulate(settings, chosen, open_home, rounds, initial, home_mods(settings) if mods is None else mods)
+    last = 1 + (0 if saved is None else saved.round) if once else settings.rounds
+    if saved is None or saved.round < last or not saved.published:
+        own = home_mods(settings) if mods is None else mods
+        _simulate(settings, chosen, open_home, rounds, initial, own, once=once)
         saved = store.latest()
-    if saved is None or saved.round < settings.rounds:
+    if saved is None or saved.round < last:
         raise FederationError("the simulation ended before its last round; see the log above")
     return saved.weights
 
@@ -109,6 +113,8 @@ def _simulate(
     rounds: Rounds,
     initial: Weights,
     mods: Sequence[Mod],
+    *,
+    once: bool,
 ) -> None:
     from flwr.simulation import run_simulation as flower_simulation
 
@@ -127,7 +133,7 @@ def _simulate(
     with stopped_by_interrupt() as stop:
         try:
             flower_simulation(
-                server_app=make_server_app(rounds, initial, stop),
+                server_app=make_server_app(rounds, initial, stop, once=once),
                 client_app=make_client_app(partial(_open_partition, homes, open_home), mods),
                 num_supernodes=len(homes),
                 backend_config=backend,

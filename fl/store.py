@@ -5,6 +5,7 @@
     rounds/0007/metrics.json   `RoundReport`
     rounds/0007/moments.npz    the server optimiser's memory (FedAdam only)
     rounds/0007/published      there once the caller's `on_round` has returned
+    rounds/0007/NAME.npz       what a round keeps beside its model (`fl.one_shot.gather`)
 
 A round is written to a temporary folder and renamed, so it is there whole or not at all. One that can't be read
 all the same (a full disk's doing, or somebody's) is passed over for the one before. Round 0 is the start.
@@ -16,7 +17,7 @@ import errno
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,8 +94,17 @@ class RoundStore:
             return []
         return sorted(int(path.name) for path in self.directory.iterdir() if path.name.isdigit())
 
-    def save(self, report: RoundReport, weights: Weights, moments: dict[str, NDArray[np.float64]]) -> Path:
-        """Write one round, whole or not at all; its folder. An existing round of the number is replaced."""
+    def save(
+        self,
+        report: RoundReport,
+        weights: Weights,
+        moments: dict[str, NDArray[np.float64]],
+        keep: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+    ) -> Path:
+        """Write one round, whole or not at all; its folder. An existing round of the number is replaced.
+
+        `keep`: further arrays, by the name of their file without `.npz`.
+        """
         final = self.path(report.round)
         draft = self.directory / f".{final.name}.draft"
         shutil.rmtree(draft, ignore_errors=True)
@@ -102,6 +112,8 @@ class RoundStore:
         arrays.save(draft / "weights.npz", weights)
         if moments:
             arrays.save(draft / "moments.npz", moments)
+        for name, values in (keep or {}).items():
+            arrays.save(draft / f"{name}.npz", values)
         atomic.write_bytes(draft / "metrics.json", report.to_json().encode())
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
@@ -131,6 +143,14 @@ class RoundStore:
                 return self.load(number)
             except RoundDamaged as damaged:
                 _log.warning("round passed over", extra={"round": number, "reason": str(damaged)})
+        return None
+
+    def newest(self, name: str) -> dict[str, NDArray[Any]] | None:
+        """What the last round that has it keeps as `name` (see `save`), or None."""
+        for number in reversed(self.rounds()):
+            path = self.path(number) / f"{name}.npz"
+            if path.exists():
+                return arrays.load(path)
         return None
 
     def set_aside_after(self, round: int) -> None:

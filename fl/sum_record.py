@@ -10,6 +10,9 @@ are left who could. A home signs that for a sum, or reveals in it, and never bot
     {"start": "1f...", "sum": "a0..."}     its masked update from this model is in this sum
     {"revealed": "a0..."}                  it has revealed its shares in it
     {"closed": "a0..."}                    it never will
+    {"one_shot": "counts", "start": "1f...", "last_day": 17000}      the days up to this one are in such a sum
+
+The sums of a one-shot training are of the same days whatever the model is, so there a home also waits for new days.
 
 sums.jsonl lies beside the privacy ledger; one agent at a time has it open.
 """
@@ -18,14 +21,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from data import atomic
 from fl.errors import FederationError
 from fl.file_lock import InUse, locked
 from fl.masking import MaskingRefused
+from fl.weights import load, save
 
 
 class SecondSum(MaskingRefused):
@@ -53,6 +61,7 @@ class SumRecord:
             ) from None
         self._sums: dict[bytes, bytes] = {}  # model -> the sum that the update from it is in
         self._words: dict[bytes, str] = {}  # sum -> "revealed" or "closed"
+        self._one_shots: dict[str, tuple[bytes, int]] = {}  # kind -> start and last day of the one entered last
         self._read()
 
     def close(self) -> None:
@@ -79,6 +88,46 @@ class SumRecord:
                 "they never open it; a training that can't go on begins again with another forecasting.seed"
             )
 
+    def enter_one_shot(self, kind: str, start: bytes, last_day: int, fresh_days: int) -> None:
+        """Write down that the days up to `last_day` are in a one-shot sum of this kind, before `enter`.
+
+        Raises SecondSum where too few of them are new since the one before.
+        """
+        before = self._one_shots.get(kind)
+        if before is not None and before[0] != start and last_day < before[1] + fresh_days:
+            raise SecondSum(
+                f"this home has {max(last_day - before[1], 0)} days that are new since the last one-shot training, "
+                f"and enters another after {fresh_days} (one_shot.fresh_days): two sums of the same days would show "
+                "the difference"
+            )
+        if before is None or before != (start, last_day):
+            self._append({"one_shot": kind, "start": start.hex(), "last_day": last_day})
+
+    def keep_entered(self, kept: Collection[int], vector: NDArray[np.int64], last_day: int) -> None:
+        """Keep what is about to be entered as statistics of the classes `kept`, so that it can be taken out again."""
+        arrays = {"kept": np.array(kept, dtype=np.int64), "vector": vector, "last_day": np.array(last_day)}
+        save(self._entered, arrays, private=True)
+
+    def entered(self) -> tuple[tuple[int, ...], NDArray[np.int64], int] | None:
+        """What was entered last as statistics: classes, vector, last day; None if nothing was.
+
+        Raises RecordDamaged for a file that does not hold it.
+        """
+        if not self._entered.exists():
+            return None
+        try:
+            arrays = load(self._entered)
+            return tuple(int(c) for c in arrays["kept"]), arrays["vector"], int(arrays["last_day"])
+        except (ValueError, KeyError, OSError) as problem:
+            raise RecordDamaged(
+                f"{self._entered} is damaged ({type(problem).__name__}): what this home has entered can't be taken "
+                "out exactly; it is gone when the community's homes sum anew without it"
+            ) from None
+
+    @property
+    def _entered(self) -> Path:
+        return self.path.with_suffix(".entered.npz")
+
     def reveal(self, digest: bytes) -> None:
         """Write down that this home reveals in the sum. Raises SecondSum if it has signed that it never will."""
         self._say("revealed", digest)
@@ -93,7 +142,7 @@ class SumRecord:
         if digest not in self._words:
             self._append({word: digest.hex()})
 
-    def _append(self, entry: dict[str, str]) -> None:
+    def _append(self, entry: Mapping[str, str | int]) -> None:
         content = json.dumps(entry).encode() + b"\n"
         with self.path.open("ab") as file:
             file.write(content)
@@ -101,8 +150,10 @@ class SumRecord:
             os.fsync(file.fileno())
         self._take(entry)
 
-    def _take(self, entry: dict[str, str]) -> None:
-        if "start" in entry:
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        if "one_shot" in entry:
+            self._one_shots[str(entry["one_shot"])] = (bytes.fromhex(entry["start"]), int(entry["last_day"]))
+        elif "start" in entry:
             self._sums[bytes.fromhex(entry["start"])] = bytes.fromhex(entry["sum"])
         else:
             ((word, text),) = entry.items()

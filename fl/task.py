@@ -17,6 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from data.windows import Windows
+from fl.one_shot.fixed_point import Ints
+from fl.one_shot.home import own_sums
+from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
 from fl.weights import Weights, from_state_dict, load, save, to_state_dict
 from forecasting.integer import quantise
@@ -73,6 +76,13 @@ class HomeLearner:
             "loss": evaluate_loss(model, self.validation, self.huber),
             "nmae": float(error.mean() / max(1.0, self.validation.target.mean())),
         }
+
+    def sums(self, plan: OneShotPlan) -> tuple[Ints, int]:
+        """The home's part of a one-shot training (`fl.one_shot.home.own_sums`), and its last day.
+
+        Raises StatisticsRefused where it has too few days.
+        """
+        return own_sums(self.train, plan), int(self.train.day.max(initial=0))
 
     def own_head(self, weights: Weights, settings: ForecastingSettings) -> NDArray[np.int64] | None:
         """The home's personal head beside a round's model, in fixed point [24, head inputs]; None where it has none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -141,6 +141,15 @@ class AgentMetrics(_Served):
         self.can_train = Gauge(
             "wattproof_agent_can_train", "1 once there are enough readings to train on", registry=registry
         )
+        self.peak_day = Gauge(
+            "wattproof_agent_peak_day", "Community day that the peak is expected on", registry=registry
+        )
+        self.peak = Gauge(
+            "wattproof_agent_peak_probability",
+            "How likely this home's peak lies in the lower, middle, upper tercile of its past peaks",
+            ["class"],
+            registry=registry,
+        )
         self.handed_in = Counter(
             "wattproof_agent_handed_in",
             "Tries to hand a forecast or a claim in: ok, or why not",
@@ -180,6 +189,12 @@ class AgentMetrics(_Served):
         """Tell how the line to the coordinator is, at each scrape."""
         self.connected.set_function(lambda: float(line.up))
         self.clock.set_function(lambda: float(line.clock.ahead_s or 0))
+
+    def peak_expected(self, day: int, probabilities: Mapping[str, float]) -> None:
+        """Tell how high the home's peak of a day is expected to be: on loopback, to the household alone."""
+        self.peak_day.set(day)
+        for name, probability in probabilities.items():
+            self.peak.labels(name).set(probability)
 
     def proven(self, day: int, seconds: float) -> None:
         """Count one proof."""

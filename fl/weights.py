@@ -104,12 +104,12 @@ def check_like(weights: Weights, reference: Weights) -> None:
             raise UpdateRefused(f"{name} holds a value that is not a finite number")
 
 
-def save(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as an uncompressed .npz, whole or not at all."""
+def save(path: Path, weights: Mapping[str, NDArray[Any]], *, private: bool = False) -> None:
+    """Write arrays as an uncompressed .npz, whole or not at all. `private`: for its owner's eyes alone."""
     buffer = io.BytesIO()
     # The stubs take the keyword `allow_pickle` for one of the arrays.
     np.savez(buffer, **weights)  # type: ignore[arg-type]
-    atomic.write_bytes(path, buffer.getvalue())
+    atomic.write_bytes(path, buffer.getvalue(), private=private)
 
 
 def load(path: Path, remedy: str = FROM_BACKUP) -> dict[str, NDArray[Any]]:

@@ -57,6 +57,19 @@ class QuadraticHead:
         return np.asarray(-(whitened**2).sum(axis=2) / 2 + self.bias)
 
 
+@dataclass(frozen=True)
+class CorrectedHead:
+    """Naive Bayes on z V plus a linear correction: `basis` [d, k], `base` and `correction` of k features."""
+
+    basis: Floats
+    base: DiagonalHead
+    correction: LinearHead
+
+    def scores(self, features: Floats) -> Floats:
+        inside = features @ self.basis
+        return np.asarray(self.base.scores(inside) + self.correction.scores(inside))
+
+
 def probabilities(head: Head, features: Floats) -> Floats:
     """Posterior of each class [n, C]."""
     scores = head.scores(features)

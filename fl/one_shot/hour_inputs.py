@@ -16,10 +16,10 @@ import numpy as np
 from data.day import HOURS_PER_DAY
 from data.windows import Windows
 from fl.one_shot.fixed_point import Floats
-from fl.one_shot.load_inputs import BOUND, load_inputs, load_targets
+from fl.one_shot.load_inputs import load_inputs, load_targets
 from fl.one_shot.ridge import RidgeModel
+from fl.one_shot.sizes import HOUR_INPUTS, LOAD_BOUND
 
-INPUTS = 13
 _DAYS = 7
 _HISTORY = _DAYS * HOURS_PER_DAY
 _FADING_HOURS = 4.0
@@ -28,7 +28,7 @@ _WEEKEND = slice(_HISTORY + HOURS_PER_DAY + 5, _HISTORY + HOURS_PER_DAY + 7)  # 
 
 def hour_basis(exogenous: int) -> Floats:
     """[24, 13, 168 + E]: the inputs of hour k are `basis[k] @ x` of the inputs x of `load_inputs`."""
-    out = np.zeros((HOURS_PER_DAY, INPUTS, _HISTORY + exogenous))
+    out = np.zeros((HOURS_PER_DAY, HOUR_INPUTS, _HISTORY + exogenous))
     for hour, rows in enumerate(out):
         before, after = ((hour + k) % HOURS_PER_DAY for k in (-1, 1))
         for day in range(_DAYS):
@@ -46,13 +46,13 @@ def hour_inputs(windows: Windows) -> Floats:
     """[24 n, 13]: the hours of each window, window after window. Bounded as `load_inputs` are."""
     inputs = load_inputs(windows)
     basis = hour_basis(windows.exogenous.shape[1])
-    return np.asarray(np.einsum("kij,nj->nki", basis, inputs).reshape(-1, INPUTS))
+    return np.asarray(np.einsum("kij,nj->nki", basis, inputs).reshape(-1, HOUR_INPUTS))
 
 
 def hour_targets(windows: Windows) -> Floats:
     """[24 n, 1]: the loads of the same hours, less the means of the last seven days."""
     week = load_inputs(windows)[:, :_HISTORY].reshape(-1, _DAYS, HOURS_PER_DAY)
-    return np.asarray(np.clip(load_targets(windows) - week.mean(axis=1), -BOUND, BOUND).reshape(-1, 1))
+    return np.asarray(np.clip(load_targets(windows) - week.mean(axis=1), -LOAD_BOUND, LOAD_BOUND).reshape(-1, 1))
 
 
 def of_all_hours(model: RidgeModel, exogenous: int) -> RidgeModel:

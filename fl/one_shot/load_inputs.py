@@ -12,20 +12,20 @@ import numpy as np
 from data.windows import Windows
 from fl.one_shot.fixed_point import Floats
 from fl.one_shot.ridge import RidgeModel
+from fl.one_shot.sizes import LOAD_BOUND
 
-BOUND = 32.0
 _SCALE_FLOOR_WH = 2048.0
 
 
 def load_inputs(windows: Windows) -> Floats:
     """[n, 168 + E]: the week, then the day's public features."""
     week = windows.history / mean_load(windows) - 1
-    return np.asarray(np.clip(np.concatenate([week, windows.exogenous], axis=1), -BOUND, BOUND))
+    return np.asarray(np.clip(np.concatenate([week, windows.exogenous], axis=1), -LOAD_BOUND, LOAD_BOUND))
 
 
 def load_targets(windows: Windows) -> Floats:
     """[n, 24]."""
-    return np.asarray(np.clip(windows.target / mean_load(windows) - 1, -BOUND, BOUND))
+    return np.asarray(np.clip(windows.target / mean_load(windows) - 1, -LOAD_BOUND, LOAD_BOUND))
 
 
 def forecast(model: RidgeModel, windows: Windows) -> Floats:

@@ -18,10 +18,9 @@ from data.features import STEP_FEATURES
 from data.windows import Windows
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats, Ints
+from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
 
 CLASSES = ("low", "middle", "high")
-BOUND = 4.0
-FEATURES = 13
 _SPANS = (1, 3, 7, 28)
 _WEEK = 7
 _FLOOR_WH = 50.0  # under a load before its logarithm is taken
@@ -40,15 +39,15 @@ class DailyLoads:
         return f"DailyLoads({len(self.days)} days)"
 
     @classmethod
-    def of(cls, windows: Windows) -> DailyLoads:
+    def of(cls, *windows: Windows) -> DailyLoads:
         """Every day that one home's windows of whole days tell of: their weeks, and their targets where known."""
-        own = windows.at_day_start()
         known: dict[int, Ints] = {}
-        for day, history, target in zip(own.day, own.history, own.target, strict=True):
-            week = history.reshape(-1, HOURS_PER_DAY)
-            known |= {int(day) - len(week) + k: hours for k, hours in enumerate(week)}
-            if (target >= 0).all():
-                known[int(day)] = target
+        for own in (some.at_day_start() for some in windows):
+            for day, history, target in zip(own.day, own.history, own.target, strict=True):
+                week = history.reshape(-1, HOURS_PER_DAY)
+                known |= {int(day) - len(week) + k: hours for k, hours in enumerate(week)}
+                if (target >= 0).all():
+                    known[int(day)] = target
         days = sorted(known)
         return cls(
             np.array(days, dtype=np.int64),
@@ -93,11 +92,11 @@ class Terciles:
 def peak_features(windows: Windows, past: DailyLoads, terciles: Terciles) -> Floats:
     """[n, 13] of one home's windows of whole days; of `past` only days before a window's own are looked at."""
     rows = [_of_days(past.before(int(day)), int(day), terciles) for day in windows.day]
-    loads = np.array(rows).reshape(len(windows), FEATURES - 3)
+    loads = np.array(rows).reshape(len(windows), PEAK_FEATURES - 3)
     ahead = windows.exogenous[:, :HOURS_PER_DAY].astype(np.float64)
     now = windows.steps[:, -HOURS_PER_DAY:, _TEMPERATURE].max(axis=1)
     weather = np.stack([ahead.max(axis=1), ahead.min(axis=1), ahead.max(axis=1) - now], axis=1)
-    return np.asarray(np.clip(np.concatenate([loads, weather], axis=1), -BOUND, BOUND))
+    return np.asarray(np.clip(np.concatenate([loads, weather], axis=1), -PEAK_BOUND, PEAK_BOUND))
 
 
 def _of_days(past: DailyLoads, day: int, terciles: Terciles) -> list[float]:

@@ -53,18 +53,19 @@ def with_noise(total: Statistics, stddev: float, noise: Noise = gaussian) -> Sta
     return Statistics(total.shape, total.vector + added)
 
 
-def adassp(total: Statistics, stddev: float) -> RidgeModel:
+def adassp(total: Statistics, stddev: float, least_penalty: float = 0) -> RidgeModel:
     """Ridge from summed `private_statistics` whose noise, in the sum, has the standard deviation `stddev`.
 
-    The penalty is max(0, b - lower bound of the smallest eigenvalue), b = stddev * sqrt(d log(2 d^2 / rho)); the
-    intercept is penalised like the rest, the targets being centred by a public constant.
+    The penalty is max(0, b - lower bound of the smallest eigenvalue), b = stddev * sqrt(d log(2 d^2 / rho)), or
+    `least_penalty` if that is larger; the intercept is penalised like the rest, the targets being centred by a public
+    constant.
     """
     homes = _regression_alone(total)
     gram, cross = _with_ones(total, homes)
     size = len(gram)
     bound = stddev * float(np.sqrt(size * np.log(2 * size**2 / _FAILURE)))
     values, vectors = np.linalg.eigh(gram)
-    penalty = max(bound - max(float(values[0]) - bound, 0.0), 0.0)
+    penalty = max(bound - max(float(values[0]) - bound, 0.0), least_penalty)
     kept = np.maximum(values, 0) + penalty  # noise beyond its bound leaves values below zero, which no sum has
     if kept[0] <= 0:
         raise StatisticsRefused("the inputs depend on each other, and without noise there is no penalty either")

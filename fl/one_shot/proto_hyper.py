@@ -6,8 +6,6 @@ teaches it nothing; the teacher is quadratic discriminant analysis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch.nn import functional
@@ -15,25 +13,12 @@ from torch.nn import functional
 from fl.one_shot.draws import Draws, DrawSettings, draw, train
 from fl.one_shot.fixed_point import Floats
 from fl.one_shot.gaussian_heads import naive_bayes, quadratic_discriminant
-from fl.one_shot.heads import DiagonalHead, LinearHead
+from fl.one_shot.heads import CorrectedHead, LinearHead
 from fl.one_shot.moments import ClassMoments
 
 _LEARNING_RATE = 1e-3
 _RANK = 16
 _TEACHER, _TEMPERATURE = 0.4, 4.0  # weight of the teacher against that of the labels; what softens both
-
-
-@dataclass(frozen=True)
-class CorrectedHead:
-    """Naive Bayes on z V plus a linear correction: `basis` [d, k], `base` and `correction` of k features."""
-
-    basis: Floats
-    base: DiagonalHead
-    correction: LinearHead
-
-    def scores(self, features: Floats) -> Floats:
-        inside = features @ self.basis
-        return np.asarray(self.base.scores(inside) + self.correction.scores(inside))
 
 
 def proto_hyper(moments: ClassMoments, settings: DrawSettings | None = None) -> CorrectedHead:

@@ -39,11 +39,12 @@ MODEL = ModelSettings(hidden=8)
 SERVER, GATEWAY = "server", "gateway"
 
 
-def save_round(folder: Path, number: int, seed: int) -> None:
-    """A round as a coordinator leaves it, of a model that has not been trained."""
+def save_round(folder: Path, number: int, seed: int, extra: dict[str, float] | None = None) -> None:
+    """A round as a coordinator leaves it, of a model that has not been trained. `extra`: of its report."""
     shape, store = ModelShape.of(MODEL), RoundStore(folder / "rounds")
     weights = initial_weights(shape, seed)
-    store.save(RoundReport(number, (HOME,), (HOME,), {}, 0.5, None, {}, 0, 0, 1.0), weights, {})
+    report = RoundReport(number, (HOME,), (HOME,), {}, 0.5, None, {}, 0, 0, 1.0, extra=extra or {})
+    store.save(report, weights, {})
     model = quantise(merged(weights), shape)
     model.save(store.path(number) / "model.npz")
     write_bytes(store.path(number) / "digest", commit_weights(model.weights).digest().hex().encode())

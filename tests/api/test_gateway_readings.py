@@ -96,7 +96,9 @@ def test_readings_that_stop_are_a_reason_too(make: Make) -> None:
     town = make()
     town.start_gateway()
     town.wait(GATEWAY, "forecast proven", day=DAY)
-    told = town.wait(GATEWAY, "no forecast yet", code="no-readings")
+    told = until(
+        lambda: town.logged(GATEWAY, "no forecast yet", code="no-readings"), 60, lambda: log_of(town)
+    )[0]  # fmt: skip
     assert f"the readings end at {town.hours(DAY)[0]:%Y-%m-%d %H:%M} UTC" in str(told["reason"])
 
 

@@ -9,6 +9,7 @@ from web3 import Web3
 
 from api.day import Ledger, publish_digest
 from api.publisher import Publisher, finished_round
+from fl.one_shot.kept import TRAINED
 from rewards.chain import Chain
 from tests.api.conftest import Village
 from tests.api.doorstep import save_round
@@ -50,6 +51,14 @@ def test_only_the_last_round_of_a_finished_training_is_published(village: Villag
     for absent in (last - 1, last + 1):
         answer = village.client.get(f"/rounds/{absent}/model")
         assert (answer.status_code, answer.json()["error"]) == (404, "no-model")
+
+
+def test_a_one_shot_training_is_finished_whatever_its_round(tmp_path: Path) -> None:
+    save_round(tmp_path, 1, seed=1, extra={TRAINED: 0.0})
+    found = finished_round(tmp_path / "rounds", last=40)
+    assert found is not None and found[0] == 1
+    save_round(tmp_path, 2, seed=2)  # rounds go on from it: the model of this one is not to forecast with yet
+    assert finished_round(tmp_path / "rounds", last=40) is None
 
 
 def test_a_refusal_of_the_chain_is_told_once(

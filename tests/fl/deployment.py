@@ -73,6 +73,11 @@ class Deployment:
         settings = self._write("coordinator", changes)
         self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"), str(self._time))
 
+    def start_one_shot(self, homes: int) -> None:
+        """A coordinator of a one-shot training, which begins once so many homes are there."""
+        settings, rounds = self._write("coordinator", {}), self.folder / "rounds"
+        self._start("coordinator", "one_shot_coordinator.py", str(settings), str(rounds), str(self._time), str(homes))
+
     def start_prying_coordinator(self, *kinds: str) -> Path:
         """One that asks homes for messages of these types, once `min_homes` are there; what came back, as JSON."""
         out = self.folder / "told.json"
@@ -102,8 +107,16 @@ class Deployment:
     def hold(self, home: str) -> int:
         """Stop the home in its next training; the round of it. It goes on when it is let go."""
         before = len(self.log(home))
+        self.prepare_hold(home)
+        return self.held(home, before)
+
+    def prepare_hold(self, home: str) -> None:
+        """Have the home stop in its next training, also before it is started."""
         self._hold(home).touch()
-        held = until(lambda: re.search(r"held in round (\d+)", self.log(home)[before:]), lambda: self.log(home))
+
+    def held(self, home: str, since: int = 0) -> int:
+        """The round that the home has been stopped in, once it has, by its log from a place on."""
+        held = until(lambda: re.search(r"held in round (\d+)", self.log(home)[since:]), lambda: self.log(home))
         return int(held[1])
 
     def let_go(self, home: str) -> None:

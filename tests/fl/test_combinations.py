@@ -30,7 +30,7 @@ def check(values: dict[str, Any]) -> FederationSettings:
 REFUSED = [
     (SECURE | robust("median"), "secure aggregation hides from the coordinator; choose one"),
     (SECURE | {"evaluate_every": 5}, "set evaluate_every: 0"),
-    (SECURE | {"min_homes": 2}, "which is at least 3; raise min_homes"),
+    (SECURE | {"min_homes": 2}, "fewest_homes: 3; raise min_homes"),
     ({"secure_aggregation": {"roster": "roster.json"}}, "a roster guards sums"),
     (
         SECURE | {"deployment": {"insecure": True}},

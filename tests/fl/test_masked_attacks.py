@@ -92,19 +92,6 @@ def test_the_fewest_that_a_home_asks_for_are_what_it_gets() -> None:
     assert certain == sorted(certain)
 
 
-def test_with_the_default_settings_fewer_than_a_third_of_the_roster_may_collude() -> None:
-    """Whichever of the roster's homes the coordinator has in a session: as few as it may, its own among them."""
-    secure = SecAggSettings(enabled=True)
-    for homes in range(3, 601):
-        assert secure.safe_from(homes) >= (homes - 1) // 3, homes
-        assert secure.fewest(homes) - secure.safe_from(homes) >= 1
-    for homes in (7, 12, 17, 40):
-        fewest, colluders = secure.fewest(homes), (homes - 1) // 3
-        for members in range(fewest, homes + 1):
-            rules = Rules(members, secure.shares_needed(members), fewest, colluders)
-            assert search(rules)[0] >= fewest - colluders, (homes, members)
-
-
 @pytest.mark.parametrize(("members", "colluders"), [(3, 0), (4, 0), (4, 1), (5, 1), (5, 2)])
 def test_of_all_tales_that_can_be_told_to_few_members_none_opens_less(members: int, colluders: int) -> None:
     rules = rules_of(members, colluders=colluders)

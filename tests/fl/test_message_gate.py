@@ -12,7 +12,7 @@ from flwr.app.user_config import UserConfig
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 
-from fl.client_app import ARRAYS, HELLO, MODEL, PLAN, WHO, make_client_app
+from fl.client_app import ARRAYS, HELLO, MODEL, PEAKS, PLAN, WHO, make_client_app
 from fl.home_ledger import HomeBudgetSpent, HomeLedger
 from fl.home_mods import home_mods, open_ledger
 from fl.message_gate import MessageGate, NotAnswered, answered_types
@@ -107,7 +107,7 @@ def test_every_function_of_the_app_has_been_thought_about() -> None:
 @pytest.mark.parametrize("values", [NONE, *PROTECTED.values(), CENTRAL], ids=["none", *PROTECTED, "central"])
 def test_the_gate_is_the_outermost_mod_of_every_home(values: dict[str, Any]) -> None:
     assert isinstance(home_mods(settings(values))[0], MessageGate)
-    allowed = {HELLO, MODEL, MessageType.TRAIN}
+    allowed = {HELLO, MODEL, PEAKS, MessageType.TRAIN}
     assert answered_types(settings(values)) - {MessageType.EVALUATE} == allowed
 
 

@@ -29,7 +29,7 @@ from tests.fl.watched_grid import WatchedGrid
 from tests.support.laws import examples
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
-SECURE = SecAggSettings(enabled=True)  # four of five must agree
+SECURE = SecAggSettings(enabled=True)
 
 
 def settings(**changes: Any) -> FederationSettings:
@@ -42,7 +42,7 @@ def learners(**examples: int) -> list[LeastSquares]:
 
 
 def secure(own: SecAggSettings = SECURE, weighting: str = "examples") -> FederationSettings:
-    changes = {"min_homes": own.fewest(None), "strategy": {"weighting": weighting}}
+    changes = {"min_homes": own.fewest_homes, "strategy": {"weighting": weighting}}
     return settings(secure_aggregation=own.model_dump(), **changes)
 
 

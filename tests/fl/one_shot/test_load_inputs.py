@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from fl.one_shot.load_inputs import BOUND, forecast, load_inputs, load_targets, mean_load
+from fl.one_shot.load_inputs import forecast, load_inputs, load_targets, mean_load
 from fl.one_shot.moments import regression_moments
 from fl.one_shot.ridge import ridge
+from fl.one_shot.sizes import LOAD_BOUND
 from fl.one_shot.statistics import Statistics, regression_statistics
 from tests.fl.deployment import HOMES, made_up_windows
 
@@ -19,7 +20,9 @@ def test_the_twin_is_pooled_ridge() -> None:
     windows = made_up_windows(HOMES, days=60)
     learn, judge = windows.between(0, 40), windows.between(40, 60)
     homes = [learn.of_home(name) for name in HOMES]
-    total = reduce(Statistics.__add__, [regression_statistics(load_inputs(w), load_targets(w), BOUND) for w in homes])
+    total = reduce(
+        Statistics.__add__, [regression_statistics(load_inputs(w), load_targets(w), LOAD_BOUND) for w in homes]
+    )
     twin = ridge(regression_moments(total), 1000.0)
 
     def inputs(w: object) -> np.ndarray:  # type: ignore[type-arg]
@@ -35,7 +38,7 @@ def test_entries_are_bounded_whatever_the_readings() -> None:
     windows.history[0] = 0
     windows.history[0, 5] = 60_000
     windows.target[0, 3] = 60_000
-    assert np.abs(load_inputs(windows)).max() == BOUND
-    assert np.abs(load_targets(windows)).max() <= BOUND
+    assert np.abs(load_inputs(windows)).max() == LOAD_BOUND
+    assert np.abs(load_targets(windows)).max() <= LOAD_BOUND
     windows.history[0] = 0
     assert np.isfinite(load_targets(windows)).all()

@@ -14,7 +14,8 @@ from data.day import DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
 from fl.one_shot.errors import StatisticsRefused
-from fl.one_shot.peak_class import BOUND, CLASSES, FEATURES, DailyLoads, Terciles, peak_features
+from fl.one_shot.peak_class import CLASSES, DailyLoads, Terciles, peak_features
+from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
 
 DAYS = 50
 CLOCK = DayClock(6)
@@ -56,7 +57,7 @@ def test_features_are_shares_of_the_past_days_above_the_terciles() -> None:
     peaks = LOAD.max(axis=1)
     terciles = Terciles.of(peaks)
     features = peak_features(windows, DailyLoads.of(windows), terciles)
-    assert features.shape == (DAYS - 7, FEATURES)
+    assert features.shape == (DAYS - 7, PEAK_FEATURES)
     place = 40 - 7  # the window of the 41st day
     expected = [
         (peaks[40 - span : 40] > edge).mean() - 0.5
@@ -83,7 +84,7 @@ def test_features_keep_their_bound(peaks: list[int], lower: float, more: float) 
     readings = pd.DataFrame({"unique_id": "home", "ds": hours, "y": load.reshape(-1)})
     windows = make_windows(readings, public_features(WEATHER, CLOCK), CLOCK, steps=24)
     features = peak_features(windows, DailyLoads.of(windows), Terciles(lower, lower + more, 0.1))
-    assert np.isfinite(features).all() and np.abs(features).max() <= BOUND
+    assert np.isfinite(features).all() and np.abs(features).max() <= PEAK_BOUND
 
 
 def test_too_few_days_are_refused() -> None:

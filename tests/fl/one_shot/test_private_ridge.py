@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE
-from fl.one_shot.hour_inputs import INPUTS, hour_inputs, hour_targets, of_all_hours
-from fl.one_shot.load_inputs import BOUND, load_inputs, load_targets
+from fl.one_shot.hour_inputs import hour_inputs, hour_targets, of_all_hours
+from fl.one_shot.load_inputs import load_inputs, load_targets
 from fl.one_shot.private_ridge import adassp, private_statistics, with_noise
 from fl.one_shot.ridge import RidgeModel
 from fl.one_shot.shape import StatisticsShape
+from fl.one_shot.sizes import HOUR_INPUTS, LOAD_BOUND
 from fl.one_shot.statistics import Statistics, class_statistics, joined, none, regression_statistics
 from tests.fl.deployment import HOMES, made_up_windows
 from tests.support.laws import examples
@@ -27,7 +28,7 @@ def a_home(seed: int, days: int = 30, size: float = 1.0) -> Statistics:
     generator = np.random.default_rng(seed)
     inputs = generator.uniform(-size, size, (days, 4))
     targets = inputs @ np.array([[1.0], [0.5], [0.0], [-0.5]]) + 0.3 + generator.normal(0, 0.01, (days, 1))
-    return regression_statistics(inputs, targets, BOUND)
+    return regression_statistics(inputs, targets, LOAD_BOUND)
 
 
 def released(statistics: Statistics) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -54,7 +55,7 @@ def test_a_home_with_ten_times_the_days_counts_the_same() -> None:
 
 @pytest.mark.parametrize("who", ["home", "coordinator"])
 def test_the_noise_is_as_large_as_said_and_new_each_time(who: str) -> None:
-    own = regression_statistics(np.zeros((1, 60)), np.zeros((1, 3)), BOUND)
+    own = regression_statistics(np.zeros((1, 60)), np.zeros((1, 3)), LOAD_BOUND)
     clean = private_statistics(own, 1.0, 0)
     draws = [
         with_noise(clean, 0.25) if who == "coordinator" else private_statistics(own, 1.0, 0.25) for _ in range(2)
@@ -115,7 +116,7 @@ def test_classes_and_empty_homes_are_refused() -> None:
 def test_hours_by_few_inputs_are_a_model_of_the_whole_day() -> None:
     windows = made_up_windows(HOMES, days=4)
     generator = np.random.default_rng(2)
-    model = RidgeModel(generator.normal(size=(INPUTS, 1)), generator.normal(size=1), 1.0)
+    model = RidgeModel(generator.normal(size=(HOUR_INPUTS, 1)), generator.normal(size=1), 1.0)
     hourly = model.predict(hour_inputs(windows)).reshape(-1, 24)
     mean_of_days = load_inputs(windows)[:, :168].reshape(-1, 7, 24).mean(axis=1)
     whole = of_all_hours(model, windows.exogenous.shape[1]).predict(load_inputs(windows))
@@ -126,7 +127,7 @@ def test_hours_by_few_inputs_are_a_model_of_the_whole_day() -> None:
 def test_the_inputs_of_an_hour() -> None:
     windows = made_up_windows(("home-a",), days=1)
     windows.exogenous[0] = np.arange(33) / 100
-    inputs = hour_inputs(windows).reshape(24, INPUTS)
+    inputs = hour_inputs(windows).reshape(24, HOUR_INPUTS)
     week = load_inputs(windows)[0, :168].reshape(7, 24)
     hour = 5
     assert inputs[hour, :7] == pytest.approx(week[:, 5])

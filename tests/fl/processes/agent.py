@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from flwr.app import Message
@@ -16,6 +17,9 @@ import fl.agent
 from fl.agent import run_agent
 from fl.fleet import FleetLine
 from fl.home_mods import home_mods, open_ledger, open_record
+from fl.one_shot.fixed_point import Ints
+from fl.one_shot.peak_file import keep_peak_head
+from fl.one_shot.plan import STATISTICS, OneShotPlan
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
@@ -41,13 +45,21 @@ class Stretched:
         return self.learner.examples
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-        logging.info("training round %d", plan.round)
+        self._take_time(plan.round)
+        return self.learner.fit(weights, plan)
+
+    def sums(self, plan: OneShotPlan) -> tuple[Ints, int]:
+        if plan.kind == STATISTICS:
+            self._take_time(1)
+        return self.learner.sums(plan)
+
+    def _take_time(self, number: int) -> None:
+        logging.info("training round %d", number)
         if self.hold.exists():
-            logging.info("held in round %d", plan.round)
+            logging.info("held in round %d", number)
             while self.hold.exists():
                 time.sleep(0.05)
         time.sleep(self.seconds)
-        return self.learner.fit(weights, plan)
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         return self.learner.evaluate(weights)
@@ -71,7 +83,8 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     mods = home_mods(federation, home, ledger, record)
     fl.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
     stretched = Stretched(learner, float(seconds), Path(homes) / f"{home}.hold")
-    run_agent(federation.deployment, stretched, mods=mods, ledger=ledger)
+    keep_peaks = partial(keep_peak_head, Path(homes) / f"{home}.model")
+    run_agent(federation.deployment, stretched, mods=mods, keep_peaks=keep_peaks, ledger=ledger)
 
 
 if __name__ == "__main__":

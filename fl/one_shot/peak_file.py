@@ -1,0 +1,36 @@
+"""The head of the peak classes as a home keeps it beside the model: model/peak_head.npz. Loads no Flower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fl.one_shot.errors import StatisticsRefused
+from fl.one_shot.peak_head import PeakHead
+from fl.weights import load, save
+
+
+def peak_head_path(folder: Path) -> Path:
+    return folder / "peak_head.npz"
+
+
+def keep_peak_head(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep the head that was handed out in place of the one before. Raises StatisticsRefused for what is no head."""
+    head = PeakHead.from_arrays(arrays)
+    folder.mkdir(parents=True, exist_ok=True)
+    save(peak_head_path(folder), head.to_arrays())
+
+
+def kept_peak_head(folder: Path) -> PeakHead | None:
+    """The head that is kept, or None. Raises StatisticsRefused for a file that holds none."""
+    path = peak_head_path(folder)
+    if not path.exists():
+        return None
+    try:
+        arrays = load(path)
+    except (ValueError, OSError) as problem:
+        raise StatisticsRefused(f"{path} is damaged ({type(problem).__name__}): delete it") from None
+    return PeakHead.from_arrays(arrays)

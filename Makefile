@@ -4,13 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: demo serve check test test-deep lint clean
+.PHONY: demo serve check test test-deep lint docs coverage constraints clean
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	# torch first and by version: a plain `torch` drags in gigabytes of CUDA.
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet -e '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt -e '.[dev,docs]'
 	touch $@
 
 demo: $(VENV)/.installed  ## the main job on the 17 real homes, end to end
@@ -32,6 +32,21 @@ test: lint  ## all tests, with real Flower processes and a real EVM
 
 test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in each run
 	$(PYTEST) -m 'not process' --hypothesis-profile=deep
+
+docs: $(VENV)/.installed  ## the documentation site, strictly: out/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	! grep -rEl '<(link|script|img|iframe)[^>]*(src|href)="?https?://' out/site --include='*.html'  # nothing is fetched at view time
+
+coverage: $(VENV)/.installed  ## what the tests that start no process reach, with a floor
+	$(PYTEST) -m 'not process' --cov --cov-report=term:skip-covered
+
+constraints:  ## constraints.txt anew, from the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv .cache/fresh
+	.cache/fresh/bin/pip install --quiet torch==2.13.0
+	.cache/fresh/bin/pip install --quiet -e '.[dev,docs]'
+	(head -2 constraints.txt; .cache/fresh/bin/pip freeze --exclude-editable | sed 's|+cpu||') > .cache/constraints.txt
+	mv .cache/constraints.txt constraints.txt
+	rm -rf .cache/fresh
 
 clean:
 	rm -rf $(VENV) out .cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -62,7 +63,7 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
     app = FastAPI(
         lifespan=lifespan,
         title="Wattproof",
-        version="0.1.0",
+        version=version("wattproof"),
         description="Day-ahead load forecasts of an energy community, each proven in zero knowledge. "
         "Nothing here shows a reading or a single home's forecast.",
         responses=_ANY,

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
-_OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp"})
+_OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp", "wattproof"})
 WORKER = "in a process of its own:\n"
 """How a note begins that holds the outline from another process (`fl.work_process`); other notes are not told."""
 _LONGEST_QUOTED = 42  # an address on the chain; a private key is longer

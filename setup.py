@@ -1,4 +1,4 @@
-"""How the wheel is built: everything under `wattproof.`, so that `data`, `api` and `fl` stand beside nobody's packages.
+"""How the wheel is built: all under `wattproof.`, so that `data`, `api` and `fl` stand beside nobody's packages.
 
 In the repository, and in an editable installation, the packages are top-level folders and import one another by these
 names. In a wheel they are moved below `wattproof/`, and their imports of one another get that prefix. Everything else

@@ -26,6 +26,7 @@ from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, s
 from fl.weights import Weights, check_like, record_bytes, to_record
 
 _log = logging.getLogger(__name__)
+_LOOK_EVERY_S = 0.5  # for homes that come online
 _GRACE_S = 10.0  # messages outlive the wait for them, so that it is the wait that ends a round
 
 OnRound = Callable[[int, Weights, RoundReport], None]
@@ -179,9 +180,12 @@ class Rounds:
     def _run(self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None]) -> Weights:
         self.store.bind(self.settings)
         weights, step, done = self._resume(initial)
-        for number in range(done + 1, self.settings.rounds + 1):
+        left = range(done + 1, self.settings.rounds + 1)
+        for number in left:
             weights = self._save_round(grid, number, weights, step, observe)
         if self.hand_out:
+            if not left:  # agents find a coordinator that has just been started again one after another
+                self._wait_for_homes(grid)
             self._hand_out(grid, max(done, self.settings.rounds), weights)
         return weights
 
@@ -310,19 +314,22 @@ class Rounds:
             self._names |= self.identify(grid, strangers)
         return {self._names[node]: node for node in sorted(nodes & self._names.keys())}
 
-    def _online(self, grid: Grid) -> dict[str, int]:
-        """`_online_now`, once there are `min_homes` of them; QuorumMissed if they don't come."""
+    def _wait_for_homes(self, grid: Grid) -> dict[str, int]:
+        """`_online_now`, once there are `min_homes` of them, or fewer where they don't come in time."""
         deadline = time.monotonic() + self.settings.wait_for_homes_s
-        while True:
-            homes = self._online_now(grid)
-            if len(homes) >= self.settings.min_homes:
-                return homes
-            if time.monotonic() > deadline:
-                raise QuorumMissed(
-                    f"{len(homes)} homes online after {self.settings.wait_for_homes_s:.0f} s, "
-                    f"{self.settings.min_homes} are needed"
-                )
-            time.sleep(0.5)
+        while len(homes := self._online_now(grid)) < self.settings.min_homes and time.monotonic() <= deadline:
+            time.sleep(_LOOK_EVERY_S)
+        return homes
+
+    def _online(self, grid: Grid) -> dict[str, int]:
+        """At least `min_homes` homes that are online; QuorumMissed if they don't come."""
+        homes = self._wait_for_homes(grid)
+        if len(homes) < self.settings.min_homes:
+            raise QuorumMissed(
+                f"{len(homes)} homes online after {self.settings.wait_for_homes_s:.0f} s, "
+                f"{self.settings.min_homes} are needed"
+            )
+        return homes
 
 
 def exchange(

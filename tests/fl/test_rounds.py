@@ -149,6 +149,31 @@ def test_the_order_of_answers_and_of_nodes_changes_nothing(tmp_path: Path, name:
     assert len({model["w"].tobytes() for model in models}) == 1
 
 
+class Arriving(LocalGrid):
+    """Homes find the coordinator one after another: one more each time it looks, up to `most`."""
+
+    seen, most = 0, len(HOMES)
+
+    def get_node_ids(self) -> Iterable[int]:
+        self.seen = min(self.seen + 1, self.most)
+        return set(sorted(super().get_node_ids())[: self.seen])
+
+
+@pytest.mark.parametrize(("come", "told"), [(4, 3), (2, 2)])
+def test_a_training_that_has_ended_is_handed_out_again_to_homes_that_come_late(
+    store: RoundStore, monkeypatch: pytest.MonkeyPatch, come: int, told: int
+) -> None:
+    """To as many as a round needs; to fewer where they don't come in time."""
+    monkeypatch.setattr("fl.rounds._LOOK_EVERY_S", 0.0)
+    made = settings(rounds=1, min_homes=3, evaluate_every=0)
+    Rounds(made, store).run(LocalGrid(learners()), ZERO)
+    grid = Arriving(learners())
+    grid.most = come
+    Rounds(made, store, hand_out=True).run(grid, ZERO)
+    assert [kind for kind, _ in grid.asked if not kind.startswith("query.name")].count("query.model") >= told
+    assert "train" not in {kind for kind, _ in grid.asked}
+
+
 @pytest.mark.parametrize("name", ["fedavg", "fedadam"])
 def test_a_stopped_training_goes_on_to_the_same_model(tmp_path: Path, name: str) -> None:
     whole = Rounds(settings(strategy={"name": name}), RoundStore(tmp_path / "whole")).run(LocalGrid(learners()), ZERO)

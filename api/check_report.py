@@ -9,21 +9,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
-from api.audit import audit
-from api.audit_source import Fetch, Registries
-from api.batch import bad_bundles
 from api.bundle import Bundle, NotABundle, examine, explain, parse
 from api.finding import Finding
 from api.settings import CommunitySettings
 from api.terminal import FAILED, INCOMPLETE, REFUSED, Marks
-from rewards.chain import Chain
-from rewards.deploy import Contracts
-from rewards.deployed import differences
 from zkp.errors import MalformedProof
+
+if TYPE_CHECKING:  # what checks bundles has no use for a chain or a server, which take seconds to load
+    from api.audit_source import Fetch, Registries
+    from rewards.chain import Chain
+    from rewards.deploy import Contracts
 
 
 def verify_one(console: Console, file: Path, community: CommunitySettings | None) -> int:
@@ -49,6 +49,8 @@ def verify_one(console: Console, file: Path, community: CommunitySettings | None
 
 def verify_many(console: Console, files: Sequence[Path], community: CommunitySettings | None) -> int:
     """A line for each file, with the reason where it does not hold or can't be read. The exit code."""
+    from api.batch import bad_bundles
+
     each = list(dict.fromkeys(files))
     read = {file: _read(file) for file in each}
     bundles = {file: found for file, found in read.items() if not isinstance(found, Finding)}
@@ -92,6 +94,8 @@ def audit_day(
 
     `before`: findings that count towards the verdict, and have been told.
     """
+    from api.audit import audit
+
     console.print(f"Day {day} of {escape(repr(community))}", highlight=False)
     findings = list(before)
     for finding in audit(fetch, day, community, registries):
@@ -123,6 +127,8 @@ def _verdict(day: int, findings: Sequence[Finding]) -> Finding:
 
 def audit_contracts(console: Console, chain: Chain, contracts: Contracts, community: bytes) -> Finding:
     """Whether the contracts are this version's, verifier and all; what is not is said. Raises a ChainError."""
+    from rewards.deployed import differences
+
     wrong = differences(chain, contracts, community)
     finding = (
         Finding.failed(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from api.day import Ledger
     from api.home import Home
     from api.open_home import ProofFigures
-    from api.training import TrainedModel
+    from api.trained_model import TrainedModel
 
 
 def train(

@@ -24,7 +24,7 @@ from api.head_note import read_note, write_note
 from api.home import Home
 from api.not_forecast import HeadLost
 from api.open_home import ProofFigures, ProofFolder, ProvableModel
-from api.training import TrainedModel
+from api.trained_model import TrainedModel
 from data.errors import DataError
 from rewards.chain import Chain
 from rewards.claims import Claim, pay

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from api.calibrated import Calibrated
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from api.calibrated import Calibrated
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 
@@ -21,6 +24,8 @@ def day_picture(
     measured: Sequence[int] | None = None,
 ) -> Figure:
     """The community's forecast of a day, and what was measured once it is over; 24 Wh each, drawn in kW."""
+    from matplotlib.figure import Figure  # loaded by the first picture
+
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     axes = figure.subplots()
     hours = np.arange(25)

@@ -34,6 +34,7 @@ from api.paid_claims import settle
 from api.settings import ApiSettings, CommunitySettings
 from api.total_accuracy import total_accuracy
 from api.totals import open_measured, open_total
+from api.trained_model import TrainedModel
 from data.atomic import write_bytes
 from data.settings import DataSettings
 from fl.settings import FederationSettings
@@ -120,7 +121,7 @@ class Demo:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         return Progress(*columns, console=self.console)
 
-    def _train(self, community: Community) -> training.TrainedModel:
+    def _train(self, community: Community) -> TrainedModel:
         started = time.perf_counter()
         with self._bar() as bar:
             task = bar.add_task("Federated training (Flower), rounds", total=self.config.federation.rounds)
@@ -130,7 +131,7 @@ class Demo:
         return trained
 
     def _personalise(
-        self, community: Community, trained: training.TrainedModel
+        self, community: Community, trained: TrainedModel
     ) -> tuple[dict[str, IntegerModel], metrics.Scores]:
         """Every home's own head beside the community's model, committed to; and how good the forecasts are."""
         started = time.perf_counter()
@@ -142,9 +143,7 @@ class Demo:
         self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
         return models, scores
 
-    def _forecast(
-        self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
-    ) -> None:
+    def _forecast(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
         started = time.perf_counter()
         count, figures = 0, []
         with self._bar() as bar:
@@ -164,9 +163,7 @@ class Demo:
             "peak_mb": max((f.peak_mb for f in figures), default=None),
         }
 
-    def _reward(
-        self, community: Community, ledger: community_day.Ledger, trained: training.TrainedModel, day: int
-    ) -> None:
+    def _reward(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
         started = time.perf_counter()
         chain = ledger.chain
         chain.advance_to(community.start_of(day + 1))

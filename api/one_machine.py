@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from api import day as steps
-from api import paid_claims, training
+from api import paid_claims
 from api.community import Community
 from api.day import Ledger, Missed, one_home
+from api.head_note import read_note
 from api.home import Home
 from api.not_forecast import NoModel, TooLate
 from api.open_home import ProofFigures, ProofFolder
 from api.publisher import finished_round
-from api.training import TrainedModel
+from api.trained_model import TrainedModel, model_of
 from data.day import utc_text
 from data.errors import DataError
 from fl.store import RoundStore
@@ -55,7 +56,7 @@ def model_of_day(community: Community, ledger: Ledger, day: int) -> TrainedModel
     number = _round_in_force(ledger.contracts, community.start_of(day))
     if number == 0:
         raise NoModel(_why_no_model(community, ledger, day))
-    trained = training.model_of(community, number)
+    trained = model_of(community, number)
     if trained.digest != bytes(ledger.contracts.model_registry.functions.digest_of(number).call()):
         raise DataError(
             f"the model of round {number} in {community.folder / 'rounds'} is not the registered one, by which day "
@@ -103,7 +104,7 @@ def forecast_day(
         for home in late:
             missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
     else:
-        training.fit_missing_heads(community, trained)
+        _fit_missing_heads(community, trained)
         steps.pin_heads(community, ledger, trained.round, missed)
     for home, bundle, figures in steps.prove_day(community, day, trained, homes, missed):
         registered = False
@@ -112,6 +113,15 @@ def forecast_day(
             registered = True
         if registered:
             yield home, figures
+
+
+def _fit_missing_heads(community: Community, trained: TrainedModel) -> None:
+    """A personal head for each home that has not committed to one of this round."""
+    missing = [home for home in community.homes if read_note(home.folder, trained.round) is None]
+    if missing:
+        from api.training import personalise  # it loads PyTorch
+
+        personalise(community, trained, missing)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,20 +13,20 @@ from flwr.serverapp import ServerApp
 from numpy.typing import NDArray
 
 from api.community import Community
-from api.head_note import read_note
 from api.home import Home
 from api.own_head import commit_head, keep_values
+from api.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from data.atomic import write_bytes
 from data.errors import NoReadingsYet
 from data.windows import Windows, make_windows
 from fl.coordinator import agents_roster, identify_by_key
-from fl.errors import FederationError, NoModelYet
+from fl.errors import FederationError
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.membership import Change
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.simulation import run_simulation
-from fl.store import RoundReport, RoundStore, SavedRound
+from fl.store import RoundReport, RoundStore
 from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
@@ -35,36 +34,17 @@ from forecasting.integer import IntegerModel, QuantisationError, quantise
 from forecasting.model import LoadForecaster
 from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
 from forecasting.read_outs import merged
-from forecasting.shape import ModelShape
 from forecasting.training import forecast
-from zkp.lstm.weights import WeightsCommitment, commit_weights
+from zkp.lstm.weights import commit_weights
 
 _log = logging.getLogger(__name__)
 FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A round's model: float weights, integers, commitment."""
-
-    round: int
-    weights: Weights
-    integer: IntegerModel
-    commitment: WeightsCommitment
-
-    @property
-    def digest(self) -> bytes:
-        return self.commitment.digest()
 
 
 def split_of(community: Community) -> evaluation.Split:
     """Training, validation and test days."""
     settings = community.config.forecasting
     return evaluation.Split.by_share(community.readings, community.clock, settings.train_share, settings.test_share)
-
-
-def model_shape(community: Community) -> ModelShape:
-    return ModelShape.of(community.config.forecasting.model)
 
 
 OnRound = Callable[[int, int, float], None]
@@ -122,7 +102,7 @@ def train(community: Community, on_round: OnRound, *, one_shot: bool = False) ->
     """
     from fl.one_shot.rounds import one_shot_rounds  # it loads the accountant of privacy, 60 MB
 
-    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
+    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     files, homes = _write_homes(community)
     publish = publisher(community, store, on_round)
     if one_shot:
@@ -136,7 +116,7 @@ def train(community: Community, on_round: OnRound, *, one_shot: bool = False) ->
 
 def coordinator_app(community: Community) -> ServerApp:
     """The ServerApp of a deployed federation."""
-    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
+    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     rounds = Rounds(
         settings, store, identify=identify_by_key(settings.deployment), project=projection(shape),
         on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
@@ -152,7 +132,7 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
     """
     from fl.one_shot.rounds import one_shot_rounds
 
-    settings, shape, store = community.config.federation, model_shape(community), _rounds_of(community)
+    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     if not settings.secure_aggregation.enabled:
         raise FederationError(
             "a one-shot training over agents sums under masks: set federation.secure_aggregation.enabled: true, at "
@@ -165,33 +145,8 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
     return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed), once=True)
 
 
-def _rounds_of(community: Community) -> RoundStore:
-    return RoundStore(community.folder / "rounds")
-
-
 def _say_nothing(done: int, total: int, loss: float) -> None:
     """Progress that the log tells."""
-
-
-def latest_model(community: Community) -> TrainedModel:
-    """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read."""
-    store = _rounds_of(community)
-    saved = store.latest()
-    if saved is None:
-        if numbers := store.rounds():
-            store.load(numbers[-1])
-        raise NoModelYet(f"no round is saved in {community.folder}; run `wattproof train` first")
-    return _as_trained(community, saved)
-
-
-def model_of(community: Community, number: int) -> TrainedModel:
-    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read."""
-    return _as_trained(community, RoundStore(community.folder / "rounds").load(number))
-
-
-def _as_trained(community: Community, saved: SavedRound) -> TrainedModel:
-    integer = quantise(merged(saved.weights), model_shape(community))
-    return TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
 
 
 def _float_model(community: Community, weights: Weights) -> LoadForecaster:
@@ -244,13 +199,6 @@ def personalise(
     models = with_heads(community, trained, heads)
     keep_heads(community, trained, models)
     return heads, models
-
-
-def fit_missing_heads(community: Community, trained: TrainedModel) -> None:
-    """`personalise` the homes that have not committed to a head of this round."""
-    missing = [home for home in community.homes if read_note(home.folder, trained.round) is None]
-    if missing:
-        personalise(community, trained, missing)
 
 
 def evaluate(

@@ -31,6 +31,7 @@ from api.home import Home
 from api.proof_checks import ProofChecker
 from api.server import make_app
 from api.settings import ApiSettings, CommunitySettings
+from api.trained_model import TrainedModel
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting.integer import IntegerModel
@@ -67,7 +68,7 @@ def app_of(community: Community, ledger: Ledger) -> FastAPI:
 class Village:
     community: Community
     ledger: Ledger
-    trained: training.TrainedModel
+    trained: TrainedModel
     models: dict[str, IntegerModel]
     bundles: dict[str, InferenceBundle]
     client: TestClient

@@ -136,7 +136,7 @@ def make_community(folder: Path) -> None:
     store.mark_published(1)
     for command in (("forecast", str(DAY)), ("forecast", str(DAY + 1)), ("claim", str(DAY))):
         ended = wattproof(folder, *command)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, (command, ended)  # pytest shows what it printed
 
 
 def copied(original: Path, to: Path) -> Path:

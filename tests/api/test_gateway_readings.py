@@ -5,6 +5,7 @@ No coordinator and no API run here: the gateway has a model, and its bundles sta
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -54,6 +55,14 @@ def log_of(town: Doorstep) -> str:
     return (town.folder / GATEWAY / "log").read_text(encoding="utf-8")
 
 
+def said_by(town: Doorstep) -> str:
+    """The log without its times, whose digits are any number now and then."""
+    records = [json.loads(line) for line in log_of(town).splitlines()]
+    return "\n".join(
+        json.dumps({name: told for name, told in record.items() if name != "time"}) for record in records
+    )
+
+
 def counted(town: Doorstep, reason: str) -> float:
     return town.metrics()[f'wattproof_agent_days_without_forecast_total{{reason="{reason}"}}']
 
@@ -69,7 +78,7 @@ def test_a_reading_that_changes_after_its_day_was_signed_is_named_and_stops_noth
     (told,) = town.logged(GATEWAY, "the table has other values than the meter signed: the day counts as signed")
     assert (told["day"], told["hours"]) == (DAY - 3, f"2 hours from {town.hours(DAY - 3)[5]:%Y-%m-%d %H:%M} UTC")
     for number in changed["y"]:
-        assert not re.search(rf"\b({number}|{number + 77})\b", log_of(town)), "a reading is in the log"
+        assert not re.search(rf"\b({number}|{number + 77})\b", said_by(town)), "a reading is in the log"
     assert town.proof(DAY + 1).history[:-1] == town.proof(DAY).history[1:]
 
 
@@ -96,9 +105,7 @@ def test_readings_that_stop_are_a_reason_too(make: Make) -> None:
     town = make()
     town.start_gateway()
     town.wait(GATEWAY, "forecast proven", day=DAY)
-    told = until(
-        lambda: town.logged(GATEWAY, "no forecast yet", code="no-readings"), 60, lambda: log_of(town)
-    )[0]  # fmt: skip
+    told = until(lambda: town.logged(GATEWAY, "no forecast yet", code="no-readings"), lambda: log_of(town))[0]
     assert f"the readings end at {town.hours(DAY)[0]:%Y-%m-%d %H:%M} UTC" in str(told["reason"])
 
 

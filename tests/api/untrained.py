@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.community import Community
-from api.training import TrainedModel, model_shape
+from api.trained_model import TrainedModel, model_shape
 from fl.task import initial_weights
 from forecasting.integer import quantise
 from forecasting.read_outs import merged

@@ -23,10 +23,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zkp.algebra import vector
-
-Ints = vector.Ints
+Ints = NDArray[np.int64]
 
 HISTORY = 168
 HOURS = 24

@@ -1,6 +1,7 @@
 """What can't be combined in a federation, and why: refused when the settings are read, not in round 17.
 
-What may be combined: secure aggregation with central or distributed privacy; local privacy with any robust rule;
+What may be combined: secure aggregation with central or distributed privacy under masks, with local privacy under
+either scheme; local privacy with any robust rule;
 FedProx, FedAdam and sampling of homes with everything.
 """
 
@@ -28,6 +29,10 @@ class Refusal:
 
 def _secure(settings: FederationSettings) -> bool:
     return settings.secure_aggregation.enabled
+
+
+def _encrypted(settings: FederationSettings) -> bool:
+    return _secure(settings) and settings.secure_aggregation.scheme == "bfv"
 
 
 def _robust(settings: FederationSettings) -> bool:
@@ -68,6 +73,22 @@ REFUSALS: tuple[Refusal, ...] = (
         lambda s: s.secure_aggregation.roster is not None and not _secure(s),
         "secure_aggregation.roster: {settings.secure_aggregation.roster} without secure aggregation: a roster guards "
         "sums, and without them each update is shown to the coordinator; set enabled: true, or drop the roster",
+    ),
+    Refusal(
+        lambda s: s.secure_aggregation.scheme == "bfv" and not _secure(s),
+        "secure_aggregation.scheme: bfv without secure aggregation: nothing would be encrypted; set enabled: true, "
+        "or drop the scheme",
+    ),
+    Refusal(
+        lambda s: _encrypted(s) and s.privacy.mode == "central",
+        "central privacy with secure_aggregation.scheme: bfv: homes decrypt the sum, and would see it before the "
+        "coordinator has added its noise; set scheme: masks, or privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _encrypted(s) and s.privacy.mode == "distributed",
+        "distributed privacy with secure_aggregation.scheme: bfv: one home in league with the coordinator reads each "
+        "update, with one home's part of the noise only, and epsilon would say more than is true; set scheme: masks, "
+        "or privacy.mode: local",
     ),
     Refusal(
         lambda s: _secure(s) and s.deployment.insecure,

@@ -57,7 +57,7 @@ def home_mods(
     if ledger is not None:
         mods.append(BudgetGate(ledger))
     if home is None:  # masks the sums of a one-shot training in any case
-        mods.append(SecAggMod(settings))
+        mods.append(_mod_of(settings)(settings))
     elif secure.enabled:
         mods.append(_agents_sums(settings, home, record))
     if ledger is not None:
@@ -88,4 +88,15 @@ def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | No
             f"{secure.fewest_homes} in a sum: it can never take place"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
-    return SecAggMod(settings, home, key, roster.members, record)
+    return _mod_of(settings)(settings, home, key, roster.members, record)
+
+
+def _mod_of(settings: FederationSettings) -> type[SecAggMod]:
+    """The mod of the scheme that sums are formed by. Raises ExtraMissing where it needs what is not installed."""
+    if settings.secure_aggregation.scheme == "masks":
+        return SecAggMod
+    from fl.homomorphic.ciphertexts import require
+    from fl.homomorphic.home_mod import HomomorphicMod
+
+    require()
+    return HomomorphicMod

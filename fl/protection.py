@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fl.homomorphic.ciphertexts import require
 from fl.privacy_coordinator import Privacy
 from fl.robust import robust
 from fl.rounds import Gather, gather_updates
@@ -34,11 +35,13 @@ def coordinator_protection(
         roster: the homes' identities, for secure aggregation; None in a simulation.
 
     Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do; FederationError
-    for damaged open sums.
+    for damaged open sums; ExtraMissing where the scheme of the sums is not installed.
     """
     private = settings.privacy.mode in ("local", "distributed")
     gather: Gather = gather_updates
     if settings.secure_aggregation.enabled:
+        if settings.secure_aggregation.scheme == "bfv":
+            require()
         gather = SecureGather(
             settings.secure_aggregation,
             settings.strategy.weighting,

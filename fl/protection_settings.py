@@ -25,6 +25,12 @@ class SecAggSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = False
+    scheme: Literal["masks", "bfv"] = Field(
+        default="masks",
+        description="masks: pairwise masks, safe from some homes in league with the coordinator; bfv: homomorphic "
+        "encryption under a key that the homes share (extra `he`); any one home in league with the coordinator reads "
+        "everybody's updates",
+    )
     threshold: float = Field(
         default=2 / 3,
         gt=0.5,

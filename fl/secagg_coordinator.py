@@ -14,11 +14,13 @@ from flwr.app import ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 
 from fl.client_app import ARRAYS, PLAN
+from fl.homomorphic.sum_round import EncryptedRound
 from fl.masked_sum import MaskingRefused
 from fl.plan import plan_digest
 from fl.protection_settings import SecAggSettings
 from fl.rounds import Gathered
 from fl.secagg import decode, vector_length
+from fl.secagg_round import MaskedRound
 from fl.secure_sums import SecureSums, Subject, unopened
 from fl.strategy import Update
 from fl.weights import Weights, digest_of, to_record
@@ -45,7 +47,8 @@ class SecureGather:
         directory: Path | None = None,
     ) -> None:
         self._weighting, self._noisy = weighting, noisy
-        self._sums = SecureSums(settings, roster=roster, directory=directory)
+        begin = MaskedRound if settings.scheme == "masks" else EncryptedRound
+        self._sums = SecureSums(settings, roster=roster, directory=directory, begin=begin)
 
     @property
     def cheats(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ from fl.settings import FederationSettings
 from fl.sum_record import SumRecord
 from fl.weights import digest_of, from_record
 
-_STATE = "secagg-state"
+STATE = "secagg-state"
 
 
 class SecAggMod:
@@ -73,6 +73,8 @@ class SecAggMod:
         self._roster = roster
         self._record = record
 
+    stages: tuple[str, ...] = STAGES
+
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Answer a training message of the protocol; refuse any other training, pass on what is not training.
 
@@ -86,18 +88,14 @@ class SecAggMod:
         if record is None and not self._settings.enabled:  # a simulation's: only a one-shot training is masked
             return call_next(message, context)
         stage = None if record is None else record.get("stage")
-        if record is None or stage not in STAGES:
+        if record is None or stage not in self.stages:
             raise MaskingRefused("this home trains under secure aggregation only, and the request is not")
         if stage == KEYS:
             answer = self._keys(record, context)
         elif stage == CLOSE:
             answer = self._close(record, context)
         else:
-            session, member = self._member(context)
-            try:
-                answer = self._step(str(stage), session, member, message, context, call_next)
-            finally:  # a stage is entered once, even if it was refused
-                context.state.config_records[_STATE]["secrets"] = member.save()
+            answer = self._answer(str(stage), message, context, call_next)
         return Message(RecordDict({SECAGG: answer}), reply_to=message)
 
     def _keys(self, record: ConfigRecord, context: Context) -> ConfigRecord:
@@ -109,12 +107,23 @@ class SecAggMod:
         closed = [self._closed(data) for data in cast(list[bytes], record.get("closed", []))]
         if self._record is not None:
             self._record.check(terms.start, session.digest, closed)
-        member = Member(session, home, self._identity)
-        keys = member.keys().to_bytes()
-        context.state.config_records[_STATE] = ConfigRecord(
-            {"terms": terms.to_bytes(), "home": home, "closed": closed, "secrets": member.save()}
+        keys, secrets = self._begin(session, home)
+        context.state.config_records[STATE] = ConfigRecord(
+            {"terms": terms.to_bytes(), "home": home, "closed": closed, "secrets": secrets}
         )
         return ConfigRecord({KEYS: keys})
+
+    def _begin(self, session: Session, home: str) -> tuple[bytes, bytes]:
+        """The home's keys for a sum, and what it keeps for the next stage."""
+        member = Member(session, home, self._identity)
+        return member.keys().to_bytes(), member.save()
+
+    def _answer(self, stage: str, message: Message, context: Context, call_next: ClientAppCallable) -> ConfigRecord:
+        session, member = self._member(context)
+        try:
+            return self._step(stage, session, member, message, context, call_next)
+        finally:  # a stage is entered once, even if it was refused
+            context.state.config_records[STATE]["secrets"] = member.save()
 
     def _check(self, terms: SumTerms) -> None:
         """Raises MaskingRefused for a sum that this home's own settings do not allow."""
@@ -150,9 +159,9 @@ class SecAggMod:
         session.place(home)
         if self._record is not None:
             self._record.never_reveal(session.digest)
-        state = context.state.config_records.get(_STATE)
+        state = context.state.config_records.get(STATE)
         if state is not None and state["terms"] == terms.to_bytes():
-            del context.state.config_records[_STATE]
+            del context.state.config_records[STATE]
         return ConfigRecord({SIGNATURE: sign(self._identity, unopened_statement(session)) if self._identity else b""})
 
     def _step(
@@ -182,21 +191,29 @@ class SecAggMod:
         make = self._summed if self._terms(context).weighting == ONE_SHOT else self._trained
         vector = make(session, message, context, call_next)
         masked = member.mask(vector, items)
-        if self._record is not None:
-            closed = cast(list[bytes], context.state.config_records[_STATE]["closed"])
-            self._record.enter(self._terms(context).start, session.digest, closed)
+        self._enter_sum(session, context)
         return ConfigRecord({MASK: masked.vector, SIGNATURE: masked.signature})
+
+    def _enter_sum(self, session: Session, context: Context) -> None:
+        """Write down in which sum the home's vector is, before it leaves."""
+        if self._record is not None:
+            closed = cast(list[bytes], context.state.config_records[STATE]["closed"])
+            self._record.enter(self._terms(context).start, session.digest, closed)
 
     @staticmethod
     def _terms(context: Context) -> SumTerms:
-        return SumTerms.from_bytes(context.state.config_records[_STATE]["terms"])
+        return SumTerms.from_bytes(context.state.config_records[STATE]["terms"])
 
-    def _member(self, context: Context) -> tuple[Session, Member]:
-        state = context.state.config_records.get(_STATE)
+    def _kept(self, context: Context) -> tuple[Session, str, bytes]:
+        """The sum that the home is in, its name there, and what it kept. Raises MaskingRefused if it is in none."""
+        state = context.state.config_records.get(STATE)
         if state is None:
             raise MaskingRefused("this home is in no sum: it was not asked for keys, or has restarted since")
-        session = self._terms(context).session(self._roster)
-        return session, Member.load(session, str(state["home"]), cast(bytes, state["secrets"]), self._identity)
+        return self._terms(context).session(self._roster), str(state["home"]), cast(bytes, state["secrets"])
+
+    def _member(self, context: Context) -> tuple[Session, Member]:
+        session, home, secrets = self._kept(context)
+        return session, Member.load(session, home, secrets, self._identity)
 
     def _trained(self, session: Session, message: Message, context: Context, call_next: ClientAppCallable) -> Vector:
         """Train, and give the update as the vector to mask.

@@ -12,12 +12,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
 from fl.errors import KeysError
-from fl.masked_sum import MaskingRefused, TooFewMembers
+from fl.masked_sum import MaskingRefused, Session, TooFewMembers
 from fl.open_sums import OpenSums
 from fl.protection_settings import SecAggSettings
 from fl.rings import Vector
@@ -56,11 +57,29 @@ class Summed:
     bytes_up: int = 0
 
 
+class SumRound(Protocol):
+    """One sum, from its terms to the opened vector (`fl.secagg_round.MaskedRound` is one)."""
+
+    exchanges: Exchanges
+    terms: SumTerms
+    agreed: dict[str, bytes]
+
+    def run(
+        self, content: RecordDict, closed: list[bytes], before_mask: Callable[[], None], timeout: float
+    ) -> tuple[Vector, tuple[str, ...]]: ...
+
+    def open(self) -> tuple[Vector, tuple[str, ...]]: ...
+
+
+BeginRound = Callable[[Exchanges, SumTerms, Session], SumRound]
+
+
 class SecureSums:
     """Args:
     settings: of secure aggregation.
     roster: gives the homes' identities as they stand now; None in a simulation, where one machine plays all homes.
     directory: of the rounds; sums that are not opened yet are kept there. None: in memory.
+    begin: makes the round of a sum; under masks by default, or under BFV (`fl.homomorphic.sum_round`).
     """
 
     def __init__(
@@ -69,11 +88,12 @@ class SecureSums:
         *,
         roster: Callable[[], Mapping[str, bytes]] | None = None,
         directory: Path | None = None,
+        begin: BeginRound = MaskedRound,
     ) -> None:
-        self._settings, self._roster = settings, roster
+        self._settings, self._roster, self._begin = settings, roster, begin
         self._open = OpenSums(None if directory is None else directory / "sums.json")
         self._nodes: dict[str, int] = {}  # of all homes asked so far
-        self._last: MaskedRound | None = None  # the last sum that homes had sent masked vectors for
+        self._last: SumRound | None = None  # the last sum that homes had sent vectors for
         self.cheats: dict[str, str] = {}
 
     def sum(self, grid: Grid, nodes: Mapping[str, int], subject: Subject, timeout: float) -> Summed:
@@ -111,13 +131,13 @@ class SecureSums:
             exchanges.left_out |= dict.fromkeys(nodes.keys() - roster.keys(), "it is not in the roster")
         terms = self._terms(nodes.keys() - exchanges.left_out.keys(), subject)
         closed = self._close_failed(exchanges, subject.start, roster)
-        masked_round = MaskedRound(exchanges, terms, terms.session(roster))
+        sum_round = self._begin(exchanges, terms, terms.session(roster))
 
         def begun() -> None:
             self._open.add(terms)
-            self._last = masked_round
+            self._last = sum_round
 
-        return masked_round.run(subject.content, closed, begun, timeout)
+        return sum_round.run(subject.content, closed, begun, timeout)
 
     def _terms(self, homes: set[str], subject: Subject) -> SumTerms:
         return SumTerms(

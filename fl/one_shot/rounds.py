@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from fl.errors import FederationError
 from fl.one_shot.gather import OneShotGather, OpenedCounts
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.kept import TOTAL, is_trained
@@ -36,8 +37,15 @@ def one_shot_rounds(
 
     Homes sum under masks whether or not updates are (`secure_aggregation.enabled`): sums over a home's days tell more
     of it than an update does. `change`, `leaving`: see `Membership`; the total before is that of the last one-shot
-    training. Raises as `coordinator_protection` does, StatisticsRefused for a total that can't be read.
+    training. Raises as `coordinator_protection` does, FederationError for sums under BFV, StatisticsRefused for a
+    total that can't be read.
     """
+    if settings.secure_aggregation.scheme != "masks":
+        raise FederationError(
+            f"a one-shot training with secure_aggregation.scheme: {settings.secure_aggregation.scheme}: its sums "
+            "take up to 63 bits, more than BFV's plain modulus has room for; set scheme: masks, at the coordinator "
+            "and every gateway"
+        )
     saved, folder = store.latest(), store.directory
     trained = saved is not None and is_trained(saved.report)
     one_shot = OneShot(settings.one_shot, settings.privacy, settings.secure_aggregation.fewest_homes)

@@ -12,6 +12,7 @@ from fl.combinations import REFUSALS, problems
 from fl.settings import FederationSettings
 
 SECURE = {"secure_aggregation": {"enabled": True}, "evaluate_every": 0, "min_homes": 3}
+BFV = {"enabled": True, "scheme": "bfv"}
 EQUAL = {"strategy": {"weighting": "equal"}}
 
 
@@ -35,6 +36,12 @@ REFUSED = [
     (
         SECURE | {"deployment": {"insecure": True}},
         "no lasting keys",
+    ),
+    ({"secure_aggregation": {"scheme": "bfv"}}, "nothing would be encrypted"),
+    (SECURE | EQUAL | {"secure_aggregation": BFV, "privacy": {"mode": "central"}}, "homes decrypt the sum"),
+    (
+        SECURE | EQUAL | {"secure_aggregation": BFV, "privacy": {"mode": "distributed"}},
+        "one home in league with the coordinator reads each update",
     ),
     (private("distributed"), "enable secure_aggregation, or set privacy.mode: local"),
     (
@@ -65,6 +72,8 @@ def test_every_refusal_has_its_case_here() -> None:
         {},
         SECURE,
         SECURE | {"secure_aggregation": {"enabled": True, "roster": "roster.json"}},
+        SECURE | {"secure_aggregation": BFV},
+        SECURE | private("local") | {"secure_aggregation": BFV},
         SECURE | private("distributed"),
         SECURE | private("central"),
         SECURE | {"strategy": {"name": "fedadam"}, "fraction": 0.5},

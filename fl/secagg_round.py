@@ -124,6 +124,11 @@ class MaskedRound:
     _masked: dict[str, MaskedVector] = field(default_factory=dict)
     _reveals: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
+    @property
+    def settled(self) -> bool:
+        """Whether enough homes have agreed, so that this sum alone can be opened."""
+        return bool(self.agreed)
+
     def run(
         self, content: RecordDict, closed: list[bytes], before_mask: Callable[[], None], timeout: float
     ) -> tuple[Vector, tuple[str, ...]]:

@@ -62,7 +62,10 @@ class SumRound(Protocol):
 
     exchanges: Exchanges
     terms: SumTerms
-    agreed: dict[str, bytes]
+
+    @property
+    def settled(self) -> bool:
+        """Whether homes may have agreed on who is in the sum, so that it alone can be opened."""
 
     def run(
         self, content: RecordDict, closed: list[bytes], before_mask: Callable[[], None], timeout: float
@@ -120,7 +123,7 @@ class SecureSums:
         Raises MaskingRefused, KeysError.
         """
         last = self._last
-        if last is not None and last.agreed and last.terms.start == subject.start:
+        if last is not None and last.settled and last.terms.start == subject.start:
             last.exchanges = exchanges
             try:
                 return last.open()

@@ -73,7 +73,7 @@ class SecretKey:
             private = bool(context.is_private())
         except (ValueError, RuntimeError) as problem:
             raise MaskingRefused(f"the secret key of the sum can't be read ({type(problem).__name__})") from None
-        if not private or _parameters(context) != _parameters(_public_context()):
+        if not private or _parameters_id(context) != _parameters_id(_public_context()):
             raise MaskingRefused("the secret key of the sum is of other parameters than this home sums under")
         return cls(context)
 
@@ -151,10 +151,13 @@ def _new_context() -> Any:
 @cache
 def _public_context() -> Any:
     """Parameters without any key."""
-    return _tenseal().context_from(_parameters(_new_context()))
-
-
-def _parameters(context: Any) -> bytes:
-    return bytes(
-        context.serialize(save_public_key=False, save_secret_key=False, save_galois_keys=False, save_relin_keys=False)
+    return _tenseal().context_from(
+        _new_context().serialize(
+            save_public_key=False, save_secret_key=False, save_galois_keys=False, save_relin_keys=False
+        )
     )
+
+
+def _parameters_id(context: Any) -> list[int]:
+    """SEAL's hash of all parameters."""
+    return list(context.seal_context().data.key_parms_id())

@@ -52,6 +52,11 @@ class EncryptedRound:
     _homes: tuple[str, ...] = ()
     _told: dict[str, bytes] = field(default_factory=dict)  # the total, as each home says
 
+    @property
+    def settled(self) -> bool:
+        """Whether homes were asked to agree: they may have, though no answer came back."""
+        return bool(self._sum)
+
     def run(
         self, content: RecordDict, closed: list[bytes], before_mask: Callable[[], None], timeout: float
     ) -> tuple[Vector, tuple[str, ...]]:

@@ -121,7 +121,7 @@ def test_a_home_that_agreed_never_signs_that_it_does_not_open(tmp_path: Path) ->
     town = guarded(tmp_path)
     with pytest.raises(QuorumMissed):
         town.train(town.grid(gone=dict.fromkeys(HOMES, "open")))
-    with pytest.raises(QuorumMissed, match="SecondSum"):
+    with pytest.raises(QuorumMissed, match="a second sum of one model"):
         town.train(town.grid())  # started anew, and so are the agents: the record on disk knows
 
 

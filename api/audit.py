@@ -207,7 +207,10 @@ def _check_forecast(forecast: DayForecast, commitments: dict[str, bytes]) -> Non
         raise Objection("a total is of households, each of them once")
     if missing := households - commitments.keys():
         raise Objection(f"no proof that holds was found of {', '.join(sorted(missing))}")
-    verify([commitments[h] for h in forecast.households], _total(forecast.values_wh, forecast.blinding))
+    verify(
+        [commitments[h] for h in forecast.households],
+        _total([*forecast.typical_wh, *forecast.values_wh], forecast.blinding),
+    )
 
 
 def _check_measured(measured: DayMeasured, day: int, households: set[str], records: Registries) -> None:

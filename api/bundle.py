@@ -23,7 +23,7 @@ from data.errors import MeterError
 from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
 from zkp.algebra import commitment
-from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
+from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderFormat
 from zkp.lstm.integer_model import Ints, Shape
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference, skill
@@ -280,6 +280,8 @@ def verify(bundle: Bundle) -> None:
 _MEANINGS: dict[type[Exception], str] = {
     MeterError: "Nobody knows whether the readings came from this meter, so the proof was not checked.",
     InvalidStatement: "The bundle's public inputs are malformed, so the proof could not be checked.",
+    OlderFormat: "The proof was made by an older release, and this one no longer checks it. This says nothing about "
+    "the claim.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
     InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
     "community, household, day, round, model, personal head, forecast or tier), or it is a forgery.",

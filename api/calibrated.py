@@ -70,8 +70,10 @@ def past_days(community: Community, before: int) -> list[PastDay]:
     days = {c.day: PastDay(c.day, tuple(c.forecast), tuple(c.measured), proven=False) for c in computed}
     for total in forecast:
         other = measured.get(total.day)
+        if not total.typical:
+            continue  # of an older release, and a forecast of another kind
         if other is not None and {s["household"] for s in other.signed_days} == set(total.households):
-            days[total.day] = PastDay(total.day, tuple(total.values), tuple(other.values), proven=True)
+            days[total.day] = PastDay(total.day, tuple(total.forecast), tuple(other.values), proven=True)
     return [days[day] for day in sorted(days)]
 
 

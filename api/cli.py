@@ -151,6 +151,18 @@ def keys(
 
 
 @app.command()
+def migrate(config: ConfigOption = CONFIG) -> None:
+    """Take over the state of an older release: its model as a new round, its contracts put aside.
+
+    Claim open days with that release first. Proofs and totals of its days stay as they are.
+    """
+    from api.migration import migrate as take_over
+
+    for sentence in take_over(_community(config)) or ["There is nothing to do."]:
+        console.print(sentence)
+
+
+@app.command()
 def roster(
     config: ConfigOption = CONFIG,
     make: Annotated[

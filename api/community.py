@@ -29,7 +29,8 @@ from data.day import DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
 from rewards.chain import Chain
-from rewards.deploy import Addresses, Contracts, deploy
+from rewards.deploy import Addresses, Contracts, deploy, is_outdated
+from rewards.errors import OutdatedContracts
 from rewards.journal import Journal
 from zkp.lstm.integer_model import Ints
 
@@ -126,11 +127,17 @@ class Community:
                 return start
 
     def open_contracts(self, chain: Chain) -> Contracts:
-        """The community's contracts, deployed if they are not yet."""
+        """The community's contracts, deployed if they are not yet. Raises OutdatedContracts for an older
+        release's."""
         path = self.folder / "contracts.json"
         if path.exists():
             known = Contracts.of(chain, Addresses.read(path))
             known.check_there(chain)
+            if is_outdated(chain, known):
+                raise OutdatedContracts(
+                    f"the contracts in {path} check proofs of an older format: claim open days with the release that "
+                    "deployed them, then run `wattproof migrate`"
+                )
             return known
         config = self.config
         contracts = deploy(

@@ -127,10 +127,10 @@ def _show_total(community: Community, day: int) -> None:
     except DataError as why:
         console.print(f"[yellow]Note:[/] {escape(str(why))}")
         return
-    console.print(f"Community forecast (kWh): {_kwh(total.values)}")
+    console.print(f"Community forecast (kWh): {_kwh(total.means)}")
     _open_measured(community, before=day)
     try:
-        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.values).values)}")
+        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.means).values)}")
     except NotCalibrated as why:
         console.print(f"Not calibrated: {why}.")
 

@@ -15,6 +15,7 @@ from api.community import Community
 from api.database import ComputedTotals
 from data.windows import make_windows
 from forecasting.integer import IntegerModel
+from zkp.algebra import commitment
 from zkp.lstm.integer_model import Ints
 
 
@@ -27,7 +28,8 @@ def compute_totals(community: Community, models: Mapping[str, IntegerModel], day
     forecasts = np.zeros_like(windows.target)
     for name in names:
         own = windows.of_home(name)
-        forecasts[windows.unique_id == name] = models[name].run(own.history, own.steps, own.exogenous).forecast
+        trace = models[name].run(own.history, own.steps, own.exogenous)
+        forecasts[windows.unique_id == name] = trace.forecast[:, commitment.DAY_HOURS :]  # the means
     out = []
     for day in days:
         mine = windows.day == day

@@ -14,6 +14,8 @@ Number = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqli
 """A day or a round, below 2^32. (SQLite's integers have 64 bits.)"""
 NumberKey = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)]
 
+_HOURS = 24
+
 
 class Base(DeclarativeBase):
     """Tables of the community."""
@@ -51,13 +53,26 @@ class Forecast(Base):
 
 
 class CommunityTotal(Base):
-    """The opened sum of a day's forecasts: 24 totals in Wh and the summed blinding (hex)."""
+    """The opened sum of a day's forecasts: 48 totals in Wh (typical hours, means) and the summed blinding (hex).
+
+    Days of releases before 0.2 have 24 totals, of a forecast that was a mixture of both.
+    """
 
     __tablename__ = "totals"
     day: Mapped[NumberKey]
     values: Mapped[list[int]] = mapped_column(JSON)
     blinding: Mapped[str] = mapped_column(String(66))
     households: Mapped[list[str]] = mapped_column(JSON)
+
+    @property
+    def forecast(self) -> list[int]:
+        """The community's forecast, 24 hours in Wh: the sum of the homes' means."""
+        return self.values[-_HOURS:]
+
+    @property
+    def typical(self) -> list[int]:
+        """The sums of the typical hours, which open the commitments' sum beside it; none of an older day."""
+        return self.values[:-_HOURS]
 
 
 class MeasuredTotal(Base):

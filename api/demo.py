@@ -87,9 +87,9 @@ class Demo:
         ledger.chain.advance_to(community.start_of(day))
         self._forecast(community, ledger, trained, day)
         opened = open_total(community, day)
-        result = self._calibrate(community, models, day, opened.values)
+        result = self._calibrate(community, models, day, opened.means)
         self._reward(community, ledger, trained, day)
-        self._compare(community, day, opened.values, result)
+        self._compare(community, day, opened.means, result)
         self._finish(community, ledger, scores, day, time.perf_counter() - started)
         return self.report
 
@@ -229,15 +229,16 @@ class Demo:
         self, community: Community, ledger: community_day.Ledger, scores: metrics.Scores, day: int, seconds: float
     ) -> None:
         headlines = training.accuracy_summary(scores)
-        own = headlines.pop(training.PERSONAL)
+        own = headlines.pop(training.PROVEN)
         gas = {call: int(statistics.median(values)) for call, values in sorted(ledger.chain.gas.items())}
         self.report |= {
             "homes": len(community.homes),
             "rounds": self.config.federation.rounds,
             "day": day,
             "forecast": own,
+            "forecast_float": headlines.pop(training.PERSONAL),
             "forecast_global": headlines.pop(training.FEDERATED),
-            "forecast_integer": headlines.pop(training.PROVEN),
+            "forecast_integer": own,
             "baselines": headlines,
             "chain": {"gas": gas, "contracts": asdict(ledger.contracts.addresses)},
             "seconds": self._seconds | {"all": seconds},
@@ -255,7 +256,7 @@ def _median(values: list[float]) -> float | None:
 
 def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
     """What a newcomer wants to know."""
-    console.print(report.as_table(scores, training.PERSONAL))
+    console.print(report.as_table(scores, training.PROVEN))
     proofs, rewards = figures["proofs"], figures["rewards"]
     table = Table(title="One community day, proven and paid", show_header=False)
     table.add_row("homes", str(figures["homes"]))

@@ -11,7 +11,6 @@ import numpy as np
 from fl.kept_model import replace_kept_model
 from fl.weights import Weights
 from forecasting.integer import DAMAGES, QuantisationError, quantise
-from forecasting.read_outs import merged
 from forecasting.shape import ModelShape
 from zkp.lstm.weights import commit_weights
 
@@ -31,7 +30,7 @@ def keep_offered(folder: Path, number: int, digest: bytes, content: bytes, shape
     """
     weights = _read(number, content, shape)
     try:
-        model = quantise(merged(weights), shape)
+        model = quantise(weights, shape)
     except QuantisationError as error:
         raise ModelRefused(f"what is offered as the model of round {number} can't be proven: {error}") from error
     found = commit_weights(model.weights).digest()

@@ -33,7 +33,7 @@ class OwnHead:
 
 
 def keep_values(home_folder: Path, number: int, values: Ints) -> None:
-    """Keep a fitted head, int64 [24, head inputs]. A head that is committed to stays as it is."""
+    """Keep a fitted head, int64 [48, loads and hidden state]. A head that is committed to stays as it is."""
     if read_note(home_folder, number) is not None:
         return
     buffer = io.BytesIO()

@@ -16,11 +16,12 @@ _REMEDY = (
     "Keep it, and put a copy from your backup in its place: without it this day can't be proven, claimed or summed, "
     "while other days can"
 )
+_OLD_VALUES = 24
 
 
 @dataclass(frozen=True)
 class SealedForecast:
-    """A home's own forecast with what opens its commitment. Private."""
+    """A home's own forecast, 24 typical hours and 24 means, with what opens its commitment. Private."""
 
     values: tuple[int, ...]
     blinding: int
@@ -45,6 +46,8 @@ def read_sealed(folder: Path, day: int) -> SealedForecast | None:
     with whole(path, "a sealed forecast", _REMEDY):
         content = json.loads(path.read_text(encoding="utf-8"))
         values = tuple(int(value) for value in content["values"])
+        if len(values) == _OLD_VALUES:  # sealed by a release before 0.2: its commitment holds no means
+            values += (0,) * _OLD_VALUES
         return SealedForecast(values, int(content["blinding"], 16))
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fl.masked_sum import MaskingRefused, PrimeField, Session, default_threshold
 from fl.masking import framed
 from fl.roster import is_signed, sign
+from zkp.algebra.commitment import DAY_HOURS, FORECAST_VALUES
 from zkp.algebra.field import MODULUS
 
 Kind = Literal["forecast", "measured"]
@@ -24,11 +25,12 @@ Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 NONCE_BYTES = 16
-LENGTH = 25  # 24 hours and the blinding
+LENGTHS: Mapping[Kind, int] = {"forecast": FORECAST_VALUES + 1, "measured": DAY_HOURS + 1}
+"""Of a sum's vectors: the values and the blinding."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
 """Names of a message's items where they are not other members."""
 _RING = PrimeField(MODULUS)
-_PURPOSE = b"wattproof total v2"
+_PURPOSE = b"wattproof total v3"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class SumTerms:
             label=self._label(),
             members=self.members,
             threshold=default_threshold(count) if self.kind == "forecast" else count,
-            length=LENGTH,
+            length=LENGTHS[self.kind],
             ring=_RING,
             roster=roster,
         )

@@ -15,7 +15,8 @@ from fl.home_process import HomeProcess
 
 @dataclass(frozen=True)
 class Summand:
-    """24 values and the blinding; of measured ones the meter's commitment and signature, which are public."""
+    """The values (48 of a forecast, 24 of a measured day) and the blinding; of measured ones the meter's commitment
+    and signature, which are public."""
 
     vector: tuple[int, ...] = field(repr=False)
     commitment: bytes = b""

@@ -20,8 +20,7 @@ from data.errors import DataError
 from data.meter import SignedDay
 from fl.masked_sum import Session, default_threshold, sum_in_process
 from fl.rings import PrimeField, Vector
-from zkp.algebra import commitment
-from zkp.algebra.field import MODULUS
+from zkp.algebra.field import MODULUS, signed
 from zkp.statements import total
 
 FEWEST = 3
@@ -113,13 +112,13 @@ def open_missing_measured(community: Community, before: int) -> dict[int, total.
 def _masked_total(
     community: Community, label: str, vectors: Mapping[str, Sequence[int]]
 ) -> tuple[total.Total, tuple[str, ...]]:
-    """The sum of [24 values, blinding] of each home, and the homes in it."""
+    """The sum of [values, blinding] of each home, and the homes in it."""
     members = tuple(sorted(vectors))
     session = Session(
         label=f"{community.config.community.name}/{label}".encode(),
         members=members,
         threshold=default_threshold(len(members)),
-        length=commitment.DAY_HOURS + 1,
+        length=len(next(iter(vectors.values()))),
         ring=PrimeField(MODULUS),
     )
     summed, present = sum_in_process(session, {a: [v % MODULUS for v in vector] for a, vector in vectors.items()})
@@ -127,6 +126,6 @@ def _masked_total(
 
 
 def as_total(summed: Vector) -> total.Total:
-    """The opened sum of vectors [24 values, blinding], each modulo the group's order."""
-    numbers = [int(v) if int(v) <= MODULUS // 2 else int(v) - MODULUS for v in summed[: commitment.DAY_HOURS]]
-    return total.Total(tuple(numbers), int(summed[commitment.DAY_HOURS]) % MODULUS)
+    """The opened sum of vectors [values, blinding], each modulo the group's order."""
+    *values, blinding = (int(v) for v in summed)
+    return total.Total(tuple(signed(v) for v in values), blinding % MODULUS)

@@ -9,9 +9,12 @@ from fl.errors import NoModelYet
 from fl.store import RoundStore, SavedRound
 from fl.weights import Weights
 from forecasting.integer import IntegerModel, quantise
-from forecasting.read_outs import merged
 from forecasting.shape import ModelShape
 from zkp.lstm.weights import WeightsCommitment, commit_weights
+
+
+class OlderRound(ValueError):
+    """The last round's registered digest is of an older format."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,20 @@ def rounds_of(community: Community) -> RoundStore:
     return RoundStore(community.folder / "rounds")
 
 
+def digest_of(community: Community, weights: Weights) -> bytes:
+    """The digest of the integer model that is made of these weights."""
+    return commit_weights(quantise(weights, model_shape(community)).weights).digest()
+
+
+def kept_digest(store: RoundStore, number: int) -> bytes | None:
+    """The digest that a saved round was published with, or None."""
+    path = store.path(number) / "digest"
+    return bytes.fromhex(path.read_text(encoding="ascii")) if path.exists() else None
+
+
 def latest_model(community: Community) -> TrainedModel:
-    """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read."""
+    """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read,
+    OlderRound."""
     store = rounds_of(community)
     saved = store.latest()
     if saved is None:
@@ -48,10 +63,18 @@ def latest_model(community: Community) -> TrainedModel:
 
 
 def model_of(community: Community, number: int) -> TrainedModel:
-    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read."""
+    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read,
+    OlderRound."""
     return _as_trained(community, rounds_of(community).load(number))
 
 
 def _as_trained(community: Community, saved: SavedRound) -> TrainedModel:
-    integer = quantise(merged(saved.weights), model_shape(community))
-    return TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
+    integer = quantise(saved.weights, model_shape(community))
+    trained = TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
+    store = rounds_of(community)
+    if kept_digest(store, saved.round) not in (None, trained.digest):
+        raise OlderRound(
+            f"round {saved.round} in {store.directory} was published by a release that proves another format: run "
+            "`wattproof migrate`, which publishes its model as the next round"
+        )
+    return trained

@@ -33,7 +33,6 @@ from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, QuantisationError, quantise
 from forecasting.model import LoadForecaster
 from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
-from forecasting.read_outs import merged
 from forecasting.training import forecast
 from zkp.lstm.weights import commit_weights
 
@@ -86,7 +85,7 @@ def publisher(
     """Adds to each saved round its integer model (`model.npz`) and the commitment's digest (`digest`)."""
 
     def publish(number: int, weights: Weights, done: RoundReport) -> None:
-        integer = quantise(merged(weights), model_shape(community))
+        integer = quantise(weights, model_shape(community))
         integer.save(store.path(number) / "model.npz")
         digest = commit_weights(integer.weights).digest()
         write_bytes(store.path(number) / "digest", digest.hex().encode())
@@ -172,7 +171,7 @@ def with_heads(
 
     A head whose outputs could leave their range is logged, and its home has none.
     """
-    state, shape = merged(trained.weights), model_shape(community)
+    state, shape = trained.weights, model_shape(community)
     models = {home.name: trained.integer for home in community.homes}
     for home in models.keys() & heads.keys():
         try:
@@ -238,7 +237,7 @@ def evaluate(
     table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)
     past = evaluation.before(readings, clock.start_of(split.train_end))
     scores = metrics.evaluate(table, past, [n.name for n in naive])
-    report.write_report(community.folder, table, scores, clock, PERSONAL, ["mean_7_days", "ridge_pooled"])
+    report.write_report(community.folder, table, scores, clock, PROVEN, ["mean_7_days", "ridge_pooled"])
     return scores
 
 

@@ -62,8 +62,8 @@ def forecasters(clock: DayClock, federation: FederationSettings, quick: bool) ->
 
 
 def totals(table: pd.DataFrame, column: str, clock: DayClock) -> Array:
-    """The community's total of every day, [D, 24] Wh."""
-    summed = table.groupby("ds")[column].sum().sort_index()
+    """The community's total of every day, [D, 24] Wh; of a method's means, where it has them."""
+    summed = metrics.for_totals(table, [column]).groupby("ds")[column].sum().sort_index()
     return np.asarray(summed.to_numpy(dtype=np.float64).reshape(-1, HOURS_PER_DAY))
 
 

@@ -20,9 +20,10 @@ from data.windows import Windows, make_windows
 from fl.settings import FederationSettings
 from fl.strategy import mean
 from fl.task import HomeLearner
-from fl.weights import to_state_dict
+from fl.weights import from_state_dict, to_state_dict
+from forecasting.integer import quantise
 from forecasting.model import LoadForecaster
-from forecasting.personal import fit_personal_head, forecast_personal
+from forecasting.personal import fit_personal_head
 from forecasting.training import forecast, train_epochs
 
 Array = NDArray[np.float64]
@@ -55,7 +56,8 @@ class Learnt:
         features = public_features(weather, self.clock)
         windows = make_windows(recent, features, self.clock, steps=SHAPE.steps, days=[day], with_target=False)
         values = self._apply(windows) if len(windows) else np.zeros((0, HOURS_PER_DAY))
-        return pd.DataFrame(values, index=pd.Index(windows.unique_id, name="unique_id"), columns=range(HOURS_PER_DAY))
+        homes = pd.Index(windows.unique_id, name="unique_id")
+        return pd.DataFrame(values, index=homes, columns=range(values.shape[1]))
 
 
 def homes_of(windows: Windows) -> list[str]:
@@ -64,10 +66,10 @@ def homes_of(windows: Windows) -> list[str]:
 
 def by_home(windows: Windows, apply: Mapping[str, Apply]) -> Array:
     """Each home's forecasts by its own model, in the order of `windows`; NaN for a home without one."""
-    out = np.full((len(windows), HOURS_PER_DAY), np.nan)
-    for home in homes_of(windows):
-        if home in apply:
-            out[windows.unique_id == home] = apply[home](windows.of_home(home))
+    found = {home: apply[home](windows.of_home(home)) for home in homes_of(windows) if home in apply}
+    out = np.full((len(windows), next((v.shape[1] for v in found.values()), HOURS_PER_DAY)), np.nan)
+    for home, values in found.items():
+        out[windows.unique_id == home] = values
     return out
 
 
@@ -185,12 +187,13 @@ class Personal:
 
 
 def personal(model: LoadForecaster, windows: Windows) -> Apply:
-    """The model with a head fitted to one home's windows."""
+    """The model with a head fitted to one home's windows, in the integers that are proven."""
     head = fit_personal_head(
         model, windows, epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
         decay=FORECASTING.personal_decay, huber=FORECASTING.huber, seed=SEED,
     )  # fmt: skip
-    return lambda asked: forecast_personal(model, head, asked)
+    integer = quantise(from_state_dict(model.state_dict()), SHAPE, head.as_mapping())
+    return lambda asked: integer.run(asked.history, asked.steps, asked.exogenous).forecast.astype(np.float64)
 
 
 @dataclass(frozen=True)

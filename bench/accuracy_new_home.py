@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from bench.accuracy_methods import Federated, Local, homes_of, personal
 from bench.local_rounds import FORECASTING, SHAPE
 from data.citylearn import Community
-from data.day import DayClock
+from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
 from fl.settings import FederationSettings
@@ -58,7 +58,7 @@ def _forecasts(federated: Federated, known: Windows, test: Windows, settings: Fe
         forecast(federated.model, test),
         personal(federated.model, known)(test),
     )
-    return dict(zip(WAYS, values, strict=True))
+    return dict(zip(WAYS, (v[:, :HOURS_PER_DAY] for v in values), strict=True))
 
 
 def _ridge(known: Windows, test: Windows) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.citylearn import DAY_START_UTC, load
-from data.day import DayClock
+from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
 from fl.settings import FederationSettings
@@ -94,11 +94,13 @@ def accuracy(weights: Weights, test: Windows) -> Accuracy:
 
 
 def accuracy_of(predicted: NDArray[np.float64], test: Windows) -> Accuracy:
-    """How good forecasts [n, 24] Wh of the test days are."""
-    errors = np.abs(predicted - test.target)
+    """How good forecasts of the test days are, [n, 24] Wh, or [n, 48]: homes by their typical hours, the community by
+    the means."""
+    typical, means = predicted[:, :HOURS_PER_DAY], predicted[:, -HOURS_PER_DAY:]
+    errors = np.abs(typical - test.target)
     homes = [test.unique_id == home for home in np.unique(test.unique_id)]
     nmae = [float(errors[home].mean() / test.target[home].mean()) for home in homes]
     days = [test.day == day for day in np.unique(test.day)]
-    totals = [(predicted[day].sum(axis=0), test.target[day].sum(axis=0)) for day in days]
+    totals = [(means[day].sum(axis=0), test.target[day].sum(axis=0)) for day in days]
     wape = sum(np.abs(p - t).sum() for p, t in totals) / sum(t.sum() for _, t in totals)
     return Accuracy(float(np.median(nmae)), float(wape))

@@ -26,8 +26,9 @@ from bench.proof_case import Case, Home, float_forecast
 from zkp.algebra.srs import ROW, load_setup
 from zkp.algebra.vector import Vector
 from zkp.batch.verify import verify_batch
-from zkp.lstm import grid as lstm
-from zkp.lstm.integer_model import OUTPUT_BITS, Shape
+from zkp.lstm.gates import lookup_groups
+from zkp.lstm.grid import Grid, columns
+from zkp.lstm.integer_model import HEAD_BITS, Shape
 from zkp.lstm.weights import commit_weights
 from zkp.statements import inference
 
@@ -114,7 +115,7 @@ def measure(shape: Shape, windows: int, repeat: int, seed: int) -> tuple[Measure
     case = Case(state, model, commitment, seed)
     home = case.home(0, windows)
     exact = float_forecast(state, shape, home.trace.history, *case.features(windows))
-    error = float(np.abs(home.trace.output / (1 << OUTPUT_BITS) - exact).max())
+    error = float(np.abs(home.trace.output / (1 << HEAD_BITS) - exact).max())
 
     first_s, proof = timed(lambda: home.prove(model.weights))
     proving = [timed(lambda: home.prove(model.weights))[0] for _ in range(repeat)]
@@ -124,7 +125,7 @@ def measure(shape: Shape, windows: int, repeat: int, seed: int) -> tuple[Measure
     peak = peak_mb()
     load_setup("py-ecc").powers(200)  # what a verifier needs of the ceremony's points
     reference = [timed(lambda: inference.verify(home.statement, proof, backend="py-ecc"))[0] for _ in range(2)]
-    grid = lstm.Grid(shape, windows)
+    grid = Grid(shape, windows)
     return Measured(
         **asdict(shape),
         windows=windows,
@@ -140,7 +141,7 @@ def measure(shape: Shape, windows: int, repeat: int, seed: int) -> tuple[Measure
         warmup_s=round(imports_s + setup_s + max(first_s - prove_s, 0), 2),
         max_abs_error=round(error, 5),
         trace_rows=1 << grid.bits,
-        committed_columns=len(lstm.columns(grid)) + len(lstm.lookup_groups(grid)),
+        committed_columns=len(columns(grid)) + len(lookup_groups(grid)),
     ), case
 
 

@@ -45,22 +45,25 @@ def float_weights(shape: Shape, seed: int) -> dict[str, Floats]:
         for name, size in (("weight_ih", (below,)), ("weight_hh", (shape.hidden,)), ("bias_ih", ()), ("bias_hh", ())):
             state[f"lstm.{name}_l{layer}"] = random.uniform(-spread, spread, (4 * shape.hidden, *size))
     state["lstm.weight_ih_l0"][:, : shape.loads] /= shape.loads
-    head = random.uniform(-0.02, 0.02, (HOURS, shape.hidden + HISTORY + shape.exogenous))
-    for hour in range(HOURS):
-        head[hour, shape.hidden + hour : shape.hidden + HISTORY : HOURS] += 1 / RING_DAYS
-    return state | {"head.weight": head, "head.bias": random.uniform(-0.02, 0.02, HOURS)}
+    for name, inputs in (("head", shape.hidden + HISTORY + shape.exogenous), ("mean", HISTORY + shape.exogenous)):
+        weight = random.uniform(-0.02, 0.02, (HOURS, inputs))
+        first = inputs - HISTORY - shape.exogenous
+        for hour in range(HOURS):
+            weight[hour, first + hour : first + HISTORY : HOURS] += 1 / RING_DAYS
+        state |= {f"{name}.weight": weight, f"{name}.bias": random.uniform(-0.02, 0.02, HOURS)}
+    return state
 
 
 def float_forecast(state: dict[str, Floats], shape: Shape, history: Ints, steps: Floats, exogenous: Floats) -> Floats:
-    """The float model in float64: [B, 24] relative to the home's scale (times S / 128 it is Wh)."""
+    """The float model in float64: [B, 48] relative to the home's scale (times S / 128 it is Wh)."""
     load = history * (1 << SCALE_UNIT_BITS) / (SCALE_FLOOR_WH + history.sum(axis=1, keepdims=True))
     inputs = np.concatenate([_step_loads(np.minimum(load, LOAD_LIMIT), shape), steps], axis=2)
     for layer in range(shape.layers):
         inputs = _float_layer(state, layer, inputs)
     own, shared = np.split(state["head.weight"], [shape.hidden], axis=1)
-    read = inputs[:, [shape.hour_step(hour) for hour in range(HOURS)]]
-    linear = np.concatenate([load, exogenous], axis=1) @ shared.T
-    return np.asarray((read * own).sum(axis=2) + linear + state["head.bias"])
+    read, linear = inputs[:, shape.hour_step(0) :], np.concatenate([load, exogenous], axis=1)
+    typical = (read * own).sum(axis=2) + linear @ shared.T + state["head.bias"]
+    return np.concatenate([typical, linear @ state["mean.weight"].T + state["mean.bias"]], axis=1)
 
 
 def _step_loads(load: Floats, shape: Shape) -> Floats:

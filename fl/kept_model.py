@@ -11,7 +11,6 @@ from pathlib import Path
 from fl.errors import NoModelYet
 from fl.weights import Weights, load, save
 from forecasting.integer import IntegerModel, QuantisationError, ShapeLike, quantise
-from forecasting.read_outs import merged
 
 _REMEDY = (
     "Move it and the other file of its round away: the agent gets the model again, at once where gateway.api_url is "
@@ -24,7 +23,7 @@ def keep_model(folder: Path, number: int, weights: Weights, shape: ShapeLike) ->
 
     Raises QuantisationError, or what NumPy raises, for weights that are not a provable model of this shape.
     """
-    replace_kept_model(folder, number, weights, quantise(merged(weights), shape))
+    replace_kept_model(folder, number, weights, quantise(weights, shape))
 
 
 def replace_kept_model(folder: Path, number: int, weights: Weights, model: IntegerModel) -> None:

@@ -25,9 +25,8 @@ from fl.weights import Weights, from_state_dict, load, save, to_state_dict
 from forecasting.integer import quantise
 from forecasting.model import LoadForecaster
 from forecasting.personal import fit_home_head
-from forecasting.read_outs import merged
 from forecasting.settings import ForecastingSettings
-from forecasting.shape import ModelShape
+from forecasting.shape import HOURS, ModelShape
 from forecasting.training import evaluate_loss, forecast, train_epochs
 
 
@@ -67,11 +66,12 @@ class HomeLearner:
         return from_state_dict(model.state_dict()), {"loss": loss}
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
-        """`loss`, and `nmae`: mean absolute error over mean load, both of the days kept out of training."""
+        """`loss`, and `nmae`: mean absolute error of the typical hours over mean load, both of the days kept out of
+        training."""
         if len(self.validation) == 0:
             return {}
         model = self._model(weights)
-        error = np.abs(forecast(model, self.validation) - self.validation.target)
+        error = np.abs(forecast(model, self.validation)[:, :HOURS] - self.validation.target)
         return {
             "loss": evaluate_loss(model, self.validation, self.huber),
             "nmae": float(error.mean() / max(1.0, self.validation.target.mean())),
@@ -85,14 +85,15 @@ class HomeLearner:
         return own_sums(self.train, plan), int(self.train.day.max(initial=0))
 
     def own_head(self, weights: Weights, settings: ForecastingSettings) -> NDArray[np.int64] | None:
-        """The home's personal head beside a round's model, in fixed point [24, head inputs]; None where it has none.
+        """The home's personal head beside a round's model, in fixed point [48, loads and hidden state]; None where it
+        has none.
 
         Raises QuantisationError for one whose outputs could leave their range.
         """
         head = fit_home_head(self._model(weights), self.train, settings)
         if head is None:
             return None
-        return quantise(merged(weights), self.shape, head.as_mapping()).personal_head
+        return quantise(weights, self.shape, head.as_mapping()).personal_head
 
     def _model(self, weights: Weights) -> LoadForecaster:
         torch.set_num_threads(1)  # a gateway's other cores are not ours, and sums keep their order

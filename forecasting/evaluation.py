@@ -17,6 +17,8 @@ from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
 from forecasting.errors import ForecastError
+from forecasting.metrics import mean_of
+from forecasting.shape import OUTPUTS
 
 
 class Forecaster(Protocol):
@@ -32,7 +34,8 @@ class Forecaster(Protocol):
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` from tables that end at its origin: rows are homes, columns hours 0 to 23, Wh.
 
-        A home may be left out, or have NaN, where it cannot be forecast.
+        A forecaster may give 24 columns more, the means, for the homes' total; else its hours add up to that. A home
+        may be left out, or have NaN, where it cannot be forecast.
         """
 
 
@@ -74,7 +77,8 @@ class Split:
 
 @dataclass(frozen=True)
 class WindowForecaster:
-    """A model already trained, as a forecaster: `apply` maps windows to float64 [n, 24] Wh."""
+    """A model already trained, as a forecaster: `apply` maps windows to float64 [n, 24] Wh, or [n, 48] with
+    the means."""
 
     name: str
     apply: Callable[[Windows], NDArray[np.float64]]
@@ -88,8 +92,9 @@ class WindowForecaster:
         """Forecast of `day` for the homes with a complete window."""
         features = public_features(weather, self.clock)
         windows = make_windows(readings, features, self.clock, steps=self.steps, days=[day], with_target=False)
-        values = self.apply(windows) if len(windows) else np.zeros((0, HOURS_PER_DAY))
-        return pd.DataFrame(values, index=pd.Index(windows.unique_id, name="unique_id"), columns=range(HOURS_PER_DAY))
+        values = self.apply(windows) if len(windows) else np.zeros((0, OUTPUTS))
+        homes = pd.Index(windows.unique_id, name="unique_id")
+        return pd.DataFrame(values, index=homes, columns=range(values.shape[1]))
 
 
 def before(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
@@ -100,7 +105,8 @@ def before(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
 def walk_forward(
     forecasters: Sequence[Forecaster], readings: pd.DataFrame, weather: pd.DataFrame, clock: DayClock, split: Split
 ) -> pd.DataFrame:
-    """Forecasts of every test day by every forecaster: `unique_id, ds, cutoff, y, <method>...`, float64 Wh.
+    """Forecasts of every test day by every forecaster: `unique_id, ds, cutoff, y, <method>...`, float64 Wh; for a
+    method that forecasts the mean apart, `<method>/mean`.
 
     `y` and a method are NaN where the reading or the forecast is absent.
     """
@@ -113,7 +119,7 @@ def walk_forward(
             _fit(forecasters, readings, weather, clock, day)
         origin = clock.start_of(day)
         past, sky = before(readings, origin), before(weather, origin)
-        columns = {f.name: _column(f.predict(past, sky, day), homes) for f in forecasters}
+        columns = {name: v for f in forecasters for name, v in _columns(f.name, f.predict(past, sky, day), homes)}
         parts.append(
             _rows(homes, clock.hours(day), _column(actual.reindex(columns=clock.hours(day)), homes), columns)
         )
@@ -126,6 +132,15 @@ def _fit(
     end = clock.start_of(day)
     for forecaster in forecasters:
         forecaster.fit(before(readings, end), before(weather, end))
+
+
+def _columns(name: str, table: pd.DataFrame, homes: "pd.Index[str]") -> list[tuple[str, NDArray[np.float64]]]:
+    """A forecaster's columns: its hours and, where it gives them, its means."""
+    hours = table.iloc[:, :HOURS_PER_DAY]
+    found = [(name, _column(hours, homes))]
+    if table.shape[1] > HOURS_PER_DAY:
+        found.append((mean_of(name), _column(table.iloc[:, HOURS_PER_DAY:], homes)))
+    return found
 
 
 def _column(table: pd.DataFrame, homes: "pd.Index[str]") -> NDArray[np.float64]:

@@ -27,7 +27,6 @@ from zkp.lstm.integer_model import Ints, LayerTrace, Shape, Trace, Weights, roun
 _LSTM_BITS = arithmetic.SUM_BITS
 _HEAD_BITS = arithmetic.HEAD_BITS
 _GATE_LIMIT = arithmetic.INDEX_OFFSET << arithmetic.WIDE_BITS
-_OUTPUT_LIMIT = arithmetic.OUTPUT_OFFSET << arithmetic.WIDE_BITS
 
 
 _MOST_LAYERS = 16
@@ -88,14 +87,31 @@ def _quantise_layer(state: Mapping[str, Any], layer: int, shape: Shape) -> Ints:
     return gates
 
 
-def _quantise_head(weight: Any, bias: Any, shape: Shape) -> Ints:
-    flat = np.concatenate([_array(weight), _array(bias)[:, None]], axis=1)
+def _quantise_head(state: Mapping[str, Any], shape: Shape) -> Ints:
+    """Typical outputs, then means, [48, loads, hidden state, exogenous values, one]."""
+    own, shared = np.split(_array(state["head.weight"]), [shape.hidden], axis=1)
+    typical, mean = (np.split(part, [arithmetic.HISTORY], axis=1) for part in (shared, _array(state["mean.weight"])))
+    biases = (_array(state[name])[:, None] for name in ("head.bias", "mean.bias"))
+    parts = zip((own, np.zeros_like(own)), (typical, mean), biases, strict=True)
+    flat = np.concatenate([np.concatenate([x, h, e, bias], axis=1) for h, (x, e), bias in parts])
     if not np.isfinite(flat).all():
         raise QuantisationError("the head has a weight that is not a finite number")
     bits = np.full(flat.shape[1], _HEAD_BITS - arithmetic.ACTIVATION_BITS)
-    bits[shape.hidden : shape.hidden + arithmetic.HISTORY] = _HEAD_BITS - arithmetic.LOAD_BITS
+    bits[: arithmetic.HISTORY] = _HEAD_BITS - arithmetic.LOAD_BITS
     bits[-1] = _HEAD_BITS
     head: Ints = np.rint(flat * np.exp2(bits)).astype(np.int64)
+    return head
+
+
+def _quantise_personal(personal: Mapping[str, Any], shape: Shape) -> Ints:
+    """[48, loads and hidden state], clipped to the weights that can be proven."""
+    typical, mean = _array(personal["typical"]), _array(personal["mean"])
+    unread = np.zeros((len(mean), shape.hidden))
+    flat = np.concatenate([typical, np.concatenate([mean, unread], axis=1)])
+    if not np.isfinite(flat).all():
+        raise QuantisationError("the personal head has a weight that is not a finite number")
+    limit = arithmetic.PERSONAL_LIMIT
+    head: Ints = np.clip(_fixed(flat, arithmetic.PERSONAL_BITS), -limit, limit - 1)
     return head
 
 
@@ -117,16 +133,15 @@ def _check_gates(weights: Weights) -> None:
 
 
 def _check_head(shape: Shape, head: Ints) -> None:
-    h, last = shape.hidden, shape.hidden + arithmetic.HISTORY
-    size = np.abs(head)
+    size, loads = np.abs(head), arithmetic.HISTORY
     # The loads of a window are shares of their sum: together at most 128 units (and a rounding each).
-    loads = size[:, h:last].max(axis=1) * ((128 << arithmetic.LOAD_BITS) + arithmetic.HISTORY)
-    worst = size[:, :h].sum(axis=1) * arithmetic.ONE + loads + size[:, -1] + (1 << (arithmetic.WIDE_BITS - 1))
-    worst += size[:, last:-1].sum(axis=1) * arithmetic.FEATURE_LIMIT * arithmetic.ONE
-    if worst.max() >= _OUTPUT_LIMIT:
+    worst = size[:, :loads].max(axis=1) * ((128 << arithmetic.LOAD_BITS) + loads) + size[:, -1]
+    worst += size[:, loads : shape.personal_inputs].sum(axis=1) * arithmetic.ONE
+    worst += size[:, shape.personal_inputs : -1].sum(axis=1) * arithmetic.FEATURE_LIMIT * arithmetic.ONE
+    if worst.max() >= arithmetic.OUTPUT_LIMIT:
         raise QuantisationError(
-            f"the head's output for hour {int(worst.argmax())} could reach {worst.max() / _OUTPUT_LIMIT:.2f} of its "
-            "range; its weights are far too large, train again with a smaller learning rate or more weight decay"
+            f"output {int(worst.argmax())} of the head could reach {worst.max() / arithmetic.OUTPUT_LIMIT:.2f} of "
+            "its range; its weights are far too large, train again with a smaller learning rate or more weight decay"
         )
 
 
@@ -141,20 +156,27 @@ class IntegerModel:
         _check_gates(self.weights)
         _check_head(self.shape, self.weights.head)
         if self.personal_head is not None:
-            if self.personal_head.shape != self.weights.head.shape:
-                raise QuantisationError("the personal head does not have the head's shape")
-            _check_head(self.shape, self.weights.head + self.personal_head)
+            size = (arithmetic.OUTPUTS, self.shape.personal_inputs)
+            if self.personal_head.shape != size:
+                raise QuantisationError(f"the personal head has the shape {self.personal_head.shape}, not {size}")
+            _check_head(self.shape, self.head)
 
     @property
     def shape(self) -> Shape:
         return self.weights.shape
 
+    @property
+    def head(self) -> Ints:
+        """The head that forecasts, [48, head inputs]: the community's, with the personal one where there is one."""
+        own = self.personal_head
+        return self.weights.head if own is None else arithmetic.personalised(self.shape, self.weights.head, own)
+
     def run(self, history: ArrayLike, steps: ArrayLike, exogenous: ArrayLike) -> Trace:
         """Forecast B days.
 
         history int [B, 168] Wh, oldest first; steps [B, T, public] and exogenous [B, E] are public features, floats
-        in [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 24] Wh.
-        Raises ValueError for a reading or a feature out of range.
+        in [-2, 2] or int64 already in fixed point. Returns every intermediate value; `.forecast` is [B, 48] Wh:
+        typical hours, then means. Raises ValueError for a reading or a feature out of range.
         """
         readings = np.asarray(history, dtype=np.int64)
         if readings.ndim != 2 or readings.shape[1] != arithmetic.HISTORY:
@@ -173,15 +195,14 @@ class IntegerModel:
             layers.append(_run_layer(gates, inputs))
             inputs = layers[-1].hidden
         ones = np.ones((batch, 1), dtype=np.int64)
-        head = self.weights.head if self.personal_head is None else self.weights.head + self.personal_head
-        own, shared = np.split(head, [self.shape.hidden], axis=1)
-        read = inputs[:, [self.shape.hour_step(k) for k in range(arithmetic.HOURS)]]  # [B, 24, H]
-        summed = np.concatenate([load, exo, ones], axis=1) @ shared.T + (read * own).sum(axis=2)
-        output, output_remainder = round_shift(summed, arithmetic.WIDE_BITS)
-        forecast, forecast_remainder = round_shift(output * scale[:, None], arithmetic.SCALE_SHIFT)
+        head, hours = self.head, slice(arithmetic.HISTORY, self.shape.personal_inputs)
+        read = inputs[:, self.shape.hour_step(0) :]  # [B, 24, H]
+        output = np.concatenate([load, np.zeros_like(read[:, 0]), exo, ones], axis=1) @ head.T
+        output[:, : arithmetic.HOURS] += (read * head[: arithmetic.HOURS, hours]).sum(axis=2)
+        forecast, forecast_remainder = round_shift(output * scale[:, None], arithmetic.OUTPUT_SHIFT)
         return Trace(
             readings, features, exo, scale, multiplier, load, load_remainder, tuple(layers),
-            output, output_remainder, forecast, forecast_remainder,
+            output, forecast, forecast_remainder,
         )  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -266,17 +287,19 @@ def _run_layer(weights: Ints, inputs: Ints) -> LayerTrace:
 
 
 def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, Any] | None = None) -> IntegerModel:
-    """Quantise a float model with one head (`lstm.*`, `head.*`), with a home's personal head if given.
+    """Quantise a float model (`lstm.*`, `head.*`, `mean.*`), with a home's personal head if given.
 
-    `personal` holds the additive head's "weight" [24, head inputs] and "bias" [24].
-    Raises QuantisationError where a value could leave its range, naming where and what to do, and for a model with
-    parameters that have no place in it.
+    `personal` holds the additive weights of the typical outputs [24, loads and hidden state] and of the means
+    [24, loads]: "typical" and "mean". Raises QuantisationError where a value could leave its range, naming where and
+    what to do, and for a model without these parameters or with others.
     """
-    odd = sorted(name for name in state if not name.startswith(("lstm.", "head.")))
-    if odd:
-        raise QuantisationError(f"{', '.join(odd)}: merge the read-outs first (forecasting.read_outs.merged)")
     size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent)
+    known = {f"{part}.{kind}" for part in ("head", "mean") for kind in ("weight", "bias")}
+    odd = sorted(known ^ {name for name in state if not name.startswith("lstm.")})
+    if odd:
+        raise QuantisationError(
+            f"the model's parts do not fit ({', '.join(odd)}): it is of another version; train again"
+        )
     layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
-    head = _quantise_head(state["head.weight"], state["head.bias"], size)
-    own = None if personal is None else _quantise_head(personal["weight"], personal["bias"], size)
-    return IntegerModel(Weights(size, layers, head), own)
+    own = None if personal is None else _quantise_personal(personal, size)
+    return IntegerModel(Weights(size, layers, _quantise_head(state, size)), own)

@@ -20,6 +20,20 @@ MASE_LAGS = (HOURS_PER_DAY, 7 * HOURS_PER_DAY)
 KEYS = ("unique_id", "ds", "cutoff", "y")
 
 
+_MEAN = "/mean"
+
+
+def mean_of(method: str) -> str:
+    """The column of a method's means, which are added up for the community where the method has them."""
+    return method + _MEAN
+
+
+def for_totals(forecasts: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """The forecasts that are added up over homes: under each method's name its means, where it has them."""
+    means = {method: forecasts[mean_of(method)] for method in methods if mean_of(method) in forecasts.columns}
+    return forecasts.assign(**means)
+
+
 def mae(actual: Array, forecast: Array) -> float:
     """Mean absolute error, Wh."""
     return float(np.mean(np.abs(actual - forecast)))
@@ -99,17 +113,18 @@ def evaluate(forecasts: pd.DataFrame, train: pd.DataFrame, naive: Sequence[str])
     """Score every method of `forecasts` for each home and for the community.
 
     `forecasts`: columns `unique_id`, `ds`, `cutoff` (the origin), `y` and one column for each method, Wh, NaN where a
-    method gave no forecast; hours are compared where all methods have one. `train`: a long table of the hours before,
-    the scale of MASE. `naive`: the methods over the best of which skill is measured.
-    Raises ValueError if columns are missing or there is nothing to compare.
+    method gave no forecast; a column `<method>/mean` beside it is added up for the community instead. Hours are
+    compared where all methods have one. `train`: a long table of the hours before, the scale of MASE. `naive`: the
+    methods over the best of which skill is measured. Raises ValueError if columns are missing or there is nothing to
+    compare.
     """
-    methods = [column for column in forecasts.columns if column not in KEYS]
+    methods = [column for column in forecasts.columns if column not in KEYS and not column.endswith(_MEAN)]
     absent = [name for name in (*KEYS, *naive) if name not in forecasts.columns]
     if absent or not methods:
         raise ForecastError(
             f"the forecasts lack {', '.join(absent) or 'a method'}: have {', '.join(forecasts.columns)}"
         )
-    compared = forecasts.dropna(subset=["y", *methods])
+    compared = forecasts.dropna(subset=[column for column in forecasts.columns if column not in KEYS[:3]])
     if compared.empty:
         raise ForecastError("there is no hour for which every method has a forecast: check the period and the gaps")
     past = train.pivot(index="ds", columns="unique_id", values="y").astype("float64").asfreq("h")
@@ -118,7 +133,7 @@ def evaluate(forecasts: pd.DataFrame, train: pd.DataFrame, naive: Sequence[str])
         for home, table in compared.groupby("unique_id")
         for method, score in _score(table, methods, past[home].to_numpy(), naive).items()
     ]
-    total = _community(compared, methods)
+    total = _community(for_totals(compared, methods), methods)
     present = past[sorted(compared["unique_id"].unique())]
     community = _score(total, methods, present.sum(axis=1, skipna=False).to_numpy(), naive)
     homes = pd.DataFrame(rows).set_index("method").loc[methods].reset_index()

@@ -4,7 +4,11 @@ Loads are relative to the home's own scale, taken from its own window, so that o
 
     S = 2048 + sum(history) Wh,  x = history * 128 / S,
     typical[k] = head[k] . [LSTM state at hour k, x, exogenous],  mean[k] = mean[k] . [x, exogenous],
-    y = mixed(typical, mean) * S / 128 Wh                                               (`forecasting.read_outs`).
+    y = (typical, mean) * S / 128 Wh.
+
+`head` is trained for the absolute error: a home's typical hour, near the median. `mean` is linear and trained for the
+squared error. Medians don't add up to the community's median; means add up to its mean. So a forecast has both: a
+home is judged by its typical hours, the community's forecast is the sum of the means (docs/accuracy.md).
 
 A step of the LSTM belongs to an hour of the day. It sees min(x, 8) at that hour on each of the last seven days, the
 last three hours before the origin, and the public features of the hour to be forecast. With more than 24 steps it has
@@ -19,7 +23,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from forecasting.read_outs import mixed
 from forecasting.shape import HISTORY, HOURS, ModelShape
 
 SCALE_FLOOR_WH = 2048.0
@@ -53,7 +56,7 @@ def apply_head(weight: Tensor, bias: Tensor, hidden: Tensor, shared: Tensor) -> 
 
 
 class LoadForecaster(nn.Module):
-    """LSTM and read-outs. Parameters `lstm.*`, `head.weight` [24, H + 168 + E], `head.bias` [24], `mean.weight`
+    """LSTM and output heads. Parameters `lstm.*`, `head.weight` [24, H + 168 + E], `head.bias` [24], `mean.weight`
     [24, 168 + E], `mean.bias` [24]."""
 
     def __init__(self, shape: ModelShape, seed: int = 0) -> None:
@@ -93,14 +96,13 @@ class LoadForecaster(nn.Module):
         return torch.stack([*lags, *last], dim=2)
 
     def read(self, hidden: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
-        """What the two read-outs say, [B, 24] each: typical, mean; arguments as of `inputs`."""
+        """Both outputs, [B, 24] each: typical, mean; arguments as of `inputs`."""
         return apply_head(self.head.weight, self.head.bias, hidden, shared), self.mean(shared)
 
     def forward(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> Tensor:
-        """Forecast [B, 24] relative to the scale: multiply by S / 128 for Wh."""
+        """Forecast [B, 48], typical hours and means, relative to the scale: multiply by S / 128 for Wh."""
         hidden, shared, _ = self.inputs(history, steps, exogenous)
-        forecast: Tensor = mixed(*self.read(hidden, shared))
-        return forecast
+        return torch.cat(self.read(hidden, shared), dim=1)
 
     @torch.no_grad()
     def project(self) -> None:

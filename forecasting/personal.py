@@ -1,7 +1,9 @@
-"""The personal head: a private, additive correction of both read-outs for one home, merged; the LSTM frozen.
+"""The personal head: a private, additive correction of both outputs for one home; the LSTM frozen.
 
-It starts at zero, is pulled back to it (so that a home with little data keeps the community's model), and never
-leaves the home but as a hiding commitment.
+It reads what is the home's own, loads and hidden state, and nothing public: with weights on the calendar, or a bias,
+a household could choose its forecasts when it commits to its head, and a proof would say nothing (docs/protocol.md).
+It starts at zero, is pulled back to it (so that a home with little data keeps the community's model), stays within
+what can be proven, and never leaves the home but as a hiding commitment.
 """
 
 from __future__ import annotations
@@ -14,24 +16,25 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
-from forecasting.errors import ForecastError
-from forecasting.model import SCALE_UNIT, LoadForecaster, apply_head
-from forecasting.read_outs import merged_head, mixed
+from forecasting.model import SCALE_UNIT, LoadForecaster
 from forecasting.settings import ForecastingSettings
-from forecasting.shape import HOURS
-from forecasting.training import read_out_loss, tensors
+from forecasting.shape import HISTORY, HOURS
+from forecasting.training import output_loss, tensors
+
+WEIGHT_LIMIT = 0.2495
+"""A little under the quarter that a personal weight can be at most (`zkp.lstm.integer_model.PERSONAL_LIMIT`)."""
 
 
 @dataclass(frozen=True, repr=False)
 class PersonalHead:
-    """weight [24, head inputs], bias [24], float64."""
+    """Weights of the typical outputs [24, loads and hidden state] and of the means [24, loads], float64."""
 
-    weight: NDArray[np.float64]
-    bias: NDArray[np.float64]
+    typical: NDArray[np.float64]
+    mean: NDArray[np.float64]
 
     def as_mapping(self) -> dict[str, NDArray[np.float64]]:
         """The form `forecasting.integer.quantise` takes."""
-        return {"weight": self.weight, "bias": self.bias}
+        return {"typical": self.typical, "mean": self.mean}
 
 
 def fit_personal_head(
@@ -47,31 +50,33 @@ def fit_personal_head(
 ) -> PersonalHead:
     """Train a personal head on one home's windows. Raises ValueError when there is none."""
     if len(windows) == 0:
-        raise ForecastError("there is no complete window to personalise on")
+        raise ValueError("there is no complete window to personalise on")
     history, steps, exogenous, target = tensors(windows)
     with torch.no_grad():
         hidden, shared, scale = model.inputs(history, steps, exogenous)
         typical, mean = model.read(hidden, shared)
-    head, own_mean = (torch.nn.Linear(part.in_features, HOURS) for part in (model.head, model.mean))
-    own = [*head.parameters(), *own_mean.parameters()]
-    for part in own:
-        torch.nn.init.zeros_(part)
+    loads, relative = shared[:, :HISTORY], target * (SCALE_UNIT / scale)
+    own = [torch.zeros(HOURS, size, requires_grad=True) for size in (HISTORY, hidden.shape[2], HISTORY)]
+    of_loads, of_hidden, of_mean = own
     optimiser = AdamW(own, learning_rate, 0.0)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
-            loss = read_out_loss(
-                typical[chosen] + apply_head(head.weight, head.bias, hidden[chosen], shared[chosen]),
-                mean[chosen] + own_mean(shared[chosen]),
-                target[chosen] * (SCALE_UNIT / scale[chosen]),
+            loss = output_loss(
+                typical[chosen] + loads[chosen] @ of_loads.T + (hidden[chosen] * of_hidden).sum(dim=2),
+                mean[chosen] + loads[chosen] @ of_mean.T,
+                relative[chosen],
                 huber,
             )
             loss = loss + decay * sum((part**2).sum() for part in own) / HOURS
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    arrays = (part.detach().double().numpy() for part in own)
-    return PersonalHead(*merged_head(*arrays))
+            with torch.no_grad():
+                for part in own:
+                    part.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+    read = torch.cat([of_loads, of_hidden], dim=1)
+    return PersonalHead(*(part.detach().double().numpy() for part in (read, of_mean)))
 
 
 def fit_home_head(model: LoadForecaster, windows: Windows, settings: ForecastingSettings) -> PersonalHead | None:
@@ -86,9 +91,12 @@ def fit_home_head(model: LoadForecaster, windows: Windows, settings: Forecasting
 
 @torch.no_grad()
 def forecast_personal(model: LoadForecaster, head: PersonalHead, windows: Windows) -> NDArray[np.float64]:
-    """Forecasts in Wh with the personal head, float64 [n, 24], never below zero."""
+    """Forecasts in Wh with the personal head, float64 [n, 48], typical hours and means, never below zero."""
     history, steps, exogenous, _ = tensors(windows)
     hidden, shared, scale = model.inputs(history, steps, exogenous)
-    weight, bias = torch.from_numpy(head.weight).float(), torch.from_numpy(head.bias).float()
-    out = mixed(*model.read(hidden, shared)) + apply_head(weight, bias, hidden, shared)
-    return np.asarray((out * scale / SCALE_UNIT).clamp(min=0).numpy(), dtype=np.float64)
+    typical, mean = model.read(hidden, shared)
+    own, own_mean = (torch.from_numpy(part).float() for part in (head.typical, head.mean))
+    loads = shared[:, :HISTORY]
+    typical = typical + loads @ own[:, :HISTORY].T + (hidden * own[:, HISTORY:]).sum(dim=2)
+    out = torch.cat([typical, mean + loads @ own_mean.T], dim=1) * scale / SCALE_UNIT
+    return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64)

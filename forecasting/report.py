@@ -19,7 +19,7 @@ from rich.table import Table
 
 from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
-from forecasting.metrics import Scores
+from forecasting.metrics import Scores, for_totals
 
 LABELS = {
     "yesterday": "same hour yesterday",
@@ -182,7 +182,7 @@ def hour_picture(forecasts: pd.DataFrame, clock: DayClock, chosen: str, rivals: 
 
 def _community_kw(forecasts: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     """The total over homes, of the hours for which every home has everything, indexed by `ds`."""
-    known = forecasts.dropna(subset=["y", *methods])
+    known = for_totals(forecasts, methods).dropna(subset=["y", *methods])
     groups = known.groupby("ds")
     complete = groups.size() == known["unique_id"].nunique()
     total: pd.DataFrame = groups[["y", *methods]].sum()[complete] / 1000

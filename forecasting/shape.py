@@ -9,6 +9,8 @@ from forecasting.settings import ModelSettings
 
 HISTORY = 168
 HOURS = 24
+OUTPUTS = 2 * HOURS
+"""Of a forecast: typical hours, then means."""
 LAGS, RECENT = 7, 3
 _GATES = 4
 

@@ -17,7 +17,7 @@ from data.windows import Windows
 from forecasting.adamw import AdamW
 from forecasting.errors import ForecastError
 from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
-from forecasting.shape import HOURS
+from forecasting.shape import OUTPUTS
 
 
 def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -31,13 +31,13 @@ def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor], huber: float) -> Tensor:
-    """The mean loss of both read-outs on a batch as of `tensors`."""
+    """The mean loss of both outputs on a batch as of `tensors`."""
     history, steps, exogenous, target = batch
     hidden, shared, scale = model.inputs(history, steps, exogenous)
-    return read_out_loss(*model.read(hidden, shared), target * (SCALE_UNIT / scale), huber)
+    return output_loss(*model.read(hidden, shared), target * (SCALE_UNIT / scale), huber)
 
 
-def read_out_loss(typical: Tensor, mean: Tensor, target: Tensor, huber: float) -> Tensor:
+def output_loss(typical: Tensor, mean: Tensor, target: Tensor, huber: float) -> Tensor:
     """Huber's loss of the typical hour and the squared one of the mean; all [B, 24], relative to the scale."""
     return functional.huber_loss(typical, target, delta=huber) / huber + functional.mse_loss(mean, target)
 
@@ -59,7 +59,7 @@ def train_epochs(
     """Train in place with AdamW; the mean loss of the last epoch. Same seed, same weights.
 
     `linear_decay` pulls the head's linear path towards the mean of the last seven days: its 4,800 weights would
-    otherwise learn one year by heart (docs/accuracy.md). `mean_decay` does so for the other read-out.
+    otherwise learn one year by heart (docs/accuracy.md). `mean_decay` does so for the mean's.
     `proximal_mu` adds FedProx's pull towards the weights the training starts from (Li et al. 2020).
     Raises ValueError when there is no window to train on.
     """
@@ -90,10 +90,10 @@ def train_epochs(
 
 @torch.no_grad()
 def forecast(model: LoadForecaster, windows: Windows) -> NDArray[np.float64]:
-    """Forecasts in Wh, float64 [n, 24], never below zero."""
+    """Forecasts in Wh, float64 [n, 48], typical hours and means, never below zero."""
     history, steps, exogenous, _ = tensors(windows)
     out = model(history, steps, exogenous) * ((2048.0 + history.sum(dim=1, keepdim=True)) / SCALE_UNIT)
-    return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64).reshape(-1, HOURS)
+    return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64).reshape(-1, OUTPUTS)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The errors of this room: a proof that cannot be read differs from a proof of something false."""
+"""The errors of this package: a proof that cannot be read differs from a proof of something false."""
 
 
 class ProofError(ValueError):
@@ -7,6 +7,10 @@ class ProofError(ValueError):
 
 class MalformedProof(ProofError):
     """The bytes are not a proof: wrong length, version, point, or a scalar that is not canonical."""
+
+
+class OlderFormat(MalformedProof):
+    """The bytes are a proof of a format version that this version no longer verifies."""
 
 
 class InvalidProof(ProofError):
@@ -19,6 +23,12 @@ class InvalidStatement(ProofError):
 
 class WitnessError(ProofError):
     """The prover's own input does not satisfy the statement; the message never holds the values."""
+
+
+def require(holds: bool, where: str) -> None:
+    """A prover's check of its own witness. Raises WitnessError."""
+    if not holds:
+        raise WitnessError(f"the witness does not satisfy the statement ({where})")
 
 
 class SetupError(ProofError):

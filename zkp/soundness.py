@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from math import log2
 
 from zkp.algebra.srs import ROW
-from zkp.argument.lookup import Table
 from zkp.argument.relation import Relation
-from zkp.argument.sumcheck import MaskShape
+from zkp.argument.tables import Table
 
 CHALLENGE_BITS = 256 - log2(3)
-_PRODUCT_CLAIMS = 3  # total, left, right
+_PRODUCT_CLAIMS = 4  # total, left, right, mask
 
 
 @dataclass(frozen=True)
@@ -37,45 +36,40 @@ class Term:
 
 def terms(relation: Relation) -> list[Term]:
     """Every term for a relation, in the protocol's order."""
-    layout = relation.layout()
-    shapes = relation.mask_shapes(layout)
-    grid = 1 << relation.grid_bits
-    products, links = _Counting(), _Counting()
-    made, linked = relation.products(products.draw), relation.links(links.draw)
-    claims = len(relation.gate_columns) + _PRODUCT_CLAIMS * len(made) + len(linked) + (relation.table is not None)
+    layout, gates = relation.layout, len(relation.gates) + len(relation.groups)
+    constraints = _Counting()
+    claims = 2 + len(relation.constraints(constraints.draw))
+    claims += _PRODUCT_CLAIMS * (relation.product is not None) + (relation.table is not None)
+    cells = layout.rows * layout.length
 
     out = [] if relation.table is None else _lookup_terms(relation, relation.table)
     out += [
-        Term("gates, rho", "a point from one challenge: as many as rows, but one", grid - 1),
-        Term("gates, chi", "gates but one", max(len(relation.gates) + len(relation.groups) - 1, 1)),
-        _sumcheck_term("gates", shapes[0]),
+        Term("gates, chi", "gates but one", max(gates - 1, 1)),
+        Term("gates, weights", "a point from one challenge: as many as rows, but one", relation.grid - 1),
+        _rounds("gates", relation.degree, relation.grid_bits),
+        Term("gates, columns", "columns but one", max(len(relation.gate_columns) - 1, 1)),
     ]
-    if made:
-        each = "each draw a point of the grid, or powers of fewer things"
-        out += [Term("products, draws", each, products.count * grid), _sumcheck_term("products", shapes[1])]
-        out += [Term("products, eta", "products but one", len(made) - 1)] if len(made) > 1 else []
-    far = max(grid, ROW)
+    if relation.product is not None:
+        draws = _Counting()
+        relation.product(draws.draw)
+        each = "each draw powers for fewer things than cells"
+        out += [Term("product, draws", each, draws.count * cells), _rounds("product", 2, relation.product_bits)]
+    each = "each draw powers for fewer equations than two for each cell"
+    out += [Term("constraints, draws", each, 2 * constraints.count * cells)] if constraints.count else []
     out += [
-        Term("links, draws", "powers for fewer relations than cells; else points", layout.cells + links.count * far),
-        Term("theta", "claims but one", max(claims - 1, 1)),
-        _sumcheck_term("matrix", shapes[-1]),
-        Term("masks", "one for each sumcheck's rho, one for Schnorr's challenge", len(shapes) + 1),
-        Term("opening, row and q", "one; one at each of two points", 3),
-        Term("opening, r", "a Laurent polynomial of degrees -4096 to 4096; 0, 1 and -1", 2 * ROW + 3),
-        Term("opening, z", "a polynomial of degree 4097", ROW + 1),
-        Term("combine, batch", "one each, for each proof of a batch", 2),
+        Term("cells, theta", "claims but one", max(claims - 1, 1)),
+        Term("opening, point", "a polynomial of degree 2 (N + 1), N = 4095", 2 * ROW),
+        Term("batch", "one for each proof of a batch", 1),
     ]
     return out
 
 
-def _sumcheck_term(label: str, shape: MaskShape) -> Term:
-    return Term(
-        f"{label}, sumcheck", f"degree {shape.degree} in {shape.variables} rounds", shape.degree * shape.variables
-    )
+def _rounds(label: str, degree: int, variables: int) -> Term:
+    return Term(f"{label}, rounds", f"degree {degree} in {variables} rounds", degree * variables)
 
 
 def _lookup_terms(relation: Relation, table: Table) -> list[Term]:
-    lookups = sum(len(g.lookups) * len(g.selector.rows()) for g in relation.groups)
+    lookups = sum(len(g.lookups) * h.used for g, h in zip(relation.groups, relation.helpers, strict=True))
     return [
         Term("lookups, beta", "a wrong value meets an entry: degree 3, for each pair", 3 * lookups * table.size),
         Term("lookups, alpha", "a pole, or a root of the difference of both sides", 2 * (lookups + table.size)),

@@ -1,8 +1,9 @@
 """The wire format of a proof, and a view of it for people: every message by name, points and scalars in hexadecimal.
 
-A proof is four bytes of header (kind and format version) and then exactly the messages that `argument.check` asks
-for, in order and without anything between them: points of 48 bytes (compressed), scalars of 32 (big-endian, below r).
-Counts follow from the public statement alone, so nothing in a proof says how long it is.
+A proof is four bytes of header (kind and format version) and then exactly the messages that
+`zkp.argument.protocol.check` asks for, in order and without anything between them: points of 48 bytes (compressed),
+scalars of 32 (big-endian, below r). Counts follow from the public statement alone, so nothing in a proof says how
+long it is.
 
 `view` parses as strictly as the verifier does, and judges nothing: a false proof has a view, too.
 """
@@ -17,11 +18,10 @@ from zkp import soundness
 from zkp.algebra.curve import G1_BYTES
 from zkp.algebra.field import SCALAR_BYTES
 from zkp.algebra.srs import Setup, load_setup
-from zkp.argument import relation as argument
+from zkp.argument import protocol
 from zkp.argument.relation import Relation
 from zkp.argument.transcript import Transcript, VerifierChannel
-from zkp.errors import MalformedProof
-from zkp.statements import green_share, inference, skill
+from zkp.statements import formats, green_share, inference, skill
 
 Kind = Literal["points", "scalars"]
 _SIZES: dict[Kind, int] = {"points": G1_BYTES, "scalars": SCALAR_BYTES}
@@ -43,7 +43,7 @@ class Slot:
 def wire_format(relation: Relation) -> list[Slot]:
     """Every message of a proof of the relation, in order: what its verifier asks for."""
     asked = _Asked()
-    argument.check(relation, asked)
+    protocol.check(relation, asked)
     return asked.slots
 
 
@@ -61,9 +61,6 @@ class _Asked(VerifierChannel):
     def receive_points(self, label: str, count: int) -> list[Any]:
         self.slots.append(Slot(label, "points", count))
         return [None] * count  # points are gathered in an equation that nobody looks at
-
-    def require_zero(self, value: int, reason: str) -> None:
-        """Nothing holds of nothing."""
 
     def finish(self) -> None:
         """There are no bytes that could be left."""
@@ -90,10 +87,8 @@ _KINDS: dict[type[Any], tuple[str, bytes, Callable[[Any, Setup], Relation]]] = {
 def messages(statement: Statement, proof: bytes, *, backend: str = "") -> list[Message]:
     """The messages of a proof. Raises MalformedProof where the bytes are not a proof of this kind of statement."""
     name, header, relation = _KINDS[type(statement)]
-    if proof[: len(header)] != header:
-        raise MalformedProof(f"these bytes do not begin like a proof of kind {name!r} and a known version")
     setup = load_setup(backend)
-    channel = VerifierChannel(name, setup.curve, proof[len(header) :])
+    channel = VerifierChannel(name, setup.curve, formats.body(proof, header, name))
     out, offset = [], len(header)
     for slot in wire_format(relation(statement, setup)):
         receive = channel.receive_points if slot.kind == "points" else channel.receive_scalars

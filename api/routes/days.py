@@ -60,13 +60,16 @@ class CalibratedPublic(BaseModel):
 class DayForecast(BaseModel):
     """The community's forecast: 24 hourly totals (Wh) from `start` (UTC), with what opens the commitments' sum.
 
-    `values_wh` is the plain sum of the homes' forecasts, which is proven, and too low as sums of medians are;
-    `calibrated` is the better forecast, or None, and then `not_calibrated` says what is missing.
+    `values_wh` is the plain sum of the homes' mean forecasts, which is proven; `typical_wh`, the sum of their typical
+    hours, is opened with it (too low for a forecast, as sums of medians are), and empty for days of older releases:
+    the commitments' sum opens to both, typical hours first. `calibrated` is the total put right by past totals, or
+    None, and then `not_calibrated` says what is missing.
     """
 
     day: int
     start: str
     values_wh: list[int]
+    typical_wh: list[int]
     blinding: str
     households: list[str]
     calibrated: CalibratedPublic | None
@@ -140,7 +143,7 @@ def _measured(community: Community, day: int) -> MeasuredTotal | None:
 
 
 def _calibrated(community: Community, total: CommunityTotal) -> Calibrated:
-    return calibrated(past_days(community, total.day), total.day, total.values)
+    return calibrated(past_days(community, total.day), total.day, total.forecast)
 
 
 @router.get("/{day}/forecast", responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
@@ -157,8 +160,8 @@ def _forecast(day: int, community: Community) -> DayForecast:
     except NotCalibrated as why:
         missing = str(why)
     return DayForecast(
-        day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.values, blinding=row.blinding,
-        households=row.households, calibrated=result, not_calibrated=missing,
+        day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.forecast, typical_wh=row.typical,
+        blinding=row.blinding, households=row.households, calibrated=result, not_calibrated=missing,
     )  # fmt: skip
 
 
@@ -187,7 +190,7 @@ def _calibration(day: int, community: Community) -> CalibrationInputs:
     except NotCalibrated as why:
         raise ApiError("not-calibrated", str(why), 404) from None
     past = [PastTotals.of(one) for one in result.learnt_from]
-    return CalibrationInputs(day=day, forecast_wh=row.values, past=past, levels=list(LEVELS))
+    return CalibrationInputs(day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS))
 
 
 @router.get("/{day}/forecast.svg", response_class=Picture, responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
@@ -204,6 +207,6 @@ def _picture(day: int, community: Community) -> bytes:
         result = None
     out = io.BytesIO()
     start_hour = community.config.data.day_start_utc
-    figure = day_picture(day, start_hour, row.values, result, None if known is None else known.values)
+    figure = day_picture(day, start_hour, row.forecast, result, None if known is None else known.values)
     figure.savefig(out, format="svg")
     return out.getvalue()

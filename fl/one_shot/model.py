@@ -18,7 +18,6 @@ from fl.one_shot.fixed_point import Floats
 from fl.one_shot.ridge import RidgeModel
 from fl.weights import Weights
 from forecasting.integer import QuantisationError, quantise
-from forecasting.read_outs import merged
 from forecasting.shape import ModelShape
 
 _UNIT = 128 / HISTORY_HOURS  # the forecaster's unit of load over the twin's
@@ -65,7 +64,7 @@ def provable_twin(
         twin = fit(penalty * 2**doublings)
         weights = with_twin(start, twin, trained=trained)
         with suppress(QuantisationError):
-            quantise(merged(weights), shape)
+            quantise(weights, shape)
             return weights, twin
-    quantise(merged(start), shape)
+    quantise(start, shape)
     raise QuantisationError("the twin can't be proven with any penalty: its sums are not of load windows")

@@ -15,19 +15,19 @@ COMMUNITY: public(immutable(bytes32))
 PROGRAM: public(immutable(address))
 CEREMONY: public(immutable(address))
 
-HEADER: constant(Bytes[4]) = b"WPS\x02"
-PROOF: constant(uint256) = 4660
+HEADER: constant(Bytes[4]) = b"WPS\x04"
+PROOF: constant(uint256) = 1028
 BODY: constant(uint256) = PROOF - 4
 ROTATIONS: constant(uint32) = 7
 
 # Where the points of the left side begin in statement and proof; the last of them is on the right side as well.
-POINTS: constant(uint256) = 10
-PLACES: constant(uint256[POINTS]) = [61, 109, 157, 205, 301, 4621, 4765, 4813, 2493, 253]
-WITNESS: constant(uint256) = 7
+POINTS: constant(uint256) = 7
+PLACES: constant(uint256[POINTS]) = [61, 109, 157, 205, 1053, 1101, 1149]
+WITNESS: constant(uint256) = 6
 
 # CEREMONY holds code that is data: the powers of tau and the blinding base as terms of a sum, 128 bytes and a scalar
 # of zero each; then G2 and -tau G2.
-BASES: constant(uint256) = 61
+BASES: constant(uint256) = 2
 BASES_BYTES: constant(uint256) = 160 * BASES
 G2_BYTES: constant(uint256) = 256
 SCALARS: constant(uint256) = POINTS + BASES

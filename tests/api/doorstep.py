@@ -26,7 +26,6 @@ from fl.kept_model import keep_model
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from forecasting.integer import quantise
-from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.support.commands import output
@@ -45,7 +44,7 @@ def save_round(folder: Path, number: int, seed: int, extra: dict[str, float] | N
     weights = initial_weights(shape, seed)
     report = RoundReport(number, (HOME,), (HOME,), {}, 0.5, None, {}, 0, 0, 1.0, extra=extra or {})
     store.save(report, weights, {})
-    model = quantise(merged(weights), shape)
+    model = quantise(weights, shape)
     model.save(store.path(number) / "model.npz")
     write_bytes(store.path(number) / "digest", commit_weights(model.weights).digest().hex().encode())
     store.mark_published(number)

@@ -25,7 +25,7 @@ def test_the_total_opens_the_sum_of_the_registered_commitments(village: Village)
     open_total(village.community, DAY)
     told = village.client.get(f"/days/{DAY}/forecast").json()
     commitments = [from_hex(village.bundle(home).forecast) for home in village.homes]
-    assert commit_forecast(told["values_wh"], int(told["blinding"], 16)) == add(commitments)
+    assert commit_forecast([*told["typical_wh"], *told["values_wh"]], int(told["blinding"], 16)) == add(commitments)
     assert told["start"] == "2017-05-30T08:00:00+00:00"
     assert village.client.get("/days").json() == [DAY]
     picture = village.client.get(f"/days/{DAY}/forecast.svg")

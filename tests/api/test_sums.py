@@ -71,8 +71,9 @@ def test_missing_public_keys_are_logged_once_each_kind(street: Street, caplog: p
 
 
 def expected(street: Street, names: list[str]) -> list[int]:
+    """The sum of the means."""
     sealed = [home.sealed(DAY) for home in street.community.homes if home.name in names]
-    return [sum(hour) for hour in zip(*(s.values for s in sealed if s is not None), strict=True)]
+    return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
 
 
 def addresses(street: Street, names: list[str]) -> list[str]:
@@ -305,8 +306,8 @@ def test_only_its_own_key_speaks_for_a_home_and_only_once_in_a_stage(street: Str
         ("check", {"home-02": bytes(96)}),
         ("check", {"nobody": bytes(96)}),
         ("mask", {"masked": bytes(32), "signed": b""}),
-        ("mask", {"masked": bytes(32 * 25), "signed": bytes(96)}),
-        ("mask", {"masked": bytes(32 * 25)}),
+        ("mask", {"masked": bytes(32 * 49), "signed": bytes(96)}),
+        ("mask", {"masked": bytes(32 * 49)}),
         ("agree", {"signed": bytes(96)}),
         ("reveal", {}),
     ],
@@ -407,7 +408,7 @@ def test_a_home_that_enters_something_else_than_it_registered_spoils_the_total_b
     liar = street.names[0]
     attend_until(street, "mask")
     member = member_of(street, liar)
-    masked = member.mask([1] * 25, needs_of(street, liar))
+    masked = member.mask([1] * 49, needs_of(street, liar))
     assert say_as(street, liar, "mask", {MASKED: masked.vector, SIGNED: masked.signature}) == "ok"
     street.attend(*street.names[1:])
     assert say_as(street, liar, "agree", {SIGNED: member.agree(needs_of(street, liar))}) == "ok"
@@ -549,7 +550,7 @@ def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_se
 def victim(config: Config, server: Colluders, errands: ErrandFolder) -> SumMember:
     """The victim's gateway as after a start."""
     return SumMember(
-        config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 25), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
+        config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 49), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
     )  # fmt: skip
 
 

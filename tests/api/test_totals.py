@@ -140,7 +140,7 @@ def test_the_api_gives_the_sum_alone_until_days_are_there(village: Village) -> N
     computed = compute_totals(village.community, village.models, range(DAY - 40, DAY))
     keep_computed(village.community, computed)
     told = village.client.get(f"/days/{DAY}/forecast").json()
-    assert told["values_wh"] == list(plain.values) and told["not_calibrated"] is None
+    assert told["typical_wh"] + told["values_wh"] == list(plain.values) and told["not_calibrated"] is None
     assert (told["calibrated"]["days_proven"], told["calibrated"]["days_computed"]) == (0, len(computed))
     assert village.client.get(f"/days/{DAY}/forecast.svg").status_code == 200
 

@@ -32,12 +32,19 @@ def flipped(proof: str, place: int) -> str:
 
 HELD = ("Signed by meter 0x", "All public inputs are present", "The proof is valid")
 SIGNED, PUBLIC, PROVEN = "NOT signed by meter 0x", "The public inputs are incomplete", "The proof is NOT valid"
-NOBODY, OUT_OF_SHAPE, DAMAGED, FALSE = (
+NOBODY, OUT_OF_SHAPE, DAMAGED, FALSE, OLDER = (
     "Nobody knows",
     "public inputs are malformed",
     "were damaged",
     "The proof is complete",
+    "made by an older release",
 )
+
+
+def older(proof: str) -> str:
+    """The proof with the version before this one in its header."""
+    return proof[:8] + f"{int(proof[8:10], 16) - 1:02x}" + proof[10:]
+
 
 BROKEN: dict[str, tuple[Change, str, str, str]] = {
     # what is changed, the check that fails, why, what it means
@@ -55,19 +62,20 @@ BROKEN: dict[str, tuple[Change, str, str, str]] = {
     "a model without its shape": (
         lambda m, o: {"weights": m.weights.model_copy(update={"shape": [24]})}, PUBLIC, "out of shape", OUT_OF_SHAPE,
     ),
-    "a proof cut off": (lambda m, o: {"proof": m.proof[:-2]}, PROVEN, "ends inside 'opening/witness'", DAMAGED),
+    "a proof cut off": (lambda m, o: {"proof": m.proof[:-2]}, PROVEN, "ends inside 'opening/blinding'", DAMAGED),
     "a proof too long": (lambda m, o: {"proof": m.proof + "00"}, PROVEN, "follow the end", DAMAGED),
-    "another version": (lambda m, o: {"proof": flipped(m.proof, 3)}, PROVEN, "known version", DAMAGED),
+    "an older version": (lambda m, o: {"proof": older(m.proof)}, PROVEN, "of an older format (3;", OLDER),
+    "a later version": (lambda m, o: {"proof": flipped(m.proof, 3)}, PROVEN, "upgrade", DAMAGED),
     "a point off the curve": (
-        lambda m, o: {"proof": m.proof[:-96] + "9" + "f" * 95}, PROVEN, "not canonical", DAMAGED,
+        lambda m, o: {"proof": m.proof[:-160] + "9" + "f" * 95 + m.proof[-64:]}, PROVEN, "not canonical", DAMAGED,
     ),
-    "a scalar changed": (lambda m, o: {"proof": flipped(m.proof, -97)}, PROVEN, "do not open", FALSE),
-    "another home's forecast": (lambda m, o: {"forecast": o.forecast}, PROVEN, "does not satisfy the gates", FALSE),
-    "another home's proof": (lambda m, o: {"proof": o.proof}, PROVEN, "does not satisfy the gates", FALSE),
+    "a scalar changed": (lambda m, o: {"proof": flipped(m.proof, -1)}, PROVEN, "do not open", FALSE),
+    "another home's forecast": (lambda m, o: {"forecast": o.forecast}, PROVEN, "do not open", FALSE),
+    "another home's proof": (lambda m, o: {"proof": o.proof}, PROVEN, "do not open", FALSE),
     "another round": (
-        lambda m, o: {"context": m.context.model_copy(update={"round": 2})}, PROVEN, "does not satisfy", FALSE,
+        lambda m, o: {"context": m.context.model_copy(update={"round": 2})}, PROVEN, "do not open", FALSE,
     ),
-    "other weather": (lambda m, o: {"exogenous": [1, *m.exogenous[1:]]}, PROVEN, "does not satisfy", FALSE),
+    "other weather": (lambda m, o: {"exogenous": [1, *m.exogenous[1:]]}, PROVEN, "do not open", FALSE),
 }  # fmt: skip
 
 
@@ -218,8 +226,10 @@ def test_two_errors_that_would_cancel_in_a_sum_are_both_named(village: Village, 
 
     def shifted(bundle: InferenceBundle, scalar: int) -> InferenceBundle:
         proof = bytes.fromhex(bundle.proof[2:])
-        moved = setup.curve.msm([setup.curve.decode(proof[-48:]), setup.powers(1)[0]], [1, scalar])
-        return bundle.model_copy(update={"proof": "0x" + (proof[:-48] + setup.curve.encode(moved)).hex()})
+        last = slice(len(proof) - 80, len(proof) - 32)  # a scalar follows it
+        moved = setup.curve.msm([setup.curve.decode(proof[last]), setup.powers(1)[0]], [1, scalar])
+        changed = proof[: last.start] + setup.curve.encode(moved) + proof[last.stop :]
+        return bundle.model_copy(update={"proof": "0x" + changed.hex()})
 
     one, two, three = (village.bundle(home) for home in village.homes)
     code, said = run_many(tmp_path, {"1.json": shifted(one, 1), "2.json": shifted(two, -1), "3.json": three})

@@ -6,12 +6,11 @@ from api.community import Community
 from api.trained_model import TrainedModel, model_shape
 from fl.task import initial_weights
 from forecasting.integer import quantise
-from forecasting.read_outs import merged
 from zkp.lstm.weights import commit_weights
 
 
 def untrained_model(community: Community) -> TrainedModel:
     shape = model_shape(community)
     weights = initial_weights(shape, 7)
-    integer = quantise(merged(weights), shape)
+    integer = quantise(weights, shape)
     return TrainedModel(1, weights, integer, commit_weights(integer.weights))

@@ -12,7 +12,6 @@ from fl.plan import LocalPlan
 from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
 from fl.weights import Weights
 from forecasting.integer import quantise
-from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.deployment import made_up_windows
@@ -70,8 +69,8 @@ def test_a_combined_model_out_of_bounds_is_put_back_so_that_it_can_be_proven() -
     weights = {name: array * 50 for name, array in initial_weights(SHAPE, seed=0).items()}
     weights = {name: array if "lstm" in name else array / 50 for name, array in weights.items()}
     with pytest.raises(ValueError):
-        quantise(merged(weights), SHAPE)
-    quantise(merged(projection(SHAPE)(weights)), SHAPE)
+        quantise(weights, SHAPE)
+    quantise(projection(SHAPE)(weights), SHAPE)
 
 
 def test_projection_leaves_a_mean_of_proper_models_alone() -> None:

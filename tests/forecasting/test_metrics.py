@@ -89,6 +89,17 @@ def test_homes_and_community_are_scored_apart() -> None:
     assert (got.hours, got.dropped) == (48, 0)
 
 
+def test_means_are_added_up_for_the_community_and_nothing_else() -> None:
+    table = forecasts()
+    table["good/mean"] = table["y"] * 1.1
+    got = scores(table)
+    assert got.methods == ["good", "poor"]
+    assert got.of_homes("good")["mae"].to_dict() == {"a": 1.0, "b": 10.0}
+    assert got.community["good"]["nmae"] == pytest.approx(0.1)
+    table.loc[0, "good/mean"] = np.nan
+    assert scores(table).hours == 47
+
+
 def test_methods_are_compared_where_all_have_a_forecast() -> None:
     table = forecasts()
     table.loc[0, "poor"] = np.nan

@@ -1,4 +1,4 @@
-"""The float forecaster: two read-outs, their mixture, and the one head that is proven."""
+"""The float forecaster: typical hours and means, and the integers that are proven."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fl.task import initial_weights
 from fl.weights import Weights, from_state_dict, to_state_dict
 from forecasting.integer import QuantisationError, quantise
 from forecasting.model import LoadForecaster
-from forecasting.personal import fit_personal_head, forecast_personal
-from forecasting.read_outs import merged
+from forecasting.personal import WEIGHT_LIMIT, fit_personal_head, forecast_personal
 from forecasting.settings import ModelSettings
-from forecasting.shape import HOURS, ModelShape
+from forecasting.shape import HISTORY, HOURS, ModelShape
 from forecasting.training import forecast, train_epochs
 from tests.fl.deployment import made_up_windows
+from zkp.lstm.integer_model import PERSONAL_BITS, PERSONAL_LIMIT
 
 SHAPE = ModelShape.of(ModelSettings(hidden=8))
 WINDOWS = made_up_windows(("home",), 40)
@@ -29,7 +29,7 @@ def trained(windows: Windows = WINDOWS, seed: int = 3) -> LoadForecaster:
 
 
 def integer_forecast(weights: Weights, personal: dict[str, np.ndarray] | None = None) -> np.ndarray:
-    model = quantise(merged(weights), SHAPE, personal)
+    model = quantise(weights, SHAPE, personal)
     return model.run(WINDOWS.history, WINDOWS.steps, WINDOWS.exogenous).forecast
 
 
@@ -39,10 +39,12 @@ def test_an_untrained_model_says_the_mean_of_the_last_seven_days() -> None:
     model = LoadForecaster(SHAPE)
     model.load_state_dict(to_state_dict(weights))
     mean = WINDOWS.history.reshape(-1, 7, HOURS).mean(axis=1)
-    np.testing.assert_allclose(forecast(model, WINDOWS), mean, rtol=1e-4)
+    typical, means = np.split(forecast(model, WINDOWS), 2, axis=1)
+    np.testing.assert_allclose(typical, mean, rtol=1e-4)
+    np.testing.assert_allclose(means, mean, rtol=1e-4)
 
 
-def test_the_merged_head_forecasts_what_the_mixture_does() -> None:
+def test_the_integers_forecast_what_both_outputs_do() -> None:
     model = trained()
     assert not torch.equal(model.mean.weight, model.head.weight[:, SHAPE.hidden :])
     scale = WINDOWS.history.mean()
@@ -50,19 +52,39 @@ def test_the_merged_head_forecasts_what_the_mixture_does() -> None:
     assert error.max() < 0.02 * scale
 
 
-def test_a_personal_head_corrects_both_read_outs_and_is_merged_alike() -> None:
+def error_of(forecasts: np.ndarray) -> tuple[float, float]:
+    """Absolute error of the typical hours, squared error of the means."""
+    typical, means = np.split(forecasts, 2, axis=1)
+    return float(np.abs(typical - WINDOWS.target).mean()), float(((means - WINDOWS.target) ** 2).mean())
+
+
+def test_a_personal_head_corrects_both_outputs() -> None:
     model = trained()
     own = fit_personal_head(model, WINDOWS, epochs=10, learning_rate=1e-3, decay=0.01, huber=0.1, seed=0)
     proven = integer_forecast(from_state_dict(model.state_dict()), own.as_mapping())
     floats = forecast_personal(model, own, WINDOWS)
     assert np.abs(proven - floats).max() < 0.02 * WINDOWS.history.mean()
-    before, after = (np.abs(f - WINDOWS.target).mean() for f in (forecast(model, WINDOWS), floats))
-    assert after < before
+    before, after = error_of(forecast(model, WINDOWS)), error_of(floats)
+    assert after[0] < before[0] and after[1] < before[1]
 
 
-def test_a_model_whose_read_outs_are_not_merged_is_refused() -> None:
-    with pytest.raises(QuantisationError, match=r"mean\.bias, mean\.weight: merge the read-outs first"):
-        quantise(initial_weights(SHAPE, seed=0), SHAPE)
+def test_a_personal_head_reads_nothing_public() -> None:
+    """The same readings on other days and in other weather: the correction is the same."""
+    model = trained()
+    own = fit_personal_head(model, WINDOWS, epochs=10, learning_rate=1e-3, decay=0.01, huber=0.1, seed=0)
+    model.head.weight.data[:, : SHAPE.hidden] = 0  # the hidden state follows from public features, too
+    own.typical[:, HISTORY:] = 0
+    other = Windows(**{**vars(WINDOWS), "exogenous": np.clip(WINDOWS.exogenous + 0.25, -2, 2)})
+    corrections = [forecast_personal(model, own, w) - forecast(model, w) for w in (WINDOWS, other)]
+    inside = (forecast(model, WINDOWS) > 0) & (forecast(model, other) > 0)
+    assert inside.any()
+    np.testing.assert_allclose(*(c[inside] for c in corrections), atol=1e-2)
+
+
+def test_personal_weights_stay_within_what_can_be_proven() -> None:
+    wild = fit_personal_head(trained(), WINDOWS, epochs=30, learning_rate=0.2, decay=0, huber=0.1, seed=0)
+    assert max(np.abs(part).max() for part in (wild.typical, wild.mean)) == pytest.approx(WEIGHT_LIMIT)
+    assert WEIGHT_LIMIT * (1 << PERSONAL_BITS) < PERSONAL_LIMIT
 
 
 def test_the_same_seed_trains_the_same_model_and_another_draws_other_windows() -> None:
@@ -79,5 +101,5 @@ def test_a_home_without_a_whole_day_is_told_so() -> None:
 
 def test_weights_of_an_earlier_version_are_told_apart() -> None:
     old = {name: array for name, array in initial_weights(SHAPE, seed=0).items() if not name.startswith("mean.")}
-    with pytest.raises(ValueError, match=r"no mean\.weight and no mean\.bias.*train again"):
-        merged(old)
+    with pytest.raises(QuantisationError, match=r"mean\.bias, mean\.weight.*train again"):
+        quantise(old, SHAPE)

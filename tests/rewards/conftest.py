@@ -46,7 +46,7 @@ class Proven:
 @cache
 def proven(day: int = DAY, round: int = 1, household: int = 2) -> Proven:
     actual = [1000 + 10 * hour for hour in range(24)]
-    forecast, naive = [a + 80 for a in actual], [a - 100 for a in actual]
+    forecast, naive = [a + 80 for a in actual] * 2, [a - 100 for a in actual]
     secrets = skill.Secrets(forecast, actual, naive, 5, 6, 7)
     statement = skill.Statement(
         Context(COMMUNITY, bytes.fromhex(account(household).address[2:]), day, round),

@@ -11,8 +11,9 @@ from tests.zkp.conftest import FIRST_DAY, context, honest, seeded
 from zkp.algebra.commitment import DAY_HOURS, commit_day, commit_forecast
 from zkp.algebra.curve import IDENTITY
 from zkp.algebra.srs import load_setup
-from zkp.argument.lookup import LookupGroup
 from zkp.argument.relation import Gate, Relation
+from zkp.argument.tables import Challenges, LookupGroup
+from zkp.lstm.weights import Rows
 from zkp.statements import green_share, inference, skill
 from zkp.view import Message, messages
 
@@ -85,7 +86,7 @@ def read_by(gate: Gate | LookupGroup) -> set[str]:
     if isinstance(gate, Gate):
         gate.value(Recorder())
     else:
-        gate.gate(Recorder(), 3, 5)
+        gate.gate(Recorder(), Challenges(3, 5, (7,) * 9))
     return read
 
 
@@ -97,7 +98,8 @@ def skill_secrets() -> skill.Secrets:
     """Forecasts a third as wrong as the naive ones, on both sides."""
     rng = np.random.default_rng(4)
     actual = rng.integers(1000, 3000, DAY_HOURS)
-    forecast, naive = actual + rng.integers(-150, 151, DAY_HOURS), actual + rng.integers(-450, 451, DAY_HOURS)
+    typical, naive = actual + rng.integers(-150, 151, DAY_HOURS), actual + rng.integers(-450, 451, DAY_HOURS)
+    forecast = np.concatenate([typical, rng.integers(0, 9000, DAY_HOURS)])  # the means do not count
     return skill.Secrets(forecast.tolist(), actual.tolist(), naive.tolist(), *seeded(12)(3))
 
 
@@ -170,12 +172,12 @@ def inference_case(layers: int = 1, windows: int = 1, personal: bool = True) -> 
 def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
     weights, shape = statement.weights, statement.shape
 
-    def with_shape(**sizes: int) -> inference.Statement:
+    def with_shape(rows: tuple[Rows, ...] = weights.layers, **sizes: int) -> inference.Statement:
         """Of another model: public features cut or repeated to its sizes."""
         other = replace(shape, **sizes)
         return replace(
             statement,
-            weights=replace(weights, shape=other),
+            weights=replace(weights, shape=other, layers=rows),
             steps=np.resize(statement.steps, (len(statement.days), other.steps, other.public)),
             exogenous=np.resize(statement.exogenous, (len(statement.days), other.exogenous)),
         )
@@ -198,12 +200,8 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
     }
     for name in ("steps", "features", "hidden", "exogenous", "lags", "recent"):
         others[f"weights.shape.{name}"] = with_shape(**{name: getattr(shape, name) + 1})
-    others["weights.shape.layers"] = replace(
-        with_shape(layers=shape.layers + 1),
-        weights=replace(
-            weights, shape=replace(shape, layers=shape.layers + 1), layers=(*weights.layers, weights.head)
-        ),
-    )
+    more = (*weights.layers, weights.head)
+    others["weights.shape.layers"] = with_shape(more, layers=shape.layers + 1)
     return others
 
 

@@ -10,16 +10,13 @@ import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
-from tests.zkp.dishonest import count_what_fits, play_to_the_end
+from tests.zkp.dishonest import take_out_the_checks
 from zkp.algebra.commitment import commit_forecast, commit_point, window_slots
 from zkp.algebra.curve import Point
 from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import Setup, load_setup
 from zkp.algebra.vector import RandomScalars
-from zkp.argument import relation as argument
-from zkp.argument import sumcheck
-from zkp.argument.transcript import VerifierChannel
-from zkp.lstm.integer_model import Ints, Shape, Trace, Weights
+from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, Ints, Shape, Trace, Weights
 from zkp.lstm.weights import PersonalHead, commit_weights
 from zkp.statements import inference
 from zkp.statements.context import Context
@@ -33,7 +30,7 @@ def seeded(seed: int) -> RandomScalars:
     return lambda count: [source.randrange(MODULUS) for _ in range(count)]
 
 
-def small_shape(layers: int = 1, steps: int = 4, hidden: int = 3) -> Shape:
+def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3) -> Shape:
     """Three hidden units unless asked otherwise: not a power of two."""
     return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5)
 
@@ -51,7 +48,9 @@ def random_weights(shape: Shape, seed: int) -> Weights:
             w[:, :, 0] //= 8  # the load has finer fixed point than the other inputs
         w[:, :, -1] *= 200
         layers.append(w)
-    return Weights(shape, tuple(layers), integers(200, 24, shape.head_inputs))
+    head = integers(200, OUTPUTS, shape.head_inputs)
+    head[HOURS:, HISTORY : shape.personal_inputs] = 0  # the means do not read the hidden state
+    return Weights(shape, tuple(layers), head)
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +112,8 @@ def honest(layers: int = 1, windows: int = 1, personal: bool = False, seed: int 
     weights = random_weights(shape, seed)
     private = None
     if personal:
-        values = np.random.default_rng(seed + 1).integers(-50, 50, weights.head.shape)
+        values = np.random.default_rng(seed + 1).integers(-12, 13, (OUTPUTS, shape.personal_inputs))
+        values[HOURS:, HISTORY:] = 0
         private = PersonalHead.blind(shape, values, seeded(5))
     model = IntegerModel(weights, None if private is None else private.values)
     history, steps, exogenous = inputs(shape, windows, seed)
@@ -160,8 +160,7 @@ def setup() -> Setup:
 @pytest.fixture
 def dishonest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prover without checks of its own."""
-    monkeypatch.setattr(sumcheck, "prove", play_to_the_end)
-    monkeypatch.setattr(argument, "multiplicities", count_what_fits)
+    take_out_the_checks(monkeypatch)
 
 
 @pytest.fixture
@@ -193,7 +192,6 @@ class Given:
         return values
 
     receive_scalars = receive_points = _receive
-    require_zero = VerifierChannel.require_zero
 
     def challenge(self, label: str) -> int:
         return next(self._challenges)

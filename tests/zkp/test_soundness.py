@@ -1,5 +1,6 @@
 """The soundness error: every challenge has its term, and docs/protocol.md says what the code computes."""
 
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -8,49 +9,40 @@ import pytest
 from tests.zkp.cases import CASES, Honest, inference_case, skill_case
 from tests.zkp.conftest import context
 from zkp.algebra.srs import ROW, load_setup
-from zkp.argument.relation import Relation, revealed_values
+from zkp.argument.relation import Relation
 from zkp.argument.transcript import Transcript
-from zkp.lstm import grid as lstm
+from zkp.lstm import constraints
 from zkp.lstm.grid import Grid
 from zkp.lstm.integer_model import Shape
-from zkp.lstm.weights import WeightsCommitment
+from zkp.lstm.weights import WeightsCommitment, row_count
 from zkp.soundness import bits, terms
 from zkp.statements import inference
 from zkp.view import wire_format
+from zkp.zero_knowledge import revealed_values
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 TERM_OF = {
-    "lookups": "lookups, ",
-    "gates/rho": "gates, rho",
+    "lookup/alpha and beta": "lookups, ",
     "gates/chi": "gates, chi",
-    "gates/mask": "masks",
-    "gates/point": "gates, sumcheck",
-    "products/seed": "products, draws",
-    "draw": "products, draws",
-    "products/eta": "products, eta",
-    "products/mask": "masks",
-    "products/point": "products, sumcheck",
-    "links": "links, draws",
-    "matrix/theta": "theta",
-    "matrix/mask": "masks",
-    "matrix/point": "matrix, sumcheck",
-    "masks/challenge": "masks",
-    "opening/random row": "opening, row and q",
-    "opening/r": "opening, r",
-    "opening/q": "opening, row and q",
-    "opening/z": "opening, z",
-    "combine": "combine, batch",
-    "batch": "combine, batch",
-    "weight": "combine, batch",
+    "gates/weights": "gates, weights",
+    "gates/point": "gates, rounds",
+    "gates/columns": "gates, columns",
+    "product/draw": "product, draws",
+    "product/point": "product, rounds",
+    "constraints": "constraints, draws",
+    "cells/theta": "cells, theta",
+    "opening/point": "opening, point",
+    "batch": "batch",
+    "weight": "batch",
 }
 
 
 def relation_of(shape: Shape) -> Relation:
     """An inference over that shape; what it is committed to does not matter here."""
     grid, point = Grid(shape, 1), skill_case().statement.actual
-    layers = tuple((point,) * (grid.layer_block(k) // ROW) for k in range(shape.layers))
-    weights = WeightsCommitment(shape, layers, (point,) * (grid.head_block // ROW))
+    layers = tuple((point,) * row_count(grid.layer_cells(k)) for k in range(shape.layers))
+    weights = WeightsCommitment(shape, layers, (point,) * row_count(grid.head_cells))
     steps = np.zeros((1, shape.steps, shape.public), dtype=np.int64)
     exogenous = np.zeros((1, shape.exogenous), dtype=np.int64)
     statement = inference.Statement(context(), weights, (100,), (point,), steps, exogenous, (point,))
@@ -89,10 +81,11 @@ def test_no_shape_goes_below_two_hundred_bits(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("windows", [1, 7])
-def test_there_are_fewer_relations_than_cells(windows: int) -> None:
-    """What the term for links counts on."""
-    relations = lstm._aux_relations(tuple(range(windows)))
-    assert len(relations._constants) < inference_case().relation().layout().cells // 8
+def test_there_are_fewer_equations_than_the_term_counts(windows: int) -> None:
+    """The highest power of a challenge among the constraints' weights."""
+    relation = inference_case(1, windows).relation()
+    highest = max(constraints._PER_WINDOW, ROW, inference_case(1, windows).relation().grid) * windows
+    assert highest <= 2 * relation.layout.rows * relation.layout.length
 
 
 def test_more_days_cost_little() -> None:
@@ -119,3 +112,16 @@ def test_the_document_has_the_size_of_a_proof() -> None:
     slots = wire_format(relation_of(DOCUMENTED))
     points, scalars = (sum(s.count for s in slots if s.kind == kind) for kind in ("points", "scalars"))
     assert f"{points} points and {scalars} scalars, {4 + sum(s.size for s in slots):,} bytes" in PROTOCOL
+
+
+def test_the_document_has_every_message_of_a_proof_and_no_other() -> None:
+    """Row by row of the table: step, label, kind, how many values, how often in a row."""
+    slots = [(s.label, s.kind, s.count) for s in wire_format(relation_of(DOCUMENTED))]
+    sent = [(*slot, len(list(run))) for slot, run in groupby(slots)]
+    steps = {"rows/first": 1, "rows/helpers": 2, "gates": 3, "product": 4, "opening": 6}
+    rows = [
+        f"| {steps.get(label, steps.get(label.split('/')[0]))} | {label} | {kind} | {count} | {times} |"
+        for label, kind, count, times in sent
+    ]
+    table = PROTOCOL.split("| step | message | kind | count | times |\n|---|---|---|---|---|\n")[1].split("\n\n")[0]
+    assert table.split("\n") == rows

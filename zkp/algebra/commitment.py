@@ -19,6 +19,8 @@ from zkp.algebra.vector import fresh_scalars
 from zkp.errors import InvalidStatement
 
 DAY_HOURS = 24
+FORECAST_VALUES = 2 * DAY_HOURS
+"""A forecast's typical hours stand in the first 24 slots, its means in the next 24."""
 RING_DAYS = 7
 RING_SLOTS = DAY_HOURS * RING_DAYS
 MAX_READING_WH = (1 << 17) - 1
@@ -49,9 +51,9 @@ def commit_point(setup: Setup, slots: Sequence[int], values: Sequence[int], blin
 
 
 def commit_hours(slots: Sequence[int], values: Sequence[int], blinding: int) -> bytes:
-    """Commit to 24 values (whole Wh, of either sign) in the given slots; 48 bytes. Raises InvalidStatement."""
-    if len(values) != DAY_HOURS:
-        raise InvalidStatement(f"a day has {DAY_HOURS} values, here are {len(values)}")
+    """Commit to values (whole Wh, of either sign) in the given slots; 48 bytes. Raises InvalidStatement."""
+    if len(values) != len(slots):
+        raise InvalidStatement(f"{len(slots)} values are committed to together, here are {len(values)}")
     setup = load_setup()
     return setup.curve.encode(commit_point(setup, slots, list(values), blinding % MODULUS))
 
@@ -69,8 +71,8 @@ def commit_day(day: int, readings: Sequence[int], blinding: int) -> bytes:
 
 
 def commit_forecast(values: Sequence[int], blinding: int) -> bytes:
-    """Commit to a forecast of 24 hours (whole Wh, of either sign); 48 bytes."""
-    return commit_hours(range(DAY_HOURS), values, blinding)
+    """Commit to a day's forecast: 24 typical hours, then 24 means (whole Wh, of either sign); 48 bytes."""
+    return commit_hours(range(FORECAST_VALUES), values, blinding)
 
 
 def add(commitments: Sequence[bytes]) -> bytes:

@@ -54,8 +54,8 @@ class Curve(Protocol):
     def msm(self, points: Sequence[Point], scalars: Vector | Sequence[int]) -> Point:
         """sum scalars[i] * points[i] (multi-scalar multiplication); len(points) >= len(scalars)."""
 
-    def msm_many(self, points: Sequence[Point], rows: Sequence[Vector]) -> list[Point]:
-        """One msm of the same points for each row, on as many threads as there are cores."""
+    def msm_many(self, sums: Sequence[tuple[Sequence[Point], Vector]]) -> list[Point]:
+        """One msm for each pair, on as many threads as there are cores."""
 
     def pairing_check(self, pairs: Sequence[tuple[Point, Point]]) -> bool:
         """Whether the product of e(g1, g2) over the pairs is one."""
@@ -151,11 +151,11 @@ class ArkworksCurve:
         values = [self._scalar(v) for v in limbs[where, 0].tolist()]
         return self._g1.multiexp_unchecked([points[i] for i in where.tolist()], values)
 
-    def msm_many(self, points: Sequence[Point], rows: Sequence[Vector]) -> list[Point]:
-        if len(rows) < 2:  # a thread would cost more than it saves
-            return [self.msm(points, row) for row in rows]
+    def msm_many(self, sums: Sequence[tuple[Sequence[Point], Vector]]) -> list[Point]:
+        if len(sums) < 2:  # a thread would cost more than it saves
+            return [self.msm(*pair) for pair in sums]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            return list(pool.map(lambda row: self.msm(points, row), rows))
+            return list(pool.map(lambda pair: self.msm(*pair), sums))
 
     def pairing_check(self, pairs: Sequence[tuple[Point, Point]]) -> bool:
         return bool(self._gt.pairing_check([p for p, _ in pairs], [q for _, q in pairs]))
@@ -233,8 +233,8 @@ class PyEccCurve:
             total = self._b.add(total, running)
         return total
 
-    def msm_many(self, points: Sequence[Point], rows: Sequence[Vector]) -> list[Point]:
-        return [self.msm(points, row) for row in rows]
+    def msm_many(self, sums: Sequence[tuple[Sequence[Point], Vector]]) -> list[Point]:
+        return [self.msm(*pair) for pair in sums]
 
     def pairing_check(self, pairs: Sequence[tuple[Point, Point]]) -> bool:
         product = self._b.FQ12.one()

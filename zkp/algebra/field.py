@@ -5,7 +5,6 @@ Everything that is proven is an equation between integers modulo MODULUS. Vector
 """
 
 from collections.abc import Sequence
-from functools import cache
 
 MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 SCALAR_BYTES = 32
@@ -19,12 +18,51 @@ def inverse(value: int) -> int:
         raise ZeroDivisionError("zero has no inverse in the scalar field") from error
 
 
+def inverses(values: Sequence[int]) -> list[int]:
+    """The inverse of each value, by one inversion (Montgomery 1987). Raises ZeroDivisionError for a zero."""
+    before = [1]
+    for v in values:
+        before.append(before[-1] * v % MODULUS)
+    back, out = inverse(before[-1]), []
+    for v, product in zip(reversed(values), reversed(before[:-1]), strict=True):
+        out.append(back * product % MODULUS)
+        back = back * v % MODULUS
+    return out[::-1]
+
+
+def geometric(ratio: int, count: int) -> int:
+    """1 + ratio + ratio^2 + ..., count terms, in a number of products that grows with log(count)."""
+    if count == 0:
+        return 0
+    total, power = 1, ratio  # of the first terms, as many as the bits read so far say; the power is the next term
+    for bit in bin(count)[3:]:
+        total, power = total * (1 + power) % MODULUS, power * power % MODULUS
+        if bit == "1":
+            total, power = (total + power) % MODULUS, power * ratio % MODULUS
+    return total
+
+
+def power(base: int, exponent: int) -> int:
+    """base^exponent by squaring; the exponent is not negative."""
+    out = 1
+    for bit in bin(exponent)[2:]:
+        out = out * out % MODULUS
+        if bit == "1":
+            out = out * base % MODULUS
+    return out
+
+
 def powers(base: int, count: int) -> list[int]:
     """Return [1, base, base^2, ...], count values mod MODULUS."""
     out = [1] * count
     for k in range(1, count):
         out[k] = out[k - 1] * base % MODULUS
     return out
+
+
+def root_of_unity(order: int) -> int:
+    """A primitive root of unity; the order is a power of two, 2^32 at most. 7 generates the field's units."""
+    return pow(7, (MODULUS - 1) // order, MODULUS)
 
 
 def squares(base: int, count: int) -> list[int]:
@@ -45,14 +83,6 @@ def signed(value: int) -> int:
     return value if value <= MODULUS // 2 else value - MODULUS
 
 
-def eq(point: Sequence[int], other: Sequence[int]) -> int:
-    """Multilinear extension of equality: prod_k (a_k b_k + (1 - a_k)(1 - b_k))."""
-    out = 1
-    for a, b in zip(point, other, strict=True):
-        out = out * (1 - a - b + 2 * a * b) % MODULUS
-    return out
-
-
 def eq_index(index: int, point: Sequence[int]) -> int:
     """eq of the bits of `index` (bit k beside point[k]) and `point`."""
     out = 1
@@ -61,13 +91,18 @@ def eq_index(index: int, point: Sequence[int]) -> int:
     return out
 
 
-def eq_values(point: Sequence[int]) -> list[int]:
-    """eq_index of every index below 2^len(point)."""
-    out = [1]
-    for x in point:
-        high = [v * x % MODULUS for v in out]
-        out = [v - h for v, h in zip(out, high, strict=True)] + high
-    return out
+def eq_range(first: int, count: int, point: Sequence[int]) -> list[int]:
+    """eq_index of the indices first, first + 1, ..., by halves that share their products."""
+
+    def below(start: int, size: int, bits: int, scale: int) -> list[int]:
+        if start >= first + count or start + size <= first:
+            return []
+        if size == 1:
+            return [scale]
+        half, high = size // 2, scale * point[bits - 1] % MODULUS
+        return below(start, half, bits - 1, scale - high) + below(start + half, half, bits - 1, high)
+
+    return below(0, 1 << len(point), len(point), 1)
 
 
 def prefix_sum(count: int, zeros: Sequence[int], ones: Sequence[int]) -> int:
@@ -84,28 +119,4 @@ def prefix_sum(count: int, zeros: Sequence[int], ones: Sequence[int]) -> int:
             path = path * ones[k] % MODULUS
         else:
             path = path * zeros[k] % MODULUS
-    return total % MODULUS
-
-
-@cache
-def _lagrange_denominators(count: int) -> list[int]:
-    """1 / prod_{j != i} (i - j), for the places 0 .. count - 1."""
-    out = []
-    for i in range(count):
-        product = 1
-        for j in range(count):
-            product = product * (i - j if i != j else 1) % MODULUS
-        out.append(inverse(product))
-    return out
-
-
-def interpolate(values: Sequence[int], at: int) -> int:
-    """Value at `at` of the polynomial of degree < len(values) that takes values[k] at k (Lagrange)."""
-    below = [1]  # products of (at - j) over j < i
-    for j in range(len(values) - 1):
-        below.append(below[-1] * (at - j) % MODULUS)
-    total, above = 0, 1
-    for i in reversed(range(len(values))):
-        total += values[i] * below[i] % MODULUS * above % MODULUS * _lagrange_denominators(len(values))[i]
-        above = above * (at - i) % MODULUS
     return total % MODULUS

@@ -176,6 +176,28 @@ def inner(x, y):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def combine(weights, rows, out):  # type: ignore[no-untyped-def]
+    """out[m] += sum_r weights[r] * rows[r, m], for signed 64-bit integers rows [R, M]."""
+    scaled = np.empty(4, dtype=np.uint64)
+    for r in range(rows.shape[0]):
+        w = weights[r]
+        scaled[0], scaled[1], scaled[2], scaled[3] = _mul(
+            w[0], w[1], w[2], w[3], RADIX_SQUARED[0], RADIX_SQUARED[1], RADIX_SQUARED[2], RADIX_SQUARED[3]
+        )  # times an integer that is not in Montgomery form, it gives one that is
+        for m in range(rows.shape[1]):
+            v = rows[r, m]
+            if v == 0:
+                continue
+            magnitude = np.uint64(v) if v > 0 else np.uint64(-v)
+            a, b, c, d = _mul(scaled[0], scaled[1], scaled[2], scaled[3], magnitude, _ZERO, _ZERO, _ZERO)
+            if v > 0:
+                a, b, c, d = _add(out[m, 0], out[m, 1], out[m, 2], out[m, 3], a, b, c, d)
+            else:
+                a, b, c, d = _sub(out[m, 0], out[m, 1], out[m, 2], out[m, 3], a, b, c, d)
+            out[m, 0], out[m, 1], out[m, 2], out[m, 3] = a, b, c, d
+
+
+@compiled
 def total(x):  # type: ignore[no-untyped-def]
     """sum_i x[i], shape [1, 4]."""
     s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
@@ -248,66 +270,86 @@ def scatter_add(x, places, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def multiples(x, out):  # type: ignore[no-untyped-def]
-    """out[i] = i * x."""
-    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO
-    for i in range(out.shape[0]):
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
-        a, b, c, d = _add(a, b, c, d, x[0, 0], x[0, 1], x[0, 2], x[0, 3])
-
-
-@compiled
-def subtract_gathered(x, parts, places, out):  # type: ignore[no-untyped-def]
-    """out[i] = x - sum_f parts[places[f, i]]."""
-    for i in range(out.shape[0]):
-        a, b, c, d = x[0, 0], x[0, 1], x[0, 2], x[0, 3]
-        for f in range(places.shape[0]):
-            j = places[f, i]
-            a, b, c, d = _sub(a, b, c, d, parts[j, 0], parts[j, 1], parts[j, 2], parts[j, 3])
+def walk(start, steps, pattern, out):  # type: ignore[no-untyped-def]
+    """out[0] = start, out[i] = out[i - 1] - steps[pattern[i]]."""
+    a, b, c, d = start[0, 0], start[0, 1], start[0, 2], start[0, 3]
+    out[0, 0], out[0, 1], out[0, 2], out[0, 3] = a, b, c, d
+    for i in range(1, out.shape[0]):
+        j = pattern[i]
+        a, b, c, d = _sub(a, b, c, d, steps[j, 0], steps[j, 1], steps[j, 2], steps[j, 3])
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, d
 
 
 @compiled
-def fold_fractions(n, d, r):  # type: ignore[no-untyped-def]
-    """Neighbours as one, (1 - r) n[2i]/d[2i] + r n[2i+1]/d[2i+1], in place; numerators are one where n is empty."""
-    count, ones = d.shape[0], n.shape[0] == 0
-    out = np.empty(((count + 1) // 2, 4), dtype=np.uint64) if ones else n
-    r0, r1, r2, r3 = r[0], r[1], r[2], r[3]
-    for i in range(count // 2):
-        j, k = 2 * i, 2 * i + 1
-        d0, d1, d2, d3 = d[j, 0], d[j, 1], d[j, 2], d[j, 3]
-        e0, e1, e2, e3 = d[k, 0], d[k, 1], d[k, 2], d[k, 3]
-        if ones:
-            a, b, c, e = e0, e1, e2, e3
-            f, g, h, m = d0, d1, d2, d3
-        else:
-            a, b, c, e = _mul(n[j, 0], n[j, 1], n[j, 2], n[j, 3], e0, e1, e2, e3)
-            f, g, h, m = _mul(n[k, 0], n[k, 1], n[k, 2], n[k, 3], d0, d1, d2, d3)
-        f, g, h, m = _sub(f, g, h, m, a, b, c, e)
-        f, g, h, m = _mul(f, g, h, m, r0, r1, r2, r3)
-        a, b, c, e = _add(a, b, c, e, f, g, h, m)
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, e
-        a, b, c, e = _mul(d0, d1, d2, d3, e0, e1, e2, e3)
-        d[i, 0], d[i, 1], d[i, 2], d[i, 3] = a, b, c, e
-    if count % 2:  # the last one has no neighbour
-        i, j = count // 2, count - 1
-        a, b, c, e = ONE[0], ONE[1], ONE[2], ONE[3]
-        if not ones:
-            a, b, c, e = n[j, 0], n[j, 1], n[j, 2], n[j, 3]
-        f, g, h, m = _mul(a, b, c, e, r0, r1, r2, r3)
-        a, b, c, e = _sub(a, b, c, e, f, g, h, m)
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = a, b, c, e
-        d[i, 0], d[i, 1], d[i, 2], d[i, 3] = d[j, 0], d[j, 1], d[j, 2], d[j, 3]
-    return out[: (count + 1) // 2], d[: (count + 1) // 2]
+def sum_fractions(d, x):  # type: ignore[no-untyped-def]
+    """sum_i x^i / d[i] as numerator and denominator, each [1, 4]: neighbours are added, again and again, the power of
+    x between them squared each time; d is overwritten."""
+    count = d.shape[0]
+    n = np.empty(((count + 1) // 2, 4), dtype=np.uint64)
+    x0, x1, x2, x3 = x[0, 0], x[0, 1], x[0, 2], x[0, 3]
+    ones = True
+    while count > 1 or ones:
+        for i in range(count // 2):
+            j, k = 2 * i, 2 * i + 1
+            d0, d1, d2, d3 = d[j, 0], d[j, 1], d[j, 2], d[j, 3]
+            e0, e1, e2, e3 = d[k, 0], d[k, 1], d[k, 2], d[k, 3]
+            if ones:
+                a, b, c, e = e0, e1, e2, e3
+                f, g, h, m = d0, d1, d2, d3
+            else:
+                a, b, c, e = _mul(n[j, 0], n[j, 1], n[j, 2], n[j, 3], e0, e1, e2, e3)
+                f, g, h, m = _mul(n[k, 0], n[k, 1], n[k, 2], n[k, 3], d0, d1, d2, d3)
+            f, g, h, m = _mul(f, g, h, m, x0, x1, x2, x3)
+            n[i, 0], n[i, 1], n[i, 2], n[i, 3] = _add(a, b, c, e, f, g, h, m)
+            d[i, 0], d[i, 1], d[i, 2], d[i, 3] = _mul(d0, d1, d2, d3, e0, e1, e2, e3)
+        if count % 2:  # the last one has no neighbour
+            i, j = count // 2, count - 1
+            if ones:
+                n[i] = ONE
+            else:
+                n[i] = n[j]
+            d[i] = d[j]
+        ones = False
+        count = (count + 1) // 2
+        x0, x1, x2, x3 = _mul(x0, x1, x2, x3, x0, x1, x2, x3)
+    return n[:1], d[:1]
 
 
 @compiled
-def sum_fractions(d, point):  # type: ignore[no-untyped-def]
-    """sum_i eq(i, point) / d[i] as numerator and denominator, each [1, 4]; d is overwritten."""
-    n = np.empty((0, 4), dtype=np.uint64)
-    for k in range(point.shape[0]):
-        n, d = fold_fractions(n, d, point[k])
-    return n, d
+def transform(a, roots):  # type: ignore[no-untyped-def]
+    """Values of a polynomial, in place, at the powers of a root of unity of order n (Cooley and Tukey 1965; Gentleman
+    and Sande 1966): a [n, 4] from coefficients, to values whose places have their bits reversed; roots [n / 2, 4]."""
+    n = a.shape[0]
+    half, step = n // 2, 1
+    while half:
+        for start in range(0, n, 2 * half):
+            for k in range(half):
+                i, j, w = start + k, start + k + half, k * step
+                u0, u1, u2, u3 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
+                v0, v1, v2, v3 = a[j, 0], a[j, 1], a[j, 2], a[j, 3]
+                a[i, 0], a[i, 1], a[i, 2], a[i, 3] = _add(u0, u1, u2, u3, v0, v1, v2, v3)
+                u0, u1, u2, u3 = _sub(u0, u1, u2, u3, v0, v1, v2, v3)
+                u0, u1, u2, u3 = _mul(u0, u1, u2, u3, roots[w, 0], roots[w, 1], roots[w, 2], roots[w, 3])
+                a[j, 0], a[j, 1], a[j, 2], a[j, 3] = u0, u1, u2, u3
+        half, step = half // 2, step * 2
+
+
+@compiled
+def transform_back(a, roots):  # type: ignore[no-untyped-def]
+    """n times what `transform` was given, in place, from what it gives; roots: those of the inverse root."""
+    n = a.shape[0]
+    half, step = 1, n // 2
+    while half < n:
+        for start in range(0, n, 2 * half):
+            for k in range(half):
+                i, j, w = start + k, start + k + half, k * step
+                u0, u1, u2, u3 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
+                v0, v1, v2, v3 = _mul(
+                    a[j, 0], a[j, 1], a[j, 2], a[j, 3], roots[w, 0], roots[w, 1], roots[w, 2], roots[w, 3]
+                )
+                a[i, 0], a[i, 1], a[i, 2], a[i, 3] = _add(u0, u1, u2, u3, v0, v1, v2, v3)
+                a[j, 0], a[j, 1], a[j, 2], a[j, 3] = _sub(u0, u1, u2, u3, v0, v1, v2, v3)
+        half, step = half * 2, step // 2
 
 
 @compiled

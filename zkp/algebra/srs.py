@@ -34,6 +34,11 @@ BLINDING_BASE = bytes.fromhex(
 )
 
 
+def powers_digest() -> bytes:
+    """Names the powers of tau and the blinding base that every proof is about; 32 bytes."""
+    return hashlib.sha256(bytes.fromhex(CEREMONY_SHA256) + BLINDING_BASE).digest()
+
+
 class Setup:
     """Powers of the ceremony's tau for one curve backend, decoded when first needed."""
 

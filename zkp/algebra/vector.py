@@ -74,14 +74,11 @@ class Vector:
     @classmethod
     def powers(cls, base: int, count: int) -> Vector:
         """[1, base, base^2, ...], count elements."""
-        out = np.empty((count, 4), dtype=np.uint64)
-        out[:1] = kernels.ONE
-        kernels.prefix_products(np.concatenate([out[:1], np.repeat(_montgomery(base), count - 1, axis=0)]), out)
+        factors = np.repeat(_montgomery(base), count, axis=0)
+        factors[:1] = kernels.ONE
+        out = np.empty_like(factors)
+        kernels.prefix_products(factors, out)
         return cls(out)
-
-    def gathered(self, places: NDArray[np.int64]) -> Vector:
-        """The elements at these places."""
-        return Vector(self.data[places])
 
     def scattered(self, places: NDArray[np.int64]) -> Vector:
         """The vector whose element i is the sum of those elements k with places[k] = i."""
@@ -98,6 +95,10 @@ class Vector:
     def to_ints(self) -> list[int]:
         raw = self.canonical().astype("<u8").tobytes()
         return [int.from_bytes(raw[k : k + SCALAR_BYTES], "little") for k in range(0, len(raw), SCALAR_BYTES)]
+
+    def add_at(self, places: NDArray[np.int64], values: Vector) -> None:
+        """self[places[k]] += values[k], one after the other."""
+        kernels.scatter_add(values.data, np.ascontiguousarray(places), self.data)
 
     # -- arithmetic --------------------------------------------------------------------------------------------
 
@@ -152,6 +153,12 @@ class Vector:
         rows = np.repeat(self.data, len(other), axis=0)
         return Vector(rows) * Vector(np.tile(other.data, (len(self), 1)))
 
+    def combine(self, rows: Ints) -> Vector:
+        """sum_r self[r] * rows[r], for rows int64 [R, M]."""
+        out = np.zeros((rows.shape[1], 4), dtype=np.uint64)
+        kernels.combine(self.data, np.ascontiguousarray(rows), out)
+        return Vector(out)
+
     def inner(self, other: Vector) -> int:
         return _integer(kernels.inner(self.data, other.data))
 
@@ -169,23 +176,17 @@ class Vector:
         kernels.unwind_inverses(self.data, prefix, _montgomery(pow(last, -1, MODULUS)), out)
         return Vector(out)
 
-    def fraction_sum(self, point: Sequence[int]) -> int:
-        """sum_i eq(i, point) / self[i], in one coordinate or more; raises ZeroDivisionError for a zero."""
-        numerator, denominator = kernels.sum_fractions(self.data.copy(), Vector.from_ints(point).data)
+    def fraction_sum(self, x: int) -> int:
+        """sum_i x^i / self[i]; raises ZeroDivisionError for a zero."""
+        numerator, denominator = kernels.sum_fractions(self.data.copy(), _montgomery(x))
         return _integer(numerator) * inverse(_integer(denominator)) % MODULUS
 
     @classmethod
-    def multiples(cls, base: int, count: int) -> Vector:
-        """[0, base, 2 base, ...], count elements."""
-        out = np.empty((count, 4), dtype=np.uint64)
-        kernels.multiples(_montgomery(base), out)
+    def walk(cls, start: int, steps: Vector, pattern: NDArray[np.int64]) -> Vector:
+        """[start, ...], as long as the pattern: each element is the one before it less steps[pattern[i]]."""
+        out = np.empty((len(pattern), 4), dtype=np.uint64)
+        kernels.walk(_montgomery(start), steps.data, np.ascontiguousarray(pattern), out)
         return cls(out)
-
-    def sums_from(self, start: int, places: NDArray[np.int64]) -> Vector:
-        """start - sum_f self[places[f, i]] for every i; places is [F, n]."""
-        out = np.empty((places.shape[1], 4), dtype=np.uint64)
-        kernels.subtract_gathered(_montgomery(start), self.data, places, out)
-        return Vector(out)
 
     def evaluate(self, at: int) -> int:
         """Value at `at` of the polynomial with these coefficients, lowest first."""
@@ -212,6 +213,13 @@ def _integer(data: NDArray[np.uint64]) -> int:
 
 def concatenate(parts: Sequence[Vector]) -> Vector:
     return Vector(np.concatenate([p.data for p in parts]))
+
+
+def bilinear(left: Vector, right: Vector, values: Vector) -> int:
+    """sum_ij left[i] * right[j] * values[i * len(right) + j]."""
+    size, kind = len(right), type(left)
+    rows = [values[k * size : (k + 1) * size].inner(right) for k in range(len(left))]
+    return left.inner(kind.from_ints(rows))
 
 
 def _kind(values: Sequence[int]) -> type[Vector]:

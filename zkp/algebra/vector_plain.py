@@ -61,11 +61,6 @@ class PlainVector:
     def to_ints(self) -> list[int]:
         return [self._values[k] for k in self._places]
 
-    def gathered(self, places: NDArray[np.int64]) -> PlainVector:
-        """The elements at these places."""
-        values = self.to_ints()
-        return PlainVector([values[k] for k in places.tolist()])
-
     def scattered(self, places: NDArray[np.int64]) -> PlainVector:
         """The vector whose element i is the sum of those elements k with places[k] = i."""
         out = [0] * (int(places.max()) + 1)
@@ -134,6 +129,14 @@ class PlainVector:
     def inverses(self) -> PlainVector:
         """1 / x for every x; raises ZeroDivisionError if one of them is zero."""
         return self.from_ints([inverse(v) for v in self.to_ints()])
+
+    def fraction_sum(self, x: int) -> int:
+        """sum_i x^i / self[i]; raises ZeroDivisionError for a zero."""
+        return self.inverses().evaluate(x)
+
+    def combine(self, rows: NDArray[np.int64]) -> PlainVector:
+        """sum_r self[r] * rows[r], for rows int64 [R, M]."""
+        return self.from_ints([sum(w * v for w, v in zip(self.to_ints(), c, strict=True)) for c in rows.T.tolist()])
 
     def evaluate(self, at: int) -> int:
         """Value at `at` of the polynomial with these coefficients, lowest first."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from zkp.algebra.vector import Ints
-from zkp.argument.lookup import Selector
 from zkp.argument.relation import Gate
 from zkp.errors import WitnessError
 
@@ -19,6 +18,6 @@ def decompose(values: Sequence[int], width: int) -> Ints:
     return np.array([v >> k & 1 for v in values for k in range(width)], dtype=np.int64)
 
 
-def boolean(column: str, rows: Selector) -> Gate:
-    """Every selected cell is 0 or 1."""
-    return Gate(rows, 2, lambda c: c[column] * c[column] - c[column])
+def boolean(column: str) -> Gate:
+    """Every cell is 0 or 1."""
+    return Gate(2, lambda c: c[column] * c[column] - c[column])

@@ -1,101 +1,111 @@
-"""Opening of a committed row as a multilinear polynomial, by one inner product of univariate ones: Mercury (Eagen,
-Gabizon, eprint 2025/385, section 3) and Samaritan (Ganesh, Patranabis, Singh, eprint 2025/419), over KZG (Kate,
-Zaverucha, Goldberg 2010), batched as in Boneh et al. (eprint 2020/081, section 4.1).
+"""Step 6, opening: sum_j <row_j, w_j> = v for committed rows and public weights, by one pairing equation.
 
-The row is the coefficient vector of f(X). With g(X) = prod_k ((1 - u_k) + u_k X^(2^k)), whose coefficients are the
-eq weights of the point u, the value <row, eq(u)> is v if and only if there is a polynomial S with
+A row is the coefficient vector of a polynomial f_j of degree below n, in the powers of tau up to tau^N, N = 4096 - 1.
+With w*_j(X) = sum_i w_j[i] X^(n - 1 - i), the coefficient of X^(n-1) in sum_j f_j w*_j is the sum of inner products
+(as in the linear-map commitments of Libert, Ramanna and Yung, ICALP 2016). It is moved to X^(N+1), the first power
+that nobody can commit to, so that what stands below it and above it can be committed apart:
 
-    f(X) g(1/X) + f(1/X) g(X) = 2 v + X S(X) + S(1/X) / X,
+    X^(N+2-n) sum_j f_j(X) w*_j(X) = A(X) + v X^(N+1) + X^(N+2) B(X),                 deg A, B <= N by the ceremony.
 
-for both sides are symmetric, and no S reaches the constant term. The verifier checks it at a random r, where g costs
-it one product for each coordinate: from f(r), f(1/r) and S(r) follows what S(1/r) must be. Degrees need no check of
-their own: the ceremony has as many powers as a row has entries.
-The caller adds a uniformly random row before the opening, so that everything revealed here is uniform but the value.
+The verifier checks it at a random point r = 1 / rho, where it knows all weights, so that the left side is a linear
+combination of the commitments (the linearisation of Plonk, eprint 2019/953) and no value needs to be sent:
+
+    L(X) = sum_j w_j(rho) f_j(X) - rho^(N+1) A(X) - v - r B(X),           w_j(rho) = sum_i w_j[i] rho^i,
+    L(r) = 0,  shown by  W(X) = L(X) / (X - r)  (Kate, Zaverucha, Goldberg 2010):  e([L] + r [W], G2) = e([W], tau
+    G2).
+
+A and B carry random blindings, and the blinding of L is sent. So all that is sent is uniform as soon as one cell that
+no claim is about is: it moves L(tau).
+
+Soundness: 2 (N + 2) / r for rho, in the algebraic group model, where a commitment is a polynomial of degree N at most
+and a multiple of H.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from zkp.algebra.curve import Point
 from zkp.algebra.field import MODULUS, inverse
-from zkp.algebra.group import Combination, GroupEquation
-from zkp.algebra.srs import Setup
-from zkp.algebra.vector import Vector
+from zkp.algebra.group import GroupEquation
+from zkp.algebra.polynomial import sum_of_products
+from zkp.algebra.srs import ROW, Setup
+from zkp.algebra.vector import RandomScalars, Vector, concatenate
+from zkp.argument.forms import Powers
 from zkp.argument.transcript import ProverChannel, VerifierChannel
-from zkp.errors import InvalidProof
+from zkp.errors import InvalidProof, require
+
+HIGHEST = ROW - 1
+"""N, the highest power of tau that there is."""
 
 
-def prove(channel: ProverChannel, setup: Setup, row: Vector, point: Sequence[int]) -> None:
-    """Prove the value of `row` at `point` (one coordinate for each bit of the index, lowest first)."""
-    bases, msm = setup.powers(len(row)), setup.curve.msm
-    symmetric = _symmetric_part(row, point)
-    channel.send_points("opening/symmetric", [msm(bases, symmetric)])
-    r = channel.challenge("opening/r")
-    values = [row.evaluate(r), row.evaluate(inverse(r)), symmetric.evaluate(r)]
-    channel.send_scalars("opening/values", values)
-    batch = row + symmetric * channel.challenge("opening/q")
-    back = inverse(r)
-    quotient = batch.divide_linear(r)[0].divide_linear(back)[0]
-    channel.send_points("opening/quotient", [msm(bases, quotient)])
-    z = channel.challenge("opening/z")
-    remainder = batch - quotient * _vanishing(r, back, z)  # its value at z divides away with (X - z)
-    channel.send_points("opening/witness", [msm(bases, remainder.divide_linear(z)[0])])
+def prove(
+    channel: ProverChannel,
+    setup: Setup,
+    rows: Sequence[Vector],
+    weights: Vector,
+    blindings: Mapping[int, int],
+    value: int,
+    random: RandomScalars,
+) -> None:
+    """`rows`: vectors of one length, a power of two; `weights`: row after row. Raises WitnessError if the sum is not
+    the value."""
+    length, own = len(rows[0]), random(2)
+    each = [weights[k * length : (k + 1) * length] for k in range(len(rows))]
+    product = sum_of_products([(f, w.reversed()) for f, w in zip(rows, each, strict=True)], length)
+    below, (found,), above = product[: length - 1], product[length - 1 : length].to_ints(), product[length:]
+    require(found == value, "linear constraints")
+    shift = HIGHEST + 2 - length  # A has no lower power
+    bases, parts = setup.powers(ROW), (below, above[: length - 1])
+    starts = (shift, 0)
+    sums = setup.curve.msm_many(
+        [
+            ([*bases[start : start + length - 1], setup.blinder], concatenate([part, Vector.from_ints([b])]))
+            for start, part, b in zip(starts, parts, own, strict=True)
+        ]
+    )
+    channel.send_points("opening/halves", sums)
+    rho = channel.challenge("opening/point")
+    r = inverse(rho)
+    powers, at = Vector.powers(rho, length), Vector.zeros(ROW)
+    blinding = 0
+    for k, (row, w) in enumerate(zip(rows, each, strict=True)):
+        scale = w.inner(powers)
+        at[:length] = at[:length] + row * scale
+        blinding += scale * blindings.get(k, 0)
+    last = pow(rho, HIGHEST + 1, MODULUS)
+    at[shift : shift + length - 1] = at[shift : shift + length - 1] - below * last
+    at[:1] = at[:1] - value
+    at[: length - 1] = at[: length - 1] - above[: length - 1] * r
+    quotient, rest = at.divide_linear(r)
+    require(rest == 0, "opening")
+    channel.send_points("opening/witness", [setup.curve.msm(bases, quotient)])
+    channel.send_scalars("opening/blinding", [(blinding - last * own[0] - r * own[1]) % MODULUS])
 
 
-def _symmetric_part(row: Vector, point: Sequence[int]) -> Vector:
-    """S, as long as the row: its coefficient of X^j is that of X^(j+1) in f(X) g(1/X) + f(1/X) g(X)."""
-    size = len(row)
-    product = Vector.zeros(2 * size)  # X^(size - 1) f(X) g(1/X), one factor u_k + (1 - u_k) X^(2^k) after the other
-    product[:size] = row
-    for k, u in enumerate(point):
-        step = 1 << k
-        shifted = Vector.zeros(2 * size)
-        shifted[step:] = product[:-step]
-        product = shifted + (product - shifted) * u
-    middle = size - 1
-    out = Vector.zeros(size)
-    out[:-1] = product[middle + 1 : middle + size] + product[:middle].reversed()
-    return out
-
-
-def verify(channel: VerifierChannel, commitment: Combination, point: Sequence[int], value: int) -> GroupEquation:
-    """What the opening leaves is one pairing equation. Raises InvalidProof."""
-    (symmetric,) = channel.receive_points("opening/symmetric", 1)
-    r = channel.challenge("opening/r")
+def verify(
+    channel: VerifierChannel, rows: Mapping[int, Point], weights_at: Callable[[Powers], dict[int, int]], value: int
+) -> GroupEquation:
+    """What the opening leaves is one pairing equation. `weights_at` gives w_j(rho), row by row. Raises
+    InvalidProof."""
+    below, above = channel.receive_points("opening/halves", 2)
+    rho = channel.challenge("opening/point")
     try:
-        back = inverse(r)
-        over_distance = inverse(r - back)
-    except ZeroDivisionError as error:  # probability 2^-252
-        raise InvalidProof("a challenge is zero or its own inverse") from error
-    at_r, at_back, symmetric_at_r = channel.receive_scalars("opening/values", 3)
-    total = at_r * _weights_at(point, back) + at_back * _weights_at(point, r) - 2 * value
-    symmetric_at_back = r * (total - r * symmetric_at_r) % MODULUS
-    q = channel.challenge("opening/q")
-    (quotient,) = channel.receive_points("opening/quotient", 1)
-    z = channel.challenge("opening/z")
+        r = inverse(rho)
+        powers = Powers(rho, r)
+        scalars = weights_at(powers)
+    except ZeroDivisionError as error:  # rho is zero, or alpha an entry of the table: probability 2^-240
+        raise InvalidProof("a challenge has no inverse") from error
     (witness,) = channel.receive_points("opening/witness", 1)
-
-    batch_at_r, batch_at_back = at_r + q * symmetric_at_r, at_back + q * symmetric_at_back
-    slope = (batch_at_r - batch_at_back) * over_distance
+    (blinding,) = channel.receive_scalars("opening/blinding", 1)
     equation = GroupEquation()
-    equation.left.add(commitment, 1)
-    equation.left.add_point(symmetric, q)
-    equation.left.add_powers([-(batch_at_r + slope * (z - r)) % MODULUS])
-    equation.left.add_point(quotient, -_vanishing(r, back, z))
-    equation.left.add_point(witness, z)
+    for row, point in rows.items():
+        if row in scalars:
+            equation.left.add_point(point, scalars[row])
+    equation.left.add_point(below, -powers.power(HIGHEST + 1))
+    equation.left.add_point(above, -r)
+    equation.left.add_powers([-value % MODULUS])
+    equation.left.blinder = -blinding % MODULUS
+    equation.left.add_point(witness, r)
     equation.right.add_point(witness, 1)
     return equation
-
-
-def _weights_at(point: Sequence[int], x: int) -> int:
-    """g(x): the polynomial whose coefficients are the eq weights of the point."""
-    out = 1
-    for u in point:
-        out = out * (1 + u * (x - 1)) % MODULUS
-        x = x * x % MODULUS
-    return out
-
-
-def _vanishing(r: int, back: int, z: int) -> int:
-    """(z - r)(z - 1/r)."""
-    return (z - r) * (z - back) % MODULUS

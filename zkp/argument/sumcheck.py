@@ -1,158 +1,119 @@
-"""The sumcheck protocol (Lund, Fortnow, Karloff, Nisan 1992) with Libra's masks (Xie et al., eprint 2019/317, 4.1).
+"""The sumcheck protocol (Lund, Fortnow, Karloff, Nisan 1992), of sums weighted by eq, in zero knowledge.
 
-To prove sum_x f(x) = claim over {0,1}^n, the prover first commits to a random g(x) = g_0 + sum_k g_k(x_k), as many
-coefficients as the protocol will reveal values, sends G = sum_x g(x), and the two run sumcheck on f + rho g. Every
-message is then uniform, whatever f is. That g(r) is what it is said to be is proven with all other masks in
-`zkp.argument.masks`.
+To prove sum_x eq(w, x) f(x) = claim over {0,1}^n, variable after variable, from the highest bit of the index down.
+With the variables above k bound to r, the round polynomial of variable k is
 
-Variables are bound from the highest bit of the index down. A round sends the values at 0, 2, 3, ..., degree; the
-value at 1 follows from the claim.
+    t(X) = sum_{x below k} eq(w below k, x) f(x, X, r),        (1 - w_k) t(0) + w_k t(1) = claim,
+
+and the next claim is t(r_k): the factor eq(w_k, X) is known and never sent (Gruen, eprint 2024/108, section 3). A
+round sends the coefficients t_1, ..., t_d; t_0 = claim - w_k (t_1 + ... + t_d) follows. With w = (1/2, ..., 1/2) it
+is the mean of f that is proven, so that one protocol serves all sums.
+
+Masks (Libra: Xie et al., eprint 2019/317, section 4.1): f + g is summed instead of f, for
+
+    g(x) = sum_k sum_e c_{k,e} (x_k^e - w_k),                  sum_x eq(w, x) g(x) = 0 for any c,
+
+as the weighted mean of x_k^e is w_k. So the claim stays as it is, and no challenge stands before g. Each sent
+coefficient t_e of round k carries the committed random c_{k,e} as a one-time pad: all messages are uniform, whatever
+f is. What g is worth at the end is linear in the cells, like everything else.
+
+Soundness: degree / r in each round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from zkp.algebra.field import MODULUS, interpolate
-from zkp.algebra.vector import Vector
+from zkp.algebra.field import MODULUS
+from zkp.argument.cells import Linear, Term
+from zkp.argument.forms import run_of
 from zkp.argument.transcript import ProverChannel, VerifierChannel
-from zkp.errors import WitnessError
+from zkp.errors import require
 
-
-@dataclass(frozen=True)
-class MaskShape:
-    """Which coefficients a mask has: one constant, then `degree` for each variable."""
-
-    variables: int
-    degree: int
-
-    @property
-    def size(self) -> int:
-        return 1 + self.variables * self.degree
-
-    def weights(self, point: Sequence[int]) -> list[int]:
-        """The linear form that takes the coefficients to g(point)."""
-        out = [1]
-        for x in point:
-            power = 1
-            for _ in range(self.degree):
-                power = power * x % MODULUS
-                out.append(power)
-        return out
-
-
-@dataclass(frozen=True, repr=False)
-class Mask:
-    """g(x) = g_0 + sum_k sum_e g_{k,e} x_k^e."""
-
-    shape: MaskShape
-    coefficients: Sequence[int]
-
-    def _terms(self, variable: int) -> Sequence[int]:
-        first = 1 + variable * self.shape.degree
-        return self.coefficients[first : first + self.shape.degree]
-
-    def at(self, variable: int, x: int) -> int:
-        """g_k(x) without the constant."""
-        total = 0
-        for c in reversed(self._terms(variable)):
-            total = (total + c) * x % MODULUS
-        return total
-
-    def total(self) -> int:
-        """Sum over the hypercube."""
-        n = self.shape.variables
-        ones = sum(self.at(k, 1) for k in range(n))
-        return ((self.coefficients[0] << n) + (ones << (n - 1))) % MODULUS
-
-    def round_values(self, variable: int, bound: int) -> list[int]:
-        """Sums over the free variables below `variable`, at 0..degree; `bound` = sum of g_k(r_k) of those above."""
-        below = sum(self.at(k, 1) for k in range(variable))
-        rest = ((self.coefficients[0] + bound) << variable) + (below << (variable - 1) if variable else 0)
-        return [((self.at(variable, x) << variable) + rest) % MODULUS for x in range(self.shape.degree + 1)]
-
-
-_BLOCK = 1024
-"""Rows that are combined at a time: what lies between stays in the processor's cache."""
+HALF = (MODULUS + 1) // 2
 
 
 class Summand(Protocol):
-    """A polynomial being summed: its round polynomials, one variable after the other."""
+    """The f of a sum, being bound variable by variable."""
 
-    def round_values(self, degree: int) -> list[int]:
-        """Sums over the remaining hypercube with the highest free variable at 0, 1, ..., degree."""
+    def coefficients(self) -> list[int]:
+        """Of the round polynomial of the highest free variable, lowest first."""
 
     def bind(self, r: int) -> None:
         """Set the highest free variable to r."""
 
 
-@dataclass(repr=False)
-class TableSum:
-    """sum_x combine(tables(x)) for multilinear tables, the general case."""
+@dataclass(frozen=True)
+class Mask:
+    """Where the masks' cells stand in their block: `degree` cells for each variable, from `first` on."""
 
-    tables: list[Vector]
-    combine: Callable[[list[Vector]], Vector]
+    block: str
+    first: int
+    variables: int
+    degree: int
 
-    def round_values(self, degree: int) -> list[int]:
-        half = len(self.tables[0]) // 2
-        values = [0] * (degree + 1)
-        for start in range(0, half, _BLOCK):
-            stop = min(start + _BLOCK, half)
-            current = [t[start:stop] for t in self.tables]
-            steps = [t[half + start : half + stop] - low for t, low in zip(self.tables, current, strict=True)]
-            for x in range(degree + 1):
-                if x:
-                    current = [c + s for c, s in zip(current, steps, strict=True)]
-                values[x] += self.combine(current).total()
-        return [v % MODULUS for v in values]
+    @property
+    def size(self) -> int:
+        return self.variables * self.degree
 
-    def bind(self, r: int) -> None:
-        self.tables = [t.fold(r) for t in self.tables]
-
-
-def prove(channel: ProverChannel, label: str, summand: Summand, claim: int, mask: Mask) -> list[int]:
-    """Run the prover; returns the point, point[k] for bit k. Raises WitnessError if the sum is not the claim."""
-    shape = mask.shape
-    channel.send_scalars(f"{label}/mask total", [mask.total()])
-    rho = channel.challenge(f"{label}/mask")
-    claim = (claim + rho * mask.total()) % MODULUS
-    point = [0] * shape.variables
-    bound = 0
-    for k in reversed(range(shape.variables)):
-        pairs = zip(summand.round_values(shape.degree), mask.round_values(k, bound), strict=True)
-        values = [(f + rho * g) % MODULUS for f, g in pairs]
-        if (values[0] + values[1] - claim) % MODULUS:
-            raise WitnessError(f"the witness does not satisfy the statement ({label})")
-        channel.send_scalars(f"{label}/round", values[:1] + values[2:])
-        point[k] = channel.challenge(f"{label}/point")
-        claim = interpolate(values, point[k])
-        bound += mask.at(k, point[k])
-        summand.bind(point[k])
-    channel.send_scalars(f"{label}/mask value", [(mask.coefficients[0] + bound) % MODULUS])
-    return point
+    def value(self, weights: Sequence[int], point: Sequence[int]) -> Linear:
+        """g(point) = sum_k sum_e c_{k,e} (point_k^e - w_k)."""
+        runs = [self.first + k * self.degree for k in range(self.variables)]
+        terms = [Term(self.block, x, run_of(r, self.degree, x)) for r, x in zip(runs, point, strict=True)]
+        if all(w is weights[0] for w in weights):
+            terms.append(Term(self.block, -weights[0], run_of(self.first, self.size)))
+        else:
+            terms += [Term(self.block, -w, run_of(r, self.degree)) for r, w in zip(runs, weights, strict=True)]
+        return Linear(tuple(terms))
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """What a verifier is left with: f(point) = value, if the mask's value at the point is as said."""
+    """What is left to show: f + g has this value at the point, point[k] for bit k."""
 
     point: list[int]
     value: int
-    mask_value: int
 
 
-def verify(channel: VerifierChannel, label: str, shape: MaskShape, claim: int) -> Reduced:
-    """Run the verifier. It cannot fail here: the reduced claim carries the whole burden."""
-    (total,) = channel.receive_scalars(f"{label}/mask total", 1)
-    rho = channel.challenge(f"{label}/mask")
-    claim = (claim + rho * total) % MODULUS
-    point = [0] * shape.variables
-    for k in reversed(range(shape.variables)):
-        sent = channel.receive_scalars(f"{label}/round", shape.degree)
-        values = [sent[0], (claim - sent[0]) % MODULUS, *sent[1:]]
+def prove(
+    channel: ProverChannel, label: str, summand: Summand, weights: Sequence[int], claim: int, mask: Sequence[int]
+) -> Reduced:
+    """Run the prover. Raises WitnessError if the sum is not the claim."""
+    count = len(weights)
+    degree = len(mask) // count
+    point = [0] * count
+    bound = 0  # what the mask's bound variables add
+    for k in reversed(range(count)):
+        own = mask[k * degree : (k + 1) * degree]
+        first, *rest = summand.coefficients()
+        first += bound - weights[k] * sum(own)
+        sent = [(t + c) % MODULUS for t, c in zip(rest, own, strict=True)]
+        follows = claim - weights[k] * sum(sent)
+        require((first - follows) % MODULUS == 0, label)
+        channel.send_scalars(f"{label}/round", sent)
         point[k] = channel.challenge(f"{label}/point")
-        claim = interpolate(values, point[k])
-    (mask_value,) = channel.receive_scalars(f"{label}/mask value", 1)
-    return Reduced(point, (claim - rho * mask_value) % MODULUS, mask_value)
+        claim = _value([follows, *sent], point[k])
+        bound += _value([-weights[k] * sum(own), *own], point[k])
+        summand.bind(point[k])
+    return Reduced(point, claim)
+
+
+def verify(channel: VerifierChannel, label: str, weights: Sequence[int], degree: int, claim: int) -> Reduced:
+    """Run the verifier. It cannot fail here: the reduced claim carries the whole burden."""
+    point = [0] * len(weights)
+    for k in reversed(range(len(weights))):
+        sent = channel.receive_scalars(f"{label}/round", degree)
+        point[k] = channel.challenge(f"{label}/point")
+        first = claim - weights[k] * sum(sent[1:], sent[0])
+        claim = _value([first, *sent], point[k])
+    return Reduced(point, claim)
+
+
+def _value(coefficients: Sequence[int], x: int) -> int:
+    """Of a polynomial at x, by Horner's rule."""
+    out = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        out = (out * x + c) % MODULUS
+    return out

@@ -9,16 +9,16 @@ absorbed cannot be sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from eth_hash.auto import keccak
 
 from zkp.algebra.curve import G1_BYTES, Curve, Point, canonical_scalars
 from zkp.algebra.field import MODULUS, SCALAR_BYTES, squares
-from zkp.errors import InvalidProof, MalformedProof
+from zkp.errors import MalformedProof
 
-PROTOCOL = b"wattproof/1"
+PROTOCOL = b"wattproof/4"
 _LABEL_BYTES = 32
 
 
@@ -53,12 +53,6 @@ class Transcript:
 
     def challenges(self, label: str, count: int) -> list[int]:
         return [self.challenge(label) for _ in range(count)]
-
-    def expander(self, seed: int) -> Callable[[], int]:
-        """Challenges from one challenge, so that a statement draws them as often as it builds its products."""
-        chain = Transcript("products")
-        chain.absorb("seed", seed.to_bytes(SCALAR_BYTES, "big"))
-        return lambda: chain.challenge("draw")
 
     def point(self, label: str, count: int) -> list[int]:
         """A point for multilinear polynomials, from one challenge."""
@@ -114,11 +108,6 @@ class VerifierChannel(Transcript):
         self._position += size
         self.absorb(label, data)
         return data
-
-    def require_zero(self, value: int, reason: str) -> None:
-        """What the verifier finds must be zero modulo the group order. Raises InvalidProof, with the reason."""
-        if value % MODULUS:
-            raise InvalidProof(reason)
 
     def finish(self) -> None:
         left = len(self._proof) - self._position

@@ -23,9 +23,8 @@ from zkp.algebra.kernels import (
     _sub,
     compiled,
     limbs,
-    multiples,
-    subtract_gathered,
     sum_fractions,
+    walk,
 )
 from zkp.batch.keccak import BLOCK, keccak
 
@@ -36,38 +35,25 @@ _EXPONENT = np.array(limbs(MODULUS - 2), dtype=np.uint64)
 
 
 @compiled
-def hash_chains(text, steps, states, out):  # type: ignore[no-untyped-def]
+def hash_chain(text, stops, states, out):  # type: ignore[no-untyped-def]
     """The challenges of every lane, out [steps, lanes, 4], Montgomery form.
 
-    text [lanes, bytes] uint8 (changed where seeds stand); states [chains, lanes, 32] uint8 (changed);
-    steps as in `zkp.batch.recording.Hashes`.
+    text [lanes, bytes] uint8; states [lanes, 32] uint8 (changed); stops as in `zkp.batch.recording.Hashes`.
     """
-    lanes = text.shape[0]
-    drawn = np.empty((steps.shape[0], lanes, 32), dtype=np.uint8)  # canonical, big-endian
     message = np.empty(32 + text.shape[1] + BLOCK, dtype=np.uint8)
-    for n in range(steps.shape[0]):
-        chain, first, stop, seed, place = steps[n]
-        if seed >= 0:
-            text[:, place : place + 32] = drawn[seed]
+    first = 0
+    for n in range(stops.shape[0]):
+        stop = stops[n]
         size = 32 + stop - first
-        for k in range(lanes):
-            message[:32] = states[chain, k]
+        for k in range(text.shape[0]):
+            message[:32] = states[k]
             message[32:size] = text[k, first:stop]
-            keccak(message, size, states[chain, k])
-            a, b, c, d = _big_endian(states[chain, k])
+            keccak(message, size, states[k])
+            a, b, c, d = _big_endian(states[k])
             while not _is_canonical(a, b, c, d):
                 a, b, c, d = _reduce(a, b, c, d)
-            _put_big_endian(drawn[n, k], a, b, c, d)
             out[n, k, 0], out[n, k, 1], out[n, k, 2], out[n, k, 3] = _to_montgomery(a, b, c, d)
-
-
-@njit(inline="always")
-def _put_big_endian(data, a, b, c, d):  # type: ignore[no-untyped-def]
-    """Limbs as 32 bytes."""
-    for k in range(8):
-        shift, byte = np.uint64(8 * k), np.uint64(0xFF)
-        data[7 - k], data[15 - k] = d >> shift & byte, c >> shift & byte
-        data[23 - k], data[31 - k] = b >> shift & byte, a >> shift & byte
+        first = stop
 
 
 @njit(inline="always")
@@ -114,24 +100,16 @@ def read_scalars(data, places, out, failed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def sum_table(scales, ranges, places, points, numerators, denominators):  # type: ignore[no-untyped-def]
-    """sum_i eq(i, point) / (alpha - entry_i) of every lane, as numerators and denominators [lanes, 4].
+def sum_table(starts, kinds, pattern, points, numerators, denominators):  # type: ignore[no-untyped-def]
+    """sum_i rho^i / d_i of every lane, as numerators and denominators [lanes, 4].
 
-    scales [lanes, 1 + fields, 4]: alpha, and what an entry's fields are multiplied with; ranges [fields]: what each
-    field stays below; places [fields, n]: where an entry's multiples stand among all; points [lanes, variables, 4].
+    starts [lanes, 4]: d_0; kinds [lanes, K, 4] and pattern [n]: how much d falls from one entry to the next (see
+    `zkp.argument.tables.Table.steps`); points [lanes, 4]: rho.
     """
-    multiple = np.empty((ranges.sum(), 4), dtype=np.uint64)
-    row = np.empty((1, 4), dtype=np.uint64)
-    differences = np.empty((places.shape[1], 4), dtype=np.uint64)
-    for k in range(scales.shape[0]):
-        first = 0
-        for f in range(ranges.shape[0]):
-            row[0] = scales[k, 1 + f]
-            multiples(row, multiple[first : first + ranges[f]])
-            first += ranges[f]
-        row[0] = scales[k, 0]
-        subtract_gathered(row, multiple, places, differences)
-        n, d = sum_fractions(differences, points[k])
+    differences = np.empty((pattern.shape[0], 4), dtype=np.uint64)
+    for k in range(starts.shape[0]):
+        walk(starts[k : k + 1], kinds[k], pattern, differences)
+        n, d = sum_fractions(differences, points[k : k + 1])
         numerators[k], denominators[k] = n[0], d[0]
 
 

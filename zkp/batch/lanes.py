@@ -2,7 +2,7 @@
 
 All lanes take the same steps, so that hashing and field arithmetic cost a compiled loop instead of an interpreter's
 round each. A lane on which anything fails is only put aside: what is wrong with it, and whether anything is, says
-`argument.verify`.
+`zkp.argument.protocol.verify`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from zkp.algebra.group import Combination, GroupEquation
 from zkp.algebra.kernels import ONE
 from zkp.algebra.srs import Setup
 from zkp.algebra.vector import Ints, Vector
-from zkp.argument import relation as argument
+from zkp.argument import protocol
 from zkp.argument.transcript import PROTOCOL
 from zkp.batch import kernels as batch_kernels
-from zkp.batch.recording import FractionSum, Program, SentPoint, Slot, Sum
+from zkp.batch.recording import Program, SentPoint, Slot, Sum
 from zkp.errors import MalformedProof
 
 Registers = NDArray[np.uint64]
@@ -90,43 +90,41 @@ class _Run:
         self._read()
         self.stand_in = self._weigh()
         batch_kernels.run(self.program.code, self.registers, self.failed)
-        wrong = np.any(self.registers[self.program.zeros] != 0, axis=2)  # [checks, lanes]
-        return [not w.any() and not f for w, f in zip(wrong.T, self.failed, strict=True)]
+        return [not failed for failed in self.failed]
 
     def _hash(self) -> None:
         hashes = self.program.hashes
         text = np.tile(hashes.text, (len(self.lanes), 1))
         text[:, hashes.gaps] = self.data[:, hashes.sources]
         start = np.frombuffer(keccak(PROTOCOL), dtype=np.uint8)
-        states = np.tile(start, (hashes.chains, len(self.lanes), 1))
-        challenges = np.empty((len(hashes.steps), len(self.lanes), 4), dtype=np.uint64)
-        batch_kernels.hash_chains(text, hashes.steps, states, challenges)
+        states = np.tile(start, (len(self.lanes), 1))
+        challenges = np.empty((len(hashes.stops), len(self.lanes), 4), dtype=np.uint64)
+        batch_kernels.hash_chain(text, hashes.stops, states, challenges)
         self.registers[hashes.registers] = challenges
 
     def _sum_fractions(self) -> None:
-        for wanted in self.program.fractions:
-            self._sum_fraction(wanted)
-
-    def _sum_fraction(self, wanted: FractionSum) -> None:
-        table = self.program.table
-        assert table is not None
-        scales = [self.registers[wanted.alpha], *self._powers(wanted.beta, len(table.ranges))]
-        batch_kernels.sum_table(
-            np.stack(scales, axis=1),
-            np.array(table.ranges),
-            np.ascontiguousarray(table.places[:, wanted.entries]),
-            np.ascontiguousarray(self.registers[list(wanted.point)].transpose(1, 0, 2)),
-            self.registers[wanted.numerator],
-            self.registers[wanted.denominator],
-        )
-
-    def _powers(self, register: int, count: int) -> list[NDArray[np.uint64]]:
-        """1, x, x^2, ... of a register, [lanes, 4] each."""
-        base = Vector(self.registers[register])
-        out = [Vector(np.tile(ONE, (len(self.lanes), 1)))]
-        for _ in range(count - 1):
-            out.append(out[-1] * base)
-        return [v.data for v in out]
+        table, wanted = self.program.table, self.program.fractions
+        if table is None or not wanted:
+            return
+        alpha, beta = Vector(self.registers[wanted[0].alpha]), Vector(self.registers[wanted[0].beta])
+        scales = [Vector(np.tile(ONE, (len(self.lanes), 1)))]
+        for _ in table.fields[1:]:
+            scales.append(scales[-1] * beta)
+        kinds, pattern = table.steps
+        by_lane = np.stack([s.data for s in scales], axis=1)  # [lanes, fields, 4]
+        steps = np.stack([Vector(lane).combine(kinds).data for lane in by_lane])
+        for part in wanted:
+            start = alpha
+            for scale, column in zip(scales, table.fields, strict=True):
+                start = start - scale * int(column[part.entries.start])
+            batch_kernels.sum_table(
+                start.data,
+                steps,
+                pattern[part.entries],
+                np.ascontiguousarray(self.registers[part.rho]),
+                self.registers[part.numerator],
+                self.registers[part.denominator],
+            )
 
     def _decode(self) -> list[dict[int, Point]]:
         """The points of each proof, by place."""
@@ -157,7 +155,7 @@ class _Run:
     def _weigh(self) -> int:
         """Give each lane its factor in the random combination; returns the weight that stands for all of them."""
         weights = Vector(self.registers[self.program.weight])
-        factors, stand_in = argument.fold_weights(weights.to_ints())
+        factors, stand_in = protocol.fold_weights(weights.to_ints())
         self.registers[self.program.scale] = Vector.from_ints(factors).data
         return stand_in
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from zkp.algebra.commitment import RING_DAYS
 from zkp.algebra.srs import Setup
-from zkp.argument.relation import Supplied
 from zkp.batch.lanes import Lane
 from zkp.batch.recording import Program, Recording, SuppliedPoint
-from zkp.lstm.grid import Grid, Inputs
+from zkp.lstm.grid import Grid
+from zkp.lstm.products import Inputs
 from zkp.statements import inference, skill
 from zkp.statements.inference import Statement
 
@@ -23,39 +23,36 @@ class Form:
     """What a verifier of the statement does follows from this alone."""
 
     grid: Grid
-    days: tuple[int, ...]  # days modulo the ring's
     statement_bytes: int
-    publics: int
-    supplied: tuple[tuple[str, int, int, tuple[bool, ...]], ...]  # name, size, used, which rows there are
+    rows: tuple[tuple[bool, ...], ...]  # which rows of each input there are
 
 
 @lru_cache(maxsize=64)
 def inference_program(form: Form) -> Program:
-    """The verifier of such statements, recorded."""
-    recording = Recording("inference", form.statement_bytes, form.publics)
-    numbers = count()
-    supplied = tuple(
-        Supplied(name, size, used, tuple(SuppliedPoint(next(numbers)) if there else None for there in rows))
-        for name, size, used, rows in form.supplied
-    )
-    steps = form.grid.steps * form.grid.shape.public
-    inputs = Inputs(recording.publics[:steps], recording.publics[steps:])
-    return recording.program(inference.relation_of(form.grid, form.days, b"", supplied, inputs))
+    """The verifier of such statements, recorded. Its numbers are the public features and each day's rotation."""
+    grid, numbers = form.grid, count()
+    steps, exogenous = grid.steps * grid.shape.public, grid.windows * grid.shape.exogenous
+    recording = Recording("inference", form.statement_bytes, steps + exogenous + RING_DAYS * grid.windows)
+    publics = recording.publics
+    days = publics[steps + exogenous :].to_ints()
+    points = [tuple(SuppliedPoint(next(numbers)) if there else None for there in rows) for rows in form.rows]
+    rotation = [days[k * RING_DAYS : (k + 1) * RING_DAYS] for k in range(grid.windows)]
+    features = Inputs(publics[:steps], publics[steps : steps + exogenous])
+    return recording.program(inference.relation_of(grid, rotation, b"", points, features))
 
 
 def lane_of(statement: Statement, proof: bytes, setup: Setup) -> tuple[Form, Lane]:
     """Raises MalformedProof, InvalidStatement."""
-    grid = Grid(statement.shape, len(statement.days))
-    supplied = inference.committed_inputs(statement, setup, grid)
+    points = inference.input_points(statement, setup)
+    days = np.array(inference.rotations(statement.days), dtype=np.int64)
     lane = Lane(
         statement.encode(),
         inference.body(proof),
-        np.concatenate([statement.steps.ravel(), statement.exogenous.ravel()]),
-        tuple(point for s in supplied for point in s.commitments if point is not None),
+        np.concatenate([statement.steps.ravel(), statement.exogenous.ravel(), days.ravel()]),
+        tuple(point for rows in points for point in rows if point is not None),
     )
-    shapes = tuple((s.name, s.size, s.used, tuple(p is not None for p in s.commitments)) for s in supplied)
-    days = tuple(day % RING_DAYS for day in statement.days)
-    return Form(grid, days, len(lane.statement), len(lane.publics), shapes), lane
+    rows = tuple(tuple(point is not None for point in block) for block in points)
+    return Form(inference.grid_of(statement), len(lane.statement), rows), lane
 
 
 @cache

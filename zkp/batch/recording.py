@@ -1,9 +1,9 @@
 """A verifier written down once, so that it can run for many proofs at a time (`zkp.batch.lanes`).
 
 What a verifier of the argument does follows from the shape of the statement; only bytes and numbers differ from proof
-to proof. So `argument.check` is run with a `Recording` for a channel, which hands out symbols where a proof has
-numbers, and writes down what becomes of them: which bytes are hashed for which challenge, every step of field
-arithmetic, what must be zero, and the scalars of the group equation that is left. The result is a `Program`.
+to proof. So `zkp.argument.protocol.check` is run with a `Recording` for a channel, which hands out symbols where a
+proof has numbers, and writes down what becomes of them: which bytes are hashed for which challenge, every step of
+field arithmetic, and the scalars of the group equation that is left. The result is a `Program`.
 
 A symbol has no value: to compare one, or to ask whether it is true, is an error. So nothing that is written down can
 depend on a proof, and there is one verifier, not two.
@@ -11,7 +11,6 @@ depend on a proof, and there is one verifier, not two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
 
@@ -21,14 +20,12 @@ from numpy.typing import NDArray
 from zkp.algebra.curve import G1_BYTES
 from zkp.algebra.field import MODULUS, SCALAR_BYTES
 from zkp.algebra.group import Combination, GroupEquation
-from zkp.algebra.vector import Vector, scalars
-from zkp.argument import relation as argument
-from zkp.argument.lookup import Table
+from zkp.algebra.vector import Ints, Vector, scalars
+from zkp.argument import protocol
 from zkp.argument.relation import Relation
+from zkp.argument.tables import SubTable, Table
 from zkp.argument.transcript import VerifierChannel, frame, padded_label
 from zkp.batch import kernels
-
-MAIN_CHAIN = 0
 
 
 class Symbol:
@@ -111,12 +108,12 @@ Slot = SentPoint | SuppliedPoint
 
 @dataclass(frozen=True)
 class FractionSum:
-    """sum_i eq(i, point) / (alpha - entry) over entries of the table, computed apart as numerator / denominator."""
+    """sum_i rho^i / (alpha - entry_i) over entries of the table, computed apart as numerator / denominator."""
 
     entries: slice
     alpha: int
     beta: int
-    point: tuple[int, ...]
+    rho: int
     numerator: int
     denominator: int
 
@@ -135,16 +132,14 @@ class Sum:
 class Hashes:
     """What is hashed, challenge after challenge.
 
-    `text` has gaps for bytes of the input. Steps are rows (chain, first, stop, seed, place): the chain's state and
-    the text first .. stop - 1 give the chain's next state, and the challenge. Where seed is not negative, the bytes
-    of that challenge stand at `place`.
+    `text` has gaps for bytes of the input. The chain's state, and the text from one stop to the next, give the
+    chain's next state, and the challenge.
     """
 
     text: NDArray[np.uint8]
     gaps: NDArray[np.int64]  # places in the text ...
     sources: NDArray[np.int64]  # ... and of the input bytes that belong there
-    steps: NDArray[np.int64]
-    chains: int
+    stops: NDArray[np.int64]
     registers: NDArray[np.int64]  # of the challenges
 
 
@@ -161,35 +156,11 @@ class Program:
     fractions: tuple[FractionSum, ...]
     constants: dict[int, int]  # register of each number
     code: NDArray[np.int64]  # [n, 4] rows (operation, left, right, result)
-    zeros: NDArray[np.int64]  # registers that must be zero
     left: Sum
     right: Sum
-    weight: int  # register of what `argument.check` returns beside the equation
+    weight: int  # register of what the check returns beside the equation
     scale: int  # register of the factor by which the equation's scalars are multiplied, an input
     registers: int
-
-
-class _Chain:
-    """A Keccak chain being recorded: what it has gathered since its last challenge."""
-
-    def __init__(self, number: int, protocol: str) -> None:
-        self.number = number
-        self.text = bytearray()
-        self.spans: list[tuple[int, Span]] = []
-        self.seed = (-1, 0)
-        self.absorb("protocol", protocol.encode())
-
-    def absorb(self, label: str, data: bytes | Span) -> None:
-        self.text += frame(label, len(data))
-        if isinstance(data, Span):
-            self.spans.append((len(self.text), data))
-            data = bytes(len(data))
-        self.text += data
-
-    def absorb_seed(self, label: str, challenge: int) -> None:
-        """The bytes of a challenge, by its number."""
-        self.absorb(label, bytes(SCALAR_BYTES))
-        self.seed = challenge, len(self.text) - SCALAR_BYTES
 
 
 class Recording(VerifierChannel):
@@ -203,13 +174,12 @@ class Recording(VerifierChannel):
         self._statement = Span(0, statement_bytes)
         self._position = statement_bytes
         self._scalars: list[tuple[int, int]] = []
-        self._zeros: list[int] = []
         self._fractions: list[FractionSum] = []
-        self._chains = [_Chain(MAIN_CHAIN, protocol)]
         self._text = bytearray()
         self._gaps: list[tuple[int, Span]] = []
-        self._steps: list[tuple[int, int, int, int, int]] = []
-        self._challenges: dict[int, int] = {}  # number of the challenge in a register
+        self._stops: list[int] = []
+        self._challenges: list[int] = []  # their registers
+        self.absorb("protocol", protocol.encode())
         self._publics = [self._new() for _ in range(publics)]
 
     # -- arithmetic ----------------------------------------------------------------------------------------------
@@ -241,40 +211,31 @@ class Recording(VerifierChannel):
         """The statement's public numbers, in their order."""
         return scalars(cast(list[int], self._publics))
 
-    def fraction_sum(self, entries: slice, alpha: Symbol, beta: Symbol, point: Sequence[Symbol]) -> Symbol:
+    def fraction_sum(self, entries: slice, alpha: Symbol, beta: Symbol, rho: Symbol) -> Symbol:
         numerator, denominator = self._new(), self._new()
-        registers = [s.register for s in (alpha, beta, *point)]
-        if not self._challenges.keys() >= set(registers):
+        registers = [s.register for s in (alpha, beta, rho)]
+        if not set(self._challenges) >= set(registers):
             raise TypeError("a recorded sum of fractions takes challenges only")
-        a, b, *at = registers
-        found = FractionSum(entries, a, b, tuple(at), numerator.register, denominator.register)
+        a, b, at = registers
+        found = FractionSum(entries, a, b, at, numerator.register, denominator.register)
         self._fractions.append(found)
         return numerator * cast(Symbol, pow(cast(int, denominator), -1, MODULUS))
 
     # -- the channel ---------------------------------------------------------------------------------------------
 
     def absorb(self, label: str, data: bytes | Span) -> None:
-        self._chains[MAIN_CHAIN].absorb(label, data)
+        self._text += frame(label, len(data))
+        if isinstance(data, Span):
+            self._gaps.append((len(self._text), data))
+            data = bytes(len(data))
+        self._text += data
 
     def challenge(self, label: str) -> int:
-        return self._draw(self._chains[MAIN_CHAIN], label)
-
-    def _draw(self, chain: _Chain, label: str) -> int:
-        first = len(self._text)
-        self._text += chain.text + padded_label(label)
-        self._gaps += [(first + place, span) for place, span in chain.spans]
-        seed, place = chain.seed
-        self._steps.append((chain.number, first, len(self._text), seed, first + place))
-        chain.text, chain.spans, chain.seed = bytearray(), [], (-1, 0)
+        self._text += padded_label(label)
+        self._stops.append(len(self._text))
         made = self._new()
-        self._challenges[made.register] = len(self._challenges)
+        self._challenges.append(made.register)
         return cast(int, made)
-
-    def expander(self, seed: int) -> Callable[[], int]:
-        chain = _Chain(len(self._chains), "products")
-        self._chains.append(chain)
-        chain.absorb_seed("seed", self._challenges[cast(Symbol, seed).register])
-        return lambda: self._draw(chain, "draw")
 
     def receive_scalars(self, label: str, count: int) -> list[int]:
         first = self._receive(label, count * SCALAR_BYTES)
@@ -292,10 +253,6 @@ class Recording(VerifierChannel):
         self.absorb(label, Span(first, size))
         return first
 
-    def require_zero(self, value: int, reason: str) -> None:
-        """The reason is for the verifier that looks at one proof alone."""
-        self._zeros.append(self._register(value))
-
     def finish(self) -> None:
         """A program knows how long its proofs are."""
 
@@ -307,7 +264,7 @@ class Recording(VerifierChannel):
         changed: dict[str, Any] = {"statement": self._statement}
         if table is not None:
             changed["table"] = _RecordedTable(table, self)
-        equation, weight = argument.check(replace(relation, **changed), self)
+        equation, weight = protocol.check(replace(relation, **changed), self)
         scale, scaled = self._new(), GroupEquation()
         scaled.add(equation, cast(int, scale))
         left, right = self._sum(scaled.left), self._sum(scaled.right)
@@ -321,7 +278,6 @@ class Recording(VerifierChannel):
             fractions=tuple(self._fractions),
             constants={register: number for number, register in self._constants.items()},
             code=np.array(self._code, dtype=np.int64),
-            zeros=np.array(self._zeros, dtype=np.int64),
             left=left,
             right=right,
             weight=self._register(weight),
@@ -336,9 +292,8 @@ class Recording(VerifierChannel):
             text=np.frombuffer(self._text, dtype=np.uint8),
             gaps=np.concatenate(gaps),
             sources=np.concatenate(sources),
-            steps=np.array(self._steps, dtype=np.int64),
-            chains=len(self._chains),
-            registers=np.array(list(self._challenges), dtype=np.int64),
+            stops=np.array(self._stops, dtype=np.int64),
+            registers=np.array(self._challenges, dtype=np.int64),
         )
 
     def _sum(self, combination: Combination) -> Sum:
@@ -359,11 +314,22 @@ class _RecordedTable:
     recording: Recording
 
     @property
-    def size(self) -> int:
-        return self.table.size
+    def tags(self) -> range:
+        return self.table.tags
+
+    @property
+    def parts(self) -> tuple[SubTable, ...]:
+        return self.table.parts
+
+    @property
+    def fields(self) -> list[Ints]:
+        return self.table.fields
+
+    def entries(self, tag: int) -> slice:
+        return self.table.entries(tag)
 
     def denominators(self, alpha: Symbol, beta: Symbol) -> _RecordedDenominators:
-        return _RecordedDenominators(self.recording, alpha, beta, slice(0, self.size))
+        return _RecordedDenominators(self.recording, alpha, beta, slice(0, self.table.size))
 
 
 @dataclass(frozen=True)
@@ -373,8 +339,9 @@ class _RecordedDenominators:
     beta: Symbol
     entries: slice
 
-    def __getitem__(self, entries: slice) -> _RecordedDenominators:
-        return replace(self, entries=entries)
+    def __getitem__(self, part: slice) -> _RecordedDenominators:
+        chosen = range(self.entries.start, self.entries.stop)[part]
+        return replace(self, entries=slice(chosen.start, chosen.stop))
 
-    def fraction_sum(self, point: Sequence[Symbol]) -> Symbol:
-        return self.recording.fraction_sum(self.entries, self.alpha, self.beta, point)
+    def fraction_sum(self, rho: Symbol) -> Symbol:
+        return self.recording.fraction_sum(self.entries, self.alpha, self.beta, rho)

@@ -10,7 +10,7 @@ from functools import partial
 
 from zkp.algebra.group import GroupEquation
 from zkp.algebra.srs import Setup, load_setup
-from zkp.argument import relation as argument
+from zkp.argument import protocol
 from zkp.batch import lanes as batch
 from zkp.batch.programs import Form, inference_program, lane_of
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
@@ -34,7 +34,7 @@ def verify_batch(pairs: Sequence[Pair], *, backend: str = "", pool: Executor | N
     shares = list((pool.map if pool else map)(share_of, jobs))
     bad = {share[k]: why for share, (found, _) in zip(places, shares, strict=True) for k, why in found.items()}
     sums = [_restored(checked, setup) for _, checked in shares if checked is not None]
-    if sums and not argument.settle(sums, setup):
+    if sums and not protocol.settle(sums, setup):
         bad |= {k: why for k in range(len(pairs)) if k not in bad and (why := _refusal(pairs[k], backend))}
     return bad
 
@@ -92,7 +92,7 @@ def _check_share(
             bad[k] = str(error)
     if not results:
         return bad, None
-    equation, weight = argument.fold(results)
+    equation, weight = protocol.fold(results)
     left, right = (setup.curve.encode(side.evaluate(setup)) for side in (equation.left, equation.right))
     return bad, _CheckedShare(left, right, weight)
 

@@ -38,10 +38,10 @@ _MODEXP = 5
 
 
 def compiled(program: Program) -> bytes:
-    """The code of the contract. Raises ValueError for a program with lookups or several hash chains, for one with
+    """The code of the contract. Raises ValueError for a program with lookups, for one with
     another right side than one point of the proof, and for one that is too long (EIP-170)."""
-    if program.table is not None or program.hashes.chains != 1:
-        raise ValueError("only programs with one hash chain and without a lookup table can be compiled")
+    if program.table is not None:
+        raise ValueError("only programs without a lookup table can be compiled")
     graph = _Graph(program)
     right = program.right
     one_point = len(right.slots) == 1 and isinstance(right.slots[0], SentPoint) and not right.powers
@@ -75,7 +75,6 @@ class _Graph:
         self.operations: dict[int, _Operation] = {}
         for kind, left, right, result in program.code.tolist():
             self._add(_Operation(kind, self.source(left), self.source(right)), result)
-        self.zeros = [self.source(z) for z in program.zeros.tolist()]
         self.outputs = [self.source(r) for r in outputs(program)]
         self.uses = self._count_uses()
         self.sizes: dict[int, int] = {}  # operations of the expression that ends in a register
@@ -117,7 +116,7 @@ class _Graph:
             self.operations[result] = operation
 
     def _count_uses(self) -> Counter[int]:
-        uses = Counter([*self.zeros, *self.outputs])
+        uses = Counter(self.outputs)
         for register, operation in reversed(self.operations.items()):  # a register is written before it is read
             if uses[register]:
                 uses[operation.left] += 1
@@ -134,9 +133,9 @@ class _Graph:
                 self.kept.add(register)
 
     def expressions(self) -> Iterator[int]:
-        """Every kept register and every zero, each after those that it needs, and these as late as may be."""
+        """Every kept register, each after those that it needs, and these as late as may be."""
         done: set[int] = set()
-        for root in [*self.zeros, *self.outputs]:
+        for root in self.outputs:
             waiting = [(root, False)]
             while waiting:
                 register, ready = waiting.pop()
@@ -144,7 +143,7 @@ class _Graph:
                     continue
                 if ready:
                     done.add(register)
-                    if register in self.kept or register in self.zeros:
+                    if register in self.kept:
                         yield register
                 else:
                     waiting.append((register, True))
@@ -196,10 +195,6 @@ class _Writer:
         self._make_challenges(self.program.hashes)
         for register in self.graph.expressions():
             self._expression(register)
-        for register in self.graph.zeros:
-            if register not in self.graph.operations:  # a scalar of the proof as it is
-                self._value(register, exact=True)
-                self._fail_if()
         for k, register in enumerate(results):
             if register not in self.graph.operations:
                 self._value(register, exact=True)
@@ -249,7 +244,8 @@ class _Writer:
         state = WORD * self.memory.top
         self._push(int.from_bytes(keccak(PROTOCOL), "big"))
         self._store(state)
-        for (_, first, stop, _, _), word in zip(hashes.steps.tolist(), words, strict=True):
+        stops = hashes.stops.tolist()
+        for first, stop, word in zip([0, *stops], stops, words, strict=False):
             for start, piece in _pieces(hashes, first, stop):
                 self._copy(state + WORD + start - first, piece)
             self._push(WORD + stop - first)
@@ -287,10 +283,6 @@ class _Writer:
 
     def _expression(self, register: int) -> None:
         self._evaluate(register, exact=True)
-        for _ in range(self.graph.zeros.count(register)):
-            self._op(evm.DUP1, 1)
-            self._fail_if()
-            self.left[register] -= 1
         for k, output in enumerate(self.graph.outputs):
             if output == register:
                 self._op(evm.DUP1, 1)

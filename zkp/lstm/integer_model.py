@@ -12,8 +12,10 @@ Fixed point: a value v stands as round(v * 2^bits). Every rounding is round_shif
                  a = sigmoid table[p], 8 bits; the candidate's weights are doubled, tanh(z) = 2 sigmoid(2z) - 1
     cell         q = round_shift(f c + i g, 8), c = clip(q), |c| < 7 (cell clipping as in Sak et al. 2014)
     hidden       h = round_shift(o tanh table[c], 8)
-    output       o = round_shift(head . (h, x, exogenous, 1), 11), 12 bits; h of the step 24 hours before the output
-    forecast     y = round_shift(o * S, 19)                                Wh
+    output       o = head . (h, x, exogenous, 1), 23 bits; the first 24 of the 48 are the typical hours, and read the
+                 hidden state h of the step 24 hours before the output; the others are the mean, and do not
+    forecast     y = round_shift(o * S, 30)                                Wh
+    personal     a home's own head is added to it: 12 bits, and only for loads and hidden state
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ Ints = NDArray[np.int64]
 
 HISTORY = 168
 HOURS = 24
+OUTPUTS = 2 * HOURS  # typical hours, then means
 ACTIVATION_BITS = 8  # gates, cell, hidden state, public features
 INDEX_BITS = 7  # pre-activations, as keys of the sigmoid table
 LOAD_BITS = 11  # the load relative to the home's scale
 SUM_BITS = 18  # a row of LSTM weights times its inputs
 HEAD_BITS = 23  # a row of the head times its inputs
-OUTPUT_BITS = 12
-WIDE_BITS = 11  # remainders of gates and outputs
+PERSONAL_BITS = 12  # weights of a personal head
+WIDE_BITS = 11  # remainders of gates, limbs of longer numbers
 NARROW_BITS = 8  # remainders of cell and hidden state
 SCALE_UNIT_BITS = 7  # loads are relative to S / 128
 SCALE_SHIFT = WIDE_BITS + NARROW_BITS
@@ -44,14 +47,19 @@ SCALE_FLOOR_WH = 2048
 MAX_READING_WH = (1 << 17) - 1
 
 ONE = 1 << ACTIVATION_BITS
+HALF = ONE // 2
 INDEX_OFFSET = 1 << (INDEX_BITS + 4)  # pre-activations lie in (-16, 16)
 CELL_OFFSET = 8 << ACTIVATION_BITS  # cell sums lie in [-8, 8)
 CELL_LIMIT = (7 << ACTIVATION_BITS) - 1
 LOAD_LIMIT = 8  # the LSTM sees the load clipped to this many units
 FEATURE_LIMIT = 2
 WHOLE_LOADS = 256  # whole parts of a relative load: at most 128, for it is a share of its own sum
-OUTPUT_OFFSET = 1 << (2 * WIDE_BITS - 1)
-FORECAST_OFFSET = 1 << 29
+OUTPUT_SHIFT = HEAD_BITS + SCALE_UNIT_BITS
+OUTPUT_LIMIT = 1 << 32  # outputs stay below it: then products with the scale fit 63 bits
+FORECAST_LIMIT = 1 << 29
+PERSONAL_LIMIT = 1 << (WIDE_BITS - 1)  # personal weights lie in [-limit, limit): a quarter
+PERSONAL_LOAD_SCALE = 1 << (HEAD_BITS - LOAD_BITS - PERSONAL_BITS)  # of a personal weight among the head's
+PERSONAL_HIDDEN_SCALE = 1 << (HEAD_BITS - ACTIVATION_BITS - PERSONAL_BITS)
 
 GATES = ("i", "f", "g", "o")  # PyTorch's order
 
@@ -73,7 +81,7 @@ class Shape:
     recent: int = 0
 
     def __post_init__(self) -> None:
-        limits = {"steps": (1, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4)}
+        limits = {"steps": (HOURS, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4)}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
@@ -97,7 +105,7 @@ class Shape:
 
     def hour_step(self, hour: int) -> int:
         """The step whose hidden state the output of `hour` reads: that of the same hour of the last day."""
-        return max(0, self.steps - HOURS + hour)
+        return self.steps - HOURS + hour
 
     def lag_hour(self, step: int, lag: int) -> int:
         """The hour of the window that a step takes as its lag 0, 1, ...; negative: before the window, a load of 0."""
@@ -109,12 +117,22 @@ class Shape:
 
     @property
     def head_inputs(self) -> int:
-        return self.hidden + HISTORY + self.exogenous + 1
+        """Inputs of the head: loads, hidden state, exogenous values, one."""
+        return self.personal_inputs + self.exogenous + 1
+
+    @property
+    def personal_inputs(self) -> int:
+        """Inputs of a personal head: loads and hidden state. They come first among the head's."""
+        return HISTORY + self.hidden
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Quantised weights: `layers[l]` int64 [4, H, inputs(l)], `head` int64 [24, head_inputs]; the bias comes last."""
+    """Quantised weights: `layers[l]` int64 [4, H, inputs(l)], `head` int64 [48, head_inputs]; the bias comes last.
+
+    The head's inputs are loads, hidden state, exogenous values, one. Its second half, the mean, has no weights for
+    the hidden state.
+    """
 
     shape: Shape
     layers: tuple[Ints, ...]
@@ -122,8 +140,10 @@ class Weights:
 
     def __post_init__(self) -> None:
         want = [(4, self.shape.hidden, self.shape.inputs(k)) for k in range(self.shape.layers)]
-        if [w.shape for w in self.layers] != want or self.head.shape != (HOURS, self.shape.head_inputs):
+        if [w.shape for w in self.layers] != want or self.head.shape != (OUTPUTS, self.shape.head_inputs):
             raise ValueError("weights do not have the model's shape")
+        if self.head[HOURS:, HISTORY : self.shape.personal_inputs].any():
+            raise ValueError("the mean outputs read the hidden state; they have no such inputs")
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,10 +173,9 @@ class Trace:
     load: Ints  # [B, 168]
     load_remainder: Ints  # [B, 168]
     layers: tuple[LayerTrace, ...]
-    output: Ints  # [B, 24]
-    output_remainder: Ints  # [B, 24]
-    forecast: Ints  # [B, 24] Wh
-    forecast_remainder: Ints  # [B, 24]
+    output: Ints  # [B, 48]
+    forecast: Ints  # [B, 48] Wh: typical hours, means
+    forecast_remainder: Ints  # [B, 48]
 
     def select(self, rows: slice) -> Trace:
         """The trace of some of the forecasts."""
@@ -191,6 +210,16 @@ def cell_table() -> tuple[Ints, Ints]:
     """Clipped cell and its tanh for cell sums k - CELL_OFFSET; each [2 * CELL_OFFSET]."""
     cell = np.clip(np.arange(2 * CELL_OFFSET) - CELL_OFFSET, -CELL_LIMIT, CELL_LIMIT).astype(np.int64)
     return cell, np.rint(ONE * np.tanh(cell / ONE)).astype(np.int64)
+
+
+def personalised(shape: Shape, head: Ints, personal: Ints) -> Ints:
+    """The head that forecasts, [48, head inputs]: the community's and, added to it, a personal one [48, loads and
+    hidden state]."""
+    scales = np.full(shape.personal_inputs, PERSONAL_LOAD_SCALE)
+    scales[HISTORY:] = PERSONAL_HIDDEN_SCALE
+    out = head.copy()
+    out[:, : shape.personal_inputs] += personal * scales
+    return out
 
 
 def clipped_load(load: Ints) -> Ints:

@@ -16,9 +16,16 @@ from zkp.algebra.curve import IDENTITY, Point
 from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import ROW, Setup, load_setup
 from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
-from zkp.errors import InvalidStatement
-from zkp.lstm.grid import HEAD_ROWS, Grid
-from zkp.lstm.integer_model import HOURS, Ints, Shape, Weights
+from zkp.errors import InvalidStatement, WitnessError
+from zkp.lstm.grid import Grid
+from zkp.lstm.integer_model import (
+    OUTPUTS,
+    PERSONAL_LIMIT,
+    Ints,
+    Shape,
+    Weights,
+)
+from zkp.lstm.products import padded_inputs
 
 Rows = tuple[bytes, ...]
 
@@ -35,47 +42,60 @@ class WeightsCommitment:
         """Keccak-256 over shape and rows: what the model registry holds for a round; 32 bytes."""
         sizes = b"".join(v.to_bytes(4, "big") for v in astuple(self.shape))
         return keccak(
-            b"wattproof/weights/1" + sizes + b"".join(r for rows in (*self.layers, self.head) for r in rows)
+            b"wattproof/weights/4" + sizes + b"".join(r for rows in (*self.layers, self.head) for r in rows)
         )
 
     def digest_of_head(self, rows: Rows) -> bytes:
         """Keccak-256 over this model's digest and the rows of a personal head beside it: what a household pins."""
-        return keccak(b"wattproof/personal-head/1" + self.digest() + b"".join(rows))
+        return keccak(b"wattproof/personal-head/4" + self.digest() + b"".join(rows))
 
 
 @dataclass(frozen=True, repr=False)
 class PersonalHead:
-    """A home's private head, int64 [24, head inputs], and a blinding for each committed row."""
+    """A home's private head, int64 [48, loads and hidden state], and a blinding for each committed row.
+
+    Weights lie in [-PERSONAL_LIMIT, PERSONAL_LIMIT); those of the mean for the hidden state are zero, and not read.
+    """
 
     values: Ints
     blindings: tuple[int, ...]
 
     @classmethod
     def blind(cls, shape: Shape, values: Ints, random: RandomScalars = fresh_scalars) -> PersonalHead:
-        return cls(values, tuple(random(Grid(shape, 1).head_block // ROW)))
+        return cls(values, tuple(random(row_count(Grid(shape, 1).head_cells))))
 
     def commit(self, shape: Shape, backend: str = "") -> Rows:
         setup = load_setup(backend)
-        rows = matrix_rows(head_cells(Grid(shape, 1), self.values))
+        rows = matrix_rows(Vector.from_array(personal_cells(Grid(shape, 1), self.values)))
         return tuple(
             setup.curve.encode(_commit_row(setup, row, b)) for row, b in zip(rows, self.blindings, strict=True)
         )
 
 
-def layer_cells(grid: Grid, layer: int, weights: Ints) -> Vector:
-    """The cells of a layer's block: gate, unit (padded), input (padded)."""
-    out = np.zeros(grid.layer_block(layer), dtype=np.int64)
-    inputs = 1 << grid.layer_bits(layer)
-    view = out[: 4 * grid.units * inputs].reshape(4, grid.units, inputs)
-    view[:, : grid.shape.hidden, : weights.shape[2]] = weights
-    return Vector.from_array(out)
+def layer_cells(grid: Grid, layer: int, weights: Ints) -> Ints:
+    """The cells of a layer's block: gate, unit (padded), input in the order of the slots (padded)."""
+    view = np.zeros((4, grid.units, 1 << grid.layer_bits(layer)), dtype=np.int64)
+    ordered = padded_inputs(grid, weights)
+    view[:, : grid.shape.hidden, : ordered.shape[2]] = ordered
+    return view.ravel()
 
 
-def head_cells(grid: Grid, head: Ints) -> Vector:
-    """The cells of a head's block: hour (padded to 32), input (padded)."""
-    out = np.zeros((HEAD_ROWS, 1 << grid.head_bits), dtype=np.int64)
-    out[:HOURS, : head.shape[1]] = head
-    return Vector.from_array(out)
+def head_cells(grid: Grid, head: Ints) -> Ints:
+    """The cells of the head's block: output, input (padded)."""
+    view = np.zeros((OUTPUTS, 1 << grid.head_bits), dtype=np.int64)
+    view[:, : head.shape[1]] = head
+    return view.ravel()
+
+
+def personal_cells(grid: Grid, head: Ints) -> Ints:
+    """The cells of a personal head, in the places that the head's have. Raises WitnessError for one out of range."""
+    if head.min(initial=0) < -PERSONAL_LIMIT or head.max(initial=0) >= PERSONAL_LIMIT:
+        raise WitnessError(f"a personal weight is not between -{PERSONAL_LIMIT} and {PERSONAL_LIMIT - 1}")
+    return head_cells(grid, head)
+
+
+def row_count(cells: int) -> int:
+    return -(-cells // ROW)
 
 
 def matrix_rows(cells: Vector) -> list[Vector]:
@@ -93,15 +113,16 @@ def commit_weights(weights: Weights, backend: str = "") -> WeightsCommitment:
     setup = load_setup(backend)
     grid = Grid(weights.shape, 1)
 
-    def commit(cells: Vector) -> Rows:
-        return tuple(setup.curve.encode(p) for p in setup.curve.msm_many(setup.powers(ROW), matrix_rows(cells)))
+    def commit(cells: Ints) -> Rows:
+        rows = [(setup.powers(ROW), row) for row in matrix_rows(Vector.from_array(cells))]
+        return tuple(setup.curve.encode(p) for p in setup.curve.msm_many(rows))
 
     layers = tuple(commit(layer_cells(grid, k, w)) for k, w in enumerate(weights.layers))
     return WeightsCommitment(weights.shape, layers, commit(head_cells(grid, weights.head)))
 
 
-def decode_rows(setup: Setup, rows: Sequence[bytes], expected: int) -> tuple[Point | None, ...]:
-    """Points of committed rows; None for a row of zeros. Raises InvalidStatement, MalformedProof."""
-    if len(rows) != expected:
-        raise InvalidStatement(f"a weights block of this shape has {expected} rows, here are {len(rows)}")
+def decode_rows(setup: Setup, rows: Sequence[bytes], cells: int) -> tuple[Point | None, ...]:
+    """Points of a block's committed rows; None for a row of zeros. Raises InvalidStatement, MalformedProof."""
+    if len(rows) != row_count(cells):
+        raise InvalidStatement(f"weights of this shape have {row_count(cells)} rows, here are {len(rows)}")
     return tuple(None if row == IDENTITY else setup.curve.decode(row) for row in rows)

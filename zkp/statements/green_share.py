@@ -14,21 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkp.algebra.commitment import DAY_HOURS, RING_SLOTS, ring_slots
-from zkp.algebra.srs import ROW, Setup, load_setup
+from zkp.algebra.srs import Setup, load_setup
 from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
-from zkp.argument import relation as argument
+from zkp.argument import protocol
 from zkp.argument.bits import boolean, decompose
-from zkp.argument.cells import Linear
-from zkp.argument.constraints import Relations
-from zkp.argument.lookup import Selector
-from zkp.argument.relation import Column, Relation, Supplied, Witness
-from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
+from zkp.argument.cells import Linear, Term
+from zkp.argument.forms import DenseForm, run_of
+from zkp.argument.relation import Column, CommittedInput, Relation, Witness
+from zkp.errors import InvalidProof, InvalidStatement
+from zkp.statements import formats
 from zkp.statements.context import Context
 
-HEADER = b"WPG\x02"
+HEADER = b"WPG\x04"
 MAX_WEIGHT = 255
 SLACK_BITS = 40
-GRID_BITS = 6
+_GRID_BITS = 6
+_ROW = 256
+_GATES = (boolean("bits"),)
 
 
 @dataclass(frozen=True)
@@ -54,27 +56,20 @@ class Statement:
         return 100 * self.weights[hour] - self.tier * MAX_WEIGHT
 
 
-def _links(statement: Statement, base: int) -> Linear:
-    relations = Relations()
-    readings = [("actual", s, statement.coefficient(h)) for h, s in enumerate(ring_slots(statement.context.day))]
-    relations.add([*readings, *(("bits", k, -(1 << k)) for k in range(SLACK_BITS))])
-    return relations.combine(base)
-
-
 def relation(statement: Statement, setup: Setup) -> Relation:
+    coefficients = tuple(statement.coefficient(hour) for hour in range(DAY_HOURS))
+    first = ring_slots(statement.context.day).start
+    slack = (Term("actual", 1, DenseForm(coefficients, first)), Term("bits", -1, run_of(0, SLACK_BITS, 2)))
     return Relation(
         protocol="green share",
+        header=HEADER,
         statement=statement.encode(),
-        grid_bits=GRID_BITS,
+        grid_bits=_GRID_BITS,
         columns=(Column("bits", SLACK_BITS),),
-        supplied=(Supplied("actual", ROW, RING_SLOTS, (setup.curve.decode(statement.actual),)),),
-        gates=(boolean("bits", Selector(0, SLACK_BITS)),),
-        table=None,
-        groups=(),
-        products=lambda draw: [],
-        products_count=0,
-        product_bits=0,
-        links=lambda draw: [_links(statement, draw())],
+        inputs=(CommittedInput("actual", RING_SLOTS, (setup.curve.decode(statement.actual),)),),
+        gates=_GATES,
+        constraints=lambda draw: [Linear(slack)],
+        length=_ROW,
     )
 
 
@@ -91,19 +86,17 @@ def prove(
     slack = sum(statement.coefficient(h) * v for h, v in enumerate(readings))
     ring = np.zeros(RING_SLOTS, dtype=np.int64)
     ring[list(ring_slots(statement.context.day))] = readings
-    witness = Witness(
-        {"bits": decompose([slack], SLACK_BITS)},
-        {"actual": [(Vector.from_array(ring), blinding)]},
-        lambda draw: [],
-    )
-    return HEADER + argument.prove(relation(statement, setup), witness, setup, random)
+    witness = Witness({"bits": decompose([slack], SLACK_BITS)}, {"actual": [(Vector.from_array(ring), blinding)]})
+    return HEADER + protocol.prove(relation(statement, setup), witness, setup, random)
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
-    if proof[: len(HEADER)] != HEADER:
-        raise MalformedProof("these bytes do not begin like a green-share proof of a known version")
     setup = load_setup(backend)
-    result = argument.verify(relation(statement, setup), proof[len(HEADER) :], setup)
-    if not argument.settle([result], setup):
+    result = protocol.verify(relation(statement, setup), body(proof), setup)
+    if not protocol.settle([result], setup):
         raise InvalidProof("the commitments do not open to the values of the proof")
+
+
+def body(proof: bytes) -> bytes:
+    return formats.body(proof, HEADER, "green share")

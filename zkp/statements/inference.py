@@ -16,22 +16,26 @@ from functools import lru_cache
 import numpy as np
 from eth_hash.auto import keccak
 
-from zkp.algebra.commitment import RING_SLOTS, window_slots
+from zkp.algebra.commitment import RING_DAYS, RING_SLOTS, window_slots
 from zkp.algebra.curve import Point
-from zkp.algebra.group import GroupEquation
 from zkp.algebra.srs import ROW, Setup, load_setup
 from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
-from zkp.argument import relation as argument
-from zkp.argument.relation import Relation, Supplied
-from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, WitnessError
-from zkp.lstm import grid as lstm
+from zkp.argument import protocol
+from zkp.argument.protocol import Leftover
+from zkp.argument.relation import CommittedInput, Relation, Witness
+from zkp.errors import InvalidProof, InvalidStatement, WitnessError
 from zkp.lstm import weights
-from zkp.lstm.grid import Grid, Inputs
+from zkp.lstm.constraints import constraints
+from zkp.lstm.gates import gates, lookup_groups, table
+from zkp.lstm.grid import PERSONAL, Grid, columns
 from zkp.lstm.integer_model import FEATURE_LIMIT, ONE, Ints, Shape, Trace, Weights
+from zkp.lstm.products import Inputs, product, sides
 from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
+from zkp.lstm.witness import column_values
+from zkp.statements import formats
 from zkp.statements.context import Context
 
-HEADER = b"WPI\x03"
+HEADER = b"WPI\x04"
 """First bytes of every inference proof: kind and format version."""
 
 
@@ -52,6 +56,8 @@ class Statement:
         shape, count = self.shape, len(self.days)
         if count == 0 or len(self.windows) != count or len(self.forecasts) != count:
             raise InvalidStatement("a statement has one window and one forecast commitment for each of its days")
+        if len(self.weights.layers) != shape.layers:
+            raise InvalidStatement(f"the weights have {len(self.weights.layers)} layers, the shape {shape.layers}")
         if self.days[0] != self.context.day or len(set(self.days)) != count:
             raise InvalidStatement("the statement's days must differ, and begin with the day of its context")
         want = {"steps": (count, shape.steps, shape.public), "exogenous": (count, shape.exogenous)}
@@ -92,48 +98,69 @@ class Secrets:
 def _weight_points(commitment: WeightsCommitment, backend: str) -> tuple[tuple[Point | None, ...], ...]:
     """Decoded rows of the community's weights: the same for every proof of a round."""
     setup, grid = load_setup(backend), Grid(commitment.shape, 1)
-    blocks = [(rows, grid.layer_block(k)) for k, rows in enumerate(commitment.layers)]
-    blocks.append((commitment.head, grid.head_block))
-    return tuple(weights.decode_rows(setup, rows, size // ROW) for rows, size in blocks)
+    blocks = [(rows, grid.layer_cells(k)) for k, rows in enumerate(commitment.layers)]
+    blocks.append((commitment.head, grid.head_cells))
+    return tuple(weights.decode_rows(setup, rows, cells) for rows, cells in blocks)
 
 
-def committed_inputs(statement: Statement, setup: Setup, grid: Grid) -> tuple[Supplied, ...]:
-    *layers, head = _weight_points(statement.weights, setup.curve.name)
-    out = [Supplied(f"weights {k}", grid.layer_block(k), grid.layer_block(k), rows) for k, rows in enumerate(layers)]
-    out.append(Supplied("head", grid.head_block, grid.head_block, head))
+def grid_of(statement: Statement) -> Grid:
+    return Grid(statement.shape, len(statement.days), statement.personal is not None)
+
+
+def input_points(statement: Statement, setup: Setup) -> list[tuple[Point | None, ...]]:
+    """Rows of everything that the statement brings along, in the order of `input_cells`.
+
+    Raises InvalidStatement, MalformedProof.
+    """
+    out = list(_weight_points(statement.weights, setup.curve.name))
     if statement.personal is not None:
-        rows = weights.decode_rows(setup, statement.personal, grid.head_block // ROW)
-        out.append(Supplied("personal head", grid.head_block, grid.head_block, rows))
-    for b, (window, forecast) in enumerate(zip(statement.windows, statement.forecasts, strict=True)):
-        out.append(Supplied(f"window {b}", ROW, RING_SLOTS, (setup.curve.decode(window),)))
-        out.append(Supplied(f"forecast {b}", ROW, ROW, (setup.curve.decode(forecast),)))
-    return tuple(out)
+        out.append(weights.decode_rows(setup, statement.personal, grid_of(statement).head_cells))
+    for window, forecast in zip(statement.windows, statement.forecasts, strict=True):
+        out += [(setup.curve.decode(window),), (setup.curve.decode(forecast),)]
+    return out
+
+
+def input_cells(grid: Grid) -> list[tuple[str, int]]:
+    """Name and cells of every committed input."""
+    out = [(f"weights {k}", grid.layer_cells(k)) for k in range(grid.shape.layers)] + [("head", grid.head_cells)]
+    if grid.personal:
+        out.append((PERSONAL, grid.head_cells))
+    for b in range(grid.windows):
+        out += [(f"window {b}", RING_SLOTS), (f"forecast {b}", ROW)]
+    return out
+
+
+def rotations(days: Sequence[int]) -> list[list[int]]:
+    """For each forecast day the day modulo 7, one-hot."""
+    return [[int(day % RING_DAYS == k) for k in range(RING_DAYS)] for day in days]
 
 
 def relation(statement: Statement, setup: Setup) -> Relation:
-    grid = Grid(statement.shape, len(statement.days))
-    inputs = Inputs(Vector.from_array(statement.steps), Vector.from_array(statement.exogenous))
-    supplied = committed_inputs(statement, setup, grid)
-    return relation_of(grid, statement.days, statement.encode(), supplied, inputs)
+    features = Inputs(Vector.from_array(statement.steps), Vector.from_array(statement.exogenous))
+    points = input_points(statement, setup)
+    return relation_of(grid_of(statement), rotations(statement.days), statement.encode(), points, features)
 
 
 def relation_of(
-    grid: Grid, days: tuple[int, ...], encoded: bytes, supplied: tuple[Supplied, ...], inputs: Inputs
+    grid: Grid,
+    rotation: Sequence[Sequence[int]],
+    encoded: bytes,
+    points: Sequence[tuple[Point | None, ...]],
+    features: Inputs,
 ) -> Relation:
-    heads = [s.name for s in supplied if s.name in ("head", "personal head")]
     return Relation(
         protocol="inference",
+        header=HEADER,
         statement=encoded,
         grid_bits=grid.bits,
-        columns=lstm.columns(grid),
-        supplied=supplied,
-        gates=lstm.gates(grid),
-        table=lstm.table(),
-        groups=lstm.lookup_groups(grid),
-        products=lambda draw: lstm.products(grid, inputs, heads, draw),
-        products_count=grid.shape.layers + 1,
+        columns=columns(grid),
+        inputs=tuple(CommittedInput(*cells, rows) for cells, rows in zip(input_cells(grid), points, strict=True)),
+        gates=gates(grid),
+        constraints=lambda draw: constraints(grid, rotation, draw),
+        table=table(),
+        groups=lookup_groups(grid),
+        product=lambda draw: product(grid, features, draw),
         product_bits=grid.product_bits,
-        links=lambda draw: lstm.links(grid, days, draw),
     )
 
 
@@ -151,50 +178,55 @@ def prove(
     `trace` and `model` come from `forecasting.integer`; `model` is the community's, without the personal head.
     Raises WitnessError where the trace does not satisfy the statement (without saying a value).
     """
-    setup = load_setup(backend)
-    grid = Grid(statement.shape, len(statement.days))
-    head = model.head if secrets.personal is None else model.head + secrets.personal.values
-    if trace.history.shape[0] != grid.windows:
-        raise WitnessError("the trace and the statement speak of different numbers of days")
-    witness = argument.Witness(
-        columns=lstm.column_values(grid, trace),
-        supplied=_supplied_values(statement, trace, model, secrets, grid),
-        products=lambda draw: lstm.product_vectors(grid, trace, model, head, draw),
+    setup, grid, own = load_setup(backend), grid_of(statement), secrets.personal
+    if trace.history.shape[0] != grid.windows or (own is not None) != grid.personal:
+        raise WitnessError("the trace and the statement speak of different numbers of days, or of heads")
+    cells = None if own is None else weights.personal_cells(grid, own.values)
+    witness = Witness(
+        columns=column_values(grid, trace, cells),
+        inputs=_input_values(statement, trace, model, secrets, grid),
+        product=lambda draw: sides(grid, trace, model, None if own is None else own.values, draw),
     )
-    return HEADER + argument.prove(relation(statement, setup), witness, setup, random)
+    return HEADER + protocol.prove(relation(statement, setup), witness, setup, random)
 
 
-def _supplied_values(
+def _input_values(
     statement: Statement, trace: Trace, model: Weights, secrets: Secrets, grid: Grid
 ) -> dict[str, Sequence[tuple[Vector, int] | None]]:
+    """Rows of every committed input with their blindings."""
+
+    def rows(cells: Ints, blindings: Sequence[int]) -> list[tuple[Vector, int] | None]:
+        return list(zip(weights.matrix_rows(Vector.from_array(cells)), blindings, strict=True))
+
+    def public(cells: Ints) -> list[tuple[Vector, int] | None]:
+        return rows(cells, [0] * weights.row_count(len(cells)))
+
     out: dict[str, Sequence[tuple[Vector, int] | None]] = {}
     for k, layer in enumerate(model.layers):
-        out[f"weights {k}"] = [(row, 0) for row in weights.matrix_rows(weights.layer_cells(grid, k, layer))]
-    out["head"] = [(row, 0) for row in weights.matrix_rows(weights.head_cells(grid, model.head))]
+        out[f"weights {k}"] = public(weights.layer_cells(grid, k, layer))
+    out["head"] = public(weights.head_cells(grid, model.head))
     if secrets.personal is not None:
-        rows = weights.matrix_rows(weights.head_cells(grid, secrets.personal.values))
-        out["personal head"] = list(zip(rows, secrets.personal.blindings, strict=True))
+        own = secrets.personal
+        out[PERSONAL] = rows(weights.personal_cells(grid, own.values), own.blindings)
     for b, day in enumerate(statement.days):
         ring = np.zeros(RING_SLOTS, dtype=np.int64)
         ring[window_slots(day)] = trace.history[b]
-        out[f"window {b}"] = [(Vector.from_array(ring), secrets.windows[b])]
-        out[f"forecast {b}"] = [(Vector.from_array(trace.forecast[b]), secrets.forecasts[b])]
+        out[f"window {b}"] = rows(ring, [secrets.windows[b]])
+        out[f"forecast {b}"] = rows(trace.forecast[b], [secrets.forecasts[b]])
     return out
 
 
-def check(statement: Statement, proof: bytes, setup: Setup) -> tuple[GroupEquation, int]:
+def check(statement: Statement, proof: bytes, setup: Setup) -> Leftover:
     """Everything but the group: what is left is one pairing equation, and a weight for batching it."""
-    return argument.verify(relation(statement, setup), body(proof), setup)
+    return protocol.verify(relation(statement, setup), body(proof), setup)
 
 
 def body(proof: bytes) -> bytes:
-    if proof[: len(HEADER)] != HEADER:
-        raise MalformedProof("these bytes do not begin like an inference proof of a known version")
-    return proof[len(HEADER) :]
+    return formats.body(proof, HEADER, "inference")
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    if not argument.settle([check(statement, proof, setup)], setup):
+    if not protocol.settle([check(statement, proof, setup)], setup):
         raise InvalidProof("the commitments do not open to the values of the proof")

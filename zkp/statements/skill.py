@@ -1,6 +1,6 @@
 """Statement 2, skill: a committed forecast beat the seasonal-naive one by a claimed share.
 
-With y the forecast, a the day's readings and n those of the same hours a week before:
+With y the forecast's typical hours, a the day's readings and n those of the same hours a week before:
 
     100 * sum_h |y_h - a_h|  <=  (100 - tier) * sum_h |n_h - a_h|
 
@@ -8,44 +8,46 @@ Public: who and when, the three commitments, the tier in percent. Small on purpo
 
 The day and the tier enter the relation as numbers (`Publics`), so that one recorded verifier serves every statement.
 
-Cells: errors e_h >= |y_h - a_h| by two range checks, e_h - (y_h - a_h) >= 0 and e_h + (y_h - a_h) >= 0; naive errors
-f_h = s_h (n_h - a_h) with a sign s_h = 1 - 2 b_h, so that f_h <= |n_h - a_h|; the slack of the inequality, by range.
-An honest prover takes e_h = |y_h - a_h| and f_h = |n_h - a_h|, and so reaches the best tier there is.
+Cells: y_h - a_h = plus_h - minus_h with both sides in bits, so that y_h is a whole number and plus_h + minus_h at
+least |y_h - a_h|; naive errors f_h = (1 - 2 s_h) (n_h - a_h) with a bit s_h, so that f_h is at most |n_h - a_h|; the
+slack of the inequality in bits. An honest prover has equality everywhere, and so reaches the best tier there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from zkp.algebra.commitment import DAY_HOURS, RING_DAYS, RING_SLOTS, ring_slots
+from zkp.algebra.commitment import DAY_HOURS, FORECAST_VALUES, RING_DAYS, RING_SLOTS, ring_slots
 from zkp.algebra.curve import G1_BYTES, Point
-from zkp.algebra.group import GroupEquation
-from zkp.algebra.srs import ROW, Setup, load_setup
-from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
-from zkp.argument import relation as argument
+from zkp.algebra.field import power
+from zkp.algebra.srs import Setup, load_setup
+from zkp.algebra.vector import Ints, RandomScalars, Vector, fresh_scalars
+from zkp.argument import protocol
 from zkp.argument.bits import boolean, decompose
-from zkp.argument.cells import ChosenForm, Linear, NumberForm, Term
-from zkp.argument.constraints import Cell, Relations
-from zkp.argument.lookup import Selector
-from zkp.argument.relation import Column, Gate, Relation, Supplied, Witness
-from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
+from zkp.argument.cells import Linear, Term
+from zkp.argument.forms import PowerAxis, TensorForm, run_of
+from zkp.argument.protocol import Leftover
+from zkp.argument.relation import Column, CommittedInput, Gate, Relation, Witness
+from zkp.errors import InvalidProof, InvalidStatement
+from zkp.statements import formats
 from zkp.statements.context import CONTEXT_BYTES, Context
 
-HEADER = b"WPS\x02"
+HEADER = b"WPS\x04"
 """First bytes of every skill proof: kind and format version."""
 
 STATEMENT_BYTES = CONTEXT_BYTES + 1 + 3 * G1_BYTES
 SEASON_DAYS = 7
-RANGE_BITS = 18
-"""Width of e -+ (y - a): readings have 17 bits; a forecast beyond them by more cannot be scored."""
+ERROR_BITS = 18
+"""Width of an error: readings have 17 bits; a forecast beyond them by more cannot be scored."""
 SLACK_BITS = 30
-GRID_BITS = 10
-_PAIRS = 2 * DAY_HOURS  # range-checked sums, two for each hour
-_SIGNS = _PAIRS * RANGE_BITS
-_SLACK = _SIGNS + DAY_HOURS
+_GRID_BITS = 10
+_ROW = 1024
+_SIDES = 2 * DAY_HOURS  # plus of every hour, then minus
+_SLACK = _SIDES * ERROR_BITS
 _BITS = _SLACK + SLACK_BITS
 
 
@@ -69,7 +71,7 @@ class Statement:
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """Values (24 each, Wh) and blindings of the three commitments."""
+    """Values (Wh; 48 of the forecast, 24 of each day) and blindings of the three commitments."""
 
     forecast: Sequence[int]
     actual: Sequence[int]
@@ -81,16 +83,12 @@ class Secrets:
 
 def best_tier(secrets: Secrets) -> int:
     """The highest tier that can be proven, in percent; -1 when the forecast is worse than the naive one."""
-    error = sum(abs(y - a) for y, a in zip(secrets.forecast, secrets.actual, strict=True))
+    typical = secrets.forecast[:DAY_HOURS]
+    error = sum(abs(y - a) for y, a in zip(typical, secrets.actual, strict=True))
     naive = sum(abs(n - a) for n, a in zip(secrets.naive, secrets.actual, strict=True))
     if error > naive:
         return -1
     return 100 if error == 0 else 100 - -(-100 * error // naive)
-
-
-def _product_gate() -> Gate:
-    """f = (1 - 2 sign) * difference, hour by hour."""
-    return Gate(Selector(0, DAY_HOURS), 2, lambda c: c["f"] - c["d"] + c["s"] * c["d"] * 2)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class Publics:
 
     @property
     def numbers(self) -> list[int]:
-        """In the order in which `program` takes them."""
+        """In the order in which a recorded verifier takes them."""
         return [self.share, *self.rotation]
 
 
@@ -118,87 +116,90 @@ def relation(statement: Statement, setup: Setup) -> Relation:
     return relation_of(statement.encode(), points, Publics.of(statement))
 
 
+def _signed(c: Any) -> Any:
+    """f = (1 - 2 s) d, hour by hour."""
+    return c["f"] - c["d"] + c["s"] * c["d"] * 2
+
+
+_GATES = (boolean("bits"), boolean("s"), Gate(2, _signed))
+
+
 def relation_of(statement: bytes, points: tuple[Point, Point, Point], publics: Publics) -> Relation:
     forecast, actual, naive = points
     return Relation(
         protocol="skill",
+        header=HEADER,
         statement=statement,
-        grid_bits=GRID_BITS,
+        grid_bits=_GRID_BITS,
         columns=(Column("bits", _BITS), Column("d", DAY_HOURS), Column("s", DAY_HOURS), Column("f", DAY_HOURS)),
-        supplied=(
-            Supplied("forecast", ROW, DAY_HOURS, (forecast,)),
-            Supplied("actual", ROW, RING_SLOTS, (actual,)),
-            Supplied("naive", ROW, RING_SLOTS, (naive,)),
+        inputs=(
+            CommittedInput("forecast", FORECAST_VALUES, (forecast,)),
+            CommittedInput("actual", RING_SLOTS, (actual,)),
+            CommittedInput("naive", RING_SLOTS, (naive,)),
         ),
-        gates=(boolean("bits", Selector(0, _BITS)), _product_gate()),
-        table=None,
-        groups=(),
-        products=lambda draw: [],
-        products_count=0,
-        product_bits=0,
-        links=lambda draw: [_links(publics, draw())],
+        gates=_GATES,
+        constraints=lambda draw: [_constraints(publics, draw())],
+        length=_ROW,
     )
 
 
-# Cells of the links stand in blocks of their own first, so that neither day nor tier decides which cells they are.
-_SUMS, _SIGN_BITS, _SLACK_NUMBER = "sums", "signs", "slack"
-_GAIN, _ACTUAL_DAY, _NAIVE_DAY = "gain", "actual day", "naive day"
-_NUMBERS = {_SUMS: (0, RANGE_BITS), _SIGN_BITS: (_SIGNS, 1), _SLACK_NUMBER: (_SLACK, SLACK_BITS)}
-_DAYS = {_ACTUAL_DAY: "actual", _NAIVE_DAY: "naive"}
+def _constraints(publics: Publics, base: int) -> Linear:
+    """Errors, naive errors, and the inequality, weighted by powers of a challenge."""
+    half = DAY_HOURS * ERROR_BITS
+    number = PowerAxis(1, ERROR_BITS, 2)
+    sides = PowerAxis(ERROR_BITS, DAY_HOURS, base)
+    second, last = power(base, DAY_HOURS), power(base, 2 * DAY_HOURS)
+    terms = [
+        # y - a = plus - minus
+        Term("forecast", 1, run_of(0, DAY_HOURS, base)),
+        *_of_day("actual", publics, base, -1),
+        Term("bits", -1, TensorForm((sides, number))),
+        Term("bits", 1, TensorForm((sides, number), half)),
+        # d = n - a
+        Term("d", second, run_of(0, DAY_HOURS, base)),
+        *_of_day("naive", publics, base, -second),
+        *_of_day("actual", publics, base, second),
+        # (100 - tier) sum f - 100 sum (plus + minus) = slack
+        Term("f", publics.share * last, run_of(0, DAY_HOURS)),
+        Term("bits", -100 * last, TensorForm((PowerAxis(ERROR_BITS, _SIDES), number))),
+        Term("bits", -last, run_of(_SLACK, SLACK_BITS, 2)),
+    ]
+    return Linear(tuple(terms))
 
 
-def _links(publics: Publics, base: int) -> Linear:
-    relations = Relations()
-    total: list[Cell] = [(_SLACK_NUMBER, 0, -1)]
-    for hour in range(DAY_HOURS):
-        low, high = 2 * hour, 2 * hour + 1
-        # high - low = 2 (y - a), and low + high = 2 e
-        relations.add([(_SUMS, high, 1), (_SUMS, low, -1), ("forecast", hour, -2), (_ACTUAL_DAY, hour, 2)])
-        relations.add([("d", hour, 1), (_NAIVE_DAY, hour, -1), (_ACTUAL_DAY, hour, 1)])
-        relations.add([("s", hour, 1), (_SIGN_BITS, hour, -1)])
-        total += [(_GAIN, hour, 1), (_SUMS, low, -50), (_SUMS, high, -50)]
-    relations.add(total)  # (100 - tier) sum f - 100 sum e - slack = 0
-    combined = relations.combine(base)
-    return Linear(tuple(_placed(term, publics) for term in combined.terms), combined.constant)
-
-
-def _placed(term: Term, publics: Publics) -> Term:
-    """A term of the links, on the cells of the matrix."""
-    if term.block in _NUMBERS:
-        return Term("bits", 1, NumberForm(*_NUMBERS[term.block], term.form.dense()))
-    if term.block in _DAYS:
-        return Term(_DAYS[term.block], 1, ChosenForm(publics.rotation, term.form.dense()))
-    return Term("f", publics.share, term.form) if term.block == _GAIN else term
+def _of_day(block: str, publics: Publics, base: int, scale: int) -> list[Term]:
+    """scale * base^h for the slot of hour h."""
+    return [
+        Term(block, chosen * scale, run_of(DAY_HOURS * day, DAY_HOURS, base))
+        for day, chosen in enumerate(publics.rotation)
+    ]
 
 
 def _witness(statement: Statement, secrets: Secrets) -> Witness:
-    actual = list(secrets.actual)
-    errors = [y - a for y, a in zip(secrets.forecast, actual, strict=True)]
-    difference = [n - a for n, a in zip(secrets.naive, actual, strict=True)]
-    pairs = [v for e in errors for v in (abs(e) - e, abs(e) + e)]
-    signs = [int(d < 0) for d in difference]
-    slack = (100 - statement.tier) * sum(map(abs, difference)) - 100 * sum(map(abs, errors))
-    bits = np.concatenate(
-        [decompose(pairs, RANGE_BITS), np.array(signs, dtype=np.int64), decompose([slack], SLACK_BITS)]
+    forecast, actual, naive = (
+        np.array(values, dtype=np.int64) for values in (secrets.forecast, secrets.actual, secrets.naive)
     )
+    errors, difference = forecast[:DAY_HOURS] - actual, naive - actual
+    slack = (100 - statement.tier) * np.abs(difference).sum() - 100 * np.abs(errors).sum()
+    sides = np.concatenate([np.maximum(errors, 0), np.maximum(-errors, 0)])
     columns = {
-        "bits": bits,
-        "d": np.array(difference, dtype=np.int64),
-        "s": np.array(signs, dtype=np.int64),
-        "f": np.abs(np.array(difference, dtype=np.int64)),
+        "bits": np.concatenate([decompose(sides.tolist(), ERROR_BITS), decompose([int(slack)], SLACK_BITS)]),
+        "d": difference,
+        "s": (difference < 0).astype(np.int64),
+        "f": np.abs(difference),
     }
 
-    def ring(values: Sequence[int]) -> Vector:
+    def ring(values: Ints) -> Vector:
         out = np.zeros(RING_SLOTS, dtype=np.int64)
         out[list(ring_slots(statement.context.day))] = values
         return Vector.from_array(out)
 
-    supplied: dict[str, Sequence[tuple[Vector, int] | None]] = {
-        "forecast": [(Vector.from_array(np.array(secrets.forecast, dtype=np.int64)), secrets.forecast_blinding)],
+    inputs: dict[str, Sequence[tuple[Vector, int] | None]] = {
+        "forecast": [(Vector.from_array(forecast), secrets.forecast_blinding)],
         "actual": [(ring(actual), secrets.actual_blinding)],
-        "naive": [(ring(secrets.naive), secrets.naive_blinding)],
+        "naive": [(ring(naive), secrets.naive_blinding)],
     }
-    return Witness(columns, supplied, lambda draw: [])
+    return Witness(columns, inputs)
 
 
 def prove(
@@ -206,17 +207,19 @@ def prove(
 ) -> bytes:
     """Prove the tier. Raises WitnessError when it is not reached (or a forecast is off by more than 131 kWh)."""
     setup = load_setup(backend)
-    return HEADER + argument.prove(relation(statement, setup), _witness(statement, secrets), setup, random)
+    return HEADER + protocol.prove(relation(statement, setup), _witness(statement, secrets), setup, random)
 
 
-def check(statement: Statement, proof: bytes, setup: Setup) -> tuple[GroupEquation, int]:
-    if proof[: len(HEADER)] != HEADER:
-        raise MalformedProof("these bytes do not begin like a skill proof of a known version")
-    return argument.verify(relation(statement, setup), proof[len(HEADER) :], setup)
+def check(statement: Statement, proof: bytes, setup: Setup) -> Leftover:
+    return protocol.verify(relation(statement, setup), body(proof), setup)
+
+
+def body(proof: bytes) -> bytes:
+    return formats.body(proof, HEADER, "skill")
 
 
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    if not argument.settle([check(statement, proof, setup)], setup):
+    if not protocol.settle([check(statement, proof, setup)], setup):
         raise InvalidProof("the commitments do not open to the values of the proof")

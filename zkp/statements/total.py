@@ -1,10 +1,11 @@
 """Statement 4, sum: the community's total opens the sum of its households' commitments, to forecasts or to readings.
 
-A day's forecasts stand in the first 24 slots, its readings (the days that meters signed) in the day's slots of the
-ring; but for the slots both totals are the same statement. Days a week apart share their slots: which day a
-commitment is of, the meter's signature says. Commitments add up, so that the opening of their sum is the total and
-the sum of the blindings; nothing else is shown. How the two sums are formed without anybody seeing a part of them is
-the federation's matter (`fl.masked_sum`).
+A day's forecasts stand in the first 48 slots (typical hours, then means), its readings (the days that meters signed)
+in the day's slots of the ring; but for the slots both totals are the same statement. Of forecasts all 48 sums are
+shown: that of the means is the community's forecast. Days a week apart share their slots: which day a commitment is
+of, the meter's signature says. Commitments add up, so that the opening of their sum is the total and the sum of the
+blindings; nothing else is shown. How the two sums are formed without anybody seeing a part of them is the
+federation's matter (`fl.masked_sum`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zkp.algebra.commitment import MAX_READING_WH, add, commit_forecast, commit_hours, ring_slots
+from zkp.algebra.commitment import DAY_HOURS, MAX_READING_WH, add, commit_forecast, commit_hours, ring_slots
 from zkp.algebra.field import MODULUS
 from zkp.errors import InvalidProof
 
@@ -22,10 +23,15 @@ MAX_TOTAL_WH = 1 << 48
 
 @dataclass(frozen=True)
 class Total:
-    """24 hourly totals (Wh) and the sum of the blindings modulo the group order."""
+    """Hourly totals (Wh; 48 of forecasts, 24 of readings) and the sum of the blindings modulo the group order."""
 
     values: tuple[int, ...]
     blinding: int
+
+    @property
+    def means(self) -> tuple[int, ...]:
+        """The community's forecast, of a total of forecasts: the sums of the homes' means, 24 hours in Wh."""
+        return self.values[DAY_HOURS:]
 
 
 def verify(commitments: Sequence[bytes], total: Total) -> None:

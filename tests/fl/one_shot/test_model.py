@@ -17,7 +17,6 @@ from fl.task import initial_weights
 from fl.weights import Weights, check_like, to_state_dict
 from forecasting.integer import QuantisationError, quantise
 from forecasting.model import LoadForecaster
-from forecasting.read_outs import merged
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.deployment import HOMES, made_up_windows
@@ -83,12 +82,12 @@ def test_it_can_be_proven_if_need_be_with_a_larger_penalty() -> None:
     moments, windows = some_moments()
     start, least = initial_weights(SHAPE, seed=1), evidence_penalty(moments)
     with pytest.raises(QuantisationError, match="could reach"):
-        quantise(merged(with_twin(start, ridge(moments, least), trained=False)), SHAPE)
+        quantise(with_twin(start, ridge(moments, least), trained=False), SHAPE)
     weights, twin = provable_twin(start, lambda penalty: ridge(moments, penalty), least, SHAPE, trained=False)
     assert twin.penalty > least
     typical, mean = outputs(weights, windows)
     expected = np.maximum(0.6 * typical + 0.4 * mean, 0)
-    got = quantise(merged(weights), SHAPE).run(windows.history, windows.steps, windows.exogenous).forecast
+    got = quantise(weights, SHAPE).run(windows.history, windows.steps, windows.exogenous).forecast
     assert np.abs(got - expected).max() < 0.01 * mean_load(windows).max()
 
 

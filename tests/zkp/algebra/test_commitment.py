@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.support.laws import examples
 from zkp.algebra.commitment import (
     DAY_HOURS,
+    FORECAST_VALUES,
     MAX_READING_WH,
     RING_DAYS,
     add,
@@ -24,7 +25,7 @@ from zkp.errors import InvalidStatement, MalformedProof
 
 days = st.integers(0, (1 << 32) - 1)
 readings = st.lists(st.integers(0, MAX_READING_WH), min_size=DAY_HOURS, max_size=DAY_HOURS)
-forecasts = st.lists(st.integers(-(1 << 20), 1 << 20), min_size=DAY_HOURS, max_size=DAY_HOURS)
+forecasts = st.lists(st.integers(-(1 << 20), 1 << 20), min_size=FORECAST_VALUES, max_size=FORECAST_VALUES)
 blindings = st.integers(1, MODULUS - 1)
 
 
@@ -113,15 +114,15 @@ def test_a_reading_out_of_range_is_refused(bad: int) -> None:
         commit_day(1, [bad] + [0] * 23, 1)
 
 
-@pytest.mark.parametrize("count", [0, 23, 25])
-def test_a_day_and_a_forecast_have_24_hours(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 23, 25, 47, 49])
+def test_a_day_has_24_hours_and_a_forecast_twice_as_many_values(count: int) -> None:
     with pytest.raises(InvalidStatement, match=f"24 readings, here are {count}"):
         commit_day(1, [0] * count, 1)
-    with pytest.raises(InvalidStatement, match=f"24 values, here are {count}"):
+    with pytest.raises(InvalidStatement, match=f"48 values are committed to together, here are {count}"):
         commit_forecast([0] * count, 1)
 
 
 @pytest.mark.parametrize("bad", [b"", b"\0" * 48, IDENTITY])
 def test_only_points_are_added(bad: bytes) -> None:
     with pytest.raises(MalformedProof):
-        add([commit_forecast([1] * DAY_HOURS, 1), bad])
+        add([commit_forecast([1] * FORECAST_VALUES, 1), bad])

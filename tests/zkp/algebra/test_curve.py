@@ -123,7 +123,7 @@ def test_negative_scalars_and_points_to_spare_are_taken(backend: Curve) -> None:
 def test_many_rows_give_what_each_gives_alone(backend: Curve, scalars: RandomScalars) -> None:
     points = [multiple(backend, k) for k in (1, 2, 3)]
     rows = [Vector.from_ints(scalars(3)) for _ in range(3)]
-    together = [backend.encode(p) for p in backend.msm_many(points, rows)]
+    together = [backend.encode(p) for p in backend.msm_many([(points, row) for row in rows])]
     assert together == [backend.encode(backend.msm(points, row)) for row in rows]
 
 

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from zkp.algebra.field import (
     MODULUS,
-    eq,
     eq_index,
-    eq_values,
-    interpolate,
+    geometric,
     inverse,
+    inverses,
+    power,
     powers,
     prefix_sum,
+    root_of_unity,
     signed,
     squares,
 )
@@ -49,32 +50,42 @@ def test_signed_reads_back_small_integers(value: int) -> None:
     assert signed(value % MODULUS) == value
 
 
-@given(points, st.data())
-def test_eq_is_one_at_equal_corners_and_zero_at_others(point: list[int], data: st.DataObject) -> None:
-    bits = [p & 1 for p in point]
-    other = data.draw(st.lists(st.integers(0, 1), min_size=len(bits), max_size=len(bits)))
-    assert eq(bits, other) == int(bits == other)
-
-
 @given(points)
-def test_eq_index_is_eq_at_the_bits_and_sums_to_one(point: list[int]) -> None:
+def test_eq_index_is_a_product_of_coordinates_and_sums_to_one(point: list[int]) -> None:
     corners = range(1 << len(point))
     for index in corners:
-        assert eq_index(index, point) == eq([index >> k & 1 for k in range(len(point))], point)
+        expected = 1
+        for k, x in enumerate(point):
+            expected *= x if index >> k & 1 else 1 - x
+        assert eq_index(index, point) == expected % MODULUS
     assert sum(eq_index(index, point) for index in corners) % MODULUS == 1
 
 
-def test_eq_of_points_of_different_length_is_an_error() -> None:
-    with pytest.raises(ValueError):
-        eq([1, 2], [1])
+@given(scalars, st.integers(0, 70))
+def test_a_geometric_series_is_the_sum_of_the_powers(ratio: int, count: int) -> None:
+    assert geometric(ratio, count) % MODULUS == sum(powers(ratio, count)) % MODULUS
+    assert geometric(1, count) == count
 
 
-@given(st.lists(scalars, min_size=1, max_size=7), scalars)
-def test_interpolation_recovers_the_polynomial(coefficients: list[int], at: int) -> None:
-    def value(x: int) -> int:
-        return sum(c * pow(x, k, MODULUS) for k, c in enumerate(coefficients)) % MODULUS
+@given(scalars, st.integers(0, 1 << 70))
+def test_a_power_is_that_of_integers(base: int, exponent: int) -> None:
+    assert power(base, exponent) % MODULUS == pow(base, exponent, MODULUS)
 
-    assert interpolate([value(x) for x in range(len(coefficients))], at) == value(at)
+
+@given(st.lists(scalars, max_size=9))
+def test_inverses_are_those_of_each(values: list[int]) -> None:
+    if 0 in values:
+        with pytest.raises(ZeroDivisionError):
+            inverses(values)
+    else:
+        assert inverses(values) == [inverse(v) for v in values]
+
+
+@pytest.mark.parametrize("bits", [0, 1, 5, 13, 32])
+def test_a_root_of_unity_has_its_order_and_no_smaller_one(bits: int) -> None:
+    root = root_of_unity(1 << bits)
+    assert pow(root, 1 << bits, MODULUS) == 1
+    assert bits == 0 or pow(root, 1 << bits - 1, MODULUS) == MODULUS - 1
 
 
 @given(scalars, st.integers(0, 9))
@@ -82,11 +93,6 @@ def test_squares_are_powers_whose_products_are_all_powers(base: int, count: int)
     """What Kronecker's substitution needs: every product of coordinates is a power of its own."""
     point = squares(base, count)
     assert point == [pow(base, 1 << k, MODULUS) for k in range(count)]
-
-
-@given(points)
-def test_eq_values_are_those_of_all_indices(point: list[int]) -> None:
-    assert [v % MODULUS for v in eq_values(point)] == [eq_index(k, point) for k in range(1 << len(point))]
 
 
 @given(st.lists(st.tuples(scalars, scalars), max_size=5), st.data())

@@ -91,6 +91,56 @@ def test_folding_is_the_multilinear_extension(module: ModuleType, values: list[i
 
 
 @TWINS
+@given(values=lists, x=scalars)
+def test_a_sum_of_fractions_is_that_of_the_powers(module: ModuleType, values: list[int], x: int) -> None:
+    made = kind(module).from_ints(values)
+    if 0 in values:
+        with pytest.raises(ZeroDivisionError):
+            made.fraction_sum(x)
+    else:
+        expected = sum(pow(x, k, MODULUS) * pow(v, -1, MODULUS) for k, v in enumerate(values))
+        assert made.fraction_sum(x) == expected % MODULUS
+
+
+@TWINS
+@given(weights=lists, data=st.data())
+def test_rows_are_combined_with_their_weights(module: ModuleType, weights: list[int], data: st.DataObject) -> None:
+    small = st.integers(-(1 << 63) + 1, (1 << 63) - 1)
+    rows = data.draw(st.lists(st.lists(small, min_size=3, max_size=3), min_size=len(weights), max_size=len(weights)))
+    expected = [sum(w * row[m] for w, row in zip(weights, rows, strict=True)) % MODULUS for m in range(3)]
+    assert kind(module).from_ints(weights).combine(np.array(rows, dtype=np.int64)).to_ints() == expected
+
+
+@TWINS
+@given(left=lists, right=lists, data=st.data())
+def test_a_bilinear_form_is_the_sum_over_all_pairs(
+    module: ModuleType, left: list[int], right: list[int], data: st.DataObject
+) -> None:
+    size = len(left) * len(right)
+    values = data.draw(st.lists(scalars, min_size=size, max_size=size))
+    found = vector.bilinear(*(kind(module).from_ints(v) for v in (left, right, values)))
+    pairs = [x * y for x in left for y in right]
+    assert found == sum(p * v for p, v in zip(pairs, values, strict=True)) % MODULUS
+
+
+@given(base=scalars, first=st.integers(-9, 9), count=st.integers(1, 9))
+def test_multiples_begin_where_asked(base: int, first: int, count: int) -> None:
+    made = vector.Vector.multiples(base, first, count)
+    assert made.to_ints() == [k * base % MODULUS for k in range(first, first + count)]
+
+
+@given(values=lists, data=st.data())
+def test_values_are_added_at_their_places(values: list[int], data: st.DataObject) -> None:
+    places = data.draw(st.lists(st.integers(0, 4), min_size=len(values), max_size=len(values)))
+    made = vector.Vector.from_ints([1, 2, 3, 4, 5])
+    made.add_at(np.array(places, dtype=np.int64), vector.Vector.from_ints(values))
+    expected = [1, 2, 3, 4, 5]
+    for place, value in zip(places, values, strict=True):
+        expected[place] += value
+    assert made.to_ints() == [v % MODULUS for v in expected]
+
+
+@TWINS
 @given(values=lists)
 def test_a_reversed_vector_shows_its_elements_backwards(module: ModuleType, values: list[int]) -> None:
     assert kind(module).from_ints(values).reversed().to_ints() == [v % MODULUS for v in reversed(values)]

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from zkp.algebra.field import MODULUS
 from zkp.argument.bits import boolean, decompose
-from zkp.argument.lookup import Selector
 from zkp.errors import WitnessError
 
 
@@ -26,5 +25,5 @@ def test_a_value_out_of_range_is_refused_without_being_said(value: int) -> None:
 
 @given(st.integers(0, MODULUS - 1))
 def test_the_gate_is_zero_for_bits_only(value: int) -> None:
-    gate = boolean("b", Selector(0, 1))
+    gate = boolean("b")
     assert (gate.value({"b": value}) % MODULUS == 0) == (value in (0, 1))

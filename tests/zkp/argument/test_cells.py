@@ -1,156 +1,102 @@
-"""The committed matrix: blocks do not overlap, and a form is the same dense and at a point."""
+"""The committed matrix: blocks do not overlap, and a linear function is the same written out and at a point."""
 
-from itertools import pairwise
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.laws import examples
-from zkp.algebra.field import MODULUS, eq_index
-from zkp.algebra.srs import ROW
-from zkp.algebra.vector import RandomScalars, Vector
-from zkp.argument.cells import (
-    CellForm,
-    ChosenForm,
-    DenseForm,
-    EqForm,
-    Form,
-    Layout,
-    Linear,
-    NumberForm,
-    OuterForm,
-    PointTables,
-    SparseForm,
-    Term,
-)
+from zkp.algebra.field import MODULUS, inverse
+from zkp.algebra.vector import Vector
+from zkp.argument.cells import Layout, Linear, Term, combined
+from zkp.argument.forms import PowerAxis, Powers, TensorForm, run_of
 
+LENGTH = 16
 scalars = st.integers(0, MODULUS - 1)
-sizes = st.integers(0, 14).map(lambda bits: 1 << bits)
 
 
 @st.composite
-def layouts(draw: st.DrawFn) -> tuple[Layout, dict[str, str]]:
-    """A plan, and the group of each block."""
-    groups: dict[str, list[tuple[str, int, int]]] = {}
-    owner = {}
+def layouts(draw: st.DrawFn) -> tuple[Layout, dict[str, tuple[str, int]]]:
+    """A plan, and the group and cells of each block."""
+    groups: dict[str, list[tuple[str, int]]] = {}
+    blocks = {}
     for g in range(draw(st.integers(1, 3))):
-        entries = []
-        for b in range(draw(st.integers(1, 4))):
-            size = draw(sizes)
-            entries.append((f"{g}.{b}", size, draw(st.integers(1, size))))
-            owner[f"{g}.{b}"] = f"{g}"
-        groups[f"{g}"] = entries
-    return Layout.plan(dict(groups)), owner
+        sizes = draw(st.lists(st.integers(1, 40), min_size=1, max_size=6))
+        groups[f"{g}"] = [(f"{g}.{k}", used) for k, used in enumerate(sizes)]
+        blocks |= {name: (f"{g}", used) for name, used in groups[f"{g}"]}
+    return Layout.plan(LENGTH, groups), blocks
 
 
 @given(layouts())
-def test_blocks_are_aligned_apart_and_inside(planned: tuple[Layout, dict[str, str]]) -> None:
-    layout, owner = planned
-    assert set(layout.blocks) == set(owner)
-    assert layout.cells == 1 << layout.bits and layout.cells % ROW == 0
-    taken = sorted((b.offset, b.offset + b.size) for b in layout.blocks.values())
-    assert all(stop <= start for (_, stop), (start, _) in pairwise(taken))
-    assert taken[-1][1] <= layout.cells
-    assert all(b.offset % b.size == 0 for b in layout.blocks.values())
+def test_no_two_blocks_share_a_cell_and_none_leaves_the_matrix(
+    planned: tuple[Layout, dict[str, tuple[str, int]]],
+) -> None:
+    layout, blocks = planned
+    places = [range(layout.cells(name).start, layout.cells(name).stop) for name in blocks]
+    cells = [cell for place in places for cell in place]
+    assert len(set(cells)) == len(cells) == sum(used for _, used in blocks.values())
+    assert max(cells) < layout.rows * LENGTH
 
 
 @given(layouts())
-def test_a_row_belongs_to_one_group_and_every_used_cell_to_a_committed_row(
-    planned: tuple[Layout, dict[str, str]],
+def test_a_block_stays_in_the_rows_of_its_group_and_in_one_if_it_can(
+    planned: tuple[Layout, dict[str, tuple[str, int]]],
 ) -> None:
-    layout, owner = planned
-    rows = [r for committed in layout.groups.values() for r in committed]
-    assert len(set(rows)) == len(rows)
-    for name, block in layout.blocks.items():
-        assert set(block.rows) <= set(layout.groups[owner[name]])
-        assert {block.offset // ROW, (block.offset + block.used - 1) // ROW} <= set(block.rows)
+    layout, blocks = planned
+    rows = [row for group in layout.groups.values() for row in group]
+    assert rows == list(range(layout.rows))
+    for name, (group, used) in blocks.items():
+        block = layout.blocks[name]
+        last = block.row + (block.place + used - 1) // LENGTH
+        assert {block.row, last} <= set(layout.groups[group])
+        assert block.row == last or (used > LENGTH and block.place == 0)
 
 
-# -- forms -----------------------------------------------------------------------------------------------------------
-
-BITS = 4
-
-
-@st.composite
-def forms(draw: st.DrawFn) -> Form:
-    def vector(count: int) -> Vector:
-        return Vector.from_ints(draw(st.lists(scalars, min_size=count, max_size=count)))
-
-    kind = draw(st.sampled_from(["eq", "dense", "outer", "sparse", "cell"]))
-    if kind == "eq":
-        return EqForm(tuple(draw(st.lists(scalars, min_size=BITS, max_size=BITS))))
-    if kind == "dense":
-        start = draw(st.integers(0, 15))
-        return DenseForm(vector(draw(st.integers(1, 16 - start))), start)
-    if kind == "sparse":
-        cells = draw(st.lists(st.integers(0, 15), min_size=1, max_size=20))
-        return SparseForm(np.array(cells), vector(len(cells)), draw(st.integers(max(cells) + 1, 16)))
-    if kind == "cell":
-        return CellForm(draw(st.integers(0, 15)))
-    low = 1 << draw(st.integers(0, BITS))
-    return OuterForm(vector(draw(st.integers(1, (1 << BITS) // low))), vector(low))
+def test_rows_are_filled_before_new_ones_are_begun() -> None:
+    layout = Layout.plan(16, {"a": [("long", 20), ("half", 8), ("small", 4), ("full", 16)], "b": [("own", 1)]})
+    assert layout.rows == 4
+    assert {name: (b.row, b.place) for name, b in layout.blocks.items()} == {
+        "long": (0, 0), "full": (2, 0), "half": (1, 4), "small": (1, 12), "own": (3, 0),
+    }  # fmt: skip
 
 
-@st.composite
-def forms_of_equal_parts(draw: st.DrawFn) -> Form:
-    width = draw(st.integers(1, 5))
-    start = draw(st.integers(0, 11))
-    count = draw(st.integers(1, (16 - start) // width))
-    weights = st.lists(scalars, min_size=count, max_size=count)
-    if draw(st.booleans()):
-        return NumberForm(start, width, Vector.from_ints(draw(weights)))
-    choice = draw(st.lists(scalars, min_size=1, max_size=16 // count))
-    return ChosenForm(tuple(choice), Vector.from_ints(draw(weights)))
-
-
-@given(st.one_of(forms(), forms_of_equal_parts()), st.lists(scalars, min_size=BITS, max_size=BITS))
-def test_a_form_at_a_point_is_the_extension_of_its_weights(form: Form, point: list[int]) -> None:
-    expected = sum(w * eq_index(k, point) for k, w in enumerate(form.dense().to_ints())) % MODULUS
-    assert form.at(PointTables(point), BITS) % MODULUS == expected
-
-
-def test_an_eq_form_of_another_size_than_its_block_is_an_error() -> None:
-    with pytest.raises(ValueError):
-        EqForm((1, 2)).at(PointTables([1, 2, 3]), 3)
-
-
-LAYOUT = Layout.plan({"one": [("a", 16, 16), ("b", 16, 16)], "two": [("c", 16, 16), ("d", 2 * ROW, ROW)]})
-terms = st.tuples(st.sampled_from("abcd"), scalars, forms())
-
-
-def linear_of(listed: list[tuple[str, int, Form]], constant: int) -> Linear:
-    # An eq form spans its block; block d is larger than the others.
-    kept = [t for t in listed if not (t[0] == "d" and isinstance(t[2], EqForm))]
-    return Linear(tuple(Term(*t) for t in kept), constant)
-
-
-@examples(25)
-@given(st.lists(terms, max_size=6), scalars, st.data())
-def test_the_weights_at_a_point_are_the_extension_of_all_weights(
-    listed: list[tuple[str, int, Form]], constant: int, data: st.DataObject
+@given(layouts(), scalars.filter(bool), st.data())
+def test_weights_at_a_point_are_those_written_out_row_by_row(
+    planned: tuple[Layout, dict[str, tuple[str, int]]], value: int, data: st.DataObject
 ) -> None:
-    point = data.draw(st.lists(scalars, min_size=LAYOUT.bits, max_size=LAYOUT.bits))
-    linear = linear_of(listed, constant)
-    assert linear.weights_at(LAYOUT, point) == linear.weights(LAYOUT).inner(Vector.eq_table(point))
+    layout, blocks = planned
+    terms = []
+    for name, (_, used) in blocks.items():
+        stride = data.draw(st.integers(1, 5))
+        count = data.draw(st.integers(0, -(-used // stride)))
+        axes = (PowerAxis(stride, count, data.draw(scalars)),)
+        terms.append(Term(name, data.draw(scalars), TensorForm(axes)))
+        terms.append(Term(name, data.draw(scalars), run_of(used - 1, 1)))
+    linear = Linear(tuple(terms))
+    weights = linear.weights(layout).to_ints()
+    found = linear.at(layout, Powers(value, inverse(value)))
+    for row in range(layout.rows):
+        cells = weights[row * LENGTH : (row + 1) * LENGTH]
+        expected = sum(w * pow(value, k, MODULUS) for k, w in enumerate(cells))
+        assert (found.get(row, 0) - expected) % MODULUS == 0
 
 
-@examples(25)
-@given(st.lists(terms, max_size=3), st.lists(terms, max_size=3), scalars, scalars)
-def test_plus_adds_values(
-    left: list[tuple[str, int, Form]], right: list[tuple[str, int, Form]], constant: int, scale: int
-) -> None:
-    a, b = linear_of(left, constant), linear_of(right, 7)
-    both = a.plus(b.times(scale))
-    expected = a.weights(LAYOUT) + b.weights(LAYOUT) * scale
-    assert both.weights(LAYOUT).to_ints() == expected.to_ints()
-    assert both.constant == (constant + 7 * scale) % MODULUS
+@given(st.lists(st.tuples(scalars, scalars, scalars), min_size=1, max_size=4), scalars)
+def test_claims_are_combined_with_the_powers_of_a_challenge(parts: list[tuple[int, int, int]], theta: int) -> None:
+    """Whatever the cells are, the combined claim's error is the combination of the claims' errors."""
+    layout = Layout.plan(LENGTH, {"a": [("x", 4)]})
+    cells = Vector.from_ints([3, 1, 4, 1, *[0] * 12])
+    claims = [(Linear((Term("x", k, run_of(0, 4, ratio)),), 5), value) for k, ratio, value in parts]
+
+    def error(linear: Linear, value: int) -> int:
+        return linear.weights(layout).inner(cells) + linear.constant - value
+
+    expected = sum(pow(theta, k, MODULUS) * error(*claim) for k, claim in enumerate(claims))
+    assert (error(*combined(claims, theta)) - expected) % MODULUS == 0
 
 
-def test_an_eq_forms_value_is_that_of_the_blocks_cells(scalars: RandomScalars) -> None:
-    """<weights, cells> of an eq form is the block read as a multilinear polynomial."""
-    cells, point = Vector.from_ints(scalars(LAYOUT.cells)), scalars(4)
-    block = LAYOUT.blocks["b"]
-    read = cells[block.offset : block.offset + 16].inner(Vector.eq_table(point))
-    assert Linear((Term("b", 1, EqForm(tuple(point))),)).weights(LAYOUT).inner(cells) == read
+@pytest.mark.parametrize("scale", [0, 1, MODULUS - 1])
+def test_scaling_and_adding_are_those_of_functions(scale: int) -> None:
+    layout = Layout.plan(LENGTH, {"a": [("x", 4)]})
+    one = Linear((Term("x", 2, run_of(0, 4)),), 3)
+    both = one.times(scale).plus(one)
+    assert both.constant == 3 * (scale + 1) % MODULUS
+    assert both.weights(layout).to_ints()[:4] == [2 * (scale + 1) % MODULUS] * 4

@@ -31,9 +31,10 @@ def proofs(case: Honest) -> list[bytes]:
 
 
 def shifted(proof: bytes, setup: Setup, scalar: int) -> bytes:
-    """The last point, which only the pairing judges, plus a multiple of G."""
-    moved = setup.curve.msm([setup.curve.decode(proof[-48:]), setup.powers(1)[0]], [1, scalar])
-    return proof[:-48] + setup.curve.encode(moved)
+    """The last point plus a multiple of G."""
+    point = proof[-80:-32]  # a scalar follows it
+    moved = setup.curve.msm([setup.curve.decode(point), setup.powers(1)[0]], [1, scalar])
+    return proof[:-80] + setup.curve.encode(moved) + proof[-32:]
 
 
 def test_good_proofs_pass(case: Honest, proofs: list[bytes]) -> None:
@@ -58,7 +59,7 @@ def test_two_errors_that_would_cancel_are_both_named(case: Honest, proofs: list[
 
 def test_each_kind_of_bad_proof_has_its_reason(case: Honest, proofs: list[bytes]) -> None:
     first = proofs[0]
-    scalar = case.messages[-3].offset  # in the opening's values
+    scalar = case.messages[-1].offset  # the opening's blinding
     pairs = [
         (case.statement, first[:-1]),
         (case.statement, b"WPI\x00" + first[4:]),
@@ -69,7 +70,7 @@ def test_each_kind_of_bad_proof_has_its_reason(case: Honest, proofs: list[bytes]
     ]
     found = verify_batch(pairs)
     assert set(found) == set(range(5))
-    for k, why in enumerate(("ends inside", "known version", "do not open", "", "rows, here are")):
+    for k, why in enumerate(("ends inside", "of an older format", "do not open", "", "rows, here are")):
         assert why in found[k]
 
 

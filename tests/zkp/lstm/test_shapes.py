@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
-from tests.zkp.cases import read_by
 from tests.zkp.conftest import seeded
 from zkp.algebra.commitment import commit_forecast, commit_point, window_slots
 from zkp.algebra.srs import load_setup
-from zkp.argument.relation import revealed_values
-from zkp.errors import InvalidProof
-from zkp.lstm.integer_model import Ints, Shape, Weights
+from zkp.argument.relation import PRODUCT_PADS
+from zkp.errors import ProofError
+from zkp.lstm.gates import gates
+from zkp.lstm.grid import Grid, columns, personal_columns
+from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, Ints, Shape, Weights
 from zkp.lstm.weights import PersonalHead, commit_weights
 from zkp.statements import inference
 from zkp.statements.context import Context
+from zkp.zero_knowledge import revealed_values
 
 
 def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Statement, bytes, IntegerModel]:
@@ -29,8 +31,12 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
 
     layers = tuple(draw(4, shape.hidden, shape.inputs(k), scale=900 / shape.inputs(k)) for k in range(shape.layers))
     layers[0][:, :, : shape.loads] //= 8  # loads reach further than other inputs
-    own = draw(24, shape.head_inputs, scale=50) if personal else None
-    model = IntegerModel(Weights(shape, layers, draw(24, shape.head_inputs, scale=200)), own)
+    head = draw(OUTPUTS, shape.head_inputs, scale=200)
+    own = draw(OUTPUTS, shape.personal_inputs, scale=12) if personal else None
+    for weights in (head, own):
+        if weights is not None:
+            weights[HOURS:, HISTORY : shape.personal_inputs] = 0  # the means do not read the hidden state
+    model = IntegerModel(Weights(shape, layers, head), own)
     trace = model.run(
         rng.integers(0, 3000, (windows, 168)),
         rng.uniform(-2, 2, (windows, shape.steps, shape.public)),
@@ -54,10 +60,11 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
 
 
 SHAPES = {
-    "one of each": (Shape(1, 1, 1, 1, 0), 1, False),
-    "two layers, odd sizes": (Shape(5, 4, 5, 2, 7), 1, False),
-    "two days": (Shape(6, 3, 4, 1, 2), 2, False),
-    "three days, two layers, personal head": (Shape(3, 2, 3, 2, 1), 3, True),
+    "one of each": (Shape(24, 1, 1, 1, 0), 1, False),
+    "two layers, odd sizes": (Shape(25, 4, 5, 2, 7), 1, False),
+    "two days": (Shape(26, 3, 4, 1, 2), 2, False),
+    "three days, two layers, personal head": (Shape(24, 2, 3, 2, 1), 3, True),
+    "many exogenous values, personal head": (Shape(24, 2, 2, 1, 400), 1, True),
     "a day of steps": (Shape(24, 8, 16, 1, 33), 1, True),
     "a week of steps": (Shape(168, 4, 6, 1, 3), 1, False),
     "loads of a week at every step": (Shape(30, 12, 5, 1, 4, lags=7, recent=3), 2, True),
@@ -72,8 +79,8 @@ def test_every_shape_is_proven_and_verified(name: str) -> None:
 
 
 def test_a_proof_does_not_serve_without_its_personal_head() -> None:
-    statement, proof, _ = prove(Shape(3, 2, 3, 1, 1), 1, True)
-    with pytest.raises(InvalidProof):
+    statement, proof, _ = prove(Shape(24, 2, 3, 1, 1), 1, True)
+    with pytest.raises(ProofError):
         inference.verify(replace(statement, personal=None), proof)
 
 
@@ -84,7 +91,27 @@ def test_no_more_is_revealed_than_is_random(name: str) -> None:
     relation = inference.relation(statement, load_setup())
     for kind, (revealed, fresh) in revealed_values(relation).items():
         assert revealed <= fresh, kind
-    for column in relation.columns:
-        for gate in (*relation.gates, *relation.groups):
-            rows = gate.selector.rows()
-            assert column.used not in rows or column.name not in read_by(gate), column.name
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_the_last_row_of_the_grid_holds_nothing_but_pads(name: str) -> None:
+    """No gate with a selector reaches it, no column has a value there; of a personal head it is padding."""
+    shape, windows, personal = SHAPES[name]
+    grid = Grid(shape, windows, personal)
+    last = (1 << grid.bits) - 1
+    assert all(last not in gate.selector.rows() for gate in gates(grid) if gate.selector)
+    assert all(column.used <= last for column in columns(grid) if not column.block)
+    for column in personal_columns(grid) if personal else ():
+        places = range(column.first, column.first + column.used)
+        if last < column.used:
+            assert places[last] % (1 << grid.head_bits) >= shape.personal_inputs
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_the_parts_of_the_product_are_apart_and_before_the_pads(name: str) -> None:
+    shape, windows, _ = SHAPES[name]
+    grid = Grid(shape, windows)
+    taken = [range(first, first + (1 << grid.slot_bits(part))) for part, first in grid.slots.items()]
+    slots = [slot for part in taken for slot in part]
+    assert len(set(slots)) == len(slots) and max(slots) < (1 << grid.product_bits) - PRODUCT_PADS
+    assert all(first % (1 << grid.slot_bits(part)) == 0 for part, first in grid.slots.items())

@@ -1,15 +1,16 @@
 """What must hold of every statement with a proof, by loops over all its public values and all its messages."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.zkp.cases import CASES, Honest, inference_case, public_values
 from zkp.algebra.curve import FIELD_MODULUS, IDENTITY
 from zkp.algebra.field import MODULUS
-from zkp.algebra.srs import Setup
-from zkp.argument.relation import revealed_values
-from zkp.errors import InvalidProof, MalformedProof, ProofError
+from zkp.algebra.srs import Setup, load_setup
+from zkp.argument import protocol
+from zkp.errors import InvalidProof, MalformedProof, OlderFormat, ProofError
 from zkp.view import Message
 
 
@@ -132,15 +133,47 @@ def test_nothing_may_follow_a_proof(case: Honest, count: int) -> None:
 
 @pytest.mark.parametrize("forge", [lambda p: b"", lambda p: p[:3], lambda p: b"WPX" + p[3:], lambda p: p[4:]])
 def test_another_header_is_malformed(case: Honest, forge: Callable[[bytes], bytes]) -> None:
-    with pytest.raises(MalformedProof, match="known version"):
+    with pytest.raises(MalformedProof, match="do not begin like a proof of kind"):
         case.verify(forge(case.proof))
 
 
-def test_other_versions_and_other_kinds_are_malformed(case: Honest) -> None:
-    headers = {other().module.HEADER for other in CASES.values()} | {case.proof[:3] + bytes([v]) for v in range(256)}
-    for header in headers - {case.module.HEADER}:
-        with pytest.raises(MalformedProof, match="known version"):
+def test_other_kinds_are_malformed(case: Honest) -> None:
+    for header in {other().module.HEADER for other in CASES.values()} - {case.module.HEADER}:
+        with pytest.raises(MalformedProof, match="do not begin like a proof of kind"):
             case.verify(header + case.proof[4:])
+
+
+def test_a_proof_of_another_version_is_refused_with_what_to_do(case: Honest) -> None:
+    version = case.module.HEADER[-1]
+    for other in set(range(256)) - {version}:
+        wanted, say = (OlderFormat, "of an older format") if other < version else (MalformedProof, "upgrade")
+        with pytest.raises(wanted, match=say):
+            case.verify(case.proof[:3] + bytes([other]) + case.proof[4:])
+
+
+def test_a_proof_is_bound_to_kind_version_and_parameters(case: Honest) -> None:
+    """Not only the first bytes say so, but the transcript: under another header or digest all challenges change."""
+    relation, setup = case.relation(), load_setup()
+    other_digest = replace(relation)
+    vars(other_digest)["parameters"] = bytes(32)
+    for other, good in ((relation, True), (replace(relation, header=b"WPX\x05"), False), (other_digest, False)):
+        assert protocol.settle([protocol.verify(other, case.proof[4:], setup)], setup) == good
+
+
+def test_the_parameters_name_every_part_of_the_relation(case: Honest) -> None:
+    relation = case.relation()
+    gate = relation.gates[0]
+    others = {
+        "formula": replace(relation, gates=(replace(gate, value=lambda c: gate.value(c) + 1), *relation.gates[1:])),
+        "order": replace(relation, gates=relation.gates[::-1]) if len(relation.gates) > 1 else None,
+        "column": replace(relation, columns=(replace(relation.columns[0], used=3), *relation.columns[1:])),
+        "input": replace(relation, inputs=(replace(relation.inputs[0], used=3), *relation.inputs[1:])),
+        "grid": replace(relation, grid_bits=relation.grid_bits + 1),
+        "row": replace(relation, length=2 * relation.length),
+    }
+    digests = [r.parameters for r in (relation, *(o for o in others.values() if o))]
+    assert len(set(digests)) == len(digests)
+    assert replace(relation, statement=b"another").parameters == relation.parameters
 
 
 # -- every public value ----------------------------------------------------------------------------------------------
@@ -160,14 +193,6 @@ def test_a_proof_serves_no_other_statement(case: Honest) -> None:
 def test_statements_that_differ_are_absorbed_differently(case: Honest) -> None:
     encoded = {other.encode() for name, other in case.others.items() if name != "days"}
     assert len(encoded | {case.statement.encode()}) == len(set(case.others) - {"days"}) + 1
-
-
-# -- zero knowledge, by count ----------------------------------------------------------------------------------------
-
-
-def test_no_more_is_revealed_than_is_random(case: Honest) -> None:
-    for kind, (revealed, fresh) in revealed_values(case.relation()).items():
-        assert revealed <= fresh, kind
 
 
 # -- both backends ---------------------------------------------------------------------------------------------------

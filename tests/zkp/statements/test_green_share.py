@@ -17,15 +17,14 @@ from zkp.statements import green_share
 from zkp.statements.green_share import SLACK_BITS, Statement
 
 BEST: Statement = green_case().statement
-GATES, LINKS, COMMITMENTS = "satisfy the gates", "linear relations", "commitments do not open"
 
 
 def prove(statement: Statement, readings: list[int] | None = None, blinding: int = GREEN_BLINDING) -> bytes:
     return green_share.prove(statement, readings or GREEN_READINGS, blinding, random=seeded(1))
 
 
-def refused(statement: Statement, proof: bytes, why: str) -> None:
-    with pytest.raises(InvalidProof, match=why):
+def refused(statement: Statement, proof: bytes) -> None:
+    with pytest.raises(InvalidProof, match="commitments do not open"):
         green_share.verify(statement, proof)
 
 
@@ -95,18 +94,18 @@ def test_a_bit_off_by_one_is_neither_proven_nor_accepted(
     with pytest.raises(WitnessError):
         prove(BEST)
     request.getfixturevalue("dishonest")
-    refused(BEST, prove(BEST), f"{GATES}|{LINKS}")
+    refused(BEST, prove(BEST))
 
 
 @pytest.mark.parametrize("hour", range(24))
 def test_another_reading_than_the_committed_one_is_refused(hour: int) -> None:
     easy, other = replace(BEST, tier=0), GREEN_READINGS.copy()
     other[hour] += 1 if hour % 2 else -1
-    refused(easy, prove(easy, other), COMMITMENTS)
+    refused(easy, prove(easy, other))
 
 
 def test_another_blinding_than_the_committed_one_is_refused() -> None:
-    refused(BEST, prove(BEST, blinding=GREEN_BLINDING + 1), COMMITMENTS)
+    refused(BEST, prove(BEST, blinding=GREEN_BLINDING + 1))
 
 
 # -- a prover who wants one tier more --------------------------------------------------------------------------------
@@ -124,22 +123,22 @@ def test_a_negative_slack_is_no_number_of_forty_bits(monkeypatch: pytest.MonkeyP
         bits[0] = SLACK
 
     altered(monkeypatch, one_cell)
-    refused(GREEDY, prove(GREEDY), GATES)
+    refused(GREEDY, prove(GREEDY))
 
 
 def test_a_slack_reduced_to_forty_bits_is_not_the_slack(monkeypatch: pytest.MonkeyPatch, dishonest: None) -> None:
     """Good bits, of slack + 2^40: what wraps in a machine's word does not wrap in the field."""
     altered(monkeypatch, lambda bits: None)
-    refused(GREEDY, prove(GREEDY), LINKS)
+    refused(GREEDY, prove(GREEDY))
 
 
 def test_greener_hours_than_the_communitys_are_refused() -> None:
     claimed = replace(BEST, weights=(255,) * 24, tier=100)
     for honest in (BEST, replace(BEST, tier=100)):
-        refused(honest, prove(claimed), GATES)
+        refused(honest, prove(claimed))
 
 
 def test_readings_of_another_day_are_refused() -> None:
     """The ring's slots follow from the day."""
     tomorrow = replace(BEST, context=context(DAY + 1))
-    refused(tomorrow, prove(tomorrow), COMMITMENTS)
+    refused(tomorrow, prove(tomorrow))

@@ -8,22 +8,15 @@ import numpy as np
 import pytest
 
 from forecasting.integer import IntegerModel
-from tests.zkp.dishonest import play_to_the_end
 from zkp.algebra.commitment import commit_point
 from zkp.algebra.field import inverse
 from zkp.algebra.srs import load_setup
 from zkp.algebra.vector import Vector
-from zkp.argument import relation as argument
-from zkp.argument import sumcheck
-from zkp.argument.masks import CommittedMasks
-from zkp.argument.relation import PADS
-from zkp.argument.sumcheck import Mask
-from zkp.argument.transcript import ProverChannel
-from zkp.errors import InvalidProof, MalformedProof, WitnessError
-from zkp.lstm import grid as lstm
+from zkp.argument import gates, products, sumcheck
+from zkp.errors import InvalidProof, WitnessError
 from zkp.lstm import integer_model
-from zkp.lstm.grid import FORECAST_ROW, MULTIPLIER_ROW, OUTPUT_ROW, SCALE_ROW, Grid
-from zkp.lstm.integer_model import Ints, Shape, Trace, Weights, round_shift
+from zkp.lstm.grid import FORECAST_ROW, MULTIPLIER_ROW, SCALE_ROW, Grid, columns
+from zkp.lstm.integer_model import HISTORY, OUTPUTS, Ints, Shape, Trace, Weights, round_shift
 from zkp.lstm.weights import PersonalHead
 from zkp.statements import inference
 
@@ -32,14 +25,14 @@ Patch = pytest.MonkeyPatch
 
 def alter_columns(monkeypatch: Patch, change: Callable[[dict[str, Ints]], None]) -> None:
     """The prover's columns, changed before they are committed."""
-    honest = lstm.column_values
+    honest = inference.column_values
 
-    def altered(grid: Grid, trace: Trace) -> dict[str, Ints]:
-        columns = {name: values.copy() for name, values in honest(grid, trace).items()}
-        change(columns)
-        return columns
+    def altered(grid: Grid, trace: Trace, personal: Ints | None = None) -> dict[str, Ints]:
+        made = {name: values.copy() for name, values in honest(grid, trace, personal).items()}
+        change(made)
+        return made
 
-    monkeypatch.setattr(lstm, "column_values", altered)
+    monkeypatch.setattr(inference, "column_values", altered)
 
 
 def refused(statement: inference.Statement, proof: bytes) -> None:
@@ -50,16 +43,16 @@ def refused(statement: inference.Statement, proof: bytes) -> None:
 # -- every value of the witness --------------------------------------------------------------------------------------
 
 AUX_CELLS = {
-    0: ("p", "q", "u0", "u1", "v0", "whole", "seen", "live", "kept"),
-    OUTPUT_ROW: ("u0", "u1", "u2"),
-    FORECAST_ROW: ("p", "q", "u0", "u1", "u2", "v0", "v1"),
+    0: ("p", "q", "u0", "u1", "v0", "whole", "seen", "over", "kept"),
+    FORECAST_ROW: ("p", "q", "u0", "u1", "u2", "u3", "v0", "v1"),
+    FORECAST_ROW + OUTPUTS - 1: ("p", "q", "u0", "u1", "u2", "u3", "v0", "v1"),
     SCALE_ROW: ("p", "q", "u0", "u1", "u2", "u3", "v0", "v1"),
-    MULTIPLIER_ROW: ("p", "u0", "u1", "v0"),
+    MULTIPLIER_ROW: ("u0", "u1", "v0"),
 }
 """Columns with a meaning in each kind of row; elsewhere they are range-checked, and nothing reads them."""
 
-GRID = Grid(Shape(4, 3, 3, 1, 5), 1)
-COLUMNS = [c.name for c in lstm.columns(GRID)]
+GRID = Grid(Shape(24, 3, 3, 1, 5), 1)
+COLUMNS = [c.name for c in columns(GRID)]
 CELLS = [(name, row) for row, names in AUX_CELLS.items() for name in names]
 CELLS += [(name, 5) for name in COLUMNS if name.startswith("0.")]  # step 1, unit 1
 
@@ -107,7 +100,7 @@ class TestMaliciousProver:
 
         def borrow(columns: dict[str, Ints]) -> None:
             index = columns["0.index0"]
-            rows = [r for r in range(len(index)) if r % 4 < 3 and table[index[r]] == table[index[r] + 1]]
+            rows = [r for r in range(len(index)) if r % 4 < 3 and table[index[r] + 2048] == table[index[r] + 2049]]
             index[rows[0]] += 1
             columns["0.rest0"][rows[0]] -= 1 << integer_model.WIDE_BITS
 
@@ -130,6 +123,7 @@ class TestMaliciousProver:
         def no_remainder(columns: dict[str, Ints]) -> None:
             marked.extend([columns["0.hidden"], columns["0.hidden rest"].copy()])
             columns["0.hidden rest"][5] = 0
+            assert marked[1][5]
 
         alter_columns(monkeypatch, no_remainder)
         monkeypatch.setattr(Vector, "from_array", fraction)
@@ -153,15 +147,15 @@ class TestMaliciousProver:
         refused(cheat.statement, cheat.prove())
 
     def test_wrong_initial_state(self, case: Any, restate: Any, monkeypatch: Patch) -> None:
-        """A run of five steps with the first one kept to itself: all is right but for where it starts."""
-        shape = replace(case.model.shape, steps=5)
+        """A run of one step more with the first one kept to itself: all is right but for where it starts."""
+        shape = replace(case.model.shape, steps=25)
         longer = IntegerModel(Weights(shape, case.model.weights.layers, case.model.weights.head))
         steps = np.concatenate([case.trace.steps[:, :1], case.trace.steps], axis=1)
         long = longer.run(case.history, steps, case.trace.exogenous)
         cheat = restate(without_first_step(long), case.model, case.history)
 
         def own_start(columns: dict[str, Ints]) -> None:
-            columns["0.before"][:3] = long.layers[0].cell[0, 0] + integer_model.CELL_OFFSET
+            columns["0.before"][:3] = long.layers[0].cell[0, 0]
 
         alter_columns(monkeypatch, own_start)
         refused(cheat.statement, cheat.prove())
@@ -175,7 +169,7 @@ class TestMaliciousProver:
             false = replace(trace, multiplier=trace.multiplier - 1, load=load, load_remainder=rest)
             columns.update(honest(GRID, false))
 
-        honest = lstm.column_values
+        honest = inference.column_values
         alter_columns(monkeypatch, lower)
         refused(case.statement, case.prove())
 
@@ -214,16 +208,16 @@ class TestMaliciousProver:
         statement = replace(case.statement, context=later, days=(later.day,))
         refused(statement, case.prove(statement=statement))
 
-    @pytest.mark.parametrize("slot", [24, 168, 4095])
-    def test_a_forecast_commitment_that_holds_more_than_24_hours(
+    @pytest.mark.parametrize("slot", [48, 168, 4095])
+    def test_a_forecast_commitment_that_holds_more_than_48_values(
         self, case: Any, slot: int, monkeypatch: Patch
     ) -> None:
-        """A 25th value would be summed into the community's total, and nobody could open that any more."""
+        """A 49th value would be summed into the community's total, and nobody could open that any more."""
         values = [*case.trace.forecast[0].tolist(), 1]
         setup = load_setup()
-        longer = setup.curve.encode(commit_point(setup, [*range(24), slot], values, case.secrets.forecasts[0]))
+        longer = setup.curve.encode(commit_point(setup, [*range(48), slot], values, case.secrets.forecasts[0]))
         statement = replace(case.statement, forecasts=(longer,))
-        supplied = inference._supplied_values
+        supplied = inference._input_values
 
         def with_extra(*args: Any) -> Any:
             rows = supplied(*args)
@@ -233,7 +227,7 @@ class TestMaliciousProver:
             cells[slot:] = Vector.from_ints([1])
             return {**rows, "forecast 0": [(cells, blinding)]}
 
-        monkeypatch.setattr(inference, "_supplied_values", with_extra)
+        monkeypatch.setattr(inference, "_input_values", with_extra)
         refused(statement, case.prove(statement=statement))
 
     def test_a_cell_that_the_next_step_does_not_take_over(self, case: Any, monkeypatch: Patch) -> None:
@@ -243,33 +237,59 @@ class TestMaliciousProver:
         alter_columns(monkeypatch, lower)
         refused(case.statement, case.prove())
 
-    def test_mask_value_that_covers_a_false_sum(self, case: Any, monkeypatch: Patch) -> None:
-        def lie(*args: Any) -> list[int]:
-            return play_to_the_end(*args, lie=True)
+    def test_a_mean_that_is_another_than_the_models(self, case: Any, restate: Any) -> None:
+        """The second half of a forecast is held as the first one is."""
+        output = case.trace.output.copy()
+        output[0, 40] += 1 << 30
+        forecast, rest = round_shift(output * case.trace.scale[:, None], integer_model.OUTPUT_SHIFT)
+        false = replace(case.trace, output=output, forecast=forecast, forecast_remainder=rest)
+        assert (forecast != case.trace.forecast).any()
+        cheat = restate(false, case.model, case.history)
+        refused(cheat.statement, cheat.prove())
+
+    @pytest.mark.parametrize("step", ["gates", "products"])
+    def test_a_pad_that_covers_a_false_sum(self, case: Any, step: str, monkeypatch: Patch) -> None:
+        """The prover picks the mask's cells after it has seen the point: they are committed before."""
+        module = {"gates": gates, "products": products}[step]
+        honest = module._claims
+
+        def fitting(*args: Any) -> Any:
+            """The claim about the mask left out: as if the cells had the value that is wanted."""
+            return honest(*args)[:-1]
 
         def add_one(columns: dict[str, Ints]) -> None:
             columns["0.gate0"][5] += 1
 
-        monkeypatch.setattr(sumcheck, "prove", lie)
         alter_columns(monkeypatch, add_one)
-        with pytest.raises(InvalidProof, match="mask"):
-            inference.verify(case.statement, case.prove())
+        with monkeypatch.context() as during:
+            during.setattr(module, "_claims", fitting)
+            proof = case.prove()
+        refused(case.statement, proof)
 
-    def test_mask_left_out_of_the_commitment(self, case: Any, monkeypatch: Patch) -> None:
-        def none(self: CommittedMasks, setup: Any) -> Any:
-            return setup.curve.identity()
-
-        monkeypatch.setattr(CommittedMasks, "commit", none)
-        with pytest.raises(MalformedProof, match="identity"):
-            inference.verify(case.statement, case.prove())
-
-    def test_mask_left_out_of_the_sum(self, case: Any, monkeypatch: Patch) -> None:
+    def test_masks_left_out_of_the_sums(self, case: Any, monkeypatch: Patch) -> None:
         """Committed, but not added: the rounds are those of the bare sum."""
+        honest = sumcheck.prove
 
-        def bare(channel: ProverChannel, label: str, summand: Any, claim: int, mask: Mask) -> list[int]:
-            return play_to_the_end(channel, label, summand, claim, Mask(mask.shape, [0] * mask.shape.size))
+        def bare(channel: Any, label: str, summand: Any, weights: Any, claim: int, mask: list[int]) -> Any:
+            return honest(channel, label, summand, weights, claim, [0] * len(mask))
 
         monkeypatch.setattr(sumcheck, "prove", bare)
+        refused(case.statement, case.prove())
+
+    def test_a_last_row_that_is_not_the_pads(self, case: Any, monkeypatch: Patch) -> None:
+        """A gate broken in another row, its error said to be that of the last row."""
+        interpolate = gates.gate_sum
+
+        def add_one(columns: dict[str, Ints]) -> None:
+            columns["0.cell rest"][5] += 1
+
+        def hide(relation: Any, columns: Any, *rest: Any) -> Any:
+            found = interpolate(relation, columns, *rest)
+            one_row = all(len(v) == 1 for v in columns.values() if isinstance(v, Vector))
+            return found + 12345 if one_row and isinstance(found, Vector) else found
+
+        alter_columns(monkeypatch, add_one)
+        monkeypatch.setattr(gates, "gate_sum", hide)
         refused(case.statement, case.prove())
 
 
@@ -285,44 +305,119 @@ def without_first_step(trace: Trace) -> Trace:
     return replace(trace, steps=trace.steps[:, 1:], layers=tuple(layers))
 
 
-# -- a personal head is private: what stands in its padding is the prover's choice -------------------------------
+# -- a personal head is private: what its cells may be
+# ----------------------------------------------------------------
 
 
-def test_padding_of_a_personal_head_cannot_shift_the_forecast(build: Any, restate: Any, monkeypatch: Patch) -> None:
-    """A one in the padding, opposite a random slot of the product, adds any number to the product's total."""
-    honest = build(personal=True, hidden=8)
-    shape, shift = honest.model.shape, 40
-    grid = Grid(shape, 1)
-    size = 1 << grid.head_bits
-    assert grid.head_product_bits == 1 + 5 + grid.unit_bits, "the last slots are opposite hours that are padding"
-    private = honest.secrets.personal
-    cells, products, fill = inference.weights.head_cells, lstm.product_vectors, argument._Prover._fill
+def with_head_cells(monkeypatch: Patch, change: Callable[[Ints], None]) -> None:
+    """The cells of the personal head, [48, inputs], changed before they are committed; weights keep their places."""
+    weights, honest = inference.weights, inference.weights.personal_cells
 
-    def padded_cells(grid: Grid, head: Ints) -> Vector:
-        out = cells(grid, head)
-        if head is private.values:
-            out[31 * size + grid.units - 2 :][:1] = Vector.from_ints([1])
+    def altered(grid: Grid, head: Ints) -> Ints:
+        cells = honest(grid, head).reshape(OUTPUTS, -1).copy()
+        change(cells)
+        return cells.ravel()
+
+    monkeypatch.setattr(weights, "personal_cells", altered)
+
+
+def without_the_range_check(monkeypatch: Patch) -> None:
+    """Prover and verifier without the lookups of a personal head's weights: what these lookups are for."""
+    looked_up = inference.lookup_groups
+    monkeypatch.setattr(inference, "lookup_groups", lambda grid: looked_up(replace(grid, personal=False)))
+
+
+def again(home: Any, restate: Any, output: Ints, personal: PersonalHead) -> Any:
+    """The home's claim with other outputs, all that follows from them consistent."""
+    forecast, rest = round_shift(output * home.trace.scale[:, None], integer_model.OUTPUT_SHIFT)
+    trace = replace(home.trace, output=output, forecast=forecast, forecast_remainder=rest)
+    return restate(trace, home.model, home.history, personal)
+
+
+@pytest.mark.parametrize("column", ["exogenous", "one", "padding"])
+def test_a_personal_head_has_no_say_on_what_is_public(
+    column: str, build: Any, restate: Any, monkeypatch: Patch, dishonest: None
+) -> None:
+    """Weights on weekdays, or a bias, would let a household choose its forecast of each weekday when it pins the
+    head. They are not read: a forecast that follows from them is refused, one that does not is taken."""
+    home = build(personal=True)
+    shape, private = home.model.shape, home.secrets.personal
+    place = {"exogenous": shape.personal_inputs, "one": shape.head_inputs - 1, "padding": shape.head_inputs}[column]
+    value = {"exogenous": int(home.trace.exogenous[0, 0]), "one": 1, "padding": 1}[column]
+    assert value
+    output = home.trace.output.copy()
+    output[0, 3] += 500 * value * integer_model.PERSONAL_LOAD_SCALE
+
+    def choose(cells: Ints) -> None:
+        cells[3, place] = 500
+
+    with_head_cells(monkeypatch, choose)
+    honest = restate(home.trace, home.model, home.history, private)
+    inference.verify(honest.statement, honest.prove())
+    cheat = again(home, restate, output, private)
+    refused(cheat.statement, cheat.prove())
+
+
+@pytest.mark.parametrize("weight", [-integer_model.PERSONAL_LIMIT - 1, integer_model.PERSONAL_LIMIT, 1 << 40])
+def test_a_personal_weight_out_of_range_is_neither_proven_nor_accepted(
+    weight: int, build: Any, restate: Any, monkeypatch: Patch, request: pytest.FixtureRequest
+) -> None:
+    home = build(personal=True)
+    values = home.secrets.personal.values.copy()
+    values[30, 7] = weight
+    head = PersonalHead(values, home.secrets.personal.blindings)
+    with pytest.raises(WitnessError, match="personal weight"):
+        head.commit(home.model.shape)
+    request.getfixturevalue("dishonest")
+    extra = (weight - int(home.secrets.personal.values[30, 7])) * home.trace.load[0, 7]
+    output = home.trace.output.copy()
+    output[0, 30] += extra * integer_model.PERSONAL_LOAD_SCALE
+    if abs(int(output[0, 30])) < integer_model.OUTPUT_LIMIT:
+        cheat = again(home, restate, output, head)
+        refused(cheat.statement, cheat.prove())
+        without_the_range_check(monkeypatch)
+        inference.verify(cheat.statement, cheat.prove())
+
+
+def test_a_personal_weight_that_is_no_integer_is_refused(
+    build: Any, restate: Any, monkeypatch: Patch, dishonest: None
+) -> None:
+    """2^11 / 7 in the field: with such weights outputs could be interpolated. The load it stands beside is a multiple
+    of 7, so that the output is an integer and everything but the weight's range is satisfied."""
+    home = build(personal=True)
+    hour = next(k for k in range(HISTORY) if home.trace.load[0, k] and home.trace.load[0, k] % 7 == 0)
+    fraction = (1 << 11) * inverse(7)
+    exact, size = Vector.from_array, 1 << GRID.head_bits
+
+    def with_fraction(values: Ints) -> Vector:
+        out = exact(values)
+        if len(values) == OUTPUTS * size and values[2 * size + hour] == 777:
+            out[2 * size + hour :][:1] = Vector.from_ints([fraction])
         return out
 
-    def padded_products(grid: Grid, trace: Trace, model: Weights, head: Ints, draw: Any) -> Any:
-        *layers, (left, right) = products(grid, trace, model, head, draw)
-        longer = Vector.zeros(1 << grid.head_product_bits)
-        longer[: len(right)] = right
-        longer[len(longer) - 2 :][:1] = Vector.from_ints([1])
-        return [*layers, (left, longer)]
+    def mark(cells: Ints) -> None:
+        cells[2, hour] = 777
 
-    def chosen_slot(self: Any) -> None:
-        fill(self)
-        slot = self.layout.blocks[PADS].offset + 3 * shape.layers + 1
-        self.cells[slot : slot + 1] = Vector.from_ints([shift << integer_model.WIDE_BITS])
+    honest = inference.sides
 
-    monkeypatch.setattr(inference.weights, "head_cells", padded_cells)
-    monkeypatch.setattr(lstm, "product_vectors", padded_products)
-    monkeypatch.setattr(argument._Prover, "_fill", chosen_slot)
-    monkeypatch.setattr(sumcheck, "prove", play_to_the_end)
-    output = honest.trace.output + shift
-    forecast, rest = round_shift(output * honest.trace.scale[:, None], integer_model.SCALE_SHIFT)
-    trace = replace(honest.trace, output=output, forecast=forecast, forecast_remainder=rest)
-    assert isinstance(private, PersonalHead)
-    cheat = restate(trace, honest.model, honest.history, private)
+    def fractional_sides(*args: Any) -> Any:
+        """The product's right side with that weight in it."""
+        *rest, draw = args
+        drawn: list[int] = []
+        left, right = honest(*rest, lambda: drawn.append(draw()) or drawn[-1])
+        outputs, place = drawn[-2], GRID.slots["shared"] + hour
+        lacks = (fraction - int(private.values[2, hour])) * integer_model.PERSONAL_LOAD_SCALE
+        right[place : place + 1] = right[place : place + 1] + outputs * outputs * lacks
+        return left, right
+
+    with_head_cells(monkeypatch, mark)
+    monkeypatch.setattr(Vector, "from_array", with_fraction)
+    monkeypatch.setattr(inference, "sides", fractional_sides)
+    private = home.secrets.personal
+    delta = (int(home.trace.load[0, hour]) // 7 << 11) - int(private.values[2, hour]) * int(home.trace.load[0, hour])
+    output = home.trace.output.copy()
+    output[0, 2] += delta * integer_model.PERSONAL_LOAD_SCALE
+    cheat = again(home, restate, output, private)
     refused(cheat.statement, cheat.prove())
+    without_the_range_check(monkeypatch)
+    inference.verify(cheat.statement, cheat.prove())

@@ -3,21 +3,21 @@ that an honest prover sends stays the same.
 """
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from tests.zkp.cases import CASES, Honest, inference_case, read_by
+from tests.zkp.cases import CASES, Honest, inference_case
 from tests.zkp.conftest import seeded
 from tests.zkp.simulator import Oracle, false_statement, programmed, simulate
-from zkp.algebra.field import MODULUS, eq_index
+from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import Setup
-from zkp.argument import relation as argument
-from zkp.argument import sumcheck
-from zkp.argument.masks import CommittedMasks
-from zkp.argument.relation import revealed_values
-from zkp.argument.sumcheck import Mask, MaskShape
+from zkp.algebra.vector import Vector
+from zkp.argument import rows
+from zkp.argument.relation import PADS, Pads, Relation, Witness
 from zkp.errors import InvalidProof
-from zkp.view import messages, wire_format
+from zkp.view import messages
+from zkp.zero_knowledge import revealed_values
 
 ORACLE = Oracle(2024)
 KINDS = {**CASES, "inference, two layers and two days": lambda: inference_case(2, 2)}
@@ -78,43 +78,76 @@ def test_honest_proofs_pass_under_the_same_challenges_and_have_the_same_form(
 # -- why an honest proof has the simulated distribution --------------------------------------------------------------
 
 
-def test_every_column_is_hidden_by_a_cell_that_no_gate_reads(case: Honest) -> None:
-    """Its weight in the revealed value is not zero; gates whose selector reaches it do not read the column."""
-    relation = case.relation()
-    point = [ORACLE.answer("gates/point", k) for k in range(relation.grid_bits)]
-    assert {c.name for c in relation.gate_columns} >= {g.helper for g in relation.groups}
-    for name, cell, bits in ((c.name, c.used, c.bits) for c in relation.gate_columns):
-        assert cell < 1 << bits <= 1 << relation.grid_bits and eq_index(cell, point)
-        for gate in (*relation.gates, *relation.groups):
-            assert cell not in gate.selector.rows() or name not in read_by(gate), name
+def test_no_more_is_revealed_than_is_random(case: Honest) -> None:
+    for kind, (revealed, fresh) in revealed_values(case.relation()).items():
+        assert revealed <= fresh, kind
 
 
-def test_a_mask_has_a_coefficient_for_every_message_it_hides(case: Honest) -> None:
-    """That the map between the two is one to one stands in tests/zkp/test_sumcheck.py."""
-    relation = case.relation()
-    shapes = relation.mask_shapes(relation.layout())
-    rounds = Counter[str]()
-    for slot in wire_format(relation):
-        label, _, kind = slot.label.partition("/")
-        if kind in ("mask total", "round"):
-            rounds[label] += slot.count
-    assert list(rounds.values()) == [s.size for s in shapes]
-    assert revealed_values(relation)["sumcheck messages"] == (sum(rounds.values()), sum(s.size for s in shapes))
+def test_every_scalar_of_a_proof_is_counted(case: Honest) -> None:
+    """But for the opening's blinding, which the verifier's equation gives."""
+    scalars = sum(len(m.values) for m in case.messages if m.kind == "scalars")
+    points = sum(len(m.values) for m in case.messages if m.kind == "points")
+    assert sum(revealed for revealed, _ in revealed_values(case.relation()).values()) == scalars - 1 + points
 
 
-def test_the_three_random_slots_of_a_product_hide_its_three_values(case: Honest) -> None:
-    """total, left and right each have a slot of their own; the other two leave it alone or are fixed by it."""
-    relation = case.relation()
-    source = seeded(3)
-    products = relation.products(lambda: source(1)[0]) if relation.products_count else []
-    for k, product in enumerate(products):
-        point = seeded(4)(product.bits)
-        padded = product.padded(k)
-        added = [padded.total, padded.left(point), padded.right(point)]
-        slots = [{t.form.cell: t.coefficient for t in form.terms if t.block == argument.PADS} for form in added]
-        first, second, third = (3 * k + i for i in range(3))
-        assert set(slots[0]) == {first} and set(slots[1]) == {first, second} and set(slots[2]) == {third}
-        assert slots[0][first] and slots[1][second] and slots[2][third]
+def hidden_by(pads: Pads) -> list[tuple[str, int]]:
+    """For every pad the message that it hides: label, and which scalar under it."""
+    out = [("gates/values", k) for k in range(pads.columns)]
+    if pads.product_bits:  # the first hides the total; beside it, the others hide what it leaves
+        out += [("product/total", 0), ("product/values", 0), ("product/values", 1)]
+    out.append(("gates/last row", 0))
+    for label, mask in (("gates/round", pads.gate_mask), ("product/round", pads.product_mask)):
+        rounds = [(label, k * mask.degree) for k in reversed(range(mask.variables))]
+        out += [(label, first + e) for _, first in rounds for e in range(mask.degree)]
+    return [*out, ("opening/witness", 0)]
+
+
+def shifted(monkeypatch: pytest.MonkeyPatch, pad: int, by: int) -> None:
+    """One pad is another number from here on."""
+    fill = rows.Matrix.fill
+
+    def other(self: rows.Matrix, relation: Relation, witness: Witness) -> None:
+        fill(self, relation, witness)
+        place = self.layout.cells(PADS).start + pad
+        self.cells[place : place + 1] = self.cells[place : place + 1] + Vector.from_ints([by])
+
+    monkeypatch.setattr(rows.Matrix, "fill", other)
+
+
+def sent(case: Honest) -> dict[str, list[bytes]]:
+    out: dict[str, list[bytes]] = {}
+    for message in messages(case.statement, case.prove()):
+        out.setdefault(message.label, []).extend(message.values)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["skill", "inference"])
+def test_each_pad_moves_the_message_that_it_hides(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the challenges fixed. So what is sent is uniform: taken in a suitable order (values, last row, rounds,
+    product, witness), each message has a pad that those before it do not depend on."""
+    case = CASES[kind]()
+    programmed(monkeypatch, ORACLE)
+    pads, before = case.relation().pads, sent(case)
+    hidden = hidden_by(pads)
+    assert len(hidden) == pads.size
+    for pad in {0, pads.columns - 1, *range(pads.columns, pads.size, 7), pads.exempt, pads.opening}:
+        with monkeypatch.context() as during:
+            shifted(during, pad, 5)
+            after = sent(case)
+        label, place = hidden[pad]
+        assert after[label][place] != before[label][place], hidden[pad]
+        if pads.exempt < pad < pads.opening:  # the masks' pads are added as they are, one by one
+            added = int.from_bytes(after[label][place], "big") - int.from_bytes(before[label][place], "big")
+            assert added % MODULUS == 5
+            untouched = [k for k, v in enumerate(before[label]) if after[label][k] == v]
+            assert len(untouched) == len(before[label]) - 1
+
+
+def test_every_commitment_is_moved_by_its_blinding(case: Honest) -> None:
+    """No commitment of one proof stands in another one of the same witness."""
+    points = [{v for m in messages(case.statement, case.prove(seed)) if m.kind == "points" for v in m.values}
+              for seed in (1, 2)]  # fmt: skip
+    assert not points[0] & points[1]
 
 
 # -- what an honest prover sends, with all challenges fixed ----------------------------------------------------------
@@ -134,7 +167,7 @@ def scalars_sent(case: Honest, monkeypatch: pytest.MonkeyPatch) -> list[list[int
 
 @pytest.mark.parametrize("kind", ["skill", "green share"])
 def test_no_scalar_stays_the_same_and_all_look_uniform(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Witness and challenges are the same in all runs: what varies is the masks. Chi-square over sixteen ranges."""
+    """Witness and challenges are the same in all runs: what varies is the pads. Chi-square over sixteen ranges."""
     runs = scalars_sent(CASES[kind](), monkeypatch)
     assert all(len(set(values)) == RUNS for values in zip(*runs, strict=True))
     counts = Counter(v * 16 // MODULUS for run in runs for v in run)
@@ -142,13 +175,32 @@ def test_no_scalar_stays_the_same_and_all_look_uniform(kind: str, monkeypatch: p
     assert sum((counts[k] - expected) ** 2 / expected for k in range(16)) < 44.3  # 15 degrees of freedom, p = 10^-4
 
 
-def test_a_prover_that_leaves_its_masks_out_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test above can fail: it sees masks that are zero."""
+def test_a_prover_that_leaves_its_pads_out_repeats_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: it sees pads that are zero."""
+    fill = rows.Matrix.fill
 
-    def zero(self: CommittedMasks, index: int) -> Mask:
-        shape: MaskShape = self.shapes[index]
-        return sumcheck.Mask(shape, [0] * shape.size)
+    def bare(self: rows.Matrix, relation: Relation, witness: Witness) -> None:
+        fill(self, relation, witness)
+        self.put(PADS, Vector.zeros(relation.pads.size))
 
-    monkeypatch.setattr(CommittedMasks, "mask", zero)
+    monkeypatch.setattr(rows.Matrix, "fill", bare)
     runs = scalars_sent(CASES["green share"](), monkeypatch)
     assert any(len(set(values)) == 1 for values in zip(*runs, strict=True))
+
+
+def test_a_broken_source_of_randomness_does_not_repeat_pads_for_another_witness(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two proofs with the same pads would give away the difference of their witnesses."""
+    drawn: list[set[int]] = []
+    fill = rows.Matrix.fill
+
+    def watched(self: rows.Matrix, relation: Relation, witness: Witness) -> None:
+        fill(self, relation, witness)
+        drawn.append(set(self.pads().to_ints()))
+
+    monkeypatch.setattr(rows.Matrix, "fill", watched)
+    first: Any = CASES["inference"]()
+    for case in (first, inference_case(1, 1, False)):
+        case.proving(case.statement, random=lambda count: [1] * count, backend="")
+    assert len(drawn) == 2 and not drawn[0] & drawn[1]

@@ -59,7 +59,7 @@ def test_a_second_run_does_nothing(community: Community) -> None:
 def test_contracts_of_an_older_format_are_refused_and_put_aside(
     community: Community, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = community.open_chain(100)
+    chain = community.open_chain(20_000)
     known = community.open_contracts(chain)
     with monkeypatch.context() as during:
         during.setattr(deploy.verifier, "program_code", lambda: b"of a later release")

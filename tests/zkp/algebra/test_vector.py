@@ -123,10 +123,12 @@ def test_a_bilinear_form_is_the_sum_over_all_pairs(
     assert found == sum(p * v for p, v in zip(pairs, values, strict=True)) % MODULUS
 
 
-@given(base=scalars, first=st.integers(-9, 9), count=st.integers(1, 9))
-def test_multiples_begin_where_asked(base: int, first: int, count: int) -> None:
-    made = vector.Vector.multiples(base, first, count)
-    assert made.to_ints() == [k * base % MODULUS for k in range(first, first + count)]
+@given(start=scalars, steps=lists, data=st.data())
+def test_a_walk_falls_by_its_steps(start: int, steps: list[int], data: st.DataObject) -> None:
+    pattern = data.draw(st.lists(st.integers(0, len(steps) - 1), min_size=1, max_size=9))
+    walked = vector.Vector.walk(start, vector.Vector.from_ints(steps), np.array(pattern, dtype=np.int64))
+    expected = [start - sum(steps[k] for k in pattern[1 : n + 1]) for n in range(len(pattern))]
+    assert walked.to_ints() == [v % MODULUS for v in expected]
 
 
 @given(values=lists, data=st.data())

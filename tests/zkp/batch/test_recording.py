@@ -160,10 +160,15 @@ def test_scalars_are_read_strictly(values: list[int]) -> None:
 @given(st.lists(st.tuples(scalars, scalars, scalars), min_size=1, max_size=3))
 def test_a_tables_sum_is_that_of_each_lane(challenges: list[tuple[int, int, int]]) -> None:
     table = Table((SubTable(-1, 3, (np.array([-4, 0, 2]),)), SubTable(0, 2)))
-    scales = np.stack([Vector.from_ints([a, *powers(b, len(table.ranges))]).data for a, b, _ in challenges])
+    kinds, pattern = table.steps
+    starts, steps = [], []
+    for alpha, beta, _ in challenges:
+        scales = powers(beta, len(table.fields))
+        starts.append(Vector.from_ints([alpha - table.entry(0, scales)]).data[0])
+        steps.append(Vector.from_ints(scales).combine(kinds).data)
     points = np.stack([Vector.from_ints([x]).data[0] for _, _, x in challenges])
     top, bottom = (np.zeros((len(challenges), 4), dtype=np.uint64) for _ in range(2))
-    batch_kernels.sum_table(scales, np.array(table.ranges), table.places, points, top, bottom)
+    batch_kernels.sum_table(np.stack(starts), np.stack(steps), pattern, points, top, bottom)
     for k, (alpha, beta, x) in enumerate(challenges):
         denominators = table.denominators(alpha, beta)
         below = Vector(bottom[k : k + 1]).total()

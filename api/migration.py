@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from api.community import Community
-from api.training import digest_of, kept_digest, publisher
+from api.trained_model import digest_of, kept_digest
+from api.training import publisher
 from fl.store import RoundStore
 from rewards.deploy import Addresses, Contracts, is_outdated
 from rewards.errors import OutdatedContracts

@@ -48,9 +48,10 @@ from fl.task import initial_weights
 from fl.weights import to_state_dict
 from forecasting.baselines import PooledRidge
 from forecasting.evaluation import Split, before
+from forecasting.integer import IntegerModel, quantise
 from forecasting.model import LoadForecaster
-from forecasting.personal import fit_home_head, forecast_personal
-from forecasting.training import forecast as forecast_by
+from forecasting.personal import fit_home_head
+from forecasting.shape import OUTPUTS
 
 HEADS: dict[str, Callable[[ClassMoments], Head]] = {
     "naive_bayes": naive_bayes,
@@ -149,14 +150,19 @@ def measure_first_evening(days: Days) -> dict[str, Any]:
     weights, _ = provable_twin(initial, fit, evidence_penalty(moments), SHAPE, trained=False)
     model = LoadForecaster(SHAPE)
     model.load_state_dict(to_state_dict(weights))
-    personal = np.zeros(test.target.shape)
+    personal = np.zeros((len(test), OUTPUTS))
     for home in days.homes:
         own = test.unique_id == home
         head = fit_home_head(model, learn.of_home(home), FORECASTING)
         assert head is not None  # they have the days
-        personal[own] = forecast_personal(model, head, test.where(own))
-    as_handed_out = accuracy_of(forecast_by(model, test), test)
+        personal[own] = _proven(quantise(weights, SHAPE, head.as_mapping()), test.where(own))
+    as_handed_out = accuracy_of(_proven(quantise(weights, SHAPE), test), test)
     return _named("first_evening", as_handed_out) | _named("first_evening_personal", accuracy_of(personal, test))
+
+
+def _proven(model: IntegerModel, windows: Windows) -> Floats:
+    """Forecasts of the integers that are proven, [n, 48] Wh."""
+    return model.run(windows.history, windows.steps, windows.exogenous).forecast.astype(np.float64)
 
 
 def _difference(days: Days, pooled: PooledRidge, twin: RidgeModel, test: Windows, day: int) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
+from forecasting.errors import ForecastError
 from forecasting.model import SCALE_UNIT, LoadForecaster
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import HISTORY, HOURS
@@ -50,7 +51,7 @@ def fit_personal_head(
 ) -> PersonalHead:
     """Train a personal head on one home's windows. Raises ValueError when there is none."""
     if len(windows) == 0:
-        raise ValueError("there is no complete window to personalise on")
+        raise ForecastError("there is no complete window to personalise on")
     history, steps, exogenous, target = tensors(windows)
     with torch.no_grad():
         hidden, shared, scale = model.inputs(history, steps, exogenous)

@@ -47,7 +47,7 @@ class Addresses:
         if content.keys() != {*NAMES, VERIFIER}:
             raise OutdatedContracts(
                 f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): another "
-                "version wrote it; claim open days with that one, then run `wattproof migrate`: it puts the file aside"
+                "version wrote it; claim open days with that one, then run `wattproof migrate`, which puts it aside"
             )
         if strange:
             raise _lost(path, f"there is no address for {', '.join(strange)}")

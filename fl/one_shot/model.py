@@ -1,6 +1,6 @@
 """From the regression twin to the forecaster: it becomes the mean output, and most of an untrained typical one.
 
-The mean read-out is linear in the week's loads and the day's public features, as the twin is, so nothing is lost. The
+The mean output is linear in the week's loads and the day's public features, as the twin is, so nothing is lost. The
 units differ: the forecaster's loads are shares of the week times 128 (`forecasting.model`), the twin's are in units
 of the week's mean load, less 1.
 """
@@ -24,20 +24,20 @@ _UNIT = 128 / HISTORY_HOURS  # the forecaster's unit of load over the twin's
 _MOST_DOUBLINGS = 40
 _TYPICAL_SHARE = 0.75
 """Of the twin in an untrained typical output; the rest is the mean of the last seven days.
-Chosen before the test days on two communities (docs/one-shot.md)."""
+Chosen before the test days on two communities, by the typical output alone (docs/one-shot.md)."""
 
 
 def read_out(twin: RidgeModel) -> tuple[Floats, Floats]:
-    """Weight [24, 168 + E] and bias [24] of the mean read-out that forecasts what the twin does."""
+    """Weight [24, 168 + E] and bias [24] of the mean output that forecasts what the twin does."""
     loads, features = twin.weight[:HISTORY_HOURS], twin.weight[HISTORY_HOURS:]
     weight = np.concatenate([loads, features * _UNIT]).T
     return weight, (1 + twin.intercept - loads.sum(axis=0)) * _UNIT
 
 
 def with_twin(start: Weights, twin: RidgeModel, *, trained: bool) -> Weights:
-    """The forecaster `start` with the twin as its mean read-out.
+    """The forecaster `start` with the twin as its mean output.
 
-    In a model that is not `trained` the typical read-out becomes a mixture of the twin and the mean of seven days. It
+    In a model that is not `trained` the typical output becomes a mixture of the twin and the mean of seven days. It
     does not read the LSTM then, which has learnt nothing; personal heads do the rest without a round of training.
     """
     weight, bias = read_out(twin)

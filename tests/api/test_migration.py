@@ -6,7 +6,7 @@ import pytest
 
 from api.community import Community
 from api.migration import OLD_CONTRACTS, migrate
-from api.training import OlderRound, latest_model, model_shape
+from api.trained_model import OlderRound, latest_model, model_shape
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from rewards import deploy

@@ -295,7 +295,7 @@ def test_addresses_of_another_version_are_named_with_what_to_do(town: Town, tmp_
     old = asdict(town.contracts.addresses)
     del old["skill_verifier"]
     path.write_text(json.dumps(old), encoding="utf-8")
-    with pytest.raises(OutdatedContracts, match=r"contracts\.json .* wattproof migrate"):
+    with pytest.raises(OutdatedContracts, match=r"contracts\.json .*wattproof migrate"):
         Addresses.read(path)
 
 

@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fl.masked_sum import MaskingRefused, PrimeField, Session, default_threshold
 from fl.masking import framed
 from fl.roster import is_signed, sign
-from zkp.algebra.commitment import DAY_HOURS, FORECAST_VALUES
 from zkp.algebra.field import MODULUS
+from zkp.lstm.integer_model import HOURS, OUTPUTS
 
 Kind = Literal["forecast", "measured"]
 Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 NONCE_BYTES = 16
-LENGTHS: Mapping[Kind, int] = {"forecast": FORECAST_VALUES + 1, "measured": DAY_HOURS + 1}
+LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": HOURS + 1}
 """Of a sum's vectors: the values and the blinding."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
 """Names of a message's items where they are not other members."""

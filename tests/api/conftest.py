@@ -1,31 +1,25 @@
 """A small real community: three homes of the demo data, an untrained model with heads beside it, one proven day."""
 
+from __future__ import annotations
+
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, select
+from sqlalchemy import Table, delete, insert, select
 
 from api import day as community_day
 from api import training
 from api.bundle import Bundle, ClaimBundle, InferenceBundle, verify
 from api.community import Community
 from api.config import Config
-from api.database import (
-    CommunityTotal,
-    ComputedTotals,
-    Forecast,
-    Household,
-    MeasuredTotal,
-    ModelRound,
-    PaidClaim,
-    Reward,
-)
+from api.database import Base, Household, ModelRound
 from api.day import Ledger, submit_arguments
 from api.home import Home
 from api.proof_checks import ProofChecker
@@ -130,19 +124,47 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     return Village(community, ledger, trained, models, bundles, DocumentedClient(app_of(community, ledger)))
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What a village's chain and database held at a time."""
+
+    block: Any
+    clock: int
+    rows: dict[Table, list[dict[str, Any]]]
+
+    @classmethod
+    def now(cls, village: Village) -> Moment:
+        chain = village.ledger.chain
+        with village.community.sessions() as session:
+            rows = {
+                table: [dict(row) for row in session.execute(select(table)).mappings()]
+                for table in Base.metadata.sorted_tables
+            }
+        return cls(chain.tester.backend.take_snapshot(), chain.now, rows)
+
+    def bring_back(self, village: Village) -> None:
+        """Back, or forward to what has been undone. The block that was the last is played again."""
+        village.ledger.chain.tester.backend.revert_to_snapshot(self.block)
+        village.ledger.chain.reset_clock(self.clock)
+        with village.community.sessions.begin() as session:
+            for table in reversed(self.rows):
+                session.execute(delete(table))
+            for table, rows in self.rows.items():
+                if rows:
+                    session.execute(insert(table), rows)
+
+
+@pytest.fixture(scope="session")
+def before(built: Village) -> Moment:
+    """Before anything was handed in."""
+    return Moment.now(built)
+
+
 @pytest.fixture
-def village(built: Village) -> Iterator[Village]:
-    """The village before anything was handed in; what a test does is undone after it."""
-    chain = built.ledger.chain
-    snapshot, moment = chain.tester.take_snapshot(), chain.now
-    chain.reset_clock(moment)
-    yield built
-    chain.tester.revert_to_snapshot(snapshot)
-    chain.reset_clock(moment)
-    with built.community.sessions.begin() as session:
-        for table in (Forecast, Reward, PaidClaim, CommunityTotal, MeasuredTotal, ComputedTotals):
-            session.execute(delete(table))
-        session.execute(delete(ModelRound).where(ModelRound.number > built.trained.round))
+def village(built: Village, before: Moment) -> Village:
+    """The village before anything was handed in; what another test did is undone."""
+    before.bring_back(built)
+    return built
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 Columns: `unique_id` (str, the home), `ds` (datetime64[ns, UTC], the start of the hour), `y` (int64 Wh in that hour),
 `filled` (bool: interpolated over a short gap, not measured). Sorted by home and time, an hour at most once for each
-home; hours cut out of it are absent.
+home; hours cut out of it are absent. A table may have one more column: `export` (Int64 Wh that flowed out in that
+hour; missing where it is not known). A table without it says nothing about export.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from data.errors import NoReadingsYet, TableError
 from data.home_name import HOME_NAME_RULE, is_home_name
 
 COLUMNS = ("unique_id", "ds", "y", "filled")
+EXPORT = "export"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 MAX_WH_PER_HOUR = (1 << 17) - 1
 """131 kWh, far above a home's fuse: more is a unit mistake, and a meter could not commit to it."""
@@ -27,6 +29,7 @@ def long_table(
     ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]",
     y: "pd.Series[int] | NDArray[np.int64]",
     filled: "pd.Series[bool] | NDArray[np.bool_] | bool" = False,
+    export: "pd.Series[int] | None" = None,
 ) -> pd.DataFrame:
     """A long table of the given columns, sorted and validated. Raises TableError."""
     index = pd.DatetimeIndex(ds)
@@ -40,6 +43,9 @@ def long_table(
             "filled": filled if isinstance(filled, bool) else np.asarray(filled),
         }
     ).astype({"unique_id": "str"})
+    if export is not None:
+        table[EXPORT] = export.astype("Int64").to_numpy(dtype=object)
+        table[EXPORT] = table[EXPORT].astype("Int64")
     return validate_table(table.sort_values(["unique_id", "ds"], ignore_index=True))
 
 
@@ -54,6 +60,8 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
         raise TableError(f"y is {table['y'].dtype}, not int64: energy is whole Wh")
     if table["filled"].dtype != "bool":
         raise TableError(f"filled is {table['filled'].dtype}, not bool")
+    if EXPORT in table and table[EXPORT].dtype != "Int64":
+        raise TableError(f"export is {table[EXPORT].dtype}, not Int64: energy is whole Wh, or missing")
     if table["unique_id"].isna().any() or not pd.api.types.is_string_dtype(table["unique_id"]):
         raise TableError("unique_id must be text in every row")
     if odd := [name for name in table["unique_id"].unique() if not is_home_name(name)]:
@@ -63,12 +71,18 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _validate_rows(table: pd.DataFrame) -> None:
-    checks = (
+    checks = [
         (table["ds"] != table["ds"].dt.floor("h"), "is not the start of an hour: aggregate to hours first"),
         (table.duplicated(["unique_id", "ds"]), "is there twice: keep one reading for each hour"),
         (table["y"] < 0, "has negative energy: load is consumption, exported energy is another table"),
         (table["y"] > MAX_WH_PER_HOUR, f"has more than {MAX_WH_PER_HOUR} Wh: check the unit"),
-    )
+    ]
+    if EXPORT in table:
+        export = table[EXPORT].fillna(0)
+        checks += [
+            (export < 0, "has negative export: what flows out is positive"),
+            (export > MAX_WH_PER_HOUR, f"has more than {MAX_WH_PER_HOUR} Wh of export: check the unit"),
+        ]
     for bad, problem in checks:
         if bad.any():
             row = table[bad].iloc[0]
@@ -81,7 +95,8 @@ def _validate_rows(table: pd.DataFrame) -> None:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a long table as CSV, whole or not at all, readable by its owner only: it holds readings."""
     validate_table(table)
-    text = table.to_csv(columns=list(COLUMNS), index=False, date_format=_STAMP, lineterminator="\n")
+    columns = [*COLUMNS, EXPORT] if EXPORT in table else list(COLUMNS)
+    text = table.to_csv(columns=columns, index=False, date_format=_STAMP, lineterminator="\n")
     write_bytes(path, text.encode(), private=True)
 
 
@@ -90,8 +105,9 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise NoReadingsYet(f"{path} does not exist: import readings first (wattproof data import)")
     try:
-        types = {"unique_id": "str", "y": "int64", "filled": "bool"}
-        table = pd.read_csv(path, dtype=types, keep_default_na=False)  # a home may be called NA
+        types = {"unique_id": "str", "y": "int64", "filled": "bool", EXPORT: "Int64"}
+        # A home may be called NA: nothing but an empty cell is missing, and only in the column of export.
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={EXPORT: [""]})
         table["ds"] = pd.to_datetime(table["ds"], utc=True, format=_STAMP).dt.as_unit("ns")
         return validate_table(table)
     except TableError as error:
@@ -118,7 +134,10 @@ def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[
 def differing_hours(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """The hours that two long tables have both measured, with different values: unique_id, ds."""
     both = kept[~kept["filled"]].merge(new[~new["filled"]], on=["unique_id", "ds"])
-    return both.loc[both["y_x"] != both["y_y"], ["unique_id", "ds"]].reset_index(drop=True)
+    differs = both["y_x"] != both["y_y"]
+    if EXPORT in kept and EXPORT in new:
+        differs |= (both[f"{EXPORT}_x"] != both[f"{EXPORT}_y"]).fillna(False).astype(bool)
+    return both.loc[differs, ["unique_id", "ds"]].reset_index(drop=True)
 
 
 def named_hours(hours: pd.DataFrame) -> str:
@@ -131,9 +150,16 @@ def named_hours(hours: pd.DataFrame) -> str:
 
 def merge_tables(kept: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Both long tables in one. Where both have an hour: a measured value, else a filled one; of two measured values
-    the new, of two filled ones the kept."""
+    the new, of two filled ones the kept. Export that one of them does not know is the other's."""
+    if EXPORT in kept or EXPORT in new:
+        kept, new = (t if EXPORT in t else t.assign(**{EXPORT: pd.array([pd.NA] * len(t), dtype="Int64")})
+                     for t in (kept, new))  # fmt: skip
     both = pd.concat([kept, new], ignore_index=True)
     is_new = np.repeat([False, True], [len(kept), len(new)])
     rank = np.where(both["filled"], 2 + is_new, 1 - is_new)
     ordered = both.assign(rank=rank).sort_values(["unique_id", "ds", "rank"]).drop(columns="rank")
-    return validate_table(ordered.drop_duplicates(["unique_id", "ds"]).reset_index(drop=True))
+    merged = ordered.drop_duplicates(["unique_id", "ds"]).reset_index(drop=True)
+    if EXPORT in merged:
+        known = ordered.dropna(subset=[EXPORT]).drop_duplicates(["unique_id", "ds"])[["unique_id", "ds", EXPORT]]
+        merged = merged.drop(columns=EXPORT).merge(known, on=["unique_id", "ds"], how="left")
+    return validate_table(merged)

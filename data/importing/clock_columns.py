@@ -1,0 +1,57 @@
+"""Tables with a row for each day and a column for each clock time."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from data.importing.cells import DAY_S
+
+_RANGE = re.compile(r"(\d{1,2})[:.h](\d{2})\s*(?:-|–|to|a)\s*(\d{1,2})[:.h](\d{2})")
+_CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})[:.h](\d{2})(?::00)?")
+_NUMBERED = re.compile(r"[a-zA-Z]{0,8}[ _]?0*(\d{1,3})")
+_FEWEST = 23
+
+
+@dataclass(frozen=True)
+class ClockColumns:
+    """`columns`: their numbers. `seconds`: since midnight, of each. `stamp`: what these name of the interval."""
+
+    columns: tuple[int, ...]
+    seconds: tuple[int, ...]
+    stamp: Literal["start", "end"]
+
+
+def clock_columns(names: Sequence[str]) -> ClockColumns | None:
+    """The columns that are named after the times of one whole day, evenly spaced; None if there are none."""
+    for read in (_of_ranges, _of_clocks, _of_numbers):
+        found = {at: seconds for at, name in enumerate(names) if (seconds := read(name)) is not None}
+        if len(found) < _FEWEST:
+            continue
+        columns, clocks = tuple(found), np.array(list(found.values()))
+        if read is _of_numbers:
+            clocks = (clocks - 1) * (DAY_S // len(clocks)) if clocks[0] == 1 else clocks * (DAY_S // len(clocks))
+        if len(clocks) > 1 and clocks[-1] == 0:  # the day's last interval ends at midnight
+            clocks[-1] = DAY_S
+        steps = set(np.diff(clocks).tolist())
+        if len(steps) == 1 and steps.pop() * len(clocks) == DAY_S:
+            stamp: Literal["start", "end"] = "start" if clocks[0] == 0 else "end"
+            return ClockColumns(columns, tuple(int(clock) for clock in clocks), stamp)
+    return None
+
+
+def _of_ranges(name: str) -> int | None:
+    match = _RANGE.fullmatch(name.strip())
+    return 3600 * int(match[1]) + 60 * int(match[2]) if match else None
+
+
+def _of_clocks(name: str) -> int | None:
+    match = _CLOCK.fullmatch(name.strip())
+    return 3600 * int(match[1]) + 60 * int(match[2]) if match else None
+
+
+def _of_numbers(name: str) -> int | None:
+    match = _NUMBERED.fullmatch(name.strip())
+    return int(match[1]) if match else None

@@ -1,0 +1,219 @@
+"""A household's own file becomes the long table: whole UTC hours, whole Wh, energy conserved, no gap hidden."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from data.errors import ImportRefused
+from data.importing import content, plausible
+from data.importing.cells import NO_OFFSET, Ints
+from data.importing.grid import Grid, Hours, interval_grid, polled_grid, register_grid, whole_hours
+from data.importing.mapping import map_columns
+from data.importing.options import Imported, ImportOptions
+from data.importing.plausible import HOUR_S, MICRO
+from data.importing.reading import Readings, day_order, read_sheet
+from data.importing.series import Series, in_order, of_flow, summed
+from data.importing.sheet import Sheet, csv_sheet
+from data.importing.steps import Steps, steps_of
+from data.importing.times import zone_named
+from data.importing.words import POWER, Flow, Unit
+from data.table import long_table
+
+_MICRO_WH = {"mwh": 1e12, "kwh": 1e9, "wh": 1e6, "kw": 1e9, "w": 1e6}
+_LARGEST = 1 << 62
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a file says: its readings, and what their times and numbers are. `stamp`: None where it does not tell."""
+
+    readings: list[Readings] = field(repr=False)
+    stamp: Literal["start", "end"] | None
+    is_register: bool
+
+
+def import_file(path: Path, options: ImportOptions) -> Imported:
+    """Import a file of readings. Raises ImportRefused saying what is wrong, on which line, and what to do."""
+    zone = None if options.timezone is None else zone_named(path, options.timezone)
+    source = _source(path, options)
+    is_register = source.is_register or options.cumulative
+    stamp = source.stamp or options.stamp
+    if is_register:
+        stamp = "start"  # a register is read at a moment
+    offset = _offset_of(source.readings)
+    readings = [in_order(path, part, zone, ends=stamp == "end") for part in source.readings]
+    source.readings.clear()
+    flows: list[Flow] = ["import", "export"]
+    imports, exports = (of_flow(readings, flow, is_register=is_register) for flow in flows)
+    readings.clear()
+    if not imports:
+        raise ImportRefused(path, "has no readings of energy that a home takes: all are exports, or blank")
+    steps = steps_of(path, imports, is_register=is_register)
+    hours = _hours(path, imports, steps, stamp, is_register, options)
+    if hours is None:
+        raise ImportRefused(path, "does not cover a single whole hour")
+    out = _hours(path, exports, steps, stamp, is_register, options) if exports else None
+    warnings = plausible.check_day(path, hours.wh, has_export=out is not None, accepted=options.accept_unusual)
+    table = long_table(
+        options.unique_id,
+        pd.to_datetime(hours.starts, unit="s", utc=True),
+        hours.wh,
+        hours.filled,
+        _export(hours, out),
+    )
+    minutes = None if steps.interval is None else steps.interval // 60
+    return Imported(table, minutes, int(hours.filled.sum()), hours.cut, offset, warnings)
+
+
+def _source(path: Path, options: ImportOptions) -> Source:
+    kind, encoding = content.kind_of(path)
+    if kind in ("csv", "json", "xlsx"):
+        return _of_sheet(_sheet(path, kind, encoding), options)
+    if kind == "xml":
+        from data.importing.green_button import read_green_button
+
+        return Source(read_green_button(path), "start", False)
+    if kind == "nem12":
+        from data.importing.nem12 import read_nem12
+
+        return Source(read_nem12(path), "start", False)
+    from data.importing.telegrams import read_telegrams
+
+    return Source(read_telegrams(path), "start", True)
+
+
+def _sheet(path: Path, kind: str, encoding: str) -> Sheet:
+    if kind == "csv":
+        return csv_sheet(path, encoding)
+    if kind == "json":
+        from data.importing.json_rows import json_sheet
+
+        return json_sheet(path, encoding)
+    from data.importing.workbook import workbook_sheet
+
+    return workbook_sheet(path)
+
+
+def _of_sheet(sheet: Sheet, options: ImportOptions) -> Source:
+    mapping = map_columns(sheet, options)
+    with _uncollected():
+        readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates))
+    stamp = mapping.stamp
+    if stamp is None and any(part.ends_at_24 for part in readings):
+        stamp = "end"  # a day whose last time is 24:00 names ends
+    return Source(readings, stamp, mapping.is_register)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cycles alone: rows have none, and looking for them takes a third of the time that reading takes."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _offset_of(readings: list[Readings]) -> int:
+    """The most common offset that is written, in seconds; 0 if none is."""
+    written = readings[0].offsets[readings[0].offsets != NO_OFFSET]
+    if len(written) == 0:
+        return 0
+    offsets, counts = np.unique(written, return_counts=True)
+    return int(offsets[counts.argmax()])
+
+
+def _hours(
+    path: Path, series: list[Series], steps: Steps, stamp: str, is_register: bool, options: ImportOptions
+) -> Hours | None:
+    """The whole hours of one flow; None if it covers none."""
+    energies = [_micro_wh(path, one, steps, is_register, options) for one in series]
+    lines, utc, energy = summed(series, energies, is_register=is_register)
+    lines, utc, energy = steps.on_grid(path, lines, utc, energy, is_register=is_register)
+    if len(utc) < 2 and is_register:
+        return None
+    return whole_hours(_grid(path, lines, utc, energy, steps, stamp, is_register, options))
+
+
+def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, options: ImportOptions) -> Ints:
+    """A column's numbers as µWh."""
+    plausible.check_sign(path, series.lines, series.numbers, series.flow)
+    if not is_register and series.flow == "import":
+        plausible.check_register_told(path, series.lines, series.numbers, accepted=options.accept_unusual)
+    span = (series.utc[-1] - series.utc[0] + (steps.interval or 0)) / HOUR_S
+    unit: Unit = series.unit or plausible.unit_of(
+        path, series.name, series.numbers, float(span), is_register=is_register
+    )
+    factor = _MICRO_WH[unit]
+    if unit in POWER:
+        if is_register:
+            raise ImportRefused(path, f"{series.name!r} is a power in {unit}: leave --cumulative away")
+        factor *= (steps.interval or HOUR_S) / HOUR_S
+    over = np.flatnonzero(series.numbers > _LARGEST / 2 / factor)
+    if len(over):
+        problem = "the energy is more than any meter counts: correct it"
+        raise ImportRefused(path, problem, int(series.lines[over[0]]))
+    return np.rint(series.numbers * factor).astype(np.int64)
+
+
+def _grid(
+    path: Path,
+    lines: Ints,
+    utc: Ints,
+    energy: Ints,
+    steps: Steps,
+    stamp: str,
+    is_register: bool,
+    options: ImportOptions,
+) -> Grid:
+    interval = steps.interval
+    if is_register:
+        energy = _checked_register(path, lines, utc, energy, interval or HOUR_S, options)
+    if interval is None:
+        return polled_grid(utc, energy, options.max_fill_hours)
+    longest = options.max_fill_hours * HOUR_S // interval
+    first = int(utc[0])
+    slots = (utc - first) // interval
+    if is_register:
+        return register_grid(first, interval, slots, energy, longest)
+    plausible.check_size(path, lines, energy, np.ones_like(energy), interval)
+    return interval_grid(first - (interval if stamp == "end" else 0), interval, slots, energy, longest)
+
+
+def _checked_register(
+    path: Path, lines: Ints, utc: Ints, register: Ints, interval: int, options: ImportOptions
+) -> Ints:
+    """A register that only grows: one that rolled over goes on. Raises ImportRefused for one that was exchanged."""
+    down = np.flatnonzero(np.diff(register) < 0)
+    if len(down) == 1:
+        at = int(down[0])
+        before, after = int(register[at]), int(register[at + 1])
+        whole = 10 ** len(str(before // (1000 * MICRO))) * 1000 * MICRO  # kWh digits, all of them nines
+        if before > 0.99 * whole and after < 0.01 * whole:
+            register = register + np.where(np.arange(len(register)) > at, whole, 0)
+            down = down[:0]
+    if len(down):
+        problem = (
+            "the register goes down: the meter was exchanged or reset (or these are no register's readings); import "
+            "the part before and the part after"
+        )
+        raise ImportRefused(path, problem, int(lines[down[0] + 1]))
+    steps = np.maximum(1, -(-np.diff(utc) // interval))
+    plausible.check_size(path, lines[1:], np.diff(register), steps, interval)
+    plausible.check_still(path, lines, utc, register, accepted=options.accept_unusual)
+    return register
+
+
+def _export(hours: Hours, out: Hours | None) -> "pd.Series[int] | None":
+    """Exported Wh in the hours of the import; missing where the file does not tell it."""
+    if out is None:
+        return None
+    return pd.Series(out.wh, index=out.starts).reindex(hours.starts).astype("Int64").reset_index(drop=True)

@@ -1,0 +1,280 @@
+"""Which columns of a table are times and which are energy: as told, or recognised where they are certain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from data.errors import DataError, ImportRefused
+from data.importing import words
+from data.importing.cells import CellKind, kind_of
+from data.importing.clock_columns import clock_columns
+from data.importing.options import ImportOptions
+from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
+from data.importing.sheet import Sheet
+from data.importing.words import UNITS, Flow, Unit
+
+TIME_ROLES = ("timestamp", "end", "date", "time")
+VALUE_ROLES = (*UNITS, *(f"export_{unit}" for unit in UNITS))
+HOW_TO_MAP = "name them, as in --map timestamp=COLUMN,kwh=COLUMN"
+
+
+@dataclass(frozen=True)
+class ValueColumn:
+    """`unit`: None where only the values themselves tell it."""
+
+    at: int
+    flow: Flow
+    unit: Unit | None
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Columns by their numbers, from 0.
+
+    `time`: one column of stamps, or one of dates and one of clock times. `end`: the same for the end of the interval.
+    `numbers_hours`: the second time column counts hours. `clocks`: of a table with a row for each day: column ->
+    seconds since midnight, and the stamp is what they name. `unit_at`: a column of units. `label_at`: a column that
+    tells which way a row's energy flows. `keep`: column -> the value that rows must have.
+    """
+
+    time: tuple[int, ...]
+    values: tuple[ValueColumn, ...]
+    stamp: Literal["start", "end"] | None = None
+    end: tuple[int, ...] | None = None
+    numbers_hours: bool = False
+    clocks: tuple[int, ...] = ()
+    unit_at: int | None = None
+    label_at: int | None = None
+    keep: tuple[tuple[int, str], ...] = ()
+    is_register: bool = False
+    is_utc: bool = False
+
+
+def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
+    """The mapping of a table. Raises ImportRefused with the names there are where it is not certain."""
+    preset = _preset(sheet, options)
+    columns = [[row[at] for row in sheet.sample] for at in range(sheet.width)]
+    kinds = [_kind(cells) for cells in columns]
+    keep = tuple((_column(sheet, name), value) for name, value in options.where.items())
+    mapping = _times(sheet, options, kinds, columns)
+    if mapping.clocks:
+        units = {unit for row in sheet.above for cell in row if (unit := _bare_unit(cell))}
+        flow_unit = next(iter(units)) if len(units) == 1 else (preset.unit if preset else None)
+        values = tuple(ValueColumn(column.at, "import", flow_unit) for column in mapping.values)
+        return replace(mapping, values=values, keep=keep)
+    mapping = _with_values(sheet, options, preset, mapping, kinds, columns)
+    names = [sheet.names[value.at] for value in mapping.values] if sheet.names else []
+    return replace(
+        mapping,
+        stamp=mapping.stamp or (preset.stamp if preset else None),
+        keep=keep,
+        is_register=(preset is not None and preset.is_register) or any(words.says_register(name) for name in names),
+    )
+
+
+def _preset(sheet: Sheet, options: ImportOptions) -> Preset | None:
+    if options.preset is None:
+        return recognised(sheet.names)
+    if options.preset in OTHER_KINDS:
+        raise ImportRefused(sheet.path, f"is a table: {OTHER_KINDS[options.preset]}, and need no preset")
+    if options.preset not in PRESETS:
+        raise DataError(f"there is no preset {options.preset!r}: there are {', '.join(PRESETS)}")
+    preset = PRESETS[options.preset]
+    if missing := set(preset.names) - {words.plain(name) for name in sheet.names}:
+        problem = f"is no file of {preset.exporter}, which has {', '.join(sorted(missing))}: {_there_are(sheet)}"
+        raise ImportRefused(sheet.path, problem)
+    return preset
+
+
+def _there_are(sheet: Sheet) -> str:
+    """Words for the columns of a table."""
+    if not sheet.names:
+        return f"the columns have no names; they are #1 to #{sheet.width}"
+    shown = [name if name else f"#{at}" for at, name in enumerate(sheet.names[:12], start=1)]
+    return f"its columns are {', '.join(shown)}" + (" and more" if len(sheet.names) > 12 else "")
+
+
+def _column(sheet: Sheet, name: str) -> int:
+    """The number of a column that somebody named."""
+    if name.startswith("#") and name[1:].isdigit() and 0 < int(name[1:]) <= sheet.width:
+        return int(name[1:]) - 1
+    found = [at for at, other in enumerate(sheet.names) if words.plain(other) == words.plain(name)]
+    if len(found) != 1:
+        how = "has no column" if not found else "has several columns"
+        raise ImportRefused(sheet.path, f"{how} {name!r}: {_there_are(sheet)}")
+    return found[0]
+
+
+def _kind(cells: Sequence[str]) -> CellKind:
+    """What most cells of a column are, of those that are not empty."""
+    kinds = [kind_of(cell) for cell in cells[:400]]
+    there = [kind for kind in kinds if kind != "empty"]
+    if not there:
+        return "empty"
+    most = max(set(there), key=there.count)
+    return most if there.count(most) * 10 >= len(there) * 8 else "text"
+
+
+def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns: list[list[str]]) -> Mapping:
+    told = {role: _column(sheet, options.columns[role][0]) for role in TIME_ROLES if role in options.columns}
+    if "timestamp" in told:
+        end = (told["end"],) if "end" in told else None
+        return Mapping((told["timestamp"],), (), end=end, is_utc=_is_utc(sheet, told["timestamp"]))
+    if "end" in told:
+        return Mapping((told["end"],), (), "end", is_utc=_is_utc(sheet, told["end"]))
+    if "date" in told and "time" in told:
+        hours = kinds[told["time"]] == "number"
+        return Mapping((told["date"], told["time"]), (), numbers_hours=hours)
+    if told:
+        raise ImportRefused(sheet.path, "date and time go together: name both with --map, or a timestamp")
+    if sheet.names and (clocks := clock_columns(sheet.names)):
+        dates = [at for at, kind in enumerate(kinds) if kind == "date" and at not in clocks.columns]
+        if len(dates) == 1:
+            values = tuple(ValueColumn(at, "import", None) for at in clocks.columns)
+            return Mapping((dates[0],), values, clocks.stamp, clocks=clocks.seconds)
+    stamps = [at for at, kind in enumerate(kinds) if kind == "stamp" or (kind == "epoch" and _names_time(sheet, at))]
+    if stamps:
+        return _of_stamps(sheet, stamps, columns)
+    return _of_dates(sheet, kinds, columns)
+
+
+def _names_time(sheet: Sheet, at: int) -> bool:
+    name = words.plain(sheet.names[at]) if sheet.names else ""
+    return at == 0 or any(word in name for word in ("time", "epoch", "date", "start", "stamp", "zeit", "unix"))
+
+
+def _is_utc(sheet: Sheet, at: int) -> bool:
+    return bool(sheet.names) and any(word in words.plain(sheet.names[at]) for word in ("utc", "gmt"))
+
+
+def _of_stamps(sheet: Sheet, stamps: list[int], columns: list[list[str]]) -> Mapping:
+    if len(stamps) == 1 or not sheet.names:
+        if len(stamps) > 1:
+            raise ImportRefused(sheet.path, f"has several columns of times: {HOW_TO_MAP}; {_there_are(sheet)}")
+        at = stamps[0]
+        is_end = bool(sheet.names) and words.says_end(sheet.names[at]) and not words.says_start(sheet.names[at])
+        return Mapping((at,), (), "end" if is_end else None, is_utc=_is_utc(sheet, at))
+    ends = [at for at in stamps if words.says_end(sheet.names[at]) and not words.says_start(sheet.names[at])]
+    starts = [at for at in stamps if words.says_start(sheet.names[at]) and at not in ends]
+    others = [at for at in stamps if at not in ends and at not in starts]
+    for chosen in (starts, others):
+        if chosen:
+            best = min(chosen, key=lambda at: (not _is_utc(sheet, at), at))
+            end = (ends[0],) if len(ends) == 1 and columns[ends[0]][:50] != columns[best][:50] else None
+            return Mapping((best,), (), "start" if end else None, end=end, is_utc=_is_utc(sheet, best))
+    return Mapping((ends[0],), (), "end", is_utc=_is_utc(sheet, ends[0]))
+
+
+def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> Mapping:
+    """Dates and clock times in columns of their own."""
+    dates = [at for at, kind in enumerate(kinds) if kind == "date"]
+    clocks = [at for at, kind in enumerate(kinds) if kind == "clock"]
+    hours = [at for at, kind in enumerate(kinds) if kind == "number" and _numbers_hours(sheet, at, columns[at])]
+    if dates and clocks:
+        utc = _is_utc(sheet, clocks[0])
+        if len(clocks) == 1:
+            name = sheet.names[clocks[0]] if sheet.names else ""
+            is_end = words.says_end(name) and not words.says_start(name)
+            return Mapping((dates[0], clocks[0]), (), "end" if is_end else None, is_utc=utc)
+        end = (dates[min(1, len(dates) - 1)], clocks[1])
+        return Mapping((dates[0], clocks[0]), (), "start", end=end, is_utc=utc)
+    if dates and hours:
+        return Mapping((dates[0], hours[0]), (), numbers_hours=True)
+    if dates:
+        return Mapping((dates[0],), ())  # midnights: whole days, which the interval tells
+    raise ImportRefused(sheet.path, f"has no column of times that is known: {HOW_TO_MAP}; {_there_are(sheet)}")
+
+
+def _numbers_hours(sheet: Sheet, at: int, cells: Sequence[str]) -> bool:
+    name = words.plain(sheet.names[at]) if sheet.names else ""
+    return name in ("hour", "hora", "heure", "ora", "stunde", "uur", "he", "hour ending", "time", "tunti") and all(
+        cell.isdigit() and int(cell) <= 25 for cell in cells
+    )
+
+
+def _with_values(
+    sheet: Sheet,
+    options: ImportOptions,
+    preset: Preset | None,
+    mapping: Mapping,
+    kinds: list[CellKind],
+    columns: list[list[str]],
+) -> Mapping:
+    told = [
+        ValueColumn(_column(sheet, name), "export" if role.startswith("export_") else "import", unit)
+        for role in VALUE_ROLES
+        for unit in UNITS
+        if unit == role.removeprefix("export_")
+        for name in options.columns.get(role, ())
+    ]
+    if told:
+        if not any(value.flow == "import" for value in told):
+            raise ImportRefused(sheet.path, f"only exported energy is named: {HOW_TO_MAP}; {_there_are(sheet)}")
+        return replace(mapping, values=tuple(told))
+    if not sheet.names:
+        raise ImportRefused(sheet.path, f"its columns have no names: {HOW_TO_MAP.replace('COLUMN', '#1', 1)}")
+    used = {*mapping.time, *(mapping.end or ())}
+    unit_at = next(
+        (at for at in range(sheet.width) if kinds[at] == "text" and all(_bare_unit(c) for c in columns[at])), None
+    )
+    common = _common_unit(sheet, columns, unit_at) or (preset.unit if preset else None)
+    candidates = [
+        ValueColumn(at, flow, words.unit_in(sheet.names[at]) or common)
+        for at, kind in enumerate(kinds)
+        if at not in used and kind in ("number", "empty", "epoch") and (flow := words.flow_of(sheet.names[at]))
+    ]
+    label_at = _label(columns, kinds, used)
+    imports = _narrowed(sheet, [value for value in candidates if value.flow == "import"])
+    exports = _narrowed(sheet, [value for value in candidates if value.flow == "export"])
+    if not imports:
+        raise ImportRefused(
+            sheet.path, f"which column is the energy is not certain: {HOW_TO_MAP}; {_there_are(sheet)}"
+        )
+    return replace(mapping, values=(*imports, *exports), unit_at=unit_at, label_at=label_at)
+
+
+def _bare_unit(cell: str) -> Unit | None:
+    """The unit that a cell is, and nothing else."""
+    unit = words.unit_in(cell)
+    return unit if unit and words.plain(cell).strip("()[]") == unit else None
+
+
+def _common_unit(sheet: Sheet, columns: list[list[str]], unit_at: int | None) -> Unit | None:
+    """The unit of all values, where a column or the rows above the header tell one."""
+    cells = columns[unit_at] if unit_at is not None else [cell for row in sheet.above for cell in row]
+    units = {unit for cell in cells if (unit := _bare_unit(cell))}
+    if len(units) > 1:
+        raise ImportRefused(sheet.path, "has values in several units: choose rows with --where COLUMN=VALUE")
+    return next(iter(units), None)
+
+
+def _label(columns: list[list[str]], kinds: list[CellKind], used: set[int]) -> int | None:
+    """A column of labels that tell the flow of each row, where there are several for one time."""
+    times = list(zip(*(columns[at] for at in sorted(used)), strict=True))
+    if len(set(times)) == len(times):
+        return None
+    for at, kind in enumerate(kinds):
+        labels = set(columns[at])
+        if at not in used and kind == "text" and 1 < len(labels) <= 16 and all(map(words.flow_of_label, labels)):
+            return at
+    return None
+
+
+def _narrowed(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
+    """Of the columns of one flow those whose sum it is: of all tariffs, or the total. Raises ImportRefused."""
+    names = sheet.names
+    if any(value.unit and value.unit not in words.POWER for value in values):
+        values = [value for value in values if value.unit not in words.POWER]
+    if explicit := [value for value in values if words.says_import(names[value.at])]:
+        values = explicit
+    if with_unit := [value for value in values if words.unit_in(names[value.at])]:
+        values = with_unit
+    if len(values) <= 1:
+        return values
+    bare = {value.at: words.without_tariff(names[value.at]) for value in values}
+    totals = [value for value in values if bare[value.at] == " ".join(words.plain(names[value.at]).split())]
+    if len(set(bare.values())) == 1:
+        return totals[:1] or values
+    shown = ", ".join(names[value.at] for value in values)
+    problem = f"several columns could be the energy ({shown}): {HOW_TO_MAP}; those of one role are summed"
+    raise ImportRefused(sheet.path, problem)

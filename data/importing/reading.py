@@ -1,0 +1,259 @@
+"""A table's rows as arrays: times as they are written, energy in the units in which it is written."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import ImportRefused
+from data.importing import words
+from data.importing.cells import (
+    BAD,
+    DAY_S,
+    NO_OFFSET,
+    Floats,
+    Ints,
+    NumberReader,
+    Order,
+    StampReader,
+    date_part,
+    days_since_1970,
+)
+from data.importing.mapping import Mapping
+from data.importing.sheet import Sheet
+from data.importing.words import Flow, Unit
+
+_MOST_AT_THE_END = 5
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Values:
+    """One column: [n] numbers in `unit` (None: not told), NaN where nothing was measured."""
+
+    name: str
+    flow: Flow
+    unit: Unit | None
+    numbers: Floats = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Rows that stand in one order of time: those of a file, or of one of its labels.
+
+    `lines` [n]. `wall` [n]: seconds since 1970 as written; `offsets` [n]: seconds from UTC, NO_OFFSET where none is
+    written. `ends` [n]: ends of the intervals as written, where the file has them. `ends_at_24`: midnights are 24:00.
+    """
+
+    lines: Ints
+    wall: Ints
+    offsets: Ints
+    columns: tuple[Values, ...] = field(repr=False)
+    ends: Ints | None = None
+    ends_at_24: bool = False
+
+    def where(self, chosen: "np.ndarray[tuple[int, ...], np.dtype[np.bool_ | np.int64]]") -> "Readings":
+        """The rows of a mask or of positions."""
+        columns = tuple(Values(c.name, c.flow, c.unit, c.numbers[chosen]) for c in self.columns)
+        ends = None if self.ends is None else self.ends[chosen]
+        return Readings(self.lines[chosen], self.wall[chosen], self.offsets[chosen], columns, ends, self.ends_at_24)
+
+
+def read_sheet(sheet: Sheet, mapping: Mapping, order: Order) -> list[Readings]:
+    """All rows, parted by their label if they have one. Raises ImportRefused with the line of what is no reading."""
+    reader = _Reader(sheet, mapping, order)
+    for lines, rows in sheet.chunks():
+        reader.read(lines, rows)
+    return reader.readings()
+
+
+class _Reader:
+    def __init__(self, sheet: Sheet, mapping: Mapping, order: Order) -> None:
+        self._sheet, self._mapping = sheet, mapping
+        self._stamps, self._ends = StampReader(order), StampReader(order)
+        self._numbers = [NumberReader() for _ in mapping.values]
+        self._labels: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._lines: list[Ints] = []
+        self._wall, self._offsets, self._until, self._labelled = (list[Ints]() for _ in range(4))
+        self._columns = [list[Floats]() for _ in mapping.values]
+        self._tail: str | None = None
+
+    def read(self, lines: list[int], rows: list[list[str]]) -> None:
+        mapping = self._mapping
+        for at, value in mapping.keep:
+            kept = [(line, row) for line, row in zip(lines, rows, strict=True) if row[at].strip() == value]
+            lines, rows = [line for line, _ in kept], [row for _, row in kept]
+        if not rows:
+            return
+        columns = list(zip(*rows, strict=True))
+        wall, offsets = self._times(self._stamps, columns, mapping.time)
+        ends = None if mapping.end is None else self._times(self._ends, columns, mapping.end)[0]
+        numbers = [r.read(columns[v.at]) for r, v in zip(self._numbers, mapping.values, strict=True)]
+        numbered: Ints = np.array(lines, dtype=np.int32)
+        self._check(numbered, rows, wall, numbers)
+        self._lines.append(numbered)
+        self._wall.append(wall)
+        self._offsets.append(offsets)
+        if mapping.label_at is not None:
+            self._labelled.append(self._codes_of(columns[mapping.label_at]))
+        for column, part in zip(self._columns, numbers, strict=True):
+            column.append(part)
+        if ends is not None:
+            self._until.append(ends)
+
+    def _times(self, reader: StampReader, columns: list[tuple[str, ...]], at: tuple[int, ...]) -> tuple[Ints, Ints]:
+        if len(at) == 1:
+            if self._mapping.clocks:
+                dates = reader.dates(columns[at[0]])
+                return dates, np.full_like(dates, NO_OFFSET)
+            return reader.stamps(columns[at[0]])
+        dates = reader.dates(columns[at[0]])
+        if self._mapping.numbers_hours:
+            hours = np.array([int(cell) if cell.strip().isdigit() else -1 for cell in columns[at[1]]], dtype=np.int64)
+            reader.has_24 |= bool((hours == 24).any())
+            reader.has_00 |= bool((hours == 0).any())
+            clocks, offsets = np.where((hours < 0) | (hours > 24), BAD, hours * 3600), np.full_like(dates, NO_OFFSET)
+        else:
+            clocks, offsets = reader.clocks(columns[at[1]])
+        return np.where((dates == BAD) | (clocks == BAD), BAD, dates + np.maximum(clocks, 0)), offsets
+
+    def _codes_of(self, labels: tuple[str, ...]) -> Ints:
+        labels = tuple(label.strip() for label in labels)
+        for label in dict.fromkeys(labels):
+            if label not in self._codes:
+                self._codes[label] = len(self._labels)
+                self._labels.append(label)
+        return np.array([self._codes[label] for label in labels], dtype=np.int64)
+
+    def _check(self, lines: Ints, rows: list[list[str]], wall: Ints, numbers: list[Floats]) -> None:
+        """Refuse what is no time or no number; sums below the last reading are let pass."""
+        bad = np.flatnonzero(wall == BAD)
+        if len(bad):
+            named = [
+                at for at in bad if not any(character.isdigit() for character in rows[at][self._mapping.time[0]])
+            ]
+            is_tail = len(named) == len(bad) <= _MOST_AT_THE_END and bad[0] == len(rows) - len(bad)
+            if not is_tail or self._tail is not None:
+                self._refuse_time(int(lines[bad[0]]), rows[bad[0]])
+            self._tail = rows[bad[0]][self._mapping.time[0]]
+        elif self._tail is not None:
+            raise ImportRefused(self._sheet.path, "has readings below a sum: import each part", int(lines[0]))
+        for column in numbers:
+            wrong = np.flatnonzero(np.isinf(column) & (wall != BAD))
+            if len(wrong):
+                problem = "the energy is not a number: correct it, or empty the cell to leave a gap"
+                raise ImportRefused(self._sheet.path, problem, int(lines[wrong[0]]))
+
+    def _refuse_time(self, line: int, row: list[str]) -> None:
+        shown = " ".join(row[at] for at in self._mapping.time)[:40]
+        problem = f"{shown!r} is not a time: write 2026-01-31 14:15 or 2026-01-31T14:15:00+01:00"
+        raise ImportRefused(self._sheet.path, problem, line)
+
+    def readings(self) -> list[Readings]:
+        if not self._wall:
+            raise ImportRefused(self._sheet.path, "has no rows that --where asks for")
+        lines, wall, offsets = _joined(self._lines), _joined(self._wall), _joined(self._offsets)
+        codes = _joined(self._labelled) if self._labelled else None
+        ends = _joined(self._until) if self._until else None
+        numbers = [_joined(column) for column in self._columns]
+        columns = tuple(
+            Values(self._name(value.at), value.flow, value.unit, column)
+            for value, column in zip(self._mapping.values, numbers, strict=True)
+        )
+        ends_at_24 = self._stamps.has_24 and not self._stamps.has_00
+        whole = Readings(lines, wall, offsets, columns, ends, ends_at_24)
+        if (wall == BAD).any():
+            whole = whole.where(wall != BAD)
+        if self._mapping.clocks:
+            return [self._each_clock(whole)]
+        if self._mapping.is_utc:
+            whole = Readings(whole.lines, whole.wall, np.zeros_like(whole.wall), columns, ends, ends_at_24)
+        if codes is None or len(self._labels) < 2:
+            return [whole]
+        return self._by_label(whole, codes[wall != BAD])
+
+    def _name(self, at: int) -> str:
+        return self._sheet.names[at] if self._sheet.names else f"#{at + 1}"
+
+    def _by_label(self, whole: Readings, codes: Ints) -> list[Readings]:
+        """Readings of each label, whose columns flow as the label says. A total leaves out what it is made of."""
+        totals = {label.rpartition(".")[0] for label in self._labels if label.endswith(".8.0")}
+        parts = []
+        for code, label in enumerate(self._labels):
+            if label.rpartition(".")[0] in totals and not label.endswith(".8.0"):
+                continue
+            part = whole.where(codes == code)
+            flow = words.flow_of_label(label) or "import"
+            columns = tuple(Values(label, flow, c.unit, c.numbers) for c in part.columns)
+            parts.append(Readings(part.lines, part.wall, part.offsets, columns, part.ends, part.ends_at_24))
+        return parts
+
+    def _each_clock(self, days: Readings) -> Readings:
+        """A row for each clock time of rows of days."""
+        clocks = np.array(self._mapping.clocks, dtype=np.int64)
+        order = np.argsort(days.wall, kind="stable")
+        if (twice := np.flatnonzero(np.diff(days.wall[order]) == 0)).size:
+            line = int(days.lines[order[twice[0] + 1]])
+            raise ImportRefused(
+                self._sheet.path, "this day is there twice: choose rows with --where COLUMN=VALUE", line
+            )
+        numbers = np.stack([column.numbers for column in days.columns], axis=1)[order].reshape(-1)
+        wall = (days.wall[order, None] + clocks).reshape(-1)
+        unit = days.columns[0].unit
+        return Readings(
+            np.repeat(days.lines[order], len(clocks)),
+            wall,
+            np.full_like(wall, NO_OFFSET),
+            (Values(self._sheet.names[self._mapping.time[0]], "import", unit, numbers),),
+        )
+
+
+def _joined(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
+    """Parts in one array, dropped from their list."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
+def day_order(sheet: Sheet, mapping: Mapping, told: str | None) -> Order:
+    """Whether 01/02/2026 is a day in January or in February: as told, by numbers above 12, or because days follow
+    each other. Raises ImportRefused where the file does not show it."""
+    if told:
+        return "dmy" if told == "dmy" else "mdy"
+    at = mapping.time[0]
+    texts = list(dict.fromkeys(date_part(row[at]) for row in sheet.sample))
+    if mapping.end:
+        texts += [text for row in sheet.sample[-1:] if (text := date_part(row[mapping.end[0]])) not in texts]
+    days: dict[Order, list[int]] = {}
+    orders: tuple[Order, Order] = ("dmy", "mdy")
+    for order in orders:
+        found = [days_since_1970(text, order) for text in texts]
+        numbers = [day for day in found if day is not None]
+        if len(numbers) + _MOST_AT_THE_END // 2 >= len(texts) and numbers:
+            days[order] = numbers
+    if not days:
+        return "dmy"  # there is no date to be read; the reader says where
+    if len(days) == 1:
+        return next(iter(days))
+    if days["dmy"] == days["mdy"]:
+        return "dmy"
+    gaps = {order: max((abs(b - a) for a, b in pairwise(n)), default=0) for order, n in days.items()}
+    if gaps["dmy"] == gaps["mdy"]:
+        _refuse_order(sheet, mapping, texts[0])
+    return min(orders, key=lambda order: gaps[order])
+
+
+def _refuse_order(sheet: Sheet, mapping: Mapping, text: str) -> None:
+    reader = StampReader("dmy")
+    cells = [" ".join(row[at] for at in mapping.time) for row in sheet.sample[:100]]
+    steps = Counter(np.diff(reader.stamps(cells)[0]).tolist())
+    minutes = abs(steps.most_common(1)[0][0]) / 60 if steps else 0
+    apart = (
+        f" (its readings are {minutes:g} minute{'s' if minutes != 1 else ''} apart)" if 0 < minutes < DAY_S else ""
+    )
+    problem = f"{text} can be a day and a month or a month and a day{apart}: say --dates dmy or --dates mdy"
+    raise ImportRefused(sheet.path, problem)

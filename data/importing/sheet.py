@@ -1,0 +1,180 @@
+"""A file as a table: the names of its columns and its rows, whatever stands above them."""
+
+import csv
+import io
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate, chain, islice
+from pathlib import Path
+
+from data.errors import ImportRefused
+from data.importing.cells import kind_of
+
+Row = tuple[int, list[str]]
+"""A line number, counted from 1, and the cells of that line."""
+Block = tuple[list[int], list[list[str]]]
+"""Some thousand rows: their line numbers, and their cells. Blank rows have none, or only empty ones."""
+BLOCK_ROWS = 20_000
+_SAMPLE = 2_000
+_HEAD_CHARACTERS = 1 << 18
+_DELIMITERS = ";\t|,"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """`names`: of the columns (empty where the file has no header). `above`: the rows before the header.
+    `sample`: the first rows of data."""
+
+    path: Path
+    names: tuple[str, ...]
+    above: tuple[tuple[str, ...], ...]
+    sample: tuple[list[str], ...] = field(repr=False)
+    width: int
+    _blocks: Callable[[], Iterator[Block]] = field(repr=False)
+    _first: int
+
+    @classmethod
+    def of(cls, path: Path, blocks: Callable[[], Iterator[Block]]) -> "Sheet":
+        """The table in `blocks`, which starts anew with each call. Raises ImportRefused if there is none."""
+        start = [
+            (line, [cell.strip() for cell in cells])
+            for line, cells in islice(chain.from_iterable(zip(*block, strict=True) for block in blocks()), _SAMPLE)
+            if any(cells)
+        ]
+        if not start:
+            raise ImportRefused(path, "is empty: there are no readings in it")
+        width = _width(start)
+        first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width)), None)
+        if first is None:
+            raise ImportRefused(path, "has no readings: it is empty but for names, or no row has a time and a number")
+        header = _header(start[:first])
+        above = tuple(tuple(cells) for _, cells in start[: header or 0])
+        sample = tuple(_fitted(path, line, cells, width) for line, cells in start[first:])
+        names = () if header is None else _names(path, *start[header], width, sample)
+        return cls(path, names, above, sample, width, blocks, start[first][0])
+
+    def chunks(self) -> Iterator[Block]:
+        """The rows of data in blocks, all of the same width."""
+        for block in self._blocks():
+            skipped = bisect_left(block[0], self._first)
+            lines, rows = (block[0][skipped:], block[1][skipped:]) if skipped else block
+            if set(map(len, rows)) - {self.width}:
+                kept = [(line, cells) for line, cells in zip(lines, rows, strict=True) if any(cells)]
+                lines = [line for line, _ in kept]
+                rows = [_fitted(self.path, line, cells, self.width) for line, cells in kept]
+            yield lines, rows
+
+
+def csv_sheet(path: Path, encoding: str) -> Sheet:
+    """The table in a text file, whatever separates its columns."""
+    with path.open(encoding=encoding, newline="") as file:
+        head = file.read(_HEAD_CHARACTERS)
+    head = head.removeprefix("\ufeff")
+    told = head[4:5] if head[:4].lower() == "sep=" else ""
+    delimiter = told if told and told in _DELIMITERS else _delimiter(path, head)
+
+    def blocks() -> Iterator[Block]:
+        with path.open(encoding=encoding, newline="") as file, _csv_errors(path):
+            reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
+            line = 1
+            while rows := list(islice(reader, BLOCK_ROWS)):
+                if reader.line_num - line + 1 == len(rows):
+                    lines = list(range(line, reader.line_num + 1))
+                else:  # a cell has a line end in it
+                    heights = (1 + sum(cell.count("\n") for cell in cells) for cells in rows)
+                    lines = list(accumulate(heights, initial=line))[:-1]
+                line = reader.line_num + 1
+                if lines[0] == 1 and rows[0]:
+                    rows[0][0] = rows[0][0].removeprefix("\ufeff")
+                yield lines, rows
+
+    return Sheet.of(path, blocks)
+
+
+def blocks_of(rows: Iterable[Row]) -> Iterator[Block]:
+    """Rows in blocks."""
+    rest = iter(rows)
+    while block := list(islice(rest, BLOCK_ROWS)):
+        yield [line for line, _ in block], [cells for _, cells in block]
+
+
+def _delimiter(path: Path, head: str) -> str:
+    """What separates the columns: what parts the most lines into as many cells each."""
+    lines = head.splitlines(keepends=True)
+    whole = "".join(lines[:-1] if len(lines) > 1 and len(head) == _HEAD_CHARACTERS else lines)
+    best, most = "", 0
+    for delimiter in _DELIMITERS:
+        widths: Counter[int] = Counter()
+        try:
+            for cells in csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter, skipinitialspace=True):
+                widths[len(cells)] += len(cells) > 1
+        except csv.Error:
+            continue
+        count = max(widths.values(), default=0)
+        if count > most:
+            best, most = delimiter, count
+    if not best:
+        raise ImportRefused(path, "is not a table: no line has two cells separated by a comma, a semicolon or a tab")
+    return best
+
+
+@contextmanager
+def _csv_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        raise ImportRefused(path, f"is not CSV ({error})") from None
+
+
+def _width(start: list[Row]) -> int:
+    """The number of columns that most rows with a time have."""
+    timed = Counter(len(cells) for _, cells in start if _has_time(cells))
+    widths = timed or Counter(len(cells) for _, cells in start)
+    return max(widths, key=lambda width: (widths[width], width))
+
+
+def _has_time(cells: list[str]) -> bool:
+    return any(kind_of(cell) in ("stamp", "date", "epoch") for cell in cells[:8])
+
+
+def _is_data(cells: list[str], width: int) -> bool:
+    kinds = {kind_of(cell) for cell in cells}
+    return len(cells) == width and _has_time(cells) and bool(kinds & {"number", "empty", "epoch"})
+
+
+def _header(before: list[Row]) -> int | None:
+    """Where the header is: the last row before the data that has names."""
+    for at in range(len(before) - 1, -1, -1):
+        cells = before[at][1]
+        if any(cells) and not _has_time(cells):
+            return at if len(cells) >= 2 else None
+    return None
+
+
+def _names(path: Path, line: int, cells: list[str], width: int, sample: tuple[list[str], ...]) -> tuple[str, ...]:
+    """The names of all columns; those that none has are empty. Raises ImportRefused where there are too few names."""
+    if any(any(row[len(cells) :]) for row in sample):
+        problem = (
+            f"there are {len(cells)} names, and {width} cells in the rows below: are these numbers with a decimal "
+            "comma between commas? Export with semicolons, or with a decimal point"
+        )
+        raise ImportRefused(path, problem, line)
+    return (*cells[:width], *[""] * (width - len(cells)))
+
+
+def _fitted(path: Path, line: int, cells: list[str], width: int) -> list[str]:
+    """Cells of one row made `width`: empty ones more or less do not matter. Raises ImportRefused otherwise."""
+    if len(cells) > width and not any(cells[width:]):
+        return cells[:width]
+    if len(cells) < width and (kind_of(cells[0]) == "text" or (len(cells) == width - 1 and width > 2)):
+        return cells + [""] * (width - len(cells))
+    if len(cells) == width:
+        return cells
+    if len(cells) < width:
+        problem = f"has {len(cells)} of {width} columns: is the file cut off here?"
+    else:
+        problem = f"has {len(cells)} cells, and the others {width}: is a decimal comma between commas?"
+    raise ImportRefused(path, problem, line)

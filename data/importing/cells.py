@@ -65,6 +65,7 @@ _CLOCK = re.compile(
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}")
 _STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_UNIT = re.compile(r"\s*(kwh|mwh|wh|kw|w)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[\d.,'\u2019\u00a0\u202f ]*\d[.,]?(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -81,7 +82,7 @@ def kind_of(cell: str) -> CellKind:
         return "date"
     if ":" in cell and _clock(cell):
         return "clock"
-    return "number" if _NUMBER.fullmatch(cell) else "text"
+    return "number" if _NUMBER.fullmatch(_UNIT.sub("", cell)) else "text"
 
 
 def _is_date(text: str) -> bool:
@@ -92,21 +93,22 @@ def days_since_1970(text: str, order: Order) -> int | None:
     """The day that a date names; `order` is that of day and month where the year is last. None if it is no date."""
     text = text.strip()
     if match := _YMD.fullmatch(text):
-        year, month, day = int(match[1]), int(match[3]), int(match[4])
+        year, month, day = match[1], int(match[3]), int(match[4])
         if not match[2] and len(text) != 8:
             return None
     elif match := _XXY.fullmatch(text):
-        first, second, year = int(match[1]), int(match[3]), int(match[4])
+        first, second, year = int(match[1]), int(match[3]), match[4]
         # Points are German, Nordic, Slavic: never mm.dd.
         day, month = (first, second) if order == "dmy" or match[2] == "." else (second, first)
     elif match := _NAMED.fullmatch(text):
-        day, year = int(match[1] or match[5]), int(match[3] or match[6])
+        day, year = int(match[1] or match[5]), match[3] or match[6]
         month = _MONTHS.get((match[2] or match[4])[:3].lower(), 0)
     else:
         return None
-    year += 2000 if year < 100 else 0
+    if len(year) == 2:
+        year = f"20{year}"
     try:
-        return date(year, month, day).toordinal() - 719_163 if year in YEARS else None
+        return date(int(year), month, day).toordinal() - 719_163 if int(year) in YEARS else None
     except ValueError:
         return None
 
@@ -141,6 +143,11 @@ def _offset(text: str | None) -> int:
         return 0
     hours, minutes = int(digits[1:3]), int(digits[3:] or 0)
     return (3600 * hours + 60 * minutes) * (-1 if digits[0] == "-" else 1)
+
+
+def _without_unit(cell: str) -> str:
+    """A number without the unit that some write into each cell."""
+    return _UNIT.sub("", cell) if cell[-1:].isalpha() else cell
 
 
 class StampReader:
@@ -242,7 +249,7 @@ class NumberFormat:
 
         `1.756` among whole numbers such as 270 and 982 is one thousand and more; among 0.180 or 12 it is not.
         """
-        numbers = [cell for cell in cells if _NUMBER.fullmatch(cell)]
+        numbers = [cell for cell in map(_without_unit, cells) if _NUMBER.fullmatch(cell)]
         marked = [cell for cell in numbers if "." in cell or "," in cell]
         if not marked:
             return cls()
@@ -287,7 +294,7 @@ class NumberReader:
     def _one(self, cell: str) -> float:
         if cell.strip().lower() in MISSING:
             return float("nan")
-        text = re.sub(r"['\u2019\u00a0\u202f ]", "", cell)
+        text = re.sub(r"['\u2019\u00a0\u202f ]", "", _without_unit(cell))
         if self._format.thousands:
             text = text.replace(self._format.thousands, "")
         try:

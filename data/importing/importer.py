@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.errors import ImportRefused
 from data.importing import content, plausible
-from data.importing.cells import NO_OFFSET, Ints
+from data.importing.cells import DAY_S, NO_OFFSET, Ints
 from data.importing.grid import Grid, Hours, interval_grid, polled_grid, register_grid, whole_hours
 from data.importing.mapping import map_columns
 from data.importing.options import Imported, ImportOptions
@@ -27,6 +27,10 @@ from data.table import long_table
 
 _MICRO_WH = {"mwh": 1e12, "kwh": 1e9, "wh": 1e6, "kw": 1e9, "w": 1e6}
 _LARGEST = 1 << 62
+_ENDS = (
+    "the first time is one interval after midnight and the last is midnight: if times name the ends of intervals, "
+    "import with --end-stamps; else see that the time zone is right"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Source:
     readings: list[Readings] = field(repr=False)
     stamp: Literal["start", "end"] | None
     is_register: bool
+    warnings: tuple[str, ...] = ()
 
 
 def import_file(path: Path, options: ImportOptions) -> Imported:
@@ -60,6 +65,7 @@ def import_file(path: Path, options: ImportOptions) -> Imported:
         raise ImportRefused(path, "does not cover a single whole hour")
     out = _hours(path, exports, steps, stamp, is_register, options) if exports else None
     warnings = plausible.check_day(path, hours.wh, has_export=out is not None, accepted=options.accept_unusual)
+    warnings += source.warnings
     table = long_table(
         options.unique_id,
         pd.to_datetime(hours.starts, unit="s", utc=True),
@@ -107,7 +113,16 @@ def _of_sheet(sheet: Sheet, options: ImportOptions) -> Source:
     stamp = mapping.stamp
     if stamp is None and any(part.ends_at_24 for part in readings):
         stamp = "end"  # a day whose last time is 24:00 names ends
-    return Source(readings, stamp, mapping.is_register)
+    is_register = mapping.is_register or options.cumulative
+    doubtful = stamp is None and options.stamp == "start" and not is_register and _look_like_ends(readings)
+    return Source(readings, stamp, is_register, (_ENDS,) if doubtful else ())
+
+
+def _look_like_ends(readings: list[Readings]) -> bool:
+    """Whether the first time is an interval after a midnight, and the last a midnight."""
+    wall = np.sort(np.concatenate([part.wall for part in readings]))
+    steps = np.diff(wall)
+    return len(steps) > 0 and wall[-1] % DAY_S == 0 and wall[0] % DAY_S == np.median(steps)
 
 
 @contextmanager

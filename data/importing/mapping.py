@@ -106,13 +106,13 @@ def _column(sheet: Sheet, name: str) -> int:
 
 
 def _kind(cells: Sequence[str]) -> CellKind:
-    """What most cells of a column are, of those that are not empty."""
+    """What most cells of a column are, of those that are not empty; a reader says which are not."""
     kinds = [kind_of(cell) for cell in cells[:400]]
     there = [kind for kind in kinds if kind != "empty"]
     if not there:
         return "empty"
     most = max(set(there), key=there.count)
-    return most if there.count(most) * 10 >= len(there) * 8 else "text"
+    return most if there.count(most) * 2 > len(there) else "text"
 
 
 def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns: list[list[str]]) -> Mapping:
@@ -212,14 +212,16 @@ def _with_values(
             raise ImportRefused(sheet.path, f"only exported energy is named: {HOW_TO_MAP}; {_there_are(sheet)}")
         return replace(mapping, values=tuple(told))
     if not sheet.names:
-        raise ImportRefused(sheet.path, f"its columns have no names: {HOW_TO_MAP.replace('COLUMN', '#1', 1)}")
+        raise ImportRefused(
+            sheet.path, "its columns have no names: name them by number, as in --map timestamp=#1,kwh=#2"
+        )
     used = {*mapping.time, *(mapping.end or ())}
     unit_at = next(
         (at for at in range(sheet.width) if kinds[at] == "text" and all(_bare_unit(c) for c in columns[at])), None
     )
     common = _common_unit(sheet, columns, unit_at) or (preset.unit if preset else None)
     candidates = [
-        ValueColumn(at, flow, words.unit_in(sheet.names[at]) or common)
+        ValueColumn(at, flow, words.unit_in(sheet.names[at]) or words.unit_in(columns[at][0]) or common)
         for at, kind in enumerate(kinds)
         if at not in used and kind in ("number", "empty", "epoch") and (flow := words.flow_of(sheet.names[at]))
     ]

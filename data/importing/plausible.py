@@ -20,6 +20,7 @@ USUAL_KWH_A_DAY = (0.1, 300.0)
 _TOLD_KWH_A_DAY = (0.3, 300.0)
 _JUDGED_HOURS = 12
 _REGISTER_ROWS = 24
+_STILL_S = 3 * HOUR_S
 ACCEPT = "If the figures are right, say --accept-unusual"
 
 
@@ -83,19 +84,17 @@ def check_still(path: Path, lines: Ints, utc: Ints, register: Ints, *, accepted:
     moving = steps[steps > 0]
     if accepted or len(moving) < _REGISTER_ROWS or (steps == 0).mean() > 0.5:
         return
-    usual = float(np.quantile(moving, 0.99))
-    since = 0
-    for at in range(len(steps)):
-        if steps[at] == 0:
-            since += int(times[at])
-            continue
-        if since >= 3 * HOUR_S and steps[at] > 2 * usual:
+    usual, rate = float(np.quantile(moving, 0.9)), float(np.median(steps / times))
+    ends = np.flatnonzero((steps > 0) & np.insert(steps[:-1] == 0, 0, False))
+    before = np.maximum.accumulate(np.where(steps > 0, np.arange(len(steps)), -1))  # the last step that moved
+    for at in ends:
+        still = int(utc[at] - utc[before[at - 1] + 1])
+        if still >= _STILL_S and steps[at] > max(2 * usual, rate * still / 2):
             problem = (
-                f"the register stood still for {since / HOUR_S:.0f} hours and jumps here: it was not read meanwhile; "
+                f"the register stood still for {still / HOUR_S:.0f} hours and jumps here: it was not read meanwhile; "
                 f"empty the cells of these hours to leave a gap. {ACCEPT}"
             )
             raise ImportRefused(path, problem, int(lines[at + 1]))
-        since = 0
 
 
 def check_day(path: Path, hours: Ints, *, has_export: bool, accepted: bool) -> tuple[str, ...]:

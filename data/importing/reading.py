@@ -1,6 +1,7 @@
 """A table's rows as arrays: times as they are written, energy in the units in which it is written."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -225,26 +226,31 @@ def day_order(sheet: Sheet, mapping: Mapping, told: str | None) -> Order:
     if told:
         return "dmy" if told == "dmy" else "mdy"
     at = mapping.time[0]
-    texts = list(dict.fromkeys(date_part(row[at]) for row in sheet.sample))
-    if mapping.end:
-        texts += [text for row in sheet.sample[-1:] if (text := date_part(row[mapping.end[0]])) not in texts]
-    days: dict[Order, list[int]] = {}
+    ends = [date_part(row[mapping.end[0]]) for row in sheet.sample[-1:]] if mapping.end else []
+    found = _order_of([*(date_part(row[at]) for row in sheet.sample), *ends])
+    if found is None:  # the first rows do not show it: all of them may
+        found = _order_of(date_part(row[at].strip()) for _, rows in sheet.chunks() for row in rows)
+    if found is None:
+        _refuse_order(sheet, mapping, date_part(sheet.sample[0][at]))
+    return found or "dmy"
+
+
+def _order_of(dates: Iterable[str]) -> Order | None:
+    """The order in which all dates are dates, and follow each other most closely; None if both are the same."""
     orders: tuple[Order, Order] = ("dmy", "mdy")
-    for order in orders:
-        found = [days_since_1970(text, order) for text in texts]
-        numbers = [day for day in found if day is not None]
-        if len(numbers) + _MOST_AT_THE_END // 2 >= len(texts) and numbers:
-            days[order] = numbers
-    if not days:
-        return "dmy"  # there is no date to be read; the reader says where
-    if len(days) == 1:
-        return next(iter(days))
-    if days["dmy"] == days["mdy"]:
-        return "dmy"
-    gaps = {order: max((abs(b - a) for a, b in pairwise(n)), default=0) for order, n in days.items()}
+    read = [tuple(days_since_1970(text, order) for order in orders) for text in dict.fromkeys(dates)]
+    read = [days for days in read if any(day is not None for day in days)]  # a sum below the readings has no date
+    gaps: dict[Order, int] = {}
+    for at, order in enumerate(orders):
+        days = [both[at] for both in read]
+        known = [day for day in days if day is not None]
+        if len(known) == len(days):
+            gaps[order] = max((abs(later - day) for day, later in pairwise(known)), default=0)
+    if len(gaps) < 2 or all(both[0] == both[1] for both in read):
+        return next(iter(gaps), "dmy")  # if it is neither, the reader says where
     if gaps["dmy"] == gaps["mdy"]:
-        _refuse_order(sheet, mapping, texts[0])
-    return min(orders, key=lambda order: gaps[order])
+        return None
+    return "dmy" if gaps["dmy"] < gaps["mdy"] else "mdy"
 
 
 def _refuse_order(sheet: Sheet, mapping: Mapping, text: str) -> None:

@@ -5,10 +5,10 @@ import io
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from pathlib import Path
+from typing import Any
 
 from data.errors import ImportRefused
 from data.importing.cells import kind_of
@@ -77,10 +77,10 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
     delimiter = told if told and told in _DELIMITERS else _delimiter(path, head)
 
     def blocks() -> Iterator[Block]:
-        with path.open(encoding=encoding, newline="") as file, _csv_errors(path):
+        with path.open(encoding=encoding, newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
             line = 1
-            while rows := list(islice(reader, BLOCK_ROWS)):
+            while rows := _next_rows(path, reader):
                 if reader.line_num - line + 1 == len(rows):
                     lines = list(range(line, reader.line_num + 1))
                 else:  # a cell has a line end in it
@@ -92,6 +92,13 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
                 yield lines, rows
 
     return Sheet.of(path, blocks)
+
+
+def _next_rows(path: Path, reader: Any) -> list[list[str]]:
+    try:
+        return list(islice(reader, BLOCK_ROWS))
+    except csv.Error as error:
+        raise ImportRefused(path, f"is not CSV ({error})", reader.line_num) from None
 
 
 def blocks_of(rows: Iterable[Row]) -> Iterator[Block]:
@@ -119,14 +126,6 @@ def _delimiter(path: Path, head: str) -> str:
     if not best:
         raise ImportRefused(path, "is not a table: no line has two cells separated by a comma, a semicolon or a tab")
     return best
-
-
-@contextmanager
-def _csv_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except csv.Error as error:
-        raise ImportRefused(path, f"is not CSV ({error})") from None
 
 
 def _width(start: list[Row]) -> int:
@@ -169,7 +168,8 @@ def _fitted(path: Path, line: int, cells: list[str], width: int) -> list[str]:
     """Cells of one row made `width`: empty ones more or less do not matter. Raises ImportRefused otherwise."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width]
-    if len(cells) < width and (kind_of(cells[0]) == "text" or (len(cells) == width - 1 and width > 2)):
+    is_note = not any(character.isdigit() for character in cells[0])  # below the readings, as a sum is
+    if len(cells) < width and (is_note or (len(cells) == width - 1 and width > 2)):
         return cells + [""] * (width - len(cells))
     if len(cells) == width:
         return cells

@@ -34,11 +34,27 @@ def test_a_second_export_is_added_and_the_closing_lines_say_what_became_of_it(tm
     first, second = written(tmp_path / "may.csv", ROWS[:200]), written(tmp_path / "june.csv", ROWS[190:])
     assert bring(first, out).exit_code == 0
     said = " ".join(bring(second, out).output.split())
-    assert said.startswith("50 hours of elm-3 read (0 filled over short gaps, 0 cut out) 40 added to")
+    assert said.startswith("elm-3: 50 hours from Thu 2026-01-08 22:00 to Sun 2026-01-11 00:00 (UTC), 2.89 kWh a day")
+    assert "peak 23:00 to 00:00, 0 filled, 0 cut out 40 added to" in said
     assert said.endswith("0 measured that were filled, 0 replaced: 240 hours in all")
     assert len(read_table(out)) == 240
     content = out.read_bytes()
     assert bring(first, out).exit_code == 0 and out.read_bytes() == content
+
+
+def test_columns_are_named_and_warnings_said(tmp_path: Path, out: Path) -> None:
+    file = tmp_path / "odd.csv"
+    rows = [f"{row.split(',')[0].replace('Z', '')};A;{row.split(',')[1]};0" for row in ROWS]
+    file.write_text("\n".join(["moment;who;a, b;back", *rows, *[row.replace(";A;", ";B;") for row in rows]]))
+    told = ("--map", "timestamp=moment,kwh=a, b", "--map", "export_wh=back", "--where", "who=A", "--timezone", "UTC")
+    assert bring(file, out, *told).exit_code == 0
+    assert len(read_table(out)) == 240 and read_table(out)["export"].eq(0).all()
+    empty = written(tmp_path / "zero.csv", [row.rpartition(",")[0] + ",0" for row in ROWS])
+    assert "warning: all hours are zero" in " ".join(bring(empty, tmp_path / "zero-table.csv").output.split())
+    for option, wrong in (("--map", "kwh"), ("--map", "colour=a"), ("--where", "who"), ("--dates", "ymd")):
+        refused = bring(file, tmp_path / "none.csv", option, wrong)
+        assert isinstance(refused.exception, DataError) and option in str(refused.exception)
+    assert "enedis: Enedis" in CliRunner().invoke(app, ["data", "presets"]).output
 
 
 def test_corrections_need_to_be_meant(tmp_path: Path, out: Path) -> None:

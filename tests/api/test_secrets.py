@@ -85,7 +85,9 @@ FAILING = {
     "a proof": ("api.check_report:parse", ("verify", "proof.json")),
     "a message of a proof": ("api.bundle:shown", ("show", "proof.json")),
     "an answer": ("api.audit_source:from_server", ("audit", str(DAY))),
-    "a meter's export": ("data.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")),
+    "a meter's export": (
+        "data.importing.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")
+    ),
     "an agent's start": ("api.gateway:open_ledger", ("agent", HOME)),
     "a worker of an agent": ("fl.home:open_home", ("agent", HOME)),
     "a training": ("api.training:_windows", ("train",)),

@@ -84,6 +84,24 @@ def test_a_file_that_is_no_table_stays_as_it_is(path: Path) -> None:
         append_table(path.parent, table())
 
 
+def with_export(export: list[int | None], first: int = 0) -> pd.DataFrame:
+    ds = DS[first : first + len(export)]
+    return long_table("elm-3", ds, np.arange(first, first + len(export)), False, pd.Series(export, dtype="Int64"))
+
+
+def test_export_is_kept_through_appending(path: Path) -> None:
+    """A table made without it gains it; an import without it takes none away; another value is another reading."""
+    append_table(path, table(0, 4))
+    assert "export" not in read_table(path)
+    assert append_table(path, with_export([7, None, 9], first=2)) == Appended(1, 0, 0, 5)
+    append_table(path, table(2, 4))
+    assert read_table(path)["export"].tolist() == [pd.NA, pd.NA, 7, pd.NA, 9, pd.NA]
+    with pytest.raises(TableError, match="1 hour of elm-3"):
+        append_table(path, with_export([8], first=2))
+    assert append_table(path, with_export([8], first=2), replace=True).replaced == 1
+    assert read_table(path)["export"].tolist() == [pd.NA, pd.NA, 8, pd.NA, 9, pd.NA]
+
+
 hourly = st.dictionaries(st.integers(0, 30), st.tuples(st.integers(0, 3), st.booleans()), min_size=1)
 
 

@@ -53,6 +53,9 @@ def test_local_times_become_utc() -> None:
         (lambda t: pd.concat([t, t], ignore_index=True), "there twice"),
         (lambda t: t.assign(y=-t["y"]), "negative"),
         (lambda t: t.assign(y=t["y"] + MAX_WH_PER_HOUR), "check the unit"),
+        (lambda t: t.assign(export=1), "export is int64, not Int64"),
+        (lambda t: t.assign(export=pd.array([-1] * len(t), dtype="Int64")), "negative export"),
+        (lambda t: t.assign(export=pd.array([1 << 20] * len(t), dtype="Int64")), "of export: check the unit"),
         (lambda t: t.iloc[::-1].reset_index(drop=True), "not in order"),
     ],
 )
@@ -71,6 +74,14 @@ def test_written_and_read_again_it_is_the_same_and_private(tmp_path: Path) -> No
     pd.testing.assert_frame_equal(read_table(path), table())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [p.name for p in path.parent.iterdir()] == ["home.csv"]
+
+
+@pytest.mark.parametrize("home", ["a", "NA"])
+def test_export_is_written_where_it_is_known(tmp_path: Path, home: str) -> None:
+    export = pd.Series([None if hour % 5 == 0 else hour for hour in range(48)], dtype="Int64")
+    both = long_table(home, DS, np.arange(48), False, export)
+    write_table(both, tmp_path / "home.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "home.csv"), both)
 
 
 def test_a_table_that_is_refused_leaves_the_old_file(tmp_path: Path) -> None:

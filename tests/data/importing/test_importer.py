@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data.errors import ImportRefused
-from data.importer import Imported, ImportOptions, import_file
+from data.importing.importer import import_file
+from data.importing.options import Imported, ImportOptions
 from tests.support.laws import examples
 
 BERLIN = "Europe/Berlin"
@@ -62,7 +63,7 @@ def test_intervals_add_up_to_hours(write: Write, minutes: int, header: str, unit
     assert got.readings["ds"].tolist() == list(pd.date_range(START, periods=3, freq="h"))
     assert not got.readings["filled"].any()
     assert (got.interval_minutes, got.filled_hours, got.cut_hours) == (minutes, 0, 0)
-    assert got.export is None
+    assert "export" not in got.readings
 
 
 def test_a_stamp_may_name_the_end_of_its_interval(write: Write) -> None:
@@ -72,12 +73,11 @@ def test_a_stamp_may_name_the_end_of_its_interval(write: Write) -> None:
     assert take(path, stamp="start").readings["y"].tolist() == [400]
 
 
-def test_export_is_a_table_of_its_own(write: Write) -> None:
+def test_export_is_a_column_of_its_own(write: Write) -> None:
     lines = [f"{m.isoformat()},0.5,{i / 10}" for i, m in enumerate(every(60, 3))]
     got = take(write("timestamp,kwh,export_kwh\n" + "\n".join(lines)))
     assert got.readings["y"].tolist() == [500, 500, 500]
-    assert got.export is not None
-    assert got.export["y"].tolist() == [0, 100, 200]
+    assert got.readings["export"].tolist() == [0, 100, 200]
 
 
 def test_a_register_gives_its_differences(write: Write) -> None:
@@ -176,10 +176,10 @@ def test_energy_is_conserved(
     values = [1000 * v for v in kwh] if wh else kwh
     path.write_text(rows(every(minutes, len(kwh)), values, "timestamp,wh" if wh else "timestamp,kwh"))
     if len(kwh) == 1:
-        with pytest.raises(ImportRefused, match="single reading"):
+        with pytest.raises(ImportRefused, match="one reading only"):
             take(path)
         return
-    got = take(path).readings["y"]
+    got = take(path, accept_unusual=True).readings["y"]
     hours = 1000 * np.array(kwh).reshape(-1, per_hour).sum(axis=1)
     assert np.all(np.abs(got.to_numpy() - hours) <= 0.5 + 1e-6)
 
@@ -190,11 +190,11 @@ def test_a_register_conserves_energy_over_short_gaps(
     tmp_path_factory: pytest.TempPathFactory, kwh: list[float], gone: set[int]
 ) -> None:
     register = [round(float(v), 4) for v in np.cumsum([5.0, *kwh])]
-    kept = [i for i in range(len(register)) if i not in gone or i in (1, len(register) - 1)]
+    kept = [i for i in range(len(register)) if i not in gone or i % 3 != 1 or i in (1, len(register) - 1)]
     path = tmp_path_factory.mktemp("law") / "meter.csv"
     path.write_text(rows([every(60, len(register))[i] for i in kept], [register[i] for i in kept]))
     try:
-        got = import_file(path, ImportOptions("home", cumulative=True, max_fill_hours=200))
+        got = import_file(path, ImportOptions("home", cumulative=True, max_fill_hours=200, accept_unusual=True))
     except ImportRefused as refused:  # so many gaps that they look like another interval
         assert "minutes apart" in str(refused)
         return
@@ -210,7 +210,7 @@ def test_decimals_add_up_exactly(write: Write) -> None:
 
 def test_rounding_of_intervals_leans_to_neither_side(write: Write) -> None:
     path = write(rows(every(30, 400), [0.0, 0.0005, 0.001, 0.0005] * 100))
-    assert take(path).readings["y"].sum() == 200
+    assert take(path, accept_unusual=True).readings["y"].sum() == 200
 
 
 # The law: a meter's hours are the same in every export of it.
@@ -230,7 +230,7 @@ def meters(draw: st.DrawFn) -> tuple[Meter, int, bool]:
     return kept, minutes, register
 
 
-REFUSALS = ("minutes apart", "single", "no readings")
+REFUSALS = ("minutes apart", "one reading", "no readings", "single whole hour")
 
 
 def hours_of(folder: Path, meter: Meter, minutes: int, register: bool) -> dict[pd.Timestamp, tuple[int, bool]]:
@@ -238,7 +238,7 @@ def hours_of(folder: Path, meter: Meter, minutes: int, register: bool) -> dict[p
     path = folder / "meter.csv"
     path.write_text("timestamp,kwh\n" + "".join(f"{moment.isoformat()},{value:f}\n" for moment, value in meter))
     try:
-        got = take(path, cumulative=register)
+        got = take(path, cumulative=register, accept_unusual=True)
     except ImportRefused as refused:
         assert any(reason in str(refused) for reason in REFUSALS), str(refused)
         return {}
@@ -271,28 +271,25 @@ NIGHT = "timestamp,kwh\n2026-10-25 01:00,0.1\n2026-10-25 02:00,0.1\n2026-10-25 0
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("", None, "no readings"),
-        ("timestamp,kwh\n", None, "no readings"),
-        ("time,kwh\n", 1, "columns are not known"),
-        ("timestamp,power\n", 1, "columns are not known"),
-        ("timestamp,kwh,colour\n", 1, "third column"),
-        ("timestamp;kwh\n", 1, "semicolons"),
+        ("", None, "is empty"),
+        ("timestamp,kwh\n", None, "no readings: it is empty"),
+        (HOUR_LINES.replace("kwh", "colour"), None, "not certain.*its columns are timestamp, colour"),
+        (HOUR_LINES.removeprefix("timestamp,kwh\n"), None, "have no names.*--map timestamp=#1"),
         (HOUR_LINES + "2026-01-05T02", 4, "1 of 2 columns: is the file cut off"),
-        (HOUR_LINES + "2026-01-05T02:00Z,", 4, "not a number"),
-        (HOUR_LINES + "2026-01-05T02:00Z,NaN", 4, "not a number"),
+        (HOUR_LINES + "2026-01-05T02:00Z,0.1e", 4, "not a number"),
+        (HOUR_LINES + "2026-01-05T02:00Z,0x1", 4, "not a number"),
         (HOUR_LINES + "2026-01-05T02:00Z,inf", 4, "not a number"),
-        (HOUR_LINES + "2026-01-05T02:00Z,1e999999", 4, "more than any meter counts"),
+        (HOUR_LINES + "2026-01-05T02:00Z,1e12", 4, "more than any meter counts"),
         (HOUR_LINES + "2026-01-05T02:00Z,-0.13", 4, "negative"),
         (HOUR_LINES + "2026-01-05T01:00Z,0.13", 4, "there twice"),
-        (HOUR_LINES + "2026-01-04T23:00Z,0.13", 4, "earlier than the line before"),
         (HOUR_LINES + "5 January,0.13", 4, "is not a time"),
-        (HOUR_LINES + "0026-01-05T02:00Z,0.13", 4, "year is odd"),
+        (HOUR_LINES + "0026-01-05T02:00Z,0.13", 4, "is not a time"),
         (HOUR_LINES + "2026-01-05T02:00,0.13", 4, "no UTC offset"),
         (HOUR_LINES + "2026-01-05T02:07Z,0.13", 4, "grid of UTC hours"),
         (HOUR_LINES + "2026-01-05T02:00Z,200", 4, "is it Wh"),
         (HOUR_LINES + '2026-01-05T02:00Z,"0.13', 4, "not CSV"),
-        ("timestamp,kwh\n2026-01-05T00:00Z,1\n", 2, "single reading"),
-        ("timestamp,kwh\n2026-01-05T00:00Z,1\n2026-01-05T00:10Z,1\n", None, "10 minutes apart"),
+        ("timestamp,kwh\n2026-01-05T00:00Z,1\n", 2, "one reading only"),
+        ("timestamp,kwh\n2026-01-05T00:00Z,1\n2026-01-05T00:07Z,1\n", None, "7 minutes apart"),
         ("timestamp,kwh\n2026-01-05T00:30Z,1\n2026-01-05T00:45Z,1\n", None, "single whole hour"),
     ],
 )
@@ -325,7 +322,9 @@ def test_a_register_that_goes_down(write: Write) -> None:
 
 def test_an_interval_that_changes_on_the_way(write: Write) -> None:
     moments = every(15, 40) + every(30, 20, START + timedelta(hours=10))
-    with pytest.raises(ImportRefused, match="30 minutes apart from here on") as refused:
+    with pytest.raises(
+        ImportRefused, match="the interval changes: readings are 30 minutes apart here, elsewhere 15"
+    ) as refused:
         take(write(rows(moments, [0.1] * 60)))
     assert refused.value.line == 42
 
@@ -339,8 +338,8 @@ def test_an_unknown_time_zone_and_a_missing_file(write: Write, tmp_path: Path) -
 
 def test_bytes_that_are_not_text(write: Write) -> None:
     path = write("")
-    path.write_bytes(b"timestamp,kwh\n2026-01-05T00:00Z,\xff\xfe\n")
-    with pytest.raises(ImportRefused, match="UTF-8"):
+    path.write_bytes(bytes(range(1, 256)) * 4)
+    with pytest.raises(ImportRefused, match="is binary"):
         take(path)
 
 
@@ -359,4 +358,7 @@ def test_a_damaged_file_is_read_or_refused_never_a_crash(
 
 
 def test_its_repr_shows_no_reading(write: Write) -> None:
-    assert repr(take(write(HOUR_LINES))) == "Imported(interval_minutes=60, filled_hours=0, cut_hours=0)"
+    assert (
+        repr(take(write(HOUR_LINES)))
+        == "Imported(interval_minutes=60, filled_hours=0, cut_hours=0, offset_s=0, warnings=())"
+    )

@@ -125,14 +125,14 @@ DIALECTS: dict[str, str | bytes] = {
     "a row for each direction": table(
         "Van datum;Van tijdstip;Register;Volume;Eenheid",
         lambda at, wh: "\n".join(
-            f"{at:%d-%m-%Y;%H:%M:%S};{label}" for label in (f"Afname Dag;{comma(wh / 1000)};kWh", "Injectie Dag;0,1;kWh")
+            f"{at:%d-%m-%Y;%H:%M:%S};{label}" for label in (f"Afname;{comma(wh / 1000)};kWh", "Injectie;0,1;kWh")
         ),
     ),
     "a row for each day": "Day;" + ";".join(f"{h:02d}:00" for h in range(24)) + "\n" + "".join(
         f"0{day}/03/2026;" + ";".join(comma(wh / 1000) for wh in DAY) + "\n" for day in (2, 3)
     ),
     "JSON": json.dumps(
-        {"results": [{"consumption": wh / 1000, "interval_start": f"{at:%Y-%m-%dT%H:%MZ}"} for at, wh in hours()][::-1]}
+        {"all": [{"consumption": wh / 1000, "interval_start": f"{at:%Y-%m-%dT%H:%MZ}"} for at, wh in hours()][::-1]}
     ),
 }  # fmt: skip
 

@@ -24,21 +24,21 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint  ## before each commit: lint, types, every test that starts no process
-	$(PYTEST) -m 'not process'
+check: lint  ## before each commit: lint, types, every test that starts no process and is quick
+	$(PYTEST) -m 'not process and not slow'
 
 test: lint  ## all tests, with real Flower processes and a real EVM
 	$(PYTEST)
 
 test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in each run
-	$(PYTEST) -m 'not process' --hypothesis-profile=deep
+	$(PYTEST) -m 'not process and not slow' --hypothesis-profile=deep
 
 docs: $(VENV)/.installed  ## the documentation site, strictly: out/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	! grep -rEl '<(link|script|img|iframe)[^>]*(src|href)="?https?://' out/site --include='*.html'  # nothing is fetched at view time
 
 coverage: $(VENV)/.installed  ## what the tests that start no process reach, with a floor
-	$(PYTEST) -m 'not process' --cov --cov-report=term:skip-covered
+	$(PYTEST) -m 'not process and not slow' --cov --cov-report=term:skip-covered
 
 constraints:  ## constraints.txt anew, from the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv .cache/fresh

@@ -109,7 +109,7 @@ def spoilt(draw: st.DrawFn, messages: list[Message], proof: bytes, other: bytes)
     return proof[:at] + new + proof[at + size :]
 
 
-@examples(60)
+@examples(25)
 @given(data=st.data())
 def test_a_batch_judges_as_single_checks_do(case: Honest, proofs: list[bytes], data: st.DataObject) -> None:
     changed = [data.draw(spoilt(case.messages, proofs[k], proofs[k - 1])) for k in range(2)]

@@ -61,8 +61,7 @@ def test_the_loop_below_misses_no_column() -> None:
     assert {name for name, _ in CELLS} == set(COLUMNS)
 
 
-@pytest.mark.parametrize("step", [1, -1])
-@pytest.mark.parametrize(("name", "row"), CELLS)
+@pytest.mark.parametrize(("name", "row", "step"), [(*cell, (-1) ** k) for k, cell in enumerate(CELLS)])
 def test_a_value_off_by_one_is_neither_proven_nor_accepted(
     name: str, row: int, step: int, case: Any, monkeypatch: Patch, request: pytest.FixtureRequest
 ) -> None:
@@ -305,8 +304,7 @@ def without_first_step(trace: Trace) -> Trace:
     return replace(trace, steps=trace.steps[:, 1:], layers=tuple(layers))
 
 
-# -- a personal head is private: what its cells may be
-# ----------------------------------------------------------------
+# -- a personal head is private: what its cells may be ---------------------------------------------------------------
 
 
 def with_head_cells(monkeypatch: Patch, change: Callable[[Ints], None]) -> None:

@@ -112,7 +112,7 @@ def make_gateway(folder: Path) -> None:
     shape = ModelShape.of(config.forecasting.model)
     keep_model(config.api.model_dir, 1, initial_weights(shape, 7), shape)
     model, home = RoundModel.kept(config.api.model_dir), config.api.homes_dir / HOME
-    keep_values(home, 1, np.ones_like(model.integer.weights.head))
+    keep_values(home, 1, np.ones_like(model.integer.weights.head[:, : model.integer.shape.personal_inputs]))
     note = commit_head(home, 1, model.commitment)
     assert note is not None
     write_note(home, type(note)(note.round, note.rows, note.digest, pinned_at=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from fl.strategy import Update
 from fl.weights import Weights
 
+_log = logging.getLogger(__name__)
 Rows = NDArray[np.float64]
 """[homes, parameters]: one update (new minus old weights) a row."""
 
@@ -22,6 +24,19 @@ def rows_of(updates: Sequence[Update], start: Weights) -> Rows:
 def flatten(weights: Weights, start: Weights) -> NDArray[np.float64]:
     """`weights` - `start` as one vector, float64 [parameters], in the order of `start`."""
     return np.concatenate([np.ravel(weights[name].astype(np.float64) - start[name]) for name in start])
+
+
+def step_of(weights: Weights, start: Weights) -> NDArray[np.float64]:
+    """The update as `flatten` gives it; no step at all from a training that has left the range of numbers.
+
+    Whoever chooses a model can make it overflow for homes with a load above some threshold and for no others. That a
+    home then gives no update would tell of its readings, one question a round, whatever hides its updates.
+    """
+    step = flatten(weights, start)
+    if np.isfinite(step).all():
+        return step
+    _log.error("the training has left the range of numbers: no step is sent")
+    return np.zeros_like(step)
 
 
 def moved(start: Weights, step: NDArray[np.float64]) -> Weights:

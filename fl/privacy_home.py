@@ -10,16 +10,16 @@ import logging
 import math
 
 import numpy as np
-from flwr.app import Context, Message, MessageType, MetricRecord
+from flwr.app import Array, ArrayRecord, Context, Message, MessageType, MetricRecord
 from flwr.clientapp.typing import ClientAppCallable
 
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
-from fl.flat import flatten, moved
+from fl.flat import moved, step_of
 from fl.home_ledger import HomeLedger
 from fl.noise import clip, gaussian
 from fl.one_shot.plan import ONE_SHOT
 from fl.protection_settings import PrivacySettings
-from fl.secagg import UNCLIPPED
+from fl.secagg import STEP, UNCLIPPED
 from fl.secagg_wire import KEYS, SECAGG
 from fl.weights import from_record, to_record
 
@@ -30,7 +30,10 @@ CLIP_NORM = "clip_norm"  # in the plan, where clipping is adaptive
 class PrivateUpdateMod:
     """Clips the update of each training, and adds noise in `local` and `distributed` mode.
 
-    The sums of a one-shot training are another mod's (`fl.one_shot.home_mod`).
+    In `distributed` mode what goes on to the masks is the step itself: as a model in float32 it would be rounded to
+    what numbers of the model's size have between them, and a coordinator that starts from large weights would have
+    the homes' parts of the noise rounded away. The sums of a one-shot training are another mod's
+    (`fl.one_shot.home_mod`).
 
     Args:
         settings: the home's own; what the coordinator says counts for an adaptive norm only.
@@ -50,10 +53,14 @@ class PrivateUpdateMod:
         reply = call_next(message, context)
         if reply.has_error():
             return reply
-        step, whole = clip(flatten(from_record(reply.content.array_records[ARRAYS]), start), norm)
+        step, whole = clip(step_of(from_record(reply.content.array_records[ARRAYS]), start), norm)
         if self._stddev:
             step = step + self._stddev * norm * gaussian(len(step))
-        reply.content[ARRAYS] = to_record(moved(start, step))
+        if self._settings.mode == "distributed":
+            del reply.content[ARRAYS]
+            reply.content[STEP] = ArrayRecord({STEP: Array(step)})
+        else:
+            reply.content[ARRAYS] = to_record(moved(start, step))
         reply.content[METRICS] = self._told(reply.content.metric_records[METRICS], whole)
         return reply
 

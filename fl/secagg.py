@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fl.masking import MaskingRefused
 from fl.protection_settings import LARGEST_ENTRY, LARGEST_NOISY_ENTRY
@@ -27,6 +28,7 @@ FRACTION_BITS = 32
 LARGEST_WEIGHT = 10_000
 UNCLIPPED = "unclipped"  # 1 if the home's update was within the clipping norm (adaptive clipping, fl.privacy)
 SUMMED_METRICS = ("loss", UNCLIPPED)
+STEP = "step"  # of an update with a home's part of the noise, on its way to the masks: float64, and no model
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,10 @@ def vector_length(start: Weights) -> int:
     return sum(array.size for array in start.values()) + len(SUMMED_METRICS) + 1
 
 
-def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: int, *, noisy: bool = False) -> Vector:
-    """An update as int64 [vector_length(start)]; metrics not told count 0.
+def encode(
+    step: NDArray[np.float64], metrics: dict[str, float], weight: int, *, noisy: bool = False
+) -> Vector:
+    """An update [parameters] (`fl.flat`) as int64 [vector_length(start)]; metrics not told count 0.
 
     Entries beyond +-8 are cut to it. Of a `noisy` update, whose weight must be 1, they may be 10^4 times as large,
     and none is cut, for less noise would be left than epsilon counts on.
@@ -56,8 +60,7 @@ def encode(update: Weights, start: Weights, metrics: dict[str, float], weight: i
         raise MaskingRefused(
             f"an update's weight must be between 1 and {LARGEST_WEIGHT}, and 1 if it is noisy, not {weight}"
         )
-    flat = [np.ravel(update[name].astype(np.float64) - start[name]) for name in start]
-    values = np.concatenate([*flat, [metrics.get(name, 0.0) for name in SUMMED_METRICS]])
+    values = np.concatenate([step, [metrics.get(name, 0.0) for name in SUMMED_METRICS]])
     if not np.isfinite(values).all():
         raise MaskingRefused("the update holds a value that is not a finite number")
     if noisy and np.abs(values).max() > LARGEST_NOISY_ENTRY:

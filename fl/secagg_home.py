@@ -13,15 +13,17 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ConfigRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp.typing import ClientAppCallable
+from numpy.typing import NDArray
 
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
+from fl.flat import step_of
 from fl.masked_sum import MaskingRefused, Member, PublicKeys, Session
 from fl.masking import check_quorum, unopened_statement
 from fl.one_shot.plan import LAST_DAY, LEAVE, ONE_SHOT, STATISTICS, SUMS, OneShotPlan
 from fl.plan import plan_digest
 from fl.rings import Vector
 from fl.roster import sign
-from fl.secagg import encode, vector_length
+from fl.secagg import STEP, encode, vector_length
 from fl.secagg_wire import (
     AGREE,
     ANSWER,
@@ -41,7 +43,7 @@ from fl.secagg_wire import (
 )
 from fl.settings import FederationSettings
 from fl.sum_record import SumRecord
-from fl.weights import digest_of, from_record
+from fl.weights import Weights, digest_of, from_record
 
 STATE = "secagg-state"
 
@@ -234,7 +236,7 @@ class SecAggMod:
         days = min(int(cast(int, metrics[EXAMPLES])), self._strategy.most_days)
         told = {n: float(v) for n, v in metrics.items() if isinstance(v, int | float) and math.isfinite(v)}
         weight = days if terms.weighting == "examples" else 1
-        return encode(from_record(reply.content.array_records[ARRAYS]), start, told, weight, noisy=self._noisy)
+        return encode(_step(reply.content, start), told, weight, noisy=self._noisy)
 
     def _summed(self, session: Session, message: Message, context: Context, call_next: ClientAppCallable) -> Vector:
         """The home's part of a one-shot training, as the vector to mask.
@@ -274,3 +276,10 @@ class SecAggMod:
         _, vector, last_day = entered
         self._record.enter_one_shot(LEAVE, terms.start, last_day, self._one_shot.fresh_days)
         return vector
+
+
+def _step(reply: RecordDict, start: Weights) -> NDArray[np.float64]:
+    """The home's update [parameters], as its mods have left it."""
+    if STEP in reply.array_records:
+        return np.asarray(reply.array_records[STEP][STEP].numpy(), dtype=np.float64)
+    return step_of(from_record(reply.array_records[ARRAYS]), start)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+import fl.secagg_coordinator
 from fl.errors import QuorumMissed
 from fl.home_mods import home_mods
 from fl.noise import clip, gaussian
@@ -134,15 +135,51 @@ def test_central_noise_has_the_deviation_the_accountant_is_told(tmp_path: Path) 
 
 @pytest.mark.parametrize(("mode", "stddev"), [("local", 2 * 0.5), ("distributed", 2 * 0.5 / math.sqrt(3))])
 def test_a_home_adds_its_noise_before_the_update_leaves(tmp_path: Path, mode: str, stddev: float) -> None:
-    class Still(LeastSquares):
-        def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-            return weights, {"loss": 1.0}
-
     start: Weights = {"w": np.zeros(20_000, np.float32)}
     federation = settings(mode, noise_multiplier=2, clip_norm=0.5, rounds=1)
     homes = grid(federation, learners=[Still(home) for home in HOMES])
     combined = Rounds(federation, RoundStore(tmp_path)).run(homes, start)["w"]
     assert combined.std() == pytest.approx(stddev / math.sqrt(5), rel=0.03)
+
+
+class Still(LeastSquares):
+    def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+        return weights, {"loss": 1.0}
+
+
+def test_large_weights_round_no_noise_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers beyond 2^25 lie 4 apart in float32: of the homes' parts, 0.29 each, none was left in the sum before."""
+    sums, decode = [], fl.secagg_coordinator.decode
+
+    def seen(total: NDArray[Any], *of: Any, **how: Any) -> Any:
+        sums.append(total.view(np.int64)[:3000] / 2.0**32)
+        return decode(total, *of, **how)
+
+    monkeypatch.setattr(fl.secagg_coordinator, "decode", seen)
+    federation = settings("distributed", noise_multiplier=1, clip_norm=0.5, rounds=1)
+    start: Weights = {"w": np.full(3000, 2**25, np.float32)}
+    homes = grid(federation, learners=[Still(home) for home in HOMES])
+    Rounds(federation, RoundStore(tmp_path)).run(homes, start)
+    assert sums[0].std() == pytest.approx(0.5 * math.sqrt(5 / 3), rel=0.06)
+
+
+@pytest.mark.parametrize("protection", ["secure aggregation", "local", "distributed"])
+def test_whether_a_home_answers_says_nothing_of_its_data(tmp_path: Path, protection: str) -> None:
+    """A model can be made that overflows for a home with a load above a threshold, and for no other home."""
+
+    class Overflowing(LeastSquares):
+        def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+            above = self.home in ("ada", "bob")
+            return {"w": weights["w"] * np.float32(np.nan if above else 1)}, {"loss": math.nan if above else 1.0}
+
+    mode = "off" if protection == "secure aggregation" else protection
+    federation = settings(mode, noise_multiplier=0.01, clip_norm=0.5, rounds=1, secure=protection != "local")
+    homes = grid(federation, learners=[Overflowing(home) for home in HOMES])
+    start: Weights = {"w": np.ones(3, np.float32)}
+    combined = Rounds(federation, RoundStore(tmp_path)).run(homes, start)["w"]
+    report = RoundStore(tmp_path).load(1).report
+    assert report.participants == tuple(HOMES) and report.left_out == {}
+    assert combined == pytest.approx(np.ones(3), abs=0.05)
 
 
 @pytest.mark.parametrize("mode", ["local", "distributed"])

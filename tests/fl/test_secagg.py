@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fl.errors import QuorumMissed
+from fl.flat import flatten
 from fl.masked_sum import MaskingRefused
 from fl.noise import gaussian
 from fl.protection_settings import SecAggSettings
@@ -134,7 +135,7 @@ def test_no_message_holds_an_update_its_size_or_a_loss(tmp_path: Path) -> None:
             continue
         update, metrics = content.array_records["arrays"]["w"].numpy(), content.metric_records["metrics"]
         weight = int(metrics["num-examples"])
-        secret = encode({"w": update}, ZERO, {"loss": float(metrics["loss"])}, weight)
+        secret = encode(flatten({"w": update}, ZERO), {"loss": float(metrics["loss"])}, weight)
         for entry in [*secret, *np.rint(update * 2.0**32).astype(np.int64)]:
             assert np.int64(entry).tobytes() not in seen, home
         for entry in update:
@@ -268,7 +269,7 @@ def test_terms_read_back_as_they_were_and_any_change_makes_another_session() -> 
 def test_the_decoded_mean_is_the_weighted_mean(entries: list[list[float]], weights: list[int]) -> None:
     weights = weights[: len(entries)]
     vectors = [
-        encode({"w": np.array(entry, np.float32)}, ZERO, {"loss": 0.5}, weight)
+        encode(np.array(entry), {"loss": 0.5}, weight)
         for entry, weight in zip(entries, weights, strict=True)
     ]
     summed = decode(np.sum(vectors, axis=0).view(np.uint64), ZERO, len(vectors))
@@ -280,35 +281,35 @@ def test_the_decoded_mean_is_the_weighted_mean(entries: list[list[float]], weigh
 @pytest.mark.parametrize("weight", [0, -1, 10_001])
 def test_a_weight_out_of_range_is_refused(weight: int) -> None:
     with pytest.raises(MaskingRefused, match="weight must be"):
-        encode(ZERO, ZERO, {}, weight)
+        encode(np.zeros(3), {}, weight)
 
 
 def test_what_is_no_number_is_refused_and_what_is_too_large_is_cut() -> None:
     with pytest.raises(MaskingRefused, match="not a finite number"):
-        encode({"w": np.array([0, np.nan, 0], np.float32)}, ZERO, {}, 1)
-    vector = encode({"w": np.array([100, -100, 1], np.float32)}, ZERO, {}, 1)
+        encode(np.array([0, np.nan, 0]), {}, 1)
+    vector = encode(np.array([100.0, -100, 1]), {}, 1)
     assert decode(vector.view(np.uint64), ZERO, 1).mean["w"].tolist() == [8, -8, 1]
 
 
 def test_noise_is_never_cut() -> None:
     """At z = 60 and C = 0.5, of three homes' parts 19.7 were left of 30 before."""
     start: Weights = {"w": np.zeros(20_000, np.float32)}
-    parts = [{"w": (60 * 0.5 / np.sqrt(3) * gaussian(20_000)).astype(np.float32)} for _ in range(3)]
+    parts = [60 * 0.5 / np.sqrt(3) * gaussian(20_000) for _ in range(3)]
     summed = decode(
-        np.sum([encode(part, start, {}, 1, noisy=True) for part in parts], axis=0).view(np.uint64),
+        np.sum([encode(part, {}, 1, noisy=True) for part in parts], axis=0).view(np.uint64),
         start,
         3,
         noisy=True,
     )
     assert 3 * summed.mean["w"].std() == pytest.approx(30, rel=0.03)
     with pytest.raises(MaskingRefused, match="beyond 80000, and must not be cut"):
-        encode({"w": np.array([0, 1e5, 0], np.float32)}, ZERO, {}, 1, noisy=True)
+        encode(np.array([0, 1e5, 0]), {}, 1, noisy=True)
     with pytest.raises(MaskingRefused, match="and 1 if it is noisy"):
-        encode(ZERO, ZERO, {}, 2, noisy=True)
+        encode(np.zeros(3), {}, 2, noisy=True)
 
 
 def test_a_sum_that_no_homes_can_have_is_refused() -> None:
-    vector = encode(ZERO, ZERO, {}, 1).view(np.uint64)
+    vector = encode(np.zeros(3), {}, 1).view(np.uint64)
     with pytest.raises(MaskingRefused, match="5 homes weigh 1"):
         decode(vector, ZERO, 5)
     vector[0] = 2**62

@@ -230,6 +230,7 @@ def coordinator(
 ) -> None:
     """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
     from api import training
+    from api.http_protocol import BoundedProtocol
     from fl.coordinator import run_coordinator
 
     if one_shot + join + bool(leave) > 1:
@@ -239,7 +240,7 @@ def coordinator(
         app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
     else:
         app = training.coordinator_app(community)
-    run_coordinator(community.config.federation.deployment, app)
+    run_coordinator(community.config.federation.deployment, app, BoundedProtocol)
 
 
 @app.command()

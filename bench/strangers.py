@@ -1,7 +1,7 @@
-"""`python -m bench.strangers`: what strangers' junk costs a training: rounds a minute, over TLS, with and without it.
+"""`python -m bench.strangers`: what strangers' junk costs a training: rounds a minute over TLS, with and without it.
 
-A coordinator and agents as `wattproof` processes (`bench.deployed`) train round after round. Meanwhile a process on the
-same machine, on the same cores, does what anybody who reaches the port can do:
+A coordinator and agents as `wattproof` processes (`bench.deployed`) train round after round. Meanwhile this process,
+from another address of the same machine and on the same cores, does what anybody can who reaches the port:
 
     unsigned       well-formed requests that nobody has signed, over a few connections, as fast as they are answered
     stranger       the same, signed by a key that the coordinator does not know

@@ -16,6 +16,7 @@ from fl.protection_settings import LARGEST_NOISY_ENTRY
 if TYPE_CHECKING:
     from fl.settings import FederationSettings
 
+_LEAST_NOISE = 2.0**-22  # masked sums are made of multiples of 2^-32
 _DEVIATIONS = 7  # a normal number is larger once in 4 * 10^11 draws
 
 
@@ -43,10 +44,19 @@ def _private(settings: FederationSettings) -> bool:
     return settings.privacy.mode != "off"
 
 
+def _part(settings: FederationSettings) -> float:
+    return settings.privacy.part_multiplier(settings.secure_aggregation.fewest_homes)
+
+
 def _noise_is_cut(settings: FederationSettings) -> bool:
     """Whether an entry of an update with the home's noise may be beyond what a masked sum holds."""
-    privacy, part = settings.privacy, settings.privacy.part_multiplier(settings.secure_aggregation.fewest_homes)
-    return part > 0 and privacy.clip_norm * (1 + _DEVIATIONS * part) > LARGEST_NOISY_ENTRY
+    part = _part(settings)
+    return part > 0 and settings.privacy.clip_norm * (1 + _DEVIATIONS * part) > LARGEST_NOISY_ENTRY
+
+
+def _noise_is_lost(settings: FederationSettings) -> bool:
+    """Whether a home's noise is so small that rounding to what masked sums are made of takes a part of it away."""
+    return 0 < min(settings.privacy.clip_norm, settings.one_shot.clip_norm) * _part(settings) < _LEAST_NOISE
 
 
 def _by_days(settings: FederationSettings) -> bool:
@@ -106,6 +116,13 @@ REFUSALS: tuple[Refusal, ...] = (
         "{settings.privacy.clip_norm:g}: a home's part of the noise would go beyond "
         f"{LARGEST_NOISY_ENTRY:,.0f}, where the entries of a masked sum end, and the update would be refused; lower "
         "one of the two, or raise secure_aggregation.fewest_homes, among whom `distributed` noise is shared out",
+    ),
+    Refusal(
+        lambda s: _secure(s) and _noise_is_lost(s),
+        "secure aggregation with noise_multiplier {settings.privacy.noise_multiplier:g}, clip_norm "
+        "{settings.privacy.clip_norm:g} and one_shot.clip_norm {settings.one_shot.clip_norm:g}: a home's part of the "
+        "noise would be below 2^-22, and masked sums are made of multiples of 2^-32, to which it would be rounded; "
+        "raise them",
     ),
     Refusal(
         lambda s: s.privacy.mode == "central" and _robust(s),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +28,15 @@ _AGENTS_EVERY_S = 5.0  # how soon a key that is deleted or added counts
 _log = logging.getLogger(__name__)
 
 
-def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
+def run_coordinator(
+    settings: DeploymentSettings, app: ServerApp, protocol: type[asyncio.Protocol] | None = None
+) -> None:
     """Serve the agents and run `app` (see `server_app.make_server_app`) to its end.
 
     A killed coordinator is started again the same way: agents reconnect by themselves and training resumes from the
-    last saved round. Raises KeysError, or FederationError of the port or of the training.
+    last saved round. `protocol`: see `Link.serve`.
+
+    Raises KeysError, or FederationError of the port or of the training.
     """
     join_flower_logs()
     agents = None if settings.insecure else load_agent_list(settings.keys_dir)
@@ -41,7 +46,7 @@ def run_coordinator(settings: DeploymentSettings, app: ServerApp) -> None:
     link, stop = Link(agents), threading.Event()
     certificate, key = (keys.coordinator, keys.coordinator_key) if keys else (None, None)
     with ExitStack() as running:
-        running.enter_context(link.serve(settings.bind, settings.port, certificate, key))
+        running.enter_context(link.serve(settings.bind, settings.port, certificate, key, protocol))
         if keys is not None:
             warn, admit = Certificates.of(keys).warn, partial(_admit, link, settings.keys_dir)
             running.enter_context(repeated(warn, LOOK_EVERY_S, stop, name="certificates", log=_log))

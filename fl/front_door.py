@@ -9,7 +9,6 @@ only both together do. Bodies are read up to what the API can have use for.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fl.rate_limit import RateLimit
+from fl.rate_limit import RateLimit, source_of
 from fl.signed_requests import Agent, Doorkeeper, NotAuthentic
 
 _log = logging.getLogger(__name__)
@@ -139,13 +138,7 @@ def _node_of(message: Any) -> int:
 
 
 def _address(scope: Scope) -> str:
-    """Who sends, as far as limits go: an IPv4 address, or the network of an IPv6 one, which has many."""
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+    return source_of(scope["client"][0] if scope.get("client") else "")
 
 
 def _url(scope: Scope, headers: Headers) -> str:

@@ -7,6 +7,7 @@ authentication. The ServerApp runs in this process and reads the same state dire
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +44,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from fl.errors import FederationError
 from fl.front_door import FrontDoor, only_its_own
 from fl.link_state import GuardedLinkState, GuardedLinkStateFactory
+from fl.listening import listen
 from fl.signed_requests import Doorkeeper
 
 _POLL_S = 0.1
@@ -109,25 +111,36 @@ class Link:
         return app
 
     @contextmanager
-    def serve(self, bind: str, port: int, certificate: Path | None, key: Path | None) -> Iterator[None]:
-        """Serve the Fleet API in a thread while the block runs. FederationError if the port can't be had."""
+    def serve(
+        self,
+        bind: str,
+        port: int,
+        certificate: Path | None,
+        key: Path | None,
+        protocol: type[asyncio.Protocol] | None = None,
+    ) -> Iterator[None]:
+        """Serve the Fleet API in a thread while the block runs. FederationError if the port can't be had.
+
+        `protocol`: of a connection; uvicorn's own by default, which lets one that says nothing stay.
+        """
         config = uvicorn.Config(
-            self.app(), host=bind, port=port, ssl_certfile=certificate, ssl_keyfile=key, log_config=None,
-            access_log=False, ws="none", timeout_graceful_shutdown=5,
+            self.app(), ssl_certfile=certificate, ssl_keyfile=key, log_config=None, access_log=False, ws="none",
+            timeout_graceful_shutdown=5, http=protocol or "auto",
+            loop="asyncio",  # uvloop would not ask `LimitedListener` for connections
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        # `Server.run` exits the process when the port is taken; in a thread that is only the thread's end.
-        thread = threading.Thread(target=server.run, name="fleet-api", daemon=True)
-        thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.05)
-        if not server.started:
-            raise FederationError(f"{bind}:{port} can't be listened on: is another coordinator running?")
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            thread.join()
+        with listen(bind, port) as listener:
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, args=([listener],), name="fleet-api", daemon=True)
+            thread.start()
+            while not server.started and thread.is_alive():
+                time.sleep(0.05)
+            if not server.started:
+                raise FederationError("the Fleet API did not start; the log says why")
+            try:
+                yield
+            finally:
+                server.should_exit = True
+                thread.join()
 
     @contextmanager
     def run(self) -> Iterator[LinkGrid]:

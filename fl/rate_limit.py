@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -37,3 +38,12 @@ class RateLimit:
     def _tokens(self, name: Hashable) -> float:
         tokens, then = self._left.get(name, (self._burst, 0.0))
         return min(self._burst, tokens + self._rate * (self._now() - then))
+
+
+def source_of(host: str) -> str:
+    """Who an address is, as far as limits go: an IPv4 address, or the network of an IPv6 one, which has many."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)

@@ -45,9 +45,7 @@ def vector_length(start: Weights) -> int:
     return sum(array.size for array in start.values()) + len(SUMMED_METRICS) + 1
 
 
-def encode(
-    step: NDArray[np.float64], metrics: dict[str, float], weight: int, *, noisy: bool = False
-) -> Vector:
+def encode(step: NDArray[np.float64], metrics: dict[str, float], weight: int, *, noisy: bool = False) -> Vector:
     """An update [parameters] (`fl.flat`) as int64 [vector_length(start)]; metrics not told count 0.
 
     Entries beyond +-8 are cut to it. Of a `noisy` update, whose weight must be 1, they may be 10^4 times as large,

@@ -263,8 +263,9 @@ class SecAggMod:
             raise MaskingRefused(f"the sums are {vector.shape} of {vector.dtype}, the sum is of {session.length}")
         if self._record is not None:
             last_day = int(cast(int, reply.content.metric_records[METRICS][LAST_DAY]))
-            self._record.enter_one_shot(plan.kind, terms.start, last_day, self._one_shot.fresh_days)
-            if plan.kind == STATISTICS:
+            fresh_days = 0 if self._private else self._one_shot.fresh_days
+            self._record.enter_one_shot(plan.kind, terms.start, last_day, fresh_days)
+            if plan.kind == STATISTICS and not self._private:
                 self._record.keep_entered(plan.kept, vector, last_day)
         return vector
 

@@ -51,14 +51,16 @@ from fl.secagg_wire import (
     read_items,
     stage_record,
 )
-from fl.sum_record import SecondSum
+from fl.sum_record import SecondOneShot, SecondSum
 from fl.weights import record_bytes
 
 _log = logging.getLogger(__name__)
-_SECOND = (
-    "SecondSum: its update from this model is in another sum. A new training must not begin from the model of an "
-    "earlier one: give it another forecasting.seed"
-)
+_KNOWN_REASONS = {
+    SecondSum.__name__: "SecondSum: its update from this model is in another sum. A new training must not begin from "
+    "the model of an earlier one: give it another forecasting.seed",
+    SecondOneShot.__name__: "SecondOneShot: its days are in a one-shot training, and it enters no other (its own "
+    "one_shot.fresh_days). One that failed is asked for again from the model that it began with",
+}  # what an agent's refusal is told as; of an exception that is all that leaves a home
 _T = TypeVar("_T")
 Sealed = dict[str, dict[str, bytes]]
 
@@ -89,7 +91,7 @@ class Exchanges:
         """
         nodes = {home: self.nodes[home] for home in sorted(records)}
         replies, missing = exchange(self.grid, nodes, records, MessageType.TRAIN, timeout or self.timeout)
-        self.left_out |= {home: _SECOND if why == SecondSum.__name__ else why for home, why in missing.items()}
+        self.left_out |= {home: _KNOWN_REASONS.get(why, why) for home, why in missing.items()}
         self.bytes_down += sum(_payload(content) for content in records.values())
         self.bytes_up += sum(_payload(content) for content in replies.values())
         taken = {}
@@ -211,7 +213,7 @@ class MaskedRound:
         complaints = self.exchanges.ask(asked, read)
         for home, why in self._judged(complaints).items():
             self.exchanges.cheated(home, why)
-            complaints.pop(home, None)
+        complaints = {home: said for home, said in complaints.items() if home not in self.exchanges.left_out}
         return sorted(self._enough(complaints, "have opened the others' envelopes"))
 
     def _judged(self, complaints: Mapping[str, Mapping[str, bytes]]) -> dict[str, str]:
@@ -224,8 +226,13 @@ class MaskedRound:
         answers = self.exchanges.ask(asked, lambda home, reply: read_items(reply)) if asked else {}
         guilty = {}
         for accused, by in accusers.items():
+            if accused not in answers:  # it may have cheated, or its line may be down: no reason to ask it no more
+                why = f"{', '.join(sorted(by))} could not open its envelope, and it did not show what was in it"
+                _log.warning("home left out of a sum", extra={"home": accused, "reason": why})
+                self.exchanges.left_out[accused] = why
+                continue
             for accuser in by:
-                opened = answers.get(accused, {}).get(accuser)
+                opened = answers[accused].get(accuser)
                 envelope = self._sealed[accused][accuser]
                 home, why = judge(self.session, accused, accuser, envelope, opened, self._keys[accuser])
                 guilty[home] = why

@@ -12,7 +12,8 @@ are left who could. A home signs that for a sum, or reveals in it, and never bot
     {"closed": "a0..."}                    it never will
     {"one_shot": "counts", "start": "1f...", "last_day": 17000}      the days up to this one are in such a sum
 
-The sums of a one-shot training are of the same days whatever the model is, so there a home also waits for new days.
+The sums of a one-shot training are of the same days whatever the model is, so a home is in one such training, or it
+waits for new days.
 
 sums.jsonl lies beside the privacy ledger; one agent at a time has it open.
 """
@@ -38,6 +39,10 @@ from fl.weights import load, save
 
 class SecondSum(MaskingRefused):
     """A second sum of a model that this home has trained from, or another word on one and the same sum."""
+
+
+class SecondOneShot(SecondSum):
+    """A second one-shot training of days that are in one."""
 
 
 class RecordDamaged(FederationError):
@@ -88,18 +93,25 @@ class SumRecord:
                 "they never open it; a training that can't go on begins again with another forecasting.seed"
             )
 
-    def enter_one_shot(self, kind: str, start: bytes, last_day: int, fresh_days: int) -> None:
+    def enter_one_shot(self, kind: str, start: bytes, last_day: int, fresh_days: int | None) -> None:
         """Write down that the days up to `last_day` are in a one-shot sum of this kind, before `enter`.
 
-        Raises SecondSum where too few of them are new since the one before.
+        `fresh_days`: so many must be new since the one before; None: there is no other one.
+        Raises SecondOneShot.
         """
         before = self._one_shots.get(kind)
-        if before is not None and before[0] != start and last_day < before[1] + fresh_days:
-            raise SecondSum(
-                f"this home has {max(last_day - before[1], 0)} days that are new since the last one-shot training, "
-                f"and enters another after {fresh_days} (one_shot.fresh_days): two sums of the same days would show "
-                "the difference"
-            )
+        if before is not None and before[0] != start:
+            fresh = max(last_day - before[1], 0)
+            if fresh_days is None:
+                raise SecondOneShot(
+                    f"this home's days are in a one-shot sum ({kind}), and enter no other: two sums of the same days "
+                    "of different homes would show the difference (one_shot.fresh_days lets it, after new days)"
+                )
+            if fresh < fresh_days:
+                raise SecondOneShot(
+                    f"this home has {fresh} days that are new since the last one-shot training, and enters another "
+                    f"after {fresh_days} (one_shot.fresh_days): two sums of the same days would show the difference"
+                )
         if before is None or before != (start, last_day):
             self._append({"one_shot": kind, "start": start.hex(), "last_day": last_day})
 

@@ -38,5 +38,7 @@ def check_capacity(homes: int, days: int, bound: float) -> None:
 
 
 def fixed(values: Floats) -> Ints:
-    """The values, rounded to multiples of 2^-32."""
+    """The values, rounded to multiples of 2^-32. Raises StatisticsRefused for one that 64 bits do not hold."""
+    if not np.abs(values).max(initial=0) < _WORD / ONE:
+        raise StatisticsRefused("a value is beyond what 64-bit sums hold: is there too much noise in it?")
     return np.rint(values * ONE).astype(np.int64)

@@ -49,8 +49,13 @@ class OneShotPlan:
             raise StatisticsRefused(f"a one-shot training has no sum of kind {self.kind!r:.40}")
         if list(self.kept) != sorted(set(self.kept) & set(range(PEAK_CLASSES))):
             raise StatisticsRefused(f"{self.kept!r:.80} are not peak classes, each once and ascending")
-        if self.private and self.kept:
+        if self.private and (self.kept or self.kind == COUNTS):
             raise StatisticsRefused("there are no peak classes under differential privacy")
+        if self.private and self.kind == LEAVE:
+            raise StatisticsRefused(
+                "under differential privacy nobody is taken out of a total: what is subtracted would have no noise, "
+                "or leave too little to those that stay; train again without the homes that leave"
+            )
 
     @property
     def shape(self) -> StatisticsShape:

@@ -22,6 +22,7 @@ from fl.one_shot.fixed_point import ONE, Floats, fixed
 from fl.one_shot.ridge import RidgeModel
 from fl.one_shot.shape import StatisticsShape
 from fl.one_shot.statistics import Statistics
+from fl.protection_settings import LARGEST_NOISY_ENTRY
 
 _FAILURE = 0.05  # rho: how likely the noise is larger than its bound
 Noise = Callable[[int], Floats]
@@ -32,11 +33,17 @@ def private_statistics(own: Statistics, clip_norm: float, stddev: float) -> Stat
     """A home's statistics of a day in the mean, clipped to `clip_norm`, with noise of `stddev` on every entry.
 
     `days` becomes 1, for a home, and the targets' squares, which are not needed, 0. Raises StatisticsRefused for
-    statistics of classes, and for a home without days.
+    statistics of classes, for a home without days, and for noise that a masked sum would cut.
     """
     days = _regression_alone(own)
     step, _ = clip(np.concatenate([own.part(name).ravel() for name in _RELEASED]) / (days * ONE), clip_norm)
-    noisy = fixed(step + stddev * gaussian(len(step)) if stddev else step)
+    step = step + stddev * gaussian(len(step)) if stddev else step
+    if np.abs(step).max() > LARGEST_NOISY_ENTRY:
+        raise StatisticsRefused(
+            f"an entry of noisy sums is beyond {LARGEST_NOISY_ENTRY:,.0f}, and those of many homes could overflow; "
+            "lower privacy.noise_multiplier or one_shot.clip_norm"
+        )
+    noisy = fixed(step)
     targets = own.shape.targets
     return Statistics(own.shape, np.concatenate([[1], noisy, np.zeros(targets, dtype=np.int64)]).astype(np.int64))
 

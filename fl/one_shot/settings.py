@@ -21,11 +21,12 @@ class OneShotSettings(BaseModel):
     fewest_days: int = Field(
         default=10, ge=2, description="a home with fewer days of a peak class enters no sum that has this class"
     )
-    fresh_days: int = Field(
-        default=7,
+    fresh_days: int | None = Field(
+        default=None,
         ge=1,
-        description="a home enters another one-shot training once it has so many new days: two sums of the same days "
-        "of different homes would show the difference",
+        description="an agent's: enter another one-shot training once the home has so many new days. None: none, for "
+        "of two sums of nearly the same days the difference shows a home that is in one of them only. Under "
+        "differential privacy the budget counts instead",
     )
     leave: bool = Field(
         default=False, description="an agent's: its home's sums are taken out of the total again, and none is entered"

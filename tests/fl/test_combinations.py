@@ -48,6 +48,10 @@ REFUSED = [
         SECURE | EQUAL | {"privacy": {"mode": "distributed", "noise_multiplier": 1e5}},
         r"noise_multiplier 100000 and clip_norm 0.5: a home's part of the noise would go beyond 80,000",
     ),
+    (
+        SECURE | EQUAL | {"privacy": {"mode": "distributed", "clip_norm": 1e-7}},
+        r"clip_norm 1e-07 .* would be below 2\^-22",
+    ),
     (robust("krum") | private("central", min_homes=7), "measured for a mean"),
     (private("central") | {"strategy": {"weighting": "examples"}}, "set weighting: equal"),
     (private("local") | {"evaluate_every": 5}, "losses would leave the homes without noise"),

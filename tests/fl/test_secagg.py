@@ -268,10 +268,7 @@ def test_terms_read_back_as_they_were_and_any_change_makes_another_session() -> 
 )
 def test_the_decoded_mean_is_the_weighted_mean(entries: list[list[float]], weights: list[int]) -> None:
     weights = weights[: len(entries)]
-    vectors = [
-        encode(np.array(entry), {"loss": 0.5}, weight)
-        for entry, weight in zip(entries, weights, strict=True)
-    ]
+    vectors = [encode(np.array(entry), {"loss": 0.5}, weight) for entry, weight in zip(entries, weights, strict=True)]
     summed = decode(np.sum(vectors, axis=0).view(np.uint64), ZERO, len(vectors))
     np.testing.assert_allclose(summed.mean["w"], np.average(entries, axis=0, weights=weights), rtol=1e-6, atol=1e-8)
     assert summed.metrics["loss"] == pytest.approx(0.5)

@@ -575,6 +575,22 @@ def test_a_home_that_cheats_is_named_and_left_out_and_the_others_go_on(
     np.testing.assert_allclose(mean_of(gathered), honest_mean(agents, others), atol=1e-6)
 
 
+def test_a_home_whose_line_goes_down_before_it_can_answer_is_left_out_and_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever complains of everybody has the honest homes shut out whose lines are slow."""
+    homes = (*HOMES, "fay", "gil")
+    agents = Guarded(tmp_path, homes)
+    gather, grid = agents.gather(), with_member(agents, "bob", Slanders, monkeypatch)
+    grid.gone = {"ada": "answer"}
+    gathered = round_of(agents, grid, homes, gather=gather)
+    assert "bob could not open its envelope, and it did not show what was in it" in gathered.left_out["ada"]
+    assert set(gather.cheats) == {"bob"} and len(gathered.updates) == 5
+    grid.gone, grid._left = {}, set()
+    following = round_of(agents, grid, homes, {"w": ZERO["w"] + np.float32(1)}, gather)
+    assert [update.home for update in following.updates] == [home for home in homes if home != "bob"]
+
+
 class WrongShares(Member):
     """Reveals other shares than it was given."""
 

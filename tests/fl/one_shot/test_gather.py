@@ -27,6 +27,7 @@ from fl.one_shot.plan import ONE_SHOT, STATISTICS, OneShotPlan
 from fl.one_shot.ridge import ridge
 from fl.one_shot.rounds import one_shot_rounds
 from fl.one_shot.total import Total
+from fl.privacy_coordinator import BudgetSpent
 from fl.roster import Roster
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
@@ -179,6 +180,7 @@ def _ask(grid: WatchedGrid, content: RecordDict) -> Any:
         ({"private": True}, "has differential privacy, and this home's own settings do not"),
         ({"most_windows": 10**9}, "could overflow"),
         ({"kind": "everything"}, "no sum of kind 'everything'"),
+        ({"kind": "counts", "private": True}, "no peak classes under differential privacy"),
         ({"kept": [7]}, "are not peak classes"),
     ],
 )
@@ -228,17 +230,37 @@ class Agents(Guarded):
 
 
 def test_days_that_are_in_a_sum_are_in_no_other(tmp_path: Path) -> None:
+    """Two totals, a week apart, of all homes and of all but one, gave that one's mean load to 2 % before."""
     agents = Agents(tmp_path)
     assert agents.one_shot(agents.grid(learners())).participants == HOMES  # type: ignore[arg-type]
-    later = made_up_windows(HOMES, days=45)
-    for again in (learners(), learners(later)):
+    later = learners(made_up_windows(HOMES, days=60))
+    for number, (again, start, why) in enumerate(
+        (
+            (learners(), START, "a second sum of one model"),
+            (later, START, "a second sum of one model"),
+            (later, initial_weights(SHAPE, 8), "days are in a one-shot sum"),
+        )
+    ):
+        with pytest.raises(QuorumMissed, match=why):
+            agents.one_shot(agents.grid(again), f"rounds {number}", start)  # type: ignore[arg-type]
+
+
+def test_a_home_may_say_after_how_many_new_days_it_enters_again(tmp_path: Path) -> None:
+    agents = Agents(tmp_path, one_shot={"fresh_days": 7})
+    assert agents.one_shot(agents.grid(learners())).participants == HOMES  # type: ignore[arg-type]
+    for again in (learners(), learners(made_up_windows(HOMES, days=45))):
         with pytest.raises(QuorumMissed, match=r"days that are new .* after 7 \(one_shot.fresh_days\)"):
             agents.one_shot(agents.grid(again))  # type: ignore[arg-type]
-    other = initial_weights(SHAPE, 8)
-    with pytest.raises(QuorumMissed, match="fresh_days"):
-        agents.one_shot(agents.grid(learners()), "another training", other)  # type: ignore[arg-type]
     fresh = learners(made_up_windows(HOMES, days=47))
     assert agents.one_shot(agents.grid(fresh)).participants == HOMES  # type: ignore[arg-type]
+
+
+def test_with_noise_a_home_enters_again_as_long_as_its_budget_lasts(tmp_path: Path) -> None:
+    agents = Agents(tmp_path, privacy={"mode": "distributed", "noise_multiplier": 2.0, "max_epsilon": 3})
+    assert agents.one_shot(agents.grid(learners())).extra["releases"] == 1  # type: ignore[arg-type]
+    assert agents.one_shot(agents.grid(learners())).extra["releases"] == 2  # type: ignore[arg-type]
+    with pytest.raises(BudgetSpent):
+        agents.one_shot(agents.grid(learners()))  # type: ignore[arg-type]
 
 
 def test_a_training_that_failed_is_asked_again_and_its_counts_are_not(tmp_path: Path) -> None:
@@ -324,16 +346,14 @@ def plain_total(*names: str) -> np.ndarray:  # type: ignore[type-arg]
     return np.sum([own_statistics(LATER.of_home(home), PLAN).vector for home in names], axis=0)
 
 
-@pytest.mark.parametrize("privacy", ["off", "distributed"])
-def test_joining_is_adding_and_leaving_is_subtracting_to_the_bit(tmp_path: Path, privacy: str) -> None:
+def test_joining_is_adding_and_leaving_is_subtracting_to_the_bit(tmp_path: Path) -> None:
     leaving = {home: {"one_shot": {"leave": True}} for home in ("fay", "gil", "hal")}
-    agents = Agents(tmp_path, MANY, privacy={"mode": privacy})
+    agents = Agents(tmp_path, MANY)
     agents.one_shot(agents.grid(members(*HOMES)))  # type: ignore[arg-type]
     before = agents.total()
     report = agents.one_shot(agents.grid(members(*MANY)), change="join")  # type: ignore[arg-type]
     assert report.participants == MANY and agents.total().homes == MANY
-    if privacy == "off":
-        assert np.array_equal(agents.total().statistics.vector, plain_total(*MANY))
+    assert np.array_equal(agents.total().statistics.vector, plain_total(*MANY))
     assert not np.array_equal(agents.total().statistics.vector, before.statistics.vector)
     agents.own = leaving
     grid = agents.grid(members(*MANY))  # type: ignore[arg-type]
@@ -342,6 +362,18 @@ def test_joining_is_adding_and_leaving_is_subtracting_to_the_bit(tmp_path: Path,
     after = agents.total()
     assert np.array_equal(after.statistics.vector, before.statistics.vector)
     assert after.homes == HOMES and after.variance == pytest.approx(before.variance)
+
+
+@pytest.mark.parametrize("mode", ["local", "distributed", "central"])
+def test_nobody_is_taken_out_of_a_noisy_total(tmp_path: Path, mode: str) -> None:
+    """Who sees the models before and after would see what left without noise, and those that stay have too little."""
+    agents = Agents(tmp_path, MANY, privacy={"mode": mode, "noise_multiplier": 2.0})
+    agents.one_shot(agents.grid(members(*MANY)))  # type: ignore[arg-type]
+    agents.own = {home: {"one_shot": {"leave": True}} for home in MANY[:3]}
+    for home in MANY:
+        assert not (tmp_path / f"{home}.sums.entered.npz").exists()
+    with pytest.raises(QuorumMissed, match="under differential privacy nobody is taken out"):
+        agents.one_shot(agents.grid(members(*MANY)), change="leave", leaving=MANY[:3])  # type: ignore[arg-type]
 
 
 def test_few_homes_neither_join_nor_leave_nor_stay_behind(tmp_path: Path) -> None:
@@ -374,7 +406,7 @@ def test_nobody_is_taken_out_who_does_not_want_to_leave_or_has_left(tmp_path: Pa
         agents.total().left_by(replace(agents.total(), homes=MANY[:3]))
     store = RoundStore(tmp_path / "rounds")  # as if they had not left
     save(store.path(2) / f"{TOTAL}.npz", load(store.path(1) / f"{TOTAL}.npz"))
-    with pytest.raises(QuorumMissed, match="0 days that are new"):
+    with pytest.raises(QuorumMissed, match="days are in a one-shot sum"):
         agents.one_shot(agents.grid(members(*MANY)), change="leave", leaving=MANY[1:4])  # type: ignore[arg-type]
     with pytest.raises(QuorumMissed, match="wants to leave the one-shot total"):
         agents.one_shot(agents.grid(members(*MANY[:4])))  # type: ignore[arg-type]

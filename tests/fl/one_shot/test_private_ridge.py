@@ -67,6 +67,13 @@ def test_the_noise_is_as_large_as_said_and_new_each_time(who: str) -> None:
     assert all(each.part("days").tolist() == [1] and not each.part("target_squares").any() for each in draws)
 
 
+def test_noise_that_whole_numbers_do_not_hold_is_refused_and_not_cut() -> None:
+    with pytest.raises(StatisticsRefused, match="beyond 80,000, and those of many homes could overflow"):
+        private_statistics(a_home(1), 1.0, stddev=1e6)
+    with pytest.raises(StatisticsRefused, match="too much noise"):
+        with_noise(private_statistics(a_home(1), 1.0, 0), stddev=1e11)
+
+
 def test_without_noise_it_is_least_squares_over_homes() -> None:
     homes = [private_statistics(a_home(k), 100.0, 0) for k in range(5)]
     model = adassp(reduce(Statistics.__add__, homes), 0.0)

@@ -1,14 +1,9 @@
 """`python -m bench.strangers`: what strangers' junk costs a training: rounds a minute over TLS, with and without it.
 
 A coordinator and agents as `wattproof` processes (`bench.deployed`) train round after round. Meanwhile this process,
-from another address of the same machine and on the same cores, does what anybody can who reaches the port:
-
-    unsigned       well-formed requests that nobody has signed, over a few connections, as fast as they are answered
-    stranger       the same, signed by a key that the coordinator does not know
-    in a name      the same, in the name of a home whose public key is known, with a signature that is none
-    reconnecting   unsigned ones, each over a connection of its own, so that each costs a handshake
-    idle           connections that finish their handshake and then say nothing
-    silent         connections that say nothing at all
+from another address of the same machine and on the same cores, does what anybody can who reaches the port. It sends
+well-formed requests as fast as they are answered: signed by nobody, or by a key that the coordinator does not know,
+or somebody in the name of a home; it sends them over ever new connections; and it opens connections and says nothing.
 
 Writes out/bench/strangers.json and prints a table in Markdown.
 """
@@ -20,7 +15,6 @@ import json
 import socket
 import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,17 +45,14 @@ _BODY = PullMessagesRequest(node=Node(node_id=1)).SerializeToString()
 
 @dataclass(frozen=True)
 class Measured:
-    """One kind of junk. `answered`: requests that got an answer, or connections that were open at the end."""
+    """One kind of junk. `answered`: requests that got an answer, or connections that were open at the end; rounds a
+    minute right before, and meanwhile."""
 
     kind: str
     sent: int
     answered: int
-    seconds: float
-    rounds: int
-
-    @property
-    def rounds_a_minute(self) -> float:
-        return 60 * self.rounds / self.seconds
+    before: float
+    meanwhile: float
 
 
 @dataclass(frozen=True)
@@ -195,18 +186,34 @@ def training(homes: int, days: int) -> Iterator[tuple[Deployed, Target]]:
             deployed.stop()
 
 
-def measure(deployed: Deployed, kind: str, sent: int, attack: Callable[[], int]) -> Measured:
-    store = RoundStore(deployed.state(COORDINATOR) / "rounds")
-    before, started = len(store.rounds()), time.monotonic()
-    answered = attack()
-    return Measured(kind, sent, answered, time.monotonic() - started, len(store.rounds()) - before)
+@dataclass(frozen=True)
+class Watch:
+    """Counts the rounds of a coordinator."""
+
+    store: RoundStore
+
+    def a_minute(self, block: Callable[[], int]) -> tuple[float, int]:
+        """Rounds a minute while the block runs, and what it returns."""
+        before, started = len(self.store.rounds()), time.monotonic()
+        returned = block()
+        return 60 * (len(self.store.rounds()) - before) / (time.monotonic() - started), returned
+
+
+def measure(watch: Watch, kind: str, sent: int, seconds: float, attack: Callable[[], int]) -> Measured:
+    before, _ = watch.a_minute(lambda: _quiet(seconds))
+    meanwhile, answered = watch.a_minute(attack)
+    return Measured(kind, sent, answered, round(before, 1), round(meanwhile, 1))
+
+
+def _quiet(seconds: float) -> int:
+    time.sleep(seconds)
+    return 0
 
 
 def table(measured: list[Measured]) -> str:
-    lines = ["| strangers send | of which answered | rounds a minute |", "|---|---|---|"]
+    lines = ["| strangers send | answered | rounds a minute, before | meanwhile |", "|---|---|---|---|"]
     for each in measured:
-        told = f"{each.sent:,} {each.kind} | {each.answered:,}" if each.sent else "nothing | "
-        lines.append(f"| {told} | {each.rounds_a_minute:.0f} |")
+        lines.append(f"| {each.sent:,} {each.kind} | {each.answered:,} | {each.before:.0f} | {each.meanwhile:.0f} |")
     return "\n".join(lines)
 
 
@@ -215,28 +222,21 @@ def main() -> None:
     parser.add_argument("--homes", type=int, default=3, help="agents on this machine")
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--connections", type=int, default=1000, help="that say nothing")
-    parser.add_argument("--seconds", type=float, default=30, help="the longest that each is measured")
+    parser.add_argument("--seconds", type=float, default=30, help="for how long each is measured")
     told = parser.parse_args()
     count, limit, held = told.requests, told.seconds, told.connections
     with training(told.homes, days=60) as (deployed, target):
-
-        def quiet() -> int:
-            threading.Event().wait(limit)
-            return 0
-
         kinds: list[tuple[str, int, Callable[[], int]]] = [
-            ("", 0, quiet),
             ("unsigned", count, lambda: flood(target, unsigned, count, limit)),
-            ("stranger", count, lambda: flood(target, stranger(), count, limit)),
-            ("in a name", count, lambda: flood(target, in_a_name(target.home), count, limit)),
-            ("reconnecting", count, lambda: reconnecting(target, count, limit)),
-            ("idle", held, lambda: connections(target, held, limit, handshake=True)),
-            ("silent", held, lambda: connections(target, held, limit, handshake=False)),
-            ("", 0, quiet),
+            ("signed by a stranger", count, lambda: flood(target, stranger(), count, limit)),
+            ("in a home's name", count, lambda: flood(target, in_a_name(target.home), count, limit)),
+            ("unsigned, each over a new connection", count, lambda: reconnecting(target, count, limit)),
+            ("connections that say nothing", held, lambda: connections(target, held, limit, handshake=True)),
+            ("without a handshake, even", held, lambda: connections(target, held, limit, handshake=False)),
         ]
-        measured = []
+        watch, measured = Watch(RoundStore(deployed.state(COORDINATOR) / "rounds")), []
         for kind, sent, attack in kinds:
-            measured.append(measure(deployed, kind, sent, attack))
+            measured.append(measure(watch, kind, sent, limit, attack))
             print(json.dumps(asdict(measured[-1])), flush=True)
     write_bytes(OUT, json.dumps([asdict(each) for each in measured], indent=1).encode())
     print(table(measured))

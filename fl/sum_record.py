@@ -133,7 +133,7 @@ class SumRecord:
         except (ValueError, KeyError, OSError) as problem:
             raise RecordDamaged(
                 f"{self._entered} is damaged ({type(problem).__name__}): what this home has entered can't be taken "
-                "out exactly; it is gone when the community's homes sum anew without it"
+                "out exactly. Put the newest copy back, if there is one"
             ) from None
 
     @property

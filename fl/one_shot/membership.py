@@ -33,11 +33,15 @@ class Membership:
         known = set(self._before.homes)
         if self.change == "join":
             asked = sorted(set(online) - known)
-            return _enough(asked, fewest, "are new: what a few enter could be seen; sum all homes anew instead")
+            return _enough(asked, fewest, "are new: what a few enter could be seen; wait for more")
         if missing := set(self.leaving) - set(online) | set(self.leaving) - known:
             raise StatisticsRefused(f"not here, or not in the total: {', '.join(sorted(missing))}")
-        _enough(sorted(known - set(self.leaving)), fewest, "would be left: sum them anew instead")
-        return _enough(sorted(self.leaving), fewest, "leave: what a few take out could be seen; sum the others anew")
+        _enough(
+            sorted(known - set(self.leaving)),
+            fewest,
+            "would be left: what they have entered could be seen; let fewer leave",
+        )
+        return _enough(sorted(self.leaving), fewest, "leave: what a few take out could be seen; wait for more")
 
     def total(self, one_shot: OneShot, sum_of: SumOf, homes: int) -> Total:
         """The total that follows; see `OneShot`."""

@@ -41,7 +41,7 @@ class Total:
 
     def _check(self, others: Total) -> None:
         if self.kept != others.kept:
-            raise StatisticsRefused("the totals keep other peak classes: sum all homes again")
+            raise StatisticsRefused("the totals keep other peak classes, and can't be put together")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         return {

@@ -245,14 +245,20 @@ def test_days_that_are_in_a_sum_are_in_no_other(tmp_path: Path) -> None:
             agents.one_shot(agents.grid(again), f"rounds {number}", start)  # type: ignore[arg-type]
 
 
-def test_a_home_may_say_after_how_many_new_days_it_enters_again(tmp_path: Path) -> None:
+def test_a_home_may_say_after_how_many_new_days_it_enters_again_and_is_not_hidden_then(tmp_path: Path) -> None:
+    """The attack: two totals a week apart, the second without ada. The others' new days are all the blur there is."""
     agents = Agents(tmp_path, one_shot={"fresh_days": 7})
-    assert agents.one_shot(agents.grid(learners())).participants == HOMES  # type: ignore[arg-type]
-    for again in (learners(), learners(made_up_windows(HOMES, days=45))):
-        with pytest.raises(QuorumMissed, match=r"days that are new .* after 7 \(one_shot.fresh_days\)"):
-            agents.one_shot(agents.grid(again))  # type: ignore[arg-type]
-    fresh = learners(made_up_windows(HOMES, days=47))
-    assert agents.one_shot(agents.grid(fresh)).participants == HOMES  # type: ignore[arg-type]
+    days = made_up_windows(HOMES, days=47)
+    assert agents.one_shot(agents.grid(learners(days.between(0, 40)))).participants == HOMES  # type: ignore[arg-type]
+    first = agents.total().statistics
+    with pytest.raises(QuorumMissed, match=r"days that are new .* after 7 \(one_shot.fresh_days\)"):
+        agents.one_shot(agents.grid(learners(days.between(0, 45))))  # type: ignore[arg-type]
+    without = agents.grid(learners(days), gone={"ada": "keys"})  # type: ignore[arg-type]
+    assert agents.one_shot(without).participants == HOMES[1:]
+    second = agents.total().statistics
+    guess = first.part("target_sums") - second.part("target_sums") * (40 / 47)
+    own = own_statistics(days.of_home("ada").between(0, 40), PLAN).part("target_sums")
+    assert np.abs(guess - own).mean() < 0.03 * np.abs(own).mean()
 
 
 def test_with_noise_a_home_enters_again_as_long_as_its_budget_lasts(tmp_path: Path) -> None:

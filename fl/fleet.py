@@ -29,6 +29,7 @@ from flwr.proto.fleet_pb2 import (
     RegisterNodeFleetRequest,
 )
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
@@ -109,6 +110,7 @@ class FleetLine:
         self._heartbeat_s = heartbeat_s
         self._stop = stop
         self._node: Node | None = None
+        self._arriving: tuple[int, ObjectTree] | None = None  # run and tree of a message that is being received
         self._beating: threading.Thread | None = None
         self.outage = Outage(_log, "line to the coordinator")
         self.bytes_in = 0
@@ -146,13 +148,26 @@ class FleetLine:
     def receive(self) -> Message | None:
         """The next message with its content, or None if there is none.
 
-        Raises LineDown, NotRegistered or MessageRefused. A message whose content did not come through is lost.
+        Raises LineDown, NotRegistered or MessageRefused. A message is told of once: after LineDown the next call asks
+        for the content of the same one.
         """
         node = self._registered()
-        answer = self._call(self._client.PullMessages, PullMessagesRequest(node=node))
-        if not answer.messages_list:
-            return None
-        run_id, tree = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
+        if self._arriving is None:
+            answer = self._call(self._client.PullMessages, PullMessagesRequest(node=node))
+            if not answer.messages_list:
+                return None
+            self._arriving = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
+        try:
+            message = self._content(node, *self._arriving)
+        except LineDown:
+            raise
+        except Exception:
+            self._arriving = None
+            raise
+        self._arriving = None
+        return message
+
+    def _content(self, node: Node, run_id: int, tree: ObjectTree) -> Message:
         pull = make_pull_object_fn_protobuf(partial(self._call, self._client.PullObject), node, run_id)
         confirm = make_confirm_message_received_fn_protobuf(
             partial(self._call, self._client.ConfirmMessageReceived), node, run_id

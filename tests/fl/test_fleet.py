@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from flwr.app import ConfigRecord, Message, RecordDict
 
 import fl.fleet
 import fl.keys
-from fl.fleet import FleetLine
+from fl.fleet import FleetLine, LineDown
 from fl.keys import KeyFolder, load_agent_key, load_agent_list, load_authority, make_keys
 from fl.link import Link
 from fl.signed_requests import SignedRequests
@@ -71,6 +74,35 @@ def test_an_agent_that_is_let_in_knows_how_its_clock_is(keys: KeyFolder, serve: 
     line = FleetLine(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
     assert not line.up and line.connect() and line.up
     assert line.clock.ahead_s is not None and abs(line.clock.ahead_s) <= 5
+    stop.set()
+    line.close()
+
+
+def test_a_message_whose_content_is_cut_off_is_asked_for_again(
+    keys: KeyFolder, serve: Callable[[Link], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator tells of it once: it was lost before, and the round waited for the home to its time limit."""
+    link = Link(load_agent_list(keys.directory))
+    port, stop = serve(link), threading.Event()
+    line = FleetLine(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    assert line.connect()
+    pull, failures = line._client.PullObject, iter([httpx.ConnectError("cut")])
+
+    def cut_once(request: Any) -> Any:
+        if failure := next(failures, None):
+            raise failure
+        return pull(request)
+
+    monkeypatch.setattr(line._client, "PullObject", cut_once)
+    with link.run() as grid:
+        told = ConfigRecord({"told": "once"})
+        sent = Message(RecordDict({"a": told}), dst_node_id=line.node_id, message_type="query.hello", ttl=600)
+        assert len(list(grid.push_messages([sent]))) == 1
+        with pytest.raises(LineDown):
+            line.receive()
+        received = line.receive()
+        assert received is not None and received.content.config_records["a"]["told"] == "once"
+        assert line.receive() is None
     stop.set()
     line.close()
 

@@ -156,7 +156,9 @@ def connections(target: Target, count: int, hold_s: float, *, handshake: bool) -
 def _is_open(line: socket.socket) -> bool:
     line.settimeout(0.001)
     try:
-        return line.recv(1) != b""
+        while line.recv(4096):
+            continue  # an answer: why it is closed
+        return False
     except (TimeoutError, ssl.SSLWantReadError):
         return True
     except OSError:

@@ -25,7 +25,6 @@ from fl.rings import Vector
 from fl.roster import identity_of
 from fl.secagg import encode, vector_length
 from fl.task import initial_weights
-from fl.weights import Weights
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 
@@ -54,8 +53,8 @@ class Case:
         self.identities = {name: ec.generate_private_key(ec.SECP384R1()) for name in names}
         roster = {name: identity_of(key.public_key()) for name, key in self.identities.items()}
         start = initial_weights(ModelShape.of(ModelSettings()), 1)
-        generator = np.random.default_rng(1)
-        self.vectors = {name: encode(_moved(start, generator), start, {"loss": 0.5}, 300) for name in names}
+        generator, size = np.random.default_rng(1), sum(array.size for array in start.values())
+        self.vectors = {name: encode(generator.normal(0, 0.05, size), {"loss": 0.5}, 300) for name in names}
         self.session = Session(
             b"bench", names, default_threshold(homes), vector_length(start), Words64(), roster, fewest=3
         )
@@ -63,12 +62,6 @@ class Case:
     @property
     def names(self) -> tuple[str, ...]:
         return self.session.members
-
-
-def _moved(start: Weights, generator: np.random.Generator) -> Weights:
-    return {
-        name: (array + generator.normal(0, 0.05, array.shape)).astype(np.float32) for name, array in start.items()
-    }
 
 
 def plain(case: Case) -> tuple[Vector, Figures]:

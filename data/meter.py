@@ -107,8 +107,12 @@ class Meter:
         """
         opening = DayOpening(tuple(int(value) for value in readings), random_blinding())
         commitment = commit_day(day, opening.readings, opening.blinding)
-        signature = self._account.sign_message(_message(household, day, commitment)).signature
-        return SignedDay(to_checksum_address(household), day, commitment, bytes(signature)), opening
+        signature = self.sign(_message(household, day, commitment))
+        return SignedDay(to_checksum_address(household), day, commitment, signature), opening
+
+    def sign(self, message: SignableMessage) -> bytes:
+        """The canonical signature of EIP-712 typed data, 65 bytes, the same each time (RFC 6979)."""
+        return bytes(self._account.sign_message(message).signature)
 
 
 def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
@@ -122,11 +126,17 @@ def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
         raise MeterError(f"{what}: not an address and a day number")
     if len(signed.commitment) != COMMITMENT_BYTES or len(signed.signature) != SIGNATURE_BYTES:
         raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes and a signature {SIGNATURE_BYTES}")
-    if int.from_bytes(signed.signature[32:64], "big") > _HALF_ORDER or signed.signature[64] not in (27, 28):
+    check_signed(_message(signed.household, signed.day, signed.commitment), signed.signature, meter_address, what)
+
+
+def check_signed(message: SignableMessage, signature: bytes, meter_address: str, what: str) -> None:
+    """Raise MeterError unless `meter_address` signed the message, in the canonical form; `what` names it."""
+    if len(signature) != SIGNATURE_BYTES:
+        raise MeterError(f"{what}: a signature has {SIGNATURE_BYTES} bytes")
+    if int.from_bytes(signature[32:64], "big") > _HALF_ORDER or signature[64] not in (27, 28):
         raise MeterError(f"{what}: the signature is not in its canonical form")
     try:
-        message = _message(signed.household, signed.day, signed.commitment)
-        signer = Account.recover_message(message, signature=signed.signature)
+        signer = Account.recover_message(message, signature=signature)
     except (BadSignature, EthValidationError, ValueError):
         raise MeterError(f"{what}: the signature is not one of secp256k1") from None
     if signer != to_checksum_address(meter_address):

@@ -7,6 +7,7 @@ coordinate, on the curve, in the subgroup of prime order. The same randomness gi
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -44,6 +45,12 @@ class Curve(Protocol):
     def decode_g2_trusted(self, data: bytes) -> Point: ...
 
     def encode(self, point: Point) -> bytes: ...
+
+    def hash_to_curve(self, message: bytes, tag: bytes) -> Point:
+        """A point of the subgroup whose logarithm nobody knows: RFC 9380, BLS12381G1_XMD:SHA-256_SSWU_RO_.
+
+        `tag`: separates this use from all others (the RFC's DST).
+        """
 
     def identity(self) -> Point: ...
 
@@ -105,6 +112,9 @@ class ArkworksCurve:
 
     def encode(self, point: Point) -> bytes:
         return bytes(point.to_compressed_bytes())
+
+    def hash_to_curve(self, message: bytes, tag: bytes) -> Point:
+        return self._g1.hash_to_curve(message, tag)
 
     def identity(self) -> Point:
         return self._identity
@@ -198,6 +208,11 @@ class PyEccCurve:
 
     def encode(self, point: Point) -> bytes:
         return int(self._form.compress_G1(point)).to_bytes(G1_BYTES, "big")
+
+    def hash_to_curve(self, message: bytes, tag: bytes) -> Point:
+        from py_ecc.bls.hash_to_curve import hash_to_G1
+
+        return hash_to_G1(message, tag, hashlib.sha256)  # type: ignore[arg-type]
 
     def identity(self) -> Point:
         return self._b.Z1

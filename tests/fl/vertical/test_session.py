@@ -1,0 +1,203 @@
+"""A session through Flower's messages: the joined regression, split learning, parties that go away, what is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flwr.app import RecordDict
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from fl.vertical.columns import home_columns
+from fl.vertical.coordinator import PartnerAway, TooFewHomes
+from fl.vertical.errors import VerticalRefused
+from fl.vertical.home import HomeLimits
+from fl.vertical.partner import PartnerLimits
+from tests.fl.vertical.session_fixture import COLUMNS, DAYS, HOMES, LEARNT, PARTNER, Community
+
+TEST_DAYS = np.arange(LEARNT, DAYS)
+
+
+def joined(one: Community, homes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """What nobody has in one place: all columns of these homes, and their loads."""
+    own = [home_columns(one.learnt(home)) for home in homes]
+    theirs = [one.partner_columns(home) for home in homes]
+    columns = np.concatenate([np.hstack(pair) for pair in zip(own, theirs, strict=True)])
+    return columns, np.concatenate([one.learnt(home).target.reshape(-1) for home in homes])
+
+
+@pytest.mark.parametrize("penalty", [0.5, 100.0])
+def test_the_regression_is_that_of_the_joined_columns(penalty: float) -> None:
+    one = Community()
+    assert one.session.match() == HOMES
+    ridge = one.session.regress(penalty)
+    columns, target = joined(one, HOMES)
+    scaler = StandardScaler().fit(columns)
+    oracle = Ridge(alpha=penalty).fit(scaler.transform(columns), target)
+    weight = oracle.coef_ / scaler.scale_
+    np.testing.assert_allclose(np.concatenate([ridge.home, ridge.partner]), weight, rtol=0, atol=1e-9)
+    predicted = columns @ np.concatenate([ridge.home, ridge.partner]) + ridge.intercept
+    assert np.abs(predicted - oracle.predict(scaler.transform(columns))).max() < 1e-6  # Wh
+    own = columns[:, : -len(COLUMNS)]
+    alone = StandardScaler().fit(own)
+    oracle = Ridge(alpha=penalty).fit(alone.transform(own), target)
+    np.testing.assert_allclose(ridge.alone.weight, oracle.coef_ / alone.scale_, rtol=0, atol=1e-9)
+
+
+def test_columns_that_know_the_future_make_the_forecasts_better_and_are_missed_when_the_partner_is_away() -> None:
+    one = Community()
+    one.session.match()
+    one.session.regress()
+    one.session.learn(60)
+    assert one.session.forecast(TEST_DAYS) == HOMES
+    for home in HOMES:
+        side, truth = one.side(home), one.windows[home].between(LEARNT, DAYS).target
+        errors = {name: np.abs(forecast - truth).mean() for name, forecast in side.forecasts.items()}
+        assert errors["ridge"] < 0.5 * errors["ridge_alone"], home
+        assert errors["split"] < 0.9 * errors["split_alone"], home
+    one.gone[PARTNER] = "values"
+    assert one.session.forecast(TEST_DAYS) == HOMES
+    assert one.session.partner_away is not None and "no answer" in one.session.partner_away
+    for home in HOMES:
+        forecasts = one.side(home).forecasts
+        np.testing.assert_array_equal(forecasts["ridge"], forecasts["ridge_alone"])
+        np.testing.assert_array_equal(forecasts["split"], forecasts["split_alone"])
+
+
+def test_homes_learn_on_without_a_partner_that_goes_away_and_with_it_when_it_is_back() -> None:
+    one = Community()
+    one.session.match()
+    one.session.learn(2)
+    before = {name: array.clone() for name, array in one.partner_now.part.state_dict().items()}
+    one.gone[PARTNER] = "cut"
+    one.session.learn(2)
+    assert one.session.partner_away is not None and one.session.left_out == {}
+    one.gone.clear()
+    one.session.learn(2)
+    assert one.session.partner_away is None
+    assert any((array != before[name]).any() for name, array in one.partner_now.part.state_dict().items())
+
+
+def test_a_partner_that_is_away_at_the_start_is_said() -> None:
+    with pytest.raises(PartnerAway, match="charger does not answer `begin`: no answer in 1 s"):
+        Community(gone={PARTNER: "begin"}).session.match()
+
+
+@pytest.mark.parametrize("stage", ["begin", "match", "common", "rows", "difference", "share"])
+def test_a_home_that_drops_out_leaves_the_others_their_regression(stage: str) -> None:
+    one = Community(gone={"dee": stage})
+    one.session.match()
+    ridge = one.session.regress(1.0)
+    assert "no answer" in one.session.left_out["dee"]
+    columns, target = joined(one, HOMES[:3])
+    scaler = StandardScaler().fit(columns)
+    oracle = Ridge(alpha=1.0).fit(scaler.transform(columns), target)
+    np.testing.assert_allclose(ridge.partner, (oracle.coef_ / scaler.scale_)[-2:], rtol=0, atol=1e-9)
+
+
+def test_homes_that_are_no_customers_are_left_out_and_too_few_end_the_session() -> None:
+    one = Community(customers=HOMES[:3])
+    assert one.session.match() == HOMES[:3]
+    assert one.session.left_out == {"dee": "the partner has no record of it"}
+    with pytest.raises(TooFewHomes, match="2 homes have records in common with the partner, 3 are needed"):
+        Community(customers=HOMES[:2]).session.match()
+
+
+def test_what_passes_through_the_coordinator_shows_neither_columns_nor_loads() -> None:
+    one = Community()
+    one.session.match()
+    one.session.regress()
+    one.session.learn(1)
+    seen = b"\0".join(
+        value for _, _, content in one.grid.received for value in content.config_records["vertical"]["values"]
+    )
+    for home in HOMES:
+        windows = one.learnt(home)
+        for array in (windows.target[0], windows.history[0], one.partner_columns(home)[:24].reshape(-1)):
+            for width in (np.int64, np.float32, np.float64):
+                assert array.astype(width).tobytes() not in seen
+        assert home.encode() not in seen
+    matches = {stage for _, stage, _ in one.grid.received}
+    assert matches >= {"begin", "match", "double", "common", "rows", "difference", "share", "sum", "weights", "step"}
+
+
+def test_a_single_homes_part_of_the_sum_is_uniform_to_the_coordinator() -> None:
+    """The same home with the same columns, twice: nothing of the two parts agrees but by chance."""
+    parts = []
+    for nonce in (b"a" * 16, b"b" * 16):
+        one = Community({"nonce": nonce})
+        one.session.match()
+        one.session.regress()
+        record = next(c for name, stage, c in one.grid.received if (name, stage) == ("ada", "share"))
+        parts.append(np.frombuffer(record.config_records["vertical"]["values"][0], dtype="<u8"))
+    assert (parts[0] == parts[1]).sum() == 0
+
+
+def test_a_second_sum_of_a_session_is_refused() -> None:
+    one = Community()
+    one.session.match()
+    one.session.regress()
+    with pytest.raises(TooFewHomes, match="the partner refuses what came from it"):
+        one.session.regress()
+    with pytest.raises(VerticalRefused, match="two of them would tell their difference"):
+        one.partner_now.sum({})
+
+
+def test_a_session_begins_once() -> None:
+    one = Community()
+    one.session.match()
+    one.session.left_out.clear()
+    with pytest.raises(PartnerAway, match="begun before"):
+        one.session.match()
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (HomeLimits(("installer",)), "this home learns with"),
+        (HomeLimits((PARTNER,), fewest_homes=4), "asks for 4 homes in a sum"),
+        (HomeLimits((PARTNER,), least_gradient_noise=0.1), "gradient noise of 0.1 at least"),
+    ],
+)
+def test_a_home_has_its_own_conditions(limits: HomeLimits, reason: str) -> None:
+    with pytest.raises(TooFewHomes, match=reason):
+        Community(limits=limits).session.match()
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (PartnerLimits(fewest_homes=4), "asks for 4 homes"),
+        (PartnerLimits(largest_cut=1), "gives at most 1 values an hour"),
+        (PartnerLimits(least_cut_noise=0.1), "with noise of 0.1 at least"),
+    ],
+)
+def test_and_so_has_a_partner(limits: PartnerLimits, reason: str) -> None:
+    with pytest.raises(PartnerAway, match=reason):
+        Community(partner_limits=limits).session.match()
+
+
+def test_a_coordinator_in_between_is_found_out() -> None:
+    """It gives the homes a key of its own in the partner's place."""
+
+    def swap(name: str, stage: str, content: RecordDict) -> None:
+        if (name, stage) == (PARTNER, "begin"):
+            content.config_records["vertical"]["values"] = [b"k" * 32 + b"s" * 96]
+
+    with pytest.raises(TooFewHomes, match="not signed by the identity in the roster"):
+        Community(meddle=swap).session.match()
+
+
+def test_a_message_changed_on_the_way_costs_its_home_only() -> None:
+    def spoil(name: str, stage: str, content: RecordDict) -> None:
+        if (name, stage) == ("bob", "match"):
+            record = content.config_records["vertical"]
+            record["values"] = [value[:-1] + bytes([value[-1] ^ 1]) for value in record["values"]]
+
+    one = Community(meddle=spoil)
+    assert one.session.match() == ("ada", "cyd", "dee")
+
+
+def test_too_few_hours_for_the_columns_are_refused() -> None:
+    with pytest.raises(TooFewHomes, match="48 hours in common are too few for 19 columns"):
+        Community({"end_day": 2}).session.match()

@@ -202,9 +202,10 @@ class HomeSide:
         return self._sealing().seal("ask", products.to_bytes(self.asked.day))
 
     def forecast(self, sealed: bytes | None) -> dict[str, NDArray[np.float64]]:
-        """Forecasts [days, 24] Wh of the days asked for: `ridge` and `split`, and of each what the meter alone gives.
+        """Forecasts of the days asked for, Wh, and of each what the meter alone gives (`..._alone`).
 
-        Without the partner's values (None), or on days that it has none of, both are those of the meter alone.
+        `split`: [days, 48], typical hours and means; `ridge`: [days, 24]. Without the partner's values (None), or on
+        days that it has none of, they are those of the meter alone.
         """
         if self.asked is None:
             raise VerticalRefused("this home has asked for no day")
@@ -229,7 +230,8 @@ class HomeSide:
         history, steps, exogenous, _ = tensors(self.asked)
         with torch.no_grad():
             relative, scale = self.model(history, steps, exogenous, torch.from_numpy(cut), torch.from_numpy(present))
-            return np.asarray((relative * scale / SCALE_UNIT).numpy(), dtype=np.float64)
+            forecast = relative * (scale / SCALE_UNIT)[:, :, None]
+            return np.asarray(forecast.transpose(1, 2).flatten(1).numpy(), dtype=np.float64)
 
     def _ridge(self, theirs: NDArray[np.float64], present: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
         if self.ridge is None or self.asked is None:

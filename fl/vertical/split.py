@@ -1,13 +1,13 @@
 """Split learning (Vepakomma et al., 2018): the partner's part gives a few values an hour, the home's the forecast.
 
     partner   cut = clip(MLP(columns of the hour)) + noise                                     [days, 24, cut]
-    home      forecast = meter-only forecast + MLP(LSTM state, meter-only forecast, cut)       [days, 24]
+    home      forecast = meter-only forecast + MLP(LSTM state, meter-only forecast, cut)       [days, 24, 2]
 
 The labels are at the home: it computes the loss, and gives back the gradient of the cut, clipped and with noise.
 Without the partner's values the second term is left out, so what remains is the meter-only forecast; on some of the
 days a home learns without them (modality dropout, Neverova et al., 2016), so that it keeps its worth.
 
-Everything is relative to the home's scale, as in `forecasting.model`.
+A forecast has the typical hours and the means, both relative to the home's scale, as in `forecasting.model`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from fl.noise import gaussian
 from forecasting.model import SCALE_UNIT, LoadForecaster
-from forecasting.read_outs import mixed
 
 _WIDTH = 16
+OUTPUTS = 2
 _BASE_RATE = 0.1
 """Of the learning rate, for the meter-only part: it comes trained."""
 
@@ -47,8 +47,8 @@ class HomePart(nn.Module):
         self.forecaster = forecaster
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            last = nn.Linear(_WIDTH, 1)
-            self.top = nn.Sequential(nn.Linear(forecaster.shape.hidden + 1 + cut, _WIDTH), nn.Tanh(), last)
+            last = nn.Linear(_WIDTH, OUTPUTS)
+            self.top = nn.Sequential(nn.Linear(forecaster.shape.hidden + OUTPUTS + cut, _WIDTH), nn.Tanh(), last)
             nn.init.zeros_(last.bias)
             nn.init.normal_(
                 last.weight, std=0.01
@@ -57,17 +57,16 @@ class HomePart(nn.Module):
     def forward(
         self, history: Tensor, steps: Tensor, exogenous: Tensor, cut: Tensor, present: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Forecast [B, 24] relative to the scale, and the scale [B, 1] Wh.
+        """Forecast [B, 24, 2], typical hours and means, relative to the scale, and the scale [B, 1] Wh.
 
         Args:
             history, steps, exogenous: as for `LoadForecaster`.
             cut: [B, 24, cut]; present: bool [B], whether the day has the partner's values.
         """
         hidden, shared, scale = self.forecaster.inputs(history, steps, exogenous)
-        alone: Tensor = mixed(*self.forecaster.read(hidden, shared))
-        seen = torch.cat([hidden, alone[:, :, None], cut], dim=2)
-        change = self.top(seen)[:, :, 0]
-        return alone + torch.where(present[:, None], change, torch.zeros_like(change)), scale
+        alone = torch.stack(self.forecaster.read(hidden, shared), dim=2)
+        change = self.top(torch.cat([hidden, alone, cut], dim=2))
+        return alone + torch.where(present[:, None, None], change, torch.zeros_like(change)), scale
 
     def rates(self, learning_rate: float) -> list[dict[str, object]]:
         """What an optimiser is given: the forecaster moves slowly."""
@@ -78,10 +77,13 @@ class HomePart(nn.Module):
 
 
 def loss_of(forecast: Tensor, target: Tensor, scale: Tensor, huber: float) -> Tensor:
-    """Huber's loss [B, 24] of a forecast relative to the scale; target in Wh."""
+    """Losses [B, 24] of a forecast [B, 24, 2]: Huber's of the typical hour and the squared one of the mean.
+
+    `target`: [B, 24] Wh; `scale`: [B, 1] Wh.
+    """
     relative = target * (SCALE_UNIT / scale)
-    loss: Tensor = functional.huber_loss(forecast, relative, delta=huber, reduction="none") / huber
-    return loss
+    typical = functional.huber_loss(forecast[:, :, 0], relative, delta=huber, reduction="none") / huber
+    return typical + functional.mse_loss(forecast[:, :, 1], relative, reduction="none")
 
 
 def clipped(values: Tensor, norm: float) -> Tensor:

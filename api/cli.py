@@ -252,14 +252,15 @@ def serve(
 ) -> None:
     """Serve the API and the page: community forecasts, proofs, claims."""
     from api import listener
-    from api.community import Community
     from api.served import settings_to_serve
-    from api.server import make_app
 
     chosen, name = settings_to_serve(config)
     console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
     settings = chosen.api
-    with listener.bound(settings.host, settings.port) as port:
+    with listener.bound(settings.host, settings.port) as port:  # before what takes long, which loading the rest does
+        from api.community import Community
+        from api.server import make_app
+
         app = make_app(Community(chosen))
         app.state.work.start()
         console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
@@ -272,7 +273,8 @@ def demo(
     num_clients: Annotated[int | None, typer.Option(help="take only the first so many homes (3 or more)")] = None,
 ) -> None:
     """One community day on 17 real homes, end to end: train, forecast, prove, register, score, reward."""
-    from api.demo import Demo, demo_config
+    from api.demo import Demo
+    from api.demo_settings import demo_config
 
     Demo(demo_config(folder, num_clients), console).run()
 

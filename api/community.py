@@ -12,6 +12,7 @@ from functools import cached_property
 
 import pandas as pd
 from eth_account.signers.local import LocalAccount
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.config import Config, ConfigError
@@ -24,7 +25,7 @@ from api.wallet import account_from_file
 from data.atomic import write_bytes
 from data.citylearn import Community as CommunityData
 from data.community import load_community, weather_before
-from data.damage import whole
+from data.damage import check_kept, whole
 from data.day import DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
@@ -36,6 +37,8 @@ from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"
+CONTRACTS, OLD_CONTRACTS = "contracts.json", "contracts-older.json"
+_NEW_COMMUNITY = "Without it, what is on this chain is lost to this program: begin anew with another api.state_dir."
 _EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits has been cut off or written over
 _LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
 
@@ -94,8 +97,13 @@ class Community:
 
     @cached_property
     def operator(self) -> LocalAccount:
-        own = self.config.rewards.key_file
-        return account_from_file(self.folder / "operator.key") if own is None else account_from_file(own, make=False)
+        """Raises ConfigError, DamagedFile, LostFile."""
+        own, made = self.config.rewards.key_file, self.folder / "operator.key"
+        if own is not None:
+            return account_from_file(own, make=False)
+        if (self.folder / CONTRACTS).exists():
+            check_kept(made, f"the contracts of {CONTRACTS} obey no other key", _NEW_COMMUNITY)
+        return account_from_file(made)
 
     def start_of(self, day: int) -> int:
         """The first second of a day, UTC seconds since 1970."""
@@ -114,7 +122,9 @@ class Community:
     def _beginning(self, first_day: int | None, follows: bool) -> int:
         """When the embedded chain begins, UTC seconds; decided once, by the process that has its journal."""
         path = self.folder / "chain.start"
-        with Journal(self.folder / JOURNAL):
+        with Journal(self.folder / JOURNAL) as journal:
+            if not journal.is_empty:
+                check_kept(path, f"{JOURNAL} beside it cannot be played without it", _NEW_COMMUNITY)
             if not path.exists():
                 if first_day is None and not follows:
                     raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
@@ -128,8 +138,10 @@ class Community:
 
     def open_contracts(self, chain: Chain) -> Contracts:
         """The community's contracts, deployed if they are not yet. Raises OutdatedContracts for an older
-        release's."""
-        path = self.folder / "contracts.json"
+        release's, ContractsLost, LostFile."""
+        path = self.folder / CONTRACTS
+        if not (self.folder / OLD_CONTRACTS).exists() and self._has_households():
+            check_kept(path, "the database knows households that were enrolled in these contracts", _NEW_COMMUNITY)
         if path.exists():
             known = Contracts.of(chain, Addresses.read(path))
             known.check_there(chain)
@@ -152,6 +164,10 @@ class Community:
         if self.config.api.database_url is None:
             check_database_file(self.config.api.database_file)
         return open_database(self.config.api.database)
+
+    def _has_households(self) -> bool:
+        with self.sessions() as session:
+            return session.scalar(select(Household.address).limit(1)) is not None
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
         """Take every home here and every member in, on the chain and in the database, where it is not yet.

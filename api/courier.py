@@ -22,7 +22,7 @@ from api.head_note import read_note, write_note
 from api.line import ApiRefused, Unreachable
 from api.pin import OtherChain, Pin
 from api.uplink import Uplink
-from api.wallet import account_from_file
+from api.wallet import household_account
 from data.damage import whole
 from data.errors import DamagedFile
 from fl.backoff import Backoff
@@ -229,7 +229,7 @@ class Courier:
 
     @property
     def _wallet(self) -> LocalAccount:
-        return account_from_file(self._home_folder / "wallet.key")
+        return household_account(self._home_folder)
 
     def _note_new_head(self, number: int) -> None:
         """Put the head of a round among the errands, if there is one that is not pinned."""

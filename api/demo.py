@@ -31,33 +31,18 @@ from api.config import Config, ConfigError
 from api.day_picture import day_picture
 from api.logs import leave_screen
 from api.paid_claims import settle
-from api.settings import ApiSettings, CommunitySettings
 from api.total_accuracy import total_accuracy
 from api.totals import open_measured, open_total
 from api.trained_model import TrainedModel
 from data.atomic import write_bytes
-from data.settings import DataSettings
-from fl.settings import FederationSettings
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
 from rewards.claims import holdings
 from rewards.journal import Journal
-from rewards.settings import RewardSettings
 
 DAYS_INTO_TEST = 10
 _MARK = "demo.json"
 _REPORT = "report.json"
-
-
-def demo_config(folder: Path, num_clients: int | None) -> Config:
-    """The demo community: the 17 homes, an embedded chain, SQLite."""
-    return Config(
-        community=CommunitySettings(name="Wattproof demo community"),
-        api=ApiSettings(state_dir=folder),
-        rewards=RewardSettings(clock="standing"),
-        data=DataSettings(source="citylearn"),
-        federation=FederationSettings.model_validate({"rounds": 8, "num_clients": num_clients, "evaluate_every": 0}),
-    )
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 
 from api.sealed import SealedForecast, read_sealed, seal
-from api.wallet import account_from_file
+from api.wallet import VAULT, household_account, household_key
 from data.errors import DataError
 from data.home_name import HOME_NAME_RULE, is_home_name
 from data.meter import Meter
@@ -33,16 +33,20 @@ class Home:
 
     @cached_property
     def wallet(self) -> LocalAccount:
-        return account_from_file(self.folder / "wallet.key")
+        """Raises DamagedFile, LostFile."""
+        return household_account(self.folder)
 
     @cached_property
     def meter(self) -> Meter:
+        """Raises DamagedFile, LostFile."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Meter.from_file(self.folder / "meter.key")
+        return Meter.from_file(household_key(self.folder, "meter.key"))
 
     @cached_property
     def vault(self) -> DayVault:
-        return DayVault(self.folder / "vault.db")
+        """Made after both keys, and never without them. Raises MeterError, OSError, and as they do."""
+        _ = self.wallet, self.meter
+        return DayVault(self.folder / VAULT)
 
     def seal(self, day: int, forecast: SealedForecast) -> None:
         """Keep a forecast; a day that is sealed stays as it is."""

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from api.community import Community
+from api.community import CONTRACTS, OLD_CONTRACTS, Community
 from api.trained_model import digest_of, kept_digest
 from api.training import publisher
 from fl.store import RoundStore
 from rewards.deploy import Addresses, Contracts, is_outdated
 from rewards.errors import OutdatedContracts
-
-OLD_CONTRACTS = "contracts-older.json"
 
 
 def migrate(community: Community) -> list[str]:
@@ -42,7 +40,7 @@ def _saved_again(community: Community) -> str:
 
 def _put_aside(community: Community) -> str:
     """The addresses of contracts that check an older format."""
-    path = community.folder / "contracts.json"
+    path = community.folder / CONTRACTS
     if not path.exists():
         return ""
     chain = community.open_chain()

@@ -10,9 +10,10 @@ from eth_utils.exceptions import ValidationError as EthValidationError
 
 from api.config import ConfigError
 from data.atomic import write_bytes
-from data.damage import whole
+from data.damage import check_kept, whole
 
 _KEY_BYTES = 32
+VAULT = "vault.db"
 
 
 def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
@@ -31,6 +32,25 @@ def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
             raise ValueError("no key")
         account: LocalAccount = _account(key)
         return account
+
+
+def household_account(folder: Path) -> LocalAccount:
+    """The account of a household's folder, made if nothing was done with it yet. Raises DamagedFile, LostFile."""
+    return account_from_file(household_key(folder, "wallet.key"))
+
+
+def household_key(folder: Path, name: str) -> Path:
+    """The file of a household's key. Raises LostFile where it is gone and days have been signed for the household.
+
+    With a new key it would be another household: without its tokens, record and signed days, and not enrolled.
+    """
+    vault = folder / VAULT
+    if vault.exists():
+        check_kept(
+            folder / name, f"{vault.name} beside it has days that were signed with it",
+            f"Without it the household is lost: to begin as a new one, move {folder} away and enrol it anew.",
+        )  # fmt: skip
+    return folder / name
 
 
 def _account(key: bytes) -> LocalAccount:

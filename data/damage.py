@@ -6,11 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data.errors import DamagedFile, DataError
+from data.errors import DamagedFile, DataError, LostFile
 
 FROM_BACKUP = "Keep it, and put a copy from your backup in its place"
 """The remedy where nothing else brings the content back."""
 _DAMAGES = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
+
+
+def check_kept(path: Path, why: str, else_: str) -> None:
+    """Raises LostFile if a file is gone that is never to be made anew.
+
+    `why`: what shows that it was there, as a clause; `else_`: a sentence for who has no copy of it.
+    """
+    if not path.exists():
+        raise LostFile(f"{path} is missing, and {why}: put a copy from your backup in its place. {else_}")
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class DamagedFile(DataError):
         return cls(f"{path} is damaged: it is not {what}. {remedy}")
 
 
+class LostFile(DataError):
+    """A file of the state folder that is gone, and that what is beside it was made with: a new one is no remedy."""
+
+
 class NoReadingsYet(TableError):
     """A home has no readings yet, or too few: there may be enough of them later."""
 

@@ -252,7 +252,7 @@ class FleetLine:
         try:
             content = response.json()
             code, detail = str(content.get("code", "")), str(content.get("detail", ""))[:200]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             code = detail = ""
         if code == WRONG_CLOCK:
             return f"this machine's clock or the coordinator's is wrong: {detail}; set it"

@@ -70,11 +70,14 @@ class KeyFolder:
 def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> list[Path]:
     """Make what is missing of a deployment's keys; nothing that exists is overwritten.
 
+    A certificate or a public key that is gone is made anew with the private key that is there.
+
     Args:
         hosts: names and addresses of the coordinator (the certificate's subject alternative names).
         homes: `unique_id`s of the homes to make agent keys for.
 
-    Returns the files made. Raises KeysError for a home whose name can't be a file name, or for no hosts.
+    Returns the files made. Raises KeysError for a home whose name can't be a file name, for no hosts, and where the
+    coordinator's certificate cannot be made for want of the authority's key.
     """
     if not hosts:
         raise KeysError("hosts: name at least one host that agents reach the coordinator by")
@@ -101,15 +104,7 @@ def renew_certificates(directory: Path) -> list[Path]:
     authority = x509.load_pem_x509_certificate(load_authority(directory))
     certificate = x509.load_pem_x509_certificate(folder.coordinator.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    if not folder.authority_key.exists():
-        raise KeysError(
-            f"{folder.authority_key} is missing: put a copy back. If there is none, move {folder.authority} and "
-            f"{folder.coordinator} away and make new ones with `wattproof keys`; every gateway then needs the new "
-            f"{folder.authority.name}"
-        )
-    signer, key = _load_key(folder.authority_key), _load_key(folder.coordinator_key)
-    if signer.public_key() != authority.public_key():
-        raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: put the right one back")
+    signer, key = _load_signer(folder, authority), _load_key(folder.coordinator_key)
     _sign_authority(folder, signer)
     _sign_coordinator(folder, signer, key, names)
     return [folder.authority, folder.coordinator]
@@ -120,9 +115,9 @@ def make_agent_key(directory: Path, home: str) -> list[Path]:
     folder = KeyFolder(directory)
     if folder.agent_public(home).exists():
         return []
-    key = _new_key(folder.agent_key(home))
+    key, made = _kept_or_new(folder.agent_key(home))
     atomic.write_bytes(folder.agent_public(home), _public_pem(key))
-    return [folder.agent_key(home), folder.agent_public(home)]
+    return [*made, folder.agent_public(home)]
 
 
 def load_agent_key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -189,8 +184,9 @@ def check_coordinator(directory: Path) -> KeyFolder:
 
 
 def _make_authority(folder: KeyFolder) -> list[Path]:
-    _sign_authority(folder, _new_key(folder.authority_key))
-    return [folder.authority_key, folder.authority]
+    key, made = _kept_or_new(folder.authority_key)
+    _sign_authority(folder, key)
+    return [*made, folder.authority]
 
 
 def _sign_authority(folder: KeyFolder, key: ec.EllipticCurvePrivateKey) -> None:
@@ -206,10 +202,24 @@ def _sign_authority(folder: KeyFolder, key: ec.EllipticCurvePrivateKey) -> None:
 
 
 def _make_coordinator(folder: KeyFolder, hosts: Sequence[str]) -> list[Path]:
-    load_authority(folder.directory)
-    signer, key = _load_key(folder.authority_key), _new_key(folder.coordinator_key)
+    signer = _load_signer(folder, x509.load_pem_x509_certificate(load_authority(folder.directory)))
+    key, made = _kept_or_new(folder.coordinator_key)
     _sign_coordinator(folder, signer, key, x509.SubjectAlternativeName([_host(host) for host in hosts]))
-    return [folder.coordinator_key, folder.coordinator]
+    return [*made, folder.coordinator]
+
+
+def _load_signer(folder: KeyFolder, authority: x509.Certificate) -> ec.EllipticCurvePrivateKey:
+    """The authority's key. Raises KeysError if it is missing, or another one than its certificate's."""
+    if not folder.authority_key.exists():
+        raise KeysError(
+            f"{folder.authority_key} is missing: put a copy back. If there is none, move {folder.authority} and "
+            f"{folder.coordinator} away and make new ones with `wattproof keys`; every gateway then needs the new "
+            f"{folder.authority.name}"
+        )
+    signer = _load_key(folder.authority_key)
+    if signer.public_key() != authority.public_key():
+        raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: put the right one back")
+    return signer
 
 
 def _sign_coordinator(
@@ -266,6 +276,11 @@ def _host(host: str) -> x509.GeneralName:
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _kept_or_new(path: Path) -> tuple[ec.EllipticCurvePrivateKey, list[Path]]:
+    """The key in a file, a new one where there is none; and the files made."""
+    return (_load_key(path), []) if path.exists() else (_new_key(path), [path])
 
 
 def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:

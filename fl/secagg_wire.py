@@ -22,6 +22,7 @@ STAGES = KEYS, SHARE, CHECK, ANSWER, MASK, AGREE, REVEAL, CLOSE = (
     "keys", "share", "check", "answer", "mask", "agree", "reveal", "close",
 )  # fmt: skip
 SIGNATURE = "signature"
+_MOST_BRACKETS = 8
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class SumTerms:
     def from_bytes(data: object) -> SumTerms:
         """Raises MaskingRefused for anything else than `to_bytes` gives."""
         try:
-            content: dict[str, Any] = json.loads(cast(bytes, data))
+            content = _read(data)
             members = content["members"]
             numbers = [content[name] for name in ("threshold", "fewest", "length")]
             if not all(type(name) is str for name in members) or not all(type(n) is int for n in numbers):
@@ -89,11 +90,25 @@ class ClosedSum:
     def from_bytes(data: object) -> ClosedSum:
         """Raises MaskingRefused for anything else than `to_bytes` gives."""
         try:
-            content: dict[str, Any] = json.loads(cast(bytes, data))
+            content = _read(data)
             signed = {str(home): bytes.fromhex(text) for home, text in content["signatures"].items()}
             return ClosedSum(SumTerms.from_bytes(content["terms"]), signed)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise MaskingRefused(f"a closed sum is malformed ({type(problem).__name__})") from problem
+
+
+def _read(data: object) -> dict[str, Any]:
+    """JSON from another home or the coordinator. Raises TypeError, ValueError, also for what nests deeper than ours.
+
+    Python's parser recurses on the C stack, as deep as the text nests.
+    """
+    text = data.encode() if isinstance(data, str) else data
+    if not isinstance(text, bytes):
+        raise TypeError("no text")
+    if text.count(b"{") + text.count(b"[") > _MOST_BRACKETS:
+        raise ValueError("the text is nested")
+    content: dict[str, Any] = json.loads(text)
+    return content
 
 
 def stage_record(stage: str, items: Mapping[str, bytes]) -> ConfigRecord:

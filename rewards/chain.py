@@ -36,7 +36,8 @@ from web3.types import BlockIdentifier, TxReceipt
 from rewards.compile import Artefact
 from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, is_reason, refused
 from rewards.journal import Journal
-from rewards.node import Node, shown
+from rewards.node import Node
+from rewards.node_url import shown
 
 log = logging.getLogger(__name__)
 _BANK: LocalAccount = Account.from_key(keccak(b"wattproof embedded chain"))  # public: pays the embedded chain's gas

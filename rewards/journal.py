@@ -51,6 +51,11 @@ class Journal:
         self._lock.flush()
         self._end = self._without_torn_tail()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened yet."""
+        return self._end == 0
+
     def __enter__(self) -> Journal:
         return self
 

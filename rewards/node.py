@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from requests import RequestException
 from web3 import HTTPProvider
@@ -25,13 +24,8 @@ class Node(HTTPProvider):
         try:
             answer = super().make_request(method, params)
         except (RequestException, ValueError) as error:  # ValueError: an answer that is no JSON
-            raise NodeUnreachable(f"the chain node does not answer {method} ({type(error).__name__})") from error
+            # Not `from error`: its message quotes the URL.
+            raise NodeUnreachable(f"the chain node does not answer {method} ({type(error).__name__})") from None
         if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
             raise NodeUnreachable(f"the chain node's answer to {method} is none")
         return answer
-
-
-def shown(url: str) -> str:
-    """A node's URL without what may be a key: host and port only."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,14 +11,16 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from rewards.errors import NodeUnreachable
+from rewards.node_url import shown
 from rewards.signing import PinnedHead, Registration, SigningFacts
 
 _TIMEOUT_S = 10.0
+_MOST_BRACKETS = 64
 _FORECAST, _HEAD = "(bytes,uint32,bytes32)", "(bytes32,uint256)"
 
 
 class OwnNode:
-    """The registry as this node sees it. Every method raises NodeUnreachable."""
+    """The registry as this node sees it. Every method raises NodeUnreachable, without the URL: it may hold a key."""
 
     def __init__(self, url: str, forecast_registry: str) -> None:
         self._url, self._registry = url, forecast_registry
@@ -57,19 +60,32 @@ class OwnNode:
             return tuple(decode([result], bytes.fromhex(str(answer).removeprefix("0x"))))
         except (ValueError, DecodingError) as error:
             raise NodeUnreachable(
-                f"{self._url} knows no registry at {to}: check gateway.forecast_registry"
+                f"{shown(self._url)} knows no registry at {to}: check gateway.forecast_registry"
             ) from error
 
     def _number(self, method: str, *arguments: Any) -> int:
         try:
             return int(str(self._ask(method, *arguments)), 16)
         except ValueError as error:
-            raise NodeUnreachable(f"{self._url} gives no number for {method}") from error
+            raise NodeUnreachable(f"{shown(self._url)} gives no number for {method}") from error
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(arguments)}
         try:
-            answer = httpx.post(self._url, json=request, timeout=_TIMEOUT_S).raise_for_status().json()
-            return answer["result"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise NodeUnreachable(f"no answer to {method} from gateway.rpc_url, {self._url}: {error}") from error
+            answer = httpx.post(self._url, json=request, timeout=_TIMEOUT_S).raise_for_status().content
+            # Python's parser recurses on the C stack; what is asked for here is a number or bytes, in one object.
+            if answer.count(b"{") + answer.count(b"[") > _MOST_BRACKETS:
+                raise ValueError("nested")
+            return json.loads(answer)["result"]
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+            # Not `from error`: the library's message quotes the URL.
+            raise NodeUnreachable(
+                f"no answer to {method} from gateway.rpc_url, {shown(self._url)} ({_reason(error)})"
+            ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What kept a node from answering, without a word of the library's, which may quote the URL."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"status {error.response.status_code}"
+    return type(error).__name__

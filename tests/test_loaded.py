@@ -26,6 +26,10 @@ NEVER: dict[str, tuple[str, set[str]]] = {
         CHAIN | FITTING | PICTURES | FEDERATION,
     ),
     "verify": ("api.cli, api.check_report", CHAIN | FITTING | PICTURES | FEDERATION | {"pandas"}),
+    "serve, until it has its port": (
+        "api.cli, api.served, api.demo_settings, api.listener",
+        CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas"},
+    ),
     "serve": ("api.cli, api.server", FITTING | PICTURES | FEDERATION | {"vyper"}),
     "forecast and claim": ("api.cli, api.one_machine", FITTING | PICTURES | FEDERATION | {"vyper"}),
     "help": ("api.cli", CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas", "numpy"}),

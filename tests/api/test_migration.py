@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from api.community import Community
-from api.migration import OLD_CONTRACTS, migrate
+from api.community import OLD_CONTRACTS, Community
+from api.migration import migrate
 from api.trained_model import OlderRound, latest_model, model_shape
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights

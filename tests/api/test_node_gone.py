@@ -6,7 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from traceback import format_exception
 
 import pytest
 from eth_account import Account
@@ -22,7 +24,9 @@ from bench.deployed import free_port
 from rewards.chain import Chain
 from rewards.deploy import Contracts
 from rewards.errors import ChainError, DayNotOver, LateForecast, NodeUnreachable, Refused, StaleTransaction
-from rewards.node import Node, shown
+from rewards.node import Node
+from rewards.node_url import shown
+from rewards.own_node import OwnNode
 from tests.api.conftest import DAY, Village
 from tests.api.test_forecasts import refusal
 from tests.support.documented import DocumentedClient
@@ -135,3 +139,27 @@ def test_the_nodes_address_is_told_to_nobody_for_it_may_hold_a_key(village: Vill
     with served_with(village, url) as client:
         answer = client.get(f"/households/{village.homes[0].wallet.address}/signing")
     assert answer.status_code == 503 and "secret" not in answer.text
+
+
+def test_a_households_own_node_is_told_of_without_its_key_neither_in_words_nor_in_a_traceback() -> None:
+    answers = {
+        "nothing": None,
+        "a status": lambda _method: b"<html>401</html>",
+        "no number": lambda _method: b'{"jsonrpc": "2.0", "id": 1, "result": "none"}',
+        "80,000 open brackets": lambda _method: b"[" * 80_000,
+    }
+    for kind, answer in answers.items():
+        with node_of(answer) as url:
+            node = OwnNode(url.replace("//", "//me:secret@") + "/v3/secret?key=secret", "0x" + "11" * 20)
+            for ask in (partial(node.facts, "0x" + "22" * 20), partial(node.digest_of, 1)):
+                with pytest.raises(NodeUnreachable) as told:
+                    ask()
+                assert "127.0.0.1" in str(told.value), kind
+                assert "secret" not in "".join(format_exception(told.value)), kind
+
+
+def test_a_node_that_is_gone_has_no_key_in_a_traceback() -> None:
+    url = f"http://me:secret@127.0.0.1:{free_port()}/v3/secret"
+    with pytest.raises(NodeUnreachable) as told:
+        Chain.at(url, timeout=2)
+    assert "secret" not in "".join(format_exception(told.value))

@@ -47,6 +47,29 @@ def test_nothing_that_exists_is_made_again(keys: KeyFolder) -> None:
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_what_is_lost_of_a_pair_is_made_of_its_private_key_which_stays(keys: KeyFolder) -> None:
+    """A home's public key is handed over, often by moving it: the next `keys` must not make another home of it."""
+    before = {path: path.read_bytes() for path in keys.directory.rglob("*.key")}
+    for lost in (keys.agent_public("home-01"), keys.authority, keys.coordinator):
+        lost.unlink()
+    made = make_keys(keys.directory, ["127.0.0.1"], ["home-01"])
+    assert made == [keys.authority, keys.coordinator, keys.agent_public("home-01")]
+    assert {path: path.read_bytes() for path in before} == before
+    renew_certificates(keys.directory)  # which checks that all of it belongs together
+
+
+def test_no_certificate_is_made_with_a_key_that_gateways_do_not_trust(keys: KeyFolder, tmp_path: Path) -> None:
+    keys.coordinator.unlink()
+    keys.authority_key.rename(tmp_path / "aside")
+    with pytest.raises(KeysError, match=r"authority\.key is missing: put a copy back"):
+        make_keys(keys.directory, ["127.0.0.1"], [])
+    make_keys(tmp_path / "other", ["127.0.0.1"], [])
+    keys.authority_key.write_bytes(KeyFolder(tmp_path / "other").authority_key.read_bytes())
+    with pytest.raises(KeysError, match="is not the key of"):
+        make_keys(keys.directory, ["127.0.0.1"], [])
+    assert not keys.coordinator.exists()
+
+
 def test_the_list_of_agents_holds_the_keys_they_sign_with(keys: KeyFolder) -> None:
     listed = load_agent_list(keys.directory)
     assert list(listed) == ["home-01", "home-02"]

@@ -21,7 +21,7 @@ from fl.rounds import Gather, Rounds, gather_updates
 from fl.secagg import decode, encode, vector_length
 from fl.secagg_coordinator import SecureGather
 from fl.secagg_home import SecAggMod
-from fl.secagg_wire import SumTerms
+from fl.secagg_wire import ClosedSum, SumTerms
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.weights import Weights
@@ -256,6 +256,14 @@ def test_terms_read_back_as_they_were_and_any_change_makes_another_session() -> 
     digests = {replace(terms(), **change).session(None).digest for change in [{}, *changes]}
     rosters = [dict.fromkeys(HOMES, b"a" * 49), dict.fromkeys(HOMES, b"b" * 49)]
     assert len(digests | {terms().session(roster).digest for roster in rosters}) == len(changes) + 3
+
+
+@pytest.mark.parametrize("kind", [SumTerms, ClosedSum])
+def test_a_text_that_nests_deep_is_refused_like_any_that_is_none(kind: type[SumTerms] | type[ClosedSum]) -> None:
+    """Python's JSON parser would run out of C stack: one message of the coordinator's would end the agent."""
+    for text in (b"[" * 80_000, b'{"members":' * 80_000, b'{"signatures": {}, "terms": "' + b"[" * 80_000 + b'"}'):
+        with pytest.raises(MaskingRefused, match="malformed"):
+            kind.from_bytes(text)
 
 
 # The encoding.

@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Run the command line (`api.cli`)."""
-    from api.cli import main as command_line
+    """Run the command line (`api.cli.main`)."""
+    from api.cli.main import main as command_line
 
     command_line()

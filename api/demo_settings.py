@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.config import Config
-from api.settings import ApiSettings, CommunitySettings
+from api.config.community_yaml import Config
+from api.config.settings import ApiSettings, CommunitySettings
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from rewards.settings import RewardSettings

@@ -17,8 +17,8 @@ from bench.local_rounds import FORECASTING, SHAPE, train
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
+from fl.aggregation.strategy import mean
 from fl.settings import FederationSettings
-from fl.strategy import mean
 from fl.task import HomeLearner
 from fl.weights import from_state_dict, to_state_dict
 from forecasting.integer import quantise

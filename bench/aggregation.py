@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fl.homomorphic.ciphertexts import BlindSum, chunks_of
 from fl.homomorphic.member import EncryptingMember
-from fl.masked_sum import Member, Session, Words64, default_threshold, unmask
-from fl.rings import Vector
-from fl.roster import identity_of
-from fl.secagg import encode, vector_length
+from fl.secagg.aggregator import Member, Session, Words64, default_threshold, unmask
+from fl.secagg.fixed_point import encode, vector_length
+from fl.secagg.rings import Vector
+from fl.secagg.roster import identity_of
 from fl.task import initial_weights
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
@@ -80,7 +80,7 @@ def plain(case: Case) -> tuple[Vector, Figures]:
 
 
 def masks(case: Case) -> tuple[Vector, Figures]:
-    """See `fl.masked_sum`."""
+    """See `fl.secagg.aggregator`."""
     home, coordinator, session = Clock(), Clock(), case.session
     members = {name: Member(session, name, key) for name, key in case.identities.items()}
     keys = {name: home(member.keys) for name, member in members.items()}

@@ -56,7 +56,7 @@ def served(demo: Path) -> Iterator[str]:
         settings["api"]["port"] = port
         path = Path(folder) / "community.yaml"
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        command = [sys.executable, "-m", "api.cli", "serve", "-c", str(path)]
+        command = [sys.executable, "-m", "api.cli.main", "serve", "-c", str(path)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
             _wait(f"http://127.0.0.1:{port}", process)

@@ -42,7 +42,7 @@ def share_cache(folder: Path) -> None:
 def wattproof(folder: Path, *arguments: str) -> str:
     """Run a command to its end; what it printed. Raises CalledProcessError if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "api.cli", *arguments], cwd=folder, env=_environment(), text=True,
+        [sys.executable, "-m", "api.cli.main", *arguments], cwd=folder, env=_environment(), text=True,
         capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -107,7 +107,7 @@ class Deployed:
             command, folder, settings = ["serve"], COORDINATOR, "server.yaml"
         with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", *command, "-c", settings], cwd=self.folder / folder,
+                [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / folder,
                 env=_environment(), stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """How many honest homes are in any masked sum that can be opened, for each size: computed, and searched for attacks.
 
-Part of `python -m bench.privacy`. The bound is that of `fl.masking.Session.certain`, proven in
+Part of `python -m bench.privacy`. The bound is that of `fl.secagg.session.Session.certain`, proven in
 docs/federation-privacy.md; the search is `bench.sum_attacks`. Distributed noise is sized by the bound, so that
 epsilon follows: as it is claimed, as it would be in the smallest sum found, and where as many homes as a session is
 safe from take their parts of the noise away again.
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from bench.sum_attacks import Rules, search
-from fl.masking import Session
-from fl.privacy import epsilon_of, noise_multiplier_for
+from fl.dp.accountant import epsilon_of, noise_multiplier_for
 from fl.protection_settings import PrivacySettings, SecAggSettings
-from fl.rings import Words64
+from fl.secagg.rings import Words64
+from fl.secagg.session import Session
 
 SHOWN = (5, 6, 9, 12, 15, 17, 30, 60, 65, 100, 200, 300)
 _BEFORE = (15, 30, 60, 65, 100)  # sizes at which the rules before the consistency round are searched, too

@@ -26,8 +26,8 @@ from bench.local_rounds import OUT, SHAPE, Days, accuracy, real_days
 from bench.pictures import BLUE, ORANGE, picture
 from data.atomic import write_bytes
 from data.windows import Windows
+from fl.aggregation.strategy import ServerStep, Update, choose_homes, local_plan, mean
 from fl.settings import FederationSettings
-from fl.strategy import ServerStep, Update, choose_homes, local_plan, mean
 from fl.task import HomeLearner, initial_weights, projection
 from fl.weights import Weights
 

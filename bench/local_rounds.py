@@ -17,8 +17,8 @@ from data.citylearn import DAY_START_UTC, load
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
+from fl.aggregation.strategy import Combine, Update, local_plan
 from fl.settings import FederationSettings
-from fl.strategy import Combine, Update, local_plan
 from fl.task import HomeLearner, initial_weights, projection
 from fl.weights import Weights, to_state_dict
 from forecasting.evaluation import Split

@@ -20,9 +20,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from data.atomic import write_bytes
-from fl.masked_sum import Member, PrimeField, Session, Words64, default_threshold, unmask
-from fl.roster import identity_of
-from fl.secagg import vector_length
+from fl.secagg.aggregator import Member, PrimeField, Session, Words64, default_threshold, unmask
+from fl.secagg.fixed_point import vector_length
+from fl.secagg.roster import identity_of
 from fl.task import initial_weights
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape

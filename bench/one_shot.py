@@ -30,7 +30,6 @@ from data.citylearn import DAY_START_UTC, Community, load
 from data.day import DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
-from fl.masked_sum import Session, Words64, default_threshold, sum_in_process
 from fl.one_shot.fisher_mix import fisher_mix
 from fl.one_shot.fixed_point import Floats, Ints
 from fl.one_shot.gaussian_heads import SMOOTHING, linear_discriminant, naive_bayes, quadratic_discriminant
@@ -44,6 +43,7 @@ from fl.one_shot.plan import STATISTICS, OneShotPlan, most_windows
 from fl.one_shot.proto_hyper import proto_hyper
 from fl.one_shot.ridge import RidgeModel, evidence_penalty, ridge
 from fl.one_shot.statistics import Statistics, class_statistics
+from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
 from fl.task import initial_weights
 from fl.weights import to_state_dict
 from forecasting.baselines import PooledRidge

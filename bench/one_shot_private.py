@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from bench.federation import bootstrap
 from bench.local_rounds import accuracy_of
 from data.windows import Windows
-from fl.noise import gaussian
+from fl.dp.accountant import noise_multiplier_for
+from fl.dp.noise import gaussian
 from fl.one_shot.hour_inputs import hour_inputs, hour_targets, of_all_hours
 from fl.one_shot.load_inputs import forecast
 from fl.one_shot.private_ridge import adassp, private_statistics, with_noise
 from fl.one_shot.sizes import LOAD_BOUND
 from fl.one_shot.statistics import Statistics, regression_statistics
-from fl.privacy import noise_multiplier_for
 from fl.protection_settings import PrivacySettings
 
 TARGETS = (1.0, 3.0, 10.0, 30.0, 100.0, None)

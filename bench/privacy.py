@@ -35,13 +35,13 @@ from bench.federation import bootstrap
 from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
 from bench.pictures import picture, styles
 from data.atomic import write_bytes
-from fl.flat import flatten, moved
-from fl.noise import clip, gaussian
-from fl.privacy import epsilon, noise_multiplier_for
-from fl.privacy_coordinator import Noise, Privacy
+from fl.aggregation.flat import flatten, moved
+from fl.aggregation.strategy import Update, mean
+from fl.dp.accountant import epsilon, noise_multiplier_for
+from fl.dp.noise import clip, gaussian
+from fl.dp.server import Noise, Privacy
 from fl.protection_settings import PrivacySettings
 from fl.settings import FederationSettings
-from fl.strategy import Update, mean
 from fl.task import HomeLearner
 from fl.weights import Weights
 
@@ -103,7 +103,7 @@ def run(case: Case) -> Outcome:
 
 
 def _at_home(private: PrivacySettings, case: Case) -> Distort:
-    """What `fl.privacy_home` does to an update in local mode; nothing in central mode."""
+    """What `fl.dp.client_mod` does to an update in local mode; nothing in central mode."""
     noise = _seeded(case)
 
     def noisy(learner: HomeLearner, update: Update, start: Weights) -> Update:

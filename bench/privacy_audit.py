@@ -34,13 +34,13 @@ from scipy.stats import binom
 
 from bench.local_rounds import OUT
 from data.atomic import write_bytes
+from fl.aggregation.strategy import Update
 from fl.client_app import ARRAYS, METRICS
-from fl.noise import gaussian
-from fl.privacy import epsilon
-from fl.privacy_coordinator import Privacy
-from fl.privacy_home import PrivateUpdateMod
+from fl.dp.accountant import epsilon
+from fl.dp.client_mod import PrivateUpdateMod
+from fl.dp.noise import gaussian
+from fl.dp.server import Privacy
 from fl.protection_settings import PrivacySettings
-from fl.strategy import Update
 from fl.weights import Weights, from_record, to_record
 
 CONFIDENCE = 0.95

@@ -31,11 +31,11 @@ from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days
 from bench.pictures import picture, styles
 from data.atomic import write_bytes
 from data.windows import Windows
-from fl.flat import flatten, moved
+from fl.aggregation.flat import flatten, moved
+from fl.aggregation.robust import robust
+from fl.aggregation.strategy import Combine, Update
 from fl.protection_settings import RobustSettings, Rule
-from fl.robust import robust
 from fl.settings import FederationSettings
-from fl.strategy import Combine, Update
 from fl.task import HomeLearner
 from fl.weights import Weights
 

@@ -32,8 +32,8 @@ from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from bench.deployed import COORDINATOR, Deployed
 from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, load
-from fl.keys import load_agent_list
-from fl.signed_requests import Agent, SignedRequests
+from fl.deployment.keys import load_agent_list
+from fl.deployment.signed_requests import Agent, SignedRequests
 from fl.store import RoundStore
 
 OUT = Path("out/bench/strangers.json")

@@ -2,9 +2,10 @@
 
 The aggregator tells each member whom to be masked with and who is in the sum, to each something else if it likes; of
 some members it has all secrets. What it then has follows from the members' rules, which stand here a second time, as
-sets (`tests/fl/test_masked_attacks.py` plays the same tales to real members and compares): `revealing`, whose shares
-come back; `smallest_sum`, what these open. A mask that two members have agreed, and that nobody can restore, hides
-both unless they are added up; so the sums that can be opened are the parts in which members hang together by them.
+sets (`tests/fl/secagg/test_aggregator_attacks.py` plays the same tales to real members and compares): `revealing`,
+whose shares come back; `smallest_sum`, what these open. A mask that two members have agreed, and that nobody can
+restore, hides both unless they are added up; so the sums that can be opened are the parts in which members hang
+together by them.
 
 `LIES` are the strategies, hand-made and random ones. A search proves nothing: docs/federation-privacy.md does. It
 shows that the proof's figure is met, and that the rules without the consistency round (`consistent=False`, as they

@@ -16,7 +16,7 @@ from types import TracebackType
 
 _OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp", "wattproof"})
 WORKER = "in a process of its own:\n"
-"""How a note begins that holds the outline from another process (`fl.work_process`); other notes are not told."""
+"""How a note begins that holds the outline from another process (`fl.worker`); other notes are not told."""
 _LONGEST_QUOTED = 42  # an address on the chain; a private key is longer
 _PASSWORD = re.compile(r"(\w://[^/\s:@'\"]*):[^/\s'\"]*@")
 

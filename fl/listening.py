@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from fl.deployment.rate_limit import RateLimit, source_of
 from fl.errors import FederationError
-from fl.rate_limit import RateLimit, source_of
 
 BURST, RATE = 100, 5.0  # connections of one address at once, and a second in the long run
 _AT_A_TIME = 100

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fl.aggregation.robust import robust
+from fl.aggregation.strategy import Combine, mean
+from fl.dp.server import Privacy
 from fl.homomorphic.ciphertexts import require
-from fl.privacy_coordinator import Privacy
-from fl.robust import robust
 from fl.rounds import Gather, gather_updates
-from fl.secagg_coordinator import SecureGather
+from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
 from fl.store import RoundStore
-from fl.strategy import Combine, mean
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import cast
 
 from flwr.app import Error, MetricRecord, RecordDict
 
+from fl.aggregation.strategy import Update
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, WHO
 from fl.errors import UpdateRefused
-from fl.strategy import Update
 from fl.weights import Weights, check_like, from_untrusted
 
 _log = logging.getLogger(__name__)

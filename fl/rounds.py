@@ -17,12 +17,12 @@ from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from fl.aggregation.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
 from fl.client_app import ARRAYS, EXAMPLES, HELLO, MODEL, PLAN, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.replies import read_name, read_scores, read_update, reason_of
 from fl.settings import FederationSettings, StrategySettings
 from fl.store import RoundReport, RoundStore
-from fl.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
 from fl.weights import Weights, check_like, record_bytes, to_record
 
 _log = logging.getLogger(__name__)

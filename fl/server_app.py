@@ -7,11 +7,11 @@ import threading
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from fl.certificates import Certificates
-from fl.keys import KeyFolder
+from fl.deployment.certificates import Certificates
+from fl.deployment.keys import KeyFolder
+from fl.deployment.telemetry import CoordinatorMetrics
 from fl.rounds import Rounds
 from fl.stoppable import StoppableGrid
-from fl.telemetry import CoordinatorMetrics
 from fl.weights import Weights
 
 

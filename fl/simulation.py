@@ -15,9 +15,9 @@ from flwr.clientapp.typing import Mod
 
 from data.windows import Windows
 from fl.client_app import Learner, make_client_app
+from fl.client_mods import home_mods
+from fl.deployment.link_state import WaitingLinkStateFactory
 from fl.errors import FederationError
-from fl.home_mods import home_mods
-from fl.link_state import WaitingLinkStateFactory
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
@@ -55,7 +55,7 @@ def run_simulation(
         on_round: called in this process as each round ends, with its number, the global model and the report.
         project: puts each new global model back where it may be (see `task.projection`).
         rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
-        mods: Flower client mods; by default those the settings ask for (`fl.home_mods.home_mods`).
+        mods: Flower client mods; by default those the settings ask for (`fl.client_mods.home_mods`).
         once: one round more than are saved (`Rounds.run_once`), in place of all that are left.
 
     Returns the last global model. Raises FederationError, what `on_round` raised, or KeyboardInterrupt once Ray has

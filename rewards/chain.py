@@ -47,7 +47,7 @@ _GAS_MARGIN = 12, 10
 _WAIT_S = 120.0
 _OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
-"""How long somebody else's transaction is waited for; less than a gateway waits for its answer (`api.line`)."""
+"""How long somebody else's transaction is waited for; less than a gateway waits for its answer (30 s)."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Chain:
         """
         from eth_tester import EthereumTester, PyEVMBackend
 
-        from rewards.prague import rules
+        from rewards.evm_rules import rules
 
         genesis = PyEVMBackend.generate_genesis_params({"timestamp": start_time})
         bank = {"balance": 10**27, "nonce": 0, "code": b"", "storage": {}}

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import settings  # noqa: TID251 - the profiles themselves
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: test processes share the cores, one each (see api.cli)
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: test processes share the cores, one each (see api.cli.main)
 
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)

@@ -13,11 +13,11 @@ import typer
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api.cli import app
-from api.config import Config
-from api.courier import OUTCOMES as HANDED_IN
-from api.sum_member import OUTCOMES as SUMS
-from fl.telemetry import AgentMetrics, CoordinatorMetrics
+from api.cli.main import app
+from api.config.community_yaml import Config
+from api.gateway.secure_sum.client import OUTCOMES as SUMS
+from api.gateway.submitter import OUTCOMES as HANDED_IN
+from fl.deployment.telemetry import AgentMetrics, CoordinatorMetrics
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))

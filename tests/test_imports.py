@@ -81,4 +81,4 @@ def test_every_room_is_looked_at() -> None:
 def test_the_rule_is_alive(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text("import torch.nn\ndef f():\n    from fl import agent\n    from data.day import DayClock\n")
-    assert imported(path) == {"torch.nn", "fl.agent", "data.day"}
+    assert imported(path) == {"torch.nn", "fl.deployment.agent", "data.day"}

@@ -17,22 +17,26 @@ FEDERATION = {"flwr", "ray"}
 COMPILER = {"numba", "scipy"}  # of the proof system; numba loads scipy
 NEVER: dict[str, tuple[str, set[str]]] = {
     "an agent that trains, hands in and sums": (
-        "api.gateway, api.courier, api.model_desk, api.sum_member, api.summand, rewards.own_node",
+        "api.gateway.agent, api.gateway.submitter, api.gateway.model_updater, api.gateway.secure_sum.client, "
+        "api.gateway.secure_sum.contribution, rewards.rpc_client",
         CHAIN | FITTING | PICTURES | COMPILER | {"ray", "pandas"},
     ),
-    "the process that trains": ("api.gateway_work, fl.home", CHAIN | PICTURES | FEDERATION | COMPILER | {"sklearn"}),
+    "the process that trains": (
+        "api.gateway.jobs, fl.deployment.home",
+        CHAIN | PICTURES | FEDERATION | COMPILER | {"sklearn"},
+    ),
     "the process that proves": (
-        "api.gateway_work, api.open_home, api.proving, api.peak",
+        "api.gateway.jobs, api.gateway.prover, api.gateway.proving, api.gateway.peak",
         CHAIN | FITTING | PICTURES | FEDERATION,
     ),
-    "verify": ("api.cli, api.check_report", CHAIN | FITTING | PICTURES | FEDERATION | {"pandas"}),
+    "verify": ("api.cli.main, api.cli.check_report", CHAIN | FITTING | PICTURES | FEDERATION | {"pandas"}),
     "serve, until it has its port": (
-        "api.cli, api.served, api.demo_settings, api.listener",
+        "api.cli.main, api.cli.served, api.demo_settings, api.http.listener",
         CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas"},
     ),
-    "serve": ("api.cli, api.server", FITTING | PICTURES | FEDERATION | {"vyper"}),
-    "forecast and claim": ("api.cli, api.one_machine", FITTING | PICTURES | FEDERATION | {"vyper"}),
-    "help": ("api.cli", CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas", "numpy"}),
+    "serve": ("api.cli.main, api.http.server", FITTING | PICTURES | FEDERATION | {"vyper"}),
+    "forecast and claim": ("api.cli.main, api.one_machine.days", FITTING | PICTURES | FEDERATION | {"vyper"}),
+    "help": ("api.cli.main", CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas", "numpy"}),
 }
 
 

@@ -4,7 +4,7 @@
     tag            a tag that only the true sum has (Agrawal and Boneh, ACNS 2009)
     member         a home's side of one sum
     home_mod       the same as a Flower mod
-    sum_round      the coordinator's side, in place of `fl.secagg_round.MaskedRound`
+    sum_round      the coordinator's side, in place of `fl.secagg.exchanges.MaskedRound`
 
 **Any one home in league with the coordinator reads everybody**: each home has the key. Masked sums withstand up to
 `Session.colluders` such homes. docs/homomorphic.md compares the two.

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from fl.errors import FederationError
-from fl.masking import MaskingRefused
+from fl.secagg.session import MaskingRefused
 
 SLOTS = 8192
 MODULUS = 1152921504606830593

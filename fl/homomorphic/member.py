@@ -27,12 +27,12 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from fl.homomorphic.ciphertexts import MODULUS, MOST_KEY_BYTES, SecretKey, chunks_of
 from fl.homomorphic.tag import Tags
-from fl.masking import MaskingRefused, Session, TooFewMembers, agree, check_quorum, derive, public_key
 from fl.protection_settings import LARGEST_ENTRY
-from fl.rings import SEED_BYTES, Vector
-from fl.roster import SIGNATURE_BYTES, is_signed, sign
-from fl.secagg import FRACTION_BITS, LARGEST_WEIGHT
-from fl.shamir import random_secret
+from fl.secagg.fixed_point import FRACTION_BITS, LARGEST_WEIGHT
+from fl.secagg.rings import SEED_BYTES, Vector
+from fl.secagg.roster import SIGNATURE_BYTES, is_signed, sign
+from fl.secagg.session import MaskingRefused, Session, TooFewMembers, agree, check_quorum, derive, public_key
+from fl.secagg.shamir import random_secret
 
 MOST_MEMBERS = MODULUS // (2 * int(LARGEST_ENTRY * 2**FRACTION_BITS) * LARGEST_WEIGHT)
 """1,677: the sum of more vectors could reach half the modulus, and wrap around."""

@@ -14,7 +14,7 @@ from flwr.app import ConfigRecord, RecordDict
 
 from fl.homomorphic.ciphertexts import BlindSum, chunks_of
 from fl.homomorphic.member import ChannelKey, SealedSecret, check_size, sum_statement
-from fl.homomorphic.wire import (
+from fl.homomorphic.messages import (
     AGREE,
     CIPHERTEXTS,
     DIGEST,
@@ -26,17 +26,17 @@ from fl.homomorphic.wire import (
     read_secret,
     secret_record,
 )
-from fl.masking import MaskingRefused, Session, TooFewMembers
-from fl.rings import Vector
-from fl.secagg_round import Exchanges
-from fl.secagg_wire import KEYS, SECAGG, SIGNATURE, SumTerms, read_bytes, stage_record
+from fl.secagg.exchanges import Exchanges
+from fl.secagg.messages import KEYS, SECAGG, SIGNATURE, SumTerms, read_bytes, stage_record
+from fl.secagg.rings import Vector
+from fl.secagg.session import MaskingRefused, Session, TooFewMembers
 
 _OPENERS = 3
 
 
 @dataclass
 class EncryptedRound:
-    """One sum, from its terms to the total; as `fl.secagg_round.MaskedRound`.
+    """One sum, from its terms to the total; as `fl.secagg.exchanges.MaskedRound`.
 
     Attributes:
         exchanges: those of the attempt that it is asked in.

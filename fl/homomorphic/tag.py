@@ -18,8 +18,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from fl.homomorphic.ciphertexts import MODULUS
-from fl.masking import MaskingRefused, Session, derive
-from fl.rings import PrimeField
+from fl.secagg.rings import PrimeField
+from fl.secagg.session import MaskingRefused, Session, derive
 
 _FIELD = PrimeField(MODULUS)
 

@@ -20,8 +20,8 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from data import atomic
+from fl.aggregation.strategy import Update
 from fl.errors import FederationError
-from fl.masking import framed
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.kept import PEAK_HEAD, TOTAL, TRAINED
@@ -31,8 +31,8 @@ from fl.one_shot.total import Total
 from fl.one_shot.training import OneShot, OneShotModels
 from fl.plan import plan_digest
 from fl.rounds import Gathered
-from fl.secure_sums import SecureSums, Subject, Summed
-from fl.strategy import Update
+from fl.secagg.session import framed
+from fl.secagg.sums import SecureSums, Subject, Summed
 from fl.weights import Weights, digest_of
 from forecasting.shape import ModelShape
 

@@ -3,8 +3,8 @@
 AdaSSP (Wang, "Revisiting differentially private linear regression", UAI 2018, algorithm 2) adds noise to the sums and
 makes the penalty as large as the noise asks for, no larger. There the unit is a row; here it is a home with all its
 days: a home's sums are divided by its days, so that each home counts the same, and its vector is clipped to an L2
-norm C before Gaussian noise of z C is added (as to a model update, `fl.noise`). So one release spends what one of a
-training does, and stands in the same ledger.
+norm C before Gaussian noise of z C is added (as to a model update, `fl.dp.noise`). So one release spends what one of
+a training does, and stands in the same ledger.
 
 AdaSSP spends a part of its budget on the smallest eigenvalue. Here it is bounded from the noisy sums, which costs
 nothing: by Weyl's inequality noise of spectral norm b moves no eigenvalue by more than b.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fl.noise import clip, gaussian
+from fl.dp.noise import clip, gaussian
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE, Floats, fixed
 from fl.one_shot.ridge import RidgeModel

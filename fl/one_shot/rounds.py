@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from fl.aggregation.strategy import mean
+from fl.dp.server import Privacy
 from fl.errors import FederationError
 from fl.one_shot.gather import OneShotGather, OpenedCounts
 from fl.one_shot.hand_out import newest_peak_head
@@ -12,12 +14,10 @@ from fl.one_shot.kept import TOTAL, is_trained
 from fl.one_shot.membership import Change, Membership
 from fl.one_shot.total import Total
 from fl.one_shot.training import OneShot
-from fl.privacy_coordinator import Privacy
 from fl.rounds import Gather, Identify, OnRound, Rounds
-from fl.secure_sums import SecureSums
+from fl.secagg.sums import SecureSums
 from fl.settings import FederationSettings
 from fl.store import RoundStore
-from fl.strategy import mean
 from forecasting.shape import ModelShape
 
 

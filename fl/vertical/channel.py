@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fl.masking import MaskingRefused, agree, public_key
-from fl.rings import SEED_BYTES
-from fl.roster import SIGNATURE_BYTES, is_signed, sign
-from fl.shamir import random_secret
+from fl.secagg.rings import SEED_BYTES
+from fl.secagg.roster import SIGNATURE_BYTES, is_signed, sign
+from fl.secagg.session import MaskingRefused, agree, public_key
+from fl.secagg.shamir import random_secret
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.terms import VerticalTerms
 

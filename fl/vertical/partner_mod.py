@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from flwr.app import Context, Message
 from flwr.clientapp.typing import ClientAppCallable
 
-from fl.rings import SEED_BYTES
+from fl.secagg.rings import SEED_BYTES
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.partner import PartnerSide
 from fl.vertical.terms import VerticalTerms

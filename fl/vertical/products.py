@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.masking import framed
-from fl.rings import SEED_BYTES, Words64
+from fl.secagg.rings import SEED_BYTES, Words64
+from fl.secagg.session import framed
 from fl.vertical.errors import VerticalRefused
 
 Words = NDArray[np.uint64]

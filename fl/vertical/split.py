@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fl.noise import gaussian
+from fl.dp.noise import gaussian
 from forecasting.model import SCALE_UNIT, LoadForecaster
 
 _WIDTH = 16

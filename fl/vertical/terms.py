@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from fl.masking import framed
+from fl.secagg.session import framed
 from fl.vertical.errors import VerticalRefused
 
 LARGEST_CUT = 4

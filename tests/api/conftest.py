@@ -14,18 +14,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Table, delete, insert, select
 
-from api import day as community_day
-from api import training
-from api.bundle import Bundle, ClaimBundle, InferenceBundle, verify
-from api.community import Community
-from api.config import Config
-from api.database import Base, Household, ModelRound
-from api.day import Ledger, submit_arguments
-from api.home import Home
-from api.proof_checks import ProofChecker
-from api.server import make_app
-from api.settings import ApiSettings, CommunitySettings
-from api.trained_model import TrainedModel
+from api.config.community_yaml import Config
+from api.config.settings import ApiSettings, CommunitySettings
+from api.gateway.home import Home
+from api.http.proof_checks import ProofChecker
+from api.http.server import make_app
+from api.operator import day as community_day
+from api.operator import training
+from api.operator.community import Community
+from api.operator.database.tables import Base, Household, ModelRound
+from api.operator.day import Ledger, submit_arguments
+from api.operator.trained_model import TrainedModel
+from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting.integer import IntegerModel

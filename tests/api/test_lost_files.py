@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from api.community import CONTRACTS, JOURNAL, Community
-from api.database import Household
-from api.home import Home
-from api.wallet import household_account
+from api.config.key_file import household_account
+from api.gateway.home import Home
+from api.operator.community import CONTRACTS, JOURNAL, Community
+from api.operator.database.tables import Household
 from data.errors import LostFile
 from rewards.journal import Journal
 from tests.api.conftest import DAY, Village, small_config

@@ -16,16 +16,26 @@ import httpx
 import numpy as np
 import pytest
 
-from api.config import load
-from api.home import Home
-from api.proving import Job
-from api.sealed import SealedForecast
+from api.config.community_yaml import load
+from api.gateway.home import Home
+from api.gateway.proving import Job
+from api.gateway.sealed import SealedForecast
 from bench.deployed import free_port
 from data.citylearn import Community
 from data.meter import DayOpening
 from data.windows import Windows
-from fl.strategy import Update
-from tests.api.elm import DAY, HOME, PASSWORD, copied, make_community, make_gateway, readings, secrets_of, shown
+from fl.aggregation.strategy import Update
+from tests.api.files_fixture import (
+    DAY,
+    HOME,
+    PASSWORD,
+    copied,
+    make_community,
+    make_gateway,
+    readings,
+    secrets_of,
+    shown,
+)
 from tests.support.shared import built_once
 from tests.support.waiting import LIMIT_S, until
 
@@ -78,21 +88,21 @@ def running(folder: Path, secrets: set[str], fault: str, *arguments: str) -> Ite
 FAILING = {
     "a damaged vault": ("data.vault:DayVault.days", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
     "a table": ("data.community:read_table", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
-    "a bundle": ("api.bundle:encode", ("prove", HOME, str(DAY), "--out", "p.json")),
-    "a wallet": ("api.home:account_from_file", ("identity", HOME)),
-    "settings": ("api.config:parse", ("keys", "--home", HOME)),
-    "a roster": ("fl.roster:Roster.read", ("roster",)),
-    "a proof": ("api.check_report:parse", ("verify", "proof.json")),
-    "a message of a proof": ("api.bundle:shown", ("show", "proof.json")),
-    "an answer": ("api.audit_source:from_server", ("audit", str(DAY))),
+    "a bundle": ("api.protocol.bundle:encode", ("prove", HOME, str(DAY), "--out", "p.json")),
+    "a wallet": ("api.gateway.home:account_from_file", ("identity", HOME)),
+    "settings": ("api.config.community_yaml:parse", ("keys", "--home", HOME)),
+    "a roster": ("fl.secagg.roster:Roster.read", ("roster",)),
+    "a proof": ("api.cli.check_report:parse", ("verify", "proof.json")),
+    "a message of a proof": ("api.protocol.bundle:shown", ("show", "proof.json")),
+    "an answer": ("api.audit.source:from_server", ("audit", str(DAY))),
     "a meter's export": (
         "data.importing.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")
     ),
-    "an agent's start": ("api.gateway:open_ledger", ("agent", HOME)),
-    "a worker of an agent": ("fl.home:open_home", ("agent", HOME)),
-    "a training": ("api.training:_windows", ("train",)),
-    "a coordinator": ("fl.coordinator:run_coordinator", ("coordinator",)),
-    "a server's start": ("api.server:open_ledger", ("serve",)),
+    "an agent's start": ("api.gateway.agent:open_ledger", ("agent", HOME)),
+    "a worker of an agent": ("fl.deployment.home:open_home", ("agent", HOME)),
+    "a training": ("api.operator.training:_windows", ("train",)),
+    "a coordinator": ("fl.deployment.coordinator:run_coordinator", ("coordinator",)),
+    "a server's start": ("api.http.server:open_ledger", ("serve",)),
 }  # fmt: skip
 
 
@@ -113,9 +123,9 @@ def test_a_command_that_fails_as_it_never_should_shows_where_and_no_secret(
 @pytest.mark.parametrize(
     ("fault", "says", "api"),
     [
-        ("api.courier:Courier.attend", "ValueError", True),
-        ("api.gateway_work:prove", "ValueError", False),
-        ("os:getloadavg", "api.model_desk", True),
+        ("api.gateway.submitter:Courier.attend", "ValueError", True),
+        ("api.gateway.jobs:prove", "ValueError", False),
+        ("os:getloadavg", "api.gateway.model_updater", True),
     ],
     ids=["handing in", "proving in its own process", "nothing"],
 )
@@ -142,8 +152,8 @@ def test_a_server_that_fails_in_an_answer_and_in_the_background_shows_no_secret(
     settings.write_text(settings.read_text() + f"api: {{port: {port}}}\n")
     address = Home(HOME, folder / "state" / "homes" / HOME).wallet.address
     for fault, path in (
-        ("api.routes.households:holdings", f"/households/{address}/rewards"),
-        ("api.publisher:finished_round", "/rounds"),
+        ("api.http.routes.households:holdings", f"/households/{address}/rewards"),
+        ("api.operator.publisher:finished_round", "/rounds"),
     ):
         with running(folder, secrets, fault, "serve") as log:
             answer = until(partial(asked, port, path), log.read_text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from api.community import Community
-from api.trained_model import TrainedModel, model_shape
+from api.operator.community import Community
+from api.operator.trained_model import TrainedModel, model_shape
 from fl.task import initial_weights
 from forecasting.integer import quantise
 from zkp.lstm.weights import commit_weights

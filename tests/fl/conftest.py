@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from fl.keys import make_keys
+from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
 from fl.task import write_homes
-from tests.fl.deployment import HOMES, ROUND_S, Deployment, free_port, made_up_windows
+from tests.fl.federation import HOMES, ROUND_S, Deployment, free_port, made_up_windows
 
 
 @pytest.fixture(scope="module")

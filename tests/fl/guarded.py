@@ -8,16 +8,16 @@ from typing import Any
 
 from flwr.clientapp.typing import Mod
 
-from fl.home_ledger import HomeLedger
-from fl.home_mods import home_mods
-from fl.keys import make_agent_key
-from fl.privacy import epsilon_of
-from fl.roster import Roster
+from fl.client_mods import home_mods
+from fl.deployment.keys import make_agent_key
+from fl.dp.accountant import epsilon_of
+from fl.dp.budget import HomeLedger
 from fl.rounds import Gather, Rounds
-from fl.secagg_coordinator import SecureGather
+from fl.secagg.roster import Roster
+from fl.secagg.sum_record import SumRecord
+from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
-from fl.sum_record import SumRecord
 from fl.weights import Weights
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid
@@ -102,6 +102,6 @@ class Guarded:
 
     def alone(self, home: str, start: Weights = ZERO, examples: int = 10) -> Weights:
         """What one home's training gives, by itself."""
-        from fl.strategy import local_plan
+        from fl.aggregation.strategy import local_plan
 
         return LeastSquares(home, examples).fit(start, local_plan(self.settings, 1))[0]

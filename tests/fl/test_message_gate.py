@@ -12,13 +12,13 @@ from flwr.app.user_config import UserConfig
 from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 
+from fl.aggregation.strategy import local_plan
 from fl.client_app import ARRAYS, HELLO, MODEL, PEAKS, PLAN, WHO, make_client_app
-from fl.home_ledger import HomeBudgetSpent, HomeLedger
-from fl.home_mods import home_mods, open_ledger
+from fl.client_mods import home_mods, open_ledger
+from fl.dp.accountant import epsilon, epsilon_of
+from fl.dp.budget import HomeBudgetSpent, HomeLedger
 from fl.message_gate import MessageGate, NotAnswered, answered_types
-from fl.privacy import epsilon, epsilon_of
 from fl.settings import FederationSettings
-from fl.strategy import local_plan
 from fl.weights import Weights, to_record
 from tests.fl.local_grid import ZERO, LeastSquares, LocalGrid
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fl.deployment import HOMES, Deployment
+from tests.fl.federation import HOMES, Deployment
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process

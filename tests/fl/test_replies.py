@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, MetricRecord, RecordDict
 
+from fl.client_mods import home_mods
 from fl.errors import QuorumMissed
-from fl.home_mods import home_mods
 from fl.replies import reason_of
 from fl.rounds import Rounds
-from fl.secagg_wire import STAGES
+from fl.secagg.messages import STAGES
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
 from tests.fl.local_grid import ZERO, LeastSquares

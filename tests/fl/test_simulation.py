@@ -19,7 +19,7 @@ from fl.task import HomeFolder, initial_weights
 from fl.weights import Weights
 from forecasting.settings import ForecastingSettings, ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import HOMES, ROOT, made_up_windows
+from tests.fl.federation import HOMES, ROOT, made_up_windows
 from tests.support.waiting import LIMIT_S, until
 
 FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))

@@ -14,7 +14,7 @@ from fl.weights import Weights
 from forecasting.integer import quantise
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 
 SHAPE = ModelShape.of(ModelSettings(hidden=4))
 PLAN = LocalPlan(round=1, seed=3, epochs=3, learning_rate=3e-3, batch_days=8, proximal_mu=0.0)

@@ -45,7 +45,7 @@ from forecasting.model import LoadForecaster
 from forecasting.shape import ModelShape
 from forecasting.settings import ModelSettings
 from forecasting.training import train_epochs
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 windows = made_up_windows(("home",), days=20)
 model = LoadForecaster(ModelShape.of(ModelSettings(hidden=4)))
 train_epochs(model, windows, epochs=1, learning_rate=1e-3, batch=8, huber=1.0, seed=1)

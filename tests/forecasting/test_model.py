@@ -15,7 +15,7 @@ from forecasting.personal import WEIGHT_LIMIT, fit_personal_head, forecast_perso
 from forecasting.settings import ModelSettings
 from forecasting.shape import HISTORY, HOURS, ModelShape
 from forecasting.training import forecast, train_epochs
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 from zkp.lstm.integer_model import PERSONAL_BITS, PERSONAL_LIMIT
 
 SHAPE = ModelShape.of(ModelSettings(hidden=8))

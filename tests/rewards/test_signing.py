@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rewards.errors import NodeUnreachable, Refused, StaleTransaction
-from rewards.own_node import OwnNode
+from rewards.rpc_client import OwnNode
 from rewards.signing import (
     CALL_GAS,
     NO_HEAD,

@@ -11,11 +11,11 @@ from py_ecc.bls import point_compression as form
 from py_ecc.optimized_bls12_381 import FQ, add
 
 from rewards import verifier
+from rewards.bytecode_check import differences
 from rewards.chain import _refusals
 from rewards.claims import REWARD_GAS, Claim, holdings, pay
 from rewards.compile import Artefact, artefact
 from rewards.deploy import Contracts, deploy_verifier
-from rewards.deployed import differences
 from rewards.errors import AlreadyClaimed, NoForecast, ProofRefused, Refused, WrongMeter
 from rewards.signing import NO_HEAD
 from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Proven, Town, account, proven, signature

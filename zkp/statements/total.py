@@ -5,7 +5,7 @@ in the day's slots of the ring; but for the slots both totals are the same state
 shown: that of the means is the community's forecast. Days a week apart share their slots: which day a commitment is
 of, the meter's signature says. Commitments add up, so that the opening of their sum is the total and the sum of the
 blindings; nothing else is shown. How the two sums are formed without anybody seeing a part of them is the
-federation's matter (`fl.masked_sum`).
+federation's matter (`fl.secagg.aggregator`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import importlib
 import os
 from typing import Any, NoReturn
 
-from api.cli import main
+from api.cli.main import main
 
 
 def _fault(*_: Any, **__: Any) -> NoReturn:

@@ -10,12 +10,12 @@ import threading
 import time
 from pathlib import Path
 
-from api import listener
-from api.community import Community
-from api.config import load
-from api.day import Ledger, open_ledger
-from api.logs import set_up
-from api.server import make_app
+from api.config.community_yaml import load
+from api.config.logs import set_up
+from api.http import listener
+from api.http.server import make_app
+from api.operator.community import Community
+from api.operator.day import Ledger, open_ledger
 
 
 def move(ledger: Ledger, clock: Path) -> None:

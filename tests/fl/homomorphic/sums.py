@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fl.homomorphic.ciphertexts import BlindSum, chunks_of
 from fl.homomorphic.member import ChannelKey, EncryptingMember, SealedSecret
-from fl.masking import Session
-from fl.rings import Words64
-from fl.roster import identity_of
+from fl.secagg.rings import Words64
+from fl.secagg.roster import identity_of
+from fl.secagg.session import Session
 
 HOMES = ("ada", "bob", "cyd", "dee", "eve")
 LENGTH = 4

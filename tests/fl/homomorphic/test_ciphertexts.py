@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fl.homomorphic import ciphertexts
 from fl.homomorphic.ciphertexts import MODULUS, SLOTS, BlindSum, ExtraMissing, SecretKey, chunks_of
 from fl.homomorphic.member import MOST_MEMBERS
-from fl.masking import MaskingRefused
-from fl.secagg import FRACTION_BITS, LARGEST_WEIGHT
+from fl.secagg.fixed_point import FRACTION_BITS, LARGEST_WEIGHT
+from fl.secagg.session import MaskingRefused
 from tests.support.laws import examples
 
 

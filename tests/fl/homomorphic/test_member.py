@@ -10,8 +10,8 @@ import pytest
 from fl.homomorphic import ciphertexts
 from fl.homomorphic.ciphertexts import MODULUS
 from fl.homomorphic.member import MOST_MEMBERS, EncryptingMember, check_size
-from fl.masking import MaskingRefused, Session, TooFewMembers
-from fl.rings import Words64
+from fl.secagg.rings import Words64
+from fl.secagg.session import MaskingRefused, Session, TooFewMembers
 from tests.fl.homomorphic.sums import HOMES, LENGTH, Sum, by_coordinator, forged_key
 
 

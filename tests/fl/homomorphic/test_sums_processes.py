@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fl.roster import Roster
-from tests.fl.deployment import HOMES, ROUND_S, Deployment
+from fl.secagg.roster import Roster
+from tests.fl.federation import HOMES, ROUND_S, Deployment
 
 pytestmark = pytest.mark.process
 

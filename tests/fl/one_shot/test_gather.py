@@ -12,8 +12,9 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from data.windows import Windows
+from fl.client_mods import home_mods
+from fl.dp.server import BudgetSpent
 from fl.errors import QuorumMissed
-from fl.home_mods import home_mods
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.gaussian_heads import linear_discriminant
 from fl.one_shot.heads import probabilities
@@ -27,16 +28,15 @@ from fl.one_shot.plan import ONE_SHOT, STATISTICS, OneShotPlan
 from fl.one_shot.ridge import ridge
 from fl.one_shot.rounds import one_shot_rounds
 from fl.one_shot.total import Total
-from fl.privacy_coordinator import BudgetSpent
-from fl.roster import Roster
+from fl.secagg.roster import Roster
+from fl.secagg.sum_record import RecordDamaged
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
-from fl.sum_record import RecordDamaged
 from fl.task import HomeLearner, initial_weights
 from fl.weights import Weights, load, save
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 from tests.fl.guarded import HOMES, Guarded
 from tests.fl.watched_grid import WatchedGrid
 
@@ -196,7 +196,7 @@ def test_a_home_follows_no_plan_beyond_its_own_settings(
 
 def test_all_homes_must_be_asked_for_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is asked for other classes than the rest would show which days are in which."""
-    from fl import secagg_round
+    from fl.secagg import exchanges as secagg_round
 
     told = secagg_round.stage_record
     own = settings(one_shot={"peak_classes": False})

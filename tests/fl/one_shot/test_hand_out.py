@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.home_mods import home_mods
+from fl.client_mods import home_mods
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.heads import LinearHead

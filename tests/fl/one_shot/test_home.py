@@ -13,7 +13,7 @@ from fl.one_shot.fixed_point import ONE
 from fl.one_shot.home import labelled_days, own_statistics, own_sums
 from fl.one_shot.load_inputs import load_inputs, load_targets
 from fl.one_shot.plan import COUNTS, STATISTICS, OneShotPlan
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 
 PLAN = OneShotPlan(STATISTICS, (0, 1, 2), fewest_days=5, private=False, most_windows=1000)
 

@@ -13,7 +13,7 @@ from fl.one_shot.moments import regression_moments
 from fl.one_shot.ridge import ridge
 from fl.one_shot.sizes import LOAD_BOUND
 from fl.one_shot.statistics import Statistics, regression_statistics
-from tests.fl.deployment import HOMES, made_up_windows
+from tests.fl.federation import HOMES, made_up_windows
 
 
 def test_the_twin_is_pooled_ridge() -> None:

@@ -19,7 +19,7 @@ from forecasting.integer import QuantisationError, quantise
 from forecasting.model import LoadForecaster
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import HOMES, made_up_windows
+from tests.fl.federation import HOMES, made_up_windows
 
 SHAPE = ModelShape.of(ModelSettings(hidden=8))
 

@@ -18,7 +18,7 @@ from fl.one_shot.peak_file import kept_peak_head
 from fl.one_shot.plan import STATISTICS, OneShotPlan
 from fl.one_shot.ridge import ridge
 from fl.one_shot.rounds import one_shot_rounds
-from fl.roster import Roster
+from fl.secagg.roster import Roster
 from fl.settings import FederationSettings
 from fl.simulation import run_simulation
 from fl.store import RoundReport, RoundStore
@@ -26,7 +26,7 @@ from fl.task import HomeFolder, initial_weights, write_homes
 from fl.weights import Weights
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import HOMES, ROUND_S, Deployment, made_up_windows, until
+from tests.fl.federation import HOMES, ROUND_S, Deployment, made_up_windows, until
 
 pytestmark = pytest.mark.process
 

@@ -20,7 +20,7 @@ from fl.one_shot.peak_head import PeakHead
 from fl.one_shot.proto_hyper import proto_hyper
 from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
 from fl.one_shot.statistics import class_statistics
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 
 QUICK = DrawSettings(per_class=50, epochs=1)
 FITS = {

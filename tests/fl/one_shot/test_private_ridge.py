@@ -18,7 +18,7 @@ from fl.one_shot.ridge import RidgeModel
 from fl.one_shot.shape import StatisticsShape
 from fl.one_shot.sizes import HOUR_INPUTS, LOAD_BOUND
 from fl.one_shot.statistics import Statistics, class_statistics, joined, none, regression_statistics
-from tests.fl.deployment import HOMES, made_up_windows
+from tests.fl.federation import HOMES, made_up_windows
 from tests.support.laws import examples
 
 RELEASED = ("input_sums", "target_sums", "gram", "cross")

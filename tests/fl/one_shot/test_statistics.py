@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fl.masked_sum import Session, Words64, default_threshold, sum_in_process
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE, capacity, check_capacity, fixed
 from fl.one_shot.shape import StatisticsShape
 from fl.one_shot.statistics import Statistics, class_statistics, joined, none, regression_statistics
+from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
 from tests.fl.one_shot.partitions import BOUND, by_home, digits, dirichlet, summed, wine
 from tests.support.laws import examples
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from flwr.app import Message
 
-import fl.agent
-from fl.agent import run_agent
-from fl.fleet import FleetLine
-from fl.home_mods import home_mods, open_ledger, open_record
+import fl.deployment.agent
+from fl.client_mods import home_mods, open_ledger, open_record
+from fl.deployment.agent import run_agent
+from fl.deployment.fleet_client import FleetLine
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.peak_file import keep_peak_head
 from fl.one_shot.plan import STATISTICS, OneShotPlan
@@ -81,7 +81,7 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
     record = open_record(federation, Path(homes) / f"{home}.sums.jsonl")
     mods = home_mods(federation, home, ledger, record)
-    fl.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
+    fl.deployment.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
     stretched = Stretched(learner, float(seconds), Path(homes) / f"{home}.hold")
     keep_peaks = partial(keep_peak_head, Path(homes) / f"{home}.model")
     run_agent(federation.deployment, stretched, mods=mods, keep_peaks=keep_peaks, ledger=ledger)

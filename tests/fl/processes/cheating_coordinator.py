@@ -19,12 +19,12 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
+from fl.aggregation.strategy import local_plan
 from fl.client_app import PLAN
-from fl.coordinator import agents_roster, identify_by_key, run_coordinator
-from fl.secagg_coordinator import SecureGather
-from fl.secagg_wire import AGREE, MASK, SECAGG, read_items, stage_record
+from fl.deployment.coordinator import agents_roster, identify_by_key, run_coordinator
+from fl.secagg.messages import AGREE, MASK, SECAGG, read_items, stage_record
+from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
-from fl.strategy import local_plan
 from fl.task import initial_weights
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape

@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from fl.coordinator import agents_roster, identify_by_key, run_coordinator
+from fl.deployment.coordinator import agents_roster, identify_by_key, run_coordinator
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings

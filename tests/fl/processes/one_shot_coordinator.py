@@ -11,7 +11,7 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from fl.coordinator import agents_roster, identify_by_key, run_coordinator
+from fl.deployment.coordinator import agents_roster, identify_by_key, run_coordinator
 from fl.one_shot.rounds import one_shot_rounds
 from fl.settings import FederationSettings
 from fl.store import RoundStore

@@ -12,10 +12,10 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
+from fl.aggregation.strategy import local_plan
 from fl.client_app import ARRAYS, PLAN, ROUND, WHO
-from fl.coordinator import identify_by_key, run_coordinator
+from fl.deployment.coordinator import identify_by_key, run_coordinator
 from fl.settings import FederationSettings
-from fl.strategy import local_plan
 from fl.task import initial_weights
 from fl.weights import to_record
 from forecasting.settings import ModelSettings

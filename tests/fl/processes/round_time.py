@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import fl.link
+import fl.deployment.fleet_server
 
 
 class RoundTime:
-    """Stands in for `time` in `fl.link`: seconds stand in a file, and nothing passes until they change there.
+    """Stands in for `time` in `fl.deployment.fleet_server`: its seconds are in a file.
 
     They are read anew between one look for replies and the next, so that what arrived before the time was moved
     counts as arrived in time, however slow the machine.
@@ -22,7 +22,7 @@ class RoundTime:
     @classmethod
     def rules(cls, path: Path) -> None:
         """Let the rounds of this process be measured by a file."""
-        fl.link.time = cls(path)  # type: ignore[assignment, attr-defined]
+        fl.deployment.fleet_server.time = cls(path)  # type: ignore[assignment, attr-defined]
 
     def monotonic(self) -> float:
         return self._now

@@ -7,7 +7,7 @@ from pathlib import Path
 from fl.settings import FederationSettings
 from fl.simulation import simulate_community
 from forecasting.settings import ForecastingSettings, ModelSettings
-from tests.fl.deployment import HOMES, made_up_windows
+from tests.fl.federation import HOMES, made_up_windows
 
 
 def main(folder: str, rounds: str) -> None:

@@ -17,7 +17,7 @@ from data.day import DayClock
 from data.meter import Meter
 from data.signed_id import SignedId, sign_id
 from data.windows import Windows
-from fl.roster import identity_of
+from fl.secagg.roster import identity_of
 from fl.vertical.columns import PartnerTable, Record
 from fl.vertical.coordinator import VerticalSession
 from fl.vertical.home import HomeData, HomeLimits, HomeSide
@@ -28,7 +28,7 @@ from fl.vertical.terms import VerticalTerms
 from forecasting.model import LoadForecaster
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
-from tests.fl.deployment import made_up_windows
+from tests.fl.federation import made_up_windows
 from tests.fl.local_grid import LeastSquares
 from tests.fl.watched_grid import WatchedGrid
 

@@ -1,0 +1,1 @@
+"""A day checked from outside, from what the server and the chain give out. Neither is believed."""

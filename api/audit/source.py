@@ -1,0 +1,164 @@
+"""Where an auditor gets a day's records: a community's server over HTTP, and its chain. Neither is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from eth_utils.address import to_checksum_address
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import HTTPError, Timeout
+from web3.contract import Contract
+from web3.exceptions import Web3Exception
+
+from api.protocol.bounded_client import ApiRefused, Line, Unreachable
+from data.failures import told
+from rewards.deploy import Contracts
+
+_MOST_BYTES = 20_000_000
+_T = TypeVar("_T")
+
+Fetch = Callable[[str], bytes | None]
+"""The answer to a path such as /days; None where the server says that it has nothing there (404)."""
+
+
+class AuditError(ValueError):
+    """An audit that can't go on: no server, or answers that are not of the documented form."""
+
+
+def from_server(url: str) -> Fetch:
+    """Ask a community's server. Raises AuditError for what is no http(s) address."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
+
+    line = Line(url)
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            return line.ask("GET", path, limit=_MOST_BYTES)
+        except ApiRefused as refused:
+            if refused.status == httpx.codes.NOT_FOUND:
+                return None
+            raise AuditError(f"{url} refused {path}: {refused.code}: {refused}") from None
+        except Unreachable as problem:
+            raise AuditError(f"{url} does not answer as a community's server: {problem}") from None
+
+    return fetch
+
+
+def read(fetch: Fetch, path: str, kind: type[_T]) -> _T | None:
+    """The server's answer as the API documents it; None where it has nothing. Raises AuditError for another form."""
+    content = fetch(path)
+    if content is None:
+        return None
+    try:
+        return TypeAdapter(kind).validate_json(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(p) for p in problem["loc"]) or "(the whole)"
+        raise AuditError(f"the server's answer to {path} is not as documented: {where}: {problem['msg']}") from None
+
+
+class _Health(BaseModel):
+    community: str
+
+
+def community_of(fetch: Fetch) -> str:
+    """The community's name, as its server says. Raises AuditError."""
+    health = read(fetch, "/health", _Health)
+    if health is None:
+        raise AuditError("the server does not say which community it serves: name it with --community")
+    return health.community
+
+
+Paid = dict[str, tuple[int, bytes]]
+"""Tier and proof hash of each paid claim, by household."""
+
+
+class Registries(Protocol):
+    """What was registered: on the chain, or in the server's own words."""
+
+    @property
+    def source(self) -> str:
+        """Where that is, to end a sentence with."""
+
+    def meter_of(self, household: str) -> str:
+        """The household's meter; the zero address where it is not enrolled."""
+
+    def digest_of(self, round_number: int) -> bytes:
+        """Digest of a round's weights; zeros where none is published."""
+
+    def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
+        """Commitment, round and proof hash of a registered forecast; an empty commitment where there is none."""
+
+    def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
+        """Digest of the personal head that the household's forecast of a day is made with; zeros for none."""
+
+    def registered_on(self, day: int) -> frozenset[str] | None:
+        """All households with a registered forecast of the day; None where only the server could say."""
+
+    def rewarded_on(self, day: int) -> Paid | None:
+        """All paid claims of the day; None where only the server could say."""
+
+
+class ChainRegistries:
+    """The registries on the chain. Every method raises AuditError where they can't be asked."""
+
+    source = "on the chain"
+
+    def __init__(self, contracts: Contracts) -> None:
+        self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
+        self._rewards = contracts.rewards
+        self._paid: dict[int, Paid] = {}
+
+    def meter_of(self, household: str) -> str:
+        return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
+
+    def digest_of(self, round_number: int) -> bytes:
+        return bytes(_asked(self._models, "digest_of", round_number))
+
+    def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
+        commitment, round_number, proof_hash = _asked(self._forecasts, "forecast_of", household, day)
+        return bytes(commitment), int(round_number), bytes(proof_hash)
+
+    def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
+        return bytes(_asked(self._forecasts, "head_in_force", household, round_number, day))
+
+    def registered_on(self, day: int) -> frozenset[str] | None:
+        return frozenset(str(told["household"]) for told in _events(self._forecasts, "Committed", day))
+
+    def rewarded_on(self, day: int) -> Paid | None:
+        if day not in self._paid:
+            events = _events(self._rewards, "Rewarded", day)
+            self._paid[day] = {str(e["household"]): (int(e["tier"]), bytes(e["proof_hash"])) for e in events}
+        return self._paid[day]
+
+
+def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:
+    with _answering(f"{name}({', '.join(map(str, arguments))})", registry):
+        return registry.functions[name](*arguments).call()
+
+
+def _events(registry: Contract, name: str, day: int) -> list[Any]:
+    """Arguments of all events of a day that the registry has logged."""
+    with _answering(f"its events {name} of day {day}", registry):
+        logs = registry.events[name]().get_logs(from_block=0, argument_filters={"day": day})
+        return [entry["args"] for entry in logs]
+
+
+@contextmanager
+def _answering(asked: str, registry: Contract) -> Iterator[None]:
+    """Turns what web3 raises into AuditError."""
+    try:
+        yield
+    except (RequestsConnectionError, Timeout) as error:
+        raise AuditError(f"the chain node does not answer: start it, or mend --rpc-url ({told(error)})") from error
+    except (Web3Exception, HTTPError) as error:
+        raise AuditError(
+            f"the chain does not say {asked}: is {registry.address} the community's registry, and does the node keep "
+            f"the whole chain? Check --contracts and --rpc-url ({type(error).__name__})"
+        ) from error

@@ -1,0 +1,1 @@
+"""`wattproof`, the command line: a module for each group of commands."""

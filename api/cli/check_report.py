@@ -1,0 +1,153 @@
+"""What checks find, told on the console: of one bundle, of several in one batch, of a whole day.
+
+Each function returns the exit code that the findings come to (`api.cli.terminal`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from api.cli.terminal import FAILED, INCOMPLETE, REFUSED, Marks
+from api.config.settings import CommunitySettings
+from api.protocol.bundle import Bundle, NotABundle, examine, explain, parse
+from api.protocol.finding import Finding
+from zkp.errors import MalformedProof
+
+if TYPE_CHECKING:  # what checks bundles has no use for a chain or a server, which take seconds to load
+    from api.audit.source import Fetch, Registries
+    from rewards.chain import Chain
+    from rewards.deploy import Contracts
+
+
+def verify_one(console: Console, file: Path, community: CommunitySettings | None) -> int:
+    """Every check of a bundle; what it proves, or what fails, why, and what that means. The exit code."""
+    bundle = _read(file)
+    if isinstance(bundle, Finding):
+        _tell(console, bundle)
+        return _exit_code([bundle])
+    findings = examine(bundle, community)
+    for finding in findings:
+        _mark(console, finding)
+    last = findings[-1]
+    if last.is_bad:
+        console.print(f"[bold red]The proof does not hold:[/] {escape(str(last.problem))}.", soft_wrap=True)
+        console.print(last.meaning, soft_wrap=True)
+        return _exit_code(findings)
+    console.print("[bold green]The proof holds.[/]")
+    marks = Marks.of(console)
+    for line in explain(bundle):
+        console.print(f"{marks.bullet} {escape(line)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def verify_many(console: Console, files: Sequence[Path], community: CommunitySettings | None) -> int:
+    """A line for each file, with the reason where it does not hold or can't be read. The exit code."""
+    from api.protocol.batch import bad_bundles
+
+    each = list(dict.fromkeys(files))
+    read = {file: _read(file) for file in each}
+    bundles = {file: found for file, found in read.items() if not isinstance(found, Finding)}
+    bad = {file: found for file, found in read.items() if isinstance(found, Finding)}
+    parsed = list(bundles)
+    bad |= {
+        parsed[k]: replace(found, what=f"{parsed[k]}: {found.what}")
+        for k, found in bad_bundles(list(bundles.values()), community).items()
+    }
+    findings = [bad.get(file, Finding(str(file))) for file in each]
+    for finding in findings:
+        _tell(console, finding)
+    held = sum(not finding.is_bad for finding in findings)
+    unread = sum(finding.kind == "missing" for finding in findings)
+    console.print(f"{held} of {len(each)} hold{f', {unread} could not be read' if unread else ''}.")
+    return _exit_code(findings)
+
+
+def _read(file: Path) -> Bundle | Finding:
+    """A file's bundle, or what is wrong with the file."""
+    try:
+        return parse(file.read_bytes())
+    except OSError as error:
+        return Finding.missing(f"{file}: cannot be read", error.strerror or type(error).__name__)
+    except NotABundle as problem:
+        return Finding.failed(f"{file}: not a Wattproof bundle", str(problem))
+    except MalformedProof as problem:
+        return Finding.failed(f"{file}: a damaged Wattproof bundle", str(problem))
+
+
+def _exit_code(findings: Sequence[Finding]) -> int:
+    """What does not hold outweighs what can't be read."""
+    kinds = {finding.kind for finding in findings}
+    return REFUSED if "failed" in kinds else FAILED if "missing" in kinds else 0
+
+
+def audit_day(
+    console: Console, fetch: Fetch, day: int, community: str, registries: Registries | None, before: Sequence[Finding]
+) -> int:
+    """All findings of an audit, what it leaves unchecked, and the verdict. The exit code. Raises AuditError.
+
+    `before`: findings that count towards the verdict, and have been told.
+    """
+    from api.audit.day import audit
+
+    console.print(f"Day {day} of {escape(repr(community))}", highlight=False)
+    findings = list(before)
+    for finding in audit(fetch, day, community, registries):
+        _tell(console, finding)
+        findings.append(finding)
+    if registries is None:
+        console.print(
+            "Not checked: whether meters, models and registrations are as on the chain, and whether the server left "
+            "out forecasts or claims; its own lists were believed. --rpc-url and --contracts ask the chain."
+        )
+    console.print("Not checked: whether the weather was true, and whether meters measure right.")
+    verdict = _verdict(day, findings)
+    _mark(console, verdict)
+    return REFUSED if verdict.kind == "failed" else INCOMPLETE if verdict.kind == "missing" else 0
+
+
+def _verdict(day: int, findings: Sequence[Finding]) -> Finding:
+    count = Counter(finding.kind for finding in findings)
+    failed, missing = (f"{n} {what}{'' if n == 1 else 's'}" for n, what in (
+        (count["failed"], "check"), (count["missing"], "record")
+    ))  # fmt: skip
+    if count["failed"]:
+        also = f", and {missing} missing" if count["missing"] else ""
+        return Finding(f"Verdict: day {day} does NOT hold: {failed} failed{also}.", "failed")
+    if count["missing"]:
+        return Finding(f"Verdict: day {day} is incomplete: no check failed, but {missing} missing.", "missing")
+    return Finding(f"Verdict: day {day} holds: all {count['held']} checks passed.")
+
+
+def audit_contracts(console: Console, chain: Chain, contracts: Contracts, community: bytes) -> Finding:
+    """Whether the contracts are this version's, verifier and all; what is not is said. Raises a ChainError."""
+    from rewards.bytecode_check import differences
+
+    wrong = differences(chain, contracts, community)
+    finding = (
+        Finding.failed(
+            "The contracts on the chain are NOT those of this version", f"what differs: {'; '.join(wrong)}"
+        )
+        if wrong
+        else Finding("The contracts on the chain are those of this version, the skill verifier included.")
+    )
+    _tell(console, finding)
+    return finding
+
+
+def _mark(console: Console, finding: Finding) -> None:
+    marks = Marks.of(console)
+    mark = {"held": marks.held, "failed": marks.failed, "missing": marks.missing, "noted": marks.bullet}
+    console.print(f"{mark[finding.kind]} {escape(finding.what)}", highlight=False, soft_wrap=True)
+
+
+def _tell(console: Console, finding: Finding) -> None:
+    _mark(console, finding)
+    if finding.problem is not None:
+        console.print(f"  {escape(finding.problem)}. {finding.meaning}".rstrip(), highlight=False, soft_wrap=True)

@@ -1,0 +1,258 @@
+"""`wattproof train`, `forecast`, `prove` and `claim`: all homes of a community on one machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from api.cli.arguments import CONFIG, ConfigOption, DayArgument, HomeArgument, NewestDayArgument
+from api.cli.terminal import INCOMPLETE, console
+
+if TYPE_CHECKING:
+    from api.config.community_yaml import Config
+    from api.gateway.home import Home
+    from api.gateway.prover import ProofFigures
+    from api.operator.community import Community
+    from api.operator.day import Ledger
+    from api.operator.trained_model import TrainedModel
+
+
+def train(
+    config: ConfigOption = CONFIG,
+    one_shot: Annotated[
+        bool, typer.Option("--one-shot", help="from one sum over all homes' days, without rounds of training")
+    ] = False,
+) -> None:
+    """Train the community's model by Flower's simulation, going on from the last saved round, and publish it.
+
+    Days that start after that are forecast by it.
+    """
+    from api.config.community_yaml import load
+    from api.config.logs import leave_screen
+    from api.operator import training
+    from api.operator.community import Community
+
+    community = Community(load(config))
+    leave_screen(console, community.folder)
+    with Progress(console=console) as bar:
+        task = bar.add_task("rounds", total=None if one_shot else community.config.federation.rounds)
+        trained = training.train(
+            community, lambda done, _total, _loss: bar.update(task, completed=done), one_shot=one_shot
+        )
+    console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
+    ledger = _published(community, trained)
+    heads, models = training.personalise(community, trained, community.homes)
+    if ledger is not None:
+        _pin_heads(community, ledger, trained)
+    console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
+
+
+def _published(community: Community, trained: TrainedModel) -> Ledger | None:
+    """The chain, on which the model is registered now; None where another command or process does that."""
+    from api.one_machine.days import publish_finished
+    from api.operator.day import open_ledger
+    from rewards.errors import ChainBusy
+
+    if _clock_stands(community):
+        console.print("The chain's clock stands: `wattproof forecast DAY` publishes the model before that day.")
+        return None
+    try:
+        ledger = open_ledger(community)
+    except ChainBusy as busy:
+        console.print(f"[yellow]Not published here:[/] {escape(str(busy))}. A server publishes it by itself.")
+        return None
+    publish_finished(community, ledger)
+    now = datetime.fromtimestamp(ledger.chain.now, UTC)
+    console.print(f"Published: days that start after {now:%Y-%m-%d %H:%M} UTC are forecast by round {trained.round}.")
+    return ledger
+
+
+def _pin_heads(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
+    from api.operator.day import pin_heads
+
+    unpinned = _Missed("no personal head pinned")
+    pin_heads(community, ledger, trained.round, unpinned)
+
+
+class _Missed:
+    """Tells of a home that a step can't be done for, and keeps count."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self.homes = what, set[str]()
+
+    def __call__(self, home: Home, why: Exception) -> None:
+        self.homes.add(home.name)
+        console.print(f"[yellow]{home.name}: {self._what}:[/] {escape(str(why))}", highlight=False)
+
+
+def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
+    """Forecast a day for every home here, prove and register each, open the community's total and calibrate it.
+
+    A home that has none is told with the reason, and the others go on. Exit codes: 0 every home has a forecast; 4 at
+    least one has none; 1 the day can't be forecast; 2 wrong command line.
+    """
+    from api.one_machine.days import forecast_day, model_of_day
+    from api.operator.day import open_ledger
+
+    community, day = _community_on(config, day, days_ago=0)
+    ledger = open_ledger(community, day)
+    trained = model_of_day(community, ledger, day)
+    ledger.chain.advance_to(community.start_of(day))
+    missed, done = _Missed("no forecast"), 0
+    for home, figures in forecast_day(community, ledger, day, trained, missed):
+        console.print(f"{home.name}: {_cost(figures)}, registered")
+        done += 1
+    console.print(
+        f"Day {day}: {done} of {len(community.homes)} homes have a registered forecast, by round {trained.round}"
+    )
+    _show_total(community, day)
+    if missed.homes:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _show_total(community: Community, day: int) -> None:
+    from api.operator.calibrated import NotCalibrated, calibrated, past_days
+    from api.operator.totals import open_total
+    from data.errors import DataError
+
+    try:
+        total = open_total(community, day)
+    except DataError as why:
+        console.print(f"[yellow]Note:[/] {escape(str(why))}")
+        return
+    console.print(f"Community forecast (kWh): {_kwh(total.means)}")
+    _open_measured(community, before=day)
+    try:
+        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.means).values)}")
+    except NotCalibrated as why:
+        console.print(f"Not calibrated: {why}.")
+
+
+def _open_measured(community: Community, before: int) -> None:
+    """The measured totals of past days, those that are missing; a day that cannot have one is said."""
+    from api.operator.totals import open_missing_measured
+
+    for day, opened in open_missing_measured(community, before).items():
+        if isinstance(opened, str):
+            console.print(f"[yellow]Note:[/] day {day} has no measured total: {escape(opened)}")
+        else:
+            console.print(f"Community measured on day {day} (kWh): {_kwh(opened.values)}")
+
+
+def _kwh(values: Sequence[int]) -> str:
+    return " ".join(f"{v / 1000:.1f}" for v in values)
+
+
+def prove(
+    home: HomeArgument,
+    day: DayArgument,
+    out: Annotated[Path, typer.Option(help="bundle to write")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Make one home's proof of a day and write it as a bundle, without registering it."""
+    from api.config.community_yaml import load
+    from api.gateway.agent import prove_on_gateway
+    from data.atomic import write_bytes
+
+    settings = load(config)
+    bundle, figures = prove_on_gateway(settings, home, day) or _prove_in_community(settings, home, day)
+    write_bytes(out, bundle)
+    console.print(f"{home}: {_cost(figures)}, {len(bundle)} bytes written to {out}")
+
+
+def _cost(figures: ProofFigures | None) -> str:
+    return "proven before" if figures is None else f"proven in {figures.prove_s:.2f} s"
+
+
+def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, ProofFigures | None]:
+    from api.one_machine.days import model_of_day
+    from api.operator.community import Community
+    from api.operator.day import open_ledger, prove_day
+    from api.protocol.bundle import encode
+    from data.errors import DataError
+
+    community = Community(settings)
+    homes = [home for home in community.homes if home.name == name]
+    if not homes:
+        raise DataError(f"there is no home {name!r} in the community")
+    trained = model_of_day(community, open_ledger(community, day), day)
+    ((_, bundle, figures),) = prove_day(community, day, trained, homes)
+    return encode(bundle), figures
+
+
+def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
+    """Say how high a home's peak of a day is expected to be, for itself: low, middle or high of its own past peaks.
+
+    The day is the one after its readings end, where none is named. It takes a one-shot training before.
+    """
+    from api.config.community_yaml import load
+    from api.gateway.peak import expected_peak, peak_head
+    from api.gateway.prover import open_home
+    from data.errors import DataError
+
+    settings = load(config)
+    head = peak_head(settings)
+    if head is None:
+        raise DataError("there is no head of peak classes here yet: it comes with a one-shot training")
+    opened = open_home(settings, home)
+    wanted = opened.due_day() if day is None else day
+    expected = expected_peak(opened, head, wanted)
+    if expected is None:
+        raise DataError(f"{home} has no complete week of readings before day {wanted}")
+    chances = ", ".join(f"{name} {p:.0%}" for name, p in expected.by_class.items())
+    console.print(f"Day {wanted}: a {expected.expected} peak is the most likely ({chances})")
+    console.print(
+        f"For {home}, low is up to {expected.lower_wh} Wh in an hour, high is above {expected.upper_wh} Wh."
+    )
+
+
+def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
+    """After a day: prove each home's skill, claim its reward, and open the community's measured total.
+
+    A home that can't is told with the reason, and the others go on. Exit codes: 0 every home is paid or has nothing
+    to claim; 4 at least one could not claim; 1 the day can't be claimed; 2 wrong command line.
+    """
+    from api.one_machine.days import claim_day
+    from api.operator.day import open_ledger
+
+    community, day = _community_on(config, day, days_ago=1)
+    missed = _Missed("no claim")
+    for home, claimed in claim_day(community, open_ledger(community), day, missed):
+        if claimed is None:
+            console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
+        elif claimed.before:
+            console.print(f"{home.name}: already paid, {claimed.amount / 10**18:.1f} tokens")
+        else:
+            console.print(f"{home.name}: {claimed.tier} % better than naive, {claimed.amount / 10**18:.1f} tokens")
+    _open_measured(community, before=day + 1)
+    if missed.homes:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _community_on(path: Path, day: int | None, days_ago: int) -> tuple[Community, int]:
+    """The community, and the day that is meant: the one that has begun last where none is named, or before it."""
+    from api.config.community_yaml import load
+    from api.operator.community import Community
+
+    community = Community(load(path))
+    if day is None:
+        if _clock_stands(community):
+            raise typer.BadParameter("name the day: the community's clock stands", param_hint="DAY")
+        day = community.clock.day_of(datetime.fromtimestamp(time.time(), UTC)) - days_ago
+        start = community.clock.start_of(day)
+        console.print(
+            f"Day {day}, from {start:%Y-%m-%d %H:%M} UTC to {community.clock.start_of(day + 1):%Y-%m-%d %H:%M}"
+        )
+    return community, day
+
+
+def _clock_stands(community: Community) -> bool:
+    """Whether the chain's time is not this machine's, so that there is no newest day."""
+    return community.config.rewards.rpc_url is None and community.config.rewards.clock == "standing"

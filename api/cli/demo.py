@@ -1,0 +1,288 @@
+"""`wattproof demo`: one community day on 17 real homes, end to end, with a report and pictures at the end.
+
+Steps can be interrupted anywhere: rounds, vaults, proofs and the chain's journal are on disk, and the next run goes
+on from them. A finished demo, or one made with another configuration, is started over.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.config.community_yaml import Config, ConfigError
+from api.config.logs import leave_screen
+from api.one_machine.computed_totals import compute_totals, keep_computed
+from api.one_machine.total_accuracy import total_accuracy
+from api.operator import day as community_day
+from api.operator import training
+from api.operator.calibrated import Calibrated, NotCalibrated, calibrated, past_days
+from api.operator.community import JOURNAL, Community
+from api.operator.day_picture import day_picture
+from api.operator.paid_claims import settle
+from api.operator.totals import open_measured, open_total
+from api.operator.trained_model import TrainedModel
+from data.atomic import write_bytes
+from forecasting import metrics, report
+from forecasting.integer import IntegerModel
+from rewards.claims import holdings
+from rewards.journal import Journal
+
+DAYS_INTO_TEST = 10
+_MARK = "demo.json"
+_REPORT = "report.json"
+
+
+@dataclass
+class Demo:
+    """One run; figures gather in `report` as the steps go by."""
+
+    config: Config
+    console: Console
+    report: dict[str, Any] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """All steps; the report. Raises what a step raises, with everything done so far kept."""
+        started = time.perf_counter()
+        self._prepare()
+        leave_screen(self.console, self.config.api.state_dir)
+        community = Community(self.config)
+        self.console.print(
+            f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"
+        )
+        trained = self._train(community)
+        models, scores = self._personalise(community, trained)
+        day = training.split_of(community).test_start + DAYS_INTO_TEST
+        ledger = community_day.open_ledger(community, day)
+        community_day.publish_round(community, ledger, trained)
+        community_day.pin_heads(community, ledger, trained.round)
+        ledger.chain.advance_to(community.start_of(day))
+        self._forecast(community, ledger, trained, day)
+        opened = open_total(community, day)
+        result = self._calibrate(community, models, day, opened.means)
+        self._reward(community, ledger, trained, day)
+        self._compare(community, day, opened.means, result)
+        self._finish(community, ledger, scores, day, time.perf_counter() - started)
+        return self.report
+
+    def _prepare(self) -> None:
+        folder, mark = self.config.api.state_dir, self.config.api.state_dir / _MARK
+        wanted = self.config.model_dump_json()
+        if not mark.exists():
+            if folder.exists() and any(folder.iterdir()):
+                raise ConfigError(
+                    f"{folder} holds files that are no demo's, and a demo would begin by emptying it: name another "
+                    "folder with --folder"
+                )
+        elif (folder / _REPORT).exists():
+            self._start_over(f"A finished demo is in {folder}")
+        elif mark.read_bytes() == wanted.encode():
+            self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
+        else:
+            self._start_over(f"{folder} holds a demo with other settings")
+        write_bytes(mark, wanted.encode())
+
+    def _start_over(self, why: str) -> None:
+        """Delete all there is, unless a server still runs on it."""
+        folder = self.config.api.state_dir
+        with Journal(folder / JOURNAL):
+            self.console.print(f"{why}: starting over.")
+            shutil.rmtree(folder)
+
+    def _bar(self) -> Progress:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        return Progress(*columns, console=self.console)
+
+    def _train(self, community: Community) -> TrainedModel:
+        started = time.perf_counter()
+        with self._bar() as bar:
+            task = bar.add_task("Federated training (Flower), rounds", total=self.config.federation.rounds)
+            trained = training.train(community, lambda done, _total, _loss: bar.update(task, completed=done))
+            bar.update(task, completed=trained.round)
+        self._seconds["train"] = time.perf_counter() - started
+        return trained
+
+    def _personalise(
+        self, community: Community, trained: TrainedModel
+    ) -> tuple[dict[str, IntegerModel], metrics.Scores]:
+        """Every home's own head beside the community's model, committed to; and how good the forecasts are."""
+        started = time.perf_counter()
+        with self.console.status("Fitting each home's personal head"):
+            heads, models = training.personalise(community, trained, community.homes)
+        fitted = time.perf_counter()
+        with self.console.status("Walking forward over the test days, beside the baselines"):
+            scores = training.evaluate(community, trained, heads, models)
+        self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
+        return models, scores
+
+    def _forecast(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
+        started = time.perf_counter()
+        count, figures = 0, []
+        with self._bar() as bar:
+            task = bar.add_task("Forecasts proven, verified, registered", total=len(community.homes))
+            for home, bundle, figure in community_day.prove_day(community, day, trained):
+                community_day.register(community, ledger, home, bundle)
+                count += 1
+                figures += [figure] if figure is not None else []
+                bar.advance(task)
+        self._seconds["prove"] = time.perf_counter() - started
+        self.report["proofs"] = {
+            "count": count,
+            "verified": count,  # `proving.make` raises for one that does not verify
+            "prove_s_median": _median([f.prove_s for f in figures]),
+            "verify_s_median": _median([f.verify_s for f in figures]),
+            "bytes": max((f.bytes for f in figures), default=None),
+            "peak_mb": max((f.peak_mb for f in figures), default=None),
+        }
+
+    def _reward(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
+        started = time.perf_counter()
+        chain = ledger.chain
+        chain.advance_to(community.start_of(day + 1))
+        tiers: list[int] = []
+        lost = 0
+        with self._bar() as bar:
+            task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
+            for home in community.homes:
+                paid = community_day.recall_reward(community, ledger, home.wallet.address, day)
+                claim = None if paid else community_day.make_claim(community, home, day, trained.round)
+                if paid is not None:
+                    tiers.append(paid.tier)
+                elif claim is not None:
+                    settle(community, ledger, claim)
+                    tiers.append(claim.tier)
+                else:
+                    lost += 1
+                bar.advance(task)
+        held = [holdings(chain, ledger.contracts, home.wallet.address) for home in community.homes]
+        self.report["rewards"] = {
+            "minted": sum(h.tokens for h in held) / 10**18,
+            "nfts": sum(h.metadata is not None for h in held),
+            "claims": len(tiers),
+            "worse_than_naive": lost,
+            "tier_median_percent": statistics.median(tiers) if tiers else None,
+        }
+        self._seconds["reward"] = time.perf_counter() - started
+
+    def _calibrate(
+        self, community: Community, models: Mapping[str, IntegerModel], day: int, opened: Sequence[int]
+    ) -> Calibrated | None:
+        """The day's calibrated total. The demo proves one day, so the totals of the days before are computed only."""
+        started = time.perf_counter()
+        split = training.split_of(community)
+        with self.console.status("Computing the totals of past days, without proofs"):
+            computed = compute_totals(community, models, range(split.train_end, split.test_end))
+        keep_computed(community, (one for one in computed if one.day < day))
+        accuracy = total_accuracy(computed, split.test_start)
+        self.report["community"] = {
+            "test_days": None if accuracy is None else asdict(accuracy),
+            "totals": {"proven_days": [day], "computed_days": [one.day for one in computed if one.day != day]},
+        }
+        self._seconds["calibrate"] = time.perf_counter() - started
+        try:
+            return calibrated(past_days(community, day), day, opened)
+        except NotCalibrated as why:
+            self.console.print(f"The community's total is not calibrated: {why}.")
+            return None
+
+    def _compare(self, community: Community, day: int, opened: Sequence[int], result: Calibrated | None) -> None:
+        """Open the measured total, which the meters' signatures vouch for, and set the forecasts beside it."""
+        measured = open_measured(community, day).values
+        actual = np.array(measured, dtype=np.float64)
+        self.report["community"]["day"] = {
+            "wape_plain": metrics.wape(actual, np.array(opened, dtype=np.float64)),
+            "wape_calibrated": result and metrics.wape(actual, np.array(result.values, dtype=np.float64)),
+            "learnt_from": {"proven": result.days_proven, "computed": result.days_computed} if result else None,
+        }
+        figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured)
+        figure.savefig(self.config.api.state_dir / "community_day.png", dpi=130)
+
+    def _finish(
+        self, community: Community, ledger: community_day.Ledger, scores: metrics.Scores, day: int, seconds: float
+    ) -> None:
+        headlines = training.accuracy_summary(scores)
+        own = headlines.pop(training.PROVEN)
+        gas = {call: int(statistics.median(values)) for call, values in sorted(ledger.chain.gas.items())}
+        self.report |= {
+            "homes": len(community.homes),
+            "rounds": self.config.federation.rounds,
+            "day": day,
+            "forecast": own,
+            "forecast_float": headlines.pop(training.PERSONAL),
+            "forecast_global": headlines.pop(training.FEDERATED),
+            "forecast_integer": own,
+            "baselines": headlines,
+            "chain": {"gas": gas, "contracts": asdict(ledger.contracts.addresses)},
+            "seconds": self._seconds | {"all": seconds},
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_bytes(self.config.api.state_dir / _REPORT, json.dumps(self.report, indent=1).encode())
+        summarise(self.console, self.report, scores, self.config.api.state_dir)
+
+
+def _median(values: list[float]) -> float | None:
+    """None where the proofs were all made by a demo before this one, and their figures are gone."""
+    return statistics.median(values) if values else None
+
+
+def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
+    """What a newcomer wants to know."""
+    console.print(report.as_table(scores, training.PROVEN))
+    proofs, rewards = figures["proofs"], figures["rewards"]
+    table = Table(title="One community day, proven and paid", show_header=False)
+    table.add_row("homes", str(figures["homes"]))
+    table.add_row("forecasts proven and verified", f"{proofs['verified']} of {proofs['count']}")
+    if proofs["prove_s_median"] is not None:
+        checking = f"{proofs['verify_s_median'] * 1000:.0f} ms; it has {proofs['bytes']:,} bytes"
+        table.add_row("a proof takes", f"{proofs['prove_s_median']:.2f} s and {proofs['peak_mb']:.0f} MB")
+        table.add_row("checking it takes", checking)
+    table.add_row("households that beat the naive forecast", f"{rewards['claims']} of {figures['homes']}")
+    table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
+    for name, value in _totals_told(figures["community"]):
+        table.add_row(name, value)
+    for call in ("submit", "reward"):
+        if call in figures["chain"]["gas"]:
+            table.add_row(f"gas of a {call}", f"{figures['chain']['gas'][call]:,}")
+    table.add_row("time", f"{figures['seconds']['all']:.0f} s")
+    console.print(table)
+    pictures = ", ".join(sorted(p.name for p in folder.glob("*.png")))
+    console.print(f"Figures: {folder / _REPORT}   Pictures: {pictures}")
+    console.print("Look around: [bold]make serve[/], then open http://127.0.0.1:8000")
+
+
+def _totals_told(community: dict[str, Any]) -> list[tuple[str, str]]:
+    """The community's total, plain and calibrated, and which totals are proven."""
+    one, many, totals = community["day"], community["test_days"], community["totals"]
+    rows = []
+    if many is not None:
+        rows.append((
+            f"community WAPE over {many['days']} test days (totals computed, not proven)",
+            f"{many['wape_plain']:.3f} as a sum, {many['wape_calibrated']:.3f} calibrated",
+        ))  # fmt: skip
+        if many["band_90_holds"] is not None:
+            held = f"{many['band_90_holds']:.1%} of hours; the 50 % band {many['band_50_holds']:.1%}"
+            rows.append(("the 90 % band of those days holds", held))
+        rows.append(
+            ("the calibrated total is the nearer one", f"on {many['days_better']} of those {many['days']} days")
+        )
+    calibrated = "not calibrated" if one["wape_calibrated"] is None else f"{one['wape_calibrated']:.3f} calibrated"
+    rows.append(("community WAPE of the proven day", f"{one['wape_plain']:.3f} as a sum, {calibrated}"))
+    rows.append(("totals proven", f"forecast and measured of day {', '.join(map(str, totals['proven_days']))}"))
+    if one["learnt_from"] is not None:
+        count = one["learnt_from"]["computed"]
+        rows.append(("totals only computed", f"of the {count} days before, which the calibration learnt from"))
+    return rows

@@ -1,0 +1,298 @@
+"""`wattproof`: the command line, one command for each thing a person does.
+
+Errors are one line that says what is wrong and what to do; exit codes are those of `api.cli.terminal`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli import community_commands, terminal
+from api.cli.arguments import (
+    CONFIG,
+    BundleArgument,
+    ConfigOption,
+    DayArgument,
+    HomeArgument,
+    HomesOption,
+    community_named,
+)
+from api.cli.data_commands import data_app
+from api.cli.terminal import Marks, console
+
+if TYPE_CHECKING:
+    from api.config.community_yaml import Config
+    from api.operator.community import Community
+
+os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run side by side, one core each
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables: readings, keys, passwords
+    help="Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on "
+    "chain.",
+)
+app.add_typer(data_app, name="data")
+
+
+for command in (
+    community_commands.train, community_commands.forecast, community_commands.prove, community_commands.peak,
+):  # fmt: skip
+    app.command()(command)
+
+
+@app.command()
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="bundles, as the API or `prove` gives them")],
+    community: Annotated[str | None, typer.Option(help="name of the community they must be bound to")] = None,
+    check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
+) -> None:
+    """Check bundles' signatures and proofs without trusting anybody.
+
+    For a single bundle, explain in plain words what it proves. Several are checked in one batch, and the bad ones
+    are named. Exit codes: 0 all hold; 3 at least one does not hold or is not a bundle; 1 none is bad, but a file
+    could not be read; 2 wrong command line.
+    """
+    from api.cli import check_report
+    from zkp.algebra.srs import load_setup
+
+    if check_setup:
+        load_setup().check_powers()
+        console.print(f"{Marks.of(console).held} The ceremony's 4096 powers are those of one secret number.")
+    named = None if community is None else community_named(community)
+    if len(files) == 1:
+        raise typer.Exit(check_report.verify_one(console, files[0], named))
+    raise typer.Exit(check_report.verify_many(console, files, named))
+
+
+@app.command()
+def audit(
+    day: DayArgument,
+    server: Annotated[str, typer.Option(help="the community's server")] = "http://127.0.0.1:8000",
+    community: Annotated[str | None, typer.Option(help="its name; as the server says, if not given")] = None,
+    rpc_url: Annotated[
+        str | None, typer.Option(help="your own node of the chain, to look into its registries")
+    ] = None,
+    contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+) -> None:
+    """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast.
+
+    With a node, the chain is also asked for what the server leaves out. Exit codes: 0 everything holds; 3 a check
+    failed; 4 no check failed, but records are missing; 1 the audit could not be made; 2 wrong command line.
+    """
+    from api.audit.source import ChainRegistries, community_of, from_server
+    from api.cli import check_report
+    from rewards.chain import Chain
+    from rewards.deploy import Addresses, Contracts
+
+    if (rpc_url is None) != (contracts is None):
+        raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
+    fetch, registries, before = from_server(server), None, []
+    named = community_named(community_of(fetch) if community is None else community)
+    if rpc_url is not None and contracts is not None:
+        chain = Chain.at(rpc_url)
+        known = Contracts.of(chain, Addresses.read(contracts))
+        before = [check_report.audit_contracts(console, chain, known, named.identifier)]
+        registries = ChainRegistries(known)
+    raise typer.Exit(check_report.audit_day(console, fetch, day, named.name, registries, before))
+
+
+@app.command()
+def show(file: BundleArgument) -> None:
+    """Print a bundle as JSON for people: the claim in words, what is public, every message of the proof by name."""
+    import json
+
+    from api.protocol import bundle as bundles
+
+    typer.echo(json.dumps(bundles.shown(bundles.parse(file.read_bytes())), indent=2))
+
+
+app.command()(community_commands.claim)
+
+
+@app.command()
+def keys(
+    config: ConfigOption = CONFIG,
+    home: HomesOption = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="another name or address of the coordinator, beside the settings' own")
+    ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="only the home's own pair, for its gateway; hand over the .pub")
+    ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="certificates for another five years, by the same keys and names")
+    ] = False,
+) -> None:
+    """Make the keys and certificates of a deployed federation; nothing that exists is overwritten but by --renew."""
+    from api.config.community_yaml import load
+    from fl.deployment.keys import make_agent_key, make_keys, renew_certificates
+
+    settings = load(config)
+    deployment = settings.federation.deployment
+    if renew:
+        written = "\n".join(str(path) for path in renew_certificates(deployment.keys_dir))
+        console.print(f"{written}\nStart the coordinator again, and hand authority.pem to every gateway.")
+        return
+    names = home or _homes_of(settings)
+    if gateway:
+        made = [path for name in names for path in make_agent_key(deployment.keys_dir, name)]
+    else:
+        made = make_keys(deployment.keys_dir, [deployment.host, *(host or [])], names)
+    console.print("\n".join(str(p) for p in made) or "All keys are there already.")
+
+
+@app.command()
+def migrate(config: ConfigOption = CONFIG) -> None:
+    """Take over the state of an older release: its model as a new round, its contracts put aside.
+
+    Claim open days with that release first. Proofs and totals of its days stay as they are.
+    """
+    from api.operator.migration import migrate as take_over
+
+    for sentence in take_over(_community(config)) or ["There is nothing to do."]:
+        console.print(sentence)
+
+
+@app.command()
+def roster(
+    config: ConfigOption = CONFIG,
+    make: Annotated[
+        bool, typer.Option("--make", help="on the coordinator: write it from keys/agents/*.pub, then hand it out")
+    ] = False,
+) -> None:
+    """Show, or make, the roster: the homes, by their keys, that agents sum updates and totals with.
+
+    Every home compares the fingerprint with homes it knows, not with the coordinator.
+    """
+    from api.config.community_yaml import ConfigError, load
+    from fl.secagg.roster import Roster
+
+    settings = load(config)
+    path = settings.federation.secure_aggregation.roster or settings.gateway.roster
+    if path is None:
+        raise ConfigError(
+            f"{config}: neither gateway.roster nor federation.secure_aggregation.roster names a file; "
+            "set one, e.g. to roster.json"
+        )
+    if make:
+        Roster.of_agents(settings.federation.deployment.keys_dir).write(path)
+    known = Roster.read(path)
+    console.print(f"{path}: {len(known.members)} homes: {', '.join(sorted(known.members))}")
+    console.print(f"Fingerprint: [bold]{known.fingerprint}[/]. Compare it with the other homes'.")
+
+
+def _homes_of(settings: Config) -> list[str]:
+    from data.community import load_community
+
+    return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
+
+
+@app.command()
+def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
+    """Print the addresses of a home's wallet and meter, made if need be, as a line of `community.members`."""
+    from api.config.community_yaml import load
+    from api.gateway.home import Home
+
+    own = Home(home, load(config).api.homes_dir / home)
+    typer.echo(f"- {{household: '{own.wallet.address}', meter: '{own.meter.address}', home: '{home}'}}")
+
+
+@app.command()
+def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
+    """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and hands in."""
+    from api.config.community_yaml import load
+    from api.gateway.agent import run_gateway
+
+    run_gateway(load(config), home)
+
+
+@app.command()
+def coordinator(
+    config: ConfigOption = CONFIG,
+    one_shot: Annotated[
+        bool, typer.Option("--one-shot", help="no rounds: homes sum their days once, and the model follows from that")
+    ] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="homes that are in no one-shot sum yet are added to it")
+    ] = False,
+    leave: Annotated[
+        list[str] | None, typer.Option(help="a home whose part is taken out of the one-shot sum; several times")
+    ] = None,
+) -> None:
+    """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
+    from api.http.connections import BoundedProtocol
+    from api.operator import training
+    from fl.deployment.coordinator import run_coordinator
+
+    if one_shot + join + bool(leave) > 1:
+        raise typer.BadParameter("one of --one-shot, --join and --leave at a time")
+    community = _community(config)
+    if one_shot or join or leave:
+        app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
+    else:
+        app = training.coordinator_app(community)
+    run_coordinator(community.config.federation.deployment, app, BoundedProtocol)
+
+
+@app.command()
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="the community's settings; community.yaml here, else the demo's"),
+    ] = None,
+) -> None:
+    """Serve the API and the page: community forecasts, proofs, claims."""
+    from api.cli.served import settings_to_serve
+    from api.http import listener
+
+    chosen, name = settings_to_serve(config)
+    console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
+    settings = chosen.api
+    with listener.bound(settings.host, settings.port) as port:  # before what takes long, which loading the rest does
+        from api.http.server import make_app
+        from api.operator.community import Community
+
+        app = make_app(Community(chosen))
+        app.state.work.start()
+        console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
+        listener.serve(app, port)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="where everything is kept")] = Path("out/demo"),
+    num_clients: Annotated[int | None, typer.Option(help="take only the first so many homes (3 or more)")] = None,
+) -> None:
+    """One community day on 17 real homes, end to end: train, forecast, prove, register, score, reward."""
+    from api.cli.demo import Demo
+    from api.demo_settings import demo_config
+
+    Demo(demo_config(folder, num_clients), console).run()
+
+
+def _community(path: Path) -> Community:
+    from api.config.community_yaml import load
+    from api.operator.community import Community
+
+    return Community(load(path))
+
+
+def main() -> None:
+    """The console script; how it ends is `api.cli.terminal`'s."""
+    from api.config.logs import set_up
+
+    set_up()
+    terminal.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""community.yaml: one file, a part for each room, validated before anything runs.
+
+Every problem is reported with the file, the line, the key's path, what is wrong and what to do. What was written is
+quoted where it can't be a secret. Paths in the file are relative to the file's folder, wherever a command is started.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from api.config.settings import ApiSettings, CommunitySettings, GatewaySettings
+from api.config.yaml_tree import KeyPath, YamlProblem, YamlTree
+from data.failures import quotable
+from data.settings import DataSettings
+from fl.settings import FederationSettings
+from forecasting.settings import ForecastingSettings
+from rewards.settings import RewardSettings
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; one line for each problem."""
+
+
+class Config(BaseModel):
+    """All settings of a community."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    community: CommunitySettings
+    data: DataSettings
+    forecasting: ForecastingSettings = ForecastingSettings()
+    federation: FederationSettings = FederationSettings()
+    rewards: RewardSettings = RewardSettings()
+    api: ApiSettings = ApiSettings()
+    gateway: GatewaySettings = GatewaySettings()
+
+    @model_validator(mode="after")
+    def _node_needs_key(self) -> Self:
+        if self.rewards.rpc_url and self.rewards.key_file is None:
+            raise ValueError("rewards.rpc_url needs rewards.key_file, the operator's funded key")
+        return self
+
+
+def load(path: Path) -> Config:
+    """The configuration in `path`, its own paths relative to that file's folder. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: not found. Copy community.example.yaml there, or name a file with --config"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: cannot be read, for it is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    return anchored(parse(text, str(path)), path.absolute().parent)
+
+
+def parse(text: str, name: str) -> Config:
+    """The configuration written in `text`, called `name` in messages. Raises ConfigError."""
+    try:
+        tree = YamlTree(text)
+    except YamlProblem as problem:
+        where = name if problem.line is None else f"{name}, line {problem.line}"
+        raise ConfigError(f"{where}: {problem}") from None
+    if not isinstance(tree.content, dict):
+        raise ConfigError(f"{name}: is not a list of settings; it begins like community.example.yaml")
+    try:
+        return Config.model_validate(tree.content)
+    except ValidationError as error:
+        problems = [_explain(problem, tree, name) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def anchored(settings: _Settings, folder: Path) -> _Settings:
+    """Settings whose relative paths begin at `folder`, and ~ at the user's home; defaults, too."""
+    found: dict[str, Any] = {}
+    for name, value in settings:
+        if isinstance(value, BaseModel):
+            found[name] = anchored(value, folder)
+        elif isinstance(value, Path):
+            found[name] = folder / _expanded(value)
+        elif isinstance(value, tuple) and any(isinstance(part, Path) for part in value):
+            found[name] = tuple(folder / _expanded(part) for part in value)
+    return settings.model_copy(update=found)
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path}: there is no such user's home on this machine; write the path in full") from None
+
+
+def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
+    path: KeyPath = problem["loc"]
+    line = tree.line_of(path)
+    where = name if line is None else f"{name}, line {line}"
+    key = ".".join(map(str, path))
+    misread = tree.misread(path)
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: {key} is not a setting{_suggestion(path)}"
+        case "missing":
+            return f"{where}: {key} is missing; add it{_description(path)}"
+        case "value_error":
+            return f"{where}: {key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}"
+        case "string_type" | "path_type" if misread is not None and misread[0]:
+            written, read_as = misread
+            shown = quotable(written)
+            remedy = "put it in quotes" if shown is None else f"write {shown}"
+            return f"{where}: {key} is read as {read_as}, for it has no quotes: {remedy}{_description(path)}"
+        case _:
+            wrong, shown = problem["msg"][0].lower() + problem["msg"][1:], quotable(problem["input"])
+            written = "" if shown is None or _is_secret(path) else f" is {shown}"
+            return f"{where}: {key}{written}: {wrong}{_description(path)}"
+
+
+def _model(path: KeyPath) -> type[BaseModel] | None:
+    """The settings class that the last key of `path` belongs to."""
+    model: Any = Config
+    for part in path[:-1]:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return None
+    return model  # type: ignore[no-any-return]
+
+
+def _suggestion(path: KeyPath) -> str:
+    model = _model(path)
+    names = list(model.model_fields) if model else []
+    close = difflib.get_close_matches(str(path[-1]), names, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}"
+
+
+def _field(path: KeyPath) -> FieldInfo | None:
+    model = _model(path)
+    return model.model_fields.get(str(path[-1])) if model and path else None
+
+
+def _is_secret(path: KeyPath) -> bool:
+    """Whether a setting may hold a password or a key: an address that is logged in to."""
+    field = _field(path)
+    return field is not None and (not field.repr or "SecretStr" in str(field.annotation))
+
+
+def _description(path: KeyPath) -> str:
+    field = _field(path)
+    return f" ({field.description})" if field and field.description else ""

@@ -1,0 +1,62 @@
+"""A key in a file, and the account it is of. Loads little: the agent's own process signs with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.exceptions import ValidationError as EthValidationError
+
+from api.config.community_yaml import ConfigError
+from data.atomic import write_bytes
+from data.damage import check_kept, whole
+
+_KEY_BYTES = 32
+VAULT = "vault.db"
+
+
+def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
+    """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none.
+
+    Raises DamagedFile for a file that holds no key, ConfigError for one that is missing where none is to be made.
+    """
+    if not path.exists():
+        if not make:
+            raise ConfigError(f"{path} does not exist: put the key there, 64 hexadecimal digits, mode 0600")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, bytes(Account.create().key).hex().encode(), private=True)
+    with whole(path, "a private key of 64 hexadecimal digits"):
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip().removeprefix("0x"))
+        if len(key) != _KEY_BYTES:
+            raise ValueError("no key")
+        account: LocalAccount = _account(key)
+        return account
+
+
+def household_account(folder: Path) -> LocalAccount:
+    """The account of a household's folder, made if nothing was done with it yet. Raises DamagedFile, LostFile."""
+    return account_from_file(household_key(folder, "wallet.key"))
+
+
+def household_key(folder: Path, name: str) -> Path:
+    """The file of a household's key. Raises LostFile where it is gone and days have been signed for the household.
+
+    With a new key it would be another household: without its tokens, record and signed days, and not enrolled.
+    """
+    vault = folder / VAULT
+    if vault.exists():
+        check_kept(
+            folder / name, f"{vault.name} beside it has days that were signed with it",
+            f"Without it the household is lost: to begin as a new one, move {folder} away and enrol it anew.",
+        )  # fmt: skip
+    return folder / name
+
+
+def _account(key: bytes) -> LocalAccount:
+    """Raises ValueError for a number that is no key; the library's own words may quote it."""
+    try:
+        account: LocalAccount = Account.from_key(key)
+    except (ValueError, EthValidationError):
+        raise ValueError("no key") from None
+    return account

@@ -1,0 +1,138 @@
+"""What a gateway asks of the community's API. Nothing that it says is believed without a check of its own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+
+from api.protocol import json_text
+from api.protocol.bounded_client import ApiRefused, Line, Unreachable
+from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
+from rewards.signing import HeadPin, PinnedHead, SigningFacts
+
+_DIGEST_BYTES = 32
+MODEL_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class OfferedRound:
+    """A published round as the API tells it."""
+
+    number: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class ToldSum:
+    """How a masked sum stands, as the API tells it; `items`: what this home needs for its answer."""
+
+    nonce: bytes
+    members: tuple[str, ...]
+    phase: str
+    waiting_for: frozenset[str]
+    items: dict[str, bytes] = field(repr=False)
+
+
+class Uplink:
+    """The API's part that a gateway uses. Every method raises Unreachable or ApiRefused."""
+
+    def __init__(self, url: str, stop: threading.Event | None = None) -> None:
+        self._line = Line(url, stop)
+
+    def newest_round(self) -> OfferedRound | None:
+        """The last published round, if there is one."""
+        try:
+            told = [
+                OfferedRound(_number(r["number"], 1, 1 << 32), _digest(r["digest"]))
+                for r in self._json("GET", "/rounds")
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"the list of rounds is not one: {error!r}") from error
+        return max(told, key=lambda offered: offered.number, default=None)
+
+    def weights(self, number: int) -> bytes:
+        """The weights of a round's model, as the API gives them."""
+        return self._line.ask("GET", f"/rounds/{number}/weights", limit=MODEL_BYTES)
+
+    def head_of(self, household: str, number: int) -> PinnedHead | None:
+        """The personal head that a household has pinned to a round, or None."""
+        try:
+            told = self._json("GET", f"/households/{household}/heads/{number}")
+            return PinnedHead(_digest(told["digest"]), _number(told["pinned_at"], 1, 1 << 64))
+        except ApiRefused as refused:
+            if refused.code == "no-head":
+                return None
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"the pinned head is not told: {error!r}") from error
+
+    def pin_head(self, pin: HeadPin, transaction: str) -> None:
+        """Hand in the transaction that pins a household's personal head."""
+        content = {"round": pin.round, "digest": "0x" + pin.digest.hex(), "transaction": transaction}
+        self._line.ask("POST", "/heads", json.dumps(content).encode())
+
+    def facts(self, household: str) -> SigningFacts:
+        """What the household's next transaction must say."""
+        told = self._json("GET", f"/households/{household}/signing")
+        try:
+            return SigningFacts(
+                _number(told["chain_id"], 1, 1 << 64), to_checksum_address(told["forecast_registry"]),
+                _number(told["nonce"], 0, 1 << 64), _number(told["gas_price"], 0, 1 << 128),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"what is to be signed is not told: {error!r}") from error
+
+    def hand_in(self, bundle: bytes, transaction: str) -> None:
+        """Hand in a forecast's bundle with the transaction that registers it."""
+        content = b'{"bundle":' + bundle + b',"transaction":' + json.dumps(transaction).encode() + b"}"
+        self._line.ask("POST", "/forecasts", content)
+
+    def claim(self, bundle: bytes) -> None:
+        """Hand in a claim."""
+        self._line.ask("POST", "/claims", bundle)
+
+    def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
+        """What is asked of a home in the masked sum of a day."""
+        told = self._json("GET", f"/sums/{day}/{kind}?home={home}")
+        try:
+            return ToldSum(
+                _exactly(told["nonce"], NONCE_BYTES), tuple(map(str, told["members"])), str(told["phase"]),
+                frozenset(map(str, told["waiting_for"])), items_from_json(told["items"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unreachable(f"how the sum stands is not told: {type(error).__name__}") from error
+
+    def say(self, day: int, kind: Kind, message: SumMessage) -> None:
+        """Send a message of a masked sum."""
+        self._line.ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
+
+    def close(self) -> None:
+        self._line.close()
+
+    def _json(self, method: str, path: str) -> Any:
+        try:
+            return json_text.loads(self._line.ask(method, path))
+        except ValueError as error:
+            raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
+
+
+def _number(told: object, least: int, end: int) -> int:
+    number = int(str(told))
+    if not least <= number < end:
+        raise ValueError(f"{number} is out of range")
+    return number
+
+
+def _digest(told: object) -> bytes:
+    return _exactly(told, _DIGEST_BYTES)
+
+
+def _exactly(told: object, length: int) -> bytes:
+    content = bytes.fromhex(str(told).removeprefix("0x"))
+    if len(content) != length:
+        raise ValueError(f"{told} has not {length} bytes")
+    return content

@@ -1,0 +1,75 @@
+"""Accounts for the days of a gateway: each has a forecast, or the reason why it has none, in the log and the metrics.
+
+A reason is logged when it comes up, as long as there is time, and again once the day's deadline has passed without a
+forecast; then the day is counted, too, for the alert (`deploy/alerts.yml`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from api.gateway.not_forecast import NOT_RUNNING, REASONS
+from fl.deployment.telemetry import AgentMetrics
+
+_log = logging.getLogger(__name__)
+_DAY_S, _HOUR_S = 86_400, 3600
+_KEEP_DAYS = 30
+
+
+class DayWatch:
+    """The days of one home.
+
+    Args:
+        start_hour_utc: when a day starts; `grace_s`: how long after that a forecast is due.
+        has_forecast: whether a day has one.
+        now: UTC seconds.
+    """
+
+    def __init__(
+        self,
+        home: str,
+        start_hour_utc: int,
+        grace_s: int,
+        has_forecast: Callable[[int], bool],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._home, self._offset_s, self._grace_s = home, start_hour_utc * _HOUR_S, grace_s
+        self._has_forecast, self._now = has_forecast, now
+        self._why: dict[int, tuple[str, str]] = {}
+        self._counted: set[int] = set()
+        self._last = self.today
+
+    @property
+    def today(self) -> int:
+        """The community day by this machine's clock."""
+        return (int(self._now()) - self._offset_s) // _DAY_S
+
+    def because(self, day: int, code: str, reason: str) -> None:
+        """Note why a day has no forecast yet; `code` is one of `not_forecast.REASONS`."""
+        if self._why.get(day) == (code, reason) or self._has_forecast(day):
+            return
+        self._why[day] = code, reason
+        if day not in self._counted:
+            _log.info("no forecast yet", extra={"home": self._home, "day": day, "code": code, "reason": reason})
+
+    def settle(self, metrics: AgentMetrics) -> None:
+        """Count the days whose deadline has passed without a forecast, each once."""
+        for reason in REASONS:
+            metrics.without_forecast.labels(reason)  # a series that is not there yet can't be seen to increase
+        today = self.today
+        for day in range(self._last + 1, today):
+            self.because(day, NOT_RUNNING, "the agent did not run on that day, or its machine slept")
+        self._last = max(self._last, today)
+        for day, (code, reason) in sorted(self._why.items()):
+            if day not in self._counted and self._is_over(day) and not self._has_forecast(day):
+                self._counted.add(day)
+                metrics.without_forecast.labels(code).inc()
+                told = {"home": self._home, "day": day, "code": code, "reason": reason}
+                _log.warning("day without a forecast", extra=told)
+        self._why = {day: why for day, why in self._why.items() if day > today - _KEEP_DAYS}
+
+    def _is_over(self, day: int) -> bool:
+        """Whether the deadline of a day's forecast has passed."""
+        return self._now() > day * _DAY_S + self._offset_s + self._grace_s

@@ -1,0 +1,56 @@
+"""What the public may know of a home's personal heads, on the home's disk: commitment, digest, when it was pinned.
+
+    homes/HOME/heads/0020.json     the head of round 20
+
+The agent's own process reads this, without a proof system. The head itself is `api.gateway.personal_head`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data.atomic import write_bytes
+from data.damage import whole
+
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place, or wait for the next round: the registry wants this "
+    "round's forecasts to be made with the head"
+)
+
+
+@dataclass(frozen=True)
+class HeadNote:
+    """A committed head: rows (48 bytes each) and digest, hexadecimal with 0x; UTC seconds of its pinning, or None."""
+
+    round: int
+    rows: tuple[str, ...]
+    digest: str
+    pinned_at: int | None = None
+
+    def is_in_force(self, day_start: int) -> bool:
+        """Whether the registry wants the forecast of a day that starts then to be made with this head."""
+        return self.pinned_at is not None and self.pinned_at < day_start
+
+
+def heads_folder(home_folder: Path) -> Path:
+    return home_folder / "heads"
+
+
+def read_note(home_folder: Path, number: int) -> HeadNote | None:
+    """The note of a round's head; None where the home has not committed to one. Raises DamagedFile."""
+    path = _path(home_folder, number)
+    if not path.exists():
+        return None
+    with whole(path, "the note of a personal head", _REMEDY):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return HeadNote(**content | {"rows": tuple(content["rows"])})
+
+
+def write_note(home_folder: Path, note: HeadNote) -> None:
+    write_bytes(_path(home_folder, note.round), json.dumps(asdict(note)).encode(), private=True)
+
+
+def _path(home_folder: Path, number: int) -> Path:
+    return heads_folder(home_folder) / f"{number:04d}.json"

@@ -1,0 +1,194 @@
+"""What the processes of a gateway do: open the home to train, open it to prove, prove.
+
+Each loads no more than it needs: no PyTorch to prove, no Flower and no proof system to train.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from api.config.community_yaml import Config
+from api.config.logs import set_up
+
+if TYPE_CHECKING:
+    from api.gateway.prover import OpenHome
+    from api.gateway.secure_sum.contribution import Summand
+    from fl.task import HomeLearner
+    from zkp.lstm.integer_model import Ints
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A proof made on the gateway. Plain numbers: the agent's process must load nothing to take it."""
+
+    day: int
+    round: int
+    seconds: float
+    bytes: int
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Due:
+    """What became of the day that is due by the home's readings. `readings_end`: UTC seconds.
+
+    `proven`: None where that was done before, or can't be: then `missed` is the reason's name and its words.
+    `peak`: how likely a low, middle and high peak are; None without a head of peak classes, or too few days.
+    """
+
+    day: int
+    readings_end: int
+    proven: Proven | None = None
+    missed: tuple[str, str] | None = None
+    peak: dict[str, float] | None = None
+
+
+def prove_due(opened: OpenHome, config: Config) -> Due:
+    """Forecast and prove the newest day that the readings reach."""
+    from api.gateway.not_forecast import NotForecast
+
+    day, end = opened.due_day(), int(opened.readings_end.timestamp())
+    try:
+        proven = prove(opened, config, day)
+    except NotForecast as why:
+        return Due(day, end, missed=(why.code, str(why)))
+    return Due(day, end, proven, peak=_peak(opened, config, day))
+
+
+def _peak(opened: OpenHome, config: Config, day: int) -> dict[str, float] | None:
+    from api.gateway.peak import expected_peak, peak_head
+    from fl.one_shot.errors import StatisticsRefused
+
+    try:
+        head = peak_head(config)
+        expected = None if head is None else expected_peak(opened, head, day)
+    except StatisticsRefused as why:
+        _log.warning("no class of the peak", extra={"home": opened.home.name, "reason": str(why)})
+        return None
+    return None if expected is None else expected.by_class
+
+
+def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:
+    """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
+    from api.gateway import proving
+    from api.gateway.prover import ProofFolder
+    from api.gateway.round_model import RoundModel
+
+    folder = ProofFolder(config.api.proofs_dir)
+    if folder.read(day, opened.home.name) is not None:
+        return None
+    model = RoundModel.kept(config.api.model_dir)
+    prepared = opened.prepare(day, model)
+    _, figures = opened.keep(prepared, proving.make(prepared.job), folder)
+    return Proven(day, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
+
+
+def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[int]:
+    """Prove the skill of the days that have been measured by now; those of which there is a claim to hand in.
+
+    What keeps a day from being claimed is logged, and the others go on.
+    """
+    from data.errors import DataError
+    from zkp.errors import ProofError
+
+    claimed = []
+    for day in days:
+        try:
+            if _prove_claim(opened, config, day):
+                claimed.append(day)
+        except (DataError, ProofError) as why:
+            _log.error("claim failed", extra={"home": opened.home.name, "day": day, "reason": str(why)})
+    return claimed
+
+
+def _prove_claim(opened: OpenHome, config: Config, day: int) -> bool:
+    """Whether there is a claim of the day now to hand in.
+
+    A day whose forecast was no better than the naive one has nothing to claim: its errand ends here.
+    """
+    from api.gateway.outbox import Errand, ErrandFolder
+    from api.gateway.prover import ProofFolder
+    from api.protocol.bundle import encode
+    from data.atomic import write_bytes
+
+    name = opened.home.name
+    proof, path = (
+        ProofFolder(config.api.proofs_dir).read(day, name),
+        config.api.claims_dir / str(day) / f"{name}.json",
+    )
+    if proof is None or path.exists():
+        return False
+    if not opened.is_measured(day):
+        opened.tell_gap(day)
+        return False
+    claim = opened.claim(day, proof.context.round)
+    if claim is None:
+        ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
+        ErrandFolder(config.api.errands_dir, name).put(ended)
+        return False
+    write_bytes(path, encode(claim))
+    return True
+
+
+def open_nothing(config: Config) -> None:
+    """For work that needs no readings."""
+    set_up(config.api.log_level)
+
+
+def keep_offered_model(_: None, config: Config, number: int, digest: bytes, content: bytes) -> None:
+    """See `offered_model.keep_offered`."""
+    from api.gateway.model_validation import keep_offered
+    from forecasting.shape import ModelShape
+
+    keep_offered(config.api.model_dir, number, digest, content, ModelShape.of(config.forecasting.model))
+
+
+def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
+    """The home's personal head beside the kept model of a round; None where it has none, or the weights are gone."""
+    from fl.deployment.kept_model import kept_weights
+
+    weights = kept_weights(config.api.model_dir, number)
+    return None if weights is None else learner.own_head(weights, config.forecasting)
+
+
+def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> None:
+    """Keep a fitted head in the home's folder and commit to it."""
+    from api.gateway.personal_head import commit_head, keep_values
+    from api.gateway.round_model import RoundModel
+
+    model, folder = RoundModel.kept(config.api.model_dir), config.api.homes_dir / home
+    if model.round == number:  # else a newer one has come meanwhile
+        keep_values(folder, number, values)
+        commit_head(folder, number, model.commitment)
+
+
+def measured_summand(_: None, config: Config, home: str, day: int) -> Summand | None:
+    """What the home enters into a day's measured total; None until its meter has signed the day."""
+    from api.gateway.home import Home
+    from api.gateway.secure_sum.contribution import Summand
+
+    own = Home(home, config.api.homes_dir / home)
+    if day not in own.vault.days(own.wallet.address):
+        return None
+    signed, opening = own.vault.get(own.wallet.address, day)
+    return Summand((*opening.readings, opening.blinding), signed.commitment, signed.signature)
+
+
+def open_learner(config: Config, home: str) -> HomeLearner:
+    from fl.deployment.home import open_home
+
+    set_up(config.api.log_level)
+    return open_home(config.data, config.forecasting, home)
+
+
+def open_prover(config: Config, home: str) -> OpenHome:
+    from api.gateway.prover import open_home
+
+    set_up(config.api.log_level)
+    return open_home(config, home)

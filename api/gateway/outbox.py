@@ -1,0 +1,111 @@
+"""What a gateway has handed in and has still to hand in, on disk: a gateway that is killed goes on with it.
+
+errands/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
+errands/elm-3/claim-17316.json
+errands/elm-3/head-20.json            the personal head of round 20, to be pinned
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from data.atomic import write_bytes
+from data.damage import whole
+from data.errors import DamagedFile
+
+_log = logging.getLogger(__name__)
+Kind = Literal["head", "forecast", "claim"]
+State = Literal["waiting", "done", "refused"]
+_KEEP_DAYS = 60
+_REMEDY = (
+    "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be handed in "
+    "anew"
+)
+_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One thing to hand in.
+
+    Args:
+        number: the day; of a head the round.
+        since: when it came up, UTC seconds.
+        code: the last refusal's, or the reason why it ended.
+        transaction: the household's own, signed, in hexadecimal; the same one goes out again until it is stale.
+        signings: how often one was signed, each of which may cost its fee.
+    """
+
+    kind: Kind
+    number: int
+    since: int
+    state: State = "waiting"
+    code: str = ""
+    transaction: str | None = None
+    signings: int = 0
+
+    def ended(self, state: State, code: str = "") -> Errand:
+        return replace(self, state=state, code=code)
+
+
+class ErrandFolder:
+    """The errands of one home."""
+
+    def __init__(self, directory: Path, home: str) -> None:
+        self._folder = directory / home
+
+    def get(self, kind: Kind, number: int) -> Errand | None:
+        path = self._path(kind, number)
+        return _read(path) if path.exists() else None
+
+    def put(self, errand: Errand) -> None:
+        """Keep an errand as it stands now."""
+        write_bytes(self._path(errand.kind, errand.number), json.dumps(asdict(errand)).encode(), private=True)
+
+    def all(self) -> list[Errand]:
+        """All of them: heads, forecasts, claims; later ones first, for theirs is the deadline that can be met."""
+        found = [_read(path) for path in self._folder.glob("*-*.json")]
+        return sorted(found, key=lambda errand: (_ORDER.index(errand.kind), -errand.number))
+
+    def forget_before(self, day: int) -> None:
+        """Delete what ended long before a day."""
+        for errand in self.all():
+            if errand.kind != "head" and errand.state != "waiting" and errand.number < day - _KEEP_DAYS:
+                self._path(errand.kind, errand.number).unlink(missing_ok=True)
+
+    def unclaimed(self) -> list[int]:
+        """Days whose forecast was registered and whose claim has not come up yet."""
+        registered = [errand.number for errand in self.all() if (errand.kind, errand.state) == ("forecast", "done")]
+        return sorted(day for day in registered if self.get("claim", day) is None)
+
+    def _path(self, kind: Kind, number: int) -> Path:
+        return self._folder / f"{kind}-{number}.json"
+
+
+def _read(path: Path) -> Errand:
+    """The errand in a file. One that can't be read has ended (`damaged`), so that others go on; it is logged once."""
+    try:
+        with whole(path, "an errand", _REMEDY):
+            errand = Errand(**json.loads(path.read_text(encoding="utf-8")))
+            if (errand.kind, errand.number) != _named(path) or errand.state not in get_args(State):
+                raise ValueError("another errand")
+            return errand
+    except DamagedFile as damaged:
+        _tell_once(str(damaged))
+        return Errand(*_named(path), since=0, state="refused", code="damaged")
+
+
+def _named(path: Path) -> tuple[Kind, int]:
+    """Kind and number, as the file's name says."""
+    kind, _, number = path.stem.partition("-")
+    return next(known for known in _ORDER if known == kind), int(number)
+
+
+@cache
+def _tell_once(problem: str) -> None:
+    _log.error("errand passed over", extra={"reason": problem})

@@ -1,0 +1,36 @@
+"""The class of a home's next peak, told to the household alone: it leaves neither the gateway nor this machine."""
+
+from __future__ import annotations
+
+from api.config.community_yaml import Config
+from api.gateway.prover import OpenHome
+from data.windows import make_windows
+from fl.one_shot.kept import PEAK_HEAD
+from fl.one_shot.peak_file import kept_peak_head
+from fl.one_shot.peak_forecast import PeakForecast, forecast_peak
+from fl.one_shot.peak_head import PeakHead
+from fl.store import RoundStore
+
+_STEPS = 24  # hours of public features that the forecast looks at
+
+
+def peak_head(config: Config) -> PeakHead | None:
+    """The community's head: as it was handed out to this gateway, or else of the training on this machine.
+
+    Raises StatisticsRefused for a file that holds none.
+    """
+    kept = kept_peak_head(config.api.model_dir)
+    if kept is not None:
+        return kept
+    arrays = RoundStore(config.api.state_dir / "rounds").newest(PEAK_HEAD)
+    return None if arrays is None else PeakHead.from_arrays(arrays)
+
+
+def expected_peak(opened: OpenHome, head: PeakHead, day: int) -> PeakForecast | None:
+    """The class of the home's peak on `day`; None where the week before it is not complete.
+
+    Raises StatisticsRefused for a home with too few days to have terciles.
+    """
+    past = make_windows(opened.readings, opened.features, opened.clock, steps=_STEPS)
+    ahead = make_windows(opened.readings, opened.features, opened.clock, steps=_STEPS, days=[day], with_target=False)
+    return forecast_peak(past, ahead, head) if len(ahead) else None

@@ -1,0 +1,321 @@
+"""One household's part of a community day, made from what is its own and what is public: forecast, proof, bundle.
+
+A gateway does this for its home (`api.gateway.agent`), the demo for every home in turn (`api.operator.day`). It loads
+neither chain nor PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from eth_utils.address import to_canonical_address
+from numpy.typing import NDArray
+
+from api.config.community_yaml import Config
+from api.gateway.head_commitment import read_note
+from api.gateway.home import Home
+from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
+from api.gateway.personal_head import OwnHead, read_head
+from api.gateway.proving import Job, Made
+from api.gateway.sealed import SealedForecast
+from api.protocol.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
+from data.atomic import write_bytes
+from data.community import load_community, readings_of
+from data.damage import whole
+from data.day import DayClock, hours_text, utc_text
+from data.errors import DataError
+from data.features import PublicFeatures, public_features
+from data.meter import DayOpening, SignedDay
+from data.signed_days import Changed, SignedDays
+from data.windows import HISTORY_HOURS, features_reach
+from forecasting.integer import IntegerModel
+from zkp.algebra import commitment
+from zkp.algebra.field import MODULUS
+from zkp.lstm.weights import WeightsCommitment
+from zkp.statements import inference, skill
+from zkp.statements.context import Context
+
+_log = logging.getLogger(__name__)
+
+
+class ProvableModel(Protocol):
+    """The community's model of a round, and the commitment to it."""
+
+    @property
+    def round(self) -> int: ...
+    @property
+    def integer(self) -> IntegerModel: ...
+    @property
+    def commitment(self) -> WeightsCommitment: ...
+
+
+@dataclass(frozen=True)
+class ProofFigures:
+    """What a proof cost."""
+
+    prove_s: float
+    verify_s: float
+    bytes: int
+    peak_mb: float
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """A forecast that is not proven yet: the proof's statement and witness, the signed days that it rests on (oldest
+    first), and what is sealed once it is proven."""
+
+    job: Job
+    week: tuple[SignedDay, ...]
+    forecast: SealedForecast
+
+
+@dataclass(frozen=True)
+class OpenHome:
+    """A home with its own readings (a long table), beside the community's clock, features and identifier."""
+
+    home: Home
+    readings: pd.DataFrame
+    features: PublicFeatures
+    clock: DayClock
+    community: bytes
+
+    def __repr__(self) -> str:
+        return f"OpenHome({self.home.name!r})"
+
+    def context(self, day: int, round_number: int) -> Context:
+        return Context(self.community, to_canonical_address(self.home.wallet.address), day, round_number)
+
+    @cached_property
+    def days(self) -> SignedDays:
+        """The home's days as its meter has signed them."""
+        home = self.home
+        return SignedDays(home.name, home.vault, home.meter, home.wallet.address, self.readings, self.clock)
+
+    @property
+    def readings_end(self) -> pd.Timestamp:
+        """The end of the last hour that was read."""
+        return pd.Timestamp(self.readings["ds"].max()) + pd.Timedelta(hours=1)
+
+    def due_day(self) -> int:
+        """The day to forecast with the readings there are: the last one that starts when they end, or before."""
+        return self.clock.day_of(self.readings_end)
+
+    def prepare(self, day: int, model: ProvableModel) -> Prepared:
+        """The forecast of a day, and the statement and witness of its proof, from the seven signed days before it.
+
+        Made with the home's own head where one is in force. Nothing is kept yet. Hours for which the table differs
+        from a signed day are logged. Raises NotForecast (its kinds say why), MeterError for a damaged vault.
+        """
+        week = self._week_before(day)
+        steps, exogenous = self._public_inputs(day, model.integer.shape.steps)
+        own = self._head_in_force(day, model.round)
+        integer = model.integer if own is None else IntegerModel(model.integer.weights, own.secret.values)
+        history = np.array([opening.readings for _, opening in week], dtype=np.int64).reshape(1, HISTORY_HOURS)
+        trace = integer.run(history, steps, exogenous)
+        forecast = self._forecast_to_seal(day, tuple(int(v) for v in trace.forecast[0]))
+        window = commitment.add([signed.commitment for signed, _ in week])
+        committed = commitment.commit_forecast(forecast.values, forecast.blinding)
+        statement = inference.Statement(
+            self.context(day, model.round), model.commitment, (day,), (window,), trace.steps, trace.exogenous,
+            (committed,), None if own is None else own.rows,
+        )  # fmt: skip
+        blinding = sum(opening.blinding for _, opening in week) % MODULUS
+        secrets = inference.Secrets((blinding,), (forecast.blinding,), None if own is None else own.secret)
+        job = Job(statement, trace, model.integer.weights, secrets)
+        return Prepared(job, tuple(signed for signed, _ in week), forecast)
+
+    def keep(self, prepared: Prepared, made: Made, folder: ProofFolder) -> tuple[InferenceBundle, ProofFigures]:
+        """Seal the forecast, which is proven and checked now, and keep its bundle; the bundle, and what it cost.
+
+        Raises SealedOtherwise where another process has sealed the day meanwhile.
+        """
+        day = prepared.job.statement.context.day
+        self.home.seal(day, prepared.forecast)
+        if self.home.sealed(day) != prepared.forecast:
+            raise self._sealed_otherwise(day)
+        bundle = self._bundle(prepared, made.proof)
+        return bundle, folder.write(self.home.name, bundle, made)
+
+    def _week_before(self, day: int) -> list[tuple[SignedDay, DayOpening]]:
+        """The seven signed days before a day. Raises NotForecast."""
+        numbers = range(day - commitment.RING_DAYS, day)
+        absent = pd.DatetimeIndex([hour for d in numbers for hour in self.days.missing(d)])
+        if len(absent):
+            raise self._incomplete(day, absent)
+        return [self._signed(d) for d in numbers]
+
+    def _signed(self, day: int) -> tuple[SignedDay, DayOpening]:
+        """A signed day; where the table differs from it, that is logged."""
+        changed = self.days.changes(day)
+        if changed is not None:
+            _tell_changed(self.home.name, changed)
+        return self.days.get(day)
+
+    def _incomplete(self, day: int, absent: pd.DatetimeIndex) -> NotForecast:
+        """Why the week before a day is not complete."""
+        name, first, end = self.home.name, pd.Timestamp(self.readings["ds"].min()), self.readings_end
+        if absent[0] >= end:
+            return NoReadings(
+                f"the readings of {name} end at {utc_text(end)}, and day {day} starts at "
+                f"{utc_text(self.clock.start_of(day))}: import the newer ones"
+            )
+        if absent[-1] < first:
+            whole = self.clock.day_of(first - pd.Timedelta(hours=1)) + 1
+            return TooFewDays(
+                f"the readings of {name} begin at {utc_text(first)}, and a forecast needs the seven days before it: "
+                f"{self._next(whole + commitment.RING_DAYS)}"
+            )
+        return GapInWeek(
+            f"{name} has no readings of {hours_text(absent)} in the week before day {day}: import them; else "
+            + self._next(self.clock.day_of(absent[-1]) + commitment.RING_DAYS + 1)
+        )
+
+    def _next(self, day: int) -> str:
+        return f"the first day that can be forecast is {day}, which starts at {utc_text(self.clock.start_of(day))}"
+
+    def _public_inputs(self, day: int, steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Public features of a day, [1, T, F - 1] and [1, E]. Raises NoWeather."""
+        if not features_reach(self.features, day, steps):
+            raise NoWeather(f"the weather feed does not cover the hours before day {day}: bring it up to date")
+        ahead, exogenous = self.features.window(day, steps)
+        return ahead[None], exogenous[None]
+
+    def _forecast_to_seal(self, day: int, values: tuple[int, ...]) -> SealedForecast:
+        """A forecast's values with a fresh blinding, or as they are sealed. Raises SealedOtherwise."""
+        sealed = self.home.sealed(day)
+        if sealed is None:
+            return SealedForecast(values, commitment.random_blinding())
+        if sealed.values != values:
+            raise self._sealed_otherwise(day)
+        return sealed
+
+    def _sealed_otherwise(self, day: int) -> SealedOtherwise:
+        return SealedOtherwise(
+            f"another forecast of day {day} is sealed in {self.home.folder}, by another round or head. It stays, for "
+            "it may have been handed in"
+        )
+
+    def _head_in_force(self, day: int, number: int) -> OwnHead | None:
+        note = read_note(self.home.folder, number)
+        if note is None or not note.is_in_force(int(self.clock.start_of(day).timestamp())):
+            return None
+        return read_head(self.home.folder, note)
+
+    def is_measured(self, day: int) -> bool:
+        """Whether the home has, signed or still to be signed, the readings of a day and of the one a week before."""
+        return not any(len(self.days.missing(d)) for d in (day, day - skill.SEASON_DAYS))
+
+    def tell_gap(self, day: int) -> None:
+        """Log the hours that keep a day of the last week from being claimed, though it is over by the readings."""
+        if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
+            return
+        absent = [hour for d in (day, day - skill.SEASON_DAYS) for hour in self.days.missing(d)]
+        told = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
+        _log.warning("a day can't be claimed: its readings have a gap", extra=told)
+
+    def claim(self, day: int, round_number: int) -> ClaimBundle | None:
+        """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
+
+        Raises DataError when the day was not forecast or not measured.
+        """
+        sealed = self.home.sealed(day)
+        if sealed is None:
+            raise DataError(f"{self.home.name} has no forecast of day {day}")
+        (actual, actual_opening), (naive, naive_opening) = (self._signed(d) for d in (day, day - skill.SEASON_DAYS))
+        secrets = skill.Secrets(
+            sealed.values, actual_opening.readings, naive_opening.readings,
+            sealed.blinding, actual_opening.blinding, naive_opening.blinding,
+        )  # fmt: skip
+        tier = skill.best_tier(secrets)
+        if tier < 0:
+            return None
+        committed = commitment.commit_forecast(sealed.values, sealed.blinding)
+        context = self.context(day, round_number)
+        statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
+        return ClaimBundle(
+            context=ContextPart.of(context),
+            meter=self.home.meter.address,
+            tier=tier,
+            forecast=to_hex(committed),
+            actual=SignedDayPart.of(actual),
+            naive=SignedDayPart.of(naive),
+            proof=to_hex(skill.prove(statement, secrets)),
+        )
+
+    def _bundle(self, prepared: Prepared, proof: bytes) -> InferenceBundle:
+        """All that is needed to check the proof."""
+        statement = prepared.job.statement
+        return InferenceBundle(
+            context=ContextPart.of(statement.context),
+            meter=self.home.meter.address,
+            weights=WeightsPart.of(statement.weights),
+            personal=[to_hex(row) for row in statement.personal or ()],
+            history=[SignedDayPart.of(s) for s in prepared.week],
+            steps=statement.steps[0].tolist(),
+            exogenous=statement.exogenous[0].tolist(),
+            forecast=to_hex(statement.forecasts[0]),
+            proof=to_hex(proof),
+        )
+
+
+def _tell_changed(home: str, changed: Changed) -> None:
+    told = {"home": home, "day": changed.day, "hours": hours_text(changed.hours)}
+    if changed.shift:
+        _log.warning(
+            "the day was signed with another start of the day (data.day_start_utc): it counts as signed",
+            extra=told | {"hours_later": changed.shift},
+        )
+    else:
+        _log.warning("the table has other values than the meter signed: the day counts as signed", extra=told)
+
+
+def open_home(config: Config, name: str) -> OpenHome:
+    """The household of this gateway, from its own settings. Raises DataError if its readings can't be had."""
+    community = load_community(config.data)
+    clock = DayClock(config.data.day_start_utc)
+    home = Home(name, config.api.homes_dir / name)
+    readings, features = readings_of(community.readings, name), public_features(community.weather, clock)
+    return OpenHome(home, readings, features, clock, config.community.identifier)
+
+
+@dataclass(frozen=True)
+class ProofFolder:
+    """Proofs on disk: `proofs/DAY/HOME.json`, the bundle, and `proofs/DAY/figures/HOME.json`, what it cost."""
+
+    directory: Path
+
+    def path(self, day: int, home: str) -> Path:
+        return self.directory / str(day) / f"{home}.json"
+
+    def read(self, day: int, home: str) -> InferenceBundle | None:
+        """A proof made before, or None. Raises DamagedFile."""
+        path = self.path(day, home)
+        if not path.exists():
+            return None
+        with whole(path, "a proof bundle", "Move it away: the proof is then made again, of the same forecast"):
+            return InferenceBundle.model_validate_json(path.read_bytes())
+
+    def figures(self, day: int, home: str) -> ProofFigures | None:
+        """What a proof made before cost, or None where that is not known. Raises DamagedFile."""
+        path = self._figures_path(day, home)
+        if not path.exists():
+            return None
+        with whole(path, "a list of figures", "Move it away: it says only what a proof cost"):
+            return ProofFigures(**json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, home: str, bundle: InferenceBundle, made: Made) -> ProofFigures:
+        """Keep a proof; what it cost."""
+        figures, day = ProofFigures(made.prove_s, made.verify_s, len(made.proof), made.peak_mb), bundle.context.day
+        write_bytes(self._figures_path(day, home), json.dumps(asdict(figures)).encode())
+        write_bytes(self.path(day, home), encode(bundle))
+        return figures
+
+    def _figures_path(self, day: int, home: str) -> Path:
+        return self.directory / str(day) / "figures" / f"{home}.json"

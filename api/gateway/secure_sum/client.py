@@ -1,0 +1,270 @@
+"""A gateway's side of the community's totals: it asks how the sum of a day stands, and answers each stage.
+
+It believes the server nothing: members must be in its own roster and sign by their keys there, enough of them must be
+in any sum that could come out, a measured total must be of the homes in the forecast's. Once its masked vector is out
+it answers no other sum of that day and kind, for two of them over different homes would show a home's own values. A
+stage never goes back, and a sum that was left for another is not entered again, whatever the server says it asks for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from api.config.community_yaml import Config
+from api.gateway.client import ToldSum, Uplink
+from api.gateway.outbox import ErrandFolder
+from api.gateway.secure_sum.contribution import Summand
+from api.gateway.secure_sum.state import SumFolder, SumPart
+from api.protocol.bounded_client import ApiRefused, Unreachable
+from api.protocol.secure_sum import (
+    COMMITMENT,
+    KEYS,
+    KINDS,
+    MASKED,
+    SIGNATURE,
+    SIGNED,
+    STAGES,
+    Kind,
+    Stage,
+    SumMessage,
+    SumTerms,
+)
+from fl.deployment.backoff import Backoff
+from fl.deployment.keys import KeyFolder, load_agent_key
+from fl.deployment.telemetry import AgentMetrics
+from fl.errors import KeysError
+from fl.secagg.aggregator import MaskingRefused, Member, PublicKeys, Session
+from fl.secagg.roster import Roster
+
+_log = logging.getLogger(__name__)
+_DAYS = 8  # how long after its day a sum is asked about: calibration bridges no longer hole
+_PATIENT = frozenset({"too-early", "no-sum"})
+OUTCOMES = ("answered", "open", "failed", "refused", "unreachable")
+GetSummand = Callable[[Kind, int], Summand | None]
+
+
+class _NotYet(Exception):
+    """There is nothing to enter yet; asked again later."""
+
+
+def open_sums(
+    config: Config, home: str, uplink: Uplink, errands: ErrandFolder, summand: GetSummand
+) -> SumMember | None:
+    """The home's side; None without a roster. Raises KeysError for a roster or key that can't be used."""
+    path, fewest = config.gateway.roster, config.gateway.fewest_in_total
+    if path is None:
+        _log.info("no gateway.roster: this home enters no total", extra={"home": home})
+        return None
+    roster = Roster.read(path)
+    key = load_agent_key(KeyFolder(config.federation.deployment.keys_dir).agent_key(home))
+    roster.check_own(home, key)
+    if len(roster.members) < fewest:
+        raise KeysError(
+            f"{path} lists {len(roster.members)} homes and gateway.fewest_in_total asks for {fewest}: no total could "
+            "ever be opened"
+        )
+    _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
+    return SumMember(config, home, uplink, errands, summand, key, roster)
+
+
+class SumMember:
+    """One home's side of all its sums.
+
+    Args:
+        errands: says which days' forecasts are registered.
+        key: the home's own in the roster.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        home: str,
+        uplink: Uplink,
+        errands: ErrandFolder,
+        summand: GetSummand,
+        key: ec.EllipticCurvePrivateKey,
+        roster: Roster,
+    ) -> None:
+        self._config, self._home, self._uplink = config, home, uplink
+        self._errands, self._summand, self._key, self._roster = errands, summand, key, roster
+        self._parts = SumFolder(config.api.sums_dir, home)
+        self._waits: dict[tuple[Kind, int], Backoff] = {}
+        self._told: set[tuple[Kind, int, str]] = set()
+
+    def attend(self, metrics: AgentMetrics) -> None:
+        """Look at every sum that is not over, as far as its time has come."""
+        for kind in KINDS:
+            for outcome in OUTCOMES:
+                metrics.sums.labels(kind, outcome)
+        with self._parts.turn() as mine:
+            if not mine:
+                _log.warning("another process of this home is in its sums", extra={"home": self._home})
+                return
+            for kind, day in list(self._open()):
+                wait = self._waits.setdefault((kind, day), self._new_backoff())
+                if wait.due:
+                    self._attend_to(kind, day, wait, metrics)
+
+    def _open(self) -> Iterator[tuple[Kind, int]]:
+        """Forecasts' sums of days that are registered; measured ones of days whose forecasts' sum it was in."""
+        days = sorted(e.number for e in self._errands.all() if (e.kind, e.state) == ("forecast", "done"))
+        if not days:
+            return
+        self._parts.forget_before(days[-1])
+        for day in (d for d in days if d > days[-1] - _DAYS):
+            forecast, measured = self._parts.get("forecast", day), self._parts.get("measured", day)
+            if forecast is None or forecast.ended not in ("open", "failed"):
+                yield "forecast", day
+            elif self._home in forecast.survivors and (measured is None or measured.ended not in ("open", "failed")):
+                yield "measured", day
+
+    def _attend_to(self, kind: Kind, day: int, wait: Backoff, metrics: AgentMetrics) -> None:
+        try:
+            outcome = self._look(kind, day)
+        except Unreachable as down:
+            outcome = "unreachable"
+            self._tell(kind, day, "sum not asked for yet", str(down))
+        except ApiRefused as refused:
+            outcome = self._refused_by_api(kind, day, refused)
+        except MaskingRefused as unsafe:
+            outcome = "refused"
+            self._tell(kind, day, "no part in this sum", str(unsafe))
+        except _NotYet:
+            outcome = ""
+        else:
+            if outcome is None:
+                return  # the others' turn
+            wait.worked()
+        if outcome in ("refused", "unreachable", ""):
+            wait.failed()
+        if outcome:
+            metrics.sums.labels(kind, outcome).inc()
+
+    def _refused_by_api(self, kind: Kind, day: int, refused: ApiRefused) -> str:
+        if refused.code == "already-open":
+            part = self._parts.get(kind, day) or SumPart("", [])
+            if not part.lost:
+                self._end(kind, day, part, "open")
+            return "open"
+        if refused.code in _PATIENT:
+            return ""
+        self._tell(kind, day, "sum refused by the API", f"{refused.code}: {refused}")
+        return "refused"
+
+    def _look(self, kind: Kind, day: int) -> str | None:
+        """Answer what is asked; what came of it, None if nothing was asked."""
+        told = self._uplink.sum_state(day, kind, self._home)
+        part = self._part(kind, day, told)
+        if told.phase in ("open", "failed"):
+            self._end(kind, day, part, told.phase)
+            return told.phase
+        if part.ended or self._home not in told.waiting_for:
+            return None
+        message = self._answer(kind, day, part, told)
+        self._uplink.say(day, kind, message)
+        _log.info("sum answered", extra={"home": self._home, "kind": kind, "day": day, "stage": message.stage})
+        return "answered"
+
+    def _part(self, kind: Kind, day: int, told: ToldSum) -> SumPart:
+        """This home's part in the sum told of. Raises MaskingRefused where it is bound to another one."""
+        kept, terms = self._parts.get(kind, day), (told.nonce.hex(), list(told.members))
+        if kept is not None and (kept.nonce, kept.members) == terms:
+            return kept
+        if kept is None:
+            return SumPart(*terms)
+        second = f"a second sum of day {day} ({kind})"
+        if kept.lost:
+            raise MaskingRefused(f"perhaps {second}: {kept.lost}, so this home stays out of it")
+        if kept.bound:
+            raise MaskingRefused(
+                f"{second}: this home's masked values are in another one, and both together would show the difference"
+            )
+        left = [*kept.left, kept.nonce] if kept.nonce else kept.left
+        if terms[0] in left:
+            raise MaskingRefused(f"{second}: this home left that one for another before")
+        return SumPart(*terms, left=left)
+
+    def _answer(self, kind: Kind, day: int, part: SumPart, told: ToldSum) -> SumMessage:
+        """The answer to the phase, on disk before it goes out; an answer given before goes out as it was."""
+        if part.stage == told.phase and part.message is not None:
+            return SumMessage.from_json(part.message)
+        if told.phase not in STAGES:
+            raise MaskingRefused(f"{told.phase[:20]!r} is no stage of a sum")
+        stage: Stage = next(s for s in STAGES if s == told.phase)
+        if STAGES.index(stage) <= part.reached:
+            raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
+        session = self._session(kind, day, told)
+        if stage == "keys":
+            self._check(kind, day, session)
+            member = Member(session, self._home, self._key)
+        elif not part.secrets:
+            raise MaskingRefused(f"asked for `{stage}` of a sum that this home has given no keys for")
+        else:
+            member = Member.load(session, self._home, bytes.fromhex(part.secrets), self._key)
+        try:
+            items = self._items(kind, day, member, stage, told.items)
+        except MaskingRefused:
+            part.end("refused")  # a stage is entered once, even if refused
+            self._parts.put(kind, day, part)
+            raise
+        message = SumMessage(self._home, stage, items).signed(session, self._key)
+        part.stage, part.secrets, part.message = stage, member.save().hex(), message.to_json()
+        part.survivors = sorted(told.items) if stage == "agree" else part.survivors
+        self._parts.put(kind, day, part)
+        return message
+
+    def _items(self, kind: Kind, day: int, member: Member, stage: Stage, told: dict[str, bytes]) -> dict[str, bytes]:
+        if stage == "keys":
+            own = self._own(kind, day)
+            signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind == "measured" else {}
+            return {KEYS: member.keys().to_bytes()} | signed
+        if stage == "share":
+            return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in told.items()})
+        if stage == "mask":
+            masked = member.mask(self._own(kind, day).vector, told)
+            return {MASKED: masked.vector, SIGNED: masked.signature}
+        if stage == "agree":
+            return {SIGNED: member.agree(told)}
+        answer = {"check": member.check, "answer": member.answer, "reveal": member.reveal}[stage]
+        return answer(told)
+
+    def _own(self, kind: Kind, day: int) -> Summand:
+        own = self._summand(kind, day)
+        if own is None:
+            raise _NotYet
+        return own
+
+    def _session(self, kind: Kind, day: int, told: ToldSum) -> Session:
+        terms = SumTerms(self._config.community.name, day, kind, told.nonce, told.members)
+        return terms.session(self._roster.members)
+
+    def _check(self, kind: Kind, day: int, session: Session) -> None:
+        """Raises MaskingRefused for a sum that would show more of this home than its settings allow."""
+        certain, fewest = session.certain, self._config.gateway.fewest_in_total
+        if certain < fewest:
+            raise MaskingRefused(
+                f"{len(session.members)} members, of whom {certain} would surely be in the sum: this home's settings "
+                f"ask for {fewest} (gateway.fewest_in_total)"
+            )
+        if kind == "measured":
+            forecast = self._parts.get("forecast", day)
+            if forecast is None or forecast.survivors != list(session.members):
+                raise MaskingRefused("the measured total must be of the homes in the forecast's, and is not")
+
+    def _end(self, kind: Kind, day: int, part: SumPart, how: str) -> None:
+        part.end(how)
+        self._parts.put(kind, day, part)
+        self._waits.pop((kind, day), None)
+        _log.info("sum over", extra={"home": self._home, "kind": kind, "day": day, "outcome": how})
+
+    def _tell(self, kind: Kind, day: int, what: str, reason: str) -> None:
+        """Log it once for each reason: the same is asked again and again."""
+        if (kind, day, reason) not in self._told:
+            self._told.add((kind, day, reason))
+            _log.warning(what, extra={"home": self._home, "kind": kind, "day": day, "reason": reason})
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._config.federation.deployment.duty_s, self._config.gateway.retry_max_s)

@@ -1,0 +1,120 @@
+"""A home's part in a masked sum, on disk before anything of it is sent: one-time secrets survive a restart.
+
+What is bound stays bound: a part whose file can't be read, or has been forgotten with its day, counts as one whose
+masked vector is out. A lock lets one process of the home answer at a time.
+
+sums/elm-3/forecast-17316.json     private; the secrets leave it as soon as they have served
+sums/elm-3/past/forecast-17000     empty: there was a part, and it was deleted with time
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from api.protocol.secure_sum import STAGES, Kind
+from data.atomic import write_bytes
+
+_KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum.client`)
+
+
+@dataclass
+class SumPart:
+    """Args:
+    nonce, members: of the sum it is in.
+    stage: the last one it has answered, "" for none; `message` is that answer, to be sent again as it was.
+    secrets: what the member keeps between stages.
+    survivors: who is in the sum, once this home has agreed to it.
+    ended: open, failed, or refused.
+    left: nonces of the sums of this day and kind that were left for this one; none of them is entered again.
+    lost: why nobody knows which sum it is in; "" where it is known.
+    """
+
+    nonce: str
+    members: list[str]
+    stage: str = ""
+    message: dict[str, Any] | None = field(default=None, repr=False)
+    secrets: str = field(default="", repr=False)
+    survivors: list[str] = field(default_factory=list)
+    ended: str = ""
+    left: list[str] = field(default_factory=list)
+    lost: str = ""
+
+    @classmethod
+    def from_json(cls, content: Any) -> SumPart:
+        """Raises ValueError, TypeError for what is no part."""
+        part = cls(**content)
+        lists = (part.members, part.survivors, part.left)
+        if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists):
+            raise ValueError("a list of names is none")
+        if not all(isinstance(text, str) for text in (part.nonce, part.secrets, part.ended, part.lost)):
+            raise ValueError("a text is none")
+        if part.stage not in ("", *STAGES):
+            raise ValueError("no such stage")
+        return part
+
+    @property
+    def bound(self) -> bool:
+        """Whether the masked vector is out, or may be: this home is in no other sum of the day and kind."""
+        return bool(self.lost) or self.reached >= STAGES.index("mask")
+
+    @property
+    def reached(self) -> int:
+        """The place of its last stage among the stages; -1 before the first."""
+        return -1 if self.stage == "" else STAGES.index(self.stage)
+
+    def end(self, how: str) -> None:
+        """It is over: secrets and messages have served."""
+        self.ended, self.secrets, self.message = how, "", None
+
+
+class SumFolder:
+    """The parts of one home."""
+
+    def __init__(self, directory: Path, home: str) -> None:
+        self._folder = directory / home
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Whether it is this process's turn to read and write parts, until the block ends; False: it is another's."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def get(self, kind: Kind, day: int) -> SumPart | None:
+        """The part of a sum, None if there is none; `lost` where it can't be read or was forgotten."""
+        path = self._path(kind, day)
+        try:
+            return SumPart.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            past = self._past(kind, day).exists()
+            return SumPart("", [], lost="its part in that day's sum was deleted long after") if past else None
+        except (OSError, ValueError, TypeError):
+            return SumPart("", [], lost=f"{path} is damaged")
+
+    def put(self, kind: Kind, day: int, part: SumPart) -> None:
+        write_bytes(self._path(kind, day), json.dumps(asdict(part)).encode(), private=True)
+
+    def forget_before(self, day: int) -> None:
+        """Delete the parts of days long before a day; that this home was in their sums is kept."""
+        for path in self._folder.glob("*-*.json"):
+            kind, _, number = path.stem.rpartition("-")
+            if int(number) < day - _KEEP_DAYS:
+                write_bytes(self._past(kind, int(number)), b"", private=True)
+                path.unlink(missing_ok=True)
+
+    def _path(self, kind: Kind, day: int) -> Path:
+        return self._folder / f"{kind}-{day}.json"
+
+    def _past(self, kind: str, day: int) -> Path:
+        return self._folder / "past" / f"{kind}-{day}"

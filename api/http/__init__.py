@@ -1,0 +1,1 @@
+"""The HTTP server: routes, refusals, bounds and queues, and the web page."""

@@ -1,0 +1,106 @@
+"""What is looked at before a proof is checked, because it costs next to nothing: who sends it, and whether it is new.
+
+A stranger's request ends here. Only what a household has signed, or brings with its meter's public signatures for a
+day that is not paid yet, comes to the queues behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+from eth_hash.auto import keccak
+from sqlalchemy import select
+
+from api.http.errors import ApiError
+from api.http.raw_transactions import sender_of
+from api.operator.community import Community
+from api.operator.database.tables import Forecast, Household, ModelRound, PaidClaim, Reward
+from api.operator.day import Ledger, submit_arguments
+from api.protocol import bundle as bundles
+from data.errors import TableError
+from forecasting.shape import ModelShape
+from rewards.chain import check_call
+from zkp.errors import InvalidProof
+
+
+def check_shape(community: Community, bundle: bundles.InferenceBundle) -> None:
+    """Whether the proof is of a model of the community's sizes: the cost of a check follows from them."""
+    if tuple(bundle.weights.shape) != astuple(ModelShape.of(community.config.forecasting.model)):
+        raise ApiError(
+            "unknown-shape",
+            "the proof is of a model of other sizes than this community's: check it with `wattproof verify`", 422,
+        )  # fmt: skip
+
+
+def check_forecast(community: Community, ledger: Ledger, bundle: bundles.InferenceBundle, raw: bytes) -> None:
+    """Everything of a handed-in forecast but its meter's signatures and its proof; `raw`: the signed transaction.
+
+    Raises ApiError, InvalidStatement, Refused.
+    """
+    _check_sender(community, bundle, raw)
+    _check_model(community, bundle)
+    check_call(raw, str(ledger.contracts.forecast_registry.address), submit_call(ledger, bundle), "submit")
+
+
+def submit_call(ledger: Ledger, bundle: bundles.InferenceBundle) -> str:
+    """The data of the transaction that registers a forecast."""
+    return str(ledger.contracts.forecast_registry.encode_abi("submit", args=submit_arguments(bundle)))
+
+
+def _check_sender(community: Community, bundle: bundles.InferenceBundle, raw: bytes) -> None:
+    sender = sender_of(raw)
+    if sender != bundle.household:
+        raise ApiError("other-household", f"the proof is of {bundle.household}, the transaction of {sender}", 403)
+    _check_household(community, bundle)
+    with community.sessions() as session:
+        used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == bundles.to_hex(bundle.proof_hash)))
+    if used is not None:
+        raise ApiError("replayed-proof", "this proof was handed in before", 409)
+
+
+def _check_household(community: Community, bundle: bundles.Bundle) -> None:
+    with community.sessions() as session:
+        household = session.get(Household, bundle.household)
+    if household is None:
+        raise ApiError("unknown-household", f"{bundle.household} is not enrolled", 404)
+    if household.meter != bundle.meter:
+        raise ApiError("wrong-meter", f"the meter of {bundle.household} is {household.meter}", 422)
+
+
+def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
+    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
+        raise ApiError("other-community", "the proof speaks of another community", 403)
+    with community.sessions() as session:
+        known = session.get(ModelRound, bundle.context.round)
+    if known is None:
+        raise ApiError("unknown-round", f"no model of round {bundle.context.round} is published", 409)
+    bundle.check_days()
+    weights, steps, exogenous = bundle.public_inputs()
+    if known.digest != bundles.to_hex(weights.digest()):
+        raise ApiError("wrong-model", "the proof's weights are not those of its round", 422)
+    check_shape(community, bundle)
+    try:
+        features = community.public_features(bundle.context.day)
+    except TableError as error:
+        raise ApiError("no-weather", f"the community's weather feed does not reach yet: {error}", 409) from error
+    for mine, theirs in zip(features, (steps, exogenous), strict=True):
+        if mine.shape != theirs.shape or (mine != theirs).any():
+            raise ApiError("wrong-features", "the public features are not those of the community's weather feed", 422)
+
+
+def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
+    """What the database says of a claim. Raises ApiError, InvalidProof."""
+    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
+        raise ApiError("other-community", "the claim speaks of another community", 403)
+    _check_household(community, bundle)
+    household, day = bundle.household, bundle.context.day
+    with community.sessions() as session:
+        paid = session.scalar(select(Reward).where(Reward.household == household, Reward.day == day))
+        kept = session.get(PaidClaim, (household, day))
+        forecast = session.scalar(select(Forecast).where(Forecast.household == household, Forecast.day == day))
+    if paid is not None:
+        again = paid.proof_hash == bundles.to_hex(keccak(bundles.from_hex(bundle.proof)))
+        if kept is not None or not again:  # else the very claim that was paid, and is not kept yet
+            raise ApiError("already-claimed", f"day {day} of {household} was paid before", 409)
+    if forecast is not None and (forecast.commitment, forecast.round) != (bundle.forecast, bundle.context.round):
+        raise InvalidProof("the proof speaks of another forecast than the registered one")

@@ -1,0 +1,90 @@
+"""uvicorn's HTTP/1.1 connection with bounds that uvicorn leaves to a proxy: on request heads, and on connections.
+
+Whoever opens connections and sends nothing, a head that never ends, or one header after the other, holds a socket and
+memory. Bodies are bounded in `api.http.limits`, where the application reads them. When there are too many
+connections, the one whose sender has kept the server waiting for longest makes way: who sends a whole request at once
+is heard.
+"""
+
+from __future__ import annotations
+
+import itertools
+from asyncio import BaseTransport, TimerHandle, Transport
+from typing import cast
+
+from starlette.responses import JSONResponse
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 << 10
+HEAD_S = 10.0
+MOST_CONNECTIONS = 512
+_numbers = itertools.count()  # of connections, as they are made
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. A head of a request must be complete within HEAD_S seconds and about HEAD_BYTES bytes."""
+
+    _in_head = True
+    _head_bytes = 0
+    _deadline: TimerHandle | None = None
+    _number = 0
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast(Transport, transport))
+        self._number = next(_numbers)
+        self._start_head()
+        if len(self.connections) > MOST_CONNECTIONS:
+            others = (c for c in self.connections if isinstance(c, BoundedProtocol) and c._is_awaited)
+            min(others, key=lambda c: c._number).transport.abort()
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether the server waits for the sender, rather than the other way round."""
+        return self._in_head or self.cycle.response_complete or self.cycle.more_body
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(431, "too-large", f"the head of the request is larger than {HEAD_BYTES >> 10} kB")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._deadline is None:
+            self._start_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP is refused in the API's one form, too."""
+        self._refuse(400, "malformed-request", msg)
+
+    def _start_head(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        self._deadline = self.loop.call_later(HEAD_S, self._late)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        self._refuse(408, "slow-request", f"the head of the request was not complete within {HEAD_S:.0f} s")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Answer and close. A connection on which an answer is under way is only closed."""
+        self._end_head()
+        if self.cycle is None or self.cycle.response_complete:
+            answer = JSONResponse({"error": code, "message": message}, status, {"connection": "close"})
+            head = b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
+            self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, head, bytes(answer.body)))
+        self.transport.close()

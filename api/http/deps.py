@@ -1,0 +1,71 @@
+"""What routes depend on, as annotated types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request, Response
+from pydantic import Field
+
+from api.http.work import Work
+from api.operator.community import Community
+from api.operator.day import Ledger
+from api.operator.secure_sum import SumDesk
+from api.protocol import bundle as bundles
+from data.day import LAST_DAY
+
+
+async def _community(request: Request) -> Community:
+    community: Community = request.app.state.community
+    return community
+
+
+async def _ledger(request: Request) -> Ledger:
+    ledger: Ledger = request.app.state.ledger
+    return ledger
+
+
+async def _sum_desk(request: Request) -> SumDesk:
+    desk: SumDesk = request.app.state.sum_desk
+    return desk
+
+
+async def _work(request: Request) -> Work:
+    work: Work = request.app.state.work
+    return work
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+def _bundle(body: Annotated[bytes, Depends(_body)]) -> bundles.Bundle:
+    return bundles.parse(body)  # a plain function: FastAPI has it done in a thread
+
+
+CommunityDep = Annotated[Community, Depends(_community)]
+BundleBody = Annotated[bundles.Bundle, Depends(_bundle)]
+"""The bundle that is the request's body, byte for byte."""
+BUNDLE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "a proof bundle, byte for byte as it was downloaded",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+BUNDLE_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "the bundle, byte for byte"}
+}
+LedgerDep = Annotated[Ledger, Depends(_ledger)]
+SumDeskDep = Annotated[SumDesk, Depends(_sum_desk)]
+WorkDep = Annotated[Work, Depends(_work)]
+AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
+RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
+DayParam = Annotated[int, Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")]
+TransactionHex = Annotated[str, Field(max_length=16_384, description="a signed transaction, hexadecimal")]
+
+
+class JSONBytes(Response):
+    """JSON that is sent byte for byte as it is kept."""
+
+    media_type = "application/json"

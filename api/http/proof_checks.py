@@ -1,0 +1,61 @@
+"""Proofs are checked in processes of their own, for the arithmetic holds the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from queue import SimpleQueue
+
+from api.gateway.proving import warm_up
+from api.protocol import bundle as bundles
+from fl.worker import WorkProcess
+
+_NICE = 5  # requests that only read go before proofs
+
+
+class ProofChecker:
+    """So many processes, each checking one proof at a time. They start with the first proof."""
+
+    is_ready = False
+
+    def __init__(self, processes: int) -> None:
+        self._processes = [WorkProcess(_ready) for _ in range(processes)]
+        self._idle: SimpleQueue[WorkProcess[None]] = SimpleQueue()
+        for process in self._processes:
+            self._idle.put(process)
+
+    def check(self, bundle: bundles.Bundle) -> None:
+        """Check signatures and proof; for as many threads as there are processes.
+
+        Raises what `bundle.verify` raises, or WorkProcessDied.
+        """
+        process = self._idle.get()
+        try:
+            process.call(_check, bundles.encode(bundle))
+        finally:
+            self._idle.put(process)
+
+    def start(self) -> None:
+        """Start the processes and load what they need, so that the first proof need not wait for that."""
+        for _ in self._processes:
+            process = self._idle.get()
+            try:
+                process.start()
+            finally:
+                self._idle.put(process)
+        self.is_ready = True
+
+    def close(self) -> None:
+        self.is_ready = False
+        for process in self._processes:
+            process.close()
+
+
+def _ready() -> None:
+    with suppress(OSError):
+        os.nice(_NICE)
+    warm_up()
+
+
+def _check(_: None, data: bytes) -> None:
+    bundles.verify(bundles.parse(data))

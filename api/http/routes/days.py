@@ -1,0 +1,212 @@
+"""Community days: the opened totals, forecast and measured, the calibrated forecast, and a picture of them."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from api.http.deps import CommunityDep, DayParam, WorkDep
+from api.http.errors import ApiError, refusals
+from api.operator.calibrated import LEVELS, Band, Calibrated, NotCalibrated, PastDay, calibrated, past_days
+from api.operator.community import Community
+from api.operator.database.tables import CommunityTotal, MeasuredTotal
+from api.operator.day_picture import day_picture
+
+router = APIRouter(prefix="/days", tags=["days"])
+
+
+class Picture(Response):
+    """A drawing."""
+
+    media_type = "image/svg+xml"
+
+
+class BandPublic(BaseModel):
+    """Where the load lies with the named share of certainty, 24 hours of Wh."""
+
+    low_wh: list[int]
+    high_wh: list[int]
+
+    @classmethod
+    def of(cls, band: Band | None) -> BandPublic | None:
+        return None if band is None else cls(low_wh=list(band.low), high_wh=list(band.high))
+
+
+class CalibratedPublic(BaseModel):
+    """The total put right by the totals of past days, of which some may be computed only (nobody can check those).
+
+    The bands are absent until a week of calibrated days has shown its errors.
+    """
+
+    values_wh: list[int]
+    band_50: BandPublic | None
+    band_90: BandPublic | None
+    days_proven: int
+    days_computed: int
+
+    @classmethod
+    def of(cls, result: Calibrated) -> CalibratedPublic:
+        return cls(
+            values_wh=list(result.values), band_50=BandPublic.of(result.band_50),
+            band_90=BandPublic.of(result.band_90), days_proven=result.days_proven,
+            days_computed=result.days_computed,
+        )  # fmt: skip
+
+
+class DayForecast(BaseModel):
+    """The community's forecast: 24 hourly totals (Wh) from `start` (UTC), with what opens the commitments' sum.
+
+    `values_wh` is the plain sum of the homes' mean forecasts, which is proven; `typical_wh`, the sum of their typical
+    hours, is opened with it (too low for a forecast, as sums of medians are), and empty for days of older releases:
+    the commitments' sum opens to both, typical hours first. `calibrated` is the total put right by past totals, or
+    None, and then `not_calibrated` says what is missing.
+    """
+
+    day: int
+    start: str
+    values_wh: list[int]
+    typical_wh: list[int]
+    blinding: str
+    households: list[str]
+    calibrated: CalibratedPublic | None
+    not_calibrated: str | None
+
+
+class SignedDayPublic(BaseModel):
+    """A meter's commitment to its household's day, and its signature."""
+
+    household: str
+    day: int
+    commitment: str
+    signature: str
+
+
+class DayMeasured(BaseModel):
+    """The community's measured load: 24 hourly totals (Wh), with what opens the sum of the meters' commitments."""
+
+    day: int
+    start: str
+    values_wh: list[int]
+    blinding: str
+    signed_days: list[SignedDayPublic]
+
+
+class PastTotals(BaseModel):
+    """Both totals of a past day. `proven`: /days/DAY/forecast and /days/DAY/measured open them."""
+
+    day: int
+    totals: Literal["proven", "computed"]
+    forecast_wh: list[int]
+    measured_wh: list[int]
+
+    @classmethod
+    def of(cls, past: PastDay) -> PastTotals:
+        return cls(
+            day=past.day, totals="proven" if past.proven else "computed", forecast_wh=list(past.forecast),
+            measured_wh=list(past.measured),
+        )  # fmt: skip
+
+
+class CalibrationInputs(BaseModel):
+    """All that the calibration of a day uses: anybody can repeat it (forecasting/calibration.py)."""
+
+    day: int
+    forecast_wh: list[int]
+    past: list[PastTotals]
+    levels: list[float]
+
+
+@router.get("")
+def list_days(community: CommunityDep) -> list[int]:
+    """Days with a community forecast."""
+    with community.sessions() as session:
+        return list(session.scalars(select(CommunityTotal.day).order_by(CommunityTotal.day)))
+
+
+def _total(community: Community, day: int) -> CommunityTotal:
+    with community.sessions() as session:
+        row = session.get(CommunityTotal, day)
+    if row is None:
+        raise ApiError("no-forecast", f"there is no community forecast for day {day}", 404)
+    total: CommunityTotal = row
+    return total
+
+
+def _measured(community: Community, day: int) -> MeasuredTotal | None:
+    with community.sessions() as session:
+        row: MeasuredTotal | None = session.get(MeasuredTotal, day)
+    return row
+
+
+def _calibrated(community: Community, total: CommunityTotal) -> Calibrated:
+    return calibrated(past_days(community, total.day), total.day, total.forecast)
+
+
+@router.get("/{day}/forecast", responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
+async def forecast(day: DayParam, community: CommunityDep, work: WorkDep) -> DayForecast:
+    """The total and its opening: sum the commitments of these households and compare. And the calibrated total."""
+    return await work.calibrations.run(_forecast, day, community)
+
+
+def _forecast(day: int, community: Community) -> DayForecast:
+    row = _total(community, day)
+    result, missing = None, None
+    try:
+        result = CalibratedPublic.of(_calibrated(community, row))
+    except NotCalibrated as why:
+        missing = str(why)
+    return DayForecast(
+        day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.forecast, typical_wh=row.typical,
+        blinding=row.blinding, households=row.households, calibrated=result, not_calibrated=missing,
+    )  # fmt: skip
+
+
+@router.get("/{day}/measured", responses=refusals({404: ["no-measurement"]}))
+def measured(day: DayParam, community: CommunityDep) -> DayMeasured:
+    """The measured total and its opening: check the meters' signatures, sum the commitments and compare."""
+    row = _measured(community, day)
+    if row is None:
+        raise ApiError("no-measurement", f"the measured total of day {day} has not been opened", 404)
+    return DayMeasured(
+        day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.values, blinding=row.blinding,
+        signed_days=[SignedDayPublic(**signed) for signed in row.signed_days],
+    )  # fmt: skip
+
+
+@router.get("/{day}/calibration", responses=refusals({404: ["no-forecast", "not-calibrated"], 429: ["busy"]}))
+async def calibration(day: DayParam, community: CommunityDep, work: WorkDep) -> CalibrationInputs:
+    """The public figures that the calibrated forecast follows from."""
+    return await work.calibrations.run(_calibration, day, community)
+
+
+def _calibration(day: int, community: Community) -> CalibrationInputs:
+    row = _total(community, day)
+    try:
+        result = _calibrated(community, row)
+    except NotCalibrated as why:
+        raise ApiError("not-calibrated", str(why), 404) from None
+    past = [PastTotals.of(one) for one in result.learnt_from]
+    return CalibrationInputs(day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS))
+
+
+@router.get("/{day}/forecast.svg", response_class=Picture, responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
+async def picture(day: DayParam, community: CommunityDep, work: WorkDep) -> Response:
+    """The day as a picture: the sum, the calibrated forecast with its bands, the measured total once it is open."""
+    return Picture(await work.pictures.run(_picture, day, community))
+
+
+def _picture(day: int, community: Community) -> bytes:
+    row, known = _total(community, day), _measured(community, day)
+    try:
+        result = _calibrated(community, row)
+    except NotCalibrated:
+        result = None
+    out = io.BytesIO()
+    start_hour = community.config.data.day_start_utc
+    figure = day_picture(day, start_hour, row.forecast, result, None if known is None else known.values)
+    figure.savefig(out, format="svg")
+    return out.getvalue()

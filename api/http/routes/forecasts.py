@@ -1,0 +1,125 @@
+"""Forecasts: hand one in, download its proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from api.http.admission import check_forecast, submit_call
+from api.http.deps import (
+    BUNDLE_ANSWER,
+    AddressParam,
+    CommunityDep,
+    DayParam,
+    JSONBytes,
+    LedgerDep,
+    TransactionHex,
+    WorkDep,
+)
+from api.http.errors import ApiError, refusals
+from api.http.raw_transactions import decoded
+from api.operator.community import Community
+from api.operator.database.tables import Forecast
+from api.operator.day import Ledger, is_registered, keep_forecast
+from api.protocol import bundle as bundles
+from rewards.errors import Refused
+
+router = APIRouter(prefix="/forecasts", tags=["forecasts"])
+
+
+class ForecastIn(BaseModel):
+    """A proven forecast, and the household's own signed transaction that registers it."""
+
+    bundle: dict[str, Any]
+    transaction: TransactionHex
+
+
+class ForecastPublic(BaseModel):
+    """A registered forecast; `head`: digest of the personal head it was made with, zeros for none."""
+
+    household: str
+    day: int
+    round: int
+    head: str
+    commitment: str
+    proof_hash: str
+
+
+@router.post(
+    "", status_code=201,
+    responses=refusals({
+        403: ["other-household", "other-community"],
+        404: ["unknown-household"],
+        409: ["replayed-proof", "late-forecast", "duplicate-forecast", "unknown-round", "late-round", "old-round",
+              "wrong-head", "no-weather", "stale-transaction", "chain-refused"],
+        422: ["malformed-request", "malformed-transaction", "malformed-proof", "invalid-proof", "invalid-statement",
+              "wrong-meter", "wrong-model", "unknown-shape", "wrong-features"],
+        429: ["busy"],
+        503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
+    }),
+)  # fmt: skip
+async def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> ForecastPublic:
+    """Check signatures, model and proof, then pass the household's transaction on to the chain."""
+    bundle, raw = await run_in_threadpool(_admitted, body, community, ledger)
+    await work.proofs.forecasts.run(work.checker.check, bundle)
+    await work.chain.registrations.run(_register, bundle, raw, community, ledger)
+    return ForecastPublic(
+        household=bundle.household, day=bundle.context.day, round=bundle.context.round,
+        head=bundles.to_hex(bundle.head_digest), commitment=bundle.forecast,
+        proof_hash=bundles.to_hex(bundle.proof_hash),
+    )  # fmt: skip
+
+
+def _admitted(body: ForecastIn, community: Community, ledger: Ledger) -> tuple[bundles.InferenceBundle, bytes]:
+    bundle = bundles.from_content(body.bundle)
+    if not isinstance(bundle, bundles.InferenceBundle):
+        raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
+    raw = decoded(body.transaction)
+    check_forecast(community, ledger, bundle, raw)
+    return bundle, raw
+
+
+def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, ledger: Ledger) -> None:
+    with ledger.turn:
+        # A server that stopped between the chain and its own record is asked again: then only the record is missing.
+        if not is_registered(ledger, bundle):
+            _relay(bundle, raw, ledger)
+    keep_forecast(community, bundle)
+
+
+def _relay(bundle: bundles.InferenceBundle, raw: bytes, ledger: Ledger) -> None:
+    registry = str(ledger.contracts.forecast_registry.address)
+    try:
+        ledger.chain.relay(raw, registry, submit_call(ledger, bundle), "submit")
+    except Refused:
+        if not is_registered(ledger, bundle):  # a repeat may meet its forerunner in the block just made
+            raise
+
+
+@router.get(
+    "/{household}/{day}/proof", response_class=JSONBytes,
+    responses=BUNDLE_ANSWER | refusals({404: ["no-forecast"]}),
+)  # fmt: skip
+def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Response:
+    """The bundle of a forecast, to be checked with `wattproof verify`."""
+    known = to_checksum_address(household)
+    with community.sessions() as session:
+        row = session.scalar(select(Forecast).where(Forecast.household == known, Forecast.day == day))
+    if row is None:
+        raise ApiError("no-forecast", f"{known} has no forecast of day {day}", 404)
+    name = f'attachment; filename="{known}-{day}.wattproof.json"'
+    return JSONBytes(row.bundle, headers={"Content-Disposition": name})
+
+
+@router.get("/{day}")
+def of_day(day: DayParam, community: CommunityDep) -> list[ForecastPublic]:
+    """All registered forecasts of a day: commitments, no values."""
+    shown = [getattr(Forecast, name) for name in ForecastPublic.model_fields]  # not their bundles
+    with community.sessions() as session:
+        rows = session.execute(select(*shown).where(Forecast.day == day).order_by(Forecast.household))
+        return [ForecastPublic.model_validate(dict(row)) for row in rows.mappings()]

@@ -1,0 +1,92 @@
+"""Personal heads: a household commits itself to one beside a round's model."""
+
+from __future__ import annotations
+
+from eth_utils.address import to_checksum_address
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from api.http.deps import AddressParam, CommunityDep, LedgerDep, RoundParam, TransactionHex, WorkDep
+from api.http.errors import ApiError, refusals
+from api.http.raw_transactions import decoded, sender_of
+from api.operator.community import Community
+from api.operator.database.tables import Household
+from api.operator.day import Ledger, pinned_head
+from rewards.chain import check_call
+
+router = APIRouter(tags=["heads"])
+
+
+class HeadIn(BaseModel):
+    """The digest of a personal head, and the household's own signed transaction that pins it to a round."""
+
+    round: int = Field(ge=1, lt=1 << 32)
+    digest: str = Field(pattern="^0x[0-9a-f]{64}$")
+    transaction: TransactionHex
+
+
+class HeadPublic(BaseModel):
+    """A pinned head: its digest, and when it was pinned (UTC seconds since 1970)."""
+
+    household: str
+    round: int
+    digest: str
+    pinned_at: int
+
+
+@router.post(
+    "/heads", status_code=201,
+    responses=refusals({
+        404: ["unknown-household"],
+        409: ["unknown-round", "head-exists", "stale-transaction", "chain-refused"],
+        422: ["malformed-request", "malformed-transaction"],
+        429: ["busy"],
+        503: ["chain-unreachable", "chain-unwritable", "database-unreachable"],
+    }),
+)  # fmt: skip
+async def pin(body: HeadIn, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> HeadPublic:
+    """Pass the household's transaction on to the chain."""
+    household, raw = await run_in_threadpool(_admitted, body, community, ledger)
+    return await work.chain.registrations.run(_pin, body, household, raw, ledger)
+
+
+def _admitted(body: HeadIn, community: Community, ledger: Ledger) -> tuple[str, bytes]:
+    raw = decoded(body.transaction)
+    household = sender_of(raw)
+    with community.sessions() as session:
+        if session.get(Household, household) is None:
+            raise ApiError("unknown-household", f"{household} is not enrolled", 404)
+    check_call(raw, str(ledger.contracts.forecast_registry.address), _call(body, ledger), "pin_head")
+    return household, raw
+
+
+def _call(body: HeadIn, ledger: Ledger) -> str:
+    digest = bytes.fromhex(body.digest[2:])
+    return str(ledger.contracts.forecast_registry.encode_abi("pin_head", args=[body.round, digest]))
+
+
+def _pin(body: HeadIn, household: str, raw: bytes, ledger: Ledger) -> HeadPublic:
+    with ledger.turn:
+        kept = pinned_head(ledger.contracts, household, body.round)
+        if kept is None or kept.digest.hex() != body.digest[2:]:  # else it is a repeat
+            registry = str(ledger.contracts.forecast_registry.address)
+            ledger.chain.relay(raw, registry, _call(body, ledger), "pin_head")
+    return _pinned(household, body.round, ledger)
+
+
+@router.get(
+    "/households/{address}/heads/{number}",
+    responses=refusals({404: ["no-head"], 429: ["busy"], 503: ["chain-unreachable"]}),
+)
+async def head(address: AddressParam, number: RoundParam, ledger: LedgerDep, work: WorkDep) -> HeadPublic:
+    """The personal head that a household has pinned to a round: in force on the days that start after that."""
+    return await work.chain.reads.run(_pinned, to_checksum_address(address), number, ledger)
+
+
+def _pinned(household: str, number: int, ledger: Ledger) -> HeadPublic:
+    with ledger.turn:
+        kept = pinned_head(ledger.contracts, household, number)
+    if kept is None:
+        raise ApiError("no-head", f"{household} has pinned no head to round {number}", 404)
+    return HeadPublic(household=household, round=number, digest="0x" + kept.digest.hex(), pinned_at=kept.pinned_at)

@@ -1,0 +1,95 @@
+"""Whether the server lives, and whether it can do its work: for whoever watches it, and for gateways."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.http.deps import CommunityDep, LedgerDep, WorkDep
+from api.http.errors import RETRY_S, ApiError, refusals
+from api.http.work import Work
+from api.http.work_queue import Busy
+from api.operator.community import Community
+from api.operator.day import Ledger
+from rewards.errors import ChainError
+
+router = APIRouter(tags=["health"])
+_OK = "ok"
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    alive: bool
+
+
+class Ready(BaseModel):
+    """Whether all that the server needs is there; by name, "ok" or what is wrong."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class Health(BaseModel):
+    """The community that is served, and its chain's time (UTC seconds since 1970)."""
+
+    status: str
+    community: str
+    chain_time: int
+
+
+@router.get("/livez")
+async def livez() -> Live:
+    """Liveness: restart the server when this does not answer. It asks nothing else."""
+    return Live(alive=True)
+
+
+@router.get("/readyz", responses={503: {"model": Ready, "description": "something is missing, by name"}})
+async def readyz(community: CommunityDep, ledger: LedgerDep, work: WorkDep, response: Response) -> Ready:
+    """Readiness: send it requests while this says 200. Asks the database, the chain, and what checks proofs."""
+    database, chain = await asyncio.gather(_database(community), _chain_time(ledger, work))
+    checks = {
+        "database": database,
+        "chain": _OK if isinstance(chain, int) else chain,
+        "proofs": _OK if work.checker.is_ready else "the processes that check proofs are starting",
+    }
+    ready = all(found == _OK for found in checks.values())
+    response.status_code = 200 if ready else 503
+    return Ready(ready=ready, checks=checks)
+
+
+@router.get("/health", responses=refusals({503: ["not-ready"]}))
+async def health(community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> Health:
+    """Whether server, database and chain answer."""
+    database, chain = await asyncio.gather(_database(community), _chain_time(ledger, work))
+    if database != _OK or not isinstance(chain, int):
+        problems = [found for found in (database, chain) if isinstance(found, str) and found != _OK]
+        raise ApiError("not-ready", "; ".join(problems), 503, RETRY_S)
+    return Health(status=_OK, community=community.config.community.name, chain_time=chain)
+
+
+async def _database(community: Community) -> str:
+    def ask() -> None:
+        with community.sessions() as session:
+            session.execute(text("SELECT 1"))
+
+    try:
+        await run_in_threadpool(ask)
+    except SQLAlchemyError:
+        return "the database does not answer"
+    return _OK
+
+
+async def _chain_time(ledger: Ledger, work: Work) -> int | str:
+    """The chain's time, or why there is none. The embedded chain's is at hand and waits for nothing."""
+    if ledger.chain.tester is not None:
+        return ledger.chain.now
+    try:
+        return await work.chain.reads.run(lambda: ledger.chain.now)
+    except (ChainError, Busy) as problem:
+        return str(problem)

@@ -1,0 +1,108 @@
+"""Households: their public records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+from sqlalchemy import func, select
+
+from api.http.deps import AddressParam, CommunityDep, LedgerDep, WorkDep
+from api.http.errors import ApiError, refusals
+from api.operator.community import Community
+from api.operator.database.tables import Forecast, Household, Reward
+from api.operator.day import Ledger
+from rewards.claims import holdings
+
+router = APIRouter(prefix="/households", tags=["households"])
+
+
+class HouseholdPublic(BaseModel):
+    """What everybody may know of a household."""
+
+    address: str
+    meter: str
+    forecasts: int
+    rewarded_days: int
+
+
+class RewardsPublic(BaseModel):
+    """What the chain holds for a household: tokens in 10^-18, the record's metadata."""
+
+    address: str
+    tokens: str
+    record: dict[str, Any] | None
+
+
+@router.get("")
+def list_households(community: CommunityDep) -> list[HouseholdPublic]:
+    """All households, by address."""
+    with community.sessions() as session:
+        proven = dict(session.execute(select(Forecast.household, func.count()).group_by(Forecast.household)).all())
+        paid = dict(session.execute(select(Reward.household, func.count()).group_by(Reward.household)).all())
+        rows = session.scalars(select(Household).order_by(Household.address))
+        return [
+            HouseholdPublic(
+                address=r.address,
+                meter=r.meter,
+                forecasts=proven.get(r.address, 0),
+                rewarded_days=paid.get(r.address, 0),
+            )
+            for r in rows
+        ]
+
+
+class SigningPublic(BaseModel):
+    """What a household's transaction must say: its chain, the registry it calls, its account's nonce, a fair fee.
+
+    A household has pinned chain and registry, and caps the fee: it need not believe this.
+    """
+
+    chain_id: int
+    forecast_registry: str
+    nonce: int
+    gas_price: str
+
+
+@router.get("/{address}/signing", responses=refusals({429: ["busy"], 503: ["chain-unreachable"]}))
+async def signing(address: AddressParam, ledger: LedgerDep, work: WorkDep) -> SigningPublic:
+    """What a household needs to know to sign its next transaction; gas price in the chain's smallest unit."""
+    return await work.chain.reads.run(_signing, address, ledger)
+
+
+def _signing(address: str, ledger: Ledger) -> SigningPublic:
+    with ledger.turn:
+        return SigningPublic(
+            chain_id=ledger.chain.chain_id,
+            forecast_registry=str(ledger.contracts.forecast_registry.address),
+            nonce=ledger.chain.nonce_of(address),
+            gas_price=str(ledger.chain.gas_price),
+        )
+
+
+@router.get(
+    "/{address}/rewards",
+    responses=refusals(
+        {404: ["unknown-household"], 429: ["busy"], 503: ["chain-unreachable", "database-unreachable"]}
+    ),
+)
+async def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> RewardsPublic:
+    """Tokens and record of an address, read from the chain."""
+    known = to_checksum_address(address)
+    await run_in_threadpool(_check_enrolled, community, known)
+    return await work.chain.reads.run(_held, known, ledger)
+
+
+def _check_enrolled(community: Community, household: str) -> None:
+    with community.sessions() as session:
+        if session.get(Household, household) is None:
+            raise ApiError("unknown-household", f"no household has the address {household}", 404)
+
+
+def _held(household: str, ledger: Ledger) -> RewardsPublic:
+    with ledger.turn:
+        held = holdings(ledger.chain, ledger.contracts, household)
+    return RewardsPublic(address=household, tokens=str(held.tokens), record=held.metadata)

@@ -1,0 +1,57 @@
+"""Model rounds: the digests that stand in the model registry, and the models themselves."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from api.http.deps import CommunityDep, RoundParam
+from api.http.errors import ApiError, refusals
+from api.operator.database.tables import ModelRound
+from fl.store import RoundStore
+
+router = APIRouter(prefix="/rounds", tags=["rounds"])
+_ABSENT = refusals({404: ["no-model"]})
+
+
+class NumpyArchive(Response):
+    """A file of NumPy's (.npz)."""
+
+    media_type = "application/octet-stream"
+
+
+class RoundPublic(BaseModel):
+    """A round and the digest of its weights' commitment."""
+
+    number: int
+    digest: str
+
+
+@router.get("")
+def list_rounds(community: CommunityDep) -> list[RoundPublic]:
+    """All published rounds."""
+    with community.sessions() as session:
+        rows = session.scalars(select(ModelRound).order_by(ModelRound.number))
+        return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
+
+
+@router.get("/{number}/model", response_class=NumpyArchive, responses=_ABSENT)
+def model(number: RoundParam, community: CommunityDep) -> Response:
+    """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
+    return _file(number, "model.npz", community)
+
+
+@router.get("/{number}/weights", response_class=NumpyArchive, responses=_ABSENT)
+def weights(number: RoundParam, community: CommunityDep) -> Response:
+    """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
+    return _file(number, "weights.npz", community)
+
+
+def _file(number: int, name: str, community: CommunityDep) -> Response:
+    with community.sessions() as session:
+        published = session.get(ModelRound, number) is not None
+    path = RoundStore(community.folder / "rounds").path(number) / name
+    if not published or not path.is_file():
+        raise ApiError("no-model", f"no model of round {number} is published here", 404)
+    return NumpyArchive(path.read_bytes())

@@ -1,0 +1,130 @@
+"""The HTTP server: community forecasts, proofs, claims.
+
+It can withhold, but not forge: all it says can be checked without it.
+
+One router for each noun; every refusal is {"error": code, "message": ...} with a code of its own (`api.http.errors`).
+What takes long waits in queues (`api.http.work`); bodies are bounded (`api.http.limits`), connections too
+(`api.http.connections`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from web3.exceptions import Web3Exception
+
+from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
+from api.http.limits import BodyLimits
+from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
+from api.http.work import Work
+from api.http.work_queue import Busy
+from api.operator.community import Community
+from api.operator.day import Ledger, open_ledger
+from api.operator.publisher import Publisher
+from api.operator.secure_sum import SumDesk
+from data.errors import DataError
+from fl.worker import WorkProcessDied
+from rewards.errors import ChainError
+from zkp.errors import ProofError
+
+_log = logging.getLogger(__name__)
+_PAGE = Path(__file__).parent / "static" / "index.html"
+_ANY = refusals({
+    400: ["malformed-request", "too-deep"],
+    408: ["slow-request"],
+    413: ["too-large"],
+    422: ["malformed-request"],
+    500: ["internal"],
+    503: ["database-unreachable", "not-ready"],
+})  # fmt: skip
+"""What any route may answer."""
+
+
+def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
+    """The application on an open community; opens the chain unless given one."""
+    ledger = ledger or open_ledger(community)
+    work = Work(community.config.api, ledger)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with work, Publisher(community, ledger).watch():
+            yield
+
+    app = FastAPI(
+        lifespan=lifespan,
+        title="Wattproof",
+        version=version("wattproof"),
+        description="Day-ahead load forecasts of an energy community, each proven in zero knowledge. "
+        "Nothing here shows a reading or a single home's forecast.",
+        responses=_ANY,
+        redirect_slashes=False,
+    )
+    app.state.community, app.state.ledger, app.state.work = community, ledger, work
+    app.state.sum_desk = SumDesk(community, ledger)
+    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums):
+        app.include_router(module.router)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(_PAGE)
+
+    _add_refusals(app)
+    app.add_middleware(BodyLimits, most_bytes=community.config.api.max_upload_kb * 1024)
+    return app
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Every error becomes an answer of the one form."""
+
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        return answer(error if isinstance(error, ApiError) else from_exception(error))
+
+    async def malformed(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return answer(from_validation(error))
+
+    async def plain(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return answer(from_http(error), error.headers)
+
+    async def busy(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Busy)
+        return answer(ApiError("busy", str(error), 429, error.retry_after_s))
+
+    async def no_chain(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("the chain node gives no useable answer", extra={"reason": f"{type(error).__name__}: {error}"})
+        message = "the chain node does not give what was asked of it: try again later"
+        return answer(ApiError("chain-unreachable", message, 503, RETRY_S))
+
+    async def no_database(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("the database does not answer", extra={"reason": str(getattr(error, "orig", error))})
+        message = "the server's database does not answer: try again later"
+        return answer(ApiError("database-unreachable", message, 503, RETRY_S))
+
+    async def lost(_request: Request, error: Exception) -> JSONResponse:
+        _log.error("a process that checks proofs is gone", extra={"reason": str(error)})
+        return answer(ApiError("not-ready", "the process that checked the proof ended: try again", 503, RETRY_S))
+
+    async def fault(_request: Request, _error: Exception) -> JSONResponse:
+        return answer(ApiError("internal", "a fault of the server, which is in its log", 500))
+
+    for kind in (ApiError, ProofError, ChainError, DataError):
+        app.add_exception_handler(kind, refused)
+    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(unreachable, no_database)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(Busy, busy)
+    app.add_exception_handler(Web3Exception, no_chain)
+    app.add_exception_handler(WorkProcessDied, lost)
+    app.add_exception_handler(Exception, fault)

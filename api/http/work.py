@@ -1,0 +1,85 @@
+"""What the server does behind queues: proof checks, the chain, secure sums, calibrations and pictures.
+
+Reads of the database are behind none of them. How many may wait is a matter of how long the last one then waits: a
+gateway gives up after 30 s (`api.protocol.bounded_client`) and comes again.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+
+from api.config.settings import ApiSettings
+from api.http.proof_checks import ProofChecker
+from api.http.work_queue import Lane, WorkQueue
+from api.operator.day import Ledger
+
+_NODE_READERS, _NODE_RELAYS = 8, 32
+_SUM_WORKERS, _FIGURE_WORKERS = 4, 2
+
+
+@dataclass(frozen=True)
+class ProofLanes:
+    """A forecast has an hour, a claim has days, and who only wants to know has a command of their own for it."""
+
+    forecasts: Lane
+    claims: Lane
+    anybody: Lane
+
+    @classmethod
+    def on(cls, queue: WorkQueue) -> ProofLanes:
+        name = "a proof to be checked"
+        return cls(queue.lane(name, 64), queue.lane(name, 32), queue.lane(name, 16))
+
+
+@dataclass(frozen=True)
+class ChainLanes:
+    """Calls that change nothing, households' own transactions, and the operator's."""
+
+    reads: Lane
+    registrations: Lane
+    claims: Lane
+
+    @classmethod
+    def on(cls, queues: tuple[WorkQueue, WorkQueue, WorkQueue]) -> ChainLanes:
+        reads, registrations, claims = queues
+        return cls(
+            reads.lane("the chain", 64), registrations.lane("the chain", 64),
+            claims.lane("a claim to be paid", 16),
+        )  # fmt: skip
+
+
+class Work(AbstractContextManager["Work"]):
+    """The queues of one server, closed at the end of its context."""
+
+    def __init__(self, settings: ApiSettings, ledger: Ledger) -> None:
+        self.checker = ProofChecker(settings.verifiers)
+        checks = WorkQueue("checks proofs", settings.verifiers)
+        self._start = checks.lane("the start", 1)
+        if ledger.chain.tester is not None:  # one thread's at a time
+            one = WorkQueue("asks the chain", 1)
+            chain = one, one, one
+        else:
+            # A household's transaction takes a block, the operator's go one after another.
+            chain = (
+                WorkQueue("asks the chain", _NODE_READERS), WorkQueue("registers", _NODE_RELAYS),
+                WorkQueue("pays", 1),
+            )  # fmt: skip
+        sums, figures = WorkQueue("sums", _SUM_WORKERS), WorkQueue("calibrates and draws", _FIGURE_WORKERS)
+        self._queues = {checks, *chain, sums, figures}
+        self.proofs, self.chain = ProofLanes.on(checks), ChainLanes.on(chain)
+        self.sums = sums.lane("a sum", 64)
+        self.calibrations, self.pictures = figures.lane("a calibration", 64), figures.lane("a picture", 8)
+
+    def start(self) -> Future[None]:
+        """Start what checks proofs, so that the first proof need not wait for it; done when it is ready."""
+        return self._start.submit(self.checker.start)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for queue in self._queues:
+            queue.close()
+        self.checker.close()

@@ -1,0 +1,169 @@
+"""All homes of a community on one machine: the model of a day, the homes' forecasts of it, their claims after it.
+
+What keeps one home from its forecast or claim is told, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from api.gateway.head_commitment import read_note
+from api.gateway.home import Home
+from api.gateway.not_forecast import NoModel, TooLate
+from api.gateway.prover import ProofFigures, ProofFolder
+from api.operator import day as steps
+from api.operator import paid_claims
+from api.operator.community import Community
+from api.operator.day import Ledger, Missed, one_home
+from api.operator.publisher import finished_round
+from api.operator.trained_model import TrainedModel, model_of
+from data.day import utc_text
+from data.errors import DataError
+from fl.store import RoundStore
+from rewards.deploy import Contracts
+
+
+def publish_finished(community: Community, ledger: Ledger) -> int | None:
+    """Register the model of a finished training, if it is not registered; its round, None while there is none.
+
+    Raises DataError where the registry has another model of that round, which it keeps.
+    """
+    found = finished_round(community.folder / "rounds", community.config.federation.rounds)
+    if found is None:
+        return None
+    number, digest = found
+    registry = ledger.contracts.model_registry.functions
+    latest, registered = registry.latest().call(), bytes(registry.digest_of(number).call())
+    if registered != digest and number <= latest:
+        raise DataError(
+            f"the model of round {number} in {community.folder / 'rounds'} can't be published: the registry has "
+            f"another one, and goes on after round {latest}. A training that begins anew has to end later: set "
+            f"federation.rounds to more than {latest}"
+        )
+    steps.publish_digest(community, ledger, number, digest)
+    return number
+
+
+def model_of_day(community: Community, ledger: Ledger, day: int) -> TrainedModel:
+    """The model that a day is forecast by: that of the round in force when it starts. Publishes a finished training.
+
+    Raises NoModel, with what to do, where no round was published before; DataError where its model is not here.
+    """
+    publish_finished(community, ledger)
+    number = _round_in_force(ledger.contracts, community.start_of(day))
+    if number == 0:
+        raise NoModel(_why_no_model(community, ledger, day))
+    trained = model_of(community, number)
+    if trained.digest != bytes(ledger.contracts.model_registry.functions.digest_of(number).call()):
+        raise DataError(
+            f"the model of round {number} in {community.folder / 'rounds'} is not the registered one, by which day "
+            f"{day} has to be forecast: put the folder back from a backup"
+        )
+    return trained
+
+
+def _round_in_force(contracts: Contracts, moment: int) -> int:
+    """The last round published before a moment (UTC seconds); 0 if there is none."""
+    registry, number = contracts.model_registry.functions, 0
+    while (following := registry.successor_of(number).call()) and registry.published_at(following).call() < moment:
+        number = following
+    return int(number)
+
+
+def _why_no_model(community: Community, ledger: Ledger, day: int) -> str:
+    registry, start = ledger.contracts.model_registry.functions, community.start_of(day)
+    latest, rounds = registry.latest().call(), community.config.federation.rounds
+    if latest:
+        why = f"round {latest} was published only at {_text(registry.published_at(latest).call())}"
+    else:
+        saved = RoundStore(community.folder / "rounds").rounds()
+        why = f"the training has not ended ({saved[-1] if saved else 0} of {rounds} rounds are saved)"
+    if ledger.chain.now < start:
+        return f"no model for day {day} yet: {why}. `wattproof train` has to end before {_text(start)}"
+    return (
+        f"day {day} started at {_text(start)} without a model, and can't be forecast any more: {why}. "
+        f"`wattproof train` publishes the model when it ends. The next day starts at "
+        f"{_text(community.start_of(day + 1))}: run `wattproof forecast {day + 1}` within "
+        f"{community.config.rewards.grace_seconds // 60} minutes after that"
+    )
+
+
+def forecast_day(
+    community: Community, ledger: Ledger, day: int, trained: TrainedModel, missed: Missed
+) -> Iterator[tuple[Home, ProofFigures | None]]:
+    """Forecast a day for every home, prove and register it; each as it is done, with what the proof cost if known."""
+    due = community.start_of(day) + community.config.rewards.grace_seconds
+    homes = community.homes
+    if ledger.chain.now > due:
+        kept = ProofFolder(community.config.api.proofs_dir)
+        late = [home for home in homes if not kept.path(day, home.name).exists()]
+        homes = [home for home in homes if home not in late]
+        for home in late:
+            missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
+    else:
+        _fit_missing_heads(community, trained)
+        steps.pin_heads(community, ledger, trained.round, missed)
+    for home, bundle, figures in steps.prove_day(community, day, trained, homes, missed):
+        registered = False
+        with one_home(home, missed):
+            steps.register(community, ledger, home, bundle)
+            registered = True
+        if registered:
+            yield home, figures
+
+
+def _fit_missing_heads(community: Community, trained: TrainedModel) -> None:
+    """A personal head for each home that has not committed to one of this round."""
+    missing = [home for home in community.homes if read_note(home.folder, trained.round) is None]
+    if missing:
+        from api.operator.training import personalise  # it loads PyTorch
+
+        personalise(community, trained, missing)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A reward: tier in percent, amount in 10^-18 tokens. `before`: it was paid already."""
+
+    tier: int
+    amount: int
+    before: bool
+
+
+def claim_day(
+    community: Community, ledger: Ledger, day: int, missed: Missed
+) -> Iterator[tuple[Home, Claimed | None]]:
+    """Prove each home's skill on a day and claim its reward; None where it was no better than the naive forecast.
+
+    Each claim is of the round that the home's forecast was registered with. Raises DataError before the day's end.
+    """
+    end = community.start_of(day + 1)
+    ledger.chain.advance_to(end)
+    if ledger.chain.now < end:
+        raise DataError(f"day {day} can be claimed after its end at {_text(end)}: it is {_text(ledger.chain.now)}")
+    for home in community.homes:
+        found: list[Claimed | None] = []
+        with one_home(home, missed):
+            found = [_claim(community, ledger, home, day)]
+        yield from ((home, claimed) for claimed in found)
+
+
+def _claim(community: Community, ledger: Ledger, home: Home, day: int) -> Claimed | None:
+    household = home.wallet.address
+    paid = steps.recall_reward(community, ledger, household, day)
+    if paid is not None:
+        return Claimed(paid.tier, paid.amount, before=True)
+    commitment, number, _ = ledger.contracts.forecast_registry.functions.forecast_of(household, day).call()
+    if not commitment:
+        raise DataError(f"no forecast of day {day} is registered")
+    bundle = steps.make_claim(community, home, day, int(number))
+    if bundle is None:
+        return None
+    return Claimed(bundle.tier, paid_claims.settle(community, ledger, bundle), before=False)
+
+
+def _text(moment: int) -> str:
+    return utc_text(pd.Timestamp(moment, unit="s", tz="UTC"))

@@ -1,0 +1,192 @@
+"""A community on this machine: its data, its chain, and its homes with their keys and vaults.
+
+In a demo one process plays everybody; in a real community a gateway opens only its own home. What is a home's alone
+(keys, vault, forecasts) stays in the home's own folder, readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cached_property
+
+import pandas as pd
+from eth_account.signers.local import LocalAccount
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.config.community_yaml import Config, ConfigError
+from api.config.key_file import account_from_file
+from api.gateway.home import Home
+from api.gateway.prover import OpenHome
+from api.operator.database.engine import open_database
+from api.operator.database.file import check_database_file
+from api.operator.database.tables import Household
+from data.atomic import write_bytes
+from data.citylearn import Community as CommunityData
+from data.community import load_community, weather_before
+from data.damage import check_kept, whole
+from data.day import DayClock
+from data.features import PublicFeatures, public_features
+from forecasting.integer import quantise_features
+from rewards.chain import Chain
+from rewards.deploy import Addresses, Contracts, deploy, is_outdated
+from rewards.errors import OutdatedContracts
+from rewards.journal import Journal
+from zkp.lstm.integer_model import Ints
+
+_log = logging.getLogger(__name__)
+JOURNAL = "chain.jsonl"
+CONTRACTS, OLD_CONTRACTS = "contracts.json", "contracts-older.json"
+_NEW_COMMUNITY = "Without it, what is on this chain is lost to this program: begin anew with another api.state_dir."
+_EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits has been cut off or written over
+_LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
+
+
+class Community:
+    """Everything a command needs, opened when first asked for."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.folder = config.api.state_dir
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.clock = DayClock(config.data.day_start_utc)
+
+    @cached_property
+    def _data(self) -> CommunityData:
+        return load_community(self.config.data)
+
+    @property
+    def readings(self) -> pd.DataFrame:
+        """The long table of all homes."""
+        return self._data.readings
+
+    @property
+    def weather(self) -> pd.DataFrame:
+        """The public weather feed, with its predictions."""
+        return self._data.weather
+
+    @cached_property
+    def features(self) -> PublicFeatures:
+        return public_features(self.weather, self.clock)
+
+    def public_features(self, day: int) -> tuple[Ints, Ints]:
+        """Public features of a forecast day in fixed point, steps [1, T, F - 1] and exogenous [1, E].
+
+        Needs no readings, and sees what a weather feed has grown by. Raises TableError where that does not reach.
+        """
+        data, demo = self.config.data, self.config.data.source == "citylearn"
+        features = self.features if demo else public_features(weather_before(data, self.clock, day), self.clock)
+        steps, exogenous = features.window(day, self.config.forecasting.model.steps)
+        ahead = quantise_features(steps[None], (1, *steps.shape))
+        return ahead, quantise_features(exogenous[None], (1, len(exogenous)))
+
+    @cached_property
+    def homes(self) -> list[Home]:
+        """The homes here, by name; the first `num_clients` of them where the configuration says so."""
+        if self.config.data.source == "none":
+            return []
+        names = sorted(str(h) for h in self.readings["unique_id"].unique())
+        chosen = names[: self.config.federation.num_clients]
+        return [Home(name, self.config.api.homes_dir / name) for name in chosen]
+
+    def opened(self, home: Home) -> OpenHome:
+        """A home with its own readings."""
+        mine = self.readings[self.readings["unique_id"] == home.name]
+        return OpenHome(home, mine, self.features, self.clock, self.config.community.identifier)
+
+    @cached_property
+    def operator(self) -> LocalAccount:
+        """Raises ConfigError, DamagedFile, LostFile."""
+        own, made = self.config.rewards.key_file, self.folder / "operator.key"
+        if own is not None:
+            return account_from_file(own, make=False)
+        if (self.folder / CONTRACTS).exists():
+            check_kept(made, f"the contracts of {CONTRACTS} obey no other key", _NEW_COMMUNITY)
+        return account_from_file(made)
+
+    def start_of(self, day: int) -> int:
+        """The first second of a day, UTC seconds since 1970."""
+        return int(self.clock.start_of(day).timestamp())
+
+    def open_chain(self, first_day: int | None = None) -> Chain:
+        """The configured chain. A new embedded one begins now, or an hour before `first_day` if its clock stands.
+
+        Raises ChainBusy while another process has the embedded one, NodeUnreachable.
+        """
+        if self.config.rewards.rpc_url is not None:
+            return Chain.at(self.config.rewards.rpc_url.get_secret_value())
+        follows = self.config.rewards.clock == "machine"
+        return Chain.embedded(self.folder / JOURNAL, self._beginning(first_day, follows), follows=follows)
+
+    def _beginning(self, first_day: int | None, follows: bool) -> int:
+        """When the embedded chain begins, UTC seconds; decided once, by the process that has its journal."""
+        path = self.folder / "chain.start"
+        with Journal(self.folder / JOURNAL) as journal:
+            if not journal.is_empty:
+                check_kept(path, f"{JOURNAL} beside it cannot be played without it", _NEW_COMMUNITY)
+            if not path.exists():
+                if first_day is None and not follows:
+                    raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
+                start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
+                write_bytes(path, str(start).encode())
+            with whole(path, "the time at which the chain begins, in seconds since 1970"):
+                start = int(path.read_text(encoding="ascii"))
+                if start < _EARLIEST or start >= 10 * _EARLIEST:
+                    raise ValueError("cut off")
+                return start
+
+    def open_contracts(self, chain: Chain) -> Contracts:
+        """The community's contracts, deployed if they are not yet. Raises OutdatedContracts for an older
+        release's, ContractsLost, LostFile."""
+        path = self.folder / CONTRACTS
+        if not (self.folder / OLD_CONTRACTS).exists() and self._has_households():
+            check_kept(path, "the database knows households that were enrolled in these contracts", _NEW_COMMUNITY)
+        if path.exists():
+            known = Contracts.of(chain, Addresses.read(path))
+            known.check_there(chain)
+            if is_outdated(chain, known):
+                raise OutdatedContracts(
+                    f"the contracts in {path} check proofs of an older format: claim open days with the release that "
+                    "deployed them, then run `wattproof migrate`"
+                )
+            return known
+        config = self.config
+        contracts = deploy(
+            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier
+        )
+        write_bytes(path, contracts.addresses.to_json())
+        return contracts
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        """Sessions on the community's database. Raises DamagedFile."""
+        if self.config.api.database_url is None:
+            check_database_file(self.config.api.database_file)
+        return open_database(self.config.api.database)
+
+    def _has_households(self) -> bool:
+        with self.sessions() as session:
+            return session.scalar(select(Household.address).limit(1)) is not None
+
+    def enrol(self, chain: Chain, contracts: Contracts) -> None:
+        """Take every home here and every member in, on the chain and in the database, where it is not yet.
+
+        A household that has left is not taken in again: it has withdrawn its consent.
+        """
+        registry = contracts.forecast_registry.functions
+        here = [(home.wallet.address, home.meter.address) for home in self.homes]
+        for household, meter in here + [(m.household, m.meter) for m in self.config.community.members]:
+            chain.fund(household)
+            if registry.meter_of(household).call() != meter:
+                if _has_left(contracts, household):
+                    _log.warning("household has left, not enrolled again", extra={"household": household})
+                    continue
+                chain.send(self.operator, registry.enrol(household, meter))
+            with self.sessions.begin() as session:
+                session.merge(Household(address=household, meter=meter))
+
+
+def _has_left(contracts: Contracts, household: str) -> bool:
+    left = contracts.forecast_registry.events.Left()
+    return bool(left.get_logs(from_block=0, argument_filters={"household": household}))

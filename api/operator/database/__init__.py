@@ -1,0 +1,1 @@
+"""The community's database: tables, the engine under them, and their migrations."""

@@ -1,0 +1,150 @@
+"""What the community may know of its households: commitments, proofs, totals, rewards.
+
+No reading and no forecast of a single home is ever in here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Number = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
+"""A day or a round, below 2^32. (SQLite's integers have 64 bits.)"""
+NumberKey = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)]
+
+_HOURS = 24
+
+
+class Base(DeclarativeBase):
+    """Tables of the community."""
+
+
+class Household(Base):
+    """A member, by the address of its wallet."""
+
+    __tablename__ = "households"
+    address: Mapped[str] = mapped_column(String(42), primary_key=True)
+    meter: Mapped[str] = mapped_column(String(42))
+
+
+class ModelRound(Base):
+    """A round's model, by the digest of its weights' commitment."""
+
+    __tablename__ = "rounds"
+    number: Mapped[NumberKey]
+    digest: Mapped[str] = mapped_column(String(66))
+
+
+class Forecast(Base):
+    """A committed and proven forecast: `bundle` is the proof with all it needs to be checked."""
+
+    __tablename__ = "forecasts"
+    __table_args__ = (UniqueConstraint("household", "day"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"))
+    day: Mapped[Number]
+    round: Mapped[Number]
+    head: Mapped[str] = mapped_column(String(66))
+    commitment: Mapped[str] = mapped_column(String(98))
+    proof_hash: Mapped[str] = mapped_column(String(66), unique=True)
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CommunityTotal(Base):
+    """The opened sum of a day's forecasts: 48 totals in Wh (typical hours, means) and the summed blinding (hex).
+
+    Days of releases before 0.2 have 24 totals, of a forecast that was a mixture of both.
+    """
+
+    __tablename__ = "totals"
+    day: Mapped[NumberKey]
+    values: Mapped[list[int]] = mapped_column(JSON)
+    blinding: Mapped[str] = mapped_column(String(66))
+    households: Mapped[list[str]] = mapped_column(JSON)
+
+    @property
+    def forecast(self) -> list[int]:
+        """The community's forecast, 24 hours in Wh: the sum of the homes' means."""
+        return self.values[-_HOURS:]
+
+    @property
+    def typical(self) -> list[int]:
+        """The sums of the typical hours, which open the commitments' sum beside it; none of an older day."""
+        return self.values[:-_HOURS]
+
+
+class MeasuredTotal(Base):
+    """The opened sum of what the same households' meters signed for that day: 24 totals in Wh, the summed blinding.
+
+    `signed_days`: the meters' commitments and signatures (`data.meter.SignedDay.to_json`), whose sum it opens.
+    """
+
+    __tablename__ = "measured_totals"
+    day: Mapped[NumberKey]
+    values: Mapped[list[int]] = mapped_column(JSON)
+    blinding: Mapped[str] = mapped_column(String(66))
+    signed_days: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class MaskedSum(Base):
+    """The one masked sum of a day and kind that gateways are asked for (`api.operator.secure_sum`).
+
+    `members`: by the gateway's name its household and its key in the roster (hex), as they were when it began.
+    `phase`: what is collected now, or open, or failed, with the reason. `until`: UTC seconds.
+    """
+
+    __tablename__ = "masked_sums"
+    day: Mapped[NumberKey]
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    members: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
+    phase: Mapped[str] = mapped_column(String(10))
+    until: Mapped[float]
+    reason: Mapped[str] = mapped_column(String(500), default="")
+
+
+class MaskedSumMessage(Base):
+    """What a gateway said in a stage of a sum, as it was signed: keys, envelopes, a masked vector, shares."""
+
+    __tablename__ = "masked_sum_messages"
+    day: Mapped[NumberKey]
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(10), primary_key=True)
+    home: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ComputedTotals(Base):
+    """Both totals of a day before anything was proven, as whoever had the readings computed them.
+
+    Nobody can check them; the demo begins its calibration with them. Totals in Wh.
+    """
+
+    __tablename__ = "computed_totals"
+    day: Mapped[NumberKey]
+    forecast: Mapped[list[int]] = mapped_column(JSON)
+    measured: Mapped[list[int]] = mapped_column(JSON)
+
+
+class Reward(Base):
+    """A paid day."""
+
+    __tablename__ = "rewards"
+    __table_args__ = (UniqueConstraint("household", "day"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"))
+    day: Mapped[Number]
+    tier: Mapped[int]
+    amount: Mapped[str] = mapped_column(String(80))
+    proof_hash: Mapped[str] = mapped_column(String(66))
+
+
+class PaidClaim(Base):
+    """What a reward was paid for: `bundle` is the claim with all it needs to be checked."""
+
+    __tablename__ = "paid_claims"
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
+    day: Mapped[NumberKey]
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)

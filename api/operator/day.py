@@ -1,0 +1,234 @@
+"""One community day: heads, forecasts, proofs, registration; then measuring, skill, claims.
+
+Every step can be repeated: what is sealed, proven, registered or paid already is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from threading import Lock
+from typing import Any
+
+from eth_hash.auto import keccak
+
+from api.gateway import proving
+from api.gateway.head_commitment import read_note, write_note
+from api.gateway.home import Home
+from api.gateway.not_forecast import HeadLost
+from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
+from api.operator.community import Community
+from api.operator.database.engine import add_once
+from api.operator.database.tables import Forecast, ModelRound, Reward
+from api.operator.trained_model import TrainedModel
+from api.protocol.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
+from data.errors import DataError
+from rewards.chain import Chain
+from rewards.claims import Claim, pay
+from rewards.deploy import Contracts
+from rewards.errors import Refused
+from rewards.signing import PinnedHead
+from zkp.errors import ProofError
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A chain with the community's contracts on it. `lock`: one transaction of the operator at a time."""
+
+    chain: Chain
+    contracts: Contracts
+    lock: Lock = field(default_factory=Lock)
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """What a thread that sends nothing of the operator's waits for: the embedded EVM serves one at a time.
+
+        A node serves all at once. A household's transaction takes a block there, and all of them have one hour.
+        """
+        return self.lock if self.chain.tester is not None else nullcontext()
+
+
+def open_ledger(community: Community, day: int | None = None) -> Ledger:
+    """Chain, contracts and enrolment of all homes."""
+    chain = community.open_chain(day)
+    contracts = community.open_contracts(chain)
+    community.enrol(chain, contracts)
+    return Ledger(chain, contracts)
+
+
+def publish_round(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
+    """Register the model's digest for its round. Raises Refused when that or a later round has another one."""
+    publish_digest(community, ledger, trained.round, trained.digest)
+
+
+def publish_digest(community: Community, ledger: Ledger, number: int, digest: bytes) -> None:
+    """`publish_round`, for a round whose model need not be opened."""
+    registry = ledger.contracts.model_registry.functions
+    if bytes(registry.digest_of(number).call()) != digest:
+        ledger.chain.send(community.operator, registry.publish(number, digest))
+    with community.sessions.begin() as session:
+        session.merge(ModelRound(number=number, digest=to_hex(digest)))
+
+
+Missed = Callable[[Home, Exception], None]
+"""Told of a home that a step can't be done for; the others go on."""
+
+
+@contextmanager
+def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
+    """What the block raises on account of this one home is told to `missed`; raised where that is not given."""
+    try:
+        yield
+    except (DataError, ProofError, Refused) as why:
+        if missed is None:
+            raise
+        missed(home, why)
+
+
+def pin_heads(community: Community, ledger: Ledger, number: int, missed: Missed | None = None) -> None:
+    """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
+    for home in community.homes:
+        with one_home(home, missed):
+            _pin_head(ledger, home, number)
+
+
+def _pin_head(ledger: Ledger, home: Home, number: int) -> None:
+    note = read_note(home.folder, number)
+    if note is None:
+        return
+    registry = ledger.contracts.forecast_registry.functions
+    pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+    if pinned is None:
+        ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
+        pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+        assert pinned is not None  # just now
+    if pinned.digest != from_hex(note.digest):
+        raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
+    write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))
+
+
+def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:
+    """What the registry keeps of a household's head of a round."""
+    digest, moment = contracts.forecast_registry.functions.head_of(household, number).call()
+    return PinnedHead(bytes(digest), int(moment)) if any(digest) else None
+
+
+def prove_day(
+    community: Community,
+    day: int,
+    trained: ProvableModel,
+    homes: Sequence[Home] | None = None,
+    missed: Missed | None = None,
+) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
+    """Forecast and prove a day for every home, or those given, each as soon as it is done, with what it cost as far
+    as that is known.
+
+    Proofs made before are read back; one that is made is on disk before it is given out. What keeps one home from a
+    forecast (NotForecast, other DataError, ProofError) is told to `missed`, or raised where that is not given.
+    """
+    kept = ProofFolder(community.config.api.proofs_dir)
+    waiting = []
+    for home in community.homes if homes is None else homes:
+        proof = None
+        with one_home(home, missed):
+            proof = kept.read(day, home.name)
+            if proof is None:
+                opened = community.opened(home)
+                waiting.append((opened, opened.prepare(day, trained)))
+        if proof is not None:
+            yield home, proof, kept.figures(day, home.name)
+    if not waiting:
+        return
+    with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
+        proofs = [pool.submit(proving.make, prepared.job) for _, prepared in waiting]
+        for (opened, prepared), made in zip(waiting, proofs, strict=True):
+            done = None
+            with one_home(opened.home, missed):
+                done = opened.keep(prepared, made.result(), kept)
+            if done is not None:
+                yield opened.home, *done
+
+
+def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:
+    """Whether the chain holds exactly this forecast and proof."""
+    kept = ledger.contracts.forecast_registry.functions.forecast_of(bundle.household, bundle.context.day).call()
+    return tuple(kept) == (from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
+
+
+def submit_arguments(bundle: InferenceBundle) -> list[Any]:
+    """What the forecast registry's `submit` is called with."""
+    context = bundle.context
+    return [context.day, context.round, bundle.head_digest, from_hex(bundle.forecast), bundle.proof_hash]
+
+
+def register(community: Community, ledger: Ledger, home: Home, bundle: InferenceBundle) -> None:
+    """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
+    if not is_registered(ledger, bundle):
+        submit = ledger.contracts.forecast_registry.functions.submit
+        ledger.chain.send(home.wallet, submit(*submit_arguments(bundle)))
+    keep_forecast(community, bundle)
+
+
+def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
+    """Put a registered forecast into the database, once."""
+    row = Forecast(
+        household=bundle.household, day=bundle.context.day, round=bundle.context.round,
+        head=to_hex(bundle.head_digest), commitment=bundle.forecast, proof_hash=to_hex(bundle.proof_hash),
+        bundle=encode(bundle),
+    )  # fmt: skip
+    with community.sessions.begin() as session:
+        add_once(session, row)
+
+
+def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
+    """A home's claim of a day (`OpenHome.claim`); None when the forecast lost to the naive one."""
+    return community.opened(home).claim(day, round_number)
+
+
+def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
+    """Have a claim checked and paid; the amount in 10^-18 tokens. Raises InvalidProof, MeterError, Refused."""
+    statement = bundle.statement()
+    claim = Claim(
+        statement, from_hex(bundle.proof), from_hex(bundle.actual.signature), from_hex(bundle.naive.signature)
+    )
+    amount = pay(ledger.chain, ledger.contracts, community.operator, claim)
+    proof_hash = keccak(from_hex(bundle.proof))
+    keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
+    return amount
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A reward as the chain's event tells it; amount in 10^-18 tokens."""
+
+    household: str
+    day: int
+    tier: int
+    amount: int
+    proof_hash: bytes
+
+
+def recall_reward(community: Community, ledger: Ledger, household: str, day: int) -> Paid | None:
+    """The reward already paid for a day, from the chain, noted in the database if it is missing there."""
+    contract = ledger.contracts.rewards
+    if not contract.functions.claimed(household, day).call():
+        return None
+    wanted = {"household": household, "day": day}
+    (event,) = contract.events.Rewarded().get_logs(from_block=0, argument_filters=wanted)
+    told = event["args"]
+    paid = Paid(household, day, int(told["tier"]), int(told["amount"]), bytes(told["proof_hash"]))
+    keep_reward(community, paid)
+    return paid
+
+
+def keep_reward(community: Community, paid: Paid) -> None:
+    """Put a reward into the database, once."""
+    row = Reward(
+        household=paid.household, day=paid.day, tier=paid.tier, amount=str(paid.amount),
+        proof_hash=to_hex(paid.proof_hash),
+    )  # fmt: skip
+    with community.sessions.begin() as session:
+        add_once(session, row)

@@ -1,0 +1,58 @@
+"""What a community of an older release needs so that this one goes on with it.
+
+Proofs of an older format are history: they stay in the database and can be checked with the release that made them. A
+trained model is not: its float weights are what they were, only the integers that are proven are made otherwise now.
+So the last round is saved once more, under the next number, and published like any other. Contracts that check proofs
+of the older format are put aside; the next command deploys this release's, and enrols all homes again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from api.operator.community import CONTRACTS, OLD_CONTRACTS, Community
+from api.operator.trained_model import digest_of, kept_digest
+from api.operator.training import publisher
+from fl.store import RoundStore
+from rewards.deploy import Addresses, Contracts, is_outdated
+from rewards.errors import OutdatedContracts
+
+
+def migrate(community: Community) -> list[str]:
+    """Do what is needed; says each thing that was done. Nothing is deleted, and a second run does nothing."""
+    done = [_saved_again(community), _put_aside(community)]
+    return [sentence for sentence in done if sentence]
+
+
+def _saved_again(community: Community) -> str:
+    """The last round under the next number, if its digest is another one now."""
+    store = RoundStore(community.folder / "rounds")
+    saved = store.latest()
+    if saved is None or kept_digest(store, saved.round) in (None, digest_of(community, saved.weights)):
+        return ""
+    number = saved.round + 1
+    report = replace(saved.report, round=number, extra={**saved.report.extra, "migrated_from": float(saved.round)})
+    folder = store.save(report, saved.weights, saved.moments)
+    publisher(community, store, lambda _done, _total, _loss: None)(number, saved.weights, report)
+    (folder / "published").touch()
+    return f"The model of round {saved.round} is now round {number}, as this release proves it."
+
+
+def _put_aside(community: Community) -> str:
+    """The addresses of contracts that check an older format."""
+    path = community.folder / CONTRACTS
+    if not path.exists():
+        return ""
+    chain = community.open_chain()
+    try:
+        if not is_outdated(chain, Contracts.of(chain, Addresses.read(path))):
+            return ""
+    except OutdatedContracts:
+        pass
+    finally:
+        chain.close()
+    aside = community.folder / OLD_CONTRACTS
+    if aside.exists():
+        raise OutdatedContracts(f"{aside} is there already: move it away, so that {path} can be kept in its place")
+    path.rename(aside)
+    return f"The contracts of the older release are named in {aside}; the next command deploys this release's."

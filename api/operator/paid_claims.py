@@ -1,0 +1,53 @@
+"""Claims that were paid, kept for whoever audits their day. All of a claim is public: the contract was sent it."""
+
+from __future__ import annotations
+
+from eth_hash.auto import keccak
+from sqlalchemy import select
+
+from api.operator.community import Community
+from api.operator.database.engine import add_once
+from api.operator.database.tables import PaidClaim, Reward
+from api.operator.day import Ledger, recall_reward, settle_claim
+from api.protocol.bundle import ClaimBundle, encode, from_hex, verify
+from rewards.errors import AlreadyClaimed
+
+
+def settle(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
+    """`settle_claim`, and the claim is kept; also one that is brought again, should it be missing.
+
+    Raises AlreadyClaimed, and what `settle_claim` raises.
+    """
+    paid = recall_reward(community, ledger, bundle.household, bundle.context.day)
+    if paid is None:
+        amount = settle_claim(community, ledger, bundle)
+        keep_claim(community, bundle)
+        return amount
+    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(ledger, bundle):
+        verify(bundle)  # what stands around the proof could be another's
+        keep_claim(community, bundle)
+    raise AlreadyClaimed("reward", "already claimed")
+
+
+def _is_of_its_meter(ledger: Ledger, bundle: ClaimBundle) -> bool:
+    meter: str = ledger.contracts.forecast_registry.functions.meter_of(bundle.household).call()
+    return meter == bundle.meter
+
+
+def keep_claim(community: Community, bundle: ClaimBundle) -> None:
+    """Put a paid claim into the database, once."""
+    with community.sessions.begin() as session:
+        add_once(session, PaidClaim(household=bundle.household, day=bundle.context.day, bundle=encode(bundle)))
+
+
+def paid_on(community: Community, day: int) -> list[Reward]:
+    """The rewards of a day, by household."""
+    with community.sessions() as session:
+        return list(session.scalars(select(Reward).where(Reward.day == day).order_by(Reward.household)))
+
+
+def kept_claim(community: Community, household: str, day: int) -> bytes | None:
+    """The bundle of a paid claim; None where there is none."""
+    with community.sessions() as session:
+        kept = session.get(PaidClaim, (household, day))
+    return None if kept is None else kept.bundle

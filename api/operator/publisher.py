@@ -1,0 +1,73 @@
+"""Publishes the model of a finished training while the server runs: on the chain, and for gateways to fetch.
+
+The coordinator saves every round, and only the last of a training is one to forecast with.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Event
+
+from api.operator.community import Community
+from api.operator.day import Ledger, publish_digest
+from data.damage import whole
+from fl.deployment.background import repeated
+from fl.one_shot.kept import is_one_shot
+from fl.store import RoundStore
+from rewards.errors import ChainError
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 5.0
+_DIGEST_BYTES = 32
+
+
+def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
+    """Number and digest of the newest round, if it ends a training and its model is there.
+
+    That is a training of `last` rounds, or a one-shot training.
+    """
+    store = RoundStore(rounds)
+    numbers = store.rounds()
+    if not numbers or not (store.path(numbers[-1]) / "published").exists():
+        return None
+    if numbers[-1] < last and not is_one_shot(store.load(numbers[-1]).report):
+        return None
+    path = store.path(numbers[-1]) / "digest"
+    if not path.exists():
+        return None
+    with whole(path, "the digest of a model", "Keep it, and restart the coordinator: it writes the digest anew"):
+        digest = bytes.fromhex(path.read_text(encoding="ascii"))
+        if len(digest) != _DIGEST_BYTES:
+            raise ValueError("cut off")
+        return numbers[-1], digest
+
+
+class Publisher:
+    """Looks for a finished training again and again and publishes it once."""
+
+    def __init__(self, community: Community, ledger: Ledger) -> None:
+        self._community, self._ledger = community, ledger
+        self._done: tuple[int, bytes] | None = None
+        self._told = ""
+
+    def look(self) -> None:
+        """Publish what is new. A refusal of the chain is logged, once for each reason, and tried again."""
+        found = finished_round(self._community.folder / "rounds", self._community.config.federation.rounds)
+        if found is None or found == self._done:
+            return
+        try:
+            with self._ledger.lock:
+                publish_digest(self._community, self._ledger, *found)
+        except ChainError as error:
+            if str(error) != self._told:
+                _log.error("model not published", extra={"round": found[0], "reason": str(error)})
+            self._told = str(error)
+            return
+        self._done = found
+        _log.info("model published", extra={"round": found[0], "digest": found[1].hex()})
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Look now and every few seconds while the block runs."""
+        return repeated(self.look, _EVERY_S, Event(), name="looking for a finished training", log=_log)

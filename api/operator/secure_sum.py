@@ -1,0 +1,145 @@
+"""The server's side of the masked sums of gateways: it begins them when their time has come, and opens them.
+
+There is one sum of a day and kind, ever: a member that entered two, over different members, would show its own value
+as their difference. So a sum never begins anew. Its state is in the database alone, and a server that restarts goes
+on with it. How a sum goes from stage to stage: `api.operator.running_sum`.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Database
+
+from api.http.errors import ApiError
+from api.operator.community import Community
+from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
+from api.operator.day import Ledger
+from api.operator.running_sum import RunningSum, SumState, said
+from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
+from fl.errors import KeysError
+from fl.secagg.aggregator import FEWEST_MEMBERS
+from fl.secagg.roster import Roster
+
+_log = logging.getLogger(__name__)
+
+
+class SumDesk:
+    """The sums of a community; for one server process. `now`: UTC seconds."""
+
+    def __init__(self, community: Community, ledger: Ledger, now: Callable[[], float] = time.time) -> None:
+        self._community, self._ledger, self._now = community, ledger, now
+        self._lock = Lock()
+        self._opening: set[tuple[int, Kind]] = set()
+        self._keys_problem = ""
+
+    def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
+        """How the sum stands; begins it if its time has come. Raises ApiError where there is none (yet)."""
+        now = self._chain_time(day, kind)
+        with self._lock, self._community.sessions.begin() as database:
+            current = self._current(database, day, kind, now)
+            told, over = current.state(home), current.over
+        return self._opened(day, kind, home) if over else told
+
+    def take(self, day: int, kind: Kind, message: SumMessage) -> SumState:
+        """Take a member's message; the same again is fine. Raises ApiError, MeterError."""
+        now = self._chain_time(day, kind)
+        with self._lock, self._community.sessions.begin() as database:
+            current = self._current(database, day, kind, now)
+            current.take(message)
+            current.advance()
+            told, over = current.state(message.home), current.over
+        return self._opened(day, kind, message.home) if over else told
+
+    def _opened(self, day: int, kind: Kind, home: str | None) -> SumState:
+        """Open a sum whose last phase is over, unless that is being done already; how it stands then.
+
+        Half a minute's work for a hundred homes: nobody waits for it who asks something else.
+        """
+        with self._lock:
+            mine = (day, kind) not in self._opening
+            self._opening.add((day, kind))
+        try:
+            if mine:
+                with self._community.sessions() as database:
+                    outcome = self._current(database, day, kind).opened()
+                with self._lock, self._community.sessions.begin() as database:
+                    self._current(database, day, kind).finish(outcome)
+        finally:
+            if mine:
+                self._opening.discard((day, kind))
+        with self._community.sessions() as database:
+            return self._current(database, day, kind).state(home)
+
+    def _chain_time(self, day: int, kind: Kind) -> int:
+        """The chain's time, for a sum that has not begun; asked before the lock is taken, for a node may be slow."""
+        with self._community.sessions() as database:
+            begun = database.get(MaskedSum, (day, kind)) is not None
+        return 0 if begun else self._ledger.chain.now
+
+    def _current(self, database: Database, day: int, kind: Kind, chain_time: int = 0) -> RunningSum:
+        row = database.get(MaskedSum, (day, kind))
+        if row is None:
+            row = self._begin(database, day, kind, chain_time)
+        current = RunningSum(database, row, kind, self._community.config.community.name, self._phase_s, self._now())
+        current.advance()
+        return current
+
+    @property
+    def _phase_s(self) -> float:
+        return self._community.config.api.sum_phase_s
+
+    def _begin(self, database: Database, day: int, kind: Kind, now: int) -> MaskedSum:
+        who = self._forecasters if kind == "forecast" else self._measured
+        members = who(database, day, now)
+        if len(members) < FEWEST_MEMBERS:
+            raise ApiError("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few", 404)
+        row = MaskedSum(
+            day=day, kind=kind, nonce=secrets.token_hex(NONCE_BYTES), members=members, phase=STAGES[0],
+            until=self._now() + self._phase_s,
+        )  # fmt: skip
+        database.add(row)
+        _log.info("sum begun", extra={"day": day, "kind": kind, "members": len(members)})
+        return row
+
+    def _forecasters(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
+        """Gateways whose forecast of the day is registered, once no other can come."""
+        if database.get(CommunityTotal, day) is not None:
+            raise ApiError("already-open", f"the total of day {day} was opened before", 409)
+        _await(
+            now, self._community.start_of(day) + self._community.config.rewards.grace_seconds,
+            f"forecasts of day {day} can still be registered",
+        )  # fmt: skip
+        registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
+        try:
+            identities = Roster.of_agents(self._community.config.federation.deployment.keys_dir).members
+        except KeysError as error:
+            if str(error) != self._keys_problem:  # gateways ask again and again
+                self._keys_problem = str(error)
+                _log.warning("no sums without the gateways' public keys", extra={"reason": str(error)})
+            raise ApiError("no-sum", "the server has no public keys of gateways (keys/agents/*.pub)", 404) from None
+        return {
+            member.home: {"household": member.household, "identity": identities[member.home].hex()}
+            for member in self._community.config.community.members
+            if member.home in identities and member.household in registered
+        }
+
+    def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
+        """The gateways in the day's total of forecasts, once the day is over."""
+        if database.get(MeasuredTotal, day) is not None:
+            raise ApiError("already-open", f"the measured total of day {day} was opened before", 409)
+        before = database.get(MaskedSum, (day, "forecast"))
+        if before is None or before.phase != "open":
+            raise ApiError("no-sum", f"gateways have opened no total of forecasts of day {day}", 404)
+        _await(now, self._community.start_of(day + 1), f"day {day} is not over")
+        return {home: before.members[home] for home in sorted(said(database, before, "mask"))}
+
+
+def _await(now: int, moment: int, meanwhile: str) -> None:
+    if now <= moment:
+        raise ApiError("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)", 409)

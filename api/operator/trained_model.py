@@ -1,0 +1,80 @@
+"""The model of a saved round, as days are forecast and proven by it. Loads neither PyTorch nor Flower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.operator.community import Community
+from fl.errors import NoModelYet
+from fl.store import RoundStore, SavedRound
+from fl.weights import Weights
+from forecasting.integer import IntegerModel, quantise
+from forecasting.shape import ModelShape
+from zkp.lstm.weights import WeightsCommitment, commit_weights
+
+
+class OlderRound(ValueError):
+    """The last round's registered digest is of an older format."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A round's model: float weights, integers, commitment."""
+
+    round: int
+    weights: Weights
+    integer: IntegerModel
+    commitment: WeightsCommitment
+
+    @property
+    def digest(self) -> bytes:
+        return self.commitment.digest()
+
+
+def model_shape(community: Community) -> ModelShape:
+    return ModelShape.of(community.config.forecasting.model)
+
+
+def rounds_of(community: Community) -> RoundStore:
+    return RoundStore(community.folder / "rounds")
+
+
+def digest_of(community: Community, weights: Weights) -> bytes:
+    """The digest of the integer model that is made of these weights."""
+    return commit_weights(quantise(weights, model_shape(community)).weights).digest()
+
+
+def kept_digest(store: RoundStore, number: int) -> bytes | None:
+    """The digest that a saved round was published with, or None."""
+    path = store.path(number) / "digest"
+    return bytes.fromhex(path.read_text(encoding="ascii")) if path.exists() else None
+
+
+def latest_model(community: Community) -> TrainedModel:
+    """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read,
+    OlderRound."""
+    store = rounds_of(community)
+    saved = store.latest()
+    if saved is None:
+        if numbers := store.rounds():
+            store.load(numbers[-1])
+        raise NoModelYet(f"no round is saved in {community.folder}; run `wattproof train` first")
+    return _as_trained(community, saved)
+
+
+def model_of(community: Community, number: int) -> TrainedModel:
+    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read,
+    OlderRound."""
+    return _as_trained(community, rounds_of(community).load(number))
+
+
+def _as_trained(community: Community, saved: SavedRound) -> TrainedModel:
+    integer = quantise(saved.weights, model_shape(community))
+    trained = TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
+    store = rounds_of(community)
+    if kept_digest(store, saved.round) not in (None, trained.digest):
+        raise OlderRound(
+            f"round {saved.round} in {store.directory} was published by a release that proves another format: run "
+            "`wattproof migrate`, which publishes its model as the next round"
+        )
+    return trained

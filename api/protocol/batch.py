@@ -1,0 +1,41 @@
+"""Many bundles checked together: every signature, and all forecasts' proofs in one batch; the bad ones are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from api.config.settings import CommunitySettings
+from api.protocol.bundle import REFUSALS, Bundle, InferenceBundle, examine, from_hex, to_hex
+from api.protocol.finding import Finding
+from zkp.batch.verify import Pair, verify_batch
+
+
+def bad_bundles(bundles: Sequence[Bundle], community: CommunitySettings | None = None) -> dict[int, Finding]:
+    """The bundles that do not hold, by position, each with the first check that fails.
+
+    `community`: the one that they are to belong to, if that is known.
+
+    A batch tells which proofs are bad; why, and what that means, a bad one's own check tells.
+    """
+    bad: dict[int, Finding] = {}
+    batch: dict[int, Pair] = {}
+    for k, bundle in enumerate(bundles):
+        foreign = community is not None and bundle.context.community != to_hex(community.identifier)
+        if foreign or not isinstance(bundle, InferenceBundle):  # claims are another statement, checked one by one
+            if (last := examine(bundle, community)[-1]).is_bad:
+                bad[k] = last
+            continue
+        try:
+            batch[k] = (bundle.statement(), from_hex(bundle.proof))
+        except REFUSALS:
+            bad[k] = examine(bundle)[-1]
+    places = list(batch)
+    for place, why in verify_batch(list(batch.values())).items():
+        k = places[place]
+        last = examine(bundles[k])[-1]
+        bad[k] = (
+            last
+            if last.is_bad
+            else Finding.failed("The batch does not hold with it, though its own check passes.", why)
+        )
+    return dict(sorted(bad.items()))

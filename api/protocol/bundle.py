@@ -1,0 +1,394 @@
+"""A proof with everything that is needed to check it, as one JSON file: nobody has to be trusted for any part.
+
+An inference bundle holds the statement in public terms, the seven days that the meter signed (EIP-712) and the proof;
+a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: `parse` takes exactly the
+bytes that `encode` writes, so a bundle cannot be altered, not even in its spaces, without becoming another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from eth_hash.auto import keccak
+from eth_utils.address import is_checksum_address, to_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError
+
+from api.config.settings import CommunitySettings
+from api.protocol.finding import Finding
+from data.errors import MeterError
+from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
+from rewards.signing import NO_HEAD
+from zkp.algebra import commitment
+from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderFormat
+from zkp.lstm.integer_model import Ints, Shape
+from zkp.lstm.weights import WeightsCommitment
+from zkp.statements import inference, skill
+from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
+from zkp.view import view
+
+
+def _canonical_hex(text: str) -> str:
+    if not text.startswith("0x") or text != "0x" + bytes.fromhex(text[2:]).hex():
+        raise ValueError("not lower-case hexadecimal with 0x before it")
+    return text
+
+
+def _bytes(length: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) != 2 + 2 * length:
+            raise ValueError(f"not {length} bytes")
+        return text
+
+    return AfterValidator(check)
+
+
+def _checksummed(text: str) -> str:
+    if not is_checksum_address(text):
+        raise ValueError("not a checksummed address")
+    return text
+
+
+_T = TypeVar("_T")
+_List = Annotated[list[_T], FailFast()]  # the first element that is wrong is enough to know
+Hex = Annotated[str, AfterValidator(_canonical_hex)]
+Point = Annotated[Hex, _bytes(COMMITMENT_BYTES)]
+Address = Annotated[str, AfterValidator(_checksummed)]
+Number = Annotated[int, Field(ge=0, lt=1 << 32)]
+
+
+def to_hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def from_hex(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ContextPart(_Part):
+    """Who and when."""
+
+    community: Annotated[Hex, _bytes(COMMUNITY_BYTES)]
+    household: Annotated[Hex, _bytes(HOUSEHOLD_BYTES)]
+    day: Number
+    round: Number
+
+    @classmethod
+    def of(cls, context: Context) -> ContextPart:
+        return cls(
+            community=to_hex(context.community), household=to_hex(context.household), day=context.day,
+            round=context.round,
+        )  # fmt: skip
+
+    def parsed(self) -> Context:
+        return Context(from_hex(self.community), from_hex(self.household), self.day, self.round)
+
+
+class SignedDayPart(_Part):
+    """A day as the meter signed it."""
+
+    day: Number
+    commitment: Point
+    signature: Annotated[Hex, _bytes(SIGNATURE_BYTES)]
+
+    @classmethod
+    def of(cls, signed: SignedDay) -> SignedDayPart:
+        return cls(day=signed.day, commitment=to_hex(signed.commitment), signature=to_hex(signed.signature))
+
+    def checked(self, household: bytes, meter: str) -> bytes:
+        """The commitment, if the meter signed it for this household. Raises MeterError."""
+        signed = SignedDay(
+            to_checksum_address(household), self.day, from_hex(self.commitment), from_hex(self.signature)
+        )
+        verify_signed_day(signed, meter)
+        return signed.commitment
+
+
+class WeightsPart(_Part):
+    """The committed model of a round."""
+
+    shape: _List[int]
+    layers: _List[_List[Point]]
+    head: _List[Point]
+
+    @classmethod
+    def of(cls, weights: WeightsCommitment) -> WeightsPart:
+        s = weights.shape
+        return cls(
+            shape=list(astuple(s)),
+            layers=[[to_hex(r) for r in rows] for rows in weights.layers],
+            head=[to_hex(r) for r in weights.head],
+        )
+
+    def parsed(self) -> WeightsCommitment:
+        layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
+        if len(self.shape) != len(fields(Shape)):
+            raise ValueError(f"a model has {len(fields(Shape))} sizes, here are {len(self.shape)}")
+        return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
+
+
+class InferenceBundle(_Part):
+    """A proven forecast of one household for one day."""
+
+    format: Literal["wattproof/inference/2"] = "wattproof/inference/2"
+    context: ContextPart
+    meter: Address
+    weights: WeightsPart
+    personal: _List[Point]  # rows of the household's personal head; none where it has no head
+    history: _List[SignedDayPart]
+    steps: _List[_List[int]]
+    exogenous: _List[int]
+    forecast: Point
+    proof: Hex
+
+    @property
+    def household(self) -> str:
+        return to_checksum_address(from_hex(self.context.household))
+
+    @property
+    def proof_hash(self) -> bytes:
+        return keccak(from_hex(self.proof))
+
+    @property
+    def head_digest(self) -> bytes:
+        """Digest of the personal head, as the registry has it; `NO_HEAD` for none."""
+        if not self.personal:
+            return NO_HEAD
+        return self.weights.parsed().digest_of_head(tuple(from_hex(row) for row in self.personal))
+
+    def check_days(self) -> None:
+        """Whether the history is of the week before the day. Raises InvalidStatement."""
+        day = self.context.day
+        if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
+            raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
+
+    def signed_days(self) -> list[bytes]:
+        """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        self.check_days()
+        return [d.checked(from_hex(self.context.household), self.meter) for d in self.history]
+
+    def public_inputs(self) -> tuple[WeightsCommitment, Ints, Ints]:
+        """The committed model, and int64 steps [1, T, public] and exogenous [1, E]. Raises InvalidStatement."""
+        try:
+            weights = self.weights.parsed()
+            steps = np.array([self.steps], dtype=np.int64)
+            return weights, steps, np.array([self.exogenous], dtype=np.int64).reshape(1, -1)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
+
+    def statement(self) -> inference.Statement:
+        """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
+        context, days = self.context.parsed(), self.signed_days()
+        weights, steps, exogenous = self.public_inputs()
+        return inference.Statement(
+            context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),),
+            tuple(from_hex(row) for row in self.personal) or None,
+        )  # fmt: skip
+
+
+class ClaimBundle(_Part):
+    """A proven day: the skill statement with the meter's two signed days."""
+
+    format: Literal["wattproof/claim/1"] = "wattproof/claim/1"
+    context: ContextPart
+    meter: Address
+    tier: int
+    forecast: Point
+    actual: SignedDayPart
+    naive: SignedDayPart
+    proof: Hex
+
+    @property
+    def household(self) -> str:
+        return to_checksum_address(from_hex(self.context.household))
+
+    def signed_days(self) -> list[bytes]:
+        """The two commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        if (self.actual.day, self.naive.day) != (self.context.day, self.context.day - skill.SEASON_DAYS):
+            raise InvalidStatement("the two signed days must be the claimed one and the one a week before it")
+        return [d.checked(from_hex(self.context.household), self.meter) for d in (self.actual, self.naive)]
+
+    def statement(self) -> skill.Statement:
+        """The statement, with both meter signatures checked. Raises MeterError, InvalidStatement."""
+        actual, naive = self.signed_days()
+        return skill.Statement(self.context.parsed(), from_hex(self.forecast), actual, naive, self.tier)
+
+
+Bundle = InferenceBundle | ClaimBundle
+_KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle]] = {
+    str(kind.model_fields["format"].default): kind for kind in (InferenceBundle, ClaimBundle)
+}
+
+
+class NotABundle(MalformedProof):
+    """The bytes are of no format that this version knows."""
+
+
+def encode(bundle: Bundle) -> bytes:
+    """The bundle's one form in bytes."""
+    return bundle.model_dump_json().encode()
+
+
+def parse(data: bytes) -> Bundle:
+    """Read a bundle. Raises MalformedProof naming the field that is wrong."""
+    for name, kind in _KINDS.items():
+        if f'"{name}"'.encode() in data[:100]:
+            bundle = _validated(partial(kind.model_validate_json, data))
+            if encode(bundle) != data:
+                raise MalformedProof("the bundle is not written the way Wattproof writes it: download it again")
+            return bundle
+    raise NotABundle("it is not a Wattproof bundle of a known format")
+
+
+def canonical_json(content: dict[str, Any]) -> bytes:
+    """The bytes of a bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    return encode(from_content(content))
+
+
+def from_content(content: dict[str, Any]) -> Bundle:
+    """A bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    kind = _KINDS.get(str(content.get("format")))
+    if kind is None:
+        raise NotABundle("it is not a Wattproof bundle of a known format")
+    return _validated(partial(kind.model_validate, content))
+
+
+def _validated(read: Callable[[], Bundle]) -> Bundle:
+    try:
+        return read()
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(p) for p in problem["loc"]) or "(the whole)"
+        raise MalformedProof(f"the bundle's field {where!r} is wrong: {problem['msg']}") from None
+
+
+def verify(bundle: Bundle) -> None:
+    """Check signatures and proof. Raises MeterError, InvalidStatement, MalformedProof or InvalidProof."""
+    if isinstance(bundle, InferenceBundle):
+        inference.verify(bundle.statement(), from_hex(bundle.proof))
+    else:
+        skill.verify(bundle.statement(), from_hex(bundle.proof))
+
+
+_MEANINGS: dict[type[Exception], str] = {
+    MeterError: "Nobody knows whether the readings came from this meter, so the proof was not checked.",
+    InvalidStatement: "The bundle's public inputs are malformed, so the proof could not be checked.",
+    OlderFormat: "The proof was made by an older release, and this one no longer checks it. This says nothing about "
+    "the claim.",
+    MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
+    InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
+    "community, household, day, round, model, personal head, forecast or tier), or it is a forgery.",
+}
+
+
+REFUSALS = tuple(_MEANINGS)
+"""What a bundle that does not hold raises."""
+
+
+def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[Finding]:
+    """What is found of a bundle, in words and in order, up to the first check that fails.
+
+    `community`: the one that it is to belong to, if that is known.
+    """
+    seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
+    days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
+    checks: list[tuple[str, str, Callable[[], object]]] = [
+        (
+            f"Signed by meter {bundle.meter}: {days} of household {bundle.household}.",
+            f"NOT signed by meter {bundle.meter}: {days} of household {bundle.household}.",
+            bundle.signed_days,
+        ),
+        (
+            "All public inputs are present and within range.",
+            "The public inputs are incomplete or out of range.",
+            bundle.statement,
+        ),
+        (
+            "The proof is valid for these inputs.",
+            "The proof is NOT valid for these inputs.",
+            partial(verify, bundle),
+        ),
+    ]
+    if community is not None:
+        name = repr(community.name)
+        checks.insert(
+            0,
+            (
+                f"Bound to the community {name}.",
+                f"NOT bound to the community {name}.",
+                partial(_check_community, bundle, community),
+            ),
+        )
+    found = []
+    for held, failed, check in checks:
+        found.append(_finding(held, failed, check))
+        if found[-1].is_bad:
+            break
+    return found
+
+
+def _check_community(bundle: Bundle, community: CommunitySettings) -> None:
+    expected = to_hex(community.identifier)
+    if bundle.context.community != expected:
+        raise InvalidProof(f"it is bound to the community {bundle.context.community}, not to {expected}")
+
+
+def _finding(held: str, failed: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except REFUSALS as error:
+        return Finding.failed(failed, str(error), next(m for kind, m in _MEANINGS.items() if isinstance(error, kind)))
+    return Finding(held)
+
+
+def shown(bundle: Bundle) -> dict[str, Any]:
+    """The bundle for people, as JSON: the claim in words, its public part, every message of the proof by name.
+
+    Nothing is proven by it: `examine` checks. Raises MeterError, InvalidStatement, MalformedProof where the parts
+    cannot be told from each other.
+    """
+    return {
+        "claims": explain(bundle),
+        "statement": bundle.model_dump(exclude={"proof"}),
+        "proof": view(bundle.statement(), from_hex(bundle.proof)),
+    }
+
+
+def explain(bundle: Bundle) -> list[str]:
+    """What a valid bundle says, in words, and what it leaves to check elsewhere."""
+    context = bundle.context
+    bound = f"It is bound to the community with the identifier {context.community}."
+    if isinstance(bundle, ClaimBundle):
+        return [
+            f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
+            f"hours, at least {bundle.tier} % less absolute error than the seasonal-naive forecast (a week before).",
+            bound,
+            f"Both days of readings were committed to and signed by the meter {bundle.meter}. The forecast is in the "
+            f"commitment {bundle.forecast}.",
+            "Neither the readings nor the forecast are shown. That the forecast was registered in time, and that the "
+            "meter is this household's, stands in the forecast registry on the chain.",
+        ]
+    shape = bundle.weights.parsed().shape
+    return [
+        f"Household {bundle.household} ran the community's model of round {context.round} "
+        f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}{_with_head(bundle)}.",
+        bound,
+        f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
+        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} "
+        f"load(s) of the week and {shape.public} public features.",
+        f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
+        f"is in the commitment {bundle.forecast}.",
+        "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and "
+        "commitment, meter and personal head with the forecast registry, on the chain.",
+    ]
+
+
+def _with_head(bundle: InferenceBundle) -> str:
+    return f", with a personal head of its own (digest {to_hex(bundle.head_digest)})" if bundle.personal else ""

@@ -1,0 +1,116 @@
+"""A masked sum over the network, as server and gateways both see it: its terms, and signed messages.
+
+A sum is of one day and kind. Its terms (the day, the kind, the members' names, a number drawn by the server) are in
+its label, and the label is in every key, mask and signature: a message serves in no other sum, and members that were
+told different members have nothing in common. The protocol itself: `fl.secagg.aggregator`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fl.secagg.aggregator import MaskingRefused, PrimeField, Session, default_threshold
+from fl.secagg.roster import is_signed, sign
+from fl.secagg.session import framed
+from zkp.algebra.field import MODULUS
+from zkp.lstm.integer_model import HOURS, OUTPUTS
+
+Kind = Literal["forecast", "measured"]
+Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+STAGES: tuple[Stage, ...] = get_args(Stage)
+NONCE_BYTES = 16
+LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": HOURS + 1}
+"""Of a sum's vectors: the values and the blinding."""
+KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
+"""Names of a message's items where they are not other members."""
+_RING = PrimeField(MODULUS)
+_PURPOSE = b"wattproof total v3"
+
+
+@dataclass(frozen=True)
+class SumTerms:
+    """What a sum is. Members are the gateways' names, as in the roster, sorted."""
+
+    community: str
+    day: int
+    kind: Kind
+    nonce: bytes
+    members: tuple[str, ...]
+
+    def session(self, roster: Mapping[str, bytes]) -> Session:
+        """The session that follows; nothing of it is left to the server. Raises MaskingRefused, TooFewMembers.
+
+        A measured total must be of exactly the homes in the forecast's, so that all of them open it together.
+        """
+        count = len(self.members)
+        return Session(
+            label=self._label(),
+            members=self.members,
+            threshold=default_threshold(count) if self.kind == "forecast" else count,
+            length=LENGTHS[self.kind],
+            ring=_RING,
+            roster=roster,
+        )
+
+    def _label(self) -> bytes:
+        where = (self.community.encode(), self.kind.encode(), str(self.day).encode(), self.nonce)
+        return hashlib.sha256(framed(_PURPOSE, *where, *(name.encode() for name in self.members))).digest()
+
+
+@dataclass(frozen=True)
+class SumMessage:
+    """What a member says in one stage. `items` may hold shares of secrets, so its repr shows none.
+
+    keys: its PublicKeys, with the day that its meter signed if that is to be summed · share: an envelope for each
+    other member · check: a signed complaint of each that can't be opened · answer: the keys of those of its own that
+    were complained of · mask: the masked vector, and the signature of whom it is masked with · agree: the signature
+    of who is in the sum · reveal: one share of each member that shared.
+    """
+
+    home: str
+    stage: Stage
+    items: dict[str, bytes] = field(repr=False)
+    signature: bytes = field(default=b"", repr=False)
+
+    def signed(self, session: Session, key: ec.EllipticCurvePrivateKey) -> SumMessage:
+        """The message under the home's signature: by the key that is its own in the roster."""
+        return SumMessage(self.home, self.stage, self.items, sign(key, self._signed_part(session)))
+
+    def is_signed(self, session: Session, identity: bytes) -> bool:
+        return is_signed(identity, self._signed_part(session), self.signature)
+
+    def _signed_part(self, session: Session) -> bytes:
+        items = (part for name, value in sorted(self.items.items()) for part in (name.encode(), value))
+        return framed(_PURPOSE, session.digest, self.home.encode(), self.stage.encode(), *items)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "home": self.home, "stage": self.stage, "items": items_to_json(self.items),
+            "signature": self.signature.hex(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> SumMessage:
+        """Raises MaskingRefused for anything else than `to_json` gives."""
+        try:
+            if content["stage"] not in STAGES:
+                raise ValueError("no such stage")
+            signature = bytes.fromhex(content["signature"])
+            return cls(str(content["home"]), content["stage"], items_from_json(content["items"]), signature)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise MaskingRefused(f"the message is malformed: {type(problem).__name__}") from None
+
+
+def items_to_json(items: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: value.hex() for name, value in items.items()}
+
+
+def items_from_json(items: Mapping[str, str]) -> dict[str, bytes]:
+    """Raises ValueError, TypeError, AttributeError for what is no mapping of names to hexadecimal."""
+    return {str(name): bytes.fromhex(value) for name, value in items.items()}

@@ -1,0 +1,84 @@
+"""What a process does again and again in a thread of its own, beside what it is there for."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from data.errors import DataError
+from data.failures import told
+from fl.deployment.backoff import Backoff
+
+LONGEST_WAIT_S = 300.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Attempt:
+    """Work that is tried again and again; what it raises is logged, and it is left alone for longer each time.
+
+    A failure of the system (a disk that is full) or of data is one line. Any other one tells where it happened, once:
+    as long as the same comes back, that is one line, too.
+
+    Args:
+        name: what the work is called in the log: "NAME failed".
+        first_s: the wait after a first failure; later ones wait up to `LONGEST_WAIT_S`.
+    """
+
+    def __init__(self, name: str, log: logging.Logger, first_s: float) -> None:
+        self._name, self._log = name, log
+        self._wait = Backoff(first_s, LONGEST_WAIT_S)
+        self._told: tuple[type[Exception], str] | None = None
+
+    def __call__(self, act: Callable[[], None]) -> bool:
+        """Try, if its time has come; whether it has worked."""
+        if not self._wait.due:
+            return False
+        try:
+            act()
+        except Exception as problem:  # noqa: BLE001 - one bad day or file must not end the process
+            self._tell(problem, round(self._wait.failed(), 1))
+            return False
+        self._wait.worked()
+        self._told = None
+        return True
+
+    def _tell(self, problem: Exception, again_s: float) -> None:
+        same, self._told = self._told == (type(problem), str(problem)), (type(problem), str(problem))
+        is_fault = not (same or isinstance(problem, OSError | DataError))
+        extra = {"reason": reason_of(problem), "again_in_s": again_s}
+        self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_fault else None)
+
+
+def reason_of(problem: BaseException) -> str:
+    """One line about a failure (`data.failures.told`), with what to do about a full disk."""
+    if isinstance(problem, OSError) and problem.errno in _FULL:
+        where = f" ({problem.filename})" if problem.filename else ""
+        return f"the disk is full{where}: free some space"
+    return told(problem)
+
+
+@contextmanager
+def repeated(
+    act: Callable[[], None], every_s: float, stop: threading.Event, *, name: str, log: logging.Logger
+) -> Iterator[None]:
+    """Call `act` now and every so many seconds until `stop` is set, which the end of the block does.
+
+    What it raises is logged, and it is called again, later each time (`Attempt`).
+    """
+    attempt = Attempt(name, log, every_s)
+
+    def attend() -> None:
+        attempt(act)
+        while not stop.wait(every_s):
+            attempt(act)
+
+    thread = threading.Thread(target=attend, name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,47 @@
+"""Something that is away for a while: when to try again, and how often to say so."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from fl.deployment.backoff import Backoff
+
+_FIRST_S, _MOST_S = 0.5, 30.0  # a coordinator may be away for days
+_AGAIN_S = 3600.0
+
+
+class Outage:
+    """Each reason of an outage is logged once, and once more each hour that it lasts; so is its end.
+
+    Args:
+        log, what: the logger and the subject of its records: "line to the coordinator".
+    """
+
+    def __init__(self, log: logging.Logger, what: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._log, self._what, self._now = log, what, now
+        self._told: dict[str, float] = {}  # reason -> when it was logged last
+        self._since: float | None = None
+        self._wait = Backoff(_FIRST_S, _MOST_S, now)
+
+    @property
+    def active(self) -> bool:
+        return self._since is not None
+
+    def failed(self, reason: str) -> float:
+        """Note a failure; seconds to wait before the next try, spread at random over agents."""
+        now = self._now()
+        if self._since is None:
+            self._since = now
+        if now - self._told.get(reason, -_AGAIN_S) >= _AGAIN_S:
+            self._told[reason] = now
+            self._log.warning("%s down", self._what, extra={"reason": reason, "for_s": round(now - self._since)})
+        return self._wait.failed()
+
+    def over(self) -> None:
+        """Note that it works."""
+        if self._since is not None:
+            self._log.info("%s up again", self._what, extra={"for_s": round(self._now() - self._since)})
+        self._told, self._since = {}, None
+        self._wait.worked()

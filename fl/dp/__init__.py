@@ -1,0 +1,1 @@
+"""Differential privacy for whole homes: clipping, noise, the accountant, and each home's own budget."""

@@ -1,0 +1,1 @@
+"""Secure aggregation: the aggregator learns the sum of private vectors and nothing else."""

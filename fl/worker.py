@@ -1,0 +1,135 @@
+"""Heavy work in a process of its own, whose memory is given back when the process is closed.
+
+A gateway has little memory, and PyTorch alone takes most of what an agent may have. So the agent itself only talks to
+the coordinator; training and proving are done by processes of this kind, one at a time
+(`fl.deployment.training_process`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+
+from data.failures import WORKER, outline, told
+from fl.errors import FederationError
+
+_SPAWN = get_context("spawn")  # a forked process would hold all that its parent had loaded
+_CLOSE_S = 10.0
+_Subject = TypeVar("_Subject")
+_Result = TypeVar("_Result")
+_P = ParamSpec("_P")
+
+
+class WorkProcessDied(FederationError):
+    """The process ended in the middle of its work: killed, for one by a machine that has run out of memory."""
+
+
+class WorkFailed(FederationError):
+    """The work failed with an error, or had a result, that can't travel between processes; its kind, and its words
+    where they are ours."""
+
+
+class WorkProcess(Generic[_Subject]):
+    """A process that opens something once, then does jobs with it, one after another. For one thread at a time.
+
+    It ends with this process, however that ends; if it dies, the next call starts another.
+
+    Args:
+        open_subject: called in the process. It, the jobs, their arguments and results travel as pickles.
+    """
+
+    def __init__(self, open_subject: Callable[[], _Subject]) -> None:
+        self._open = open_subject
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    def start(self) -> None:
+        """Start the process, if it does not run, and wait until its subject is open. Raises what opening raised."""
+        if self._pipe is not None:
+            return
+        self._pipe, theirs = _SPAWN.Pipe()
+        try:
+            with theirs:  # while it is open here, too, the end of the process would not be noticed
+                process = _SPAWN.Process(target=_serve, args=(theirs, self._open), daemon=True)
+                process.start()
+                self._process = process
+            self._answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def call(
+        self, job: Callable[Concatenate[_Subject, _P], _Result], *arguments: _P.args, **named: _P.kwargs
+    ) -> _Result:
+        """What `job(subject, ...)` returns there. Raises what it raised, or WorkProcessDied."""
+        self.start()
+        assert self._pipe is not None
+        with contextlib.suppress(BrokenPipeError):  # a process that is gone is found so by the missing answer
+            self._pipe.send((job, arguments, named))
+        return cast(_Result, self._answer())
+
+    def close(self) -> None:
+        """End the process and give its memory back. It may be called again."""
+        process, pipe = self._process, self._pipe
+        self._process = self._pipe = None
+        if pipe is not None:
+            pipe.close()  # the process takes that as the end
+        if process is not None:
+            process.join(_CLOSE_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(self) -> Any:
+        assert self._pipe is not None and self._process is not None
+        try:
+            done, value = self._pipe.recv()
+        except (EOFError, ConnectionResetError) as gone:
+            self._process.join(_CLOSE_S)
+            code = self._process.exitcode
+            self.close()
+            raise WorkProcessDied(f"the process that did the work ended in the middle of it (exit {code})") from gone
+        if not done:
+            raise value
+        return value
+
+
+def _serve(pipe: Connection, open_subject: Callable[[], Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the agent, which then closes this process
+    opened, subject = _attempt(open_subject)
+    with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):  # the agent is gone: so is this
+        _send(pipe, opened, subject if not opened else None)
+        while opened:
+            job, arguments, named = pipe.recv()
+            _send(pipe, *_attempt(partial(job, subject, *arguments, **named)))
+
+
+def _attempt(work: Callable[[], Any]) -> tuple[bool, Any]:
+    try:
+        return True, work()
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it is raised again in the agent
+        problem.add_note(WORKER + outline(problem))
+        return False, problem
+
+
+def _send(pipe: Connection, done: bool, value: Any) -> None:
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception as problem:  # noqa: BLE001 - an exception need not survive pickling, and is raised without its class
+        lost = value if isinstance(value, Exception) else problem
+        done, value = False, WorkFailed(f"{type(lost).__name__}: {told(lost)}")
+    pipe.send((done, value))

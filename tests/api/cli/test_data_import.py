@@ -1,0 +1,108 @@
+"""`wattproof data import`: a household's own file is never harmed, and its table never loses an hour."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from data.errors import DataError, ImportRefused
+from data.table import read_table
+
+ROWS = [f"2026-01-{day:02d}T{hour:02d}:00Z,0.{hour:02d}1" for day in range(1, 11) for hour in range(24)]
+
+
+def bring(file: Path, out: Path, *options: str, home: str = "elm-3") -> Result:
+    return CliRunner().invoke(app, ["data", "import", str(file), "--home", home, "--out", str(out), *options])
+
+
+def written(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(["timestamp,kwh", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "elm-3.csv"
+
+
+def test_a_second_export_is_added_and_the_closing_lines_say_what_became_of_it(tmp_path: Path, out: Path) -> None:
+    first, second = written(tmp_path / "may.csv", ROWS[:200]), written(tmp_path / "june.csv", ROWS[190:])
+    assert bring(first, out).exit_code == 0
+    said = " ".join(bring(second, out).output.split())
+    assert said.startswith("elm-3: 50 hours from Thu 2026-01-08 22:00 to Sun 2026-01-11 00:00 (UTC), 2.89 kWh a day")
+    assert "peak 23:00 to 00:00, 0 filled, 0 cut out 40 added to" in said
+    assert said.endswith("0 measured that were filled, 0 replaced: 240 hours in all")
+    assert len(read_table(out)) == 240
+    content = out.read_bytes()
+    assert bring(first, out).exit_code == 0 and out.read_bytes() == content
+
+
+def test_columns_are_named_and_warnings_said(tmp_path: Path, out: Path) -> None:
+    file = tmp_path / "odd.csv"
+    rows = [f"{row.split(',')[0].replace('Z', '')};A;{row.split(',')[1]};0" for row in ROWS]
+    file.write_text("\n".join(["moment;who;a, b;back", *rows, *[row.replace(";A;", ";B;") for row in rows]]))
+    told = ("--map", "timestamp=moment,kwh=a, b", "--map", "export_wh=back", "--where", "who=A", "--timezone", "UTC")
+    assert bring(file, out, *told).exit_code == 0
+    assert len(read_table(out)) == 240 and read_table(out)["export"].eq(0).all()
+    empty = written(tmp_path / "zero.csv", [row.rpartition(",")[0] + ",0" for row in ROWS])
+    assert "warning: all hours are zero" in " ".join(bring(empty, tmp_path / "zero-table.csv").output.split())
+    for option, wrong in (("--map", "kwh"), ("--map", "colour=a"), ("--where", "who"), ("--dates", "ymd")):
+        refused = bring(file, tmp_path / "none.csv", option, wrong)
+        assert isinstance(refused.exception, DataError) and option in str(refused.exception)
+    assert "enedis: Enedis" in CliRunner().invoke(app, ["data", "presets"]).output
+
+
+def test_corrections_need_to_be_meant(tmp_path: Path, out: Path) -> None:
+    bring(written(tmp_path / "may.csv", ROWS), out)
+    corrected = written(tmp_path / "corrected.csv", [row.replace("T07:00Z,0.071", "T07:00Z,0.5") for row in ROWS])
+    content = out.read_bytes()
+    refused = bring(corrected, out)
+    assert isinstance(refused.exception, DataError) and out.read_bytes() == content
+    assert "10 hours of elm-3" in str(refused.exception) and "--replace" in str(refused.exception)
+    assert "10 replaced: 240 hours in all" in " ".join(bring(corrected, out, "--replace").output.split())
+    assert sorted(read_table(out)["y"])[-10:] == [500] * 10
+
+
+@pytest.mark.parametrize("same", ["path", "relative path", "link", "hard link"])
+def test_the_households_own_file_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: str
+) -> None:
+    file = written(tmp_path / "export.csv", ROWS)
+    content, out = file.read_bytes(), tmp_path / "out.csv"
+    if same == "link":
+        out.symlink_to(file)
+    elif same == "hard link":
+        os.link(file, out)
+    else:
+        monkeypatch.chdir(tmp_path)
+        out = file if same == "path" else Path("export.csv")
+    for options in ([], ["--replace"]):
+        refused = bring(file, out, *options)
+        assert isinstance(refused.exception, ImportRefused) and "is --out, too" in str(refused.exception)
+    assert file.read_bytes() == content
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, out: Path) -> None:
+    out.write_text("kept")
+    assert "no such file" in str(bring(tmp_path / "gone.csv", out).exception)
+    assert out.read_text() == "kept"
+
+
+@pytest.mark.parametrize("home", ["NA", "null", "nan"])
+def test_any_name_that_is_taken_can_be_read_again(tmp_path: Path, out: Path, home: str) -> None:
+    file = written(tmp_path / "export.csv", ROWS)
+    for _ in range(2):
+        assert bring(file, out, home=home).exit_code == 0
+    assert set(read_table(out)["unique_id"]) == {home}
+
+
+@pytest.mark.parametrize("home", ["", "..", "../elm-3", "elm/3", "/etc", "elm 3"])
+def test_other_names_are_refused_before_anything_is_written(tmp_path: Path, out: Path, home: str) -> None:
+    refused = bring(written(tmp_path / "export.csv", ROWS), out, home=home)
+    assert refused.exit_code == 2 and "a home's name has" in " ".join(refused.output.split())
+    assert not out.exists()

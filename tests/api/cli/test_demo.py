@@ -1,0 +1,153 @@
+"""The main job as a person runs it: `wattproof demo`, killed in the middle and run again; and the other commands."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.config.logs import LOG
+from api.operator.community import JOURNAL
+from rewards.journal import Journal
+from tests.api.conftest import DAY
+
+pytestmark = pytest.mark.process
+COMMAND = [sys.executable, "-m", "api.cli.main"]
+
+
+def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def kill_when(appears: Path, *arguments: str) -> str:
+    """Start a command in a terminal, kill it and all its processes once a path is there; what the screen was."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    os.close(terminal)
+    seen: list[bytes] = []
+    reader = threading.Thread(target=lambda: seen.extend(_read(screen)))
+    reader.start()
+    while not appears.exists():
+        assert process.poll() is None, f"it ended, and {appears} did not appear: {b''.join(seen)!r}"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    reader.join()
+    return b"".join(seen).decode()
+
+
+def _read(screen: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):  # nobody writes to the terminal any more
+        while part := os.read(screen, 65536):
+            yield part
+    os.close(screen)
+
+
+def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_report(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = ("demo", "--folder", str(folder), "--num-clients", "3")
+    screen = kill_when(folder / "rounds" / "0003" / "published", *demo)
+    assert "Federated training" in screen and "The log is in" in screen
+    assert '{"' not in screen and "round done" not in screen, "the log stays off the screen"
+    log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    assert [told["round"] for told in log if told["message"] == "round done"] == [1, 2, 3]
+    first_round = (folder / "rounds" / "0001" / "weights.npz").read_bytes()
+    kill_when(folder / "proofs" / str(DAY) / "home-01.json", *demo)
+    proof = (folder / "proofs" / str(DAY) / "home-01.json").read_bytes()
+
+    done = run(*demo)
+    assert all(json.loads(line)["level"] for line in done.stderr.splitlines()), (
+        "where no terminal is, the log is JSON"
+    )
+    assert "going on where it stopped" in " ".join(done.stdout.split())
+    assert (folder / "rounds" / "0001" / "weights.npz").read_bytes() == first_round
+    assert (folder / "proofs" / str(DAY) / "home-01.json").read_bytes() == proof
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert report["homes"] == 3 and report["rounds"] == 8
+    assert report["proofs"]["count"] == report["proofs"]["verified"] == 3
+    assert set(report["forecast"]) >= {"community_wape", "home_nmae_median"}
+    assert set(report["baselines"]) >= {
+        "yesterday",
+        "last_week",
+        "mean_7_days",
+        "same_weekday_4_weeks",
+        "ridge_pooled",
+    }
+    community = report["community"]
+    assert community["totals"]["proven_days"] == [DAY] and DAY not in community["totals"]["computed_days"]
+    plain, calibrated = (community["test_days"][name] for name in ("wape_plain", "wape_calibrated"))
+    assert plain != calibrated and 0 < plain < 0.5 and 0 < calibrated < 0.5  # three homes: either may be the better
+    assert community["day"]["wape_calibrated"] > 0 and community["day"]["learnt_from"]["proven"] == 0
+    assert "totals only computed" in done.stdout and "calibrated" in done.stdout
+    assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
+    assert (folder / "community_day.png").stat().st_size > 10_000
+
+
+def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path) -> None:
+    for name in ("demo.json", "report.json"):
+        (tmp_path / name).write_text("{}")
+    with Journal(tmp_path / JOURNAL):
+        done = run("demo", "--folder", str(tmp_path), check=False)
+    assert done.returncode == 1 and "in use by process" in " ".join(done.stderr.split())
+    assert (tmp_path / "report.json").exists()
+
+
+def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path) -> None:
+    kept = tmp_path / "report.json"
+    kept.write_text("my own")
+    done = run("demo", "--folder", str(tmp_path), check=False)
+    assert done.returncode == 1 and "name another folder with --folder" in done.stderr
+    assert kept.read_text() == "my own" and list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
+    config = tmp_path / "community.yaml"
+    config.write_text(
+        "community: {name: Elm Street}\n"
+        "data: {source: citylearn}\n"
+        "forecasting: {model: {hidden: 8}}\n"
+        "federation: {num_clients: 3, rounds: 1, local: {epochs: 1}}\n"
+        "rewards: {clock: standing}\n"
+        f"api: {{state_dir: {tmp_path / 'state'}}}\n"
+    )
+    trained = run("train", "-c", str(config))
+    assert "Round 1: weights digest 0x" in trained.stdout
+    assert '"message": "round done"' in trained.stderr, "where no terminal is, the log is there, as JSON"
+    said = " ".join(run("forecast", str(DAY), "-c", str(config)).stdout.split())
+    assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
+    bundle = tmp_path / "home.json"
+    run("prove", "home-01", str(DAY), "--out", str(bundle), "-c", str(config))
+    assert "The proof holds" in run("verify", str(bundle)).stdout
+    claimed = run("claim", str(DAY), "-c", str(config)).stdout
+    assert claimed.count("better than naive") + claimed.count("nothing to claim") == 3
+    assert f"Community measured on day {DAY} (kWh)" in claimed
+    named = run("forecast", "-c", str(config), check=False)
+    assert named.returncode == 2 and "the community's clock stands" in " ".join(named.stderr.split())
+
+
+def test_a_households_own_readings_come_in_and_mistakes_are_one_line(tmp_path: Path) -> None:
+    source, out = tmp_path / "mine.csv", tmp_path / "mine-table.csv"
+    rows = [f"2024-01-{1 + k // 24:02d}T{k % 24:02d}:00:00+01:00,0.{k % 9}" for k in range(72)]
+    source.write_text("timestamp,kwh\n" + "\n".join(rows) + "\n")
+    assert "72 hours of elm-3" in run("data", "import", str(source), "--home", "elm-3", "--out", str(out)).stdout
+    source.write_text("timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,nan\n")
+    wrong = run("data", "import", str(source), "--home", "elm-3", "--out", str(tmp_path / "no.csv"), check=False)
+    assert wrong.returncode == 1 and "Error:" in wrong.stderr and "32" in wrong.stderr
+    assert "Traceback" not in wrong.stderr and not (tmp_path / "no.csv").exists()
+
+
+def test_a_missing_configuration_says_what_to_do(tmp_path: Path) -> None:
+    done = run("train", "-c", str(tmp_path / "none.yaml"), check=False)
+    assert done.returncode == 1 and "community.example.yaml" in done.stderr

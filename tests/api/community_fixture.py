@@ -1,0 +1,176 @@
+"""Four homes with registered forecasts, each with a gateway's side of the totals, at a real server on loopback."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import delete, select
+
+from api.config.community_yaml import Config
+from api.gateway.client import Uplink
+from api.gateway.home import Home
+from api.gateway.outbox import Errand, ErrandFolder
+from api.gateway.secure_sum.client import SumMember, open_sums
+from api.gateway.secure_sum.contribution import Summands
+from api.gateway.secure_sum.state import SumFolder, SumPart
+from api.http.server import make_app
+from api.operator import day as community_day
+from api.operator.community import Community
+from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
+from api.operator.day import Ledger
+from api.operator.secure_sum import SumDesk
+from api.protocol.secure_sum import Kind, SumMessage
+from bench.deployed import free_port
+from fl.deployment.keys import make_agent_key
+from fl.deployment.telemetry import AgentMetrics
+from fl.deployment.training_process import HomeProcess
+from fl.secagg.roster import Roster
+from tests.api.untrained import untrained_model
+
+DAY = 17_316
+HOMES = 4
+PHASE_S = 900.0
+
+
+def street_config(folder: Path, members: list[dict[str, str]], **gateway: Any) -> Config:
+    return Config.model_validate({
+        "community": {"name": "Test street", "members": members},
+        "data": {"source": "citylearn"},
+        "forecasting": {"model": {"hidden": 8}},
+        "federation": {"num_clients": HOMES, "deployment": {"keys_dir": folder / "keys", "duty_s": 1e-6}},
+        "rewards": {"clock": "standing"},
+        "api": {"state_dir": folder, "sum_phase_s": PHASE_S},
+        "gateway": {"roster": folder / "roster.json", "fewest_in_total": 3, "retry_max_s": 1e-6} | gateway,
+    })  # fmt: skip
+
+
+@dataclass
+class Street:
+    folder: Path
+    community: Community
+    ledger: Ledger
+    url: str = ""
+    now: float = field(default_factory=time.time)
+    metrics: dict[str, AgentMetrics] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        return [home.name for home in self.community.homes]
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """A server that knows nothing but what is in the database."""
+        app, port = make_app(self.community, self.ledger), free_port()
+        app.state.sum_desk = SumDesk(self.community, self.ledger, lambda: self.now)
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{port}"
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    def gateway(self, name: str, **gateway: Any) -> SumMember:
+        """The home's side as it stands on its disk."""
+        config = street_config(self.folder, [], **gateway)
+        errands = ErrandFolder(config.api.errands_dir, name)
+        errands.put(Errand("forecast", DAY, int(self.now), "done"))
+        training_process = HomeProcess(name, _never)
+        member = open_sums(config, name, Uplink(self.url), errands, Summands(config, name, training_process))
+        assert member is not None
+        return member
+
+    def attend(self, *names: str, **gateway: Any) -> None:
+        """Each gateway, just restarted, looks once."""
+        for name in names or self.names:
+            self.gateway(name, **gateway).attend(self.metrics.setdefault(name, AgentMetrics(name)))
+
+    def counted(self, name: str, outcome: str, kind: Kind = "forecast") -> float:
+        labels = {"kind": kind, "outcome": outcome}
+        return self.metrics[name].registry.get_sample_value("wattproof_agent_sums_total", labels) or 0
+
+    def part(self, name: str, kind: Kind = "forecast") -> SumPart:
+        part = SumFolder(self.folder / "sums", name).get(kind, DAY)
+        assert part is not None
+        return part
+
+    def get(self, path: str) -> Any:
+        return httpx.get(self.url + path).json()
+
+    def say(self, message: SumMessage, kind: Kind = "forecast") -> str:
+        """What the server answers: ok, or the refusal's code."""
+        answer = httpx.post(f"{self.url}/sums/{DAY}/{kind}", json=message.to_json())
+        return "ok" if answer.is_success else str(answer.json()["error"])
+
+    def phase(self, kind: Kind = "forecast") -> str:
+        return str(self.get(f"/sums/{DAY}/{kind}")["phase"])
+
+    def close_registration(self) -> None:
+        self.ledger.chain.advance_to(self.community.start_of(DAY) + self.community.config.rewards.grace_seconds + 1)
+
+    def end_day(self) -> None:
+        """The day is over, and the meters have signed it."""
+        self.ledger.chain.advance_to(self.community.start_of(DAY + 1) + 1)
+        for home in self.community.homes:
+            self.community.opened(home).days.get(DAY)
+
+    def received(self) -> list[SumMessage]:
+        """All that the server has of its gateways' sums."""
+        with self.community.sessions() as session:
+            return [SumMessage.from_json(row.content) for row in session.scalars(select(MaskedSumMessage))]
+
+    def clear(self) -> None:
+        with self.community.sessions.begin() as session:
+            for table in (MaskedSum, MaskedSumMessage, CommunityTotal, MeasuredTotal):
+                session.execute(delete(table))
+        for path in (self.folder / "sums").rglob("*.json"):
+            path.unlink()
+        self.metrics.clear()
+
+
+def build(folder: Path) -> None:
+    """Fill a folder: the street with its forecasts registered, made by an untrained model and proven."""
+    for home in Community(street_config(folder, [])).homes:
+        make_agent_key(folder / "keys", home.name)
+    Roster.of_agents(folder / "keys").write(folder / "roster.json")
+    community = _community(folder)
+    trained = untrained_model(community)
+    ledger = community_day.open_ledger(community, DAY)
+    community_day.publish_round(community, ledger, trained)
+    for home, bundle, _ in community_day.prove_day(community, DAY, trained):
+        community_day.register(community, ledger, home, bundle)
+    with community.sessions() as session:
+        assert len(list(session.scalars(select(Forecast)))) == HOMES
+    ledger.chain.close()
+
+
+def open_street(folder: Path) -> Street:
+    """The street in a folder that was built."""
+    community = _community(folder)
+    return Street(folder, community, community_day.open_ledger(community, DAY))
+
+
+def _community(folder: Path) -> Community:
+    homes = Community(street_config(folder, [])).homes
+    return Community(street_config(folder, [_line(home) for home in homes]))
+
+
+def _line(home: Home) -> dict[str, str]:
+    return {"household": home.wallet.address, "meter": home.meter.address, "home": home.name}
+
+
+def _never() -> Any:
+    raise AssertionError("these gateways do not train")

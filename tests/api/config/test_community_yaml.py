@@ -1,0 +1,157 @@
+"""community.yaml: what is wrong is named, with its line and what to do, and what may be a secret is never quoted."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.config.community_yaml import Config, ConfigError, load, parse
+
+GOOD = "community: {name: Elm Street}\ndata: {source: citylearn}\n"
+KEY = "0x" + "5e" * 32
+PASSWORD = "kestrel93"
+
+
+def test_a_short_configuration_is_enough() -> None:
+    config = parse(GOOD, "community.yaml")
+    assert config.community.name == "Elm Street" and len(config.community.identifier) == 32
+
+
+NONE = "data: {source: none}\n"
+MEMBER = "community:\n  name: Elm Street\n  members:\n  - {household: %s, meter: '0x" + "11" * 20 + "'}\n"
+MISTAKES = {
+    "a key misspelt": (GOOD + "federation:\n  rouns: 3\n", "line 4.*did you mean rounds"),
+    "a part missing": ("community: {name: Elm Street}\n", "data is missing"),
+    "out of range": (GOOD + "forecasting: {model: {hidden: 4096}}\n", "hidden is 4096: "),
+    "a node without a key": (GOOD + "rewards: {rpc_url: 'http://127.0.0.1:8545'}\n", "key_file"),
+    "no YAML": ("community: [", "not YAML"),
+    "a list": ("- 1", "not a list of settings"),
+    "empty": ("", "not a list of settings"),
+    "a key twice": ("community:\n  name: A\n  name: B\n" + NONE, "line 3: name is there twice, first in line 2"),
+    "a part twice": (GOOD + "community: {name: B}\n", "line 3: community is there twice, first in line 1"),
+    "a key twice in a list": (
+        "community:\n  name: A\n  members:\n  - meter: '1'\n    meter: '2'\n" + NONE,
+        "line 5: meter is there twice, first in line 4",
+    ),
+    "an address without quotes": (
+        MEMBER % "0x12" + NONE, "line 4.*household is read as a number, for it has no quotes: write '0x12'",
+    ),
+    "a long address without quotes": (MEMBER % ("0x" + "12" * 20) + NONE, f"write '0x{'12' * 20}'"),
+    "a number for a name": ("community: {name: 0x12}\n" + NONE, "name is read as a number.*write '0x12'"),
+    "no for a name": ("community: {name: no}\n" + NONE, "name is read as true or false.*write 'no'"),
+    "a date for a name": ("community: {name: 2026-01-02}\n" + NONE, "name is read as a date.*write '2026-01-02'"),
+    "an impossible date": ("community: {name: 2026-13-45}\n" + NONE, "a date or number in it can't be"),
+    "nested without end": ("[" * 1500, "nested too deeply|not YAML"),
+    "a file that holds itself": ("community: &a [*a]\n" + NONE, "community"),
+    "an alias of nothing": (GOOD + "api: {database_url: *kestrel93}\n", "line 3.*needs quotes around it"),
+    "a control character": (GOOD + "\x01", "characters that no text has"),
+    "a key for a file": (GOOD + f"rewards: {{key_file: '{KEY}'}}\n", "this is a private key itself"),
+    "an odd home": (MEMBER.replace("}", ", home: '../x'}") % "'0x12'" + NONE, "home"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(MISTAKES))
+def test_mistakes_are_named(kind: str) -> None:
+    text, says = MISTAKES[kind]
+    with pytest.raises(ConfigError, match=f"(?s){says}"):
+        parse(text, "community.yaml")
+
+
+WITH_SECRETS = [
+    f"api: {{database_url: 'postgresql://elm:{PASSWORD}@db/wattproof', port: 0}}",
+    f"api: {{database_url: [{PASSWORD}]}}",
+    f"api: {{database_url: {{a: {PASSWORD}}}}}",
+    f"api: 'postgresql://elm:{PASSWORD}@db/wattproof'",
+    f"api: {{database_url: *{PASSWORD}}}",
+    f"api: {{database_url: !{PASSWORD} x}}",
+    f"api: {{database_url: @{PASSWORD}}}",
+    f"gateway: {{api_url: 'ftp://elm:{PASSWORD}@elm.example'}}",
+    f"gateway: {{api_url: '{PASSWORD}'}}",
+    f"gateway: {{rpc_url: 'http://node.example/v3/{PASSWORD}'}}",
+    f"gateway: {{forecast_registry: '{KEY}'}}",
+    f"gateway: {{forecast_registry: {KEY}}}",
+    f"rewards: {{key_file: '{KEY}'}}",
+    f"rewards: {{key_file: {KEY}}}",
+    f"rewards: {{rpc_url: 'https://node.example/{PASSWORD}'}}",
+    f"rewards: {{clock: '{KEY}'}}",
+]
+
+
+@pytest.mark.parametrize("line", WITH_SECRETS)
+def test_no_message_quotes_a_secret(line: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(GOOD + line + "\n", "community.yaml")
+    said = str(refused.value)
+    assert "community.yaml, line 3" in said or "rewards.rpc_url needs" in said
+    assert PASSWORD not in said and "5e5e" not in said and str(int(KEY, 16)) not in said
+
+
+def test_settings_that_are_printed_show_no_password_and_no_node() -> None:
+    config = parse(
+        GOOD + f"api: {{database_url: 'postgresql://elm:{PASSWORD}@db/w'}}\n"
+        f"rewards: {{rpc_url: 'https://n.example/{PASSWORD}', key_file: k}}\n"
+        f"gateway: {{api_url: 'https://elm:{PASSWORD}@e.example', rpc_url: 'https://n.example/{PASSWORD}', "
+        f"forecast_registry: '0x{'11' * 20}'}}\n",
+        "community.yaml",
+    )
+    assert PASSWORD not in repr(config) and PASSWORD not in str(config)
+    assert config.api.database == f"postgresql://elm:{PASSWORD}@db/w"
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"community\.example\.yaml"):
+        load(tmp_path / "community.yaml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", os.urandom(4096)])
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "community.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"community\.yaml"):
+        load(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_more_than_a_refusal(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text, "community.yaml")
+
+
+def paths_of(config: Config) -> list[Path]:
+    deployment, api = config.federation.deployment, config.api
+    found = [api.state_dir, deployment.keys_dir, config.data.cache_dir, *config.data.files]
+    return found + [path for path in (config.gateway.roster, config.rewards.key_file) if path is not None]
+
+
+def test_paths_begin_at_the_settings_folder_wherever_a_command_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elm").mkdir()
+    settings = tmp_path / "elm" / "community.yaml"
+    settings.write_text(
+        "community: {name: Elm Street}\ndata: {source: files, files: [a.csv, ../b.csv]}\n"
+        "rewards: {key_file: keys/operator.key}\ngateway: {roster: roster.json}\n"
+    )
+    read = []
+    for start, named in ((tmp_path, Path("elm/community.yaml")), (tmp_path / "elm", Path("community.yaml"))):
+        monkeypatch.chdir(start)
+        read.append(load(named))
+    assert read[0] == read[1]
+    assert read[0].api.state_dir == tmp_path / "elm" / "state"
+    assert all(path.is_relative_to(tmp_path / "elm") for path in paths_of(read[0]))
+
+
+def test_a_tilde_is_the_users_home_and_absolute_paths_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    path = tmp_path / "community.yaml"
+    path.write_text(GOOD + "api: {state_dir: ~/elm}\nfederation: {deployment: {keys_dir: /var/keys}}\n")
+    config = load(path)
+    assert config.api.state_dir == tmp_path / "me" / "elm"
+    assert config.federation.deployment.keys_dir == Path("/var/keys")
+    path.write_text(GOOD + "api: {state_dir: ~nobody-of-this-name/elm}\n")
+    with pytest.raises(ConfigError, match="no such user's home"):
+        load(path)

@@ -1,0 +1,191 @@
+"""Bounds on bodies, and on connections: a real HTTP server on loopback, and whoever means it harm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import Message
+
+from api.http import connections as http_protocol
+from api.http.connections import BoundedProtocol
+from api.http.limits import BodyLimits
+from api.protocol.json_text import MOST_NESTING
+
+MOST = 100_000
+JSON = "content-type: application/json\r\n"
+
+
+async def echo(request: Request) -> JSONResponse:
+    return JSONResponse({"bytes": len(await request.body())})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+    config = uvicorn.Config(
+        BodyLimits(app, most_bytes=MOST, seconds=1), http=BoundedProtocol, ws="none", log_config=None
+    )
+    server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+def answered(port: int, *parts: bytes) -> tuple[int, dict[str, object]]:
+    """Status and body of the answer to what is sent; as much is sent as the server takes."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as line:
+        for part in parts:
+            try:
+                line.sendall(part)
+            except ConnectionError:
+                break
+        return read(line)
+
+
+def read(line: socket.socket) -> tuple[int, dict[str, object]]:
+    file = line.makefile("rb")
+    status = int(file.readline().split()[1])
+    length = 0
+    while (header := file.readline()) not in (b"\r\n", b""):
+        name, _, value = header.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    return status, json.loads(file.read(length))
+
+
+def post(body: bytes, headers: str = JSON) -> bytes:
+    return f"POST / HTTP/1.1\r\nhost: x\r\n{headers}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def refusal(told: tuple[int, dict[str, object]]) -> tuple[int, object]:
+    assert set(told[1]) == {"error", "message"}, told
+    return told[0], told[1]["error"]
+
+
+def test_a_body_within_bounds_arrives_whole(port: int) -> None:
+    body = b'"' + b"x" * (MOST - 2) + b'"'
+    assert answered(port, post(body)) == (200, {"bytes": MOST})
+    chunked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + b"2\r\n[]\r\n" * 50 + b"0\r\n\r\n"
+    assert answered(port, chunked) == (200, {"bytes": 100})
+    assert answered(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == (200, {"bytes": 0})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 80_000, b'{"a":' * 16_000, b"[" * (MOST_NESTING + 1) + b"]" * (MOST_NESTING + 1),
+        b'["\\"",' * (MOST_NESTING + 1) + b"0" + b"]" * (MOST_NESTING + 1),
+    ],
+    ids=["lists", "objects", "one too many", "beside strings"],
+)  # fmt: skip
+@pytest.mark.parametrize("headers", [JSON, "", "content-type: text/plain\r\n"])
+def test_a_body_that_nests_too_deep_is_refused_whatever_it_is_called(port: int, body: bytes, headers: str) -> None:
+    assert refusal(answered(port, post(body, headers))) == (400, "too-deep")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_json_in_other_encodings_which_python_would_read_is_refused(port: int, encoding: str) -> None:
+    """In them, parts of characters look like quotes and hide brackets."""
+    body = ('["\u00e9", ' + ("" if encoding == "latin-1" else '"\u2241", ') + "[" * 50).encode(encoding)
+    assert refusal(answered(port, post(body))) == (400, "malformed-request")
+
+
+def test_a_body_of_very_many_values_is_refused(port: int) -> None:
+    for body in (b"[" + b"0," * 40_000 + b"0]", b"{" + b",".join(b'"%d":0' % k for k in range(9_000)) + b"}"):
+        assert refusal(answered(port, post(body))) == (413, "too-large")
+
+
+def test_a_body_too_large_is_refused_whether_it_is_announced_or_not(port: int) -> None:
+    assert refusal(answered(port, post(b"x" * (MOST + 1)))) == (413, "too-large")
+    announced = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n{"
+    assert refusal(answered(port, announced)) == (413, "too-large")
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    endless = [b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", *[chunk] * 200]
+    assert refusal(answered(port, *endless)) == (413, "too-large")
+    with_get = b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 100001\r\n\r\n" + b"x" * 100_001
+    assert refusal(answered(port, with_get)) == (413, "too-large")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(port: int) -> None:
+    for head in (b"content-length: 10", b"transfer-encoding: chunked"):
+        slow = b"POST / HTTP/1.1\r\nhost: x\r\n" + head + b"\r\n\r\n"
+        assert refusal(answered(port, slow)) == (408, "slow-request")
+
+
+def test_a_sender_who_goes_away_is_no_error() -> None:
+    """Nothing is answered, and the application hears nothing."""
+    given: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return given.pop(0)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "headers": [(b"transfer-encoding", b"chunked")]}
+    asyncio.run(BodyLimits(never, MOST)(scope, receive, never))
+    assert given == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\na: " + b"x" * 1_000_000,
+        b"GET / HTTP/1.1\r\n" + b"".join(b"h%d: x\r\n" % k for k in range(100_000)),
+        b"GET /" + b"x" * 1_000_000,
+    ],
+    ids=["one long header", "many headers", "a long path"],
+)
+def test_a_head_without_end_is_refused(port: int, head: bytes) -> None:
+    assert refusal(answered(port, head)) == (431, "too-large")
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET \xff HTTP/1.1\r\n\r\n"])
+def test_what_is_not_http_is_refused_in_the_same_form(port: int, sent: bytes) -> None:
+    assert refusal(answered(port, sent)) == (400, "malformed-request")
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the beginning, and after an answer on the same connection."""
+    monkeypatch.setattr(http_protocol, "HEAD_S", 0.5)
+    for begun in (b"", b"GET / HT"):
+        assert refusal(answered(port, begun)) == (408, "slow-request")
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert read(line) == (200, {"bytes": 0})
+        line.sendall(b"GET / HT")
+        assert refusal(read(line)) == (408, "slow-request")
+        assert line.recv(1) == b""
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\na: ", b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"])
+def test_whoever_holds_connections_makes_way_for_whoever_asks(
+    port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "MOST_CONNECTIONS", 8)
+    held = []
+    for _ in range(20):
+        held.append(socket.create_connection(("127.0.0.1", port), timeout=60))
+        held[-1].sendall(begun)
+    for _ in range(10):
+        assert answered(port, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n") == (200, {"bytes": 0})
+    with suppress(ConnectionResetError):
+        assert held[0].recv(1) == b"", "it is closed"
+    for line in held:
+        line.close()

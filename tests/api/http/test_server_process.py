@@ -1,0 +1,97 @@
+"""`wattproof serve` as a process, and what no request may do to it: end it, hold it up, outlive it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from bench.deployed import free_port
+from tests.api.conftest import build, small_config
+from tests.api.http_fixture import until
+from tests.support.shared import built_once
+
+pytestmark = pytest.mark.process
+START_S = 600
+
+
+class Server:
+    """The village's server on a port of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.log = free_port(), folder / "log"
+        settings = small_config(folder).model_dump(mode="json", exclude_none=True)
+        settings["api"]["port"] = self.port
+        (folder / "community.yaml").write_text(yaml.safe_dump(settings))
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "api.cli.main", "serve", "-c", str(folder / "community.yaml")], stdout=log,
+                stderr=log, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+            )  # fmt: skip
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120)
+        until(self.is_ready, self.log.read_text)
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.client.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def workers(self) -> list[int]:
+        """The processes below it."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(line) for line in found.stdout.split()]
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(built_once(tmp_path_factory, "village", build))
+    yield made
+    made.client.close()
+    made.process.kill()
+    made.process.wait()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_body_ends_it_and_when_it_ends_nothing_is_left(server: Server) -> None:
+    """80,000 open brackets did, on every route with a body, for the parser recurses on the C stack."""
+    paths = server.client.get("/openapi.json").json()["paths"]
+    routes = [path.format(day=1, kind="forecast") for path, item in paths.items() if "post" in item]
+    assert len(routes) == 5
+    for path in routes:
+        for body in (b"[" * 80_000, b'{"a":' * 60_000):
+            answer = server.client.post(path, content=body, headers={"content-type": "application/json"})
+            assert (answer.status_code, answer.json()["error"]) == (400, "too-deep")
+    assert server.is_ready()
+    workers = server.workers()
+    assert workers, "the processes that check proofs"
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    until(lambda: not any(map(_runs, workers)), lambda: f"{workers} outlive their server")
+
+
+def test_it_stops_when_told_though_somebody_is_in_the_middle_of_a_request(server: Server) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port))) as slow:
+        slow.sendall(b"POST /heads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        assert server.is_ready()
+        workers = server.workers()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(START_S)
+    until(lambda: not any(map(_runs, workers)), lambda: f"{workers} outlive their server")

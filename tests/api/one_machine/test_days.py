@@ -1,0 +1,172 @@
+"""All homes on one machine: each day by the round in force when it starts, each claim by its forecast's round.
+
+What keeps one home from its forecast or claim is told, and the others go on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.gateway.not_forecast import NoModel, TooLate
+from api.one_machine.days import claim_day, forecast_day, model_of_day
+from api.operator import day as community_day
+from api.operator.community import Community
+from api.operator.totals import open_total
+from data.errors import DataError
+from rewards.errors import WrongHead
+from tests.api.conftest import DAY, Village, small_config
+from tests.api.http_fixture import save_round
+
+
+class Missed(dict[str, Exception]):
+    def __call__(self, home: community_day.Home, why: Exception) -> None:
+        self[home.name] = why
+
+
+@pytest.fixture
+def rounds(village: Village) -> Iterator[Path]:
+    """The village's folder with the round that it has published; what a test saves there is gone after it."""
+    save_round(village.community.folder, 1, seed=7)
+    yield village.community.folder
+    shutil.rmtree(village.community.folder / "rounds")
+
+
+def last_round(village: Village) -> int:
+    return village.community.config.federation.rounds
+
+
+def register(village: Village, *homes: int) -> None:
+    for home in (village.homes[k] for k in homes):
+        community_day.register(village.community, village.ledger, home, village.bundle(home))
+
+
+def pass_time(village: Village, day: int, seconds: int) -> None:
+    village.ledger.chain.advance_to(village.community.start_of(day) + seconds)
+
+
+# -- the model of a day -------------------------------------------------------------------------------------------
+
+
+def test_a_training_that_ends_before_the_day_is_published_and_in_force(village: Village, rounds: Path) -> None:
+    save_round(rounds, last_round(village), seed=9)
+    assert model_of_day(village.community, village.ledger, DAY).round == last_round(village)
+    assert model_of_day(village.community, village.ledger, DAY).round == last_round(village), "and once"
+
+
+def test_a_training_that_ends_after_the_days_start_is_for_the_next_day(village: Village, rounds: Path) -> None:
+    pass_time(village, DAY, 300)
+    save_round(rounds, last_round(village), seed=9)
+    today, tomorrow = (model_of_day(village.community, village.ledger, day) for day in (DAY, DAY + 1))
+    assert (today.round, tomorrow.round) == (1, last_round(village))
+    assert today.digest == village.trained.digest != tomorrow.digest
+
+
+def test_a_training_that_has_not_ended_is_not_published(village: Village, rounds: Path) -> None:
+    save_round(rounds, last_round(village) - 1, seed=9)
+    assert model_of_day(village.community, village.ledger, DAY).round == 1
+    assert village.ledger.contracts.model_registry.functions.latest().call() == 1
+
+
+def test_a_day_that_a_late_round_has_cost_says_so_and_what_to_do(village: Village, rounds: Path) -> None:
+    with pytest.raises(NoModel) as why:
+        model_of_day(village.community, village.ledger, DAY - 1)
+    said = str(why.value)
+    assert f"day {DAY - 1} started at 2017-05-29 08:00 UTC without a model" in said
+    assert "round 1 was published only at 2017-05-30 07:00 UTC" in said
+    assert f"starts at 2017-05-30 08:00 UTC: run `wattproof forecast {DAY}` within 60 minutes after that" in said
+
+
+def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) -> None:
+    community = Community(small_config(tmp_path))
+    ledger = community_day.open_ledger(community, DAY)
+    save_round(tmp_path, 3, seed=7)
+    with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):
+        model_of_day(community, ledger, DAY)
+    ledger.chain.advance_to(community.start_of(DAY) + 60)
+    with pytest.raises(NoModel, match=rf"can't be forecast any more.*run `wattproof forecast {DAY + 1}`"):
+        model_of_day(community, ledger, DAY)
+    ledger.chain.close()
+
+
+def test_a_training_begun_anew_is_told_how_it_can_be_published(village: Village, rounds: Path) -> None:
+    number = last_round(village)
+    community_day.publish_digest(village.community, village.ledger, number, b"\x01" * 32)
+    save_round(rounds, number, seed=9)
+    with pytest.raises(DataError, match=f"set federation.rounds to more than {number}"):
+        model_of_day(village.community, village.ledger, DAY)
+
+
+def test_the_model_in_force_has_to_be_here(village: Village, rounds: Path) -> None:
+    save_round(rounds, 1, seed=8)
+    with pytest.raises(DataError, match="not the registered one"):
+        model_of_day(village.community, village.ledger, DAY)
+
+
+# -- forecasts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_home_that_the_registry_refuses_stops_no_other_and_is_in_no_total(village: Village) -> None:
+    """The second home's forecast says that it was made without the head that it has pinned."""
+    registry, refused = village.ledger.contracts.forecast_registry.functions, village.homes[1]
+    assert village.bundle(refused).personal
+    missed = Missed()
+    proof = village.community.config.api.proofs_dir / str(DAY) / f"{refused.name}.json"
+    content = proof.read_bytes()
+    try:
+        proof.write_bytes(village.bundle(refused).model_copy(update={"personal": []}).model_dump_json().encode())
+        done = forecast_day(village.community, village.ledger, DAY, village.trained, missed)
+        assert [home.name for home, _ in done] == [village.homes[0].name, village.homes[2].name]
+    finally:
+        proof.write_bytes(content)
+    assert list(missed) == [refused.name] and isinstance(missed[refused.name], WrongHead)
+    assert not registry.forecast_of(refused.wallet.address, DAY).call()[0]
+    with pytest.raises(DataError, match="of 3 registered forecasts that it takes, 2 are here"):
+        open_total(village.community, DAY)
+
+
+def test_after_the_deadline_nothing_is_proven_in_vain_and_what_is_registered_stays(village: Village) -> None:
+    register(village, 0)
+    pass_time(village, DAY, 3601)
+    missed = Missed()
+    proof = village.community.config.api.proofs_dir / str(DAY) / f"{village.homes[2].name}.json"
+    content = proof.read_bytes()
+    proof.unlink()
+    try:
+        done = [
+            home.name for home, _ in forecast_day(village.community, village.ledger, DAY, village.trained, missed)
+        ]
+    finally:
+        proof.write_bytes(content)
+    assert done == [village.homes[0].name] and set(missed) == {home.name for home in village.homes[1:]}
+    assert isinstance(missed[village.homes[2].name], TooLate)
+    assert "were due until 2017-05-30 09:00 UTC" in str(missed[village.homes[2].name])
+
+
+# -- claims -------------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_is_of_its_forecasts_round_whatever_was_published_since(village: Village, rounds: Path) -> None:
+    register(village, 0, 1)
+    pass_time(village, DAY, 300)
+    save_round(rounds, last_round(village), seed=9)
+    assert model_of_day(village.community, village.ledger, DAY + 1).round == last_round(village)
+    missed = Missed()
+    for before in (False, True):
+        claims = dict(claim_day(village.community, village.ledger, DAY, missed))
+        assert [home.name for home in claims] == [home.name for home in village.homes[:2]]
+        assert all(claimed and claimed.amount > 10**18 and claimed.before == before for claimed in claims.values())
+    assert set(missed) == {village.homes[2].name} and "no forecast of day" in str(missed[village.homes[2].name])
+
+
+def test_a_day_that_is_not_over_is_not_claimed(village: Village) -> None:
+    chain, far = village.ledger.chain, 40_000
+    chain.follows = True
+    try:
+        with pytest.raises(DataError, match=r"can be claimed after its end at 2079-07-09 08:00 UTC"):
+            list(claim_day(village.community, village.ledger, far, Missed()))
+    finally:
+        chain.follows = False

@@ -1,0 +1,193 @@
+"""The community's database, on SQLite and PostgreSQL: what it takes, who comes twice, when it cannot be used."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from traceback import format_exception
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.operator.community import Community
+from api.operator.database.engine import DatabaseError, add_once, open_database
+from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
+from api.operator.day import Paid, keep_forecast, keep_reward
+from api.operator.paid_claims import keep_claim
+from api.protocol.bundle import ClaimBundle
+from tests.api.conftest import DAY, Village, app_of, small_config
+from tests.api.http.test_forecasts import hand_in, refusal
+from tests.support.postgres import PASSWORD, Postgres
+
+LARGEST = (1 << 32) - 1
+THREADS = 16
+CHECKS = ("database", "chain", "proofs")
+
+
+def engine_of(sessions: sessionmaker[Session]) -> Engine:
+    bind = sessions.kw["bind"]
+    assert isinstance(bind, Engine)
+    return bind
+
+
+def count(sessions: sessionmaker[Session], table: type[Base]) -> int:
+    with sessions() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def at_once(*jobs: Callable[[], object]) -> list[object]:
+    """What each job returns, or the error that it raises, all begun in the same moment."""
+    start, found = threading.Barrier(len(jobs)), list[object]()
+
+    def do(job: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            found.append(job())
+        except Exception as error:  # noqa: BLE001 - it is what the test looks at
+            found.append(error)
+
+    threads = [threading.Thread(target=do, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_it_takes_every_day_and_round_that_the_api_takes(database_url: str) -> None:
+    sessions = open_database(database_url)
+    with sessions.begin() as session:
+        session.add(Household(address="0x1", meter="0x2"))
+        session.add(ModelRound(number=LARGEST, digest="0x3"))
+        session.add(
+            MaskedSum(day=LARGEST, kind="forecast", nonce="00", members={}, phase="keys", until=1.5, reason="")
+        )
+    row = Forecast(
+        household="0x1", day=LARGEST, round=LARGEST, head="", commitment="", proof_hash="0x4", bundle=b"\0\xff"
+    )
+    with sessions.begin() as session:
+        add_once(session, row)
+    with sessions() as session:
+        kept = session.scalars(select(Forecast)).one()
+        assert (kept.day, kept.round, kept.bundle) == (LARGEST, LARGEST, b"\0\xff")
+
+
+def test_a_record_that_many_bring_at_once_is_there_once(village_on: Village) -> None:
+    community, bundle = village_on.community, village_on.bundle(village_on.homes[0])
+    paid = Paid(bundle.household, DAY, 7, 10**30, b"\x01" * 32)
+    for keep, table in (
+        (lambda: keep_forecast(community, bundle), Forecast),
+        (lambda: keep_reward(community, paid), Reward),
+    ):
+        assert at_once(*[keep] * THREADS) == [None] * THREADS
+        assert count(community.sessions, table) == 1
+
+
+def test_a_claim_that_many_bring_at_once_is_kept_once(village_on: Village, claim: ClaimBundle) -> None:
+    community = village_on.community
+    assert at_once(*[lambda: keep_claim(community, claim)] * THREADS) == [None] * THREADS
+    assert count(community.sessions, PaidClaim) == 1
+
+
+def test_a_forecast_handed_in_many_times_at_once_is_registered_once(village_on: Village) -> None:
+    """Each is told so, or that it was handed in before."""
+    home = village_on.homes[0]
+    answers = at_once(*[lambda: hand_in(village_on, village_on.bundle(home), home)] * THREADS)
+    told = Counter((a.status_code, a.json().get("error")) for a in answers)  # type: ignore[attr-defined]
+    assert told[201, None] >= 1 and set(told) <= {(201, None), (409, "replayed-proof")}, told
+    assert count(village_on.community.sessions, Forecast) == 1
+    assert village_on.ledger.chain.nonce_of(home.wallet.address) == 2, "its head, and one forecast"
+
+
+@pytest.mark.parametrize("column", ["head", "bundle"])
+def test_a_database_without_a_column_is_refused_and_left_as_it_is(database_url: str, column: str) -> None:
+    engine = engine_of(open_database(database_url))
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE forecasts DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE paid_claims"))
+    with pytest.raises(
+        DatabaseError, match=f"forecasts has no column {column}. Nothing was changed in it"
+    ) as refusal:
+        open_database(database_url)
+    assert PASSWORD not in str(refusal.value) and "back the database up" in str(refusal.value)
+    with engine.begin() as connection, pytest.raises(Exception, match="paid_claims"):
+        connection.execute(text("SELECT 1 FROM paid_claims"))
+
+
+@pytest.mark.process
+def test_columns_of_an_older_version_are_named_with_what_widens_them(postgres_server: Postgres) -> None:
+    url = postgres_server.new_database()
+    engine = engine_of(open_database(url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE rewards ALTER COLUMN day TYPE INTEGER"))
+    with pytest.raises(DatabaseError, match=r"\(ALTER TABLE rewards ALTER COLUMN day TYPE BIGINT\)"):
+        open_database(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE rewards ALTER COLUMN day TYPE BIGINT"))
+    open_database(url)
+
+
+@pytest.mark.process
+def test_a_database_that_was_restarted_is_used_again_unnoticed(postgres_server: Postgres) -> None:
+    sessions = open_database(postgres_server.new_database())
+    assert count(sessions, Household) == 0
+    postgres_server.stop()
+    postgres_server.start()
+    assert count(sessions, Household) == 0
+
+
+@pytest.mark.process
+def test_while_the_database_is_away_the_server_lives_and_says_so(
+    village: Village, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    community = Community(small_config(village.community.folder, postgres_server.new_database()))
+    assert count(community.sessions, Household) == 0
+    app = app_of(community, village.ledger)
+    client = TestClient(app)
+    with app.state.work:
+        app.state.work.start().result()
+        assert client.get("/readyz").json() == {"ready": True, "checks": dict.fromkeys(CHECKS, "ok")}
+        postgres_server.stop()
+        try:
+            assert client.get("/livez").status_code == 200
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "the database does not answer")
+            assert refusal(client.get("/health")) == (503, "not-ready")
+            for path in (
+                "/rounds",
+                "/households",
+                f"/forecasts/{DAY}",
+                f"/days/{DAY}/forecast",
+                f"/sums/{DAY}/forecast",
+            ):
+                answer = client.get(path)
+                assert refusal(answer) == (503, "database-unreachable") and int(answer.headers["retry-after"]) > 0
+        finally:
+            postgres_server.start()
+        assert client.get("/readyz").status_code == 200 and client.get("/rounds").json() == []
+
+
+def test_what_is_no_database_is_said_in_a_line(tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.sqlite"
+    damaged.write_bytes(b"SQLite format 3\0" + b"\xff" * 4000)
+    other = tmp_path / "notes.sqlite"
+    other.write_text("these are my notes\n" * 100)
+    for url, told in {
+        "foo://": "begins with foo",
+        "no url": "is no URL of a database",
+        "mysql://me:secret@host/name": "begins with mysql",
+        "postgresql+psycopg2://me:secret@host/name": "needs a driver that is not installed",
+        "postgresql://me:secret@127.0.0.1:9/name": r"me:\*\*\*@127.0.0.1:9/name cannot be used",
+        f"sqlite:///{damaged}": "keep it, and put a copy from your backup in its place",
+        f"sqlite:///{other}": "keep it, and put a copy from your backup in its place",
+        f"sqlite:///{tmp_path / 'nowhere' / 'x.sqlite'}": "cannot be used",
+    }.items():
+        with pytest.raises(DatabaseError, match=told) as refusal:
+            open_database(url)
+        assert "\n" not in str(refusal.value)
+        assert "secret@" not in "".join(format_exception(refusal.value)), "nor does a traceback"
+    assert other.read_text().startswith("these are my notes")

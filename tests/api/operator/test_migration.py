@@ -1,0 +1,75 @@
+"""The state of an older release is taken over: its model under a new round, its contracts put aside, nothing lost."""
+
+from pathlib import Path
+
+import pytest
+
+from api.operator.community import OLD_CONTRACTS, Community
+from api.operator.migration import migrate
+from api.operator.trained_model import OlderRound, latest_model, model_shape
+from fl.store import RoundReport, RoundStore
+from fl.task import initial_weights
+from rewards import deploy
+from rewards.errors import OutdatedContracts
+from tests.api.conftest import small_config
+
+REPORT = RoundReport(7, ("a",), ("a",), {}, 0.5, None, {}, 0, 0, 1.0)
+
+
+@pytest.fixture
+def community(tmp_path: Path) -> Community:
+    made = Community(small_config(tmp_path))
+    made.folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def saved_by_an_older_release(community: Community) -> RoundStore:
+    """Round 7 with the digest of another format beside it."""
+    store = RoundStore(community.folder / "rounds")
+    folder = store.save(REPORT, initial_weights(model_shape(community), seed=1), {})
+    (folder / "digest").write_text("ab" * 32, encoding="ascii")
+    (folder / "published").touch()
+    return store
+
+
+def test_an_older_round_is_not_taken_for_one_of_this_release(community: Community) -> None:
+    saved_by_an_older_release(community)
+    with pytest.raises(OlderRound, match="wattproof migrate"):
+        latest_model(community)
+
+
+def test_its_model_becomes_the_next_round_and_the_old_one_stays(community: Community) -> None:
+    store = saved_by_an_older_release(community)
+    said = migrate(community)
+    assert said == ["The model of round 7 is now round 8, as this release proves it."]
+    trained = latest_model(community)
+    assert trained.round == 8 and (store.path(8) / "digest").read_text(encoding="ascii") == trained.digest.hex()
+    before, after = store.load(7), store.load(8)
+    assert all((before.weights[name] == after.weights[name]).all() for name in before.weights)
+    assert after.published and (store.path(7) / "digest").read_text(encoding="ascii") == "ab" * 32
+
+
+def test_a_second_run_does_nothing(community: Community) -> None:
+    saved_by_an_older_release(community)
+    migrate(community)
+    assert migrate(community) == []
+    assert RoundStore(community.folder / "rounds").rounds() == [7, 8]
+
+
+def test_contracts_of_an_older_format_are_refused_and_put_aside(
+    community: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = community.open_chain(20_000)
+    known = community.open_contracts(chain)
+    with monkeypatch.context() as during:
+        during.setattr(deploy.verifier, "program_code", lambda: b"of a later release")
+        with pytest.raises(OutdatedContracts, match="wattproof migrate"):
+            community.open_contracts(chain)
+        chain.close()
+        assert [OLD_CONTRACTS in sentence for sentence in migrate(community)] == [True]
+    aside = community.folder / OLD_CONTRACTS
+    assert aside.read_bytes() == known.addresses.to_json()
+    chain = community.open_chain()
+    assert community.open_contracts(chain).addresses != known.addresses
+    chain.close()
+    assert migrate(community) == []

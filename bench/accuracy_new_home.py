@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 from bench.accuracy_methods import Federated, Local, homes_of, personal
 from bench.local_rounds import FORECASTING, SHAPE
-from data.citylearn import Community
+from data.citylearn import CommunityData
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
@@ -26,7 +26,7 @@ WAYS = ("mean_7_days", "ridge_alone", "lstm_alone", "community_model", "communit
 
 
 def measure_new_homes(
-    community: Community, clock: DayClock, split: Split, settings: FederationSettings, homes: int
+    community: CommunityData, clock: DayClock, split: Split, settings: FederationSettings, homes: int
 ) -> dict[str, dict[str, float]]:
     """Median nMAE over the homes that join, by days known and way of forecasting."""
     features = public_features(community.weather, clock)

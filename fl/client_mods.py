@@ -34,7 +34,7 @@ def open_record(settings: FederationSettings, path: Path) -> SumRecord | None:
     return SumRecord(path) if settings.secure_aggregation.enabled else None
 
 
-def home_mods(
+def client_mods(
     settings: FederationSettings,
     home: str | None = None,
     ledger: HomeLedger | None = None,

@@ -81,7 +81,7 @@ class DeploymentSettings(_Part):
         default=15, ge=10, le=600, description="an agent unheard of for twice as long counts as gone"
     )
     poll_s: float = Field(default=1.0, gt=0, le=60, description="how often an agent asks for work")
-    duty_s: float = Field(
+    task_interval_s: float = Field(
         default=30, gt=0, description="how often an agent looks for a new day to forecast and prove"
     )
     coordinator_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")

@@ -15,7 +15,7 @@ from flwr.clientapp.typing import Mod
 
 from data.windows import Windows
 from fl.client_app import Learner, make_client_app
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.deployment.link_state import WaitingLinkStateFactory
 from fl.errors import FederationError
 from fl.rounds import OnRound, Rounds
@@ -29,13 +29,13 @@ from forecasting.settings import ForecastingSettings
 from forecasting.shape import ModelShape
 
 _log = logging.getLogger(__name__)
-OpenHome = Callable[[str], Learner]
+LoadHome = Callable[[str], Learner]
 
 
 def run_simulation(
     settings: FederationSettings,
     homes: Sequence[str],
-    open_home: OpenHome,
+    load_home: LoadHome,
     initial: Weights,
     store: RoundStore,
     *,
@@ -49,13 +49,13 @@ def run_simulation(
 
     Args:
         homes: `unique_id`s; the first `settings.num_clients` of them take part.
-        open_home: opens a home in a worker process. It is pickled with each message, so it must carry paths, not
+        load_home: opens a home in a worker process. It is pickled with each message, so it must carry paths, not
             data, and should cache what it opens (see `task.HomeFolder`).
         initial: the model of round 0.
         on_round: called in this process as each round ends, with its number, the global model and the report.
         project: puts each new global model back where it may be (see `task.projection`).
         rounds: the loop with another way to gather or combine; made from the arguments above otherwise.
-        mods: Flower client mods; by default those the settings ask for (`fl.client_mods.home_mods`).
+        mods: Flower client mods; by default those the settings ask for (`fl.client_mods.client_mods`).
         once: one round more than are saved (`Rounds.run_once`), in place of all that are left.
 
     Returns the last global model. Raises FederationError, what `on_round` raised, or KeyboardInterrupt once Ray has
@@ -68,8 +68,8 @@ def run_simulation(
     saved = store.latest()
     last = 1 + (0 if saved is None else saved.round) if once else settings.rounds
     if saved is None or saved.round < last or not saved.published:
-        own = home_mods(settings) if mods is None else mods
-        _simulate(settings, chosen, open_home, rounds, initial, own, once=once)
+        own = client_mods(settings) if mods is None else mods
+        _simulate(settings, chosen, load_home, rounds, initial, own, once=once)
         saved = store.latest()
     if saved is None or saved.round < last:
         raise FederationError("the simulation ended before its last round; see the log above")
@@ -99,9 +99,9 @@ def simulate_community(
     homes_dir = (directory / "homes").absolute()
     try:
         homes = write_homes(homes_dir, train, validation)
-        open_home = HomeFolder(homes_dir, shape, forecasting.huber)
+        load_home = HomeFolder(homes_dir, shape, forecasting.huber)
         initial = initial_weights(shape, federation.seed)
-        return run_simulation(federation, homes, open_home, initial, store, rounds=rounds)
+        return run_simulation(federation, homes, load_home, initial, store, rounds=rounds)
     finally:
         shutil.rmtree(homes_dir, ignore_errors=True)
 
@@ -109,7 +109,7 @@ def simulate_community(
 def _simulate(
     settings: FederationSettings,
     homes: list[str],
-    open_home: OpenHome,
+    load_home: LoadHome,
     rounds: Rounds,
     initial: Weights,
     mods: Sequence[Mod],
@@ -134,7 +134,7 @@ def _simulate(
         try:
             flower_simulation(
                 server_app=make_server_app(rounds, initial, stop, once=once),
-                client_app=make_client_app(partial(_open_partition, homes, open_home), mods),
+                client_app=make_client_app(partial(_open_partition, homes, load_home), mods),
                 num_supernodes=len(homes),
                 backend_config=backend,
             )
@@ -144,5 +144,5 @@ def _simulate(
             raise KeyboardInterrupt from None
 
 
-def _open_partition(homes: list[str], open_home: OpenHome, context: Context) -> Learner:
-    return open_home(homes[int(context.node_config["partition-id"])])
+def _open_partition(homes: list[str], load_home: LoadHome, context: Context) -> Learner:
+    return load_home(homes[int(context.node_config["partition-id"])])

@@ -84,7 +84,7 @@ class HomeLearner:
         """
         return own_sums(self.train, plan), int(self.train.day.max(initial=0))
 
-    def own_head(self, weights: Weights, settings: ForecastingSettings) -> NDArray[np.int64] | None:
+    def personal_head(self, weights: Weights, settings: ForecastingSettings) -> NDArray[np.int64] | None:
         """The home's personal head beside a round's model, in fixed point [48, loads and hidden state]; None where it
         has none.
 

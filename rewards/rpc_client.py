@@ -19,7 +19,7 @@ _MOST_BRACKETS = 64
 _FORECAST, _HEAD = "(bytes,uint32,bytes32)", "(bytes32,uint256)"
 
 
-class OwnNode:
+class RpcClient:
     """The registry as this node sees it. Every method raises NodeUnreachable, without the URL: it may hold a key."""
 
     def __init__(self, url: str, forecast_registry: str) -> None:

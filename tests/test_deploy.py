@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from api.cli.main import app
 from api.config.community_yaml import Config
 from api.gateway.secure_sum.client import OUTCOMES as SUMS
-from api.gateway.submitter import OUTCOMES as HANDED_IN
+from api.gateway.submitter import OUTCOMES as SUBMITTED
 from fl.deployment.telemetry import AgentMetrics, CoordinatorMetrics
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -97,7 +97,7 @@ def test_gateways_count_days_by_the_communitys_own_deadline() -> None:
 
 
 def test_alerts_name_outcomes_that_are_counted() -> None:
-    for series, outcomes in (("handed_in", HANDED_IN), ("sums", SUMS)):
+    for series, outcomes in (("submissions", SUBMITTED), ("sums", SUMS)):
         found = [
             text
             for rule in RULES

@@ -16,7 +16,7 @@ PICTURES = {"matplotlib"}
 FEDERATION = {"flwr", "ray"}
 COMPILER = {"numba", "scipy"}  # of the proof system; numba loads scipy
 NEVER: dict[str, tuple[str, set[str]]] = {
-    "an agent that trains, hands in and sums": (
+    "an agent that trains, submits and sums": (
         "api.gateway.agent, api.gateway.submitter, api.gateway.model_updater, api.gateway.secure_sum.client, "
         "api.gateway.secure_sum.contribution, rewards.rpc_client",
         CHAIN | FITTING | PICTURES | COMPILER | {"ray", "pandas"},

@@ -15,7 +15,7 @@ from requests.exceptions import HTTPError, Timeout
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
-from api.protocol.bounded_client import ApiRefused, Line, Unreachable
+from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
 from data.failures import told
 from rewards.deploy import Contracts
 
@@ -35,7 +35,7 @@ def from_server(url: str) -> Fetch:
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
         raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
 
-    line = Line(url)
+    line = BoundedHttpClient(url)
 
     def fetch(path: str) -> bytes | None:
         try:

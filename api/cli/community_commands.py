@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from api.gateway.home import Home
     from api.gateway.prover import ProofFigures
     from api.operator.community import Community
-    from api.operator.day import Ledger
+    from api.operator.day import ChainSession
     from api.operator.trained_model import TrainedModel
 
 
@@ -47,38 +47,38 @@ def train(
             community, lambda done, _total, _loss: bar.update(task, completed=done), one_shot=one_shot
         )
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
-    ledger = _published(community, trained)
+    chain_session = _published(community, trained)
     heads, models = training.personalise(community, trained, community.homes)
-    if ledger is not None:
-        _pin_heads(community, ledger, trained)
+    if chain_session is not None:
+        _pin_heads(community, chain_session, trained)
     console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
 
 
-def _published(community: Community, trained: TrainedModel) -> Ledger | None:
+def _published(community: Community, trained: TrainedModel) -> ChainSession | None:
     """The chain, on which the model is registered now; None where another command or process does that."""
     from api.one_machine.days import publish_finished
-    from api.operator.day import open_ledger
+    from api.operator.day import open_chain_session
     from rewards.errors import ChainBusy
 
     if _clock_stands(community):
         console.print("The chain's clock stands: `wattproof forecast DAY` publishes the model before that day.")
         return None
     try:
-        ledger = open_ledger(community)
+        chain_session = open_chain_session(community)
     except ChainBusy as busy:
         console.print(f"[yellow]Not published here:[/] {escape(str(busy))}. A server publishes it by itself.")
         return None
-    publish_finished(community, ledger)
-    now = datetime.fromtimestamp(ledger.chain.now, UTC)
+    publish_finished(community, chain_session)
+    now = datetime.fromtimestamp(chain_session.chain.now, UTC)
     console.print(f"Published: days that start after {now:%Y-%m-%d %H:%M} UTC are forecast by round {trained.round}.")
-    return ledger
+    return chain_session
 
 
-def _pin_heads(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
+def _pin_heads(community: Community, chain_session: ChainSession, trained: TrainedModel) -> None:
     from api.operator.day import pin_heads
 
     unpinned = _Missed("no personal head pinned")
-    pin_heads(community, ledger, trained.round, unpinned)
+    pin_heads(community, chain_session, trained.round, unpinned)
 
 
 class _Missed:
@@ -99,14 +99,14 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     least one has none; 1 the day can't be forecast; 2 wrong command line.
     """
     from api.one_machine.days import forecast_day, model_of_day
-    from api.operator.day import open_ledger
+    from api.operator.day import open_chain_session
 
     community, day = _community_on(config, day, days_ago=0)
-    ledger = open_ledger(community, day)
-    trained = model_of_day(community, ledger, day)
-    ledger.chain.advance_to(community.start_of(day))
+    chain_session = open_chain_session(community, day)
+    trained = model_of_day(community, chain_session, day)
+    chain_session.chain.advance_to(community.start_of(day))
     missed, done = _Missed("no forecast"), 0
-    for home, figures in forecast_day(community, ledger, day, trained, missed):
+    for home, figures in forecast_day(community, chain_session, day, trained, missed):
         console.print(f"{home.name}: {_cost(figures)}, registered")
         done += 1
     console.print(
@@ -174,7 +174,7 @@ def _cost(figures: ProofFigures | None) -> str:
 def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, ProofFigures | None]:
     from api.one_machine.days import model_of_day
     from api.operator.community import Community
-    from api.operator.day import open_ledger, prove_day
+    from api.operator.day import open_chain_session, prove_day
     from api.protocol.bundle import encode
     from data.errors import DataError
 
@@ -182,7 +182,7 @@ def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, P
     homes = [home for home in community.homes if home.name == name]
     if not homes:
         raise DataError(f"there is no home {name!r} in the community")
-    trained = model_of_day(community, open_ledger(community, day), day)
+    trained = model_of_day(community, open_chain_session(community, day), day)
     ((_, bundle, figures),) = prove_day(community, day, trained, homes)
     return encode(bundle), figures
 
@@ -194,14 +194,14 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
     """
     from api.config.community_yaml import load
     from api.gateway.peak import expected_peak, peak_head
-    from api.gateway.prover import open_home
+    from api.gateway.prover import open_household
     from data.errors import DataError
 
     settings = load(config)
     head = peak_head(settings)
     if head is None:
         raise DataError("there is no head of peak classes here yet: it comes with a one-shot training")
-    opened = open_home(settings, home)
+    opened = open_household(settings, home)
     wanted = opened.due_day() if day is None else day
     expected = expected_peak(opened, head, wanted)
     if expected is None:
@@ -220,11 +220,11 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     to claim; 4 at least one could not claim; 1 the day can't be claimed; 2 wrong command line.
     """
     from api.one_machine.days import claim_day
-    from api.operator.day import open_ledger
+    from api.operator.day import open_chain_session
 
     community, day = _community_on(config, day, days_ago=1)
     missed = _Missed("no claim")
-    for home, claimed in claim_day(community, open_ledger(community), day, missed):
+    for home, claimed in claim_day(community, open_chain_session(community), day, missed):
         if claimed is None:
             console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
         elif claimed.before:

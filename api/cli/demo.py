@@ -66,16 +66,16 @@ class Demo:
         trained = self._train(community)
         models, scores = self._personalise(community, trained)
         day = training.split_of(community).test_start + DAYS_INTO_TEST
-        ledger = community_day.open_ledger(community, day)
-        community_day.publish_round(community, ledger, trained)
-        community_day.pin_heads(community, ledger, trained.round)
-        ledger.chain.advance_to(community.start_of(day))
-        self._forecast(community, ledger, trained, day)
+        chain_session = community_day.open_chain_session(community, day)
+        community_day.publish_round(community, chain_session, trained)
+        community_day.pin_heads(community, chain_session, trained.round)
+        chain_session.chain.advance_to(community.start_of(day))
+        self._forecast(community, chain_session, trained, day)
         opened = open_total(community, day)
         result = self._calibrate(community, models, day, opened.means)
-        self._reward(community, ledger, trained, day)
+        self._reward(community, chain_session, trained, day)
         self._compare(community, day, opened.means, result)
-        self._finish(community, ledger, scores, day, time.perf_counter() - started)
+        self._finish(community, chain_session, scores, day, time.perf_counter() - started)
         return self.report
 
     def _prepare(self) -> None:
@@ -128,13 +128,15 @@ class Demo:
         self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
         return models, scores
 
-    def _forecast(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
+    def _forecast(
+        self, community: Community, chain_session: community_day.ChainSession, trained: TrainedModel, day: int
+    ) -> None:
         started = time.perf_counter()
         count, figures = 0, []
         with self._bar() as bar:
             task = bar.add_task("Forecasts proven, verified, registered", total=len(community.homes))
             for home, bundle, figure in community_day.prove_day(community, day, trained):
-                community_day.register(community, ledger, home, bundle)
+                community_day.register(community, chain_session, home, bundle)
                 count += 1
                 figures += [figure] if figure is not None else []
                 bar.advance(task)
@@ -148,26 +150,28 @@ class Demo:
             "peak_mb": max((f.peak_mb for f in figures), default=None),
         }
 
-    def _reward(self, community: Community, ledger: community_day.Ledger, trained: TrainedModel, day: int) -> None:
+    def _reward(
+        self, community: Community, chain_session: community_day.ChainSession, trained: TrainedModel, day: int
+    ) -> None:
         started = time.perf_counter()
-        chain = ledger.chain
+        chain = chain_session.chain
         chain.advance_to(community.start_of(day + 1))
         tiers: list[int] = []
         lost = 0
         with self._bar() as bar:
             task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
             for home in community.homes:
-                paid = community_day.recall_reward(community, ledger, home.wallet.address, day)
+                paid = community_day.recall_reward(community, chain_session, home.wallet.address, day)
                 claim = None if paid else community_day.make_claim(community, home, day, trained.round)
                 if paid is not None:
                     tiers.append(paid.tier)
                 elif claim is not None:
-                    settle(community, ledger, claim)
+                    settle(community, chain_session, claim)
                     tiers.append(claim.tier)
                 else:
                     lost += 1
                 bar.advance(task)
-        held = [holdings(chain, ledger.contracts, home.wallet.address) for home in community.homes]
+        held = [holdings(chain, chain_session.contracts, home.wallet.address) for home in community.homes]
         self.report["rewards"] = {
             "minted": sum(h.tokens for h in held) / 10**18,
             "nfts": sum(h.metadata is not None for h in held),
@@ -211,11 +215,16 @@ class Demo:
         figure.savefig(self.config.api.state_dir / "community_day.png", dpi=130)
 
     def _finish(
-        self, community: Community, ledger: community_day.Ledger, scores: metrics.Scores, day: int, seconds: float
+        self,
+        community: Community,
+        chain_session: community_day.ChainSession,
+        scores: metrics.Scores,
+        day: int,
+        seconds: float,
     ) -> None:
         headlines = training.accuracy_summary(scores)
         own = headlines.pop(training.PROVEN)
-        gas = {call: int(statistics.median(values)) for call, values in sorted(ledger.chain.gas.items())}
+        gas = {call: int(statistics.median(values)) for call, values in sorted(chain_session.chain.gas.items())}
         self.report |= {
             "homes": len(community.homes),
             "rounds": self.config.federation.rounds,
@@ -225,7 +234,7 @@ class Demo:
             "forecast_global": headlines.pop(training.FEDERATED),
             "forecast_integer": own,
             "baselines": headlines,
-            "chain": {"gas": gas, "contracts": asdict(ledger.contracts.addresses)},
+            "chain": {"gas": gas, "contracts": asdict(chain_session.contracts.addresses)},
             "seconds": self._seconds | {"all": seconds},
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -208,7 +208,7 @@ def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 
 @app.command()
 def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
-    """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and hands in."""
+    """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and submits."""
     from api.config.community_yaml import load
     from api.gateway.agent import run_gateway
 

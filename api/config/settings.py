@@ -87,7 +87,7 @@ class GatewaySettings(BaseModel):
         default=0.01, gt=0, description="most that one transaction may cost, in the chain's coin (10^18 units)"
     )
     retry_max_s: float = Field(default=300, gt=0, description="longest wait before the API is tried again")
-    give_up_hours: float = Field(default=48, gt=0, description="what is not handed in by then is left")
+    give_up_hours: float = Field(default=48, gt=0, description="what is not submitted by then is left")
     roster: Path | None = Field(
         default=None,
         description="file of the homes whose totals this home enters, from `wattproof roster`; none: it enters none",
@@ -162,9 +162,9 @@ class ApiSettings(BaseModel):
         return self.state_dir / "claims"
 
     @property
-    def errands_dir(self) -> Path:
-        """On a gateway: what has been and what has to be handed in."""
-        return self.state_dir / "errands"
+    def outbox_dir(self) -> Path:
+        """On a gateway: what has been and what has to be submitted."""
+        return self.state_dir / "outbox"
 
     @property
     def sums_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""A household's gateway: the agent that trains, and its daily duty: forecast, prove, hand in, claim.
+"""A household's gateway: the agent that trains, and its daily task: forecast, prove, submit, claim.
 
 Beside each new model the home fits a personal head of its own, which it commits to on the chain before it uses it.
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config
 from api.gateway.day_watch import DayWatch
-from api.gateway.head_commitment import read_note
+from api.gateway.head_commitment import read_head_commitment
 from api.gateway.jobs import (
     Due,
     fit_head,
@@ -36,20 +36,20 @@ from api.gateway.jobs import (
 )
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from data.errors import DataError, NoReadingsYet
-from fl.client_mods import home_mods, open_ledger, open_record
+from fl.client_mods import client_mods, open_ledger, open_record
 from fl.deployment.agent import run_agent, stop_on_signals
 from fl.deployment.background import Attempt, reason_of
 from fl.deployment.kept_model import kept_model_path, kept_round
 from fl.deployment.telemetry import AgentMetrics
-from fl.deployment.training_process import HomeProcess
+from fl.deployment.training_process import TrainingProcess
 from fl.one_shot.peak_file import peak_head_path
 from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
-    from api.gateway.model_updater import ModelDesk
+    from api.gateway.model_updater import ModelUpdater
     from api.gateway.prover import ProofFigures
-    from api.gateway.secure_sum.client import SumMember
-    from api.gateway.submitter import Courier
+    from api.gateway.secure_sum.client import SecureSumClient
+    from api.gateway.submitter import Submitter
     from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
@@ -64,20 +64,20 @@ def run_gateway(config: Config, home: str) -> None:
     """
     ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
     record = open_record(config.federation, config.api.homes_dir / home / "sums.jsonl")
-    process = HomeProcess(home, partial(open_learner, config, home))
+    process = TrainingProcess(home, partial(open_learner, config, home))
     with suppress(NoReadingsYet):
         process.start()  # what else is wrong with the readings is told now
     try:
         stop = stop_on_signals()
-        with _open_front_desk(config, home, process, stop) as desk:
+        with _open_services(config, home, process, stop) as services:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=home_mods(config.federation, home, ledger, record),
+                mods=client_mods(config.federation, home, ledger, record),
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),
-                duty=DailyDuty(config, home, process, desk),
+                daily_task=DailyTask(config, home, process, services),
                 ready=partial(wait_for_readings, config, process),
                 stop=stop,
             )
@@ -85,7 +85,9 @@ def run_gateway(config: Config, home: str) -> None:
         process.close()
 
 
-def wait_for_readings(config: Config, training: HomeProcess, metrics: AgentMetrics, stop: threading.Event) -> None:
+def wait_for_readings(
+    config: Config, training: TrainingProcess, metrics: AgentMetrics, stop: threading.Event
+) -> None:
     """Wait until the home has enough readings to train on, or until `stop` is set; says so once for each reason.
 
     Its files are looked at again when they have changed, which is cheap.
@@ -103,7 +105,7 @@ def wait_for_readings(config: Config, training: HomeProcess, metrics: AgentMetri
                 if str(why) != told:
                     told = str(why)
                     _log.warning("waiting for readings to train on", extra={"home": training.home, "reason": told})
-        stop.wait(config.federation.deployment.duty_s)
+        stop.wait(config.federation.deployment.task_interval_s)
 
 
 def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
@@ -111,7 +113,7 @@ def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
     return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
 
 
-class DailyDuty:
+class DailyTask:
     """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
     With an API (`gateway.api_url`), it fetches the newest model before that, fits and pins its personal head beside
@@ -123,15 +125,15 @@ class DailyDuty:
         self,
         config: Config,
         home: str,
-        training: HomeProcess,
-        desk: FrontDesk | None = None,
+        training: TrainingProcess,
+        services: GatewayServices | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._config, self._home, self._training, self._desk = config, home, training, desk
+        self._config, self._home, self._training, self._services = config, home, training, services
         self._seen: list[tuple[str, int]] | None = None
         self._head_of = 0  # the last round that a head was looked for
         self._due: Due | None = None
-        self._proving = Attempt("proving", _log, config.federation.deployment.duty_s)
+        self._proving = Attempt("proving", _log, config.federation.deployment.task_interval_s)
         grace_s, start_hour = config.rewards.grace_seconds, config.data.day_start_utc
         self._days = DayWatch(home, start_hour, grace_s, self._has_forecast, now)
 
@@ -140,24 +142,24 @@ class DailyDuty:
             self._proving(partial(self._prove, metrics))
         self._explain()
         self._days.settle(metrics)
-        if self._desk is not None:
-            self._desk.courier.attend(metrics)
-            if self._desk.sums is not None:
-                self._desk.sums.attend(metrics)
+        if self._services is not None:
+            self._services.submitter.run_once(metrics)
+            if self._services.sums is not None:
+                self._services.sums.run_once(metrics)
 
     def _may_prove(self, metrics: AgentMetrics) -> bool:
         """Whether it is certain by which model and head; what is new is fetched, fitted and pinned."""
-        if self._desk is None:
+        if self._services is None:
             return True
         is_new = self._inputs() != self._seen
         urgent = is_new or kept_model_path(self._config.api.model_dir) is None
-        # Nothing can be handed in while the API is away, and by another model than the newest it would be refused.
-        if not self._desk.models.refresh(metrics, urgent):
+        # Nothing can be submitted while the API is away, and by another model than the newest it would be refused.
+        if not self._services.models.refresh(metrics, urgent):
             if is_new:
                 self._because(API_AWAY, "the API has not said yet which model is the newest")
             return False
         number = self._prepare_head()
-        if not self._desk.courier.head_is_settled(number, metrics):
+        if not self._services.submitter.head_is_settled(number, metrics):
             self._because(HEAD_UNSETTLED, "it is not certain yet whether the home's personal head is pinned")
             return False
         return True
@@ -188,7 +190,7 @@ class DailyDuty:
         if number in (0, self._head_of):
             return number
         self._head_of = number  # a head that can't be fitted is not tried again and again
-        if read_note(self._config.api.homes_dir / self._home, number) is not None:
+        if read_head_commitment(self._config.api.homes_dir / self._home, number) is not None:
             return number
         try:
             values = self._training.call(fit_head, self._config, number)
@@ -199,7 +201,7 @@ class DailyDuty:
             return number
         if values is not None:
             work: Callable[[None, Config, str, int, Ints], None] = keep_head
-            with self._training.set_aside_for(partial(open_nothing, self._config)) as process:
+            with self._training.paused_for(partial(open_nothing, self._config)) as process:
                 process.call(work, self._config, self._home, number, values)
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
@@ -220,8 +222,8 @@ class DailyDuty:
         self._seen = inputs
 
     def _prove_new(self, metrics: AgentMetrics) -> None:
-        days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
-        with self._training.set_aside_for(partial(open_prover, self._config, self._home)) as prover:
+        days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
+        with self._training.paused_for(partial(open_prover, self._config, self._home)) as prover:
             _log.info("proving", extra={"home": self._home})
             try:
                 self._due = prover.call(prove_due, self._config)
@@ -242,47 +244,47 @@ class DailyDuty:
             return []
         data = self._config.data
         files = [model, peak_head_path(model.parent), *data.files, *([data.weather] if data.weather else [])]
-        days = [] if self._desk is None else self._desk.courier.errands.unclaimed()
+        days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
         return [*_stamps(files), *(("claim", day) for day in days)]
 
 
 @dataclass(frozen=True)
-class FrontDesk:
-    """What a gateway that hands in needs beside proving: the way to the newest model, the way out, and the totals.
+class GatewayServices:
+    """What a gateway that submits needs beside proving: the way to the newest model, the way out, and the totals.
 
     `sums`: None where no roster is set, for without one the home enters no total.
     """
 
-    models: ModelDesk
-    courier: Courier
-    sums: SumMember | None
+    models: ModelUpdater
+    submitter: Submitter
+    sums: SecureSumClient | None
 
 
 @contextmanager
-def _open_front_desk(
-    config: Config, home: str, training: HomeProcess, stop: threading.Event
-) -> Iterator[FrontDesk | None]:
+def _open_services(
+    config: Config, home: str, training: TrainingProcess, stop: threading.Event
+) -> Iterator[GatewayServices | None]:
     """None where no API is set. Raises KeysError for a roster or key that can't be used."""
     settings = config.gateway
     if settings.api_url is None:
         yield None
         return
-    from api.gateway.client import Uplink
-    from api.gateway.model_updater import ModelDesk
+    from api.gateway.client import ApiClient
+    from api.gateway.model_updater import ModelUpdater
     from api.gateway.secure_sum.client import open_sums
-    from api.gateway.secure_sum.contribution import Summands
-    from api.gateway.submitter import Courier
-    from rewards.rpc_client import OwnNode
+    from api.gateway.secure_sum.contribution import Contributions
+    from api.gateway.submitter import Submitter
+    from rewards.rpc_client import RpcClient
 
     registry = settings.forecast_registry
-    node = OwnNode(settings.rpc_url.get_secret_value(), registry) if settings.rpc_url and registry else None
-    uplink = Uplink(settings.api_url, stop)
+    node = RpcClient(settings.rpc_url.get_secret_value(), registry) if settings.rpc_url and registry else None
+    client = ApiClient(settings.api_url, stop)
     try:
-        courier = Courier(config, home, uplink, node)
-        sums = open_sums(config, home, uplink, courier.errands, Summands(config, home, training))
-        yield FrontDesk(ModelDesk(config, training, uplink, node), courier, sums)
+        submitter = Submitter(config, home, client, node)
+        sums = open_sums(config, home, client, submitter.outbox, Contributions(config, home, training))
+        yield GatewayServices(ModelUpdater(config, training, client, node), submitter, sums)
     finally:
-        uplink.close()
+        client.close()
 
 
 def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None] | None:
@@ -294,10 +296,10 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
     """
     if kept_model_path(config.api.model_dir) is None:
         return None
-    from api.gateway.prover import ProofFolder, open_home
+    from api.gateway.prover import ProofFolder, open_household
     from api.protocol.bundle import encode
 
-    prove(open_home(config, home), config, day)
+    prove(open_household(config, home), config, day)
     folder = ProofFolder(config.api.proofs_dir)
     kept = folder.read(day, home)
     assert kept is not None  # just made, or before

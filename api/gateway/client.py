@@ -10,7 +10,7 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from api.protocol import json_text
-from api.protocol.bounded_client import ApiRefused, Line, Unreachable
+from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
 from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
@@ -27,7 +27,7 @@ class OfferedRound:
 
 
 @dataclass(frozen=True)
-class ToldSum:
+class SumStatus:
     """How a masked sum stands, as the API tells it; `items`: what this home needs for its answer."""
 
     nonce: bytes
@@ -37,11 +37,11 @@ class ToldSum:
     items: dict[str, bytes] = field(repr=False)
 
 
-class Uplink:
+class ApiClient:
     """The API's part that a gateway uses. Every method raises Unreachable or ApiRefused."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
-        self._line = Line(url, stop)
+        self._http = BoundedHttpClient(url, stop)
 
     def newest_round(self) -> OfferedRound | None:
         """The last published round, if there is one."""
@@ -56,7 +56,7 @@ class Uplink:
 
     def weights(self, number: int) -> bytes:
         """The weights of a round's model, as the API gives them."""
-        return self._line.ask("GET", f"/rounds/{number}/weights", limit=MODEL_BYTES)
+        return self._http.ask("GET", f"/rounds/{number}/weights", limit=MODEL_BYTES)
 
     def head_of(self, household: str, number: int) -> PinnedHead | None:
         """The personal head that a household has pinned to a round, or None."""
@@ -71,9 +71,9 @@ class Uplink:
             raise Unreachable(f"the pinned head is not told: {error!r}") from error
 
     def pin_head(self, pin: HeadPin, transaction: str) -> None:
-        """Hand in the transaction that pins a household's personal head."""
+        """Submit the transaction that pins a household's personal head."""
         content = {"round": pin.round, "digest": "0x" + pin.digest.hex(), "transaction": transaction}
-        self._line.ask("POST", "/heads", json.dumps(content).encode())
+        self._http.ask("POST", "/heads", json.dumps(content).encode())
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""
@@ -86,20 +86,20 @@ class Uplink:
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"what is to be signed is not told: {error!r}") from error
 
-    def hand_in(self, bundle: bytes, transaction: str) -> None:
-        """Hand in a forecast's bundle with the transaction that registers it."""
+    def submit(self, bundle: bytes, transaction: str) -> None:
+        """Submit a forecast's bundle with the transaction that registers it."""
         content = b'{"bundle":' + bundle + b',"transaction":' + json.dumps(transaction).encode() + b"}"
-        self._line.ask("POST", "/forecasts", content)
+        self._http.ask("POST", "/forecasts", content)
 
     def claim(self, bundle: bytes) -> None:
-        """Hand in a claim."""
-        self._line.ask("POST", "/claims", bundle)
+        """Submit a claim."""
+        self._http.ask("POST", "/claims", bundle)
 
-    def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
+    def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
         """What is asked of a home in the masked sum of a day."""
         told = self._json("GET", f"/sums/{day}/{kind}?home={home}")
         try:
-            return ToldSum(
+            return SumStatus(
                 _exactly(told["nonce"], NONCE_BYTES), tuple(map(str, told["members"])), str(told["phase"]),
                 frozenset(map(str, told["waiting_for"])), items_from_json(told["items"]),
             )  # fmt: skip
@@ -108,14 +108,14 @@ class Uplink:
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:
         """Send a message of a masked sum."""
-        self._line.ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
+        self._http.ask("POST", f"/sums/{day}/{kind}", json.dumps(message.to_json()).encode())
 
     def close(self) -> None:
-        self._line.close()
+        self._http.close()
 
     def _json(self, method: str, path: str) -> Any:
         try:
-            return json_text.loads(self._line.ask(method, path))
+            return json_text.loads(self._http.ask(method, path))
         except ValueError as error:
             raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
 

@@ -66,8 +66,8 @@ class DayWatch:
             if day not in self._counted and self._is_over(day) and not self._has_forecast(day):
                 self._counted.add(day)
                 metrics.without_forecast.labels(code).inc()
-                told = {"home": self._home, "day": day, "code": code, "reason": reason}
-                _log.warning("day without a forecast", extra=told)
+                context = {"home": self._home, "day": day, "code": code, "reason": reason}
+                _log.warning("day without a forecast", extra=context)
         self._why = {day: why for day, why in self._why.items() if day > today - _KEEP_DAYS}
 
     def _is_over(self, day: int) -> bool:

@@ -21,7 +21,7 @@ _REMEDY = (
 
 
 @dataclass(frozen=True)
-class HeadNote:
+class HeadCommitment:
     """A committed head: rows (48 bytes each) and digest, hexadecimal with 0x; UTC seconds of its pinning, or None."""
 
     round: int
@@ -38,17 +38,17 @@ def heads_folder(home_folder: Path) -> Path:
     return home_folder / "heads"
 
 
-def read_note(home_folder: Path, number: int) -> HeadNote | None:
+def read_head_commitment(home_folder: Path, number: int) -> HeadCommitment | None:
     """The note of a round's head; None where the home has not committed to one. Raises DamagedFile."""
     path = _path(home_folder, number)
     if not path.exists():
         return None
     with whole(path, "the note of a personal head", _REMEDY):
         content = json.loads(path.read_text(encoding="utf-8"))
-        return HeadNote(**content | {"rows": tuple(content["rows"])})
+        return HeadCommitment(**content | {"rows": tuple(content["rows"])})
 
 
-def write_note(home_folder: Path, note: HeadNote) -> None:
+def write_head_commitment(home_folder: Path, note: HeadCommitment) -> None:
     write_bytes(_path(home_folder, note.round), json.dumps(asdict(note)).encode(), private=True)
 
 

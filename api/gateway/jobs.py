@@ -15,8 +15,8 @@ from api.config.community_yaml import Config
 from api.config.logs import set_up
 
 if TYPE_CHECKING:
-    from api.gateway.prover import OpenHome
-    from api.gateway.secure_sum.contribution import Summand
+    from api.gateway.prover import HouseholdProver
+    from api.gateway.secure_sum.contribution import Contribution
     from fl.task import HomeLearner
     from zkp.lstm.integer_model import Ints
 
@@ -49,7 +49,7 @@ class Due:
     peak: dict[str, float] | None = None
 
 
-def prove_due(opened: OpenHome, config: Config) -> Due:
+def prove_due(opened: HouseholdProver, config: Config) -> Due:
     """Forecast and prove the newest day that the readings reach."""
     from api.gateway.not_forecast import NotForecast
 
@@ -61,7 +61,7 @@ def prove_due(opened: OpenHome, config: Config) -> Due:
     return Due(day, end, proven, peak=_peak(opened, config, day))
 
 
-def _peak(opened: OpenHome, config: Config, day: int) -> dict[str, float] | None:
+def _peak(opened: HouseholdProver, config: Config, day: int) -> dict[str, float] | None:
     from api.gateway.peak import expected_peak, peak_head
     from fl.one_shot.errors import StatisticsRefused
 
@@ -74,7 +74,7 @@ def _peak(opened: OpenHome, config: Config, day: int) -> dict[str, float] | None
     return None if expected is None else expected.by_class
 
 
-def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:
+def prove(opened: HouseholdProver, config: Config, day: int) -> Proven | None:
     """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
     from api.gateway import proving
     from api.gateway.prover import ProofFolder
@@ -89,8 +89,8 @@ def prove(opened: OpenHome, config: Config, day: int) -> Proven | None:
     return Proven(day, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
 
 
-def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[int]:
-    """Prove the skill of the days that have been measured by now; those of which there is a claim to hand in.
+def prove_claims(opened: HouseholdProver, config: Config, days: Sequence[int]) -> list[int]:
+    """Prove the skill of the days that have been measured by now; those of which there is a claim to submit.
 
     What keeps a day from being claimed is logged, and the others go on.
     """
@@ -107,12 +107,12 @@ def prove_claims(opened: OpenHome, config: Config, days: Sequence[int]) -> list[
     return claimed
 
 
-def _prove_claim(opened: OpenHome, config: Config, day: int) -> bool:
-    """Whether there is a claim of the day now to hand in.
+def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
+    """Whether there is a claim of the day now to submit.
 
-    A day whose forecast was no better than the naive one has nothing to claim: its errand ends here.
+    A day whose forecast was no better than the naive one has nothing to claim: its submission ends here.
     """
-    from api.gateway.outbox import Errand, ErrandFolder
+    from api.gateway.outbox import Outbox, Submission
     from api.gateway.prover import ProofFolder
     from api.protocol.bundle import encode
     from data.atomic import write_bytes
@@ -129,8 +129,8 @@ def _prove_claim(opened: OpenHome, config: Config, day: int) -> bool:
         return False
     claim = opened.claim(day, proof.context.round)
     if claim is None:
-        ended = Errand("claim", day, int(time.time())).ended("done", "no-better-than-naive")
-        ErrandFolder(config.api.errands_dir, name).put(ended)
+        ended = Submission("claim", day, int(time.time())).ended("done", "no-better-than-naive")
+        Outbox(config.api.outbox_dir, name).put(ended)
         return False
     write_bytes(path, encode(claim))
     return True
@@ -154,7 +154,7 @@ def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
     from fl.deployment.kept_model import kept_weights
 
     weights = kept_weights(config.api.model_dir, number)
-    return None if weights is None else learner.own_head(weights, config.forecasting)
+    return None if weights is None else learner.personal_head(weights, config.forecasting)
 
 
 def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> None:
@@ -168,27 +168,27 @@ def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> 
         commit_head(folder, number, model.commitment)
 
 
-def measured_summand(_: None, config: Config, home: str, day: int) -> Summand | None:
+def measured_contribution(_: None, config: Config, home: str, day: int) -> Contribution | None:
     """What the home enters into a day's measured total; None until its meter has signed the day."""
     from api.gateway.home import Home
-    from api.gateway.secure_sum.contribution import Summand
+    from api.gateway.secure_sum.contribution import Contribution
 
     own = Home(home, config.api.homes_dir / home)
     if day not in own.vault.days(own.wallet.address):
         return None
     signed, opening = own.vault.get(own.wallet.address, day)
-    return Summand((*opening.readings, opening.blinding), signed.commitment, signed.signature)
+    return Contribution((*opening.readings, opening.blinding), signed.commitment, signed.signature)
 
 
 def open_learner(config: Config, home: str) -> HomeLearner:
-    from fl.deployment.home import open_home
+    from fl.deployment.home import load_home
 
     set_up(config.api.log_level)
-    return open_home(config.data, config.forecasting, home)
+    return load_home(config.data, config.forecasting, home)
 
 
-def open_prover(config: Config, home: str) -> OpenHome:
-    from api.gateway.prover import open_home
+def open_prover(config: Config, home: str) -> HouseholdProver:
+    from api.gateway.prover import open_household
 
     set_up(config.api.log_level)
-    return open_home(config, home)
+    return open_household(config, home)

@@ -8,31 +8,31 @@ from collections.abc import Callable
 from functools import partial
 
 from api.config.community_yaml import Config
-from api.gateway.client import OfferedRound, Uplink
+from api.gateway.client import ApiClient, OfferedRound
 from api.gateway.jobs import keep_offered_model, open_nothing
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from fl.deployment.backoff import Backoff
 from fl.deployment.kept_model import kept_round
 from fl.deployment.telemetry import AgentMetrics
-from fl.deployment.training_process import HomeProcess
+from fl.deployment.training_process import TrainingProcess
 from rewards.errors import NodeUnreachable
-from rewards.rpc_client import OwnNode
+from rewards.rpc_client import RpcClient
 
 _log = logging.getLogger(__name__)
 _ASK_AGAIN_S = 600.0
 
 
-class ModelDesk:
+class ModelUpdater:
     """Keeps the gateway's model up to date with what the community has published.
 
     The model is checked against the digest in the registry, read from the household's own node if it has one, else as
     the API tells it. Opening it is work for a process of its own: it comes from outside, and it needs memory.
     """
 
-    def __init__(self, config: Config, training: HomeProcess, uplink: Uplink, node: OwnNode | None) -> None:
-        self._config, self._training, self._uplink, self._node = config, training, uplink, node
-        first_s, most_s = config.federation.deployment.duty_s, config.gateway.retry_max_s
-        self._line, self._doubt = Backoff(first_s, most_s), Backoff(first_s, max(most_s, _ASK_AGAIN_S))
+    def __init__(self, config: Config, training: TrainingProcess, client: ApiClient, node: RpcClient | None) -> None:
+        self._config, self._training, self._client, self._node = config, training, client, node
+        first_s, most_s = config.federation.deployment.task_interval_s, config.gateway.retry_max_s
+        self._connection, self._doubt = Backoff(first_s, most_s), Backoff(first_s, max(most_s, _ASK_AGAIN_S))
         self._asked_at = -_ASK_AGAIN_S
 
     def refresh(self, metrics: AgentMetrics, urgent: bool) -> bool:
@@ -42,20 +42,20 @@ class ModelDesk:
         """
         if not urgent and time.monotonic() - self._asked_at < _ASK_AGAIN_S:
             return True
-        if not self._line.due:
+        if not self._connection.due:
             return False
         try:
             self._refresh(metrics)
         except (Unreachable, NodeUnreachable, ApiRefused) as down:
-            again_s = round(self._line.failed(), 1)
+            again_s = round(self._connection.failed(), 1)
             _log.warning("model not asked for yet", extra={"reason": str(down), "again_in_s": again_s})
             return False
-        self._line.worked()
+        self._connection.worked()
         self._asked_at = time.monotonic()
         return True
 
     def _refresh(self, metrics: AgentMetrics) -> None:
-        offered, kept = self._uplink.newest_round(), kept_round(self._config.api.model_dir)
+        offered, kept = self._client.newest_round(), kept_round(self._config.api.model_dir)
         metrics.model_round.set(kept)
         if offered is None or offered.number <= kept or not self._doubt.due:
             return
@@ -64,7 +64,7 @@ class ModelDesk:
             self._refuse(offered, "no model of this round is registered on the chain", metrics)
             return
         try:
-            self._keep(offered.number, digest, self._uplink.weights(offered.number))
+            self._keep(offered.number, digest, self._client.weights(offered.number))
         except ValueError as refused:
             self._refuse(offered, str(refused), metrics)
             return
@@ -74,7 +74,7 @@ class ModelDesk:
 
     def _keep(self, number: int, digest: bytes, content: bytes) -> None:
         work: Callable[[None, Config, int, bytes, bytes], None] = keep_offered_model
-        with self._training.set_aside_for(partial(open_nothing, self._config)) as process:
+        with self._training.paused_for(partial(open_nothing, self._config)) as process:
             process.call(work, self._config, number, digest, content)
 
     def _refuse(self, offered: OfferedRound, reason: str, metrics: AgentMetrics) -> None:

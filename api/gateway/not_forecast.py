@@ -48,7 +48,7 @@ class TooLate(NotForecast):
 
 
 class SealedOtherwise(NotForecast):
-    """Another forecast of the day was sealed before, and may have been handed in."""
+    """Another forecast of the day was sealed before, and may have been submitted."""
 
     code = "sealed-otherwise"
 

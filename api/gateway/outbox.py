@@ -1,8 +1,8 @@
-"""What a gateway has handed in and has still to hand in, on disk: a gateway that is killed goes on with it.
+"""What a gateway has submitted and has still to submit, on disk: a gateway that is killed goes on with it.
 
-errands/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
-errands/elm-3/claim-17316.json
-errands/elm-3/head-20.json            the personal head of round 20, to be pinned
+outbox/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
+outbox/elm-3/claim-17316.json
+outbox/elm-3/head-20.json            the personal head of round 20, to be pinned
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Kind = Literal["head", "forecast", "claim"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
 _REMEDY = (
-    "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be handed in "
+    "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be submitted "
     "anew"
 )
 _ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
 
 
 @dataclass(frozen=True)
-class Errand:
-    """One thing to hand in.
+class Submission:
+    """One thing to submit.
 
     Args:
         number: the day; of a head the round.
@@ -49,55 +49,61 @@ class Errand:
     transaction: str | None = None
     signings: int = 0
 
-    def ended(self, state: State, code: str = "") -> Errand:
+    def ended(self, state: State, code: str = "") -> Submission:
         return replace(self, state=state, code=code)
 
 
-class ErrandFolder:
-    """The errands of one home."""
+class Outbox:
+    """The outbox of one home."""
 
     def __init__(self, directory: Path, home: str) -> None:
         self._folder = directory / home
 
-    def get(self, kind: Kind, number: int) -> Errand | None:
+    def get(self, kind: Kind, number: int) -> Submission | None:
         path = self._path(kind, number)
         return _read(path) if path.exists() else None
 
-    def put(self, errand: Errand) -> None:
-        """Keep an errand as it stands now."""
-        write_bytes(self._path(errand.kind, errand.number), json.dumps(asdict(errand)).encode(), private=True)
+    def put(self, submission: Submission) -> None:
+        """Keep a submission as it stands now."""
+        write_bytes(
+            self._path(submission.kind, submission.number), json.dumps(asdict(submission)).encode(), private=True
+        )
 
-    def all(self) -> list[Errand]:
+    def all(self) -> list[Submission]:
         """All of them: heads, forecasts, claims; later ones first, for theirs is the deadline that can be met."""
         found = [_read(path) for path in self._folder.glob("*-*.json")]
-        return sorted(found, key=lambda errand: (_ORDER.index(errand.kind), -errand.number))
+        return sorted(found, key=lambda submission: (_ORDER.index(submission.kind), -submission.number))
 
     def forget_before(self, day: int) -> None:
         """Delete what ended long before a day."""
-        for errand in self.all():
-            if errand.kind != "head" and errand.state != "waiting" and errand.number < day - _KEEP_DAYS:
-                self._path(errand.kind, errand.number).unlink(missing_ok=True)
+        for submission in self.all():
+            if submission.kind != "head" and submission.state != "waiting" and submission.number < day - _KEEP_DAYS:
+                self._path(submission.kind, submission.number).unlink(missing_ok=True)
 
     def unclaimed(self) -> list[int]:
         """Days whose forecast was registered and whose claim has not come up yet."""
-        registered = [errand.number for errand in self.all() if (errand.kind, errand.state) == ("forecast", "done")]
+        registered = [
+            submission.number
+            for submission in self.all()
+            if (submission.kind, submission.state) == ("forecast", "done")
+        ]
         return sorted(day for day in registered if self.get("claim", day) is None)
 
     def _path(self, kind: Kind, number: int) -> Path:
         return self._folder / f"{kind}-{number}.json"
 
 
-def _read(path: Path) -> Errand:
-    """The errand in a file. One that can't be read has ended (`damaged`), so that others go on; it is logged once."""
+def _read(path: Path) -> Submission:
+    """The submission in a file. One that can't be read has ended (`damaged`): others go on; it is logged once."""
     try:
-        with whole(path, "an errand", _REMEDY):
-            errand = Errand(**json.loads(path.read_text(encoding="utf-8")))
-            if (errand.kind, errand.number) != _named(path) or errand.state not in get_args(State):
-                raise ValueError("another errand")
-            return errand
+        with whole(path, "a submission", _REMEDY):
+            submission = Submission(**json.loads(path.read_text(encoding="utf-8")))
+            if (submission.kind, submission.number) != _named(path) or submission.state not in get_args(State):
+                raise ValueError("another submission")
+            return submission
     except DamagedFile as damaged:
         _tell_once(str(damaged))
-        return Errand(*_named(path), since=0, state="refused", code="damaged")
+        return Submission(*_named(path), since=0, state="refused", code="damaged")
 
 
 def _named(path: Path) -> tuple[Kind, int]:
@@ -108,4 +114,4 @@ def _named(path: Path) -> tuple[Kind, int]:
 
 @cache
 def _tell_once(problem: str) -> None:
-    _log.error("errand passed over", extra={"reason": problem})
+    _log.error("submission skipped", extra={"reason": problem})

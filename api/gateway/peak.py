@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.config.community_yaml import Config
-from api.gateway.prover import OpenHome
+from api.gateway.prover import HouseholdProver
 from data.windows import make_windows
 from fl.one_shot.kept import PEAK_HEAD
 from fl.one_shot.peak_file import kept_peak_head
@@ -26,7 +26,7 @@ def peak_head(config: Config) -> PeakHead | None:
     return None if arrays is None else PeakHead.from_arrays(arrays)
 
 
-def expected_peak(opened: OpenHome, head: PeakHead, day: int) -> PeakForecast | None:
+def expected_peak(opened: HouseholdProver, head: PeakHead, day: int) -> PeakForecast | None:
     """The class of the home's peak on `day`; None where the week before it is not complete.
 
     Raises StatisticsRefused for a home with too few days to have terciles.

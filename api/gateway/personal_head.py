@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from api.gateway.head_commitment import HeadNote, heads_folder, read_note, write_note
+from api.gateway.head_commitment import HeadCommitment, heads_folder, read_head_commitment, write_head_commitment
 from api.gateway.not_forecast import HeadLost
 from data.atomic import write_bytes
 from forecasting.integer import DAMAGES
@@ -25,7 +25,7 @@ from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
 
 
 @dataclass(frozen=True, repr=False)
-class OwnHead:
+class CommittedHead:
     """A committed head with what opens it."""
 
     secret: PersonalHead
@@ -34,16 +34,16 @@ class OwnHead:
 
 def keep_values(home_folder: Path, number: int, values: Ints) -> None:
     """Keep a fitted head, int64 [48, loads and hidden state]. A head that is committed to stays as it is."""
-    if read_note(home_folder, number) is not None:
+    if read_head_commitment(home_folder, number) is not None:
         return
     buffer = io.BytesIO()
     np.savez(buffer, values=values)
     write_bytes(_path(home_folder, number, ".npz"), buffer.getvalue(), private=True)
 
 
-def commit_head(home_folder: Path, number: int, model: WeightsCommitment) -> HeadNote | None:
+def commit_head(home_folder: Path, number: int, model: WeightsCommitment) -> HeadCommitment | None:
     """Commit to the round's head, beside the round's model, if it is fitted and not committed to; its note."""
-    note, path = read_note(home_folder, number), _path(home_folder, number, ".npz")
+    note, path = read_head_commitment(home_folder, number), _path(home_folder, number, ".npz")
     if note is not None or not path.exists():
         return note
     head = PersonalHead.blind(model.shape, _values(path))
@@ -51,12 +51,12 @@ def commit_head(home_folder: Path, number: int, model: WeightsCommitment) -> Hea
         _path(home_folder, number, ".key"), json.dumps([hex(b) for b in head.blindings]).encode(), private=True
     )
     rows = head.commit(model.shape)
-    note = HeadNote(number, tuple("0x" + r.hex() for r in rows), "0x" + model.digest_of_head(rows).hex())
-    write_note(home_folder, note)
+    note = HeadCommitment(number, tuple("0x" + r.hex() for r in rows), "0x" + model.digest_of_head(rows).hex())
+    write_head_commitment(home_folder, note)
     return note
 
 
-def read_head(home_folder: Path, note: HeadNote) -> OwnHead:
+def read_head(home_folder: Path, note: HeadCommitment) -> CommittedHead:
     """The head of a note. Raises HeadLost."""
     try:
         values = _values(_path(home_folder, note.round, ".npz"))
@@ -68,7 +68,7 @@ def read_head(home_folder: Path, note: HeadNote) -> OwnHead:
             "registry wants this day's forecast to be made with it: restore the folder from a backup, or wait for "
             "the next round"
         ) from None
-    return OwnHead(PersonalHead(values, blindings), tuple(bytes.fromhex(row[2:]) for row in note.rows))
+    return CommittedHead(PersonalHead(values, blindings), tuple(bytes.fromhex(row[2:]) for row in note.rows))
 
 
 def _values(path: Path) -> Ints:

@@ -19,10 +19,10 @@ from eth_utils.address import to_canonical_address
 from numpy.typing import NDArray
 
 from api.config.community_yaml import Config
-from api.gateway.head_commitment import read_note
+from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
-from api.gateway.personal_head import OwnHead, read_head
+from api.gateway.personal_head import CommittedHead, read_head
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
 from api.protocol.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
@@ -77,7 +77,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class OpenHome:
+class HouseholdProver:
     """A home with its own readings (a long table), beside the community's clock, features and identifier."""
 
     home: Home
@@ -87,7 +87,7 @@ class OpenHome:
     community: bytes
 
     def __repr__(self) -> str:
-        return f"OpenHome({self.home.name!r})"
+        return f"HouseholdProver({self.home.name!r})"
 
     def context(self, day: int, round_number: int) -> Context:
         return Context(self.community, to_canonical_address(self.home.wallet.address), day, round_number)
@@ -199,11 +199,11 @@ class OpenHome:
     def _sealed_otherwise(self, day: int) -> SealedOtherwise:
         return SealedOtherwise(
             f"another forecast of day {day} is sealed in {self.home.folder}, by another round or head. It stays, for "
-            "it may have been handed in"
+            "it may have been submitted"
         )
 
-    def _head_in_force(self, day: int, number: int) -> OwnHead | None:
-        note = read_note(self.home.folder, number)
+    def _head_in_force(self, day: int, number: int) -> CommittedHead | None:
+        note = read_head_commitment(self.home.folder, number)
         if note is None or not note.is_in_force(int(self.clock.start_of(day).timestamp())):
             return None
         return read_head(self.home.folder, note)
@@ -217,8 +217,8 @@ class OpenHome:
         if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
             return
         absent = [hour for d in (day, day - skill.SEASON_DAYS) for hour in self.days.missing(d)]
-        told = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
-        _log.warning("a day can't be claimed: its readings have a gap", extra=told)
+        context = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
+        _log.warning("a day can't be claimed: its readings have a gap", extra=context)
 
     def claim(self, day: int, round_number: int) -> ClaimBundle | None:
         """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
@@ -266,23 +266,23 @@ class OpenHome:
 
 
 def _tell_changed(home: str, changed: Changed) -> None:
-    told = {"home": home, "day": changed.day, "hours": hours_text(changed.hours)}
+    context = {"home": home, "day": changed.day, "hours": hours_text(changed.hours)}
     if changed.shift:
         _log.warning(
             "the day was signed with another start of the day (data.day_start_utc): it counts as signed",
-            extra=told | {"hours_later": changed.shift},
+            extra=context | {"hours_later": changed.shift},
         )
     else:
-        _log.warning("the table has other values than the meter signed: the day counts as signed", extra=told)
+        _log.warning("the table has other values than the meter signed: the day counts as signed", extra=context)
 
 
-def open_home(config: Config, name: str) -> OpenHome:
+def open_household(config: Config, name: str) -> HouseholdProver:
     """The household of this gateway, from its own settings. Raises DataError if its readings can't be had."""
     community = load_community(config.data)
     clock = DayClock(config.data.day_start_utc)
     home = Home(name, config.api.homes_dir / name)
     readings, features = readings_of(community.readings, name), public_features(community.weather, clock)
-    return OpenHome(home, readings, features, clock, config.community.identifier)
+    return HouseholdProver(home, readings, features, clock, config.community.identifier)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class OtherChain(Exception):
     """Another chain or contract is asked for than the one that is pinned."""
 
 
-class Pin:
+class TrustOnFirstUse:
     """Checks what is asked to be signed for. What the settings leave open is kept in `path` at first contact."""
 
     def __init__(self, settings: GatewaySettings, path: Path) -> None:

@@ -15,7 +15,7 @@ from api.http.errors import ApiError
 from api.http.raw_transactions import sender_of
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, Household, ModelRound, PaidClaim, Reward
-from api.operator.day import Ledger, submit_arguments
+from api.operator.day import ChainSession, submit_arguments
 from api.protocol import bundle as bundles
 from data.errors import TableError
 from forecasting.shape import ModelShape
@@ -32,19 +32,23 @@ def check_shape(community: Community, bundle: bundles.InferenceBundle) -> None:
         )  # fmt: skip
 
 
-def check_forecast(community: Community, ledger: Ledger, bundle: bundles.InferenceBundle, raw: bytes) -> None:
+def check_forecast(
+    community: Community, chain_session: ChainSession, bundle: bundles.InferenceBundle, raw: bytes
+) -> None:
     """Everything of a handed-in forecast but its meter's signatures and its proof; `raw`: the signed transaction.
 
     Raises ApiError, InvalidStatement, Refused.
     """
     _check_sender(community, bundle, raw)
     _check_model(community, bundle)
-    check_call(raw, str(ledger.contracts.forecast_registry.address), submit_call(ledger, bundle), "submit")
+    check_call(
+        raw, str(chain_session.contracts.forecast_registry.address), submit_call(chain_session, bundle), "submit"
+    )
 
 
-def submit_call(ledger: Ledger, bundle: bundles.InferenceBundle) -> str:
+def submit_call(chain_session: ChainSession, bundle: bundles.InferenceBundle) -> str:
     """The data of the transaction that registers a forecast."""
-    return str(ledger.contracts.forecast_registry.encode_abi("submit", args=submit_arguments(bundle)))
+    return str(chain_session.contracts.forecast_registry.encode_abi("submit", args=submit_arguments(bundle)))
 
 
 def _check_sender(community: Community, bundle: bundles.InferenceBundle, raw: bytes) -> None:
@@ -55,7 +59,7 @@ def _check_sender(community: Community, bundle: bundles.InferenceBundle, raw: by
     with community.sessions() as session:
         used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == bundles.to_hex(bundle.proof_hash)))
     if used is not None:
-        raise ApiError("replayed-proof", "this proof was handed in before", 409)
+        raise ApiError("replayed-proof", "this proof was submitted before", 409)
 
 
 def _check_household(community: Community, bundle: bundles.Bundle) -> None:

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from api.http.work import Work
 from api.operator.community import Community
-from api.operator.day import Ledger
-from api.operator.secure_sum import SumDesk
+from api.operator.day import ChainSession
+from api.operator.secure_sum import SecureSumServer
 from api.protocol import bundle as bundles
 from data.day import LAST_DAY
 
@@ -20,14 +20,14 @@ async def _community(request: Request) -> Community:
     return community
 
 
-async def _ledger(request: Request) -> Ledger:
-    ledger: Ledger = request.app.state.ledger
-    return ledger
+async def _chain_session(request: Request) -> ChainSession:
+    chain_session: ChainSession = request.app.state.chain_session
+    return chain_session
 
 
-async def _sum_desk(request: Request) -> SumDesk:
-    desk: SumDesk = request.app.state.sum_desk
-    return desk
+async def _secure_sums(request: Request) -> SecureSumServer:
+    sums: SecureSumServer = request.app.state.secure_sums
+    return sums
 
 
 async def _work(request: Request) -> Work:
@@ -56,8 +56,8 @@ BUNDLE_BODY: dict[str, Any] = {
 BUNDLE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "the bundle, byte for byte"}
 }
-LedgerDep = Annotated[Ledger, Depends(_ledger)]
-SumDeskDep = Annotated[SumDesk, Depends(_sum_desk)]
+LedgerDep = Annotated[ChainSession, Depends(_chain_session)]
+SecureSumsDep = Annotated[SecureSumServer, Depends(_secure_sums)]
 WorkDep = Annotated[Work, Depends(_work)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
 RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]

@@ -69,7 +69,7 @@ MEANINGS: dict[str, str] = {
     "old-round": "another round's model had taken its place before the day started",
     "other-community": "the bundle speaks of another community",
     "other-household": "bundle and transaction are of different households",
-    "replayed-proof": "the proof was handed in before",
+    "replayed-proof": "the proof was submitted before",
     "second-message": "the member has said something else in this stage",
     "slow-request": "the request was not complete in time",
     "stale-transaction": "the transaction's nonce or fee is out of date: sign it anew",

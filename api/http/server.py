@@ -29,9 +29,9 @@ from api.http.routes import claims, days, forecasts, heads, health, households, 
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.community import Community
-from api.operator.day import Ledger, open_ledger
+from api.operator.day import ChainSession, open_chain_session
 from api.operator.publisher import Publisher
-from api.operator.secure_sum import SumDesk
+from api.operator.secure_sum import SecureSumServer
 from data.errors import DataError
 from fl.worker import WorkProcessDied
 from rewards.errors import ChainError
@@ -50,14 +50,14 @@ _ANY = refusals({
 """What any route may answer."""
 
 
-def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
+def make_app(community: Community, chain_session: ChainSession | None = None) -> FastAPI:
     """The application on an open community; opens the chain unless given one."""
-    ledger = ledger or open_ledger(community)
-    work = Work(community.config.api, ledger)
+    chain_session = chain_session or open_chain_session(community)
+    work = Work(community.config.api, chain_session)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with work, Publisher(community, ledger).watch():
+        with work, Publisher(community, chain_session).watch():
             yield
 
     app = FastAPI(
@@ -69,8 +69,8 @@ def make_app(community: Community, ledger: Ledger | None = None) -> FastAPI:
         responses=_ANY,
         redirect_slashes=False,
     )
-    app.state.community, app.state.ledger, app.state.work = community, ledger, work
-    app.state.sum_desk = SumDesk(community, ledger)
+    app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
+    app.state.secure_sums = SecureSumServer(community, chain_session)
     for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums):
         app.include_router(module.router)
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from api.config.settings import ApiSettings
 from api.http.proof_checks import ProofChecker
 from api.http.work_queue import Lane, WorkQueue
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 
 _NODE_READERS, _NODE_RELAYS = 8, 32
 _SUM_WORKERS, _FIGURE_WORKERS = 4, 2
@@ -54,11 +54,11 @@ class ChainLanes:
 class Work(AbstractContextManager["Work"]):
     """The queues of one server, closed at the end of its context."""
 
-    def __init__(self, settings: ApiSettings, ledger: Ledger) -> None:
+    def __init__(self, settings: ApiSettings, chain_session: ChainSession) -> None:
         self.checker = ProofChecker(settings.verifiers)
         checks = WorkQueue("checks proofs", settings.verifiers)
         self._start = checks.lane("the start", 1)
-        if ledger.chain.tester is not None:  # one thread's at a time
+        if chain_session.chain.tester is not None:  # one thread's at a time
             one = WorkQueue("asks the chain", 1)
             chain = one, one, one
         else:

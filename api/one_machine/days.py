@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from api.gateway.head_commitment import read_note
+from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
 from api.gateway.prover import ProofFigures, ProofFolder
 from api.operator import day as steps
 from api.operator import paid_claims
 from api.operator.community import Community
-from api.operator.day import Ledger, Missed, one_home
+from api.operator.day import ChainSession, Missed, one_home
 from api.operator.publisher import finished_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
@@ -26,7 +26,7 @@ from fl.store import RoundStore
 from rewards.deploy import Contracts
 
 
-def publish_finished(community: Community, ledger: Ledger) -> int | None:
+def publish_finished(community: Community, chain_session: ChainSession) -> int | None:
     """Register the model of a finished training, if it is not registered; its round, None while there is none.
 
     Raises DataError where the registry has another model of that round, which it keeps.
@@ -35,7 +35,7 @@ def publish_finished(community: Community, ledger: Ledger) -> int | None:
     if found is None:
         return None
     number, digest = found
-    registry = ledger.contracts.model_registry.functions
+    registry = chain_session.contracts.model_registry.functions
     latest, registered = registry.latest().call(), bytes(registry.digest_of(number).call())
     if registered != digest and number <= latest:
         raise DataError(
@@ -43,21 +43,21 @@ def publish_finished(community: Community, ledger: Ledger) -> int | None:
             f"another one, and goes on after round {latest}. A training that begins anew has to end later: set "
             f"federation.rounds to more than {latest}"
         )
-    steps.publish_digest(community, ledger, number, digest)
+    steps.publish_digest(community, chain_session, number, digest)
     return number
 
 
-def model_of_day(community: Community, ledger: Ledger, day: int) -> TrainedModel:
+def model_of_day(community: Community, chain_session: ChainSession, day: int) -> TrainedModel:
     """The model that a day is forecast by: that of the round in force when it starts. Publishes a finished training.
 
     Raises NoModel, with what to do, where no round was published before; DataError where its model is not here.
     """
-    publish_finished(community, ledger)
-    number = _round_in_force(ledger.contracts, community.start_of(day))
+    publish_finished(community, chain_session)
+    number = _round_in_force(chain_session.contracts, community.start_of(day))
     if number == 0:
-        raise NoModel(_why_no_model(community, ledger, day))
+        raise NoModel(_why_no_model(community, chain_session, day))
     trained = model_of(community, number)
-    if trained.digest != bytes(ledger.contracts.model_registry.functions.digest_of(number).call()):
+    if trained.digest != bytes(chain_session.contracts.model_registry.functions.digest_of(number).call()):
         raise DataError(
             f"the model of round {number} in {community.folder / 'rounds'} is not the registered one, by which day "
             f"{day} has to be forecast: put the folder back from a backup"
@@ -73,15 +73,15 @@ def _round_in_force(contracts: Contracts, moment: int) -> int:
     return int(number)
 
 
-def _why_no_model(community: Community, ledger: Ledger, day: int) -> str:
-    registry, start = ledger.contracts.model_registry.functions, community.start_of(day)
+def _why_no_model(community: Community, chain_session: ChainSession, day: int) -> str:
+    registry, start = chain_session.contracts.model_registry.functions, community.start_of(day)
     latest, rounds = registry.latest().call(), community.config.federation.rounds
     if latest:
         why = f"round {latest} was published only at {_text(registry.published_at(latest).call())}"
     else:
         saved = RoundStore(community.folder / "rounds").rounds()
         why = f"the training has not ended ({saved[-1] if saved else 0} of {rounds} rounds are saved)"
-    if ledger.chain.now < start:
+    if chain_session.chain.now < start:
         return f"no model for day {day} yet: {why}. `wattproof train` has to end before {_text(start)}"
     return (
         f"day {day} started at {_text(start)} without a model, and can't be forecast any more: {why}. "
@@ -92,12 +92,12 @@ def _why_no_model(community: Community, ledger: Ledger, day: int) -> str:
 
 
 def forecast_day(
-    community: Community, ledger: Ledger, day: int, trained: TrainedModel, missed: Missed
+    community: Community, chain_session: ChainSession, day: int, trained: TrainedModel, missed: Missed
 ) -> Iterator[tuple[Home, ProofFigures | None]]:
     """Forecast a day for every home, prove and register it; each as it is done, with what the proof cost if known."""
     due = community.start_of(day) + community.config.rewards.grace_seconds
     homes = community.homes
-    if ledger.chain.now > due:
+    if chain_session.chain.now > due:
         kept = ProofFolder(community.config.api.proofs_dir)
         late = [home for home in homes if not kept.path(day, home.name).exists()]
         homes = [home for home in homes if home not in late]
@@ -105,11 +105,11 @@ def forecast_day(
             missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
     else:
         _fit_missing_heads(community, trained)
-        steps.pin_heads(community, ledger, trained.round, missed)
+        steps.pin_heads(community, chain_session, trained.round, missed)
     for home, bundle, figures in steps.prove_day(community, day, trained, homes, missed):
         registered = False
         with one_home(home, missed):
-            steps.register(community, ledger, home, bundle)
+            steps.register(community, chain_session, home, bundle)
             registered = True
         if registered:
             yield home, figures
@@ -117,7 +117,7 @@ def forecast_day(
 
 def _fit_missing_heads(community: Community, trained: TrainedModel) -> None:
     """A personal head for each home that has not committed to one of this round."""
-    missing = [home for home in community.homes if read_note(home.folder, trained.round) is None]
+    missing = [home for home in community.homes if read_head_commitment(home.folder, trained.round) is None]
     if missing:
         from api.operator.training import personalise  # it loads PyTorch
 
@@ -134,35 +134,37 @@ class Claimed:
 
 
 def claim_day(
-    community: Community, ledger: Ledger, day: int, missed: Missed
+    community: Community, chain_session: ChainSession, day: int, missed: Missed
 ) -> Iterator[tuple[Home, Claimed | None]]:
     """Prove each home's skill on a day and claim its reward; None where it was no better than the naive forecast.
 
     Each claim is of the round that the home's forecast was registered with. Raises DataError before the day's end.
     """
     end = community.start_of(day + 1)
-    ledger.chain.advance_to(end)
-    if ledger.chain.now < end:
-        raise DataError(f"day {day} can be claimed after its end at {_text(end)}: it is {_text(ledger.chain.now)}")
+    chain_session.chain.advance_to(end)
+    if chain_session.chain.now < end:
+        raise DataError(
+            f"day {day} can be claimed after its end at {_text(end)}: it is {_text(chain_session.chain.now)}"
+        )
     for home in community.homes:
         found: list[Claimed | None] = []
         with one_home(home, missed):
-            found = [_claim(community, ledger, home, day)]
+            found = [_claim(community, chain_session, home, day)]
         yield from ((home, claimed) for claimed in found)
 
 
-def _claim(community: Community, ledger: Ledger, home: Home, day: int) -> Claimed | None:
+def _claim(community: Community, chain_session: ChainSession, home: Home, day: int) -> Claimed | None:
     household = home.wallet.address
-    paid = steps.recall_reward(community, ledger, household, day)
+    paid = steps.recall_reward(community, chain_session, household, day)
     if paid is not None:
         return Claimed(paid.tier, paid.amount, before=True)
-    commitment, number, _ = ledger.contracts.forecast_registry.functions.forecast_of(household, day).call()
+    commitment, number, _ = chain_session.contracts.forecast_registry.functions.forecast_of(household, day).call()
     if not commitment:
         raise DataError(f"no forecast of day {day} is registered")
     bundle = steps.make_claim(community, home, day, int(number))
     if bundle is None:
         return None
-    return Claimed(bundle.tier, paid_claims.settle(community, ledger, bundle), before=False)
+    return Claimed(bundle.tier, paid_claims.settle(community, chain_session, bundle), before=False)
 
 
 def _text(moment: int) -> str:

@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.config.community_yaml import Config, ConfigError
 from api.config.key_file import account_from_file
 from api.gateway.home import Home
-from api.gateway.prover import OpenHome
+from api.gateway.prover import HouseholdProver
 from api.operator.database.engine import open_database
 from api.operator.database.file import check_database_file
 from api.operator.database.tables import Household
 from data.atomic import write_bytes
-from data.citylearn import Community as CommunityData
+from data.citylearn import CommunityData
 from data.community import load_community, weather_before
 from data.damage import check_kept, whole
 from data.day import DayClock
@@ -90,10 +90,10 @@ class Community:
         chosen = names[: self.config.federation.num_clients]
         return [Home(name, self.config.api.homes_dir / name) for name in chosen]
 
-    def opened(self, home: Home) -> OpenHome:
+    def opened(self, home: Home) -> HouseholdProver:
         """A home with its own readings."""
         mine = self.readings[self.readings["unique_id"] == home.name]
-        return OpenHome(home, mine, self.features, self.clock, self.config.community.identifier)
+        return HouseholdProver(home, mine, self.features, self.clock, self.config.community.identifier)
 
     @cached_property
     def operator(self) -> LocalAccount:

@@ -16,7 +16,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from api.gateway import proving
-from api.gateway.head_commitment import read_note, write_note
+from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import HeadLost
 from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
@@ -35,7 +35,7 @@ from zkp.errors import ProofError
 
 
 @dataclass(frozen=True)
-class Ledger:
+class ChainSession:
     """A chain with the community's contracts on it. `lock`: one transaction of the operator at a time."""
 
     chain: Chain
@@ -51,24 +51,24 @@ class Ledger:
         return self.lock if self.chain.tester is not None else nullcontext()
 
 
-def open_ledger(community: Community, day: int | None = None) -> Ledger:
+def open_chain_session(community: Community, day: int | None = None) -> ChainSession:
     """Chain, contracts and enrolment of all homes."""
     chain = community.open_chain(day)
     contracts = community.open_contracts(chain)
     community.enrol(chain, contracts)
-    return Ledger(chain, contracts)
+    return ChainSession(chain, contracts)
 
 
-def publish_round(community: Community, ledger: Ledger, trained: TrainedModel) -> None:
+def publish_round(community: Community, chain_session: ChainSession, trained: TrainedModel) -> None:
     """Register the model's digest for its round. Raises Refused when that or a later round has another one."""
-    publish_digest(community, ledger, trained.round, trained.digest)
+    publish_digest(community, chain_session, trained.round, trained.digest)
 
 
-def publish_digest(community: Community, ledger: Ledger, number: int, digest: bytes) -> None:
+def publish_digest(community: Community, chain_session: ChainSession, number: int, digest: bytes) -> None:
     """`publish_round`, for a round whose model need not be opened."""
-    registry = ledger.contracts.model_registry.functions
+    registry = chain_session.contracts.model_registry.functions
     if bytes(registry.digest_of(number).call()) != digest:
-        ledger.chain.send(community.operator, registry.publish(number, digest))
+        chain_session.chain.send(community.operator, registry.publish(number, digest))
     with community.sessions.begin() as session:
         session.merge(ModelRound(number=number, digest=to_hex(digest)))
 
@@ -88,26 +88,26 @@ def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
         missed(home, why)
 
 
-def pin_heads(community: Community, ledger: Ledger, number: int, missed: Missed | None = None) -> None:
+def pin_heads(community: Community, chain_session: ChainSession, number: int, missed: Missed | None = None) -> None:
     """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
     for home in community.homes:
         with one_home(home, missed):
-            _pin_head(ledger, home, number)
+            _pin_head(chain_session, home, number)
 
 
-def _pin_head(ledger: Ledger, home: Home, number: int) -> None:
-    note = read_note(home.folder, number)
+def _pin_head(chain_session: ChainSession, home: Home, number: int) -> None:
+    note = read_head_commitment(home.folder, number)
     if note is None:
         return
-    registry = ledger.contracts.forecast_registry.functions
-    pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+    registry = chain_session.contracts.forecast_registry.functions
+    pinned = pinned_head(chain_session.contracts, home.wallet.address, number)
     if pinned is None:
-        ledger.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
-        pinned = pinned_head(ledger.contracts, home.wallet.address, number)
+        chain_session.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
+        pinned = pinned_head(chain_session.contracts, home.wallet.address, number)
         assert pinned is not None  # just now
     if pinned.digest != from_hex(note.digest):
         raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
-    write_note(home.folder, replace(note, pinned_at=pinned.pinned_at))
+    write_head_commitment(home.folder, replace(note, pinned_at=pinned.pinned_at))
 
 
 def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:
@@ -152,9 +152,11 @@ def prove_day(
                 yield opened.home, *done
 
 
-def is_registered(ledger: Ledger, bundle: InferenceBundle) -> bool:
+def is_registered(chain_session: ChainSession, bundle: InferenceBundle) -> bool:
     """Whether the chain holds exactly this forecast and proof."""
-    kept = ledger.contracts.forecast_registry.functions.forecast_of(bundle.household, bundle.context.day).call()
+    kept = chain_session.contracts.forecast_registry.functions.forecast_of(
+        bundle.household, bundle.context.day
+    ).call()
     return tuple(kept) == (from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
 
 
@@ -164,11 +166,11 @@ def submit_arguments(bundle: InferenceBundle) -> list[Any]:
     return [context.day, context.round, bundle.head_digest, from_hex(bundle.forecast), bundle.proof_hash]
 
 
-def register(community: Community, ledger: Ledger, home: Home, bundle: InferenceBundle) -> None:
+def register(community: Community, chain_session: ChainSession, home: Home, bundle: InferenceBundle) -> None:
     """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
-    if not is_registered(ledger, bundle):
-        submit = ledger.contracts.forecast_registry.functions.submit
-        ledger.chain.send(home.wallet, submit(*submit_arguments(bundle)))
+    if not is_registered(chain_session, bundle):
+        submit = chain_session.contracts.forecast_registry.functions.submit
+        chain_session.chain.send(home.wallet, submit(*submit_arguments(bundle)))
     keep_forecast(community, bundle)
 
 
@@ -184,17 +186,17 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
 
 
 def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
-    """A home's claim of a day (`OpenHome.claim`); None when the forecast lost to the naive one."""
+    """A home's claim of a day (`HouseholdProver.claim`); None when the forecast lost to the naive one."""
     return community.opened(home).claim(day, round_number)
 
 
-def settle_claim(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
+def settle_claim(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
     """Have a claim checked and paid; the amount in 10^-18 tokens. Raises InvalidProof, MeterError, Refused."""
     statement = bundle.statement()
     claim = Claim(
         statement, from_hex(bundle.proof), from_hex(bundle.actual.signature), from_hex(bundle.naive.signature)
     )
-    amount = pay(ledger.chain, ledger.contracts, community.operator, claim)
+    amount = pay(chain_session.chain, chain_session.contracts, community.operator, claim)
     proof_hash = keccak(from_hex(bundle.proof))
     keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
     return amount
@@ -211,9 +213,9 @@ class Paid:
     proof_hash: bytes
 
 
-def recall_reward(community: Community, ledger: Ledger, household: str, day: int) -> Paid | None:
+def recall_reward(community: Community, chain_session: ChainSession, household: str, day: int) -> Paid | None:
     """The reward already paid for a day, from the chain, noted in the database if it is missing there."""
-    contract = ledger.contracts.rewards
+    contract = chain_session.contracts.rewards
     if not contract.functions.claimed(household, day).call():
         return None
     wanted = {"household": household, "day": day}

@@ -8,29 +8,29 @@ from sqlalchemy import select
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import PaidClaim, Reward
-from api.operator.day import Ledger, recall_reward, settle_claim
+from api.operator.day import ChainSession, recall_reward, settle_claim
 from api.protocol.bundle import ClaimBundle, encode, from_hex, verify
 from rewards.errors import AlreadyClaimed
 
 
-def settle(community: Community, ledger: Ledger, bundle: ClaimBundle) -> int:
+def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
     """`settle_claim`, and the claim is kept; also one that is brought again, should it be missing.
 
     Raises AlreadyClaimed, and what `settle_claim` raises.
     """
-    paid = recall_reward(community, ledger, bundle.household, bundle.context.day)
+    paid = recall_reward(community, chain_session, bundle.household, bundle.context.day)
     if paid is None:
-        amount = settle_claim(community, ledger, bundle)
+        amount = settle_claim(community, chain_session, bundle)
         keep_claim(community, bundle)
         return amount
-    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(ledger, bundle):
+    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(chain_session, bundle):
         verify(bundle)  # what stands around the proof could be another's
         keep_claim(community, bundle)
     raise AlreadyClaimed("reward", "already claimed")
 
 
-def _is_of_its_meter(ledger: Ledger, bundle: ClaimBundle) -> bool:
-    meter: str = ledger.contracts.forecast_registry.functions.meter_of(bundle.household).call()
+def _is_of_its_meter(chain_session: ChainSession, bundle: ClaimBundle) -> bool:
+    meter: str = chain_session.contracts.forecast_registry.functions.meter_of(bundle.household).call()
     return meter == bundle.meter
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from api.operator.community import Community
-from api.operator.day import Ledger, publish_digest
+from api.operator.day import ChainSession, publish_digest
 from data.damage import whole
 from fl.deployment.background import repeated
 from fl.one_shot.kept import is_one_shot
@@ -47,8 +47,8 @@ def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
 class Publisher:
     """Looks for a finished training again and again and publishes it once."""
 
-    def __init__(self, community: Community, ledger: Ledger) -> None:
-        self._community, self._ledger = community, ledger
+    def __init__(self, community: Community, chain_session: ChainSession) -> None:
+        self._community, self._chain_session = community, chain_session
         self._done: tuple[int, bytes] | None = None
         self._told = ""
 
@@ -58,8 +58,8 @@ class Publisher:
         if found is None or found == self._done:
             return
         try:
-            with self._ledger.lock:
-                publish_digest(self._community, self._ledger, *found)
+            with self._chain_session.lock:
+                publish_digest(self._community, self._chain_session, *found)
         except ChainError as error:
             if str(error) != self._told:
                 _log.error("model not published", extra={"round": found[0], "reason": str(error)})

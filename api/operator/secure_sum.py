@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session as Database
 from api.http.errors import ApiError
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 from api.operator.running_sum import RunningSum, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
 from fl.errors import KeysError
@@ -29,11 +29,13 @@ from fl.secagg.roster import Roster
 _log = logging.getLogger(__name__)
 
 
-class SumDesk:
+class SecureSumServer:
     """The sums of a community; for one server process. `now`: UTC seconds."""
 
-    def __init__(self, community: Community, ledger: Ledger, now: Callable[[], float] = time.time) -> None:
-        self._community, self._ledger, self._now = community, ledger, now
+    def __init__(
+        self, community: Community, chain_session: ChainSession, now: Callable[[], float] = time.time
+    ) -> None:
+        self._community, self._chain_session, self._now = community, chain_session, now
         self._lock = Lock()
         self._opening: set[tuple[int, Kind]] = set()
         self._keys_problem = ""
@@ -80,7 +82,7 @@ class SumDesk:
         """The chain's time, for a sum that has not begun; asked before the lock is taken, for a node may be slow."""
         with self._community.sessions() as database:
             begun = database.get(MaskedSum, (day, kind)) is not None
-        return 0 if begun else self._ledger.chain.now
+        return 0 if begun else self._chain_session.chain.now
 
     def _current(self, database: Database, day: int, kind: Kind, chain_time: int = 0) -> RunningSum:
         row = database.get(MaskedSum, (day, kind))

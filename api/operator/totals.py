@@ -1,6 +1,6 @@
 """The community's totals of a day, forecast and measured, each opened by a masked sum and checked as it is opened.
 
-Homes hand in values and blinding under masks that cancel, so that only the sum of both comes out, and opens the sum
+Homes submit values and blinding under masks that cancel, so that only the sum of both comes out, and opens the sum
 of their commitments: registered forecasts, or the days that their meters signed (zkp/statements/total.py). Each
 total is opened once, and the measured one is of exactly the homes in the forecast's: two sums over different homes
 would show their difference. Here the sums of homes on this machine are run; those of gateways:

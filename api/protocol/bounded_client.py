@@ -32,7 +32,7 @@ class ApiRefused(Exception):
         self.code, self.status = code, status
 
 
-class Line:
+class BoundedHttpClient:
     """A line to the API at `url`. Once `stop` is set nothing is asked any more."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The household agent on the gateway: a Flower SuperNode with the home's ClientApp, and the home's own daily duty."""
+"""The household agent on the gateway: a Flower SuperNode with the home's ClientApp, and the home's own daily task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flwr.common.constant import ErrorCode
 from fl.client_app import Keep, KeepPeaks, Learner, make_client_app
 from fl.deployment.background import repeated
 from fl.deployment.certificates import LOOK_EVERY_S, Certificates
-from fl.deployment.fleet_client import FleetLine, LineDown, MessageRefused, NotRegistered
+from fl.deployment.fleet_client import ConnectionDown, FleetClient, MessageRefused, NotRegistered
 from fl.deployment.flower_logs import join_flower_logs
 from fl.deployment.keys import KeyFolder, load_agent_key, load_authority
 from fl.deployment.outage import Outage
@@ -31,8 +31,8 @@ from fl.settings import DeploymentSettings
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
-Duty = Callable[[AgentMetrics], None]
-"""What the gateway does besides training, every `duty_s`: forecasting and proving (`api.gateway.agent`)."""
+DailyTask = Callable[[AgentMetrics], None]
+"""What the gateway does besides training, every `task_interval_s`: forecasting and proving (`api.gateway.agent`)."""
 
 Ready = Callable[[AgentMetrics, threading.Event], None]
 
@@ -44,7 +44,7 @@ def run_agent(
     mods: Sequence[Mod],
     keep: Keep = lambda number, weights: None,
     keep_peaks: KeepPeaks = lambda arrays: None,
-    duty: Duty = lambda metrics: None,
+    daily_task: DailyTask = lambda metrics: None,
     ready: Ready = lambda metrics, stop: None,
     metrics: AgentMetrics | None = None,
     ledger: HomeLedger | None = None,
@@ -56,11 +56,11 @@ def run_agent(
 
     Args:
         learner: the home and its data; nothing of it leaves but what `client_app` sends.
-        mods: what the home protects itself with (`home_mods.home_mods`).
+        mods: what the home protects itself with (`client_mods.home_mods`).
         keep, keep_peaks: what to do with the community's model, and with its head of the peak classes, when they are
             handed out.
-        duty: called again and again in a thread of its own; what it raises is logged, and it is called again.
-        ready: waits until the home can train, before the agent connects; the duty is looked after meanwhile.
+        daily_task: called again and again in a thread of its own; what it raises is logged, and it is called again.
+        ready: waits until the home can train, before the agent connects; the daily task is looked after meanwhile.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
         ledger: the privacy ledger that the mods write; its figures are among the metrics.
 
@@ -77,22 +77,22 @@ def run_agent(
         if settings.insecure
         else load_agent_key(KeyFolder(settings.keys_dir).agent_key(learner.home))
     )
-    line = FleetLine(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
+    client = FleetClient(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
     app = make_client_app(lambda context: learner, mods, keep, keep_peaks)
-    on_duty = repeated(partial(duty, metrics), settings.duty_s, stop, name="duty", log=_log)
-    metrics.follow_line(line)
+    on_task = repeated(partial(daily_task, metrics), settings.task_interval_s, stop, name="daily task", log=_log)
+    metrics.follow_connection(client)
     certificates = Certificates({} if settings.insecure else {"authority": KeyFolder(settings.keys_dir).authority})
     metrics.follow_certificates(certificates)
     warnings = repeated(certificates.warn, LOOK_EVERY_S, stop, name="certificates", log=_log)
-    with metrics.serve(settings.agent_metrics_port), warnings, on_duty:
+    with metrics.serve(settings.agent_metrics_port), warnings, on_task:
         try:
             ready(metrics, stop)
-            while not stop.is_set() and line.connect():
-                _log.info("agent ready", extra={"home": learner.home, "node": line.node_id})
-                _serve(line, app, metrics, settings.poll_s, stop)
+            while not stop.is_set() and client.connect():
+                _log.info("agent ready", extra={"home": learner.home, "node": client.node_id})
+                _serve(client, app, metrics, settings.poll_s, stop)
         finally:
             stop.set()
-            line.close()
+            client.close()
 
 
 def stop_on_signals() -> threading.Event:
@@ -103,21 +103,23 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def _serve(line: FleetLine, app: ClientApp, metrics: AgentMetrics, poll_s: float, stop: threading.Event) -> None:
+def _serve(client: FleetClient, app: ClientApp, metrics: AgentMetrics, poll_s: float, stop: threading.Event) -> None:
     """Answer messages until the agent is stopped or the coordinator no longer knows it."""
     state = RecordDict()  # what the app keeps between messages, secure aggregation's secrets for one; in memory only
     while not stop.is_set():
         try:
-            message = _patiently(line.receive, line.outage, stop)
+            message = _patiently(client.receive, client.outage, stop)
             if message is None:
                 stop.wait(poll_s)
                 continue
             started = time.monotonic()
-            reply = _answer(app, message, line.node_id, state)
+            reply = _answer(app, message, client.node_id, state)
             seconds = time.monotonic() - started
             metrics.answered(message, reply, seconds)
-            _patiently(partial(line.send, reply, seconds), line.outage, stop, until=started + message.metadata.ttl)
-            metrics.carried(line.bytes_in, line.bytes_out)
+            _patiently(
+                partial(client.send, reply, seconds), client.outage, stop, until=started + message.metadata.ttl
+            )
+            metrics.carried(client.bytes_in, client.bytes_out)
         except MessageRefused as refused:
             _log.warning("message given up", extra={"reason": str(refused)})
             stop.wait(poll_s)
@@ -133,7 +135,7 @@ def _patiently(
     while not stop.is_set():
         try:
             answer = call()
-        except LineDown as down:
+        except ConnectionDown as down:
             if time.monotonic() > until:
                 raise MessageRefused(f"its time is up: {down}") from down
             stop.wait(outage.failed(str(down)))

@@ -70,12 +70,12 @@ def repeated(
     """
     attempt = Attempt(name, log, every_s)
 
-    def attend() -> None:
+    def run() -> None:
         attempt(act)
         while not stop.wait(every_s):
             attempt(act)
 
-    thread = threading.Thread(target=attend, name=name)
+    thread = threading.Thread(target=run, name=name)
     thread.start()
     try:
         yield

@@ -16,7 +16,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from fl.deployment.background import repeated
 from fl.deployment.certificates import LOOK_EVERY_S, Certificates
-from fl.deployment.fleet_server import Link
+from fl.deployment.fleet_server import FleetServer
 from fl.deployment.flower_logs import join_flower_logs
 from fl.deployment.keys import check_coordinator, load_agent_list, read_agent_list
 from fl.errors import KeysError
@@ -34,7 +34,7 @@ def run_coordinator(
     """Serve the agents and run `app` (see `server_app.make_server_app`) to its end.
 
     A killed coordinator is started again the same way: agents reconnect by themselves and training resumes from the
-    last saved round. `protocol`: see `Link.serve`.
+    last saved round. `protocol`: see `FleetServer.serve`.
 
     Raises KeysError, or FederationError of the port or of the training.
     """
@@ -43,15 +43,15 @@ def run_coordinator(
     keys = None if settings.insecure else check_coordinator(settings.keys_dir)
     if settings.insecure:
         _log.warning("no TLS and no authentication: any process on this machine can join or listen")
-    link, stop = Link(agents), threading.Event()
+    server, stop = FleetServer(agents), threading.Event()
     certificate, key = (keys.coordinator, keys.coordinator_key) if keys else (None, None)
     with ExitStack() as running:
-        running.enter_context(link.serve(settings.bind, settings.port, certificate, key, protocol))
+        running.enter_context(server.serve(settings.bind, settings.port, certificate, key, protocol))
         if keys is not None:
-            warn, admit = Certificates.of(keys).warn, partial(_admit, link, settings.keys_dir)
+            warn, admit = Certificates.of(keys).warn, partial(_admit, server, settings.keys_dir)
             running.enter_context(repeated(warn, LOOK_EVERY_S, stop, name="certificates", log=_log))
             running.enter_context(repeated(admit, _AGENTS_EVERY_S, stop, name="list of agents", log=_log))
-        grid = running.enter_context(link.run())
+        grid = running.enter_context(server.run())
         _log.info(
             "coordinator ready",
             extra={
@@ -67,10 +67,10 @@ def run_coordinator(
     _log.info("training finished")
 
 
-def _admit(link: Link, keys_dir: Path) -> None:
+def _admit(server: FleetServer, keys_dir: Path) -> None:
     """Let in the homes that are listed now. A file that can't be read changes nothing until it can."""
     try:
-        added, removed = link.admit(read_agent_list(keys_dir))
+        added, removed = server.admit(read_agent_list(keys_dir))
     except (KeysError, OSError) as problem:
         _log.error("the list of agents can't be read: as before", extra={"reason": str(problem)})
         return

@@ -60,7 +60,7 @@ _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
 
 
-class LineDown(Exception):
+class ConnectionDown(Exception):
     """The coordinator can't be reached just now. The registration stands, the call may be made again."""
 
 
@@ -86,7 +86,7 @@ class CoordinatorsClock:
         return response
 
 
-class FleetLine:
+class FleetClient:
     """One agent's registration with the coordinator, and the messages that come and go over it."""
 
     def __init__(
@@ -136,7 +136,7 @@ class FleetLine:
                     self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public))
                 request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
                 self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
-            except (LineDown, NotRegistered, MessageRefused) as problem:
+            except (ConnectionDown, NotRegistered, MessageRefused) as problem:
                 # Refused too while the coordinator still takes a killed predecessor for alive, two heartbeats long.
                 self._stop.wait(self.outage.failed(str(problem)))
             else:
@@ -148,7 +148,7 @@ class FleetLine:
     def receive(self) -> Message | None:
         """The next message with its content, or None if there is none.
 
-        Raises LineDown, NotRegistered or MessageRefused. A message is told of once: after LineDown the next call asks
+        Raises ConnectionDown, NotRegistered or MessageRefused. A message is told of once: after ConnectionDown the next call asks
         for the content of the same one.
         """
         node = self._registered()
@@ -159,7 +159,7 @@ class FleetLine:
             self._arriving = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
         try:
             message = self._content(node, *self._arriving)
-        except LineDown:
+        except ConnectionDown:
             raise
         except Exception:
             self._arriving = None
@@ -180,9 +180,9 @@ class FleetLine:
         return message
 
     def send(self, reply: Message, seconds: float) -> None:
-        """Send a reply and its content; `seconds` is how long the app took. May be called again after LineDown.
+        """Send a reply and its content; `seconds` is how long the app took. May be called again after ConnectionDown.
 
-        Raises LineDown, NotRegistered or MessageRefused.
+        Raises ConnectionDown, NotRegistered or MessageRefused.
         """
         node, run_id = self._registered(), reply.metadata.run_id
         reply.metadata.__dict__["_message_id"] = reply.object_id
@@ -210,7 +210,7 @@ class FleetLine:
         if self._node is not None:
             try:
                 self._call(self._client.DeactivateNode, DeactivateNodeRequest(node_id=self._node.node_id))
-            except (LineDown, NotRegistered, MessageRefused) as down:
+            except (ConnectionDown, NotRegistered, MessageRefused) as down:
                 _log.debug("left without a goodbye", extra={"reason": str(down)})
 
     def _registered(self) -> Node:
@@ -229,7 +229,7 @@ class FleetLine:
             request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=self._heartbeat_s)
             try:
                 self._call(self._client.SendNodeHeartbeat, request)
-            except (LineDown, NotRegistered, MessageRefused) as down:
+            except (ConnectionDown, NotRegistered, MessageRefused) as down:
                 _log.debug("heartbeat not heard", extra={"reason": str(down)})
 
     def _call(self, method: Callable[[_Request], _Answer], request: _Request) -> _Answer:
@@ -241,10 +241,10 @@ class FleetLine:
             if status == httpx.codes.UNAUTHORIZED:
                 raise NotRegistered(reason) from problem
             if status == httpx.codes.TOO_MANY_REQUESTS or problem.response.is_server_error:
-                raise LineDown(reason) from problem
+                raise ConnectionDown(reason) from problem
             raise MessageRefused(reason) from problem
         except httpx.HTTPError as problem:
-            raise LineDown(_why_unreachable(problem)) from problem
+            raise ConnectionDown(_why_unreachable(problem)) from problem
 
     @staticmethod
     def _refusal(response: httpx.Response) -> str:

@@ -42,8 +42,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.deployment.link_state import GuardedLinkState, GuardedLinkStateFactory
-from fl.deployment.request_gate import FrontDoor, only_its_own
-from fl.deployment.signed_requests import Doorkeeper
+from fl.deployment.request_gate import RequestGate, only_its_own
+from fl.deployment.signed_requests import RequestVerifier
 from fl.errors import FederationError
 from fl.listening import listen
 
@@ -53,7 +53,7 @@ _POLL_S = 0.1
 _REPLY_MULTIPLE, _REPLY_SLACK_BYTES = 4, 256 * 1024
 
 
-class Link:
+class FleetServer:
     """The state of one SuperLink, in memory: nodes, runs, messages and their objects.
 
     Nothing in it needs to outlive the process. Agents that find the coordinator restarted register again by their
@@ -67,7 +67,7 @@ class Link:
         """
         self._factory = GuardedLinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), ObjectStoreFactory())
         self.state = cast(GuardedLinkState, self._factory.state())
-        self._doorkeeper = None if agents is None else Doorkeeper({})
+        self._doorkeeper = None if agents is None else RequestVerifier({})
         self._agents: dict[str, bytes] = {}
         self.admit(agents or {})
 
@@ -100,7 +100,7 @@ class Link:
             title="Wattproof coordinator",
             openapi_url=None,
             middleware=[
-                Middleware(FrontDoor, self._doorkeeper),
+                Middleware(RequestGate, self._doorkeeper),
                 Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
                 Middleware(ProtobufTranslationMiddleware),
             ],
@@ -143,7 +143,7 @@ class Link:
                 thread.join()
 
     @contextmanager
-    def run(self) -> Iterator[LinkGrid]:
+    def run(self) -> Iterator[FleetGrid]:
         """One run of training: the Grid to it. Replies are taken while the block runs."""
         run_id = self.state.create_run(
             fab_id=None, fab_version=None, fab_hash=None, override_config=UserConfig(),
@@ -159,7 +159,7 @@ class Link:
         heartbeat.start()
         status = SubStatus.FAILED
         try:
-            yield LinkGrid(self.state, self._info(run_id))
+            yield FleetGrid(self.state, self._info(run_id))
             status = SubStatus.COMPLETED
         finally:
             heartbeat.stop()
@@ -169,7 +169,7 @@ class Link:
         return self.state.get_run_info(run_ids=[run_id])[0]
 
 
-class LinkGrid(Grid):
+class FleetGrid(Grid):
     """Flower's Grid straight over the link state: no second hop, and replies are seen as they arrive."""
 
     def __init__(self, state: GuardedLinkState, run: Run) -> None:

@@ -17,7 +17,7 @@ from forecasting.settings import ForecastingSettings
 from forecasting.shape import ModelShape
 
 
-def open_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
+def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
     """The learner of `home` from the readings `data` names: training days, and the latest ones for validation.
 
     Nothing is kept back for a test, as in a report: a home learns from its latest days, too. Raises DataError if the

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fl.deployment.rate_limit import RateLimit, source_of
-from fl.deployment.signed_requests import Agent, Doorkeeper, NotAuthentic
+from fl.deployment.signed_requests import Agent, NotAuthentic, RequestVerifier
 
 _log = logging.getLogger(__name__)
 _PUSH_OBJECT = "/v1/fleet/push-object"
@@ -47,10 +47,10 @@ class _SignedRequest:
     headers: Headers
 
 
-class FrontDoor:
+class RequestGate:
     """ASGI middleware, the outermost. `doorkeeper`: None lets anybody in (for loopback), within the same bounds."""
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper | None) -> None:
+    def __init__(self, app: ASGIApp, doorkeeper: RequestVerifier | None) -> None:
         self._app, self._doorkeeper = app, doorkeeper
         self._strangers = RateLimit(rate=2, burst=20)  # requests of nobody we know, by address
         self._failures = RateLimit(rate=0.5, burst=10)  # requests in an agent's name that are not its, by both
@@ -99,7 +99,7 @@ class FrontDoor:
             scope.setdefault("state", {})["agent"] = agent
         return body
 
-    def _claimed(self, doorkeeper: Doorkeeper, headers: Headers, address: str) -> Agent:
+    def _claimed(self, doorkeeper: RequestVerifier, headers: Headers, address: str) -> Agent:
         try:
             agent = doorkeeper.claimed(headers.get("signature-input", ""))
         except NotAuthentic as refused:

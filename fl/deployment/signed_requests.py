@@ -110,7 +110,7 @@ class Request(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
 
-class Doorkeeper:
+class RequestVerifier:
     """Knows who may join, and whether a request is theirs. `admit` can be called while requests come in."""
 
     def __init__(self, agents: Mapping[str, bytes], now: Callable[[], float] = time.time) -> None:
@@ -183,7 +183,7 @@ class _OwnKey(HTTPSignatureKeyResolver):
 
 
 class _KnownKeys(HTTPSignatureKeyResolver):
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, doorkeeper: RequestVerifier) -> None:
         self._doorkeeper = doorkeeper
 
     def resolve_public_key(self, key_id: str) -> Any:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from fl.client_app import METRICS, PLAN
 from fl.deployment.certificates import Certificates
-from fl.deployment.fleet_client import FleetLine
+from fl.deployment.fleet_client import FleetClient
 from fl.dp.budget import HomeLedger
 from fl.store import RoundReport
 
@@ -91,7 +91,7 @@ class CoordinatorMetrics(_Served):
 
 
 class AgentMetrics(_Served):
-    """What one agent does. `proven` is for the duty that forecasts and proves on the same gateway."""
+    """What one agent does. `proven` is for the daily task that forecasts and proves on the same gateway."""
 
     def __init__(self, home: str) -> None:
         super().__init__()
@@ -150,14 +150,14 @@ class AgentMetrics(_Served):
             ["class"],
             registry=registry,
         )
-        self.handed_in = Counter(
-            "wattproof_agent_handed_in",
+        self.submissions = Counter(
+            "wattproof_agent_submissions",
             "Tries to hand a forecast or a claim in: ok, or why not",
             ["kind", "outcome"],
             registry=registry,
         )
-        self.errands_waiting = Gauge(
-            "wattproof_agent_errands_waiting", "Forecasts and claims still to hand in", registry=registry
+        self.submissions_waiting = Gauge(
+            "wattproof_agent_submissions_waiting", "Forecasts and claims still to submit", registry=registry
         )
         self.sums = Counter(
             "wattproof_agent_sums",
@@ -185,10 +185,10 @@ class AgentMetrics(_Served):
         budget.set(math.inf if ledger.settings.max_epsilon is None else ledger.settings.max_epsilon)
         releases.set_function(lambda: ledger.releases)
 
-    def follow_line(self, line: FleetLine) -> None:
+    def follow_connection(self, client: FleetClient) -> None:
         """Tell how the line to the coordinator is, at each scrape."""
-        self.connected.set_function(lambda: float(line.up))
-        self.clock.set_function(lambda: float(line.clock.ahead_s or 0))
+        self.connected.set_function(lambda: float(client.up))
+        self.clock.set_function(lambda: float(client.clock.ahead_s or 0))
 
     def peak_expected(self, day: int, probabilities: Mapping[str, float]) -> None:
         """Tell how high the home's peak of a day is expected to be: on loopback, to the household alone."""

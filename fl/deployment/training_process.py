@@ -25,7 +25,7 @@ _Result = TypeVar("_Result")
 _P = ParamSpec("_P")
 
 
-class HomeProcess:
+class TrainingProcess:
     """A `client_app.Learner` that keeps its home open in a process of its own, from the first training on.
 
     Args:
@@ -71,7 +71,7 @@ class HomeProcess:
             self._process.start()
 
     @contextmanager
-    def set_aside_for(self, open_subject: Callable[[], _Subject]) -> Iterator[WorkProcess[_Subject]]:
+    def paused_for(self, open_subject: Callable[[], _Subject]) -> Iterator[WorkProcess[_Subject]]:
         """A process for other work while the block runs; this one gives its memory back, and training waits."""
         with self._one_at_a_time:
             self._process.close()

@@ -15,23 +15,23 @@ import uvicorn
 from sqlalchemy import delete, select
 
 from api.config.community_yaml import Config
-from api.gateway.client import Uplink
+from api.gateway.client import ApiClient
 from api.gateway.home import Home
-from api.gateway.outbox import Errand, ErrandFolder
-from api.gateway.secure_sum.client import SumMember, open_sums
-from api.gateway.secure_sum.contribution import Summands
-from api.gateway.secure_sum.state import SumFolder, SumPart
+from api.gateway.outbox import Outbox, Submission
+from api.gateway.secure_sum.client import SecureSumClient, open_sums
+from api.gateway.secure_sum.contribution import Contributions
+from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.http.server import make_app
 from api.operator import day as community_day
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
-from api.operator.day import Ledger
-from api.operator.secure_sum import SumDesk
+from api.operator.day import ChainSession
+from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
 from bench.deployed import free_port
 from fl.deployment.keys import make_agent_key
 from fl.deployment.telemetry import AgentMetrics
-from fl.deployment.training_process import HomeProcess
+from fl.deployment.training_process import TrainingProcess
 from fl.secagg.roster import Roster
 from tests.api.untrained import untrained_model
 
@@ -40,12 +40,12 @@ HOMES = 4
 PHASE_S = 900.0
 
 
-def street_config(folder: Path, members: list[dict[str, str]], **gateway: Any) -> Config:
+def community_config(folder: Path, members: list[dict[str, str]], **gateway: Any) -> Config:
     return Config.model_validate({
         "community": {"name": "Test street", "members": members},
         "data": {"source": "citylearn"},
         "forecasting": {"model": {"hidden": 8}},
-        "federation": {"num_clients": HOMES, "deployment": {"keys_dir": folder / "keys", "duty_s": 1e-6}},
+        "federation": {"num_clients": HOMES, "deployment": {"keys_dir": folder / "keys", "task_interval_s": 1e-6}},
         "rewards": {"clock": "standing"},
         "api": {"state_dir": folder, "sum_phase_s": PHASE_S},
         "gateway": {"roster": folder / "roster.json", "fewest_in_total": 3, "retry_max_s": 1e-6} | gateway,
@@ -53,10 +53,10 @@ def street_config(folder: Path, members: list[dict[str, str]], **gateway: Any) -
 
 
 @dataclass
-class Street:
+class CommunityFixture:
     folder: Path
     community: Community
-    ledger: Ledger
+    chain_session: ChainSession
     url: str = ""
     now: float = field(default_factory=time.time)
     metrics: dict[str, AgentMetrics] = field(default_factory=dict)
@@ -68,8 +68,8 @@ class Street:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """A server that knows nothing but what is in the database."""
-        app, port = make_app(self.community, self.ledger), free_port()
-        app.state.sum_desk = SumDesk(self.community, self.ledger, lambda: self.now)
+        app, port = make_app(self.community, self.chain_session), free_port()
+        app.state.secure_sums = SecureSumServer(self.community, self.chain_session, lambda: self.now)
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -83,27 +83,27 @@ class Street:
             server.should_exit = True
             thread.join()
 
-    def gateway(self, name: str, **gateway: Any) -> SumMember:
+    def gateway(self, name: str, **gateway: Any) -> SecureSumClient:
         """The home's side as it stands on its disk."""
-        config = street_config(self.folder, [], **gateway)
-        errands = ErrandFolder(config.api.errands_dir, name)
-        errands.put(Errand("forecast", DAY, int(self.now), "done"))
-        training_process = HomeProcess(name, _never)
-        member = open_sums(config, name, Uplink(self.url), errands, Summands(config, name, training_process))
+        config = community_config(self.folder, [], **gateway)
+        outbox = Outbox(config.api.outbox_dir, name)
+        outbox.put(Submission("forecast", DAY, int(self.now), "done"))
+        training_process = TrainingProcess(name, _never)
+        member = open_sums(config, name, ApiClient(self.url), outbox, Contributions(config, name, training_process))
         assert member is not None
         return member
 
-    def attend(self, *names: str, **gateway: Any) -> None:
+    def run(self, *names: str, **gateway: Any) -> None:
         """Each gateway, just restarted, looks once."""
         for name in names or self.names:
-            self.gateway(name, **gateway).attend(self.metrics.setdefault(name, AgentMetrics(name)))
+            self.gateway(name, **gateway).run_once(self.metrics.setdefault(name, AgentMetrics(name)))
 
     def counted(self, name: str, outcome: str, kind: Kind = "forecast") -> float:
         labels = {"kind": kind, "outcome": outcome}
         return self.metrics[name].registry.get_sample_value("wattproof_agent_sums_total", labels) or 0
 
-    def part(self, name: str, kind: Kind = "forecast") -> SumPart:
-        part = SumFolder(self.folder / "sums", name).get(kind, DAY)
+    def part(self, name: str, kind: Kind = "forecast") -> SecureSumState:
+        part = SecureSumFolder(self.folder / "sums", name).get(kind, DAY)
         assert part is not None
         return part
 
@@ -119,11 +119,13 @@ class Street:
         return str(self.get(f"/sums/{DAY}/{kind}")["phase"])
 
     def close_registration(self) -> None:
-        self.ledger.chain.advance_to(self.community.start_of(DAY) + self.community.config.rewards.grace_seconds + 1)
+        self.chain_session.chain.advance_to(
+            self.community.start_of(DAY) + self.community.config.rewards.grace_seconds + 1
+        )
 
     def end_day(self) -> None:
         """The day is over, and the meters have signed it."""
-        self.ledger.chain.advance_to(self.community.start_of(DAY + 1) + 1)
+        self.chain_session.chain.advance_to(self.community.start_of(DAY + 1) + 1)
         for home in self.community.homes:
             self.community.opened(home).days.get(DAY)
 
@@ -143,29 +145,29 @@ class Street:
 
 def build(folder: Path) -> None:
     """Fill a folder: the street with its forecasts registered, made by an untrained model and proven."""
-    for home in Community(street_config(folder, [])).homes:
+    for home in Community(community_config(folder, [])).homes:
         make_agent_key(folder / "keys", home.name)
     Roster.of_agents(folder / "keys").write(folder / "roster.json")
     community = _community(folder)
     trained = untrained_model(community)
-    ledger = community_day.open_ledger(community, DAY)
-    community_day.publish_round(community, ledger, trained)
+    chain_session = community_day.open_chain_session(community, DAY)
+    community_day.publish_round(community, chain_session, trained)
     for home, bundle, _ in community_day.prove_day(community, DAY, trained):
-        community_day.register(community, ledger, home, bundle)
+        community_day.register(community, chain_session, home, bundle)
     with community.sessions() as session:
         assert len(list(session.scalars(select(Forecast)))) == HOMES
-    ledger.chain.close()
+    chain_session.chain.close()
 
 
-def open_street(folder: Path) -> Street:
+def open_fixture(folder: Path) -> CommunityFixture:
     """The street in a folder that was built."""
     community = _community(folder)
-    return Street(folder, community, community_day.open_ledger(community, DAY))
+    return CommunityFixture(folder, community, community_day.open_chain_session(community, DAY))
 
 
 def _community(folder: Path) -> Community:
-    homes = Community(street_config(folder, [])).homes
-    return Community(street_config(folder, [_line(home) for home in homes]))
+    homes = Community(community_config(folder, [])).homes
+    return Community(community_config(folder, [_line(home) for home in homes]))
 
 
 def _line(home: Home) -> dict[str, str]:

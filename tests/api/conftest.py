@@ -23,7 +23,7 @@ from api.operator import day as community_day
 from api.operator import training
 from api.operator.community import Community
 from api.operator.database.tables import Base, Household, ModelRound
-from api.operator.day import Ledger, submit_arguments
+from api.operator.day import ChainSession, submit_arguments
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
 from data.settings import DataSettings
@@ -51,9 +51,9 @@ class ThisProcess(ProofChecker):
         """There is nothing to start."""
 
 
-def app_of(community: Community, ledger: Ledger) -> FastAPI:
+def app_of(community: Community, chain_session: ChainSession) -> FastAPI:
     """The community's server, which starts no process."""
-    app = make_app(community, ledger)
+    app = make_app(community, chain_session)
     app.state.work.checker = ThisProcess(1)
     return app
 
@@ -61,7 +61,7 @@ def app_of(community: Community, ledger: Ledger) -> FastAPI:
 @dataclass
 class Village:
     community: Community
-    ledger: Ledger
+    chain_session: ChainSession
     trained: TrainedModel
     models: dict[str, IntegerModel]
     bundles: dict[str, InferenceBundle]
@@ -76,7 +76,7 @@ class Village:
 
     def transaction(self, wallet: LocalAccount, bundle: InferenceBundle) -> str:
         """A household's signed `submit`, as its agent would send it."""
-        registry, web3 = self.ledger.contracts.forecast_registry, self.ledger.chain.web3
+        registry, web3 = self.chain_session.contracts.forecast_registry, self.chain_session.chain.web3
         data = registry.encode_abi("submit", args=submit_arguments(bundle))
         fields = {
             "to": registry.address, "data": data, "gas": 400_000, "gasPrice": web3.eth.gas_price * 2,
@@ -103,14 +103,14 @@ def build(folder: Path) -> None:
     """Fit and pin the heads, and prove the day."""
     community = Community(small_config(folder))
     trained = untrained_model(community)
-    ledger = community_day.open_ledger(community, DAY)
-    community_day.publish_round(community, ledger, trained)
+    chain_session = community_day.open_chain_session(community, DAY)
+    community_day.publish_round(community, chain_session, trained)
     _, models = training.personalise(community, trained, community.homes)
     (folder / MODELS).write_bytes(pickle.dumps(models))
-    community_day.pin_heads(community, ledger, trained.round)
+    community_day.pin_heads(community, chain_session, trained.round)
     for _ in community_day.prove_day(community, DAY, trained):
         pass
-    ledger.chain.close()
+    chain_session.chain.close()
 
 
 @pytest.fixture(scope="session")
@@ -118,10 +118,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     folder = built_once(tmp_path_factory, "village", build)
     community = Community(small_config(folder))
     trained = untrained_model(community)
-    ledger = community_day.open_ledger(community, DAY)
+    chain_session = community_day.open_chain_session(community, DAY)
     models = pickle.loads((folder / MODELS).read_bytes())
     bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
-    return Village(community, ledger, trained, models, bundles, DocumentedClient(app_of(community, ledger)))
+    return Village(
+        community, chain_session, trained, models, bundles, DocumentedClient(app_of(community, chain_session))
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Moment:
 
     @classmethod
     def now(cls, village: Village) -> Moment:
-        chain = village.ledger.chain
+        chain = village.chain_session.chain
         with village.community.sessions() as session:
             rows = {
                 table: [dict(row) for row in session.execute(select(table)).mappings()]
@@ -144,8 +146,8 @@ class Moment:
 
     def bring_back(self, village: Village) -> None:
         """Back, or forward to what has been undone. The block that was the last is played again."""
-        village.ledger.chain.tester.backend.revert_to_snapshot(self.block)
-        village.ledger.chain.reset_clock(self.clock)
+        village.chain_session.chain.tester.backend.revert_to_snapshot(self.block)
+        village.chain_session.chain.reset_clock(self.clock)
         with village.community.sessions.begin() as session:
             for table in reversed(self.rows):
                 session.execute(delete(table))
@@ -156,13 +158,13 @@ class Moment:
 
 @pytest.fixture(scope="session")
 def before(built: Village) -> Moment:
-    """Before anything was handed in."""
+    """Before anything was submitted."""
     return Moment.now(built)
 
 
 @pytest.fixture
 def village(built: Village, before: Moment) -> Village:
-    """The village before anything was handed in; what another test did is undone."""
+    """The village before anything was submitted; what another test did is undone."""
     before.bring_back(built)
     return built
 
@@ -171,8 +173,8 @@ def village(built: Village, before: Moment) -> Village:
 def claim(village: Village) -> ClaimBundle:
     """A proven day after it is over."""
     for home in village.homes:
-        community_day.register(village.community, village.ledger, home, village.bundle(home))
-    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
+        community_day.register(village.community, village.chain_session, home, village.bundle(home))
+    village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
     made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
     assert made is not None
     return made
@@ -201,7 +203,7 @@ def village_on(village: Village, database_url: str) -> Iterator[Village]:
         for table in (Household, ModelRound):
             for row in known.scalars(select(table)):
                 session.merge(row)
-    app = app_of(community, village.ledger)
+    app = app_of(community, village.chain_session)
     with app.state.work:
         yield replace(village, community=community, client=DocumentedClient(app))
     community.sessions.kw["bind"].dispose()

@@ -20,9 +20,9 @@ import pytest
 
 from api.cli.terminal import run
 from api.config.community_yaml import load
-from api.gateway.head_commitment import read_note, write_note
+from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.home import Home
-from api.gateway.outbox import Errand, ErrandFolder
+from api.gateway.outbox import Outbox, Submission
 from api.gateway.personal_head import commit_head, keep_values
 from api.gateway.round_model import RoundModel
 from api.operator import training
@@ -43,7 +43,7 @@ SETTINGS = f"""
 community: {{name: Elm Street}}
 data: {{source: files, files: [FILES], weather: weather.csv}}
 forecasting: {{model: {{hidden: 8}}}}
-federation: {{rounds: 1, deployment: {{duty_s: 0.05}}}}
+federation: {{rounds: 1, deployment: {{task_interval_s: 0.05}}}}
 rewards: {{clock: standing}}
 gateway: {{api_url: 'https://elm:{PASSWORD}@127.0.0.1:9', roster: roster.json}}
 """
@@ -102,7 +102,7 @@ def wattproof(folder: Path, *arguments: str, capfd: pytest.CaptureFixture[str] |
 
 
 def make_gateway(folder: Path) -> None:
-    """The gateway of HOME after it has proven DAY with a personal head, with its forecast yet to hand in."""
+    """The gateway of HOME after it has proven DAY with a personal head, with its forecast yet to submit."""
     write_inputs(folder, (HOME,), 20)
     assert wattproof(folder, "identity", HOME).code == 0
     homes = [part for number in range(1, 8) for part in ("--home", f"elm-{number}")]
@@ -115,11 +115,11 @@ def make_gateway(folder: Path) -> None:
     keep_values(home, 1, np.ones_like(model.integer.weights.head[:, : model.integer.shape.personal_inputs]))
     note = commit_head(home, 1, model.commitment)
     assert note is not None
-    write_note(home, type(note)(note.round, note.rows, note.digest, pinned_at=1))
+    write_head_commitment(home, type(note)(note.round, note.rows, note.digest, pinned_at=1))
     assert wattproof(folder, "prove", HOME, str(DAY), "--out", "proof.json").code == 0
-    ErrandFolder(config.api.errands_dir, HOME).put(Errand("forecast", DAY, 1))
+    Outbox(config.api.outbox_dir, HOME).put(Submission("forecast", DAY, 1))
     (config.api.state_dir / "pinned.json").write_text(json.dumps([1, "0x" + "11" * 20]))
-    assert read_note(home, 1) is not None
+    assert read_head_commitment(home, 1) is not None
 
 
 def make_community(folder: Path) -> None:

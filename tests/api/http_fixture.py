@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 
 from api.gateway.home import Home
-from api.gateway.outbox import Errand, ErrandFolder
+from api.gateway.outbox import Outbox, Submission
 from api.protocol.bundle import InferenceBundle, parse
 from bench.deployed import free_port, share_cache
 from data.atomic import write_bytes
@@ -51,7 +51,7 @@ def save_round(folder: Path, number: int, seed: int, extra: dict[str, float] | N
 
 
 @dataclass
-class Doorstep:
+class HttpFixture:
     """Args: first: the day whose forecast is the first; days: of readings that the gateway has before it. Twenty are
     too few for a personal head."""
 
@@ -74,9 +74,14 @@ class Doorstep:
         self.member = yaml.safe_load(output("identity", HOME, "-c", str(self.folder / GATEWAY / "settings.yaml")))
 
     def write_gateway(self, **gateway: Any) -> None:
-        deployment = {"insecure": True, "port": free_port(), "duty_s": 0.3, "agent_metrics_port": self.metrics_port}
+        deployment = {
+            "insecure": True,
+            "port": free_port(),
+            "task_interval_s": 0.3,
+            "agent_metrics_port": self.metrics_port,
+        }
         self._write(GATEWAY, {
-            "community": {"name": "Doorstep"},
+            "community": {"name": "Elm Street"},
             "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": self.day_start_utc},
             "federation": {"deployment": deployment},
             "gateway": {"api_url": f"http://127.0.0.1:{self.port}", "retry_max_s": 1} | gateway,
@@ -84,7 +89,7 @@ class Doorstep:
 
     def write_server(self, *, enrolled: bool = True, clock: str = "standing") -> None:
         self._write(SERVER, {
-            "community": {"name": "Doorstep", "members": self.member if enrolled else []},
+            "community": {"name": "Elm Street", "members": self.member if enrolled else []},
             "data": {"source": "none", "day_start_utc": self.day_start_utc},
             "federation": {"rounds": 1},
             "rewards": {"clock": clock},
@@ -152,10 +157,10 @@ class Doorstep:
         assert isinstance(bundle, InferenceBundle)
         return bundle
 
-    def errand(self, kind: str, day: int) -> Errand:
-        errand = ErrandFolder(self.state / "errands", HOME).get("claim" if kind == "claim" else "forecast", day)
-        assert errand is not None
-        return errand
+    def submission(self, kind: str, day: int) -> Submission:
+        submission = Outbox(self.state / "outbox", HOME).get("claim" if kind == "claim" else "forecast", day)
+        assert submission is not None
+        return submission
 
     @property
     def state(self) -> Path:

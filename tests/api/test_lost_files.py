@@ -68,10 +68,10 @@ def test_a_community_with_households_gets_no_other_contracts(village: Village, c
     """They would know of no forecast, and pay in other tokens."""
     with village.community.sessions() as known, community.sessions.begin() as session:
         session.merge(known.scalars(select(Household)).first())
-    block = village.ledger.chain.web3.eth.block_number
+    block = village.chain_session.chain.web3.eth.block_number
     with pytest.raises(LostFile, match=rf"{CONTRACTS} is missing, and the database knows households"):
-        community.open_contracts(village.ledger.chain)
-    assert village.ledger.chain.web3.eth.block_number == block, "nothing was deployed"
+        community.open_contracts(village.chain_session.chain)
+    assert village.chain_session.chain.web3.eth.block_number == block, "nothing was deployed"
 
 
 def test_contracts_get_no_other_operator(community: Community) -> None:

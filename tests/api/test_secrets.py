@@ -21,7 +21,7 @@ from api.gateway.home import Home
 from api.gateway.proving import Job
 from api.gateway.sealed import SealedForecast
 from bench.deployed import free_port
-from data.citylearn import Community
+from data.citylearn import CommunityData
 from data.meter import DayOpening
 from data.windows import Windows
 from fl.aggregation.strategy import Update
@@ -99,10 +99,10 @@ FAILING = {
         "data.importing.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")
     ),
     "an agent's start": ("api.gateway.agent:open_ledger", ("agent", HOME)),
-    "a worker of an agent": ("fl.deployment.home:open_home", ("agent", HOME)),
+    "a worker of an agent": ("fl.deployment.home:load_home", ("agent", HOME)),
     "a training": ("api.operator.training:_windows", ("train",)),
     "a coordinator": ("fl.deployment.coordinator:run_coordinator", ("coordinator",)),
-    "a server's start": ("api.http.server:open_ledger", ("serve",)),
+    "a server's start": ("api.http.server:open_chain_session", ("serve",)),
 }  # fmt: skip
 
 
@@ -123,11 +123,11 @@ def test_a_command_that_fails_as_it_never_should_shows_where_and_no_secret(
 @pytest.mark.parametrize(
     ("fault", "says", "api"),
     [
-        ("api.gateway.submitter:Courier.attend", "ValueError", True),
+        ("api.gateway.submitter:Submitter.run_once", "ValueError", True),
         ("api.gateway.jobs:prove", "ValueError", False),
         ("os:getloadavg", "api.gateway.model_updater", True),
     ],
-    ids=["handing in", "proving in its own process", "nothing"],
+    ids=["submitting", "proving in its own process", "nothing"],
 )
 def test_an_agents_log_shows_no_secret_whatever_fails_in_it(
     gateway: Path, tmp_path: Path, fault: str, says: str, api: bool
@@ -175,7 +175,8 @@ def test_what_holds_readings_or_secrets_does_not_show_them_when_printed() -> Non
         numbers[:, :24], np.zeros(1, np.int64),
     )  # fmt: skip
     printed = [
-        windows, Community(table, table), DayOpening((48_213,) * 24, 48_213), SealedForecast((48_213,) * 24, 48_213),
+        windows, CommunityData(table, table), DayOpening((48_213,) * 24, 48_213),
+        SealedForecast((48_213,) * 24, 48_213),
         Update("elm-1", {"w": numbers.astype(np.float32)}, 20, {"train_loss": 1.0}),
     ]  # fmt: skip
     for thing in printed:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data import citylearn
-from data.citylearn import Community
+from data.citylearn import CommunityData
 from data.errors import FetchError
 from data.table import validate_table
 
@@ -15,25 +15,25 @@ CACHE = Path(".cache/wattproof")
 
 
 @pytest.fixture(scope="module")
-def community() -> Community:
+def community() -> CommunityData:
     return citylearn.load(CACHE)
 
 
-def test_17_homes_of_8760_hours(community: Community) -> None:
+def test_17_homes_of_8760_hours(community: CommunityData) -> None:
     readings = validate_table(community.readings)
     counts = readings.groupby("unique_id").size()
     assert counts.tolist() == [8760] * 17
     assert list(counts.index) == [f"home-{i:02d}" for i in range(1, 18)]
 
 
-def test_hours_are_contiguous_from_august_2016(community: Community) -> None:
+def test_hours_are_contiguous_from_august_2016(community: CommunityData) -> None:
     expected = pd.date_range("2016-08-01T07:00Z", periods=8760, freq="h")
     for _, home in community.readings.groupby("unique_id"):
         assert home["ds"].tolist() == expected.tolist()
     assert community.weather["ds"].tolist() == expected.tolist()
 
 
-def test_energy_is_that_of_the_source(community: Community) -> None:
+def test_energy_is_that_of_the_source(community: CommunityData) -> None:
     folder = CACHE / "citylearn"
     for number in (1, 17):
         kwh = pd.read_csv(folder / f"Building_{number}.csv")["Equipment Electric Power [kWh]"]
@@ -41,14 +41,14 @@ def test_energy_is_that_of_the_source(community: Community) -> None:
         assert np.abs(got.to_numpy() - 1000 * kwh.to_numpy()).max() <= 0.5 + 1e-6
 
 
-def test_the_sun_stands_highest_at_the_local_noon(community: Community) -> None:
+def test_the_sun_stands_highest_at_the_local_noon(community: CommunityData) -> None:
     sun = community.weather.groupby(community.weather["ds"].dt.hour)["direct_solar"].mean()
     assert sun.idxmax() in (19, 20, 21)  # 11 to 14 o'clock Pacific Standard Time
     assert sun.loc[6:11].max() == 0
 
 
 @pytest.mark.parametrize("hours", [6, 12, 24])
-def test_predictions_are_named_by_when_they_are_made(community: Community, hours: int) -> None:
+def test_predictions_are_named_by_when_they_are_made(community: CommunityData, hours: int) -> None:
     weather = community.weather
     later = weather["temperature"].shift(-hours).dropna()
     assert np.allclose(weather[f"temperature_{hours}h"].iloc[: len(later)], later)
@@ -70,7 +70,7 @@ def test_a_failed_download_says_so_and_leaves_nothing(tmp_path: Path, monkeypatc
 
 
 def test_once_cached_it_needs_no_network_and_mends_itself(
-    community: Community, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    community: CommunityData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / citylearn.WHEEL).write_bytes((CACHE / citylearn.WHEEL).read_bytes())
     monkeypatch.setenv("PIP_NO_INDEX", "1")

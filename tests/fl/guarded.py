@@ -8,7 +8,7 @@ from typing import Any
 
 from flwr.clientapp.typing import Mod
 
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.deployment.keys import make_agent_key
 from fl.dp.accountant import epsilon_of
 from fl.dp.budget import HomeLedger
@@ -68,7 +68,7 @@ class Guarded:
         settings = self.settings_of(home)
         private = settings.privacy.mode != "off"
         ledger = HomeLedger(self.folder / f"{home}.privacy.json", settings.privacy, account) if private else None
-        return home_mods(settings, home, ledger, self._records[home])
+        return client_mods(settings, home, ledger, self._records[home])
 
     def grid(
         self,

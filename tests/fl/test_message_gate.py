@@ -14,7 +14,7 @@ from flwr.clientapp.typing import Mod
 
 from fl.aggregation.strategy import local_plan
 from fl.client_app import ARRAYS, HELLO, MODEL, PEAKS, PLAN, WHO, make_client_app
-from fl.client_mods import home_mods, open_ledger
+from fl.client_mods import client_mods, open_ledger
 from fl.dp.accountant import epsilon, epsilon_of
 from fl.dp.budget import HomeBudgetSpent, HomeLedger
 from fl.message_gate import MessageGate, NotAnswered, answered_types
@@ -45,7 +45,7 @@ def ask(app: ClientApp, kind: str, weights: Weights = ZERO) -> Message:
 
 
 def home(values: dict[str, Any], mods: list[Mod] | None = None) -> ClientApp:
-    return make_client_app(lambda _: LeastSquares("ada"), home_mods(settings(values)) if mods is None else mods)
+    return make_client_app(lambda _: LeastSquares("ada"), client_mods(settings(values)) if mods is None else mods)
 
 
 def told_losses(app: ClientApp) -> list[float]:
@@ -56,7 +56,7 @@ def told_losses(app: ClientApp) -> list[float]:
 
 def test_without_the_gate_chosen_models_measure_the_homes_data() -> None:
     """What the gate is for: the loss along one coordinate gives a moment of the home's data, exactly."""
-    at, up, down = told_losses(home(LOCAL, home_mods(settings(LOCAL))[1:]))
+    at, up, down = told_losses(home(LOCAL, client_mods(settings(LOCAL))[1:]))
     x, _ = LeastSquares("ada").data()
     assert (up + down - 2 * at) / 2 == pytest.approx(float(np.mean(x[:, 0] ** 2)), rel=1e-5)
 
@@ -75,7 +75,7 @@ def test_evaluate_every_0_in_a_homes_own_settings_binds_the_home() -> None:
 
 
 def test_without_the_gate_another_name_of_training_passes_every_protection() -> None:
-    told = ask(home(LOCAL, home_mods(settings(LOCAL))[1:]), "train.default")
+    told = ask(home(LOCAL, client_mods(settings(LOCAL))[1:]), "train.default")
     exact, _ = LeastSquares("ada").fit(ZERO, local_plan(settings(NONE), 1))
     assert told.content.array_records["arrays"]["w"].numpy().tolist() == exact["w"].tolist(), "no noise at all"
 
@@ -106,7 +106,7 @@ def test_every_function_of_the_app_has_been_thought_about() -> None:
 
 @pytest.mark.parametrize("values", [NONE, *PROTECTED.values(), CENTRAL], ids=["none", *PROTECTED, "central"])
 def test_the_gate_is_the_outermost_mod_of_every_home(values: dict[str, Any]) -> None:
-    assert isinstance(home_mods(settings(values))[0], MessageGate)
+    assert isinstance(client_mods(settings(values))[0], MessageGate)
     allowed = {HELLO, MODEL, PEAKS, MessageType.TRAIN}
     assert answered_types(settings(values)) - {MessageType.EVALUATE} == allowed
 
@@ -120,7 +120,7 @@ def test_a_home_whose_budget_is_spent_answers_no_evaluation(tmp_path: Path) -> N
         return [epsilon_of(spent + k * each, delta) for k in range(min(count, 4))]
 
     ledger = HomeLedger(tmp_path / "ada.json", own.privacy, account)
-    app = home(NONE, home_mods(own, "ada", ledger))
+    app = home(NONE, client_mods(own, "ada", ledger))
     assert len(told_losses(app)) == 3
     ask(app, "train")
     with pytest.raises(HomeBudgetSpent):

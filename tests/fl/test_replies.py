@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, MetricRecord, RecordDict
 
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.errors import QuorumMissed
 from fl.replies import reason_of
 from fl.rounds import Rounds
@@ -190,7 +190,7 @@ def test_a_masked_sum_survives_a_reply_that_is_not_of_it(tmp_path: Path, stage: 
     )
     homes = (*HOMES, "eve", "fay", "gus")
     grid = WatchedGrid(
-        [LeastSquares(home) for home in homes], mods_of=lambda home: home_mods(federation), meddle=meddle
+        [LeastSquares(home) for home in homes], mods_of=lambda home: client_mods(federation), meddle=meddle
     )
     store = RoundStore(tmp_path)
     try:

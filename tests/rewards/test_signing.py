@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rewards.errors import NodeUnreachable, Refused, StaleTransaction
-from rewards.rpc_client import OwnNode
+from rewards.rpc_client import RpcClient
 from rewards.signing import (
     CALL_GAS,
     NO_HEAD,
@@ -27,9 +27,9 @@ MAX_FEE = 10**16
 
 
 @pytest.fixture
-def node(town: Town) -> Iterator[OwnNode]:
+def node(town: Town) -> Iterator[RpcClient]:
     with json_rpc(town.chain) as url:
-        yield OwnNode(url, str(town.contracts.forecast_registry.address))
+        yield RpcClient(url, str(town.contracts.forecast_registry.address))
 
 
 def data_of(town: Town) -> str:
@@ -54,7 +54,7 @@ def test_the_call_is_the_one_web3_makes(town: Town) -> None:
     assert "0x" + REGISTRATION.call.hex() == data_of(town)
 
 
-def test_what_the_household_signs_by_its_own_node_is_registered_and_seen_there(town: Town, node: OwnNode) -> None:
+def test_what_the_household_signs_by_its_own_node_is_registered_and_seen_there(town: Town, node: RpcClient) -> None:
     household = town.household.address
     assert not node.holds(household, REGISTRATION)
     facts = node.facts(household)
@@ -65,7 +65,7 @@ def test_what_the_household_signs_by_its_own_node_is_registered_and_seen_there(t
     assert not node.holds(account(9).address, REGISTRATION)
 
 
-def test_a_pinned_head_is_seen_by_the_own_node(town: Town, node: OwnNode) -> None:
+def test_a_pinned_head_is_seen_by_the_own_node(town: Town, node: RpcClient) -> None:
     pin, household = HeadPin(1, b"\x09" * 32), town.household.address
     registry = town.contracts.forecast_registry
     assert "0x" + pin.call.hex() == registry.encode_abi("pin_head", args=[pin.round, pin.digest])
@@ -75,15 +75,15 @@ def test_a_pinned_head_is_seen_by_the_own_node(town: Town, node: OwnNode) -> Non
     assert node.head_of(household, 1) == PinnedHead(pin.digest, moment) and node.head_of(household, 2) is None
 
 
-def test_the_own_node_knows_the_registered_digests(node: OwnNode) -> None:
+def test_the_own_node_knows_the_registered_digests(node: RpcClient) -> None:
     assert node.digest_of(1) == b"\x01" * 32 and node.digest_of(2) is None
 
 
 def test_a_node_without_the_registry_or_without_an_answer_says_so(town: Town) -> None:
     with json_rpc(town.chain) as url, pytest.raises(NodeUnreachable, match="check gateway"):
-        OwnNode(url, account(9).address).digest_of(1)
+        RpcClient(url, account(9).address).digest_of(1)
     with pytest.raises(NodeUnreachable, match="rpc_url"):
-        OwnNode("http://127.0.0.1:9", account(9).address).digest_of(1)
+        RpcClient("http://127.0.0.1:9", account(9).address).digest_of(1)
 
 
 @given(most=st.integers(0, 10**20), share=st.floats(0, 1.5), off=st.integers(-3, 3))

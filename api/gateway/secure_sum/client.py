@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.config.community_yaml import Config
-from api.gateway.client import ToldSum, Uplink
-from api.gateway.outbox import ErrandFolder
-from api.gateway.secure_sum.contribution import Summand
-from api.gateway.secure_sum.state import SumFolder, SumPart
+from api.gateway.client import ApiClient, SumStatus
+from api.gateway.outbox import Outbox
+from api.gateway.secure_sum.contribution import Contribution
+from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.secure_sum import (
     COMMITMENT,
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 _DAYS = 8  # how long after its day a sum is asked about: calibration bridges no longer hole
 _PATIENT = frozenset({"too-early", "no-sum"})
 OUTCOMES = ("answered", "open", "failed", "refused", "unreachable")
-GetSummand = Callable[[Kind, int], Summand | None]
+GetContribution = Callable[[Kind, int], Contribution | None]
 
 
 class _NotYet(Exception):
@@ -51,8 +51,8 @@ class _NotYet(Exception):
 
 
 def open_sums(
-    config: Config, home: str, uplink: Uplink, errands: ErrandFolder, summand: GetSummand
-) -> SumMember | None:
+    config: Config, home: str, client: ApiClient, outbox: Outbox, contribution: GetContribution
+) -> SecureSumClient | None:
     """The home's side; None without a roster. Raises KeysError for a roster or key that can't be used."""
     path, fewest = config.gateway.roster, config.gateway.fewest_in_total
     if path is None:
@@ -67,14 +67,14 @@ def open_sums(
             "ever be opened"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
-    return SumMember(config, home, uplink, errands, summand, key, roster)
+    return SecureSumClient(config, home, client, outbox, contribution, key, roster)
 
 
-class SumMember:
+class SecureSumClient:
     """One home's side of all its sums.
 
     Args:
-        errands: says which days' forecasts are registered.
+        outbox: says which days' forecasts are registered.
         key: the home's own in the roster.
     """
 
@@ -82,19 +82,19 @@ class SumMember:
         self,
         config: Config,
         home: str,
-        uplink: Uplink,
-        errands: ErrandFolder,
-        summand: GetSummand,
+        client: ApiClient,
+        outbox: Outbox,
+        contribution: GetContribution,
         key: ec.EllipticCurvePrivateKey,
         roster: Roster,
     ) -> None:
-        self._config, self._home, self._uplink = config, home, uplink
-        self._errands, self._summand, self._key, self._roster = errands, summand, key, roster
-        self._parts = SumFolder(config.api.sums_dir, home)
+        self._config, self._home, self._client = config, home, client
+        self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
+        self._parts = SecureSumFolder(config.api.sums_dir, home)
         self._waits: dict[tuple[Kind, int], Backoff] = {}
         self._told: set[tuple[Kind, int, str]] = set()
 
-    def attend(self, metrics: AgentMetrics) -> None:
+    def run_once(self, metrics: AgentMetrics) -> None:
         """Look at every sum that is not over, as far as its time has come."""
         for kind in KINDS:
             for outcome in OUTCOMES:
@@ -106,11 +106,11 @@ class SumMember:
             for kind, day in list(self._open()):
                 wait = self._waits.setdefault((kind, day), self._new_backoff())
                 if wait.due:
-                    self._attend_to(kind, day, wait, metrics)
+                    self._try(kind, day, wait, metrics)
 
     def _open(self) -> Iterator[tuple[Kind, int]]:
         """Forecasts' sums of days that are registered; measured ones of days whose forecasts' sum it was in."""
-        days = sorted(e.number for e in self._errands.all() if (e.kind, e.state) == ("forecast", "done"))
+        days = sorted(e.number for e in self._outbox.all() if (e.kind, e.state) == ("forecast", "done"))
         if not days:
             return
         self._parts.forget_before(days[-1])
@@ -121,7 +121,7 @@ class SumMember:
             elif self._home in forecast.survivors and (measured is None or measured.ended not in ("open", "failed")):
                 yield "measured", day
 
-    def _attend_to(self, kind: Kind, day: int, wait: Backoff, metrics: AgentMetrics) -> None:
+    def _try(self, kind: Kind, day: int, wait: Backoff, metrics: AgentMetrics) -> None:
         try:
             outcome = self._look(kind, day)
         except Unreachable as down:
@@ -145,7 +145,7 @@ class SumMember:
 
     def _refused_by_api(self, kind: Kind, day: int, refused: ApiRefused) -> str:
         if refused.code == "already-open":
-            part = self._parts.get(kind, day) or SumPart("", [])
+            part = self._parts.get(kind, day) or SecureSumState("", [])
             if not part.lost:
                 self._end(kind, day, part, "open")
             return "open"
@@ -156,7 +156,7 @@ class SumMember:
 
     def _look(self, kind: Kind, day: int) -> str | None:
         """Answer what is asked; what came of it, None if nothing was asked."""
-        told = self._uplink.sum_state(day, kind, self._home)
+        told = self._client.sum_state(day, kind, self._home)
         part = self._part(kind, day, told)
         if told.phase in ("open", "failed"):
             self._end(kind, day, part, told.phase)
@@ -164,17 +164,17 @@ class SumMember:
         if part.ended or self._home not in told.waiting_for:
             return None
         message = self._answer(kind, day, part, told)
-        self._uplink.say(day, kind, message)
+        self._client.say(day, kind, message)
         _log.info("sum answered", extra={"home": self._home, "kind": kind, "day": day, "stage": message.stage})
         return "answered"
 
-    def _part(self, kind: Kind, day: int, told: ToldSum) -> SumPart:
+    def _part(self, kind: Kind, day: int, told: SumStatus) -> SecureSumState:
         """This home's part in the sum told of. Raises MaskingRefused where it is bound to another one."""
         kept, terms = self._parts.get(kind, day), (told.nonce.hex(), list(told.members))
         if kept is not None and (kept.nonce, kept.members) == terms:
             return kept
         if kept is None:
-            return SumPart(*terms)
+            return SecureSumState(*terms)
         second = f"a second sum of day {day} ({kind})"
         if kept.lost:
             raise MaskingRefused(f"perhaps {second}: {kept.lost}, so this home stays out of it")
@@ -185,9 +185,9 @@ class SumMember:
         left = [*kept.left, kept.nonce] if kept.nonce else kept.left
         if terms[0] in left:
             raise MaskingRefused(f"{second}: this home left that one for another before")
-        return SumPart(*terms, left=left)
+        return SecureSumState(*terms, left=left)
 
-    def _answer(self, kind: Kind, day: int, part: SumPart, told: ToldSum) -> SumMessage:
+    def _answer(self, kind: Kind, day: int, part: SecureSumState, told: SumStatus) -> SumMessage:
         """The answer to the phase, on disk before it goes out; an answer given before goes out as it was."""
         if part.stage == told.phase and part.message is not None:
             return SumMessage.from_json(part.message)
@@ -231,13 +231,13 @@ class SumMember:
         answer = {"check": member.check, "answer": member.answer, "reveal": member.reveal}[stage]
         return answer(told)
 
-    def _own(self, kind: Kind, day: int) -> Summand:
-        own = self._summand(kind, day)
+    def _own(self, kind: Kind, day: int) -> Contribution:
+        own = self._contribution(kind, day)
         if own is None:
             raise _NotYet
         return own
 
-    def _session(self, kind: Kind, day: int, told: ToldSum) -> Session:
+    def _session(self, kind: Kind, day: int, told: SumStatus) -> Session:
         terms = SumTerms(self._config.community.name, day, kind, told.nonce, told.members)
         return terms.session(self._roster.members)
 
@@ -254,7 +254,7 @@ class SumMember:
             if forecast is None or forecast.survivors != list(session.members):
                 raise MaskingRefused("the measured total must be of the homes in the forecast's, and is not")
 
-    def _end(self, kind: Kind, day: int, part: SumPart, how: str) -> None:
+    def _end(self, kind: Kind, day: int, part: SecureSumState, how: str) -> None:
         part.end(how)
         self._parts.put(kind, day, part)
         self._waits.pop((kind, day), None)
@@ -267,4 +267,4 @@ class SumMember:
             _log.warning(what, extra={"home": self._home, "kind": kind, "day": day, "reason": reason})
 
     def _new_backoff(self) -> Backoff:
-        return Backoff(self._config.federation.deployment.duty_s, self._config.gateway.retry_max_s)
+        return Backoff(self._config.federation.deployment.task_interval_s, self._config.gateway.retry_max_s)

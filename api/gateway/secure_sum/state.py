@@ -24,7 +24,7 @@ _KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum
 
 
 @dataclass
-class SumPart:
+class SecureSumState:
     """Args:
     nonce, members: of the sum it is in.
     stage: the last one it has answered, "" for none; `message` is that answer, to be sent again as it was.
@@ -46,7 +46,7 @@ class SumPart:
     lost: str = ""
 
     @classmethod
-    def from_json(cls, content: Any) -> SumPart:
+    def from_json(cls, content: Any) -> SecureSumState:
         """Raises ValueError, TypeError for what is no part."""
         part = cls(**content)
         lists = (part.members, part.survivors, part.left)
@@ -73,7 +73,7 @@ class SumPart:
         self.ended, self.secrets, self.message = how, "", None
 
 
-class SumFolder:
+class SecureSumFolder:
     """The parts of one home."""
 
     def __init__(self, directory: Path, home: str) -> None:
@@ -91,18 +91,18 @@ class SumFolder:
             else:
                 yield True
 
-    def get(self, kind: Kind, day: int) -> SumPart | None:
+    def get(self, kind: Kind, day: int) -> SecureSumState | None:
         """The part of a sum, None if there is none; `lost` where it can't be read or was forgotten."""
         path = self._path(kind, day)
         try:
-            return SumPart.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return SecureSumState.from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             past = self._past(kind, day).exists()
-            return SumPart("", [], lost="its part in that day's sum was deleted long after") if past else None
+            return SecureSumState("", [], lost="its part in that day's sum was deleted long after") if past else None
         except (OSError, ValueError, TypeError):
-            return SumPart("", [], lost=f"{path} is damaged")
+            return SecureSumState("", [], lost=f"{path} is damaged")
 
-    def put(self, kind: Kind, day: int, part: SumPart) -> None:
+    def put(self, kind: Kind, day: int, part: SecureSumState) -> None:
         write_bytes(self._path(kind, day), json.dumps(asdict(part)).encode(), private=True)
 
     def forget_before(self, day: int) -> None:

@@ -21,7 +21,7 @@ from api.http.deps import (
 )
 from api.http.errors import ApiError, refusals
 from api.operator.community import Community
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 from api.operator.paid_claims import kept_claim, paid_on, settle
 from api.protocol import bundle as bundles
 
@@ -57,20 +57,20 @@ class ClaimPublic(BaseModel):
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
     }),
 )  # fmt: skip
-async def claim(bundle: BundleBody, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> Paid:
+async def claim(bundle: BundleBody, community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> Paid:
     """Check a claim bundle and have the contract pay it to its household, whoever brings it."""
     if not isinstance(bundle, bundles.ClaimBundle):
         raise ApiError("malformed-proof", "this is not a bundle of a claim", 422)
     await run_in_threadpool(check_claim, community, bundle)
     await work.proofs.claims.run(work.checker.check, bundle)
-    amount = await work.chain.claims.run(_settled, bundle, community, ledger)
+    amount = await work.chain.claims.run(_settled, bundle, community, chain_session)
     return Paid(household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount))
 
 
-def _settled(bundle: bundles.ClaimBundle, community: Community, ledger: Ledger) -> int:
+def _settled(bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession) -> int:
     check_claim(community, bundle)  # the same claim may have been before it in the queue
-    with ledger.lock:
-        return settle(community, ledger, bundle)
+    with chain_session.lock:
+        return settle(community, chain_session, bundle)
 
 
 @router.get("/{day}")

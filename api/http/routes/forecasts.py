@@ -25,7 +25,7 @@ from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded
 from api.operator.community import Community
 from api.operator.database.tables import Forecast
-from api.operator.day import Ledger, is_registered, keep_forecast
+from api.operator.day import ChainSession, is_registered, keep_forecast
 from api.protocol import bundle as bundles
 from rewards.errors import Refused
 
@@ -63,11 +63,13 @@ class ForecastPublic(BaseModel):
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
     }),
 )  # fmt: skip
-async def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> ForecastPublic:
+async def submit(
+    body: ForecastIn, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+) -> ForecastPublic:
     """Check signatures, model and proof, then pass the household's transaction on to the chain."""
-    bundle, raw = await run_in_threadpool(_admitted, body, community, ledger)
+    bundle, raw = await run_in_threadpool(_admitted, body, community, chain_session)
     await work.proofs.forecasts.run(work.checker.check, bundle)
-    await work.chain.registrations.run(_register, bundle, raw, community, ledger)
+    await work.chain.registrations.run(_register, bundle, raw, community, chain_session)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round,
         head=bundles.to_hex(bundle.head_digest), commitment=bundle.forecast,
@@ -75,29 +77,31 @@ async def submit(body: ForecastIn, community: CommunityDep, ledger: LedgerDep, w
     )  # fmt: skip
 
 
-def _admitted(body: ForecastIn, community: Community, ledger: Ledger) -> tuple[bundles.InferenceBundle, bytes]:
+def _admitted(
+    body: ForecastIn, community: Community, chain_session: ChainSession
+) -> tuple[bundles.InferenceBundle, bytes]:
     bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
         raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
     raw = decoded(body.transaction)
-    check_forecast(community, ledger, bundle, raw)
+    check_forecast(community, chain_session, bundle, raw)
     return bundle, raw
 
 
-def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, ledger: Ledger) -> None:
-    with ledger.turn:
+def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, chain_session: ChainSession) -> None:
+    with chain_session.turn:
         # A server that stopped between the chain and its own record is asked again: then only the record is missing.
-        if not is_registered(ledger, bundle):
-            _relay(bundle, raw, ledger)
+        if not is_registered(chain_session, bundle):
+            _relay(bundle, raw, chain_session)
     keep_forecast(community, bundle)
 
 
-def _relay(bundle: bundles.InferenceBundle, raw: bytes, ledger: Ledger) -> None:
-    registry = str(ledger.contracts.forecast_registry.address)
+def _relay(bundle: bundles.InferenceBundle, raw: bytes, chain_session: ChainSession) -> None:
+    registry = str(chain_session.contracts.forecast_registry.address)
     try:
-        ledger.chain.relay(raw, registry, submit_call(ledger, bundle), "submit")
+        chain_session.chain.relay(raw, registry, submit_call(chain_session, bundle), "submit")
     except Refused:
-        if not is_registered(ledger, bundle):  # a repeat may meet its forerunner in the block just made
+        if not is_registered(chain_session, bundle):  # a repeat may meet its forerunner in the block just made
             raise
 
 

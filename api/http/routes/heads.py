@@ -12,7 +12,7 @@ from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded, sender_of
 from api.operator.community import Community
 from api.operator.database.tables import Household
-from api.operator.day import Ledger, pinned_head
+from api.operator.day import ChainSession, pinned_head
 from rewards.chain import check_call
 
 router = APIRouter(tags=["heads"])
@@ -45,48 +45,48 @@ class HeadPublic(BaseModel):
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable"],
     }),
 )  # fmt: skip
-async def pin(body: HeadIn, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> HeadPublic:
+async def pin(body: HeadIn, community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> HeadPublic:
     """Pass the household's transaction on to the chain."""
-    household, raw = await run_in_threadpool(_admitted, body, community, ledger)
-    return await work.chain.registrations.run(_pin, body, household, raw, ledger)
+    household, raw = await run_in_threadpool(_admitted, body, community, chain_session)
+    return await work.chain.registrations.run(_pin, body, household, raw, chain_session)
 
 
-def _admitted(body: HeadIn, community: Community, ledger: Ledger) -> tuple[str, bytes]:
+def _admitted(body: HeadIn, community: Community, chain_session: ChainSession) -> tuple[str, bytes]:
     raw = decoded(body.transaction)
     household = sender_of(raw)
     with community.sessions() as session:
         if session.get(Household, household) is None:
             raise ApiError("unknown-household", f"{household} is not enrolled", 404)
-    check_call(raw, str(ledger.contracts.forecast_registry.address), _call(body, ledger), "pin_head")
+    check_call(raw, str(chain_session.contracts.forecast_registry.address), _call(body, chain_session), "pin_head")
     return household, raw
 
 
-def _call(body: HeadIn, ledger: Ledger) -> str:
+def _call(body: HeadIn, chain_session: ChainSession) -> str:
     digest = bytes.fromhex(body.digest[2:])
-    return str(ledger.contracts.forecast_registry.encode_abi("pin_head", args=[body.round, digest]))
+    return str(chain_session.contracts.forecast_registry.encode_abi("pin_head", args=[body.round, digest]))
 
 
-def _pin(body: HeadIn, household: str, raw: bytes, ledger: Ledger) -> HeadPublic:
-    with ledger.turn:
-        kept = pinned_head(ledger.contracts, household, body.round)
+def _pin(body: HeadIn, household: str, raw: bytes, chain_session: ChainSession) -> HeadPublic:
+    with chain_session.turn:
+        kept = pinned_head(chain_session.contracts, household, body.round)
         if kept is None or kept.digest.hex() != body.digest[2:]:  # else it is a repeat
-            registry = str(ledger.contracts.forecast_registry.address)
-            ledger.chain.relay(raw, registry, _call(body, ledger), "pin_head")
-    return _pinned(household, body.round, ledger)
+            registry = str(chain_session.contracts.forecast_registry.address)
+            chain_session.chain.relay(raw, registry, _call(body, chain_session), "pin_head")
+    return _pinned(household, body.round, chain_session)
 
 
 @router.get(
     "/households/{address}/heads/{number}",
     responses=refusals({404: ["no-head"], 429: ["busy"], 503: ["chain-unreachable"]}),
 )
-async def head(address: AddressParam, number: RoundParam, ledger: LedgerDep, work: WorkDep) -> HeadPublic:
+async def head(address: AddressParam, number: RoundParam, chain_session: LedgerDep, work: WorkDep) -> HeadPublic:
     """The personal head that a household has pinned to a round: in force on the days that start after that."""
-    return await work.chain.reads.run(_pinned, to_checksum_address(address), number, ledger)
+    return await work.chain.reads.run(_pinned, to_checksum_address(address), number, chain_session)
 
 
-def _pinned(household: str, number: int, ledger: Ledger) -> HeadPublic:
-    with ledger.turn:
-        kept = pinned_head(ledger.contracts, household, number)
+def _pinned(household: str, number: int, chain_session: ChainSession) -> HeadPublic:
+    with chain_session.turn:
+        kept = pinned_head(chain_session.contracts, household, number)
     if kept is None:
         raise ApiError("no-head", f"{household} has pinned no head to round {number}", 404)
     return HeadPublic(household=household, round=number, digest="0x" + kept.digest.hex(), pinned_at=kept.pinned_at)

@@ -15,7 +15,7 @@ from api.http.errors import RETRY_S, ApiError, refusals
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.community import Community
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 from rewards.errors import ChainError
 
 router = APIRouter(tags=["health"])
@@ -50,9 +50,9 @@ async def livez() -> Live:
 
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "something is missing, by name"}})
-async def readyz(community: CommunityDep, ledger: LedgerDep, work: WorkDep, response: Response) -> Ready:
+async def readyz(community: CommunityDep, chain_session: LedgerDep, work: WorkDep, response: Response) -> Ready:
     """Readiness: send it requests while this says 200. Asks the database, the chain, and what checks proofs."""
-    database, chain = await asyncio.gather(_database(community), _chain_time(ledger, work))
+    database, chain = await asyncio.gather(_database(community), _chain_time(chain_session, work))
     checks = {
         "database": database,
         "chain": _OK if isinstance(chain, int) else chain,
@@ -64,9 +64,9 @@ async def readyz(community: CommunityDep, ledger: LedgerDep, work: WorkDep, resp
 
 
 @router.get("/health", responses=refusals({503: ["not-ready"]}))
-async def health(community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> Health:
+async def health(community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> Health:
     """Whether server, database and chain answer."""
-    database, chain = await asyncio.gather(_database(community), _chain_time(ledger, work))
+    database, chain = await asyncio.gather(_database(community), _chain_time(chain_session, work))
     if database != _OK or not isinstance(chain, int):
         problems = [found for found in (database, chain) if isinstance(found, str) and found != _OK]
         raise ApiError("not-ready", "; ".join(problems), 503, RETRY_S)
@@ -85,11 +85,11 @@ async def _database(community: Community) -> str:
     return _OK
 
 
-async def _chain_time(ledger: Ledger, work: Work) -> int | str:
+async def _chain_time(chain_session: ChainSession, work: Work) -> int | str:
     """The chain's time, or why there is none. The embedded chain's is at hand and waits for nothing."""
-    if ledger.chain.tester is not None:
-        return ledger.chain.now
+    if chain_session.chain.tester is not None:
+        return chain_session.chain.now
     try:
-        return await work.chain.reads.run(lambda: ledger.chain.now)
+        return await work.chain.reads.run(lambda: chain_session.chain.now)
     except (ChainError, Busy) as problem:
         return str(problem)

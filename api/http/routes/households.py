@@ -14,7 +14,7 @@ from api.http.deps import AddressParam, CommunityDep, LedgerDep, WorkDep
 from api.http.errors import ApiError, refusals
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, Household, Reward
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 from rewards.claims import holdings
 
 router = APIRouter(prefix="/households", tags=["households"])
@@ -68,18 +68,18 @@ class SigningPublic(BaseModel):
 
 
 @router.get("/{address}/signing", responses=refusals({429: ["busy"], 503: ["chain-unreachable"]}))
-async def signing(address: AddressParam, ledger: LedgerDep, work: WorkDep) -> SigningPublic:
+async def signing(address: AddressParam, chain_session: LedgerDep, work: WorkDep) -> SigningPublic:
     """What a household needs to know to sign its next transaction; gas price in the chain's smallest unit."""
-    return await work.chain.reads.run(_signing, address, ledger)
+    return await work.chain.reads.run(_signing, address, chain_session)
 
 
-def _signing(address: str, ledger: Ledger) -> SigningPublic:
-    with ledger.turn:
+def _signing(address: str, chain_session: ChainSession) -> SigningPublic:
+    with chain_session.turn:
         return SigningPublic(
-            chain_id=ledger.chain.chain_id,
-            forecast_registry=str(ledger.contracts.forecast_registry.address),
-            nonce=ledger.chain.nonce_of(address),
-            gas_price=str(ledger.chain.gas_price),
+            chain_id=chain_session.chain.chain_id,
+            forecast_registry=str(chain_session.contracts.forecast_registry.address),
+            nonce=chain_session.chain.nonce_of(address),
+            gas_price=str(chain_session.chain.gas_price),
         )
 
 
@@ -89,11 +89,13 @@ def _signing(address: str, ledger: Ledger) -> SigningPublic:
         {404: ["unknown-household"], 429: ["busy"], 503: ["chain-unreachable", "database-unreachable"]}
     ),
 )
-async def rewards(address: AddressParam, community: CommunityDep, ledger: LedgerDep, work: WorkDep) -> RewardsPublic:
+async def rewards(
+    address: AddressParam, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+) -> RewardsPublic:
     """Tokens and record of an address, read from the chain."""
     known = to_checksum_address(address)
     await run_in_threadpool(_check_enrolled, community, known)
-    return await work.chain.reads.run(_held, known, ledger)
+    return await work.chain.reads.run(_held, known, chain_session)
 
 
 def _check_enrolled(community: Community, household: str) -> None:
@@ -102,7 +104,7 @@ def _check_enrolled(community: Community, household: str) -> None:
             raise ApiError("unknown-household", f"no household has the address {household}", 404)
 
 
-def _held(household: str, ledger: Ledger) -> RewardsPublic:
-    with ledger.turn:
-        held = holdings(ledger.chain, ledger.contracts, household)
+def _held(household: str, chain_session: ChainSession) -> RewardsPublic:
+    with chain_session.turn:
+        held = holdings(chain_session.chain, chain_session.contracts, household)
     return RewardsPublic(address=household, tokens=str(held.tokens), record=held.metadata)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.http.deps import DayParam, SumDeskDep, WorkDep
+from api.http.deps import DayParam, SecureSumsDep, WorkDep
 from api.http.errors import ApiError, refusals
 from api.operator.running_sum import SumState
 from api.protocol.secure_sum import Kind, Stage, SumMessage, items_to_json
@@ -62,11 +62,11 @@ class SumMessageIn(BaseModel):
 
 @router.get("/{day}/{kind}", responses=refusals(_REFUSALS))
 async def state(
-    day: DayParam, kind: Kind, desk: SumDeskDep, work: WorkDep,
+    day: DayParam, kind: Kind, sums: SecureSumsDep, work: WorkDep,
     home: Annotated[str | None, Query(max_length=64)] = None,
 ) -> SumPublic:  # fmt: skip
     """What is asked of the gateways now."""
-    return SumPublic.of(await work.sums.run(desk.state, day, kind, home))
+    return SumPublic.of(await work.sums.run(sums.state, day, kind, home))
 
 
 @router.post(
@@ -77,10 +77,10 @@ async def state(
         422: ["malformed-request", "malformed-message", "wrong-meter"],
     }),
 )  # fmt: skip
-async def say(day: DayParam, kind: Kind, body: SumMessageIn, desk: SumDeskDep, work: WorkDep) -> SumPublic:
+async def say(day: DayParam, kind: Kind, body: SumMessageIn, sums: SecureSumsDep, work: WorkDep) -> SumPublic:
     """Take a gateway's message; the same again is fine."""
     try:
         message = SumMessage.from_json(body.model_dump())
     except MaskingRefused as problem:
         raise ApiError("malformed-message", str(problem), 422) from None
-    return SumPublic.of(await work.sums.run(desk.take, day, kind, message))
+    return SumPublic.of(await work.sums.run(sums.take, day, kind, message))

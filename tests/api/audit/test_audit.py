@@ -68,7 +68,7 @@ def finished(built: Village, before: Moment, past: list[PastDay]) -> Moment:
     """The village after its day: forecast, calibrated, measured."""
     before.bring_back(built)
     for home in built.homes:
-        community_day.register(built.community, built.ledger, home, built.bundle(home))
+        community_day.register(built.community, built.chain_session, home, built.bundle(home))
     open_total(built.community, DAY)
     open_measured(built.community, DAY)
     keep_computed(built.community, past)
@@ -109,7 +109,7 @@ def problems(fetch: Fetch, registries: Registries | None = None, name: str = NAM
 
 
 def test_an_honest_day_holds_against_the_servers_lists_and_against_the_chain(day: Village) -> None:
-    for registries in (None, ChainRegistries(day.ledger.contracts)):
+    for registries in (None, ChainRegistries(day.chain_session.contracts)):
         found: list[Finding] = list(audit(honest(day), DAY, NAME, registries))
         assert [f.problem for f in found] == [None] * len(found)
         said = " ".join(f.what for f in found)
@@ -209,7 +209,7 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
             )
         return content
 
-    chain = ChainRegistries(day.ledger.contracts)
+    chain = ChainRegistries(day.chain_session.contracts)
     assert any("no proof that holds was found of" in p for p in problems(consistent, chain))
 
     with another_meter(day):
@@ -219,7 +219,7 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
 
 def test_the_contracts_are_compared_with_what_this_version_compiles(day: Village) -> None:
     console = Console(record=True, width=200)
-    chain, contracts = day.ledger.chain, day.ledger.contracts
+    chain, contracts = day.chain_session.chain, day.chain_session.contracts
     assert not audit_contracts(console, chain, contracts, CommunitySettings(name=NAME).identifier).is_bad
     assert audit_contracts(console, chain, contracts, CommunitySettings(name="another").identifier).is_bad
     said = console.export_text()
@@ -269,7 +269,7 @@ def test_what_a_server_withholds_is_named(paid: Village, claims: list[ClaimBundl
 
 def test_the_chain_is_asked_for_what_the_server_leaves_out(paid: Village, claims: list[ClaimBundle]) -> None:
     """A server that withholds consistently: a claim or a forecast that it knows nothing of under any path."""
-    chain, home = ChainRegistries(paid.ledger.contracts), paid.homes[2].wallet.address
+    chain, home = ChainRegistries(paid.chain_session.contracts), paid.homes[2].wallet.address
     first = claims[0].household
     assert missing(honest(paid), chain) == []
 
@@ -295,7 +295,7 @@ def test_what_the_chain_paid_for_is_compared(paid: Village, claims: list[ClaimBu
     """A server with another claim of the same household and day than the paid one: a lower tier is as true."""
     true = claims[0]
     lower = true.model_copy(update={"tier": true.tier - 1})
-    chain = ChainRegistries(paid.ledger.contracts)
+    chain = ChainRegistries(paid.chain_session.contracts)
     listed = lying(paid, CLAIMS, lambda d: [c | {"tier": c["tier"] - (c["household"] == true.household)} for c in d])
     path = f"/claims/{true.household}/{DAY}/proof"
     found = problems(lambda asked: encode(lower) if asked == path else listed(asked), chain)
@@ -385,10 +385,10 @@ def claims(built: Village) -> list[ClaimBundle]:
 def settled(built: Village, finished: Moment, claims: list[ClaimBundle]) -> Moment:
     """When the two have been paid."""
     finished.bring_back(built)
-    chain = built.ledger.chain
+    chain = built.chain_session.chain
     chain.advance_to(built.community.start_of(DAY + 1))
     for claim in claims:
-        settle(built.community, built.ledger, claim)
+        settle(built.community, built.chain_session, claim)
     chain.fund("0x" + "11" * 20)  # a block of its own, which is cheap to play again
     return Moment.now(built)
 
@@ -401,7 +401,7 @@ def paid(built: Village, settled: Moment) -> Village:
 
 
 def test_paid_claims_are_checked_too(paid: Village) -> None:
-    for registries in (None, ChainRegistries(paid.ledger.contracts)):
+    for registries in (None, ChainRegistries(paid.chain_session.contracts)):
         found = list(audit(honest(paid), DAY, NAME, registries))
         assert [f.problem for f in found] == [None] * len(found)
         said = " ".join(f.what for f in found)
@@ -454,7 +454,7 @@ def test_what_the_chain_has_not_paid_is_found_with_the_chain(day: Village, claim
         session.add(Reward(household=claim.household, day=DAY, tier=claim.tier, amount="1", proof_hash=digest))
         session.add(PaidClaim(household=claim.household, day=DAY, bundle=encode(claim)))
     assert problems(honest(day)) == []
-    chain = ChainRegistries(day.ledger.contracts)
+    chain = ChainRegistries(day.chain_session.contracts)
     assert any("the chain has paid no claim" in p for p in problems(honest(day), chain))
 
 
@@ -509,10 +509,10 @@ def test_the_command_audits_a_server_over_http(address: str) -> None:
 
 def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str, tmp_path: Path) -> None:
     """A server's own list is believed without a node only; an audit against other contracts ends in words."""
-    known, contracts = tmp_path / "contracts.json", day.ledger.contracts.addresses
+    known, contracts = tmp_path / "contracts.json", day.chain_session.contracts.addresses
     known.write_bytes(contracts.to_json())
     command = ["audit", str(DAY), "--server", address]
-    with json_rpc(day.ledger.chain) as node, another_meter(day):
+    with json_rpc(day.chain_session.chain) as node, another_meter(day):
         on_chain = [*command, "--rpc-url", node, "--contracts", str(known)]
         without, result = (CliRunner().invoke(app, asked) for asked in (command, on_chain))
         assert without.exit_code == REFUSED and "the household's meter is" in " ".join(without.output.split())

@@ -77,9 +77,9 @@ def test_logs_tell_exceptions_without_their_words() -> None:
     try:
         raise ValueError(f"invalid literal: {SECRET}")
     except ValueError:
-        record = logging.LogRecord("fl", logging.ERROR, "x.py", 1, "duty failed", (), sys.exc_info())
+        record = logging.LogRecord("fl", logging.ERROR, "x.py", 1, "daily task failed", (), sys.exc_info())
     line = JsonFormatter().format(record)
-    assert "ValueError" in line and "duty failed" in line and SECRET not in line
+    assert "ValueError" in line and "daily task failed" in line and SECRET not in line
 
 
 @pytest.mark.process

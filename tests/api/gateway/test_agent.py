@@ -68,7 +68,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMe
         for home in community.homes:
             community.wait(home, "forecast proven")
         for home in HANDING_IN:
-            community.wait(home, '"handed in", "home": "' + home + '", "kind": "forecast"')
+            community.wait(home, '"submitted", "home": "' + home + '", "kind": "forecast"')
         yield community
     finally:
         if memory is not None:
@@ -125,8 +125,8 @@ def test_forecasts_are_handed_in_and_registered_with_the_published_model(deploye
     assert deployed.ask("/rounds") == [{"number": ROUNDS, "digest": "0x" + digest}]
     mine = {bundle_of(deployed, home).household: bundle_of(deployed, home).forecast for home in HANDING_IN}
     assert {f["household"]: f["commitment"] for f in deployed.ask(f"/forecasts/{DAY}")} == mine
-    assert scraped(deployed, "elm-1")['wattproof_agent_handed_in_total{kind="forecast",outcome="ok"}'] == 1
-    assert not (deployed.state("elm-3") / "errands").exists(), "without an API, bundles stay on the gateway"
+    assert scraped(deployed, "elm-1")['wattproof_agent_submissions_total{kind="forecast",outcome="ok"}'] == 1
+    assert not (deployed.state("elm-3") / "outbox").exists(), "without an API, bundles stay on the gateway"
 
 
 def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_p
 def test_an_agent_trains_and_proves_in_less_than_450_mb(
     deployed: Deployed, watched: dict[str, PeakMemory], record_property: Callable[[str, object], None]
 ) -> None:
-    """All its processes summed; what they share is counted for each. This one hands in, too."""
+    """All its processes summed; what they share is counted for each. This one submits, too."""
     record_property("agent_peak_rss_mb", round(watched["elm-1"].rss_mb))
     record_property("agent_peak_pss_mb", round(watched["elm-1"].pss_mb))
     assert 100 < watched["elm-1"].pss_mb <= watched["elm-1"].rss_mb < LIMIT_MB

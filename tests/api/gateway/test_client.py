@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from api.gateway.client import OfferedRound, Uplink
+from api.gateway.client import ApiClient, OfferedRound
 from api.protocol import bounded_client as line
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from fl.deployment.keys import KeyFolder, make_keys
@@ -47,25 +47,25 @@ def _clean(api: LyingApi) -> None:
 
 
 @pytest.fixture
-def uplink(api: LyingApi) -> Iterator[Uplink]:
-    made = Uplink(api.url)
+def client(api: LyingApi) -> Iterator[ApiClient]:
+    made = ApiClient(api.url)
     yield made
     made.close()
 
 
-def test_the_newest_round_is_the_one_with_the_highest_number(api: LyingApi, uplink: Uplink) -> None:
+def test_the_newest_round_is_the_one_with_the_highest_number(api: LyingApi, client: ApiClient) -> None:
     rounds = [{"number": n, "digest": "0x" + f"{n:02x}" * 32} for n in (2, 9, 4)]
     api.answers["GET /rounds"] = 200, rounds
-    assert uplink.newest_round() == OfferedRound(9, b"\x09" * 32)
+    assert client.newest_round() == OfferedRound(9, b"\x09" * 32)
     api.answers["GET /rounds"] = 200, []
-    assert uplink.newest_round() is None
+    assert client.newest_round() is None
 
 
 @pytest.mark.parametrize("status", [409, 404, 422, 403, 413])
-def test_a_refusal_has_its_code(api: LyingApi, uplink: Uplink, status: int) -> None:
+def test_a_refusal_has_its_code(api: LyingApi, client: ApiClient, status: int) -> None:
     api.answers["POST /claims"] = status, {"error": "already-claimed", "message": "paid before"}
     with pytest.raises(ApiRefused, match="paid before") as caught:
-        uplink.claim(b"{}")
+        client.claim(b"{}")
     assert caught.value.code == "already-claimed"
 
 
@@ -78,59 +78,59 @@ def test_a_refusal_has_its_code(api: LyingApi, uplink: Uplink, status: int) -> N
     ],
 )  # fmt: skip
 def test_what_is_no_word_of_the_api_is_tried_again_later(
-    api: LyingApi, uplink: Uplink, status: int, body: Any
+    api: LyingApi, client: ApiClient, status: int, body: Any
 ) -> None:
     api.answers["POST /claims"] = status, body
     with pytest.raises(Unreachable):
-        uplink.claim(b"{}")
+        client.claim(b"{}")
 
 
-def test_a_redirect_is_not_followed_into_the_households_network(api: LyingApi, uplink: Uplink) -> None:
+def test_a_redirect_is_not_followed_into_the_households_network(api: LyingApi, client: ApiClient) -> None:
     api.answers["GET /rounds"] = 307, b""
     api.headers["location"] = f"{api.url}/router/reboot"
     with pytest.raises(Unreachable):
-        uplink.newest_round()
+        client.newest_round()
     assert [what for what, _ in api.asked] == ["GET /rounds"]
 
 
-def test_a_cut_answer_is_no_answer(api: LyingApi, uplink: Uplink) -> None:
+def test_a_cut_answer_is_no_answer(api: LyingApi, client: ApiClient) -> None:
     api.answers["GET /rounds/1/weights"] = 200, b"half of a model"
     api.headers["content-length"] = "1000"
     api.headers["connection"] = "close"
     with pytest.raises(Unreachable):
-        uplink.weights(1)
+        client.weights(1)
 
 
-def test_an_answer_that_is_too_large_is_given_up(api: LyingApi, uplink: Uplink) -> None:
+def test_an_answer_that_is_too_large_is_given_up(api: LyingApi, client: ApiClient) -> None:
     api.answers["GET /rounds"] = 200, b" " * (2 << 20)
     with pytest.raises(Unreachable, match="larger than"):
-        uplink.newest_round()
+        client.newest_round()
 
 
-def test_an_answer_that_unpacks_to_too_much_is_given_up(api: LyingApi, uplink: Uplink) -> None:
+def test_an_answer_that_unpacks_to_too_much_is_given_up(api: LyingApi, client: ApiClient) -> None:
     api.answers["GET /rounds"] = 200, gzip.compress(b" " * (64 << 20))
     api.headers["content-encoding"] = "gzip"
     with pytest.raises(Unreachable, match="larger than"):
-        uplink.newest_round()
+        client.newest_round()
 
 
 def test_an_answer_that_takes_for_ever_is_given_up(
-    api: LyingApi, uplink: Uplink, monkeypatch: pytest.MonkeyPatch
+    api: LyingApi, client: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line, "_WHOLE_S", -1.0)
     api.answers["GET /rounds"] = 200, []
     with pytest.raises(Unreachable, match="longer than"):
-        uplink.newest_round()
+        client.newest_round()
 
 
 def test_a_gateway_that_is_told_to_stop_asks_nothing_more(api: LyingApi) -> None:
     api.answers["GET /rounds"] = 200, []
     stop = threading.Event()
-    uplink = Uplink(api.url, stop)
-    assert uplink.newest_round() is None
+    client = ApiClient(api.url, stop)
+    assert client.newest_round() is None
     stop.set()
     with pytest.raises(Unreachable, match="this process ends"):
-        uplink.newest_round()
+        client.newest_round()
     assert len(api.asked) == 1
 
 
@@ -138,7 +138,7 @@ def test_a_gateway_that_is_told_to_stop_leaves_an_answer_that_trickles(api: Lyin
     stop = threading.Event()
     api.endless = stop
     with pytest.raises(Unreachable, match="this process ends"):
-        Uplink(api.url, stop).newest_round()
+        ApiClient(api.url, stop).newest_round()
 
 
 def test_an_api_that_never_answers_is_not_waited_for_longer_than_it_may(
@@ -146,19 +146,19 @@ def test_an_api_that_never_answers_is_not_waited_for_longer_than_it_may(
 ) -> None:
     monkeypatch.setattr(line, "_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        uplink = Uplink(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        client = ApiClient(f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(Unreachable, match="ReadTimeout"):
-            uplink.newest_round()
+            client.newest_round()
 
 
 def test_the_api_answers_about_a_transaction_before_the_gateway_hangs_up() -> None:
     assert line._TIMEOUT.read is not None and line._TIMEOUT.read > RELAY_WAIT_S
 
 
-def test_a_refusal_plays_no_tricks_on_a_terminal(api: LyingApi, uplink: Uplink) -> None:
+def test_a_refusal_plays_no_tricks_on_a_terminal(api: LyingApi, client: ApiClient) -> None:
     api.answers["POST /claims"] = 409, {"error": "no\x1b[2J", "message": "all\r\nis \x1b]0;well\x07"}
     with pytest.raises(ApiRefused) as caught:
-        uplink.claim(b"{}")
+        client.claim(b"{}")
     assert str(caught.value).isprintable() and caught.value.code.isprintable()
 
 
@@ -172,21 +172,21 @@ def test_a_private_authority_is_believed_when_the_gateway_is_told_to(
     with lying_api(tls) as api:
         api.answers["GET /rounds"] = 200, []
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
-            Uplink(api.url).newest_round()
+            ApiClient(api.url).newest_round()
         monkeypatch.setenv("SSL_CERT_FILE", str(keys.authority))
-        assert Uplink(api.url).newest_round() is None
+        assert ApiClient(api.url).newest_round() is None
 
 
 def test_nobody_there_is_unreachable() -> None:
-    uplink = Uplink("http://127.0.0.1:9")
+    client = ApiClient("http://127.0.0.1:9")
     with pytest.raises(Unreachable):
-        uplink.newest_round()
+        client.newest_round()
 
 
 @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=JSON)
-def test_junk_is_never_an_accident(api: LyingApi, uplink: Uplink, told: Any) -> None:
+def test_junk_is_never_an_accident(api: LyingApi, client: ApiClient, told: Any) -> None:
     api.answers["GET /rounds"] = api.answers[f"GET /households/{ME}/signing"] = 200, told
-    for ask in (uplink.newest_round, lambda: uplink.facts(ME)):
+    for ask in (client.newest_round, lambda: client.facts(ME)):
         with contextlib.suppress(Unreachable):
             ask()

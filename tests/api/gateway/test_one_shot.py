@@ -40,7 +40,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             community.start(name)
         for home in community.homes:
             community.wait(home, "forecast proven")
-        community.wait("elm-1", '"handed in", "home": "elm-1", "kind": "forecast"')
+        community.wait("elm-1", '"submitted", "home": "elm-1", "kind": "forecast"')
         yield community
     finally:
         community.stop()

@@ -10,16 +10,16 @@ from prometheus_client import generate_latest
 
 from api.config.community_yaml import Config
 from api.config.settings import GatewaySettings
-from api.gateway.client import Uplink
+from api.gateway.client import ApiClient
 from api.gateway.jobs import open_nothing
-from api.gateway.model_updater import ModelDesk
-from api.gateway.outbox import ErrandFolder
-from api.gateway.submitter import Courier
+from api.gateway.model_updater import ModelUpdater
+from api.gateway.outbox import Outbox
+from api.gateway.submitter import Submitter
 from api.operator.day import publish_digest, register
 from fl.deployment.kept_model import kept_round
 from fl.deployment.telemetry import AgentMetrics
-from fl.deployment.training_process import HomeProcess
-from rewards.rpc_client import OwnNode
+from fl.deployment.training_process import TrainingProcess
+from rewards.rpc_client import RpcClient
 from tests.api.conftest import DAY, Village
 from tests.api.http_fixture import save_round
 from tests.api.lying_api import LyingApi, lying_api
@@ -33,22 +33,22 @@ def api() -> Iterator[LyingApi]:
 
 
 @pytest.fixture
-def node(village: Village) -> Iterator[OwnNode]:
-    with json_rpc(village.ledger.chain) as url:
-        yield OwnNode(url, str(village.ledger.contracts.forecast_registry.address))
+def node(village: Village) -> Iterator[RpcClient]:
+    with json_rpc(village.chain_session.chain) as url:
+        yield RpcClient(url, str(village.chain_session.contracts.forecast_registry.address))
 
 
 def with_gateway(config: Config, api: LyingApi, folder: Path) -> Config:
     """The community's settings as a gateway with its state in `folder` has them."""
     gateway = GatewaySettings(api_url=api.url, retry_max_s=1e-6)
-    deployment = config.federation.deployment.model_copy(update={"duty_s": 1e-6})
+    deployment = config.federation.deployment.model_copy(update={"task_interval_s": 1e-6})
     federation = config.federation.model_copy(update={"deployment": deployment})
     state = config.api.model_copy(update={"state_dir": folder})
     return config.model_copy(update={"gateway": gateway, "federation": federation, "api": state})
 
 
 def test_a_forecast_counts_as_handed_in_when_it_stands_on_the_chain(
-    village: Village, api: LyingApi, node: OwnNode, tmp_path: Path
+    village: Village, api: LyingApi, node: RpcClient, tmp_path: Path
 ) -> None:
     home = village.homes[0]
     there, config = village.community.config.api, with_gateway(village.community.config, api, tmp_path)
@@ -56,24 +56,24 @@ def test_a_forecast_counts_as_handed_in_when_it_stands_on_the_chain(
     (config.api.proofs_dir / str(DAY)).mkdir(parents=True)
     shutil.copy(there.proofs_dir / str(DAY) / f"{home.name}.json", config.api.proofs_dir / str(DAY))
     api.answers["POST /forecasts"] = 201, {"household": home.wallet.address}  # and keeps it to itself
-    courier, metrics = Courier(config, home.name, Uplink(api.url), node), AgentMetrics(home.name)
-    errands = ErrandFolder(config.api.errands_dir, home.name)
-    courier.attend(metrics)
-    waiting = errands.get("forecast", DAY)
+    submitter, metrics = Submitter(config, home.name, ApiClient(api.url), node), AgentMetrics(home.name)
+    outbox = Outbox(config.api.outbox_dir, home.name)
+    submitter.run_once(metrics)
+    waiting = outbox.get("forecast", DAY)
     assert waiting is not None and waiting.state == "waiting" and waiting.transaction is not None
     assert 'kind="forecast",outcome="unconfirmed"} 1.0' in generate_latest(metrics.registry).decode()
     assert [what for what, _ in api.asked] == ["POST /forecasts"], "what to sign is asked of the own node"
 
-    register(village.community, village.ledger, home, village.bundle(home))
-    courier.attend(metrics)
-    done = errands.get("forecast", DAY)
+    register(village.community, village.chain_session, home, village.bundle(home))
+    submitter.run_once(metrics)
+    done = outbox.get("forecast", DAY)
     assert done is not None and done.state == "done"
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("registered", [b"\x07" * 32, None])
 def test_a_model_is_the_rounds_when_the_chain_says_so(
-    village: Village, api: LyingApi, node: OwnNode, tmp_path: Path, registered: bytes | None
+    village: Village, api: LyingApi, node: RpcClient, tmp_path: Path, registered: bytes | None
 ) -> None:
     """The API offers a model of its own making, with its digest."""
     save_round(tmp_path / "coordinator", 5, seed=5)
@@ -81,12 +81,12 @@ def test_a_model_is_the_rounds_when_the_chain_says_so(
     api.answers["GET /rounds"] = 200, [{"number": 5, "digest": (offered / "digest").read_text()}]
     api.answers["GET /rounds/5/weights"] = 200, (offered / "weights.npz").read_bytes()
     if registered is not None:
-        publish_digest(village.community, village.ledger, 5, registered)
+        publish_digest(village.community, village.chain_session, 5, registered)
     config = with_gateway(village.community.config, api, tmp_path / "home")
-    idle = HomeProcess("elm-3", partial(open_nothing, config))  # type: ignore[arg-type]
+    idle = TrainingProcess("elm-3", partial(open_nothing, config))  # type: ignore[arg-type]
     metrics = AgentMetrics("elm-3")
-    assert ModelDesk(config, idle, Uplink(api.url), node).refresh(metrics, urgent=True)
+    assert ModelUpdater(config, idle, ApiClient(api.url), node).refresh(metrics, urgent=True)
     assert kept_round(config.api.model_dir) == 0
     assert "wattproof_agent_models_refused_total 1.0" in generate_latest(metrics.registry).decode()
-    assert ModelDesk(config, idle, Uplink(api.url), None).refresh(metrics, urgent=True)
+    assert ModelUpdater(config, idle, ApiClient(api.url), None).refresh(metrics, urgent=True)
     assert kept_round(config.api.model_dir) == 5, "without a node of its own, it must take the API's word"

@@ -15,20 +15,20 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from api.gateway import proving
-from api.gateway.client import Uplink
-from api.gateway.head_commitment import HeadNote, heads_folder, read_note, write_note
+from api.gateway.client import ApiClient
+from api.gateway.head_commitment import HeadCommitment, heads_folder, read_head_commitment, write_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import HeadLost
-from api.gateway.outbox import Errand
+from api.gateway.outbox import Submission
 from api.gateway.personal_head import commit_head, keep_values, read_head
 from api.gateway.prover import ProofFolder
-from api.gateway.submitter import Courier
+from api.gateway.submitter import Submitter
 from api.operator import day as community_day
 from api.protocol.bundle import InferenceBundle, from_hex, verify
 from forecasting.integer import IntegerModel
 from tests.api.conftest import DAY, Village
 from tests.api.gateway.test_submitter import HOME, Gateway
-from tests.api.http.test_forecasts import hand_in, refusal
+from tests.api.http.test_forecasts import refusal, submit
 from tests.api.lying_api import LyingApi, lying_api
 from zkp.errors import InvalidProof, MalformedProof
 from zkp.statements import inference
@@ -62,7 +62,7 @@ def elsewhere(village: Village, tmp_path: Path) -> Home:
 
 
 def test_forecasts_are_proven_with_the_pinned_heads(village: Village) -> None:
-    registry = village.ledger.contracts.forecast_registry.functions
+    registry = village.chain_session.contracts.forecast_registry.functions
     for home in village.homes:
         bundle = village.bundle(home)
         assert (
@@ -85,7 +85,7 @@ def test_a_proof_does_not_hold_for_another_head(village: Village, rows: str) -> 
     wanted = (MalformedProof, "malformed-proof") if rows == "none" else (InvalidProof, "invalid-proof")
     with pytest.raises(wanted[0]):
         verify(changed)
-    assert refusal(hand_in(village, changed, village.homes[0])) == (422, wanted[1])
+    assert refusal(submit(village, changed, village.homes[0])) == (422, wanted[1])
 
 
 def test_an_honest_proof_without_the_pinned_head_is_refused(village: Village, elsewhere: Home) -> None:
@@ -93,7 +93,7 @@ def test_an_honest_proof_without_the_pinned_head_is_refused(village: Village, el
     bundle = proven(village, elsewhere)
     verify(bundle)
     assert not bundle.personal
-    assert refusal(hand_in(village, bundle, elsewhere)) == (409, "wrong-head")
+    assert refusal(submit(village, bundle, elsewhere)) == (409, "wrong-head")
 
 
 def test_an_honest_proof_with_a_head_made_for_the_day_is_refused(village: Village, elsewhere: Home) -> None:
@@ -103,17 +103,17 @@ def test_an_honest_proof_with_a_head_made_for_the_day_is_refused(village: Villag
     keep_values(elsewhere.folder, ROUND, wishes)
     note = commit_head(elsewhere.folder, ROUND, village.trained.commitment)
     assert note is not None
-    write_note(elsewhere.folder, replace(note, pinned_at=1))  # the household lies to its own gateway
+    write_head_commitment(elsewhere.folder, replace(note, pinned_at=1))  # the household lies to its own gateway
     bundle = proven(village, elsewhere)
     verify(bundle)
-    assert refusal(hand_in(village, bundle, elsewhere)) == (409, "wrong-head")
+    assert refusal(submit(village, bundle, elsewhere)) == (409, "wrong-head")
 
 
 # -- the API passes a pinning on ----------------------------------------------------------------------------------
 
 
 def pin(village: Village, wallet: LocalAccount, number: int, digest: bytes, signed: bytes | None = None) -> Any:
-    registry, chain = village.ledger.contracts.forecast_registry, village.ledger.chain
+    registry, chain = village.chain_session.contracts.forecast_registry, village.chain_session.chain
     fields = {
         "to": registry.address, "data": registry.encode_abi("pin_head", args=[number, signed or digest]),
         "gas": 200_000, "gasPrice": chain.gas_price * 2, "nonce": chain.nonce_of(wallet.address),
@@ -130,8 +130,8 @@ def test_a_head_is_pinned_once_and_shown(village: Village) -> None:
     path = f"/households/{home.wallet.address}/heads/2"
     assert refusal(village.client.get(path)) == (404, "no-head")
     assert refusal(pin(village, home.wallet, 2, digest)) == (409, "unknown-round")
-    community_day.publish_digest(village.community, village.ledger, 2, b"\x02" * 32)
-    moment = village.ledger.chain.now
+    community_day.publish_digest(village.community, village.chain_session, 2, b"\x02" * 32)
+    moment = village.chain_session.chain.now
     answer = pin(village, home.wallet, 2, digest)
     assert answer.status_code == 201 and answer.json() == village.client.get(path).json()
     assert (answer.json()["digest"], answer.json()["pinned_at"]) == ("0x" + digest.hex(), moment)
@@ -139,7 +139,7 @@ def test_a_head_is_pinned_once_and_shown(village: Village) -> None:
 
 
 def test_strangers_and_other_calls_are_not_passed_on(village: Village) -> None:
-    community_day.publish_digest(village.community, village.ledger, 2, b"\x02" * 32)
+    community_day.publish_digest(village.community, village.chain_session, 2, b"\x02" * 32)
     home = village.homes[0]
     assert refusal(pin(village, Account.create(), 2, b"\x09" * 32)) == (404, "unknown-household")
     assert refusal(pin(village, home.wallet, 2, b"\x09" * 32, signed=b"\x0a" * 32)) == (409, "chain-refused")
@@ -170,7 +170,7 @@ def test_a_head_is_committed_to_once_and_its_files_are_the_owners_alone(village:
 def test_the_same_values_are_hidden_differently_in_every_commitment(village: Village, elsewhere: Home) -> None:
     keep_values(elsewhere.folder, ROUND, head_of(village.models[elsewhere.name]))
     note = commit_head(elsewhere.folder, ROUND, village.trained.commitment)
-    known = read_note(village.homes[0].folder, ROUND)
+    known = read_head_commitment(village.homes[0].folder, ROUND)
     assert note is not None and known is not None and note.rows != known.rows
 
 
@@ -198,7 +198,7 @@ def test_a_head_that_is_lost_is_named_and_nothing_of_it_is_told(
 
 
 def test_a_head_is_in_force_on_days_that_start_after_its_pinning() -> None:
-    note = HeadNote(1, ("0x",), "0x", pinned_at=100)
+    note = HeadCommitment(1, ("0x",), "0x", pinned_at=100)
     assert [note.is_in_force(start) for start in (99, 100, 101)] == [False, False, True]
     assert not replace(note, pinned_at=None).is_in_force(10**9)
 
@@ -214,7 +214,7 @@ def test_a_forecast_by_another_head_than_the_proofs_commitment_cannot_be_proven(
         inference.verify(job.statement, proof)
 
 
-# -- the courier ------------------------------------------------------------------------------------------------
+# -- the submitter ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def gateway(tmp_path: Path, api: LyingApi) -> Gateway:
     """A gateway that has committed to a head of round 2."""
     gateway = Gateway(tmp_path, api)
     folder = gateway.config.api.homes_dir / HOME
-    write_note(folder, HeadNote(2, ("0x" + "8f" * 48,), "0x" + "09" * 32))
+    write_head_commitment(folder, HeadCommitment(2, ("0x" + "8f" * 48,), "0x" + "09" * 32))
     api.answers["POST /heads"] = 201, {}
     return gateway
 
@@ -239,18 +239,18 @@ def told(gateway: Gateway, digest: str, pinned_at: int = 1_700_000_000) -> None:
 
 
 def settle(gateway: Gateway) -> bool:
-    courier = Courier(gateway.config, HOME, Uplink(gateway.api.url), None)
-    return courier.head_is_settled(2, gateway.metrics)
+    submitter = Submitter(gateway.config, HOME, ApiClient(gateway.api.url), None)
+    return submitter.head_is_settled(2, gateway.metrics)
 
 
-def errand(gateway: Gateway) -> Errand:
-    found = gateway.errands.get("head", 2)
+def submission(gateway: Gateway) -> Submission:
+    found = gateway.outbox.get("head", 2)
     assert found is not None
     return found
 
 
-def note_of(gateway: Gateway) -> HeadNote:
-    note = read_note(gateway.config.api.homes_dir / HOME, 2)
+def note_of(gateway: Gateway) -> HeadCommitment:
+    note = read_head_commitment(gateway.config.api.homes_dir / HOME, 2)
     assert note is not None
     return note
 
@@ -258,14 +258,14 @@ def note_of(gateway: Gateway) -> HeadNote:
 def test_a_head_is_pinned_and_the_time_noted(gateway: Gateway) -> None:
     told(gateway, "0x" + "09" * 32)
     assert settle(gateway)
-    assert errand(gateway).state == "done" and note_of(gateway).pinned_at == 1_700_000_000
+    assert submission(gateway).state == "done" and note_of(gateway).pinned_at == 1_700_000_000
     assert gateway.counted("ok", "head")
 
 
 def test_nothing_is_forecast_while_it_is_open_whether_the_head_is_pinned(gateway: Gateway) -> None:
     gateway.api.answers["POST /heads"] = 502, b"a proxy's page"
     assert not settle(gateway) and not settle(gateway)
-    assert errand(gateway).state == "waiting" and note_of(gateway).pinned_at is None
+    assert submission(gateway).state == "waiting" and note_of(gateway).pinned_at is None
     gateway.api.answers["POST /heads"] = 409, {"error": "head-exists", "message": "it was"}
     told(gateway, "0x" + "09" * 32)
     assert settle(gateway) and note_of(gateway).pinned_at == 1_700_000_000
@@ -275,7 +275,7 @@ def test_nothing_is_forecast_while_it_is_open_whether_the_head_is_pinned(gateway
 
 def test_a_head_that_is_not_signed_yet_keeps_nothing_back(gateway: Gateway) -> None:
     gateway.api.answers[f"GET /households/{gateway.wallet.address}/signing"] = 502, b"a proxy's page"
-    assert settle(gateway) and errand(gateway).transaction is None
+    assert settle(gateway) and submission(gateway).transaction is None
 
 
 @pytest.mark.parametrize("digest", ["0x" + "0a" * 32, "0x09"])
@@ -284,7 +284,7 @@ def test_the_registrys_other_word_is_not_taken_for_a_pinning(gateway: Gateway, d
     settle(gateway)
     assert note_of(gateway).pinned_at is None
     if len(digest) == 66:
-        assert (errand(gateway).state, errand(gateway).code) == ("refused", "other-head")
+        assert (submission(gateway).state, submission(gateway).code) == ("refused", "other-head")
 
 
 def test_a_gateway_without_a_head_waits_for_nothing(tmp_path: Path, api: LyingApi) -> None:

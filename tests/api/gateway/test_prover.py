@@ -14,13 +14,13 @@ from api.gateway import proving
 from api.gateway.home import Home
 from api.gateway.jobs import prove_claims
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
-from api.gateway.prover import OpenHome, Prepared, ProofFolder
+from api.gateway.prover import HouseholdProver, Prepared, ProofFolder
 from api.gateway.sealed import SealedForecast
 from api.operator import day as community_day
 from api.operator.community import Community
 from api.protocol.bundle import InferenceBundle, encode, verify
 from data.atomic import write_bytes
-from data.citylearn import Community as CommunityData
+from data.citylearn import CommunityData
 from data.day import DayClock
 from data.features import public_features
 from tests.api.conftest import DAY, Village
@@ -28,7 +28,7 @@ from zkp.errors import ProofError
 
 
 @pytest.fixture
-def opened(village: Village, tmp_path: Path) -> OpenHome:
+def opened(village: Village, tmp_path: Path) -> HouseholdProver:
     """The first home in a folder of its own, with the week before the day signed and nothing forecast."""
     home = village.homes[0]
     shutil.copytree(home.folder, tmp_path / "home")
@@ -36,31 +36,31 @@ def opened(village: Village, tmp_path: Path) -> OpenHome:
     return replace(village.community.opened(home), home=Home(home.name, tmp_path / "home"))
 
 
-def with_table(opened: OpenHome, readings: pd.DataFrame) -> OpenHome:
+def with_table(opened: HouseholdProver, readings: pd.DataFrame) -> HouseholdProver:
     return replace(opened, readings=readings.reset_index(drop=True))
 
 
-def changed(opened: OpenHome, hours: pd.DatetimeIndex, plus: int = 77) -> OpenHome:
+def changed(opened: HouseholdProver, hours: pd.DatetimeIndex, plus: int = 77) -> HouseholdProver:
     table = opened.readings
     return with_table(opened, table.assign(y=table["y"].where(~table["ds"].isin(hours), table["y"] + plus)))
 
 
-def without(opened: OpenHome, hours: pd.DatetimeIndex) -> OpenHome:
+def without(opened: HouseholdProver, hours: pd.DatetimeIndex) -> HouseholdProver:
     return with_table(opened, opened.readings[~opened.readings["ds"].isin(hours)])
 
 
-def unsigned(opened: OpenHome, folder: Path) -> OpenHome:
+def unsigned(opened: HouseholdProver, folder: Path) -> HouseholdProver:
     """The home with a vault that is empty yet."""
     return replace(opened, home=Home(opened.home.name, folder / "new"))
 
 
-def kept(opened: OpenHome, prepared: Prepared) -> InferenceBundle:
+def kept(opened: HouseholdProver, prepared: Prepared) -> InferenceBundle:
     folder = ProofFolder(opened.home.folder / "proofs")
     return opened.keep(prepared, proving.make(prepared.job), folder)[0]
 
 
 def test_a_forecast_is_made_of_the_signed_readings_and_the_changed_hours_are_named(
-    village: Village, opened: OpenHome, caplog: pytest.LogCaptureFixture
+    village: Village, opened: HouseholdProver, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = opened.prepare(DAY, village.trained)
     hours = opened.clock.hours(DAY - 2)[[7, 8, 20]]
@@ -73,13 +73,13 @@ def test_a_forecast_is_made_of_the_signed_readings_and_the_changed_hours_are_nam
     assert told["hours"] == f"2 hours from {hours[0]:%Y-%m-%d %H:%M} UTC, {hours[2]:%Y-%m-%d %H:%M} UTC"
 
 
-def test_hours_that_a_table_has_lost_are_still_signed(village: Village, opened: OpenHome) -> None:
+def test_hours_that_a_table_has_lost_are_still_signed(village: Village, opened: HouseholdProver) -> None:
     prepared = without(opened, opened.clock.hours(DAY - 3)).prepare(DAY, village.trained)
     assert prepared.week == opened.prepare(DAY, village.trained).week
 
 
 def test_another_start_of_the_day_is_named_as_the_cause_and_the_forecast_goes_on(
-    village: Village, opened: OpenHome, caplog: pytest.LogCaptureFixture
+    village: Village, opened: HouseholdProver, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = DayClock(opened.clock.start_hour_utc - 2)
     later = replace(opened, clock=clock, features=public_features(village.community.weather, clock))
@@ -88,7 +88,7 @@ def test_another_start_of_the_day_is_named_as_the_cause_and_the_forecast_goes_on
     assert [record.__dict__["hours_later"] for record in told] == [2] * 7
 
 
-def test_nothing_is_sealed_before_the_proof_holds(village: Village, opened: OpenHome) -> None:
+def test_nothing_is_sealed_before_the_proof_holds(village: Village, opened: HouseholdProver) -> None:
     prepared = opened.prepare(DAY, village.trained)
     wrong = replace(prepared.job.secrets, windows=(prepared.job.secrets.windows[0] + 1,))
     with pytest.raises(ProofError):
@@ -101,7 +101,7 @@ def test_nothing_is_sealed_before_the_proof_holds(village: Village, opened: Open
     assert kept(opened, again).forecast == bundle.forecast
 
 
-def test_a_day_that_is_sealed_otherwise_stays_so(village: Village, opened: OpenHome) -> None:
+def test_a_day_that_is_sealed_otherwise_stays_so(village: Village, opened: HouseholdProver) -> None:
     prepared = opened.prepare(DAY, village.trained)
     other = SealedForecast(tuple(v + 1 for v in prepared.forecast.values), 5)
     opened.home.seal(DAY, other)
@@ -114,7 +114,7 @@ def test_a_day_that_is_sealed_otherwise_stays_so(village: Village, opened: OpenH
 
 @pytest.mark.parametrize("first", [3, 24 * 7 - 5])
 def test_a_gap_is_named_with_its_hours_and_the_day_that_can_be_forecast_next(
-    village: Village, opened: OpenHome, tmp_path: Path, first: int
+    village: Village, opened: HouseholdProver, tmp_path: Path, first: int
 ) -> None:
     start = opened.clock.start_of(DAY - 7) + pd.Timedelta(hours=first)
     home = without(unsigned(opened, tmp_path), pd.date_range(start, periods=5, freq="h"))
@@ -131,7 +131,7 @@ def test_a_gap_is_named_with_its_hours_and_the_day_that_can_be_forecast_next(
 
 
 def test_a_home_that_is_new_is_told_when_its_first_forecast_can_be(
-    village: Village, opened: OpenHome, tmp_path: Path
+    village: Village, opened: HouseholdProver, tmp_path: Path
 ) -> None:
     home = unsigned(opened, tmp_path)
     home = with_table(home, home.readings[home.readings["ds"] >= home.clock.start_of(DAY - 3)])
@@ -141,7 +141,7 @@ def test_a_home_that_is_new_is_told_when_its_first_forecast_can_be(
 
 
 def test_readings_that_end_too_early_are_told_with_their_end(
-    village: Village, opened: OpenHome, tmp_path: Path
+    village: Village, opened: HouseholdProver, tmp_path: Path
 ) -> None:
     home = unsigned(opened, tmp_path)
     end = home.clock.start_of(DAY) - pd.Timedelta(hours=30)
@@ -151,7 +151,7 @@ def test_readings_that_end_too_early_are_told_with_their_end(
         home.prepare(DAY, village.trained)
 
 
-def test_a_weather_feed_that_ends_too_early_is_told(village: Village, opened: OpenHome) -> None:
+def test_a_weather_feed_that_ends_too_early_is_told(village: Village, opened: HouseholdProver) -> None:
     weather = village.community.weather
     short = public_features(weather[weather["ds"] < opened.clock.start_of(DAY - 1)], opened.clock)
     with pytest.raises(NoWeather, match=f"day {DAY}"):
@@ -159,7 +159,7 @@ def test_a_weather_feed_that_ends_too_early_is_told(village: Village, opened: Op
 
 
 def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_claimed(
-    village: Village, opened: OpenHome, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    village: Village, opened: HouseholdProver, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = village.community.config
     config = config.model_copy(update={"api": config.api.model_copy(update={"state_dir": tmp_path / "state"})})

@@ -12,9 +12,9 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
 from api.config.community_yaml import Config, ConfigError, parse
 from api.config.key_file import account_from_file
-from api.gateway.client import Uplink
-from api.gateway.outbox import Errand, ErrandFolder
-from api.gateway.submitter import Courier
+from api.gateway.client import ApiClient
+from api.gateway.outbox import Outbox, Submission
+from api.gateway.submitter import Submitter
 from fl.deployment.telemetry import AgentMetrics
 from rewards.chain import _legacy
 from tests.api.lying_api import LyingApi, lying_api
@@ -31,20 +31,20 @@ def api() -> Iterator[LyingApi]:
 
 
 class Gateway:
-    """A courier of a home that has proven a day, and the API it talks to."""
+    """A submitter of a home that has proven a day, and the API it talks to."""
 
     def __init__(self, folder: Path, api: LyingApi, **gateway: Any) -> None:
         settings = {
             "community": {"name": "Elm Street"},
             "data": {"source": "none"},
-            "federation": {"deployment": {"duty_s": 1e-6}},
+            "federation": {"deployment": {"task_interval_s": 1e-6}},
             "gateway": {"api_url": api.url, "retry_max_s": 1e-6} | gateway,
             "api": {"state_dir": str(folder)},
         }
         self.config = Config.model_validate(settings)
         self.api, self.metrics = api, AgentMetrics(HOME)
         self.wallet = account_from_file(folder / "homes" / HOME / "wallet.key")
-        self.errands = ErrandFolder(folder / "errands", HOME)
+        self.outbox = Outbox(folder / "outbox", HOME)
         self.prove(DAY)
         self.says(chain_id=31337, forecast_registry=REGISTRY)
         api.answers["POST /forecasts"] = 201, {}
@@ -62,15 +62,15 @@ class Gateway:
         told |= {"gas_price": str(gas_price)}
         self.api.answers[f"GET /households/{self.wallet.address}/signing"] = 200, told
 
-    def attend(self, times: int = 1) -> Errand:
-        """A courier of a gateway just started, at its work; the day's forecast errand after it."""
-        courier = Courier(self.config, HOME, Uplink(self.api.url), None)
+    def run(self, times: int = 1) -> Submission:
+        """A submitter of a gateway just started, at its work; the day's forecast submission after it."""
+        submitter = Submitter(self.config, HOME, ApiClient(self.api.url), None)
         for _ in range(times):
-            courier.attend(self.metrics)
-        return self.errand()
+            submitter.run_once(self.metrics)
+        return self.submission()
 
-    def errand(self, day: int = DAY) -> Errand:
-        found = self.errands.get("forecast", day)
+    def submission(self, day: int = DAY) -> Submission:
+        found = self.outbox.get("forecast", day)
         assert found is not None
         return found
 
@@ -85,7 +85,7 @@ class Gateway:
 
     def counted(self, outcome: str, kind: str = "forecast") -> bool:
         told = self.metrics.registry.get_sample_value(
-            "wattproof_agent_handed_in_total", {"kind": kind, "outcome": outcome}
+            "wattproof_agent_submissions_total", {"kind": kind, "outcome": outcome}
         )
         return told is not None and told > 0
 
@@ -94,11 +94,11 @@ def test_what_is_signed_calls_the_registry_carries_nothing_and_costs_no_more_tha
     tmp_path: Path, api: LyingApi
 ) -> None:
     gateway = Gateway(tmp_path, api)
-    assert gateway.attend().state == "done"
+    assert gateway.run().state == "done"
     (sent,) = gateway.sent()
     assert (bytes(sent["to"]).hex(), sent["value"]) == (REGISTRY[2:].lower(), 0)
     assert sent["gas"] * sent["gasPrice"] <= COIN // 100
-    assert Account.recover_transaction(gateway.errand().transaction) == gateway.wallet.address
+    assert Account.recover_transaction(gateway.submission().transaction) == gateway.wallet.address
     assert gateway.counted("ok")
 
 
@@ -107,11 +107,11 @@ def test_what_was_pinned_at_first_contact_is_not_changed_by_the_api(
     tmp_path: Path, api: LyingApi, told: tuple[int, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = Gateway(tmp_path, api)
-    gateway.attend()
+    gateway.run()
     gateway.prove(DAY + 1)
     gateway.says(*told)
-    gateway.attend(times=3)
-    waiting = gateway.errand(DAY + 1)
+    gateway.run(times=3)
+    waiting = gateway.submission(DAY + 1)
     assert (waiting.state, waiting.transaction, waiting.signings) == ("waiting", None, 0)
     assert gateway.counted("other-chain") and len(gateway.sent()) == 1
     assert any("is pinned" in record.__dict__.get("reason", "") for record in caplog.records)
@@ -122,7 +122,7 @@ def test_the_households_own_settings_go_before_what_the_api_says(
     tmp_path: Path, api: LyingApi, pin: dict[str, Any]
 ) -> None:
     gateway = Gateway(tmp_path, api, **pin)
-    assert gateway.attend().transaction is None and gateway.sent() == []
+    assert gateway.run().transaction is None and gateway.sent() == []
     assert not (tmp_path / "pinned.json").exists()
 
 
@@ -130,28 +130,28 @@ def test_the_households_own_settings_go_before_what_the_api_says(
 def test_facts_that_make_no_sense_are_not_signed_for(tmp_path: Path, api: LyingApi, told: dict[str, int]) -> None:
     gateway = Gateway(tmp_path, api)
     gateway.says(**({"chain_id": 31337, "forecast_registry": REGISTRY} | told))  # type: ignore[arg-type]
-    assert gateway.attend().transaction is None and gateway.counted("unreachable")
+    assert gateway.run().transaction is None and gateway.counted("unreachable")
 
 
 @pytest.mark.parametrize("price", [4 * 10**10 + 1, 10**30])
 def test_a_fee_beyond_the_limit_is_not_signed_for(tmp_path: Path, api: LyingApi, price: int) -> None:
     gateway = Gateway(tmp_path, api)
     gateway.says(31337, REGISTRY, gas_price=price)
-    assert gateway.attend().transaction is None and gateway.counted("fee-too-high")
+    assert gateway.run().transaction is None and gateway.counted("fee-too-high")
     gateway.says(31337, REGISTRY)
-    assert gateway.attend().state == "done"
+    assert gateway.run().state == "done"
 
 
 def test_an_api_cannot_ask_for_one_transaction_after_the_other(tmp_path: Path, api: LyingApi) -> None:
     """Each could cost the household its fee."""
     gateway = Gateway(tmp_path, api)
     api.answers["POST /forecasts"] = 409, {"error": "stale-transaction", "message": "again"}
-    courier = Courier(gateway.config, HOME, Uplink(api.url), None)
+    submitter = Submitter(gateway.config, HOME, ApiClient(api.url), None)
     for nonce in range(10):
         gateway.says(31337, REGISTRY, nonce=nonce)
-        courier.attend(gateway.metrics)
+        submitter.run_once(gateway.metrics)
     assert [sent["nonce"] for sent in gateway.sent()] == [0, 1, 2]
-    assert (gateway.errand().state, gateway.errand().code) == ("refused", "stale-transaction")
+    assert (gateway.submission().state, gateway.submission().code) == ("refused", "stale-transaction")
 
 
 def test_a_repeat_sends_the_same_transaction_even_from_a_gateway_started_again(tmp_path: Path, api: LyingApi) -> None:
@@ -159,11 +159,11 @@ def test_a_repeat_sends_the_same_transaction_even_from_a_gateway_started_again(t
     api.answers["POST /forecasts"] = 502, b"down"
     for nonce in range(3):
         gateway.says(31337, REGISTRY, nonce=nonce)
-        assert gateway.attend().state == "waiting"
+        assert gateway.run().state == "waiting"
     api.answers["POST /forecasts"] = 409, {"error": "replayed-proof", "message": "the first try had worked"}
-    assert gateway.attend().state == "done"
+    assert gateway.run().state == "done"
     assert len(gateway.sent()) == 4 and len({json.dumps(s, default=str) for s in gateway.sent()}) == 1
-    gateway.attend(times=3)
+    gateway.run(times=3)
     assert len(gateway.sent()) == 4
 
 
@@ -171,26 +171,26 @@ def test_a_repeat_sends_the_same_transaction_even_from_a_gateway_started_again(t
 def test_a_refusal_ends_the_errand_and_adds_no_series_of_its_own(tmp_path: Path, api: LyingApi, code: str) -> None:
     gateway = Gateway(tmp_path, api)
     api.answers["POST /forecasts"] = 409, {"error": code, "message": "no"}
-    assert (gateway.attend(times=3).state, gateway.errand().code) == ("refused", code)
+    assert (gateway.run(times=3).state, gateway.submission().code) == ("refused", code)
     assert len(gateway.sent()) == 1 and gateway.counted("other" if code == "made-up" else code)
 
 
 def test_every_series_is_there_before_it_counts(tmp_path: Path, api: LyingApi) -> None:
     """Prometheus' increase() takes no notice of a series that begins at one."""
     gateway = Gateway(tmp_path, api)
-    gateway.attend()
+    gateway.run()
     labels = {"kind": "forecast", "outcome": "late-forecast"}
-    assert gateway.metrics.registry.get_sample_value("wattproof_agent_handed_in_total", labels) == 0
+    assert gateway.metrics.registry.get_sample_value("wattproof_agent_submissions_total", labels) == 0
 
 
 @pytest.mark.parametrize("code", ["unknown-household", "unknown-round", "no-weather"])
 def test_what_may_mend_is_tried_again_but_not_for_ever(tmp_path: Path, api: LyingApi, code: str) -> None:
     gateway = Gateway(tmp_path, api)
     api.answers["POST /forecasts"] = 409, {"error": code, "message": "not yet"}
-    waiting = gateway.attend()
+    waiting = gateway.run()
     assert waiting.state == "waiting" and gateway.counted(code)
-    gateway.errands.put(Errand(**{**waiting.__dict__, "since": waiting.since - 49 * 3600}))
-    assert (gateway.attend().state, gateway.errand().code) == ("refused", "given-up")
+    gateway.outbox.put(Submission(**{**waiting.__dict__, "since": waiting.since - 49 * 3600}))
+    assert (gateway.run().state, gateway.submission().code) == ("refused", "given-up")
 
 
 def test_a_gateway_killed_before_it_noted_its_proof_hands_it_in_and_no_older_one(
@@ -198,8 +198,8 @@ def test_a_gateway_killed_before_it_noted_its_proof_hands_it_in_and_no_older_one
 ) -> None:
     gateway = Gateway(tmp_path, api)
     gateway.prove(DAY - 9)  # by hand: `wattproof prove`
-    assert gateway.attend().state == "done"
-    assert [errand.number for errand in gateway.errands.all()] == [DAY]
+    assert gateway.run().state == "done"
+    assert [submission.number for submission in gateway.outbox.all()] == [DAY]
 
 
 def test_a_claim_goes_out_only_for_a_day_that_was_handed_in(tmp_path: Path, api: LyingApi) -> None:
@@ -207,25 +207,25 @@ def test_a_claim_goes_out_only_for_a_day_that_was_handed_in(tmp_path: Path, api:
     for day in (DAY, DAY - 1):
         gateway.prove(day, "claims")
     api.answers["POST /claims"] = 409, {"error": "already-claimed", "message": "paid before"}
-    gateway.attend(times=2)
-    claims = [errand for errand in gateway.errands.all() if errand.kind == "claim"]
-    assert [(errand.number, errand.state) for errand in claims] == [(DAY, "done")]
+    gateway.run(times=2)
+    claims = [submission for submission in gateway.outbox.all() if submission.kind == "claim"]
+    assert [(submission.number, submission.state) for submission in claims] == [(DAY, "done")]
 
 
 def test_a_claim_waits_when_the_operators_own_transaction_was_stale(tmp_path: Path, api: LyingApi) -> None:
     gateway = Gateway(tmp_path, api)
     gateway.prove(DAY, "claims")
-    gateway.attend()
+    gateway.run()
     api.answers["POST /claims"] = 409, {"error": "stale-transaction", "message": "nonce too low"}
-    gateway.attend()
-    claim = gateway.errands.get("claim", DAY)
+    gateway.run()
+    claim = gateway.outbox.get("claim", DAY)
     assert claim is not None and claim.state == "waiting"
 
 
 def test_no_log_holds_the_wallets_key(tmp_path: Path, api: LyingApi, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     gateway = Gateway(tmp_path, api)
-    gateway.attend()
+    gateway.run()
     assert bytes(gateway.wallet.key).hex() not in "".join(str(record.__dict__) for record in caplog.records)
 
 
@@ -251,12 +251,12 @@ def test_a_damaged_errand_stops_no_other_and_is_told_once(
     tmp_path: Path, api: LyingApi, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = Gateway(tmp_path, api)
-    damaged = tmp_path / "errands" / HOME / f"forecast-{DAY - 1}.json"
+    damaged = tmp_path / "outbox" / HOME / f"forecast-{DAY - 1}.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(content)
-    assert gateway.attend(times=3).state == "done"
-    assert gateway.errand(DAY - 1).code == "damaged" and damaged.read_bytes() == content
-    (said,) = [r.__dict__["reason"] for r in caplog.records if r.message == "errand passed over"]
+    assert gateway.run(times=3).state == "done"
+    assert gateway.submission(DAY - 1).code == "damaged" and damaged.read_bytes() == content
+    (said,) = [r.__dict__["reason"] for r in caplog.records if r.message == "submission skipped"]
     assert str(damaged) in said and "copy from your backup" in said
 
 
@@ -266,7 +266,7 @@ def test_nothing_is_signed_while_the_pinned_chain_can_not_be_read(
 ) -> None:
     gateway, pinned = Gateway(tmp_path, api), tmp_path / "pinned.json"
     pinned.write_bytes(content)
-    assert gateway.attend(times=2).state == "waiting"
+    assert gateway.run(times=2).state == "waiting"
     assert gateway.sent() == [] and gateway.counted("other-chain") and pinned.read_bytes() == content
     assert any(str(pinned) in record.__dict__.get("reason", "") for record in caplog.records)
 
@@ -277,6 +277,6 @@ def test_a_damaged_bundle_is_not_handed_in_and_named(
 ) -> None:
     gateway, path = Gateway(tmp_path, api), tmp_path / "proofs" / str(DAY) / f"{HOME}.json"
     path.write_bytes(content)
-    assert gateway.attend(times=2).state == "waiting"
+    assert gateway.run(times=2).state == "waiting"
     assert gateway.sent() == [] and gateway.counted("damaged") and path.read_bytes() == content
     assert any(str(path) in record.__dict__.get("reason", "") for record in caplog.records)

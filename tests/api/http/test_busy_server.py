@@ -18,7 +18,7 @@ from api.operator import day as community_day
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
 from tests.api.conftest import DAY, Village
-from tests.api.http.test_forecasts import flipped, hand_in, refusal
+from tests.api.http.test_forecasts import flipped, refusal, submit
 
 READS = [
     "/livez", "/health", "/rounds", "/households", "/days", f"/forecasts/{DAY}", f"/claims/{DAY}", "/openapi.json",
@@ -49,7 +49,7 @@ def spy(village: Village, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
 
 @pytest.fixture
 def paid(village: Village, claim: ClaimBundle) -> ClaimBundle:
-    settle(village.community, village.ledger, claim)
+    settle(village.community, village.chain_session, claim)
     return claim
 
 
@@ -87,7 +87,7 @@ def test_replays_of_a_paid_claim_are_answered_from_the_database(
     village: Village, paid: ClaimBundle, spy: Spy
 ) -> None:
     """Neither proof nor chain is looked at: the chain's lock is held all the while."""
-    with village.ledger.lock, many(lambda: post_claim(village, paid), 45) as requests:
+    with village.chain_session.lock, many(lambda: post_claim(village, paid), 45) as requests:
         told = Counter(refusal(request.result()) for request in requests)
     assert told == {(409, "already-claimed"): 45} and spy.checks == 0
 
@@ -96,7 +96,7 @@ def test_another_claim_of_a_paid_day_is_answered_from_the_database_too(
     village: Village, paid: ClaimBundle, spy: Spy
 ) -> None:
     other = paid.model_copy(update={"proof": flipped(paid.proof, 500), "tier": 3})
-    with village.ledger.lock:
+    with village.chain_session.lock:
         assert refusal(post_claim(village, other)) == (409, "already-claimed")
     assert spy.checks == 0
 
@@ -164,7 +164,7 @@ def test_proofs_of_strangers_leave_room_for_those_of_households(village: Village
     with many(lambda: village.client.post("/proofs/verify", content=data), 60) as requests:
         refused_as_busy(requests, 60 - 16)
         with ThreadPoolExecutor(1) as pool:
-            handed = pool.submit(hand_in, village, village.bundle(home), home)
+            handed = pool.submit(submit, village, village.bundle(home), home)
             while spy.checks < 1:
                 threading.Event().wait(0.05)
             spy.free.set()
@@ -176,14 +176,14 @@ def test_while_the_chain_is_busy_reads_go_on_and_too_many_claims_are_turned_away
 ) -> None:
     """All of the same claim: one is paid, and those that waited are told so without another look at the chain."""
     shortened(village.client.app.state.work.chain.claims, monkeypatch)
-    with village.ledger.lock, many(lambda: post_claim(village, claim), 12) as requests:
+    with village.chain_session.lock, many(lambda: post_claim(village, claim), 12) as requests:
         refused_as_busy(requests, 9)
         reads_are_answered(village)
-        village.ledger.lock.release()
+        village.chain_session.lock.release()
         told = Counter((r.result().status_code, r.result().json().get("error")) for r in requests)
-        village.ledger.lock.acquire()
+        village.chain_session.lock.acquire()
     assert told == {(201, None): 1, (409, "already-claimed"): 2, (429, "busy"): 9}
-    assert community_day.recall_reward(village.community, village.ledger, claim.household, DAY) is not None
+    assert community_day.recall_reward(village.community, village.chain_session, claim.household, DAY) is not None
 
 
 @pytest.mark.process
@@ -223,5 +223,5 @@ def test_readiness_is_told_apart_from_liveness(village: Village, monkeypatch: py
     work.checker.close()
     told = village.client.get("/health").json()
     assert (told["status"], told["community"], told["chain_time"]) == (
-        "ok", village.community.config.community.name, village.ledger.chain.now
+        "ok", village.community.config.community.name, village.chain_session.chain.now
     )  # fmt: skip

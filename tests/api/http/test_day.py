@@ -11,7 +11,7 @@ from zkp.algebra.commitment import add, commit_forecast
 
 def registered(village: Village) -> None:
     for home in village.homes:
-        community_day.register(village.community, village.ledger, home, village.bundle(home))
+        community_day.register(village.community, village.chain_session, home, village.bundle(home))
 
 
 def claim_of(village: Village, home: int) -> ClaimBundle:
@@ -57,7 +57,7 @@ def test_a_claim_is_paid_once_after_the_day(village: Village) -> None:
     claim = claim_of(village, 0)
     early = village.client.post("/claims", content=claim.model_dump_json())
     assert (early.status_code, early.json()["error"]) == (409, "day-not-over")
-    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
+    village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
     paid = village.client.post("/claims", content=claim.model_dump_json())
     assert paid.status_code == 201
     again = village.client.post("/claims", content=claim.model_dump_json())
@@ -68,7 +68,7 @@ def test_a_claim_is_paid_once_after_the_day(village: Village) -> None:
 
 def test_a_claim_for_a_higher_tier_or_another_household_is_refused(village: Village) -> None:
     registered(village)
-    village.ledger.chain.advance_to(village.community.start_of(DAY + 1))
+    village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
     claim = claim_of(village, 0)
     higher = claim.model_copy(update={"tier": claim.tier + 1})
     answer = village.client.post("/claims", content=higher.model_dump_json())

@@ -1,4 +1,4 @@
-"""Handing in a forecast: what is taken, and each refusal with its own code, through the API and the chain."""
+"""Submitting a forecast: what is taken, and each refusal with its own code, through the API and the chain."""
 
 import pytest
 from httpx import Response
@@ -9,7 +9,7 @@ from rewards.errors import DuplicateForecast
 from tests.api.conftest import DAY, Village
 
 
-def hand_in(village: Village, bundle: InferenceBundle, sender: Home) -> Response:
+def submit(village: Village, bundle: InferenceBundle, sender: Home) -> Response:
     body = {"bundle": bundle.model_dump(), "transaction": village.transaction(sender.wallet, bundle)}
     return village.client.post("/forecasts", json=body)
 
@@ -19,7 +19,7 @@ def refusal(response: Response) -> tuple[int, str]:
 
 
 def registered(village: Village, home: Home) -> bytes:
-    call = village.ledger.contracts.forecast_registry.functions.forecast_of(home.wallet.address, DAY)
+    call = village.chain_session.contracts.forecast_registry.functions.forecast_of(home.wallet.address, DAY)
     return bytes(call.call()[0])
 
 
@@ -30,7 +30,7 @@ def flipped(text: str, place: int) -> str:
 def test_a_proven_forecast_is_registered_and_its_proof_can_be_downloaded(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)
-    answer = hand_in(village, bundle, home)
+    answer = submit(village, bundle, home)
     assert answer.status_code == 201
     assert registered(village, home).hex() == bundle.forecast[2:]
     download = village.client.get(f"/forecasts/{home.wallet.address}/{DAY}/proof")
@@ -43,7 +43,7 @@ def test_a_corrupted_proof_is_refused_and_nothing_is_registered(village: Village
     home = village.homes[0]
     bundle = village.bundle(home)
     proof = flipped(bundle.proof, place % len(bundle.proof))
-    status, code = refusal(hand_in(village, bundle.model_copy(update={"proof": proof}), home))
+    status, code = refusal(submit(village, bundle.model_copy(update={"proof": proof}), home))
     assert (status, code) in {(422, "invalid-proof"), (422, "malformed-proof")}
     assert registered(village, home) == b""
 
@@ -52,57 +52,57 @@ def test_a_truncated_proof_is_malformed(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)
     cut = bundle.model_copy(update={"proof": bundle.proof[:-64]})
-    assert refusal(hand_in(village, cut, home)) == (422, "malformed-proof")
+    assert refusal(submit(village, cut, home)) == (422, "malformed-proof")
 
 
 def test_a_late_forecast_is_refused_by_the_chain(village: Village) -> None:
     home = village.homes[0]
     grace = village.community.config.rewards.grace_seconds
-    village.ledger.chain.advance_to(village.community.start_of(DAY) + grace + 1)
-    assert refusal(hand_in(village, village.bundle(home), home)) == (409, "late-forecast")
+    village.chain_session.chain.advance_to(village.community.start_of(DAY) + grace + 1)
+    assert refusal(submit(village, village.bundle(home), home)) == (409, "late-forecast")
     assert village.client.get(f"/forecasts/{DAY}").json() == []
 
 
 def test_a_replayed_proof_is_refused(village: Village) -> None:
     home = village.homes[0]
-    assert hand_in(village, village.bundle(home), home).status_code == 201
-    assert refusal(hand_in(village, village.bundle(home), home)) == (409, "replayed-proof")
+    assert submit(village, village.bundle(home), home).status_code == 201
+    assert refusal(submit(village, village.bundle(home), home)) == (409, "replayed-proof")
 
 
 def test_a_proof_replayed_for_another_day_does_not_verify(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)
     context = bundle.context.model_copy(update={"day": DAY + 1})
-    status, code = refusal(hand_in(village, bundle.model_copy(update={"context": context}), home))
+    status, code = refusal(submit(village, bundle.model_copy(update={"context": context}), home))
     assert (status, code) == (422, "invalid-statement")
 
 
 def test_another_households_forecast_cannot_be_handed_in(village: Village) -> None:
     mine, other = village.homes[:2]
-    assert refusal(hand_in(village, village.bundle(other), mine)) == (403, "other-household")
+    assert refusal(submit(village, village.bundle(other), mine)) == (403, "other-household")
 
 
 def test_a_stolen_proof_under_the_own_name_is_refused(village: Village) -> None:
     mine, other = village.homes[:2]
     context = village.bundle(mine).context
     stolen = village.bundle(other).model_copy(update={"context": context})
-    assert refusal(hand_in(village, stolen, mine)) == (422, "wrong-meter")
+    assert refusal(submit(village, stolen, mine)) == (422, "wrong-meter")
     with_meter = stolen.model_copy(update={"meter": mine.meter.address, "history": village.bundle(mine).history})
-    assert refusal(hand_in(village, with_meter, mine)) == (422, "invalid-proof")
+    assert refusal(submit(village, with_meter, mine)) == (422, "invalid-proof")
 
 
 def test_a_proof_of_another_model_is_refused(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)
     weights = bundle.weights.model_copy(update={"head": list(reversed(bundle.weights.head))})
-    assert refusal(hand_in(village, bundle.model_copy(update={"weights": weights}), home)) == (422, "wrong-model")
+    assert refusal(submit(village, bundle.model_copy(update={"weights": weights}), home)) == (422, "wrong-model")
 
 
 def test_other_public_features_than_the_communitys_are_refused(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)
     warmer = bundle.model_copy(update={"exogenous": [bundle.exogenous[0] + 1, *bundle.exogenous[1:]]})
-    assert refusal(hand_in(village, warmer, home)) == (422, "wrong-features")
+    assert refusal(submit(village, warmer, home)) == (422, "wrong-features")
 
 
 def test_a_transaction_that_registers_something_else_is_not_passed_on(village: Village) -> None:
@@ -115,12 +115,12 @@ def test_a_transaction_that_registers_something_else_is_not_passed_on(village: V
 
 def test_a_second_forecast_of_the_day_is_refused_by_the_chain_whatever_the_server_says(village: Village) -> None:
     home = village.homes[0]
-    assert hand_in(village, village.bundle(home), home).status_code == 201
-    call = village.ledger.contracts.forecast_registry.functions.submit(
+    assert submit(village, village.bundle(home), home).status_code == 201
+    call = village.chain_session.contracts.forecast_registry.functions.submit(
         DAY, 1, village.bundle(home).head_digest, b"\x80" * 48, b"\x01" * 32
     )
     with pytest.raises(DuplicateForecast):
-        village.ledger.chain.send(home.wallet, call)
+        village.chain_session.chain.send(home.wallet, call)
 
 
 def test_unknown_days_and_households_are_absent(village: Village) -> None:

@@ -18,7 +18,7 @@ from web3 import Web3
 
 from api.http.server import make_app
 from api.operator.database.tables import Forecast
-from api.operator.day import Ledger
+from api.operator.day import ChainSession
 from api.protocol.bundle import ClaimBundle, encode
 from bench.deployed import free_port
 from rewards.chain import Chain
@@ -26,7 +26,7 @@ from rewards.deploy import Contracts
 from rewards.errors import ChainError, DayNotOver, LateForecast, NodeUnreachable, Refused, StaleTransaction
 from rewards.node import Node
 from rewards.node_url import shown
-from rewards.rpc_client import OwnNode
+from rewards.rpc_client import RpcClient
 from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import refusal
 from tests.support.documented import DocumentedClient
@@ -72,7 +72,9 @@ def node_of(answers: Callable[[str], bytes] | None) -> Iterator[str]:
 def served_with(village: Village, url: str) -> Iterator[TestClient]:
     """The village's server with that node in the place of its chain."""
     chain = Chain(Web3(Node(url, 5)))
-    app = make_app(village.community, Ledger(chain, Contracts.of(chain, village.ledger.contracts.addresses)))
+    app = make_app(
+        village.community, ChainSession(chain, Contracts.of(chain, village.chain_session.contracts.addresses))
+    )
     app.state.work.checker = village.client.app.state.work.checker  # its processes have started
     yield DocumentedClient(app, raise_server_exceptions=False)
 
@@ -150,7 +152,7 @@ def test_a_households_own_node_is_told_of_without_its_key_neither_in_words_nor_i
     }
     for kind, answer in answers.items():
         with node_of(answer) as url:
-            node = OwnNode(url.replace("//", "//me:secret@") + "/v3/secret?key=secret", "0x" + "11" * 20)
+            node = RpcClient(url.replace("//", "//me:secret@") + "/v3/secret?key=secret", "0x" + "11" * 20)
             for ask in (partial(node.facts, "0x" + "22" * 20), partial(node.digest_of, 1)):
                 with pytest.raises(NodeUnreachable) as told:
                     ask()

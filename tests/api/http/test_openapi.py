@@ -81,7 +81,7 @@ def described(village: Village, claim: ClaimBundle) -> Iterator[schemathesis.Bas
     """The description of the village's server, at its address; every kind of record is there."""
     open_total(village.community, DAY)
     open_measured(village.community, DAY)
-    settle(village.community, village.ledger, claim)
+    settle(village.community, village.chain_session, claim)
     with served(village.client.app) as url:
         yield schemathesis.openapi.from_url(f"{url}/openapi.json")
 

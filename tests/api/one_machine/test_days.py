@@ -41,11 +41,11 @@ def last_round(village: Village) -> int:
 
 def register(village: Village, *homes: int) -> None:
     for home in (village.homes[k] for k in homes):
-        community_day.register(village.community, village.ledger, home, village.bundle(home))
+        community_day.register(village.community, village.chain_session, home, village.bundle(home))
 
 
 def pass_time(village: Village, day: int, seconds: int) -> None:
-    village.ledger.chain.advance_to(village.community.start_of(day) + seconds)
+    village.chain_session.chain.advance_to(village.community.start_of(day) + seconds)
 
 
 # -- the model of a day -------------------------------------------------------------------------------------------
@@ -53,27 +53,27 @@ def pass_time(village: Village, day: int, seconds: int) -> None:
 
 def test_a_training_that_ends_before_the_day_is_published_and_in_force(village: Village, rounds: Path) -> None:
     save_round(rounds, last_round(village), seed=9)
-    assert model_of_day(village.community, village.ledger, DAY).round == last_round(village)
-    assert model_of_day(village.community, village.ledger, DAY).round == last_round(village), "and once"
+    assert model_of_day(village.community, village.chain_session, DAY).round == last_round(village)
+    assert model_of_day(village.community, village.chain_session, DAY).round == last_round(village), "and once"
 
 
 def test_a_training_that_ends_after_the_days_start_is_for_the_next_day(village: Village, rounds: Path) -> None:
     pass_time(village, DAY, 300)
     save_round(rounds, last_round(village), seed=9)
-    today, tomorrow = (model_of_day(village.community, village.ledger, day) for day in (DAY, DAY + 1))
+    today, tomorrow = (model_of_day(village.community, village.chain_session, day) for day in (DAY, DAY + 1))
     assert (today.round, tomorrow.round) == (1, last_round(village))
     assert today.digest == village.trained.digest != tomorrow.digest
 
 
 def test_a_training_that_has_not_ended_is_not_published(village: Village, rounds: Path) -> None:
     save_round(rounds, last_round(village) - 1, seed=9)
-    assert model_of_day(village.community, village.ledger, DAY).round == 1
-    assert village.ledger.contracts.model_registry.functions.latest().call() == 1
+    assert model_of_day(village.community, village.chain_session, DAY).round == 1
+    assert village.chain_session.contracts.model_registry.functions.latest().call() == 1
 
 
 def test_a_day_that_a_late_round_has_cost_says_so_and_what_to_do(village: Village, rounds: Path) -> None:
     with pytest.raises(NoModel) as why:
-        model_of_day(village.community, village.ledger, DAY - 1)
+        model_of_day(village.community, village.chain_session, DAY - 1)
     said = str(why.value)
     assert f"day {DAY - 1} started at 2017-05-29 08:00 UTC without a model" in said
     assert "round 1 was published only at 2017-05-30 07:00 UTC" in said
@@ -82,28 +82,28 @@ def test_a_day_that_a_late_round_has_cost_says_so_and_what_to_do(village: Villag
 
 def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) -> None:
     community = Community(small_config(tmp_path))
-    ledger = community_day.open_ledger(community, DAY)
+    chain_session = community_day.open_chain_session(community, DAY)
     save_round(tmp_path, 3, seed=7)
     with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):
-        model_of_day(community, ledger, DAY)
-    ledger.chain.advance_to(community.start_of(DAY) + 60)
+        model_of_day(community, chain_session, DAY)
+    chain_session.chain.advance_to(community.start_of(DAY) + 60)
     with pytest.raises(NoModel, match=rf"can't be forecast any more.*run `wattproof forecast {DAY + 1}`"):
-        model_of_day(community, ledger, DAY)
-    ledger.chain.close()
+        model_of_day(community, chain_session, DAY)
+    chain_session.chain.close()
 
 
 def test_a_training_begun_anew_is_told_how_it_can_be_published(village: Village, rounds: Path) -> None:
     number = last_round(village)
-    community_day.publish_digest(village.community, village.ledger, number, b"\x01" * 32)
+    community_day.publish_digest(village.community, village.chain_session, number, b"\x01" * 32)
     save_round(rounds, number, seed=9)
     with pytest.raises(DataError, match=f"set federation.rounds to more than {number}"):
-        model_of_day(village.community, village.ledger, DAY)
+        model_of_day(village.community, village.chain_session, DAY)
 
 
 def test_the_model_in_force_has_to_be_here(village: Village, rounds: Path) -> None:
     save_round(rounds, 1, seed=8)
     with pytest.raises(DataError, match="not the registered one"):
-        model_of_day(village.community, village.ledger, DAY)
+        model_of_day(village.community, village.chain_session, DAY)
 
 
 # -- forecasts ----------------------------------------------------------------------------------------------------
@@ -111,14 +111,14 @@ def test_the_model_in_force_has_to_be_here(village: Village, rounds: Path) -> No
 
 def test_a_home_that_the_registry_refuses_stops_no_other_and_is_in_no_total(village: Village) -> None:
     """The second home's forecast says that it was made without the head that it has pinned."""
-    registry, refused = village.ledger.contracts.forecast_registry.functions, village.homes[1]
+    registry, refused = village.chain_session.contracts.forecast_registry.functions, village.homes[1]
     assert village.bundle(refused).personal
     missed = Missed()
     proof = village.community.config.api.proofs_dir / str(DAY) / f"{refused.name}.json"
     content = proof.read_bytes()
     try:
         proof.write_bytes(village.bundle(refused).model_copy(update={"personal": []}).model_dump_json().encode())
-        done = forecast_day(village.community, village.ledger, DAY, village.trained, missed)
+        done = forecast_day(village.community, village.chain_session, DAY, village.trained, missed)
         assert [home.name for home, _ in done] == [village.homes[0].name, village.homes[2].name]
     finally:
         proof.write_bytes(content)
@@ -137,7 +137,8 @@ def test_after_the_deadline_nothing_is_proven_in_vain_and_what_is_registered_sta
     proof.unlink()
     try:
         done = [
-            home.name for home, _ in forecast_day(village.community, village.ledger, DAY, village.trained, missed)
+            home.name
+            for home, _ in forecast_day(village.community, village.chain_session, DAY, village.trained, missed)
         ]
     finally:
         proof.write_bytes(content)
@@ -153,20 +154,20 @@ def test_a_claim_is_of_its_forecasts_round_whatever_was_published_since(village:
     register(village, 0, 1)
     pass_time(village, DAY, 300)
     save_round(rounds, last_round(village), seed=9)
-    assert model_of_day(village.community, village.ledger, DAY + 1).round == last_round(village)
+    assert model_of_day(village.community, village.chain_session, DAY + 1).round == last_round(village)
     missed = Missed()
     for before in (False, True):
-        claims = dict(claim_day(village.community, village.ledger, DAY, missed))
+        claims = dict(claim_day(village.community, village.chain_session, DAY, missed))
         assert [home.name for home in claims] == [home.name for home in village.homes[:2]]
         assert all(claimed and claimed.amount > 10**18 and claimed.before == before for claimed in claims.values())
     assert set(missed) == {village.homes[2].name} and "no forecast of day" in str(missed[village.homes[2].name])
 
 
 def test_a_day_that_is_not_over_is_not_claimed(village: Village) -> None:
-    chain, far = village.ledger.chain, 40_000
+    chain, far = village.chain_session.chain, 40_000
     chain.follows = True
     try:
         with pytest.raises(DataError, match=r"can be claimed after its end at 2079-07-09 08:00 UTC"):
-            list(claim_day(village.community, village.ledger, far, Missed()))
+            list(claim_day(village.community, village.chain_session, far, Missed()))
     finally:
         chain.follows = False

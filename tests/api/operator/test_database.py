@@ -20,7 +20,7 @@ from api.operator.day import Paid, keep_forecast, keep_reward
 from api.operator.paid_claims import keep_claim
 from api.protocol.bundle import ClaimBundle
 from tests.api.conftest import DAY, Village, app_of, small_config
-from tests.api.http.test_forecasts import hand_in, refusal
+from tests.api.http.test_forecasts import refusal, submit
 from tests.support.postgres import PASSWORD, Postgres
 
 LARGEST = (1 << 32) - 1
@@ -94,13 +94,13 @@ def test_a_claim_that_many_bring_at_once_is_kept_once(village_on: Village, claim
 
 
 def test_a_forecast_handed_in_many_times_at_once_is_registered_once(village_on: Village) -> None:
-    """Each is told so, or that it was handed in before."""
+    """Each is told so, or that it was submitted before."""
     home = village_on.homes[0]
-    answers = at_once(*[lambda: hand_in(village_on, village_on.bundle(home), home)] * THREADS)
+    answers = at_once(*[lambda: submit(village_on, village_on.bundle(home), home)] * THREADS)
     told = Counter((a.status_code, a.json().get("error")) for a in answers)  # type: ignore[attr-defined]
     assert told[201, None] >= 1 and set(told) <= {(201, None), (409, "replayed-proof")}, told
     assert count(village_on.community.sessions, Forecast) == 1
-    assert village_on.ledger.chain.nonce_of(home.wallet.address) == 2, "its head, and one forecast"
+    assert village_on.chain_session.chain.nonce_of(home.wallet.address) == 2, "its head, and one forecast"
 
 
 @pytest.mark.parametrize("column", ["head", "bundle"])
@@ -146,7 +146,7 @@ def test_while_the_database_is_away_the_server_lives_and_says_so(
 ) -> None:
     community = Community(small_config(village.community.folder, postgres_server.new_database()))
     assert count(community.sessions, Household) == 0
-    app = app_of(community, village.ledger)
+    app = app_of(community, village.chain_session)
     client = TestClient(app)
     with app.state.work:
         app.state.work.start().result()

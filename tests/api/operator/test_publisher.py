@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from api.operator.day import Ledger, publish_digest
+from api.operator.day import ChainSession, publish_digest
 from api.operator.publisher import Publisher, finished_round
 from fl.one_shot.kept import TRAINED
 from rewards.chain import Chain
@@ -27,12 +27,12 @@ def rounds(village: Village) -> Iterator[Path]:
 
 
 def registered(village: Village, number: int) -> bytes:
-    return bytes(village.ledger.contracts.model_registry.functions.digest_of(number).call())
+    return bytes(village.chain_session.contracts.model_registry.functions.digest_of(number).call())
 
 
 def test_only_the_last_round_of_a_finished_training_is_published(village: Village, rounds: Path) -> None:
     last = village.community.config.federation.rounds
-    publisher = Publisher(village.community, village.ledger)
+    publisher = Publisher(village.community, village.chain_session)
     publisher.look()
     assert registered(village, last - 1) == bytes(32)
     save_round(rounds, last, seed=1)
@@ -66,8 +66,8 @@ def test_a_refusal_of_the_chain_is_told_once(
 ) -> None:
     last = village.community.config.federation.rounds
     save_round(rounds, last, seed=1)
-    publish_digest(village.community, village.ledger, last, b"\x01" * 32)
-    publisher = Publisher(village.community, village.ledger)
+    publish_digest(village.community, village.chain_session, last, b"\x01" * 32)
+    publisher = Publisher(village.community, village.chain_session)
     for _ in range(3):
         publisher.look()
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -77,34 +77,36 @@ def test_a_refusal_of_the_chain_is_told_once(
 def test_what_a_household_signs_for_is_told(village: Village) -> None:
     household = village.homes[0].wallet.address
     told = village.client.get(f"/households/{household}/signing").json()
-    chain = village.ledger.chain
+    chain = village.chain_session.chain
     assert (told["chain_id"], told["nonce"]) == (chain.chain_id, chain.nonce_of(household))
-    assert told["forecast_registry"] == village.ledger.contracts.forecast_registry.address
+    assert told["forecast_registry"] == village.chain_session.contracts.forecast_registry.address
     assert int(told["gas_price"]) == chain.gas_price
 
 
 def test_a_household_that_has_left_is_not_enrolled_again_when_the_server_starts(village: Village) -> None:
     leaver, stayer = village.homes[:2]
-    registry = village.ledger.contracts.forecast_registry.functions
-    village.ledger.chain.send(leaver.wallet, registry.leave())
-    village.community.enrol(village.ledger.chain, village.ledger.contracts)
+    registry = village.chain_session.contracts.forecast_registry.functions
+    village.chain_session.chain.send(leaver.wallet, registry.leave())
+    village.community.enrol(village.chain_session.chain, village.chain_session.contracts)
     assert int(registry.meter_of(leaver.wallet.address).call(), 16) == 0
     assert registry.meter_of(stayer.wallet.address).call() == stayer.meter.address
 
 
 def test_a_member_whose_meter_was_changed_is_enrolled_with_the_new_one(village: Village) -> None:
     home = village.homes[0]
-    registry = village.ledger.contracts.forecast_registry.functions
-    village.ledger.chain.send(village.community.operator, registry.enrol(home.wallet.address, home.wallet.address))
-    village.community.enrol(village.ledger.chain, village.ledger.contracts)
+    registry = village.chain_session.contracts.forecast_registry.functions
+    village.chain_session.chain.send(
+        village.community.operator, registry.enrol(home.wallet.address, home.wallet.address)
+    )
+    village.community.enrol(village.chain_session.chain, village.chain_session.contracts)
     assert registry.meter_of(home.wallet.address).call() == home.meter.address
 
 
 def test_households_wait_for_each_other_on_the_embedded_chain_only(village: Village) -> None:
     """On a real chain each of their transactions takes a block, and all of them have one hour."""
-    embedded = Ledger(village.ledger.chain, village.ledger.contracts)
+    embedded = ChainSession(village.chain_session.chain, village.chain_session.contracts)
     with embedded.turn:
         assert embedded.lock.locked()
-    node = Ledger(Chain(Web3()), village.ledger.contracts)
+    node = ChainSession(Chain(Web3()), village.chain_session.contracts)
     with node.turn, node.turn:
         assert not node.lock.locked()

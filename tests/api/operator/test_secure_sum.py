@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from api.config.community_yaml import Config, ConfigError, parse
-from api.gateway.client import ToldSum
-from api.gateway.outbox import Errand, ErrandFolder
-from api.gateway.secure_sum.client import SumMember
-from api.gateway.secure_sum.contribution import Summand
+from api.gateway.client import SumStatus
+from api.gateway.outbox import Outbox, Submission
+from api.gateway.secure_sum.client import SecureSumClient
+from api.gateway.secure_sum.contribution import Contribution
 from api.operator.database.tables import MaskedSum, MaskedSumMessage
 from api.protocol.secure_sum import KINDS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
 from data.meter import SignedDay, verify_signed_day
@@ -27,7 +27,7 @@ from fl.deployment.keys import load_agent_key
 from fl.deployment.telemetry import AgentMetrics
 from fl.secagg.aggregator import Member, PublicKeys, Session, complaint, masked_statement, survivors_statement
 from fl.secagg.roster import Roster, identity_of, sign
-from tests.api.community_fixture import DAY, PHASE_S, Street, build, open_street, street_config
+from tests.api.community_fixture import DAY, PHASE_S, CommunityFixture, build, community_config, open_fixture
 from tests.support.laws import examples
 from tests.support.shared import built_once
 from zkp.algebra.field import MODULUS
@@ -35,14 +35,14 @@ from zkp.statements.total import Total, verify_measured
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Street:
-    return open_street(built_once(tmp_path_factory, "street", build))
+def built(tmp_path_factory: pytest.TempPathFactory) -> CommunityFixture:
+    return open_fixture(built_once(tmp_path_factory, "street", build))
 
 
 @pytest.fixture
-def street(built: Street) -> Iterator[Street]:
+def street(built: CommunityFixture) -> Iterator[CommunityFixture]:
     """The street once registration is closed, before anything of a sum."""
-    chain = built.ledger.chain
+    chain = built.chain_session.chain
     snapshot, moment = chain.tester.take_snapshot(), chain.now
     chain.reset_clock(moment)
     built.close_registration()
@@ -53,7 +53,9 @@ def street(built: Street) -> Iterator[Street]:
     built.clear()
 
 
-def test_missing_public_keys_are_logged_once_each_kind(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_public_keys_are_logged_once_each_kind(
+    street: CommunityFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = street.folder / "keys" / "agents"
     away = keys.rename(street.folder / "away")
     try:
@@ -70,48 +72,48 @@ def test_missing_public_keys_are_logged_once_each_kind(street: Street, caplog: p
     assert street.phase() == "keys", "and with the keys in their place sums begin"
 
 
-def expected(street: Street, names: list[str]) -> list[int]:
+def expected(street: CommunityFixture, names: list[str]) -> list[int]:
     """The sum of the means."""
     sealed = [home.sealed(DAY) for home in street.community.homes if home.name in names]
     return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
 
 
-def addresses(street: Street, names: list[str]) -> list[str]:
+def addresses(street: CommunityFixture, names: list[str]) -> list[str]:
     return sorted(home.wallet.address for home in street.community.homes if home.name in names)
 
 
-def open_forecast(street: Street) -> None:
+def open_forecast(street: CommunityFixture) -> None:
     for _ in STAGES:
-        street.attend()
+        street.run()
     assert street.phase() == "open"
 
 
-def attend_until(street: Street, stage: Stage) -> None:
+def run_until(street: CommunityFixture, stage: Stage) -> None:
     """All gateways answer, as often as it takes until a stage is asked for."""
     while street.phase() != stage:
-        street.attend()
+        street.run()
 
 
 # -- what comes out --------------------------------------------------------------------------------------------------
 
 
-def test_gateways_open_the_total_of_the_forecasts_they_registered(street: Street) -> None:
+def test_gateways_open_the_total_of_the_forecasts_they_registered(street: CommunityFixture) -> None:
     open_forecast(street)
     told = street.get(f"/days/{DAY}/forecast")
     assert told["values_wh"] == expected(street, street.names)
     assert sorted(told["households"]) == addresses(street, street.names)
-    street.attend()
+    street.run()
     assert [street.part(name).ended for name in street.names] == ["open"] * len(street.names)
 
 
 @pytest.mark.process
-def test_the_measured_total_follows_when_the_day_is_over(street: Street) -> None:
+def test_the_measured_total_follows_when_the_day_is_over(street: CommunityFixture) -> None:
     open_forecast(street)
-    street.attend()
+    street.run()
     assert street.get(f"/sums/{DAY}/measured")["error"] == "too-early"
     street.end_day()
     for _ in STAGES:
-        street.attend()
+        street.run()
     assert street.phase("measured") == "open"
     told, hours = street.get(f"/days/{DAY}/measured"), street.community.clock.hours(DAY)
     readings = street.community.readings
@@ -124,16 +126,16 @@ def test_the_measured_total_follows_when_the_day_is_over(street: Street) -> None
     verify_measured(DAY, [s.commitment for s in signed], Total(tuple(told["values_wh"]), int(told["blinding"], 16)))
 
 
-def test_no_sum_begins_while_forecasts_can_come(built: Street) -> None:
+def test_no_sum_begins_while_forecasts_can_come(built: CommunityFixture) -> None:
     with built.serving():
         assert built.get(f"/sums/{DAY}/forecast")["error"] == "too-early"
-        built.attend()
+        built.run()
     assert not built.received()
 
 
-def test_the_server_sees_no_homes_values_and_disks_keep_no_secret_after_the_sum(street: Street) -> None:
+def test_the_server_sees_no_homes_values_and_disks_keep_no_secret_after_the_sum(street: CommunityFixture) -> None:
     open_forecast(street)
-    street.attend()
+    street.run()
     seen = b"".join(item for message in street.received() for item in message.items.values())
     told = str(street.get(f"/sums/{DAY}/forecast")) + str(street.get(f"/days/{DAY}/forecast"))
     for home in street.community.homes:
@@ -150,63 +152,65 @@ def test_the_server_sees_no_homes_values_and_disks_keep_no_secret_after_the_sum(
 # -- those that drop out, and restarts -------------------------------------------------------------------------------
 
 
-def test_a_gateway_that_drops_out_after_its_shares_is_left_out_and_does_not_stop_the_others(street: Street) -> None:
+def test_a_gateway_that_drops_out_after_its_shares_is_left_out_and_does_not_stop_the_others(
+    street: CommunityFixture,
+) -> None:
     gone, *others = street.names
-    attend_until(street, "mask")
-    street.attend(*others)
+    run_until(street, "mask")
+    street.run(*others)
     assert (street.phase(), street.get(f"/sums/{DAY}/forecast")["waiting_for"]) == ("mask", [gone])
     street.now += PHASE_S + 1
-    street.attend(*others)
-    street.attend(*others)
+    street.run(*others)
+    street.run(*others)
     assert street.phase() == "open"
     told = street.get(f"/days/{DAY}/forecast")
     assert (told["values_wh"], told["households"]) == (expected(street, others), addresses(street, others))
-    street.attend()  # too late
+    street.run()  # too late
     assert street.get(f"/days/{DAY}/forecast") == told
     street.end_day()
     assert street.get(f"/sums/{DAY}/measured")["members"] == others
 
 
-def test_below_the_threshold_the_sum_waits_and_shows_nothing(street: Street) -> None:
-    attend_until(street, "mask")
-    street.attend(*street.names[:2])
+def test_below_the_threshold_the_sum_waits_and_shows_nothing(street: CommunityFixture) -> None:
+    run_until(street, "mask")
+    street.run(*street.names[:2])
     street.now += 100 * PHASE_S
-    street.attend(*street.names[:2])
+    street.run(*street.names[:2])
     assert street.phase() == "mask"
     for _ in range(3):
-        street.attend()
+        street.run()
     assert street.phase() == "open"
 
 
-def test_a_server_that_is_restarted_after_each_stage_goes_on_with_the_same_sum(street: Street) -> None:
+def test_a_server_that_is_restarted_after_each_stage_goes_on_with_the_same_sum(street: CommunityFixture) -> None:
     nonces = set()
     for _ in STAGES:
         with street.serving():
-            street.attend()
+            street.run()
             nonces.add(street.get(f"/sums/{DAY}/forecast")["nonce"])
     assert len(nonces) == 1
     with street.serving():
         assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, street.names)
 
 
-def test_an_answer_that_was_lost_goes_out_again_as_it_was(street: Street) -> None:
+def test_an_answer_that_was_lost_goes_out_again_as_it_was(street: CommunityFixture) -> None:
     name = street.names[0]
-    street.attend(name)
+    street.run(name)
     with street.community.sessions.begin() as session:  # as if the server had fallen before it kept the message
         session.execute(delete(MaskedSumMessage))
     said = street.part(name).message
-    street.attend(name)
+    street.run(name)
     (received,) = street.received()
     assert received.to_json() == said
     assert street.say(received) == "ok"
 
 
-def test_a_gateway_whose_disk_is_lost_is_left_out(street: Street) -> None:
+def test_a_gateway_whose_disk_is_lost_is_left_out(street: CommunityFixture) -> None:
     lost, *others = street.names
-    street.attend()
+    street.run()
     (street.folder / "sums" / lost / f"forecast-{DAY}.json").unlink()
     for _ in STAGES:
-        street.attend()
+        street.run()
         street.now += PHASE_S + 1
     assert street.phase() == "open"
     assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, others)
@@ -215,7 +219,7 @@ def test_a_gateway_whose_disk_is_lost_is_left_out(street: Street) -> None:
 # -- those that cheat ------------------------------------------------------------------------------------------------
 
 
-def forget_sum(street: Street) -> None:
+def forget_sum(street: CommunityFixture) -> None:
     """The server asks for another sum of the same day."""
     with street.community.sessions.begin() as session:
         for table in (MaskedSum, MaskedSumMessage):
@@ -223,63 +227,65 @@ def forget_sum(street: Street) -> None:
 
 
 def test_a_second_sum_of_a_day_gets_nothing_from_those_whose_values_are_in_the_first(
-    street: Street, caplog: pytest.LogCaptureFixture
+    street: CommunityFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     early, late = street.names[:3], street.names[3:]
-    attend_until(street, "mask")
-    street.attend(*early)
+    run_until(street, "mask")
+    street.run(*early)
     forget_sum(street)
     for _ in range(2):
-        street.attend()
+        street.run()
         street.now += PHASE_S + 1
     assert {message.home for message in street.received()} == set(late)
     assert all(street.counted(name, "refused") > 0 for name in early)
     assert any("show the difference" in record.__dict__.get("reason", "") for record in caplog.records)
 
 
-def test_a_sum_lost_before_any_value_is_in_it_may_be_asked_for_anew(street: Street) -> None:
-    street.attend()
-    street.attend()
+def test_a_sum_lost_before_any_value_is_in_it_may_be_asked_for_anew(street: CommunityFixture) -> None:
+    street.run()
+    street.run()
     forget_sum(street)
     open_forecast(street)
     assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, street.names)
 
 
-def test_a_gateway_takes_no_part_below_its_minimum(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_gateway_takes_no_part_below_its_minimum(
+    street: CommunityFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     careful = street.names[0]
     # Of four, one that drops out may be missing in the sum.
-    street.attend(careful, fewest_in_total=4)
+    street.run(careful, fewest_in_total=4)
     assert not street.received() and street.counted(careful, "refused") == 1
     assert any("fewest_in_total" in record.__dict__.get("reason", "") for record in caplog.records)
 
 
-def test_a_gateway_sums_with_nobody_that_is_not_in_its_roster(street: Street) -> None:
+def test_a_gateway_sums_with_nobody_that_is_not_in_its_roster(street: CommunityFixture) -> None:
     name, stranger = street.names[0], street.names[-1]
     own = Roster.read(street.folder / "roster.json").members
     invented = ec.generate_private_key(ec.SECP384R1()).public_key()
     Roster({n: i for n, i in own.items() if n != stranger}).write(street.folder / "without.json")
     Roster(own | {stranger: identity_of(invented)}).write(street.folder / "other.json")
-    street.attend(name, roster=street.folder / "without.json")
+    street.run(name, roster=street.folder / "without.json")
     assert not street.received()
     # Another key under the name: it is another sum that this gateway signs, which nobody else is in.
-    street.attend(name, roster=street.folder / "other.json")
+    street.run(name, roster=street.folder / "other.json")
     assert not street.received() and street.counted(name, "refused") == 2
 
 
-def terms_of(street: Street, kind: Kind = "forecast") -> SumTerms:
+def terms_of(street: CommunityFixture, kind: Kind = "forecast") -> SumTerms:
     told = street.get(f"/sums/{DAY}/{kind}")
     return SumTerms("Test street", DAY, kind, bytes.fromhex(told["nonce"]), tuple(told["members"]))
 
 
-def session_of(street: Street) -> Session:
+def session_of(street: CommunityFixture) -> Session:
     return terms_of(street).session(Roster.read(street.folder / "roster.json").members)
 
 
-def key_of(street: Street, name: str) -> ec.EllipticCurvePrivateKey:
+def key_of(street: CommunityFixture, name: str) -> ec.EllipticCurvePrivateKey:
     return load_agent_key(street.folder / "keys" / "agents" / f"{name}.key")
 
 
-def test_only_its_own_key_speaks_for_a_home_and_only_once_in_a_stage(street: Street) -> None:
+def test_only_its_own_key_speaks_for_a_home_and_only_once_in_a_stage(street: CommunityFixture) -> None:
     name, other = street.names[:2]
     session = session_of(street)
     keys = Member(session, name, key_of(street, name)).keys().to_bytes()
@@ -313,77 +319,77 @@ def test_only_its_own_key_speaks_for_a_home_and_only_once_in_a_stage(street: Str
     ],
 )
 def test_items_that_are_not_what_the_stage_asks_for_are_refused(
-    street: Street, stage: Stage, items: dict[str, bytes]
+    street: CommunityFixture, stage: Stage, items: dict[str, bytes]
 ) -> None:
-    attend_until(street, stage)
+    run_until(street, stage)
     name = street.names[0]
     message = SumMessage(name, stage, items).signed(session_of(street), key_of(street, name))
     assert street.say(message) == "malformed-message"
     assert len([m for m in street.received() if m.stage == stage]) == 0
 
 
-def member_of(street: Street, name: str) -> Member:
+def member_of(street: CommunityFixture, name: str) -> Member:
     """The gateway's side of the sum, as it stands on its disk, in hands of its own."""
     return Member.load(session_of(street), name, bytes.fromhex(street.part(name).secrets), key_of(street, name))
 
 
-def needs_of(street: Street, name: str) -> dict[str, bytes]:
+def needs_of(street: CommunityFixture, name: str) -> dict[str, bytes]:
     items = street.get(f"/sums/{DAY}/forecast?home={name}")["items"]
     return {peer: bytes.fromhex(item) for peer, item in items.items()}
 
 
-def say_as(street: Street, name: str, stage: Stage, items: dict[str, bytes]) -> str:
+def say_as(street: CommunityFixture, name: str, stage: Stage, items: dict[str, bytes]) -> str:
     return street.say(SumMessage(name, stage, items).signed(session_of(street), key_of(street, name)))
 
 
 def test_who_forges_an_envelope_is_named_and_left_out_of_the_sum(
-    street: Street, caplog: pytest.LogCaptureFixture
+    street: CommunityFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     forger, *others = street.names
-    attend_until(street, "share")
-    street.attend(*others)
+    run_until(street, "share")
+    street.run(*others)
     keys = {peer: PublicKeys.from_bytes(item) for peer, item in needs_of(street, forger).items()}
     envelopes = member_of(street, forger).share(keys)
     victim = others[0]
     envelopes[victim] = envelopes[victim][:-100] + bytes(100)
     assert say_as(street, forger, "share", envelopes) == "ok"
-    street.attend(*others)
+    street.run(*others)
     assert say_as(street, forger, "check", {}) == "ok"
     assert (street.phase(), street.get(f"/sums/{DAY}/forecast")["waiting_for"]) == ("answer", [forger])
     street.now += PHASE_S + 1
     for _ in range(3):
-        street.attend(*others)
+        street.run(*others)
     told = street.get(f"/sums/{DAY}/forecast")
     assert (told["phase"], told["reason"].split(":")[0]) == ("open", f"{forger} is left out")
     assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, others)
     assert any(vars(record).get("gateway") == forger for record in caplog.records)
 
 
-def test_who_complains_of_a_good_envelope_is_named_and_left_out_of_the_sum(street: Street) -> None:
+def test_who_complains_of_a_good_envelope_is_named_and_left_out_of_the_sum(street: CommunityFixture) -> None:
     slanderer, accused, *others = street.names
-    attend_until(street, "check")
-    street.attend(accused, *others)
+    run_until(street, "check")
+    street.run(accused, *others)
     envelope, session = needs_of(street, slanderer)[accused], session_of(street)
     lie = complaint(session, slanderer, accused, hashlib.sha256(envelope).digest())
     assert say_as(street, slanderer, "check", {accused: sign(key_of(street, slanderer), lie)}) == "ok"
     for _ in range(4):
-        street.attend(accused, *others)
+        street.run(accused, *others)
     told = street.get(f"/sums/{DAY}/forecast")
     assert (told["phase"], told["reason"].split(":")[0]) == ("open", f"{slanderer} is left out")
     assert street.get(f"/days/{DAY}/forecast")["values_wh"] == expected(street, [accused, *others])
 
 
-def test_too_many_that_cheat_end_the_sum_before_any_vector_is_out(street: Street) -> None:
+def test_too_many_that_cheat_end_the_sum_before_any_vector_is_out(street: CommunityFixture) -> None:
     forgers, others = street.names[:2], street.names[2:]
-    attend_until(street, "share")
+    run_until(street, "share")
     for forger in forgers:
         keys = {peer: PublicKeys.from_bytes(item) for peer, item in needs_of(street, forger).items()}
         forged = {peer: bytes(len(e)) for peer, e in member_of(street, forger).share(keys).items()}
         assert say_as(street, forger, "share", forged) == "ok"
-    street.attend(*others)
+    street.run(*others)
     for forger in forgers:
         assert say_as(street, forger, "check", {}) == "ok"
-    street.attend(*others)
+    street.run(*others)
     street.now += PHASE_S + 1
     told = street.get(f"/sums/{DAY}/forecast")
     assert told["phase"] == "failed" and told["reason"].startswith("2 gateways are left, 3 must be. ")
@@ -391,9 +397,9 @@ def test_too_many_that_cheat_end_the_sum_before_any_vector_is_out(street: Street
     assert not [message for message in street.received() if message.stage == "mask"]
 
 
-def test_one_key_can_not_be_given_twice(street: Street) -> None:
+def test_one_key_can_not_be_given_twice(street: CommunityFixture) -> None:
     copied, copier = street.names[:2]
-    street.attend(copied)
+    street.run(copied)
     session = session_of(street)
     (message,) = street.received()
     own = Member(session, copier, key_of(street, copier)).keys()
@@ -403,32 +409,32 @@ def test_one_key_can_not_be_given_twice(street: Street) -> None:
 
 
 def test_a_home_that_enters_something_else_than_it_registered_spoils_the_total_but_forges_none(
-    street: Street,
+    street: CommunityFixture,
 ) -> None:
     liar = street.names[0]
-    attend_until(street, "mask")
+    run_until(street, "mask")
     member = member_of(street, liar)
     masked = member.mask([1] * 49, needs_of(street, liar))
     assert say_as(street, liar, "mask", {MASKED: masked.vector, SIGNED: masked.signature}) == "ok"
-    street.attend(*street.names[1:])
+    street.run(*street.names[1:])
     assert say_as(street, liar, "agree", {SIGNED: member.agree(needs_of(street, liar))}) == "ok"
-    street.attend(*street.names[1:])
+    street.run(*street.names[1:])
     assert say_as(street, liar, "reveal", member.reveal(needs_of(street, liar))) == "ok"
-    street.attend(*street.names[1:])
+    street.run(*street.names[1:])
     told = street.get(f"/sums/{DAY}/forecast")
     assert told["phase"] == "failed" and "not the sum" in told["reason"]
     assert street.get(f"/days/{DAY}/forecast")["error"] == "no-forecast"
 
 
-def test_a_measured_total_of_other_homes_than_the_forecasts_is_refused(street: Street) -> None:
+def test_a_measured_total_of_other_homes_than_the_forecasts_is_refused(street: CommunityFixture) -> None:
     open_forecast(street)
-    street.attend()
+    street.run()
     street.end_day()
     with street.community.sessions.begin() as session:
         gone = session.get(MaskedSumMessage, (DAY, "forecast", "mask", street.names[0]))
         session.delete(gone)
     assert street.get(f"/sums/{DAY}/measured")["members"] == street.names[1:]
-    street.attend(street.names[1])
+    street.run(street.names[1])
     assert not [m for m in street.received() if m.stage == "keys" and len(m.items) > 1]
     assert street.counted(street.names[1], "refused", "measured") == 1
 
@@ -446,7 +452,7 @@ class Colluders:
 
     def __init__(self) -> None:
         self.said: list[tuple[bytes, SumMessage]] = []
-        self.asked = ToldSum(b"", (), "", frozenset(), {})
+        self.asked = SumStatus(b"", (), "", frozenset(), {})
         self._keys: dict[bytes, dict[str, PublicKeys]] = {}
         self._boxes: dict[bytes, dict[str, bytes]] = {}
         self._signed: dict[bytes, bytes] = {}  # the victim's own word on its masks
@@ -459,7 +465,7 @@ class Colluders:
         number = bytes([nonce]) * 16
         at = number + ",".join(members).encode()
         of = chosen & set(members)
-        self.asked = ToldSum(number, members, stage, frozenset(members), self._needs(at, stage, of))
+        self.asked = SumStatus(number, members, stage, frozenset(members), self._needs(at, stage, of))
         if stage in ("mask", "agree"):
             (self._shared if stage == "mask" else self._alive)[at] = of
 
@@ -487,7 +493,7 @@ class Colluders:
         terms = SumTerms("Test street", DAY, "forecast", self.asked.nonce, self.asked.members)
         return terms.session(ROSTER.members)
 
-    def sum_state(self, day: int, kind: Kind, home: str) -> ToldSum:
+    def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
         return self.asked
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:
@@ -530,13 +536,13 @@ def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_se
     script: list[Step],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        server, config = Colluders(), street_config(Path(folder), [])
-        errands = ErrandFolder(config.api.errands_dir, VICTIM)
-        errands.put(Errand("forecast", DAY, 0, "done"))
+        server, config = Colluders(), community_config(Path(folder), [])
+        outbox = Outbox(config.api.outbox_dir, VICTIM)
+        outbox.put(Submission("forecast", DAY, 0, "done"))
         honest = [(0, None, stage, EVERYBODY) for stage in STAGES]
         for one in script + honest:
             server.ask(*one)
-            victim(config, server, errands).attend(AgentMetrics(VICTIM))
+            victim(config, server, outbox).run_once(AgentMetrics(VICTIM))
     for stage in ("mask", "agree", "reveal"):
         distinct = {(at, tuple(sorted(m.items.items()))) for at, m in server.said if m.stage == stage}
         assert len(distinct) <= 1
@@ -547,10 +553,10 @@ def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_se
         assert all(len({str(m.to_json()) for m in told if m.stage == stage}) <= 1 for stage in STAGES)
 
 
-def victim(config: Config, server: Colluders, errands: ErrandFolder) -> SumMember:
+def victim(config: Config, server: Colluders, outbox: Outbox) -> SecureSumClient:
     """The victim's gateway as after a start."""
-    return SumMember(
-        config, VICTIM, server, errands, lambda kind, day: Summand((7,) * 49), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
+    return SecureSumClient(
+        config, VICTIM, server, outbox, lambda kind, day: Contribution((7,) * 49), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -558,9 +564,9 @@ class Bound:
     """The victim once its masked vector is in a first sum, and a server that begins another one."""
 
     def __init__(self, folder: Path) -> None:
-        self.server, self.config = Colluders(), street_config(folder, [])
-        self.errands = ErrandFolder(self.config.api.errands_dir, VICTIM)
-        self.errands.put(Errand("forecast", DAY, 0, "done"))
+        self.server, self.config = Colluders(), community_config(folder, [])
+        self.outbox = Outbox(self.config.api.outbox_dir, VICTIM)
+        self.outbox.put(Submission("forecast", DAY, 0, "done"))
         self.path = self.config.api.sums_dir / VICTIM / f"forecast-{DAY}.json"
         self.ask(0, "keys", "share", "check", "mask")
         assert self.masked() == 1
@@ -568,7 +574,7 @@ class Bound:
     def ask(self, nonce: int, *stages: Stage) -> None:
         for stage in stages:
             self.server.ask(nonce, None, stage, EVERYBODY)
-            victim(self.config, self.server, self.errands).attend(AgentMetrics(VICTIM))
+            victim(self.config, self.server, self.outbox).run_once(AgentMetrics(VICTIM))
 
     def masked(self) -> int:
         return len({m.items[MASKED] for _, m in self.server.said if m.stage == "mask"})
@@ -591,7 +597,7 @@ def test_a_home_whose_part_is_damaged_enters_no_sum_of_the_day_and_says_why(
 def test_a_damaged_part_of_one_day_does_not_keep_a_home_from_the_next(tmp_path: Path) -> None:
     bound = Bound(tmp_path)
     bound.path.write_bytes(b"{")
-    bound.errands.put(Errand("forecast", DAY + 1, 0, "done"))
+    bound.outbox.put(Submission("forecast", DAY + 1, 0, "done"))
     bound.ask(1, "keys")
     assert (bound.path.with_name(f"forecast-{DAY + 1}.json")).exists()
 
@@ -599,12 +605,12 @@ def test_a_damaged_part_of_one_day_does_not_keep_a_home_from_the_next(tmp_path: 
 def test_a_day_long_past_stays_bound_when_its_part_is_forgotten(tmp_path: Path) -> None:
     """As where a wrong clock makes a home forget, and its later days are gone when the clock is right again."""
     bound = Bound(tmp_path)
-    later = Errand("forecast", DAY + 1000, 0, "done")
-    bound.errands.put(later)
+    later = Submission("forecast", DAY + 1000, 0, "done")
+    bound.outbox.put(later)
     bound.ask(1)
     bound.ask(1, "keys")
     assert not bound.path.exists(), "forgotten"
-    for path in (bound.config.api.errands_dir / VICTIM).glob(f"*-{later.number}.json"):
+    for path in (bound.config.api.outbox_dir / VICTIM).glob(f"*-{later.number}.json"):
         path.unlink()
     bound.ask(1, *STAGES)
     assert bound.masked() == 1
@@ -624,7 +630,7 @@ def test_two_processes_of_one_home_do_not_enter_two_sums(tmp_path: Path) -> None
     slow = Slow()
     slow.__dict__ |= bound.server.__dict__ | {"said": []}
     slow.ask(2, None, "mask", EVERYBODY)
-    victim(bound.config, slow, bound.errands).attend(AgentMetrics(VICTIM))
+    victim(bound.config, slow, bound.outbox).run_once(AgentMetrics(VICTIM))
     assert bound.masked() == 0, "the other one waits for its turn, and then finds the home bound"
     bound.ask(3, "keys", "share", "check", "mask")
     assert bound.masked() == 0

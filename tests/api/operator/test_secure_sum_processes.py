@@ -33,7 +33,7 @@ HOMES = [f"elm-{number}" for number in range(1, 5)]
 DAY_S = 86_400
 
 
-class Street:
+class CommunityFixture:
     """Gateways that were offline while the community trained, and its server on a chain whose clock is moved."""
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class Street:
             self._write_gateway(home)
             members += yaml.safe_load(output("identity", home, "-c", str(folder / home / "settings.yaml")))
         self._write(SERVER, {
-            "community": {"name": "Street", "members": members},
+            "community": {"name": "CommunityFixture", "members": members},
             "data": {"source": "none", "day_start_utc": 0},
             "federation": {"rounds": 1},
             "rewards": {"clock": "standing"},
@@ -115,9 +115,9 @@ class Street:
         return self._random.integers(200, 900, 24 * days)
 
     def _write_gateway(self, home: str) -> None:
-        deployment = {"insecure": True, "port": free_port(), "duty_s": 0.3}
+        deployment = {"insecure": True, "port": free_port(), "task_interval_s": 0.3}
         self._write(home, {
-            "community": {"name": "Street"},
+            "community": {"name": "CommunityFixture"},
             "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0},
             "federation": {"deployment": deployment},
             "gateway": {
@@ -139,13 +139,15 @@ def _hours(day: int, days: int) -> pd.DatetimeIndex:
 
 
 @pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    made = Street(tmp_path)
+def street(tmp_path: Path) -> Iterator[CommunityFixture]:
+    made = CommunityFixture(tmp_path)
     yield made
     made.kill_all()
 
 
-def test_agents_open_both_totals_of_a_day_though_server_and_one_of_them_are_killed_in_the_sum(street: Street) -> None:
+def test_agents_open_both_totals_of_a_day_though_server_and_one_of_them_are_killed_in_the_sum(
+    street: CommunityFixture,
+) -> None:
     street.start(SERVER)
     street.wait_for("/health", status="ok")
     street.set_clock(60)

@@ -19,7 +19,7 @@ from zkp.statements.total import Total, verify_measured
 
 def forecast_day(village: Village) -> Total:
     for home in village.homes:
-        community_day.register(village.community, village.ledger, home, village.bundle(home))
+        community_day.register(village.community, village.chain_session, home, village.bundle(home))
     return open_total(village.community, DAY)
 
 

@@ -15,14 +15,14 @@ from api.config.logs import set_up
 from api.http import listener
 from api.http.server import make_app
 from api.operator.community import Community
-from api.operator.day import Ledger, open_ledger
+from api.operator.day import ChainSession, open_chain_session
 
 
-def move(ledger: Ledger, clock: Path) -> None:
+def move(chain_session: ChainSession, clock: Path) -> None:
     while True:
         if clock.exists():
-            with ledger.lock:
-                ledger.chain.advance_to(int(clock.read_text()))
+            with chain_session.lock:
+                chain_session.chain.advance_to(int(clock.read_text()))
         time.sleep(0.1)
 
 
@@ -30,6 +30,6 @@ if __name__ == "__main__":
     set_up()
     community = Community(load(Path(sys.argv[1])))
     with listener.bound(community.config.api.host, community.config.api.port) as port:
-        ledger = open_ledger(community, int(sys.argv[2]))
-        threading.Thread(target=move, args=(ledger, Path(sys.argv[3])), daemon=True).start()
-        listener.serve(make_app(community, ledger), port)
+        chain_session = open_chain_session(community, int(sys.argv[2]))
+        threading.Thread(target=move, args=(chain_session, Path(sys.argv[3])), daemon=True).start()
+        listener.serve(make_app(community, chain_session), port)

@@ -33,7 +33,7 @@ class Tried:
 
     def __init__(self, act: Callable[[], None], times: int) -> None:
         self._act, self.calls = act, 0
-        self._attempt = Attempt("duty", LOG, SOON_S)
+        self._attempt = Attempt("daily task", LOG, SOON_S)
         while self.calls < times:
             self.again()
 
@@ -48,13 +48,13 @@ class Tried:
 def test_a_full_disk_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     Tried(full_disk, 3)
     for record in told(caplog):
-        assert record.getMessage() == "duty failed" and record.exc_info is None
+        assert record.getMessage() == "daily task failed" and record.exc_info is None
         assert record.__dict__["reason"] == "the disk is full: free some space"
     assert len(told(caplog)) == 3
 
 
 def test_it_waits_longer_each_time_and_is_not_tried_before(caplog: pytest.LogCaptureFixture) -> None:
-    attempt = Attempt("duty", LOG, 1000.0)
+    attempt = Attempt("daily task", LOG, 1000.0)
     for _ in range(6):
         assert not attempt(full_disk), "its time has not come"
     assert len(told(caplog)) == 1
@@ -94,7 +94,7 @@ def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:
             enough.set()
         full_disk()
 
-    with repeated(act, SOON_S, stop, name="duty", log=LOG):
+    with repeated(act, SOON_S, stop, name="daily task", log=LOG):
         assert enough.wait(LIMIT_S)
     assert stop.is_set()
 

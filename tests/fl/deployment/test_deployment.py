@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 
-from fl.deployment.fleet_client import FleetLine
+from fl.deployment.fleet_client import FleetClient
 from fl.deployment.keys import KeyFolder, load_agent_key, load_authority, make_agent_key
 from fl.deployment.signed_requests import SignedRequests
 from fl.store import RoundReport
@@ -114,7 +114,7 @@ def _joins(deployment: Deployment, key: Path, log: pytest.LogCaptureFixture) -> 
     """Whether the coordinator takes an agent with this key the first time that it asks."""
     stop = threading.Event()
     address = f"127.0.0.1:{deployment.settings.deployment.port}"
-    line = FleetLine(address, load_agent_key(key), load_authority(deployment.folder / "keys"), 10, stop)
+    line = FleetClient(address, load_agent_key(key), load_authority(deployment.folder / "keys"), 10, stop)
     attempt = threading.Thread(target=line.connect)
     attempt.start()
     until(lambda: line.node_id or "line to the coordinator down" in log.text, "an answer")

@@ -13,7 +13,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 
 from fl.client_app import ARRAYS, PLAN
-from fl.deployment.fleet_client import FleetLine, MessageRefused
+from fl.deployment.fleet_client import FleetClient, MessageRefused
 from fl.deployment.keys import KeyFolder, load_agent_key, load_authority
 from fl.store import RoundReport
 from tests.fl.federation import HOMES, ROUND_S, Deployment
@@ -136,7 +136,7 @@ def test_rubbish_over_the_line_is_left_out_and_stops_nobody(federation: Deployme
     federation.kill(B, signal.SIGTERM)
     keys, stop = KeyFolder(federation.folder / "keys"), threading.Event()
     address = f"127.0.0.1:{federation.settings.deployment.port}"
-    line = FleetLine(address, load_agent_key(keys.agent_key(B)), load_authority(keys.directory), SOON_S, stop)
+    line = FleetClient(address, load_agent_key(keys.agent_key(B)), load_authority(keys.directory), SOON_S, stop)
     assert line.connect()
     try:
         for content, reason in RUBBISH:

@@ -18,8 +18,8 @@ from flwr.app import ConfigRecord, Message, RecordDict
 
 import fl.deployment.fleet_client
 import fl.deployment.keys
-from fl.deployment.fleet_client import FleetLine, LineDown
-from fl.deployment.fleet_server import Link
+from fl.deployment.fleet_client import ConnectionDown, FleetClient
+from fl.deployment.fleet_server import FleetServer
 from fl.deployment.keys import KeyFolder, load_agent_key, load_agent_list, load_authority, make_keys
 from fl.deployment.signed_requests import SignedRequests
 from tests.fl.federation import free_port
@@ -33,13 +33,13 @@ def keys(tmp_path: Path) -> KeyFolder:
 
 
 @pytest.fixture
-def serve(keys: KeyFolder) -> Iterator[Callable[[Link], int]]:
+def serve(keys: KeyFolder) -> Iterator[Callable[[FleetServer], int]]:
     """Serves a link over TLS until the test ends; the port."""
     ended: list[Callable[..., object]] = []
 
-    def start(link: Link) -> int:
+    def start(server: FleetServer) -> int:
         port = free_port()
-        served = link.serve("127.0.0.1", port, keys.coordinator, keys.coordinator_key)
+        served = server.serve("127.0.0.1", port, keys.coordinator, keys.coordinator_key)
         served.__enter__()
         ended.append(partial(served.__exit__, None, None, None))
         return port
@@ -49,11 +49,11 @@ def serve(keys: KeyFolder) -> Iterator[Callable[[Link], int]]:
         end()
 
 
-def reasons(keys: KeyFolder, port: int, caplog: pytest.LogCaptureFixture) -> tuple[FleetLine, str]:
+def reasons(keys: KeyFolder, port: int, caplog: pytest.LogCaptureFixture) -> tuple[FleetClient, str]:
     """A line of ada's, and why it is down."""
     caplog.set_level(logging.INFO)
     stop = threading.Event()
-    line = FleetLine(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    line = FleetClient(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
     trying = threading.Thread(target=line.connect)
     trying.start()
     try:
@@ -68,10 +68,10 @@ def _authority(keys: KeyFolder) -> bytes:
     return load_authority(keys.directory)
 
 
-def test_an_agent_that_is_let_in_knows_how_its_clock_is(keys: KeyFolder, serve: Callable[[Link], int]) -> None:
-    port = serve(Link(load_agent_list(keys.directory)))
+def test_an_agent_that_is_let_in_knows_how_its_clock_is(keys: KeyFolder, serve: Callable[[FleetServer], int]) -> None:
+    port = serve(FleetServer(load_agent_list(keys.directory)))
     stop = threading.Event()
-    line = FleetLine(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    line = FleetClient(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
     assert not line.up and line.connect() and line.up
     assert line.clock.ahead_s is not None and abs(line.clock.ahead_s) <= 5
     stop.set()
@@ -79,12 +79,12 @@ def test_an_agent_that_is_let_in_knows_how_its_clock_is(keys: KeyFolder, serve: 
 
 
 def test_a_message_whose_content_is_cut_off_is_asked_for_again(
-    keys: KeyFolder, serve: Callable[[Link], int], monkeypatch: pytest.MonkeyPatch
+    keys: KeyFolder, serve: Callable[[FleetServer], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The coordinator tells of it once: it was lost before, and the round waited for the home to its time limit."""
-    link = Link(load_agent_list(keys.directory))
-    port, stop = serve(link), threading.Event()
-    line = FleetLine(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    server = FleetServer(load_agent_list(keys.directory))
+    port, stop = serve(server), threading.Event()
+    line = FleetClient(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
     assert line.connect()
     pull, failures = line._client.PullObject, iter([httpx.ConnectError("cut")])
 
@@ -94,11 +94,11 @@ def test_a_message_whose_content_is_cut_off_is_asked_for_again(
         return pull(request)
 
     monkeypatch.setattr(line._client, "PullObject", cut_once)
-    with link.run() as grid:
+    with server.run() as grid:
         told = ConfigRecord({"told": "once"})
         sent = Message(RecordDict({"a": told}), dst_node_id=line.node_id, message_type="query.hello", ttl=600)
         assert len(list(grid.push_messages([sent]))) == 1
-        with pytest.raises(LineDown):
+        with pytest.raises(ConnectionDown):
             line.receive()
         received = line.receive()
         assert received is not None and received.content.config_records["a"]["told"] == "once"
@@ -110,13 +110,13 @@ def test_a_message_whose_content_is_cut_off_is_asked_for_again(
 @pytest.mark.parametrize(("off", "said"), [(86_400, "ahead of"), (-86_400, "behind")])
 def test_a_clock_that_is_wrong_by_a_day_is_named(
     keys: KeyFolder,
-    serve: Callable[[Link], int],
+    serve: Callable[[FleetServer], int],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     off: int,
     said: str,
 ) -> None:
-    port = serve(Link(load_agent_list(keys.directory)))
+    port = serve(FleetServer(load_agent_list(keys.directory)))
     monkeypatch.setattr(
         fl.deployment.fleet_client, "SignedRequests", partial(SignedRequests, now=lambda: time.time() + off)
     )
@@ -126,16 +126,16 @@ def test_a_clock_that_is_wrong_by_a_day_is_named(
 
 
 def test_a_key_that_is_not_listed_is_named(
-    keys: KeyFolder, serve: Callable[[Link], int], caplog: pytest.LogCaptureFixture
+    keys: KeyFolder, serve: Callable[[FleetServer], int], caplog: pytest.LogCaptureFixture
 ) -> None:
     keys.agent_public("ada").unlink()
-    _, reason = reasons(keys, serve(Link(load_agent_list(keys.directory))), caplog)
+    _, reason = reasons(keys, serve(FleetServer(load_agent_list(keys.directory))), caplog)
     assert "no key of this home" in reason and "keys/agents" in reason
 
 
 def test_a_certificate_that_has_ended_is_named_with_this_machines_time(
     keys: KeyFolder,
-    serve: Callable[[Link], int],
+    serve: Callable[[FleetServer], int],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_certificate_that_has_ended_is_named_with_this_machines_time(
     with monkeypatch.context() as patch:
         patch.setattr(fl.deployment.keys.datetime, "datetime", Past)
         fl.deployment.keys.renew_certificates(keys.directory)
-    _, reason = reasons(keys, serve(Link(load_agent_list(keys.directory))), caplog)
+    _, reason = reasons(keys, serve(FleetServer(load_agent_list(keys.directory))), caplog)
     assert "certificate has expired" in reason and "by this machine's clock it is" in reason
     assert "wattproof keys --renew" in reason
 

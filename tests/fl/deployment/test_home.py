@@ -11,7 +11,7 @@ import pytest
 from data.errors import TableError
 from data.settings import DataSettings
 from data.table import write_table
-from fl.deployment.home import open_home
+from fl.deployment.home import load_home
 from forecasting.settings import ForecastingSettings
 
 
@@ -27,7 +27,7 @@ def table(tmp_path: Path) -> Path:
 
 def test_a_home_opens_with_its_days_split_in_order(table: Path) -> None:
     settings = DataSettings(source="files", files=(table,), day_start_utc=0)
-    learner = open_home(settings, ForecastingSettings(train_share=0.7, test_share=0.2), "elm-3")
+    learner = load_home(settings, ForecastingSettings(train_share=0.7, test_share=0.2), "elm-3")
     assert learner.home == "elm-3"
     assert learner.examples == 60 - 7 - 7 and len(learner.validation) == 7
     assert learner.train.day.max() < learner.validation.day.min()
@@ -36,7 +36,7 @@ def test_a_home_opens_with_its_days_split_in_order(table: Path) -> None:
 def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> None:
     settings = DataSettings(source="files", files=(table,), day_start_utc=0)
     with pytest.raises(TableError, match="no readings of 'elm-4' here, only of: elm-3"):
-        open_home(settings, ForecastingSettings(), "elm-4")
+        load_home(settings, ForecastingSettings(), "elm-4")
 
 
 @pytest.mark.parametrize("days", [3, 7, 8])
@@ -45,4 +45,4 @@ def test_too_few_days_are_refused(table: Path, days: int) -> None:
     table.write_text("\n".join(text) + "\n")
     settings = DataSettings(source="files", files=(table,), day_start_utc=0)
     with pytest.raises(TableError, match="elm-3 has too few days to train on"):
-        open_home(settings, ForecastingSettings(), "elm-3")
+        load_home(settings, ForecastingSettings(), "elm-3")

@@ -6,7 +6,7 @@ import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.server.superlink.linkstate import InMemoryLinkState
 
-from fl.deployment.fleet_server import Link
+from fl.deployment.fleet_server import FleetServer
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def online(link: Link, count: int) -> list[int]:
+def online(link: FleetServer, count: int) -> list[int]:
     nodes = []
     for number in range(count):
         key = f"key {number}".encode()
@@ -35,7 +35,7 @@ def online(link: Link, count: int) -> list[int]:
 
 
 def test_a_node_gets_its_own_messages_once_each(scans: list[int]) -> None:
-    link = Link(None)
+    link = FleetServer(None)
     first, second, idle = online(link, 3)
     with link.run() as grid:
         sent = [
@@ -53,7 +53,7 @@ def test_a_node_gets_its_own_messages_once_each(scans: list[int]) -> None:
 
 
 def test_a_withdrawn_message_is_not_given_and_not_looked_for_again(scans: list[int]) -> None:
-    link = Link(None)
+    link = FleetServer(None)
     (node,) = online(link, 1)
     with link.run() as grid:
         (identifier,) = grid.push_messages([Message(RecordDict(), node, "train", ttl=60)])

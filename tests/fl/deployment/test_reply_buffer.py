@@ -15,7 +15,7 @@ from flwr.app.message import remove_content_from_message
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 
-from fl.deployment.fleet_server import Link, LinkGrid
+from fl.deployment.fleet_server import FleetGrid, FleetServer
 from fl.rounds import exchange
 
 ASKED = RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(100, np.float32))})})
@@ -27,7 +27,7 @@ Tree = dict[str, "Tree"]
 class Agent:
     """A node of the link that answers as it likes, below the HTTP doors."""
 
-    link: Link
+    server: FleetServer
     node: int
 
     def answer(self, content: RecordDict | Error, **changes: str) -> None:
@@ -53,11 +53,11 @@ class Agent:
         self.push(reply, tree_of({name: tree or {child: {} for child in children}}), children | {name: content})
 
     def asked(self) -> Message:
-        (message,) = self.link.state.get_message_ins(self.node, 1)
+        (message,) = self.server.state.get_message_ins(self.node, 1)
         return message
 
     def push(self, reply: Message, tree: ObjectTree, objects: dict[str, bytes]) -> bool:
-        state, run = self.link.state, reply.metadata.run_id
+        state, run = self.server.state, reply.metadata.run_id
         session = state.start_session(run)
         _, wanted = state.store_message_and_object_tree(reply, tree, session)
         return all([state.store_object(run, session, each, objects[each]) for each in wanted if each in objects])
@@ -76,8 +76,8 @@ def named(content: bytes) -> dict[str, bytes]:
 class Village:
     """An honest home and a hostile one, and a coordinator that asks both."""
 
-    link: Link
-    grid: LinkGrid
+    server: FleetServer
+    grid: FleetGrid
     ada: Agent
     bob: Agent
 
@@ -100,11 +100,11 @@ class Village:
 
 @pytest.fixture
 def village() -> Iterator[Village]:
-    link = Link(None)
-    nodes = [link.state.create_node("", "", name, 30) for name in (b"ada", b"bob")]
-    assert all(link.state.activate_node(node, 30) for node in nodes)
-    with link.run() as grid:
-        yield Village(link, grid, *(Agent(link, node) for node in nodes))
+    server = FleetServer(None)
+    nodes = [server.state.create_node("", "", name, 30) for name in (b"ada", b"bob")]
+    assert all(server.state.activate_node(node, 30) for node in nodes)
+    with server.run() as grid:
+        yield Village(server, grid, *(Agent(server, node) for node in nodes))
 
 
 def repeated_piece(bob: Agent) -> None:
@@ -196,7 +196,7 @@ def test_a_home_that_is_shut_out_in_the_middle_of_its_reply_is_not_waited_for(vi
         def once_seen(message_ids: set[str]) -> list[Message]:
             seen = list(pull(message_ids))
             if any(reply.metadata.src_node_id == bob.node for reply in seen):
-                bob.link.state.shut_out(b"bob")
+                bob.server.state.shut_out(b"bob")
             return seen
 
         village.grid.pull_messages = once_seen  # type: ignore[method-assign, assignment]
@@ -209,7 +209,7 @@ def test_a_home_that_is_shut_out_in_the_middle_of_its_reply_is_not_waited_for(vi
 def test_a_home_that_is_shut_out_before_it_replies_is_not_waited_for(village: Village) -> None:
     def ask(bob: Agent) -> None:
         bob.asked()
-        bob.link.state.shut_out(b"bob")
+        bob.server.state.shut_out(b"bob")
 
     replies, left_out = village.round(ask, timeout=300)
     assert list(replies) == ["ada"] and list(left_out) == ["bob"]
@@ -217,7 +217,7 @@ def test_a_home_that_is_shut_out_before_it_replies_is_not_waited_for(village: Vi
 
 def test_nothing_of_a_round_stays_in_memory(village: Village) -> None:
     village.round(lambda bob: bob.forge("Message", b"", tree={"f" * 64: {}}), timeout=1)
-    state = village.link.state
+    state = village.server.state
     assert state.num_message_ins() == state.num_message_res() == len(state.object_store) == 0  # type: ignore[arg-type]
     leftover = [state._replies, state._sessions, state._largest, state._object_push_sessions]
     assert leftover == [{}, {}, {}, {}]
@@ -230,7 +230,9 @@ def test_a_node_that_leaves_a_message_unanswered_is_not_asked_until_it_asks_for_
     _, left_out = village.round(hang, timeout=0.5)
     assert left_out == {"bob": "no answer in 0 s"}
     assert set(village.grid.get_node_ids()) == {village.ada.node}
-    assert village.link.state.get_message_ins(village.bob.node, 1) == []  # it asks, and there is nothing left for it
+    assert (
+        village.server.state.get_message_ins(village.bob.node, 1) == []
+    )  # it asks, and there is nothing left for it
     assert set(village.grid.get_node_ids()) == {village.ada.node, village.bob.node}
 
 

@@ -29,7 +29,7 @@ from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from starlette.types import ASGIApp
 
 import fl.deployment.request_gate
-from fl.deployment.fleet_server import Link
+from fl.deployment.fleet_server import FleetServer
 from fl.deployment.signed_requests import SignedRequests
 
 KEYS = {home: ec.generate_private_key(ec.SECP384R1()) for home in ("ada", "bob", "stranger")}
@@ -39,7 +39,7 @@ PROTOBUF = {"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE}
 
 @dataclass
 class Coordinator:
-    link: Link
+    server: FleetServer
     app: ASGIApp
     parsed: list[bytes]
     held: list[float]
@@ -78,8 +78,8 @@ def coordinator(monkeypatch: pytest.MonkeyPatch) -> Coordinator:
         held.append(seconds)
 
     monkeypatch.setattr(fl.deployment.request_gate.asyncio, "sleep", hold)
-    link = Link(AGENTS)
-    return Coordinator(link, link.app(), parsed, held)
+    server = FleetServer(AGENTS)
+    return Coordinator(server, server.app(), parsed, held)
 
 
 def played(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -217,9 +217,9 @@ def test_an_agent_speaks_for_its_own_node_only(coordinator: Coordinator) -> None
         assert (await coordinator.post("pull-messages", pull(bob), "ada")).status_code == 401
         request = ActivateNodeRequest(public_key=AGENTS["bob"], heartbeat_interval=30)
         assert (await coordinator.post("activate-node", request, "ada")).status_code == 401
-        with coordinator.link.run() as grid:
+        with coordinator.server.run() as grid:
             (sent,) = grid.push_messages([Message(RecordDict(), bob, "train", ttl=60)])
-            (asked,) = coordinator.link.state.get_message_ins(bob, 1)
+            (asked,) = coordinator.server.state.get_message_ins(bob, 1)
             assert asked.metadata.message_id == sent
             reply = Message(RecordDict(), reply_to=asked)  # it is bob who was asked
             tree = get_object_tree(reply)
@@ -250,13 +250,13 @@ def test_one_message_is_pushed_at_a_time(coordinator: Coordinator) -> None:
 def test_who_is_shut_out_is_refused_with_its_next_request_and_may_come_back(coordinator: Coordinator) -> None:
     async def scene() -> None:
         node = await coordinator.activate("ada")
-        with coordinator.link.run() as grid:
+        with coordinator.server.run() as grid:
             assert set(grid.get_node_ids()) == {node}
-            assert coordinator.link.admit({"bob": AGENTS["bob"]}) == ([], ["ada"])
+            assert coordinator.server.admit({"bob": AGENTS["bob"]}) == ([], ["ada"])
             assert set(grid.get_node_ids()) == set()
             refused = await coordinator.post("pull-messages", pull(node))
             assert refused.status_code == 401 and refused.json()["code"] == "unknown-key"
-            assert coordinator.link.admit(AGENTS) == (["ada"], [])
+            assert coordinator.server.admit(AGENTS) == (["ada"], [])
             again = await coordinator.activate("ada")
             assert set(grid.get_node_ids()) == {again} != {node}
             assert [info.name for info in grid.get_nodes()] == ["ada"]
@@ -266,7 +266,7 @@ def test_who_is_shut_out_is_refused_with_its_next_request_and_may_come_back(coor
 
 def test_a_home_that_changes_its_key_is_out_with_the_old_and_in_with_the_new(coordinator: Coordinator) -> None:
     new = public_key_to_bytes(KEYS["stranger"].public_key())
-    assert coordinator.link.admit(AGENTS | {"ada": new}) == (["ada"], ["ada"])
+    assert coordinator.server.admit(AGENTS | {"ada": new}) == (["ada"], ["ada"])
 
     async def scene() -> None:
         assert (await coordinator.post("pull-messages", pull(1), "ada")).status_code == 401
@@ -278,5 +278,5 @@ def test_a_home_that_changes_its_key_is_out_with_the_old_and_in_with_the_new(coo
 
 def test_one_key_is_one_homes(coordinator: Coordinator) -> None:
     with pytest.raises(ValueError, match="two homes have the same key"):
-        coordinator.link.admit({"ada": AGENTS["ada"], "zoe": AGENTS["ada"]})
-    assert coordinator.link.admit(AGENTS) == ([], [])
+        coordinator.server.admit({"ada": AGENTS["ada"], "zoe": AGENTS["ada"]})
+    assert coordinator.server.admit(AGENTS) == ([], [])

@@ -18,13 +18,13 @@ from fl.deployment.signed_requests import (
     TOLERANCE_S,
     UNKNOWN_KEY,
     WRONG_CLOCK,
-    Doorkeeper,
     NotAuthentic,
+    RequestVerifier,
     SignedRequests,
 )
 
 ADA, BOB, STRANGER = (ec.generate_private_key(ec.SECP384R1()) for _ in range(3))
-NOW = 1_700_000_000.0  # of the door's own clock: the machine's counts for nothing
+NOW = 1_700_000_000.0  # of the verifier's own clock: the machine's counts for nothing
 
 
 @dataclass(frozen=True)
@@ -56,29 +56,29 @@ def sent(key: ec.EllipticCurvePrivateKey, at: float = NOW, body: bytes = b"pull"
 
 
 @pytest.fixture
-def door() -> Doorkeeper:
-    return Doorkeeper({"ada": pem(ADA), "bob": pem(BOB)}, lambda: NOW)
+def verifier() -> RequestVerifier:
+    return RequestVerifier({"ada": pem(ADA), "bob": pem(BOB)}, lambda: NOW)
 
 
-def pass_door(door: Doorkeeper, request: Received) -> str:
+def verified(verifier: RequestVerifier, request: Received) -> str:
     """The home that a request is let in as."""
-    agent = door.claimed(request.headers.get("signature-input", ""))
-    door.check(request, request.body, agent)
+    agent = verifier.claimed(request.headers.get("signature-input", ""))
+    verifier.check(request, request.body, agent)
     return agent.home
 
 
-def refusal(door: Doorkeeper, request: Received) -> str:
+def refusal(verifier: RequestVerifier, request: Received) -> str:
     with pytest.raises(NotAuthentic) as refused:
-        pass_door(door, request)
+        verified(verifier, request)
     return refused.value.code
 
 
-def test_a_request_is_its_signers_once(door: Doorkeeper) -> None:
+def test_a_request_is_its_signers_once(verifier: RequestVerifier) -> None:
     request = sent(ADA)
-    assert pass_door(door, request) == "ada"
-    assert refusal(door, request) == REPLAYED
-    assert pass_door(door, sent(ADA)) == "ada"
-    assert pass_door(door, sent(BOB)) == "bob"
+    assert verified(verifier, request) == "ada"
+    assert refusal(verifier, request) == REPLAYED
+    assert verified(verifier, sent(ADA)) == "ada"
+    assert verified(verifier, sent(BOB)) == "bob"
 
 
 CHANGES: dict[str, Callable[[Received], Received]] = {
@@ -104,58 +104,60 @@ CHANGES: dict[str, Callable[[Received], Received]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_nothing_of_a_request_can_be_changed(door: Doorkeeper, change: Callable[[Received], Received]) -> None:
-    assert refusal(door, change(sent(ADA))) == BAD_SIGNATURE
+def test_nothing_of_a_request_can_be_changed(
+    verifier: RequestVerifier, change: Callable[[Received], Received]
+) -> None:
+    assert refusal(verifier, change(sent(ADA))) == BAD_SIGNATURE
 
 
-def test_nobody_signs_for_another(door: Doorkeeper) -> None:
+def test_nobody_signs_for_another(verifier: RequestVerifier) -> None:
     """The stranger's own signature under ada's key id, and bob's."""
     for key in (STRANGER, BOB):
         request = sent(key)
         own, hers = (sent(k).headers["signature-input"].split('keyid="')[1][:64] for k in (key, ADA))
         forged = request.with_header("signature-input", request.headers["signature-input"].replace(own, hers))
-        assert refusal(door, forged) == BAD_SIGNATURE
+        assert refusal(verifier, forged) == BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(
     "header", ["", "x", 'agent=();created=1;keyid="ada"', ";".join(['agent=();keyid="' + "0" * 64 + '"'] * 3)]
 )
-def test_who_is_not_known_is_turned_away_by_one_header(door: Doorkeeper, header: str) -> None:
-    assert refusal(door, sent(ADA).with_header("signature-input", header)) == UNKNOWN_KEY
-    assert refusal(door, sent(STRANGER)) == UNKNOWN_KEY
+def test_who_is_not_known_is_turned_away_by_one_header(verifier: RequestVerifier, header: str) -> None:
+    assert refusal(verifier, sent(ADA).with_header("signature-input", header)) == UNKNOWN_KEY
+    assert refusal(verifier, sent(STRANGER)) == UNKNOWN_KEY
 
 
 @pytest.mark.parametrize("off", [-86_400, -TOLERANCE_S - 2, TOLERANCE_S + 2, 86_400])
-def test_a_clock_that_is_off_is_named_and_by_how_much(door: Doorkeeper, off: int) -> None:
-    assert pass_door(door, sent(ADA, NOW + (TOLERANCE_S - 1) * (1 if off > 0 else -1))) == "ada"
+def test_a_clock_that_is_off_is_named_and_by_how_much(verifier: RequestVerifier, off: int) -> None:
+    assert verified(verifier, sent(ADA, NOW + (TOLERANCE_S - 1) * (1 if off > 0 else -1))) == "ada"
     with pytest.raises(
         NotAuthentic, match=f"{abs(off)} s {'ahead of' if off > 0 else 'behind'} the coord"
     ) as refused:
-        pass_door(door, sent(ADA, NOW + off))
+        verified(verifier, sent(ADA, NOW + off))
     assert refused.value.code == WRONG_CLOCK
 
 
-def test_a_request_can_only_be_sent_again_when_its_time_is_up(door: Doorkeeper) -> None:
+def test_a_request_can_only_be_sent_again_when_its_time_is_up(verifier: RequestVerifier) -> None:
     old, now = sent(ADA), [NOW]
-    door._now = lambda: now[0]
-    assert pass_door(door, old) == "ada"
+    verifier._now = lambda: now[0]
+    assert verified(verifier, old) == "ada"
     now[0] += TOLERANCE_S
-    assert refusal(door, old) == REPLAYED
+    assert refusal(verifier, old) == REPLAYED
     now[0] += 2
-    assert refusal(door, old) == WRONG_CLOCK
+    assert refusal(verifier, old) == WRONG_CLOCK
 
 
-def test_keys_are_let_in_and_shut_out_while_requests_come(door: Doorkeeper) -> None:
-    door.admit({"bob": pem(BOB), "cyd": pem(STRANGER)})
-    assert refusal(door, sent(ADA)) == UNKNOWN_KEY
-    assert pass_door(door, sent(BOB)) == "bob" and pass_door(door, sent(STRANGER)) == "cyd"
+def test_keys_are_let_in_and_shut_out_while_requests_come(verifier: RequestVerifier) -> None:
+    verifier.admit({"bob": pem(BOB), "cyd": pem(STRANGER)})
+    assert refusal(verifier, sent(ADA)) == UNKNOWN_KEY
+    assert verified(verifier, sent(BOB)) == "bob" and verified(verifier, sent(STRANGER)) == "cyd"
 
 
 def test_a_key_on_another_curve_is_refused() -> None:
     small = public_key_to_bytes(ec.generate_private_key(ec.SECP256R1()).public_key())
     with pytest.raises(ValueError, match="ada is not on P-384"):
-        Doorkeeper({"ada": small})
+        RequestVerifier({"ada": small})
 
 
 def test_the_clock_is_the_machines_unless_told_otherwise() -> None:
-    assert pass_door(Doorkeeper({"ada": pem(ADA)}), sent(ADA, time.time())) == "ada"
+    assert verified(RequestVerifier({"ada": pem(ADA)}), sent(ADA, time.time())) == "ada"

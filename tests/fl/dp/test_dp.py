@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 import fl.secure_gather
 from fl.aggregation.strategy import Update
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.dp.accountant import epsilon, epsilon_of, noise_multiplier_for
 from fl.dp.noise import clip, gaussian
 from fl.dp.releases import LedgerDamaged
@@ -56,7 +56,7 @@ def settings(mode: str, **privacy: Any) -> FederationSettings:
 
 def grid(federation: FederationSettings, **changes: Any) -> WatchedGrid:
     learners = changes.pop("learners", [LeastSquares(home) for home in HOMES])
-    return WatchedGrid(learners, mods_of=lambda home: home_mods(federation), **changes)
+    return WatchedGrid(learners, mods_of=lambda home: client_mods(federation), **changes)
 
 
 # The accountant.

@@ -12,7 +12,7 @@ import pytest
 from flwr.app import ConfigRecord, RecordDict
 
 from data.windows import Windows
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.dp.server import BudgetSpent
 from fl.errors import QuorumMissed
 from fl.one_shot.errors import StatisticsRefused
@@ -63,7 +63,7 @@ def a_grid(
     homes: Sequence[HomeLearner] | None = None, own: FederationSettings | None = None, **changes: Any
 ) -> WatchedGrid:
     """As in a simulation."""
-    mods = home_mods(own or settings())
+    mods = client_mods(own or settings())
     return WatchedGrid(homes or learners(), mods_of=lambda home: mods, **changes)  # type: ignore[arg-type]
 
 
@@ -159,7 +159,7 @@ def test_plain_sums_never_leave(tmp_path: Path) -> None:
         (settings(), None, "leave under masks only"),
         (settings(), "ada", "this home's settings have none"),
     ):
-        grid = WatchedGrid(learners(), mods_of=lambda _, own=own, home=home: home_mods(own, home))  # type: ignore[arg-type]
+        grid = WatchedGrid(learners(), mods_of=lambda _, own=own, home=home: client_mods(own, home))  # type: ignore[arg-type]
         reply = _ask(grid, RecordDict({ONE_SHOT: PLAN.to_record()}))
         assert reply.has_error() and reason in str(reply.error.reason)
     assert len(grid.received) == 0

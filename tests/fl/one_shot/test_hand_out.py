@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.heads import LinearHead
@@ -32,7 +32,7 @@ class Keeping(WatchedGrid):
     def keep_in(self, folder: Path) -> None:
         from fl.client_app import make_client_app
 
-        mods = home_mods(settings())
+        mods = client_mods(settings())
         for node, (learner, _) in self._apps.items():
             own = folder / learner.home
             app = make_client_app(

@@ -74,12 +74,12 @@ def test_the_simulation_sums_under_masks_whatever_its_updates_do(tmp_path: Path)
     )
     store, initial = RoundStore(tmp_path / "rounds"), initial_weights(SHAPE, 1)
     homes = write_homes(tmp_path / "homes", TRAIN, WINDOWS.between(30, 40))
-    open_home = HomeFolder(tmp_path / "homes", SHAPE, 0.1)
+    load_home = HomeFolder(tmp_path / "homes", SHAPE, 0.1)
     weights = run_simulation(
-        settings, homes, open_home, initial, store, rounds=one_shot_rounds(settings, store, SHAPE), once=True
+        settings, homes, load_home, initial, store, rounds=one_shot_rounds(settings, store, SHAPE), once=True
     )
     report = store.load(1).report
     assert report.participants == HOMES and is_that_of(weights, report, TRAIN, *HOMES)
     assert (store.path(1) / f"{PEAK_HEAD}.npz").exists()
-    run_simulation(settings, homes, open_home, initial, store)
+    run_simulation(settings, homes, load_home, initial, store)
     assert store.rounds() == [1, 2]

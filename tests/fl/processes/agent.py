@@ -14,9 +14,9 @@ from pathlib import Path
 from flwr.app import Message
 
 import fl.deployment.agent
-from fl.client_mods import home_mods, open_ledger, open_record
+from fl.client_mods import client_mods, open_ledger, open_record
 from fl.deployment.agent import run_agent
-from fl.deployment.fleet_client import FleetLine
+from fl.deployment.fleet_client import FleetClient
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.peak_file import keep_peak_head
 from fl.one_shot.plan import STATISTICS, OneShotPlan
@@ -65,7 +65,7 @@ class Stretched:
         return self.learner.evaluate(weights)
 
 
-class ToldLine(FleetLine):
+class ToldClient(FleetClient):
     """Says in the log when the coordinator has all of a reply."""
 
     def send(self, reply: Message, seconds: float) -> None:
@@ -80,8 +80,8 @@ def main(settings: str, homes: str, home: str, seconds: str) -> None:
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
     record = open_record(federation, Path(homes) / f"{home}.sums.jsonl")
-    mods = home_mods(federation, home, ledger, record)
-    fl.deployment.agent.FleetLine = ToldLine  # type: ignore[attr-defined, misc]
+    mods = client_mods(federation, home, ledger, record)
+    fl.deployment.agent.FleetClient = ToldClient  # type: ignore[attr-defined, misc]
     stretched = Stretched(learner, float(seconds), Path(homes) / f"{home}.hold")
     keep_peaks = partial(keep_peak_head, Path(homes) / f"{home}.model")
     run_agent(federation.deployment, stretched, mods=mods, keep_peaks=keep_peaks, ledger=ledger)

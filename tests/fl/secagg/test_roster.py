@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fl.client_mods import home_mods
+from fl.client_mods import client_mods
 from fl.deployment.keys import make_agent_key
 from fl.errors import KeysError
 from fl.plan import LocalPlan
@@ -149,7 +149,7 @@ def test_a_home_without_its_key_is_left_out_by_the_coordinator_and_stops_nobody(
 
 def test_an_agent_under_secure_aggregation_does_not_start_without_a_roster(keys: Path) -> None:
     with pytest.raises(KeysError, match=r"without secure_aggregation.roster: the coordinator could invent"):
-        home_mods(settings(keys, None), "ada")
+        client_mods(settings(keys, None), "ada")
 
 
 # The file.
@@ -198,7 +198,7 @@ def test_a_roster_that_cannot_be_used_is_refused_with_what_to_do(
 
 def opened(keys: Path, roster: Path) -> None:
     with closing(SumRecord(keys.parent / "sums.jsonl")) as record:
-        home_mods(settings(keys, roster), "ada", record=record)
+        client_mods(settings(keys, roster), "ada", record=record)
 
 
 def test_an_agent_with_a_roster_and_no_key_is_refused(keys: Path) -> None:

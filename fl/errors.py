@@ -27,3 +27,7 @@ class KeysError(FederationError):
 
 class RoundDamaged(FederationError):
     """A saved round that can't be read: cut off, or changed by something else."""
+
+
+class StatisticsRefused(FederationError):
+    """Days that make no statistics, or sums that no days can have; the message says which, and what to do."""

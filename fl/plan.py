@@ -14,7 +14,7 @@ from fl.errors import FederationError
 if TYPE_CHECKING:
     from flwr.app import ConfigRecord
 
-    from fl.settings import PlanLimits
+    from fl.training_settings import PlanLimits
 
 
 class PlanRefused(FederationError):

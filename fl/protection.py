@@ -9,8 +9,8 @@ from pathlib import Path
 from fl.aggregation.robust import robust
 from fl.aggregation.strategy import Combine, mean
 from fl.dp.server import Privacy
+from fl.exchange import Gather, gather_updates
 from fl.homomorphic.ciphertexts import require
-from fl.rounds import Gather, gather_updates
 from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
 from fl.store import RoundStore

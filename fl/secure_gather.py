@@ -1,6 +1,6 @@
 """Secure aggregation at the coordinator: a way to gather a round of which it sees the sum only.
 
-`SecureGather` is one `fl.rounds.Gather`. Each home that is in the sum is reported with the mean model: that is all
+`SecureGather` is one `fl.exchange.Gather`. Each home that is in the sum is reported with the mean model: that is all
 the coordinator knows of it, and the mean of equal models is that model, whatever the weights.
 """
 
@@ -15,10 +15,10 @@ from flwr.serverapp import Grid
 
 from fl.aggregation.strategy import Update
 from fl.client_app import ARRAYS, PLAN
+from fl.exchange import Gathered
 from fl.homomorphic.sum_round import EncryptedRound
 from fl.plan import plan_digest
 from fl.protection_settings import SecAggSettings
-from fl.rounds import Gathered
 from fl.secagg.aggregator import MaskingRefused
 from fl.secagg.exchanges import MaskedRound
 from fl.secagg.fixed_point import decode, vector_length

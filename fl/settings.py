@@ -1,98 +1,15 @@
 """The `federation:` part of community.yaml: rounds, strategy, simulation, and the deployed processes."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fl.compatibility import problems
+from fl.deployment.settings import DeploymentSettings
 from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import PrivacySettings, RobustSettings, SecAggSettings
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LocalSettings(_Part):
-    """What a home does with the global model in one round."""
-
-    epochs: int = Field(default=2, ge=1, le=1000, description="passes over the home's own days")
-    learning_rate: float = Field(default=5e-3, gt=0, le=1)
-    batch_days: int = Field(default=32, ge=1, description="days in a batch")
-    final_learning_rate: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="the last round's learning rate as a part of the first's (cosine between)",
-    )
-
-
-class PlanLimits(_Part):
-    """What a home lets the coordinator ask of it in a round; in an agent's settings, its own."""
-
-    most_epochs: int = Field(default=100, ge=1)
-    least_learning_rate: float = Field(default=1e-6, gt=0)
-    most_learning_rate: float = Field(default=1, gt=0)
-    most_batch_days: int = Field(default=4096, ge=1)
-    most_proximal_mu: float = Field(default=10, ge=0)
-
-
-class StrategySettings(_Part):
-    """How the homes' models become the next global model."""
-
-    name: Literal["fedavg", "fedprox", "fedadam"] = Field(
-        default="fedavg",
-        description="fedavg: the mean (McMahan et al. 2017); fedprox: homes are also held near the global model "
-        "(Li et al. 2020); fedadam: the mean step goes through Adam at the coordinator (Reddi et al. 2021)",
-    )
-    weighting: Literal["examples", "equal"] = Field(
-        default="examples", description="a home counts by its days of data, or every home the same"
-    )
-    most_days: int = Field(
-        default=366, ge=1, description="examples: a home counts for no more days than these, whatever it says it has"
-    )
-    proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: weight of the distance to the global model")
-    server_learning_rate: float = Field(default=0.002, gt=0, description="fedadam: step of the coordinator")
-    beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: memory of the mean step")
-    beta_2: float = Field(default=0.99, ge=0, lt=1, description="fedadam: memory of its square")
-    tau: float = Field(default=1e-3, gt=0, description="fedadam: how far it adapts; larger is nearer to plain SGD")
-
-
-class SimulationSettings(_Part):
-    """Flower's simulation on this machine."""
-
-    workers: int = Field(default=2, ge=1, description="homes trained at the same time, one core each")
-    object_store_mb: int = Field(default=100, ge=80, description="Ray's shared memory")
-
-
-class DeploymentSettings(_Part):
-    """Coordinator and agents as processes on a network."""
-
-    host: str = Field(default="127.0.0.1", description="name or address agents reach the coordinator by")
-    bind: str = Field(default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: every one)")
-    port: int = Field(default=8443, ge=1, le=65535)
-    keys_dir: Path = Field(default=Path("keys"), description="made by `wattproof keys`")
-    insecure: bool = Field(
-        default=False, description="no TLS and no authentication of agents: for a bench on loopback only"
-    )
-    heartbeat_s: float = Field(
-        default=15, ge=10, le=600, description="an agent unheard of for twice as long counts as gone"
-    )
-    poll_s: float = Field(default=1.0, gt=0, le=60, description="how often an agent asks for work")
-    task_interval_s: float = Field(
-        default=30, gt=0, description="how often an agent looks for a new day to forecast and prove"
-    )
-    coordinator_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
-    agent_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
-
-    @model_validator(mode="after")
-    def _insecure_only_here(self) -> Self:
-        loopback = ("127.0.0.1", "localhost", "::1")
-        if self.insecure and (self.bind not in loopback or self.host not in loopback):
-            raise ValueError("insecure: true is for loopback only; make keys with `wattproof keys` and drop it")
-        return self
+from fl.training_settings import LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
 
 
 class FederationSettings(_Part):

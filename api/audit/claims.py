@@ -9,9 +9,9 @@ from eth_hash.auto import keccak
 
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, proven, withheld
 from api.audit.source import Fetch, Registries, read
-from api.http.routes.claims import ClaimPublic
 from api.protocol.bundle import ClaimBundle, from_hex, to_hex
 from api.protocol.finding import Finding
+from api.protocol.schemas import ClaimPublic
 
 
 def audit_claims(

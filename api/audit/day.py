@@ -19,13 +19,19 @@ from api.audit.bundles import Objection, agreeing, check_bound, counted, downloa
 from api.audit.claims import audit_claims
 from api.audit.source import AuditError, Fetch, Paid, Registries, read
 from api.config.settings import CommunitySettings
-from api.http.routes.days import BandPublic, CalibratedPublic, CalibrationInputs, DayForecast, DayMeasured
-from api.http.routes.forecasts import ForecastPublic
-from api.http.routes.households import HouseholdPublic
-from api.http.routes.rounds import RoundPublic
-from api.operator.calibrated import PastDay, calibrated
 from api.protocol.bundle import InferenceBundle, from_hex, to_hex
+from api.protocol.calibration import PastDay, calibrated
 from api.protocol.finding import Finding
+from api.protocol.schemas import (
+    BandPublic,
+    CalibratedPublic,
+    CalibrationInputs,
+    DayForecast,
+    DayMeasured,
+    ForecastPublic,
+    HouseholdPublic,
+    RoundPublic,
+)
 from data.meter import SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
 from zkp.statements.total import Total, verify, verify_measured

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from api.config.community_yaml import Config
     from api.gateway.home import Home
     from api.gateway.prover import ProofFigures
+    from api.operator.chain_session import ChainSession
     from api.operator.community import Community
-    from api.operator.day import ChainSession
     from api.operator.trained_model import TrainedModel
 
 
@@ -36,7 +36,7 @@ def train(
     """
     from api.config.community_yaml import load
     from api.config.logs import leave_screen
-    from api.operator import training
+    from api.one_machine import training
     from api.operator.community import Community
 
     community = Community(load(config))
@@ -57,7 +57,7 @@ def train(
 def _published(community: Community, trained: TrainedModel) -> ChainSession | None:
     """The chain, on which the model is registered now; None where another command or process does that."""
     from api.one_machine.days import publish_finished
-    from api.operator.day import open_chain_session
+    from api.operator.chain_session import open_chain_session
     from rewards.errors import ChainBusy
 
     if _clock_stands(community):
@@ -75,7 +75,7 @@ def _published(community: Community, trained: TrainedModel) -> ChainSession | No
 
 
 def _pin_heads(community: Community, chain_session: ChainSession, trained: TrainedModel) -> None:
-    from api.operator.day import pin_heads
+    from api.one_machine.day import pin_heads
 
     unpinned = _Missed("no personal head pinned")
     pin_heads(community, chain_session, trained.round, unpinned)
@@ -99,7 +99,7 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     least one has none; 1 the day can't be forecast; 2 wrong command line.
     """
     from api.one_machine.days import forecast_day, model_of_day
-    from api.operator.day import open_chain_session
+    from api.operator.chain_session import open_chain_session
 
     community, day = _community_on(config, day, days_ago=0)
     chain_session = open_chain_session(community, day)
@@ -118,8 +118,9 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
 
 
 def _show_total(community: Community, day: int) -> None:
-    from api.operator.calibrated import NotCalibrated, calibrated, past_days
-    from api.operator.totals import open_total
+    from api.one_machine.totals import open_total
+    from api.operator.calibrated import past_days
+    from api.protocol.calibration import NotCalibrated, calibrated
     from data.errors import DataError
 
     try:
@@ -137,7 +138,7 @@ def _show_total(community: Community, day: int) -> None:
 
 def _open_measured(community: Community, before: int) -> None:
     """The measured totals of past days, those that are missing; a day that cannot have one is said."""
-    from api.operator.totals import open_missing_measured
+    from api.one_machine.totals import open_missing_measured
 
     for day, opened in open_missing_measured(community, before).items():
         if isinstance(opened, str):
@@ -172,9 +173,10 @@ def _cost(figures: ProofFigures | None) -> str:
 
 
 def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, ProofFigures | None]:
+    from api.one_machine.day import prove_day
     from api.one_machine.days import model_of_day
+    from api.operator.chain_session import open_chain_session
     from api.operator.community import Community
-    from api.operator.day import open_chain_session, prove_day
     from api.protocol.bundle import encode
     from data.errors import DataError
 
@@ -220,7 +222,7 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     to claim; 4 at least one could not claim; 1 the day can't be claimed; 2 wrong command line.
     """
     from api.one_machine.days import claim_day
-    from api.operator.day import open_chain_session
+    from api.operator.chain_session import open_chain_session
 
     community, day = _community_on(config, day, days_ago=1)
     missed = _Missed("no claim")

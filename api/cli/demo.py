@@ -24,16 +24,18 @@ from rich.table import Table
 
 from api.config.community_yaml import Config, ConfigError
 from api.config.logs import leave_screen
+from api.one_machine import training
 from api.one_machine.computed_totals import compute_totals, keep_computed
+from api.one_machine.day import make_claim, pin_heads, prove_day, register
 from api.one_machine.total_accuracy import total_accuracy
-from api.operator import day as community_day
-from api.operator import training
-from api.operator.calibrated import Calibrated, NotCalibrated, calibrated, past_days
+from api.one_machine.totals import open_measured, open_total
+from api.operator.calibrated import past_days
+from api.operator.chain_session import ChainSession, open_chain_session, publish_round, recall_reward
 from api.operator.community import JOURNAL, Community
 from api.operator.day_picture import day_picture
 from api.operator.paid_claims import settle
-from api.operator.totals import open_measured, open_total
 from api.operator.trained_model import TrainedModel
+from api.protocol.calibration import Calibrated, NotCalibrated, calibrated
 from data.atomic import write_bytes
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
@@ -66,9 +68,9 @@ class Demo:
         trained = self._train(community)
         models, scores = self._personalise(community, trained)
         day = training.split_of(community).test_start + DAYS_INTO_TEST
-        chain_session = community_day.open_chain_session(community, day)
-        community_day.publish_round(community, chain_session, trained)
-        community_day.pin_heads(community, chain_session, trained.round)
+        chain_session = open_chain_session(community, day)
+        publish_round(community, chain_session, trained)
+        pin_heads(community, chain_session, trained.round)
         chain_session.chain.advance_to(community.start_of(day))
         self._forecast(community, chain_session, trained, day)
         opened = open_total(community, day)
@@ -128,15 +130,13 @@ class Demo:
         self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
         return models, scores
 
-    def _forecast(
-        self, community: Community, chain_session: community_day.ChainSession, trained: TrainedModel, day: int
-    ) -> None:
+    def _forecast(self, community: Community, chain_session: ChainSession, trained: TrainedModel, day: int) -> None:
         started = time.perf_counter()
         count, figures = 0, []
         with self._bar() as bar:
             task = bar.add_task("Forecasts proven, verified, registered", total=len(community.homes))
-            for home, bundle, figure in community_day.prove_day(community, day, trained):
-                community_day.register(community, chain_session, home, bundle)
+            for home, bundle, figure in prove_day(community, day, trained):
+                register(community, chain_session, home, bundle)
                 count += 1
                 figures += [figure] if figure is not None else []
                 bar.advance(task)
@@ -150,9 +150,7 @@ class Demo:
             "peak_mb": max((f.peak_mb for f in figures), default=None),
         }
 
-    def _reward(
-        self, community: Community, chain_session: community_day.ChainSession, trained: TrainedModel, day: int
-    ) -> None:
+    def _reward(self, community: Community, chain_session: ChainSession, trained: TrainedModel, day: int) -> None:
         started = time.perf_counter()
         chain = chain_session.chain
         chain.advance_to(community.start_of(day + 1))
@@ -161,8 +159,8 @@ class Demo:
         with self._bar() as bar:
             task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
             for home in community.homes:
-                paid = community_day.recall_reward(community, chain_session, home.wallet.address, day)
-                claim = None if paid else community_day.make_claim(community, home, day, trained.round)
+                paid = recall_reward(community, chain_session, home.wallet.address, day)
+                claim = None if paid else make_claim(community, home, day, trained.round)
                 if paid is not None:
                     tiers.append(paid.tier)
                 elif claim is not None:
@@ -217,7 +215,7 @@ class Demo:
     def _finish(
         self,
         community: Community,
-        chain_session: community_day.ChainSession,
+        chain_session: ChainSession,
         scores: metrics.Scores,
         day: int,
         seconds: float,

@@ -63,7 +63,7 @@ def prove_due(opened: HouseholdProver, config: Config) -> Due:
 
 def _peak(opened: HouseholdProver, config: Config, day: int) -> dict[str, float] | None:
     from api.gateway.peak import expected_peak, peak_head
-    from fl.one_shot.errors import StatisticsRefused
+    from fl.errors import StatisticsRefused
 
     try:
         head = peak_head(config)

@@ -48,12 +48,3 @@ def _peak_mb() -> float:
         (line,) = (x for x in status.read_text(encoding="ascii").splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def warm_up() -> None:
-    """Load the ceremony and the compiled arithmetic, so that the first proof is timed like the others."""
-    from zkp.algebra.srs import ROW, load_setup
-    from zkp.algebra.vector import Vector
-
-    load_setup().powers(ROW)
-    Vector.from_ints([1, 2]).inverses()

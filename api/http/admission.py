@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from api.http.errors import ApiError
 from api.http.raw_transactions import sender_of
+from api.operator.chain_session import ChainSession, submit_arguments
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, Household, ModelRound, PaidClaim, Reward
-from api.operator.day import ChainSession, submit_arguments
 from api.protocol import bundle as bundles
 from data.errors import TableError
 from forecasting.shape import ModelShape

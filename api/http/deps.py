@@ -8,8 +8,8 @@ from fastapi import Depends, Path, Request, Response
 from pydantic import Field
 
 from api.http.work import Work
+from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.day import ChainSession
 from api.operator.secure_sum import SecureSumServer
 from api.protocol import bundle as bundles
 from data.day import LAST_DAY

@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from queue import SimpleQueue
 
-from api.gateway.proving import warm_up
 from api.protocol import bundle as bundles
+from api.protocol.arithmetic import warm_up
 from fl.worker import WorkProcess
 
 _NICE = 5  # requests that only read go before proofs

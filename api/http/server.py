@@ -28,8 +28,8 @@ from api.http.limits import BodyLimits
 from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
 from api.http.work import Work
 from api.http.work_queue import Busy
+from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
-from api.operator.day import ChainSession, open_chain_session
 from api.operator.publisher import Publisher
 from api.operator.secure_sum import SecureSumServer
 from data.errors import DataError

@@ -14,7 +14,7 @@ from types import TracebackType
 from api.config.settings import ApiSettings
 from api.http.proof_checks import ProofChecker
 from api.http.work_queue import Lane, WorkQueue
-from api.operator.day import ChainSession
+from api.operator.chain_session import ChainSession
 
 _NODE_READERS, _NODE_RELAYS = 8, 32
 _SUM_WORKERS, _FIGURE_WORKERS = 4, 2

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from api.operator.calibrated import PastDay
 from api.operator.community import Community
 from api.operator.database.tables import ComputedTotals
+from api.protocol.calibration import PastDay
 from data.windows import make_windows
 from forecasting.integer import IntegerModel
 from zkp.algebra import commitment

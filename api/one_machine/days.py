@@ -14,10 +14,10 @@ from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
 from api.gateway.prover import ProofFigures, ProofFolder
-from api.operator import day as steps
+from api.one_machine.day import Missed, make_claim, one_home, pin_heads, prove_day, register
 from api.operator import paid_claims
+from api.operator.chain_session import ChainSession, publish_digest, recall_reward
 from api.operator.community import Community
-from api.operator.day import ChainSession, Missed, one_home
 from api.operator.publisher import finished_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
@@ -43,7 +43,7 @@ def publish_finished(community: Community, chain_session: ChainSession) -> int |
             f"another one, and goes on after round {latest}. A training that begins anew has to end later: set "
             f"federation.rounds to more than {latest}"
         )
-    steps.publish_digest(community, chain_session, number, digest)
+    publish_digest(community, chain_session, number, digest)
     return number
 
 
@@ -105,11 +105,11 @@ def forecast_day(
             missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
     else:
         _fit_missing_heads(community, trained)
-        steps.pin_heads(community, chain_session, trained.round, missed)
-    for home, bundle, figures in steps.prove_day(community, day, trained, homes, missed):
+        pin_heads(community, chain_session, trained.round, missed)
+    for home, bundle, figures in prove_day(community, day, trained, homes, missed):
         registered = False
         with one_home(home, missed):
-            steps.register(community, chain_session, home, bundle)
+            register(community, chain_session, home, bundle)
             registered = True
         if registered:
             yield home, figures
@@ -119,7 +119,7 @@ def _fit_missing_heads(community: Community, trained: TrainedModel) -> None:
     """A personal head for each home that has not committed to one of this round."""
     missing = [home for home in community.homes if read_head_commitment(home.folder, trained.round) is None]
     if missing:
-        from api.operator.training import personalise  # it loads PyTorch
+        from api.one_machine.training import personalise
 
         personalise(community, trained, missing)
 
@@ -155,13 +155,13 @@ def claim_day(
 
 def _claim(community: Community, chain_session: ChainSession, home: Home, day: int) -> Claimed | None:
     household = home.wallet.address
-    paid = steps.recall_reward(community, chain_session, household, day)
+    paid = recall_reward(community, chain_session, household, day)
     if paid is not None:
         return Claimed(paid.tier, paid.amount, before=True)
     commitment, number, _ = chain_session.contracts.forecast_registry.functions.forecast_of(household, day).call()
     if not commitment:
         raise DataError(f"no forecast of day {day} is registered")
-    bundle = steps.make_claim(community, home, day, int(number))
+    bundle = make_claim(community, home, day, int(number))
     if bundle is None:
         return None
     return Claimed(bundle.tier, paid_claims.settle(community, chain_session, bundle), before=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from api.operator.calibrated import LEVELS, PastDay
+from api.protocol.calibration import LEVELS, PastDay
 from forecasting.calibration import walk_forward, walk_forward_quantiles
 from forecasting.metrics import wape
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from api.operator.calibrated import Calibrated
+    from api.protocol.calibration import Calibrated
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 

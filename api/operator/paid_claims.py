@@ -5,10 +5,10 @@ from __future__ import annotations
 from eth_hash.auto import keccak
 from sqlalchemy import select
 
+from api.operator.chain_session import ChainSession, recall_reward, settle_claim
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import PaidClaim, Reward
-from api.operator.day import ChainSession, recall_reward, settle_claim
 from api.protocol.bundle import ClaimBundle, encode, from_hex, verify
 from rewards.errors import AlreadyClaimed
 

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 
+from api.operator.chain_session import ChainSession, publish_digest
 from api.operator.community import Community
-from api.operator.day import ChainSession, publish_digest
 from data.damage import whole
 from fl.deployment.background import repeated
 from fl.one_shot.kept import is_one_shot

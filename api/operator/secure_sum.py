@@ -17,9 +17,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
 from api.http.errors import ApiError
+from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
-from api.operator.day import ChainSession
 from api.operator.running_sum import RunningSum, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
 from fl.errors import KeysError

@@ -9,46 +9,17 @@ would show their difference. Here the sums of homes on this machine are run; tho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal
 from api.protocol.bundle import from_hex
-from data.errors import DataError
 from data.meter import SignedDay
-from fl.secagg.aggregator import Session, default_threshold, sum_in_process
-from fl.secagg.rings import PrimeField, Vector
+from fl.secagg.rings import Vector
 from zkp.algebra.field import MODULUS, signed
 from zkp.statements import total
-
-FEWEST = 3
-"""Homes that a masked sum takes at least."""
-
-
-def open_total(community: Community, day: int) -> total.Total:
-    """The total of the day's registered forecasts, from all homes here that have one; as it is, if it was opened.
-
-    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that, DataError where
-    there are fewer than `FEWEST`.
-    """
-    with community.sessions() as database:
-        known = database.get(CommunityTotal, day)
-        registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
-    if known is not None:
-        return total.Total(tuple(known.values), int(known.blinding, 16))
-    sealed = {str(home.wallet.address): home.sealed(day) for home in community.homes}
-    vectors = {a: [*s.values, s.blinding] for a, s in sealed.items() if s is not None and a in registered}
-    if len(vectors) < FEWEST:
-        raise DataError(
-            f"day {day} has no total: of {FEWEST} registered forecasts that it takes, {len(vectors)} are here"
-        )
-    opened, present = _masked_total(community, f"total/{day}", vectors)
-    with community.sessions.begin() as database:
-        keep_total(database, day, opened, present)
-    return opened
 
 
 def keep_total(database: Database, day: int, opened: total.Total, households: Sequence[str]) -> None:
@@ -62,29 +33,6 @@ def keep_total(database: Database, day: int, opened: total.Total, households: Se
     )
 
 
-def open_measured(community: Community, day: int) -> total.Total:
-    """The measured total of a day that is over, from the homes in its forecast's total; as it is, if it was opened.
-
-    Checked against the sum of the days that the meters signed. Raises DataError where the day has no total of
-    forecasts, or a home in it has no complete readings; InvalidProof.
-    """
-    with community.sessions() as database:
-        known, forecast = database.get(MeasuredTotal, day), database.get(CommunityTotal, day)
-    if known is not None:
-        return total.Total(tuple(known.values), int(known.blinding, 16))
-    if forecast is None:
-        raise DataError(f"day {day} has no total of forecasts, which the measured total is to be compared with")
-    homes = {str(home.wallet.address): home for home in community.homes}
-    if absent := set(forecast.households) - homes.keys():
-        raise DataError(f"the measured total of day {day} needs households that are not here: {sorted(absent)}")
-    days = {address: community.opened(homes[address]).days.get(day) for address in forecast.households}
-    vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
-    opened, present = _masked_total(community, f"measured/{day}", vectors)
-    with community.sessions.begin() as database:
-        keep_measured(database, day, opened, [days[address][0] for address in present])
-    return opened
-
-
 def keep_measured(database: Database, day: int, opened: total.Total, signed: Sequence[SignedDay]) -> None:
     """Keep a day's measured total, of these signed days. Raises InvalidProof unless it opens their sum."""
     total.verify_measured(day, [s.commitment for s in signed], opened)
@@ -94,36 +42,6 @@ def keep_measured(database: Database, day: int, opened: total.Total, signed: Seq
             signed_days=[s.to_json() for s in signed],
         )
     )  # fmt: skip
-
-
-def open_missing_measured(community: Community, before: int) -> dict[int, total.Total | str]:
-    """Open the measured totals that days before `before` still lack; by day, the total, or why there is none."""
-    with community.sessions() as database:
-        forecast = set(database.scalars(select(CommunityTotal.day).where(CommunityTotal.day < before)))
-        missing = sorted(forecast - set(database.scalars(select(MeasuredTotal.day))))
-    opened: dict[int, total.Total | str] = {}
-    for day in missing:
-        try:
-            opened[day] = open_measured(community, day)
-        except ValueError as problem:
-            opened[day] = str(problem)
-    return opened
-
-
-def _masked_total(
-    community: Community, label: str, vectors: Mapping[str, Sequence[int]]
-) -> tuple[total.Total, tuple[str, ...]]:
-    """The sum of [values, blinding] of each home, and the homes in it."""
-    members = tuple(sorted(vectors))
-    session = Session(
-        label=f"{community.config.community.name}/{label}".encode(),
-        members=members,
-        threshold=default_threshold(len(members)),
-        length=len(next(iter(vectors.values()))),
-        ring=PrimeField(MODULUS),
-    )
-    summed, present = sum_in_process(session, {a: [v % MODULUS for v in vector] for a, vector in vectors.items()})
-    return as_total(summed), present
 
 
 def as_total(summed: Vector) -> total.Total:

@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-import torch
 from flwr.serverapp import ServerApp
-from numpy.typing import NDArray
 
-from api.gateway.home import Home
-from api.gateway.personal_head import commit_head, keep_values
 from api.operator.community import Community
-from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
+from api.operator.trained_model import model_shape, rounds_of
 from data.atomic import write_bytes
-from data.errors import NoReadingsYet
-from data.windows import Windows, make_windows
 from fl.deployment.coordinator import agents_roster, identify_by_key
 from fl.errors import FederationError
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.membership import Change
 from fl.rounds import Rounds
 from fl.server_app import make_server_app
-from fl.simulation import run_simulation
 from fl.store import RoundReport, RoundStore
-from fl.task import HomeFolder, initial_weights, projection, write_homes
-from fl.weights import Weights, to_state_dict
-from forecasting import baselines, evaluation, metrics, report
-from forecasting.integer import IntegerModel, QuantisationError, quantise
-from forecasting.model import LoadForecaster
-from forecasting.personal import PersonalHead, fit_home_head, forecast_personal
-from forecasting.training import forecast
+from fl.task import initial_weights, projection
+from fl.weights import Weights
+from forecasting.integer import quantise
 from zkp.lstm.weights import commit_weights
 
 _log = logging.getLogger(__name__)
-FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
-
-
-def split_of(community: Community) -> evaluation.Split:
-    """Training, validation and test days."""
-    settings = community.config.forecasting
-    return evaluation.Split.by_share(community.readings, community.clock, settings.train_share, settings.test_share)
 
 
 OnRound = Callable[[int, int, float], None]
 """(rounds done, rounds in all, training loss)"""
-
-
-def _windows(community: Community) -> Windows:
-    """All homes' days, those that start early or late among them."""
-    settings = community.config.forecasting
-    return make_windows(
-        community.readings, community.features, community.clock, steps=settings.model.steps, shifts=settings.shifts
-    )
-
-
-def _write_homes(community: Community) -> tuple[HomeFolder, list[str]]:
-    """The homes' windows, each in its own file, as Flower's clients open them; those with a day to train on.
-
-    Raises NoReadingsYet where none has one.
-    """
-    windows, split = _windows(community), split_of(community)
-    validation = windows.between(split.train_end, split.test_start).at_day_start()
-    folder = community.folder / "federation"
-    folder.mkdir(exist_ok=True)
-    able = set(write_homes(folder, windows.between(0, split.train_end), validation))
-    homes = [home.name for home in community.homes]
-    for home in (home for home in homes if home not in able):
-        _log.warning(
-            "home not trained with", extra={"home": home, "reason": "it has no day with a complete week before it"}
-        )
-    if not able:
-        raise NoReadingsYet("no home has a day to train on: that takes the complete week before it, about nine days")
-    files = HomeFolder(folder.resolve(), model_shape(community), community.config.forecasting.huber)
-    return files, [home for home in homes if home in able]
 
 
 def publisher(
@@ -92,25 +43,6 @@ def publisher(
         on_round(number, community.config.federation.rounds, done.train_loss)
 
     return publish
-
-
-def train(community: Community, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
-    """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress.
-
-    `one_shot`: a one-shot training (`fl.one_shot`) in their place, as one round more than there are.
-    """
-    from fl.one_shot.rounds import one_shot_rounds  # it loads the accountant of privacy, 60 MB
-
-    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
-    files, homes = _write_homes(community)
-    publish = publisher(community, store, on_round)
-    if one_shot:
-        rounds = one_shot_rounds(settings, store, shape, on_round=publish)
-    else:
-        rounds = Rounds(settings, store, project=projection(shape), on_round=publish)
-    initial = initial_weights(shape, community.config.forecasting.seed)
-    run_simulation(settings, homes, files, initial, store, rounds=rounds, once=one_shot)
-    return latest_model(community)
 
 
 def coordinator_app(community: Community) -> ServerApp:
@@ -146,101 +78,3 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
 
 def _say_nothing(done: int, total: int, loss: float) -> None:
     """Progress that the log tells."""
-
-
-def _float_model(community: Community, weights: Weights) -> LoadForecaster:
-    model = LoadForecaster(model_shape(community))
-    model.load_state_dict(to_state_dict(weights))
-    return model
-
-
-def personal_heads(community: Community, trained: TrainedModel, homes: Sequence[Home]) -> dict[str, PersonalHead]:
-    """Each of the homes' own head, trained on its own days; homes with too few of them have none."""
-    model = _float_model(community, trained.weights)
-    windows = _windows(community).between(0, split_of(community).train_end)
-    found = {
-        home.name: fit_home_head(model, windows.of_home(home.name), community.config.forecasting) for home in homes
-    }
-    return {name: head for name, head in found.items() if head is not None}
-
-
-def with_heads(
-    community: Community, trained: TrainedModel, heads: Mapping[str, PersonalHead]
-) -> dict[str, IntegerModel]:
-    """What each home proves: the round's integer model, with the home's own head where it has one.
-
-    A head whose outputs could leave their range is logged, and its home has none.
-    """
-    state, shape = trained.weights, model_shape(community)
-    models = {home.name: trained.integer for home in community.homes}
-    for home in models.keys() & heads.keys():
-        try:
-            models[home] = quantise(state, shape, heads[home].as_mapping())
-        except QuantisationError as unusable:
-            _log.error("no personal head", extra={"home": home, "round": trained.round, "reason": str(unusable)})
-    return models
-
-
-def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str, IntegerModel]) -> None:
-    """Put each home's head (of `with_heads`) into its folder and commit to it; one committed to before stays."""
-    for home in community.homes:
-        values = models[home.name].personal_head
-        if values is not None:
-            keep_values(home.folder, trained.round, values)
-            commit_head(home.folder, trained.round, trained.commitment)
-
-
-def personalise(
-    community: Community, trained: TrainedModel, homes: Sequence[Home]
-) -> tuple[dict[str, PersonalHead], dict[str, IntegerModel]]:
-    """Fit the homes' heads and keep them: `personal_heads` and what `with_heads` makes of them."""
-    heads = personal_heads(community, trained, homes)
-    models = with_heads(community, trained, heads)
-    keep_heads(community, trained, models)
-    return heads, models
-
-
-def evaluate(
-    community: Community,
-    trained: TrainedModel,
-    heads: Mapping[str, PersonalHead],
-    models: Mapping[str, IntegerModel],
-) -> metrics.Scores:
-    """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder.
-
-    `heads` and `models` of `personalise`: the same forecasts in floats and in integers.
-    """
-    torch.set_num_threads(1)
-    clock, steps = community.clock, community.config.forecasting.model.steps
-    model = _float_model(community, trained.weights)
-
-    def personal(home: str, own: Windows) -> NDArray[np.float64]:
-        return forecast_personal(model, heads[home], own) if home in heads else forecast(model, own)
-
-    def integer(home: str, own: Windows) -> NDArray[np.float64]:
-        return models[home].run(own.history, own.steps, own.exogenous).forecast.astype(np.float64)
-
-    def by_home(one: Callable[[str, Windows], NDArray[np.float64]]) -> Callable[[Windows], NDArray[np.float64]]:
-        return lambda windows: np.concatenate([one(str(h), windows.of_home(h)) for h in windows.unique_id])
-
-    names = [home.name for home in community.homes]
-    readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
-    naive = baselines.naive_methods(clock)
-    forecasters: list[evaluation.Forecaster] = [
-        *naive,
-        baselines.PooledRidge(clock),
-        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock),
-        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock),
-        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock),
-    ]
-    split = split_of(community)
-    table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)
-    past = evaluation.before(readings, clock.start_of(split.train_end))
-    scores = metrics.evaluate(table, past, [n.name for n in naive])
-    report.write_report(community.folder, table, scores, clock, PROVEN, ["mean_7_days", "ridge_pooled"])
-    return scores
-
-
-def accuracy_summary(scores: metrics.Scores) -> dict[str, dict[str, float]]:
-    """Headline figures by method."""
-    return {m: json.loads(json.dumps(report.headline(scores, m))) for m in scores.methods}

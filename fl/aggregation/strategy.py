@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl.plan import LocalPlan
-from fl.settings import FederationSettings, StrategySettings
+from fl.settings import FederationSettings
+from fl.training_settings import StrategySettings
 from fl.weights import Weights
 
 

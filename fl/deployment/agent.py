@@ -25,9 +25,9 @@ from fl.deployment.fleet_client import ConnectionDown, FleetClient, MessageRefus
 from fl.deployment.flower_logs import join_flower_logs
 from fl.deployment.keys import KeyFolder, load_agent_key, load_authority
 from fl.deployment.outage import Outage
+from fl.deployment.settings import DeploymentSettings
 from fl.deployment.telemetry import AgentMetrics
 from fl.dp.budget import HomeLedger
-from fl.settings import DeploymentSettings
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")

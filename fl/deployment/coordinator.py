@@ -19,10 +19,11 @@ from fl.deployment.certificates import LOOK_EVERY_S, Certificates
 from fl.deployment.fleet_server import FleetServer
 from fl.deployment.flower_logs import join_flower_logs
 from fl.deployment.keys import check_coordinator, load_agent_list, read_agent_list
+from fl.deployment.settings import DeploymentSettings
 from fl.errors import KeysError
-from fl.rounds import Identify, ask_names
+from fl.exchange import Identify, ask_names
 from fl.secagg.roster import Roster
-from fl.settings import DeploymentSettings, FederationSettings
+from fl.settings import FederationSettings
 
 _AGENTS_EVERY_S = 5.0  # how soon a key that is deleted or added counts
 _log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from fl.dp.client_mod import CLIP_NORM
 from fl.dp.noise import clip, gaussian
 from fl.dp.releases import LedgerDamaged, Releases
 from fl.errors import FederationError
+from fl.exchange import Gather, Gathered
 from fl.protection_settings import PrivacySettings
-from fl.rounds import Gather, Gathered
 from fl.secagg.fixed_point import UNCLIPPED
 from fl.store import RoundReport
 from fl.weights import Weights

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats, Ints
 
 

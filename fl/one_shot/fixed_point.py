@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""A one-shot training at the coordinator: a way to gather a round (`fl.rounds.Gather`) in which homes train nothing.
+"""A one-shot training at the coordinator: a way to gather a round (`fl.exchange.Gather`): homes train nothing.
 
 Each home that is in the sum is reported with the model that follows from it: as under secure aggregation, that is all
 the coordinator knows of it.
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from data import atomic
 from fl.aggregation.strategy import Update
-from fl.errors import FederationError
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import FederationError, StatisticsRefused
+from fl.exchange import Gathered
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.kept import PEAK_HEAD, TOTAL, TRAINED
 from fl.one_shot.membership import Membership
@@ -30,7 +30,6 @@ from fl.one_shot.plan import COUNTS, ONE_SHOT, OneShotPlan
 from fl.one_shot.total import Total
 from fl.one_shot.training import OneShot, OneShotModels
 from fl.plan import plan_digest
-from fl.rounds import Gathered
 from fl.secagg.session import framed
 from fl.secagg.sums import SecureSums, Subject, Summed
 from fl.weights import Weights, digest_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats
 from fl.one_shot.heads import DiagonalHead, LinearHead, QuadraticHead
 from fl.one_shot.moments import ClassMoments

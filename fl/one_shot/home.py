@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from data.windows import Windows
+from fl.errors import StatisticsRefused
 from fl.one_shot.counts import check_own_days, of_kept_classes, own_counts
-from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats, Ints
 from fl.one_shot.hour_inputs import hour_inputs, hour_targets
 from fl.one_shot.load_inputs import load_inputs, load_targets

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE, Floats, Ints
 from fl.one_shot.statistics import Statistics
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data.day import HOURS_PER_DAY
 from data.features import STEP_FEATURES
 from data.windows import Windows
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats, Ints
 from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
 

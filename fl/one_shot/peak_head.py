@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats, Ints
 from fl.one_shot.heads import CorrectedHead, DiagonalHead, Head, LinearHead, QuadraticHead, probabilities
 from fl.one_shot.peak_class import CLASSES

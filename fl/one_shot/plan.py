@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import capacity
 from fl.one_shot.shape import StatisticsShape
 from fl.one_shot.sizes import HOUR_INPUTS, LOAD_BOUND, LOAD_INPUTS, LOAD_TARGETS, PEAK_CLASSES, PEAK_FEATURES

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fl.dp.noise import clip, gaussian
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE, Floats, fixed
 from fl.one_shot.ridge import RidgeModel
 from fl.one_shot.shape import StatisticsShape

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats
 from fl.one_shot.moments import RegressionMoments
 

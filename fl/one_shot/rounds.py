@@ -8,13 +8,14 @@ from functools import partial
 from fl.aggregation.strategy import mean
 from fl.dp.server import Privacy
 from fl.errors import FederationError
+from fl.exchange import Gather, Identify
 from fl.one_shot.gather import OneShotGather, OpenedCounts
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.kept import TOTAL, is_trained
 from fl.one_shot.membership import Change, Membership
 from fl.one_shot.total import Total
 from fl.one_shot.training import OneShot
-from fl.rounds import Gather, Identify, OnRound, Rounds
+from fl.rounds import OnRound, Rounds
 from fl.secagg.sums import SecureSums
 from fl.settings import FederationSettings
 from fl.store import RoundStore

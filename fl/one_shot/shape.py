@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 
 Scatter = Literal["each", "pooled"]
 

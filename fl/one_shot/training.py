@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from data.features import DAY_FEATURES
+from fl.errors import StatisticsRefused
 from fl.one_shot import gaussian_heads, plan
 from fl.one_shot.counts import kept_classes
-from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.heads import Head
 from fl.one_shot.hour_inputs import of_all_hours

@@ -16,7 +16,7 @@ from typing import TypeVar
 from flwr.app import ConfigRecord, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fl.rounds import exchange
+from fl.exchange import exchange
 from fl.secagg.aggregator import (
     MaskedVector,
     MaskingRefused,

@@ -18,7 +18,7 @@ from flwr.app import MessageType, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
-from fl.rounds import exchange
+from fl.exchange import exchange
 from fl.vertical import products
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.partner_mod import COLUMNS, KEY_OF, NUMBER, RIDGE, TERMS

@@ -22,10 +22,10 @@ from api.gateway.secure_sum.client import SecureSumClient, open_sums
 from api.gateway.secure_sum.contribution import Contributions
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.http.server import make_app
-from api.operator import day as community_day
+from api.one_machine.day import prove_day, register
+from api.operator.chain_session import ChainSession, open_chain_session, publish_round
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
-from api.operator.day import ChainSession
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
 from bench.deployed import free_port
@@ -150,10 +150,10 @@ def build(folder: Path) -> None:
     Roster.of_agents(folder / "keys").write(folder / "roster.json")
     community = _community(folder)
     trained = untrained_model(community)
-    chain_session = community_day.open_chain_session(community, DAY)
-    community_day.publish_round(community, chain_session, trained)
-    for home, bundle, _ in community_day.prove_day(community, DAY, trained):
-        community_day.register(community, chain_session, home, bundle)
+    chain_session = open_chain_session(community, DAY)
+    publish_round(community, chain_session, trained)
+    for home, bundle, _ in prove_day(community, DAY, trained):
+        register(community, chain_session, home, bundle)
     with community.sessions() as session:
         assert len(list(session.scalars(select(Forecast)))) == HOMES
     chain_session.chain.close()
@@ -162,7 +162,7 @@ def build(folder: Path) -> None:
 def open_fixture(folder: Path) -> CommunityFixture:
     """The street in a folder that was built."""
     community = _community(folder)
-    return CommunityFixture(folder, community, community_day.open_chain_session(community, DAY))
+    return CommunityFixture(folder, community, open_chain_session(community, DAY))
 
 
 def _community(folder: Path) -> Community:

@@ -19,11 +19,11 @@ from api.config.settings import ApiSettings, CommunitySettings
 from api.gateway.home import Home
 from api.http.proof_checks import ProofChecker
 from api.http.server import make_app
-from api.operator import day as community_day
-from api.operator import training
+from api.one_machine import training
+from api.one_machine.day import make_claim, pin_heads, prove_day, register
+from api.operator.chain_session import ChainSession, open_chain_session, publish_round, submit_arguments
 from api.operator.community import Community
 from api.operator.database.tables import Base, Household, ModelRound
-from api.operator.day import ChainSession, submit_arguments
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
 from data.settings import DataSettings
@@ -103,12 +103,12 @@ def build(folder: Path) -> None:
     """Fit and pin the heads, and prove the day."""
     community = Community(small_config(folder))
     trained = untrained_model(community)
-    chain_session = community_day.open_chain_session(community, DAY)
-    community_day.publish_round(community, chain_session, trained)
+    chain_session = open_chain_session(community, DAY)
+    publish_round(community, chain_session, trained)
     _, models = training.personalise(community, trained, community.homes)
     (folder / MODELS).write_bytes(pickle.dumps(models))
-    community_day.pin_heads(community, chain_session, trained.round)
-    for _ in community_day.prove_day(community, DAY, trained):
+    pin_heads(community, chain_session, trained.round)
+    for _ in prove_day(community, DAY, trained):
         pass
     chain_session.chain.close()
 
@@ -118,9 +118,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     folder = built_once(tmp_path_factory, "village", build)
     community = Community(small_config(folder))
     trained = untrained_model(community)
-    chain_session = community_day.open_chain_session(community, DAY)
+    chain_session = open_chain_session(community, DAY)
     models = pickle.loads((folder / MODELS).read_bytes())
-    bundles = {home.name: bundle for home, bundle, _ in community_day.prove_day(community, DAY, trained)}
+    bundles = {home.name: bundle for home, bundle, _ in prove_day(community, DAY, trained)}
     return Village(
         community, chain_session, trained, models, bundles, DocumentedClient(app_of(community, chain_session))
     )
@@ -173,9 +173,9 @@ def village(built: Village, before: Moment) -> Village:
 def claim(village: Village) -> ClaimBundle:
     """A proven day after it is over."""
     for home in village.homes:
-        community_day.register(village.community, village.chain_session, home, village.bundle(home))
+        register(village.community, village.chain_session, home, village.bundle(home))
     village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
-    made = community_day.make_claim(village.community, village.homes[0], DAY, 1)
+    made = make_claim(village.community, village.homes[0], DAY, 1)
     assert made is not None
     return made
 

@@ -100,7 +100,7 @@ FAILING = {
     ),
     "an agent's start": ("api.gateway.agent:open_ledger", ("agent", HOME)),
     "a worker of an agent": ("fl.deployment.home:load_home", ("agent", HOME)),
-    "a training": ("api.operator.training:_windows", ("train",)),
+    "a training": ("api.one_machine.training:_windows", ("train",)),
     "a coordinator": ("fl.deployment.coordinator:run_coordinator", ("coordinator",)),
     "a server's start": ("api.http.server:open_chain_session", ("serve",)),
 }  # fmt: skip

@@ -12,7 +12,8 @@ from fl.client_mods import client_mods
 from fl.deployment.keys import make_agent_key
 from fl.dp.accountant import epsilon_of
 from fl.dp.budget import HomeLedger
-from fl.rounds import Gather, Rounds
+from fl.exchange import Gather
+from fl.rounds import Rounds
 from fl.secagg.roster import Roster
 from fl.secagg.sum_record import SumRecord
 from fl.secure_gather import SecureGather

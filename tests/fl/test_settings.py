@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from fl.settings import DeploymentSettings, FederationSettings
+from fl.deployment.settings import DeploymentSettings
+from fl.settings import FederationSettings
 
 
 def test_the_defaults_are_a_secure_federation_of_all_homes() -> None:

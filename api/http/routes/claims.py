@@ -20,10 +20,11 @@ from api.http.deps import (
     WorkDep,
 )
 from api.http.errors import ApiError, refusals
+from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.day import ChainSession
 from api.operator.paid_claims import kept_claim, paid_on, settle
 from api.protocol import bundle as bundles
+from api.protocol.schemas import ClaimPublic
 
 router = APIRouter(prefix="/claims", tags=["claims"])
 
@@ -35,15 +36,6 @@ class Paid(BaseModel):
     day: int
     tier: int
     amount: str
-
-
-class ClaimPublic(BaseModel):
-    """A claim that was paid: all that is shown of how good the household's forecast was is the tier (percent)."""
-
-    household: str
-    day: int
-    tier: int
-    proof_hash: str
 
 
 @router.post(

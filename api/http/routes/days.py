@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
-from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.http.deps import CommunityDep, DayParam, WorkDep
 from api.http.errors import ApiError, refusals
-from api.operator.calibrated import LEVELS, Band, Calibrated, NotCalibrated, PastDay, calibrated, past_days
+from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, MeasuredTotal
 from api.operator.day_picture import day_picture
+from api.protocol.calibration import LEVELS, Calibrated, NotCalibrated, calibrated
+from api.protocol.schemas import (
+    CalibratedPublic,
+    CalibrationInputs,
+    DayForecast,
+    DayMeasured,
+    PastTotals,
+    SignedDayPublic,
+)
 
 router = APIRouter(prefix="/days", tags=["days"])
 
@@ -23,101 +30,6 @@ class Picture(Response):
     """A drawing."""
 
     media_type = "image/svg+xml"
-
-
-class BandPublic(BaseModel):
-    """Where the load lies with the named share of certainty, 24 hours of Wh."""
-
-    low_wh: list[int]
-    high_wh: list[int]
-
-    @classmethod
-    def of(cls, band: Band | None) -> BandPublic | None:
-        return None if band is None else cls(low_wh=list(band.low), high_wh=list(band.high))
-
-
-class CalibratedPublic(BaseModel):
-    """The total put right by the totals of past days, of which some may be computed only (nobody can check those).
-
-    The bands are absent until a week of calibrated days has shown its errors.
-    """
-
-    values_wh: list[int]
-    band_50: BandPublic | None
-    band_90: BandPublic | None
-    days_proven: int
-    days_computed: int
-
-    @classmethod
-    def of(cls, result: Calibrated) -> CalibratedPublic:
-        return cls(
-            values_wh=list(result.values), band_50=BandPublic.of(result.band_50),
-            band_90=BandPublic.of(result.band_90), days_proven=result.days_proven,
-            days_computed=result.days_computed,
-        )  # fmt: skip
-
-
-class DayForecast(BaseModel):
-    """The community's forecast: 24 hourly totals (Wh) from `start` (UTC), with what opens the commitments' sum.
-
-    `values_wh` is the plain sum of the homes' mean forecasts, which is proven; `typical_wh`, the sum of their typical
-    hours, is opened with it (too low for a forecast, as sums of medians are), and empty for days of older releases:
-    the commitments' sum opens to both, typical hours first. `calibrated` is the total put right by past totals, or
-    None, and then `not_calibrated` says what is missing.
-    """
-
-    day: int
-    start: str
-    values_wh: list[int]
-    typical_wh: list[int]
-    blinding: str
-    households: list[str]
-    calibrated: CalibratedPublic | None
-    not_calibrated: str | None
-
-
-class SignedDayPublic(BaseModel):
-    """A meter's commitment to its household's day, and its signature."""
-
-    household: str
-    day: int
-    commitment: str
-    signature: str
-
-
-class DayMeasured(BaseModel):
-    """The community's measured load: 24 hourly totals (Wh), with what opens the sum of the meters' commitments."""
-
-    day: int
-    start: str
-    values_wh: list[int]
-    blinding: str
-    signed_days: list[SignedDayPublic]
-
-
-class PastTotals(BaseModel):
-    """Both totals of a past day. `proven`: /days/DAY/forecast and /days/DAY/measured open them."""
-
-    day: int
-    totals: Literal["proven", "computed"]
-    forecast_wh: list[int]
-    measured_wh: list[int]
-
-    @classmethod
-    def of(cls, past: PastDay) -> PastTotals:
-        return cls(
-            day=past.day, totals="proven" if past.proven else "computed", forecast_wh=list(past.forecast),
-            measured_wh=list(past.measured),
-        )  # fmt: skip
-
-
-class CalibrationInputs(BaseModel):
-    """All that the calibration of a day uses: anybody can repeat it (forecasting/calibration.py)."""
-
-    day: int
-    forecast_wh: list[int]
-    past: list[PastTotals]
-    levels: list[float]
 
 
 @router.get("")

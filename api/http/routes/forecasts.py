@@ -23,10 +23,11 @@ from api.http.deps import (
 )
 from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded
+from api.operator.chain_session import ChainSession, is_registered, keep_forecast
 from api.operator.community import Community
 from api.operator.database.tables import Forecast
-from api.operator.day import ChainSession, is_registered, keep_forecast
 from api.protocol import bundle as bundles
+from api.protocol.schemas import ForecastPublic
 from rewards.errors import Refused
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"])
@@ -37,17 +38,6 @@ class ForecastIn(BaseModel):
 
     bundle: dict[str, Any]
     transaction: TransactionHex
-
-
-class ForecastPublic(BaseModel):
-    """A registered forecast; `head`: digest of the personal head it was made with, zeros for none."""
-
-    household: str
-    day: int
-    round: int
-    head: str
-    commitment: str
-    proof_hash: str
 
 
 @router.post(

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from api.http.deps import AddressParam, CommunityDep, LedgerDep, RoundParam, TransactionHex, WorkDep
 from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded, sender_of
+from api.operator.chain_session import ChainSession, pinned_head
 from api.operator.community import Community
 from api.operator.database.tables import Household
-from api.operator.day import ChainSession, pinned_head
 from rewards.chain import check_call
 
 router = APIRouter(tags=["heads"])

@@ -14,8 +14,8 @@ from api.http.deps import CommunityDep, LedgerDep, WorkDep
 from api.http.errors import RETRY_S, ApiError, refusals
 from api.http.work import Work
 from api.http.work_queue import Busy
+from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.day import ChainSession
 from rewards.errors import ChainError
 
 router = APIRouter(tags=["health"])

@@ -12,21 +12,13 @@ from sqlalchemy import func, select
 
 from api.http.deps import AddressParam, CommunityDep, LedgerDep, WorkDep
 from api.http.errors import ApiError, refusals
+from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, Household, Reward
-from api.operator.day import ChainSession
+from api.protocol.schemas import HouseholdPublic
 from rewards.claims import holdings
 
 router = APIRouter(prefix="/households", tags=["households"])
-
-
-class HouseholdPublic(BaseModel):
-    """What everybody may know of a household."""
-
-    address: str
-    meter: str
-    forecasts: int
-    rewarded_days: int
 
 
 class RewardsPublic(BaseModel):

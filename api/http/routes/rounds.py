@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.http.deps import CommunityDep, RoundParam
 from api.http.errors import ApiError, refusals
 from api.operator.database.tables import ModelRound
+from api.protocol.schemas import RoundPublic
 from fl.store import RoundStore
 
 router = APIRouter(prefix="/rounds", tags=["rounds"])
@@ -19,13 +19,6 @@ class NumpyArchive(Response):
     """A file of NumPy's (.npz)."""
 
     media_type = "application/octet-stream"
-
-
-class RoundPublic(BaseModel):
-    """A round and the digest of its weights' commitment."""
-
-    number: int
-    digest: str
 
 
 @router.get("")

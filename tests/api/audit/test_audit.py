@@ -26,13 +26,14 @@ from api.cli.main import app
 from api.cli.terminal import INCOMPLETE, REFUSED
 from api.config.settings import CommunitySettings
 from api.one_machine.computed_totals import compute_totals, keep_computed
-from api.operator import day as community_day
-from api.operator.calibrated import PastDay
+from api.one_machine.day import make_claim, prove_day, register
+from api.one_machine.totals import open_measured, open_total
+from api.operator.chain_session import keep_forecast
 from api.operator.database.tables import Forecast, Household, MeasuredTotal, PaidClaim, Reward
 from api.operator.paid_claims import kept_claim, settle
-from api.operator.totals import open_measured, open_total
 from api.protocol.batch import bad_bundles
 from api.protocol.bundle import Bundle, ClaimBundle, encode, from_hex, to_hex
+from api.protocol.calibration import PastDay
 from api.protocol.finding import Finding
 from data.meter import DOMAIN, TYPES
 from tests.api.conftest import DAY, Moment, Village
@@ -68,7 +69,7 @@ def finished(built: Village, before: Moment, past: list[PastDay]) -> Moment:
     """The village after its day: forecast, calibrated, measured."""
     before.bring_back(built)
     for home in built.homes:
-        community_day.register(built.community, built.chain_session, home, built.bundle(home))
+        register(built.community, built.chain_session, home, built.bundle(home))
     open_total(built.community, DAY)
     open_measured(built.community, DAY)
     keep_computed(built.community, past)
@@ -322,8 +323,8 @@ def test_the_verdict_and_its_exit_code_follow_from_the_findings(day: Village, ad
 @pytest.mark.process
 def test_proven_past_days_are_opened_again(day: Village) -> None:
     """The next day, calibrated by 39 computed days and the one that was proven."""
-    for _, bundle, _ in community_day.prove_day(day.community, DAY + 1, day.trained):
-        community_day.keep_forecast(day.community, bundle)
+    for _, bundle, _ in prove_day(day.community, DAY + 1, day.trained):
+        keep_forecast(day.community, bundle)
     open_total(day.community, DAY + 1)
     just_over = (DAY + 2) * 86_400  # its measured total may still be on its way
     found = list(audit(honest(day), DAY + 1, NAME, now=just_over))
@@ -377,7 +378,7 @@ def test_a_day_without_forecasts_is_said(day: Village) -> None:
 @pytest.fixture(scope="module")
 def claims(built: Village) -> list[ClaimBundle]:
     """What two homes claim for the day."""
-    made = [community_day.make_claim(built.community, home, DAY, 1) for home in built.homes[:2]]
+    made = [make_claim(built.community, home, DAY, 1) for home in built.homes[:2]]
     return [claim for claim in made if claim is not None]
 
 

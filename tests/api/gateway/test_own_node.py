@@ -15,7 +15,8 @@ from api.gateway.jobs import open_nothing
 from api.gateway.model_updater import ModelUpdater
 from api.gateway.outbox import Outbox
 from api.gateway.submitter import Submitter
-from api.operator.day import publish_digest, register
+from api.one_machine.day import register
+from api.operator.chain_session import publish_digest
 from fl.deployment.kept_model import kept_round
 from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess

@@ -23,7 +23,7 @@ from api.gateway.outbox import Submission
 from api.gateway.personal_head import commit_head, keep_values, read_head
 from api.gateway.prover import ProofFolder
 from api.gateway.submitter import Submitter
-from api.operator import day as community_day
+from api.operator import chain_session as community_day
 from api.protocol.bundle import InferenceBundle, from_hex, verify
 from forecasting.integer import IntegerModel
 from tests.api.conftest import DAY, Village

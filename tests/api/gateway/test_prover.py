@@ -16,7 +16,7 @@ from api.gateway.jobs import prove_claims
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
 from api.gateway.prover import HouseholdProver, Prepared, ProofFolder
 from api.gateway.sealed import SealedForecast
-from api.operator import day as community_day
+from api.one_machine import day as community_day
 from api.operator.community import Community
 from api.protocol.bundle import InferenceBundle, encode, verify
 from data.atomic import write_bytes

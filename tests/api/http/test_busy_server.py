@@ -14,7 +14,7 @@ from httpx import Response
 
 from api.http.proof_checks import ProofChecker
 from api.http.work_queue import Lane
-from api.operator import day as community_day
+from api.operator import chain_session as community_day
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
 from tests.api.conftest import DAY, Village

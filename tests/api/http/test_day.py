@@ -2,8 +2,8 @@
 
 import json
 
-from api.operator import day as community_day
-from api.operator.totals import open_total
+from api.one_machine import day as community_day
+from api.one_machine.totals import open_total
 from api.protocol.bundle import ClaimBundle, from_hex
 from tests.api.conftest import DAY, Village
 from zkp.algebra.commitment import add, commit_forecast

@@ -17,8 +17,8 @@ from sqlalchemy import delete
 from web3 import Web3
 
 from api.http.server import make_app
+from api.operator.chain_session import ChainSession
 from api.operator.database.tables import Forecast
-from api.operator.day import ChainSession
 from api.protocol.bundle import ClaimBundle, encode
 from bench.deployed import free_port
 from rewards.chain import Chain

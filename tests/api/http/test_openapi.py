@@ -31,8 +31,8 @@ from schemathesis.specs.openapi.checks import (
 from api.http.connections import BoundedProtocol
 from api.http.errors import MEANINGS, ApiError, answer, refusals
 from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
+from api.one_machine.totals import open_measured, open_total
 from api.operator.paid_claims import settle
-from api.operator.totals import open_measured, open_total
 from api.protocol.bundle import ClaimBundle
 from tests.api.conftest import DAY, Village
 from tests.support.documented import DocumentedClient

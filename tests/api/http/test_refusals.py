@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from api.operator import day as community_day
+from api.one_machine.day import make_claim, register
+from api.operator.chain_session import recall_reward, settle_claim, submit_arguments
 from api.operator.database.tables import Reward
 from api.protocol.bundle import encode, parse
 from tests.api.conftest import DAY, Village
@@ -114,7 +115,7 @@ def test_a_forecast_that_reached_the_chain_but_not_the_record_can_be_handed_in_a
     bundle = village.bundle(home)
     body = {"bundle": bundle.model_dump(), "transaction": village.transaction(home.wallet, bundle)}
     submit = village.chain_session.contracts.forecast_registry.functions.submit
-    village.chain_session.chain.send(home.wallet, submit(*community_day.submit_arguments(bundle)))
+    village.chain_session.chain.send(home.wallet, submit(*submit_arguments(bundle)))
     assert village.client.post("/forecasts", json=body).status_code == 201
     assert len(village.client.get(f"/forecasts/{DAY}").json()) == 1
 
@@ -138,15 +139,15 @@ def test_openapi_describes_what_is_sent(village: Village) -> None:
 
 def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(village: Village) -> None:
     for home in village.homes:
-        community_day.register(village.community, village.chain_session, home, village.bundle(home))
+        register(village.community, village.chain_session, home, village.bundle(home))
     village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
-    claim = community_day.make_claim(village.community, village.homes[0], DAY, 1)
+    claim = make_claim(village.community, village.homes[0], DAY, 1)
     assert claim is not None
-    amount = community_day.settle_claim(village.community, village.chain_session, claim)
+    amount = settle_claim(village.community, village.chain_session, claim)
     with village.community.sessions.begin() as session:
         session.execute(delete(Reward))
     for _ in range(2):
-        paid = community_day.recall_reward(village.community, village.chain_session, claim.household, DAY)
+        paid = recall_reward(village.community, village.chain_session, claim.household, DAY)
         assert paid is not None and (paid.amount, paid.tier) == (amount, claim.tier)
     told = {h["address"]: h for h in village.client.get("/households").json()}
     assert told[claim.household]["rewarded_days"] == 1

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from api.gateway.not_forecast import NoModel, TooLate
+from api.one_machine import day as day_module
 from api.one_machine.days import claim_day, forecast_day, model_of_day
+from api.one_machine.totals import open_total
 from api.operator import day as community_day
+from api.operator.chain_session import open_chain_session, publish_digest
 from api.operator.community import Community
-from api.operator.totals import open_total
 from data.errors import DataError
 from rewards.errors import WrongHead
 from tests.api.conftest import DAY, Village, small_config
@@ -41,7 +43,7 @@ def last_round(village: Village) -> int:
 
 def register(village: Village, *homes: int) -> None:
     for home in (village.homes[k] for k in homes):
-        community_day.register(village.community, village.chain_session, home, village.bundle(home))
+        day_module.register(village.community, village.chain_session, home, village.bundle(home))
 
 
 def pass_time(village: Village, day: int, seconds: int) -> None:
@@ -82,7 +84,7 @@ def test_a_day_that_a_late_round_has_cost_says_so_and_what_to_do(village: Villag
 
 def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) -> None:
     community = Community(small_config(tmp_path))
-    chain_session = community_day.open_chain_session(community, DAY)
+    chain_session = open_chain_session(community, DAY)
     save_round(tmp_path, 3, seed=7)
     with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):
         model_of_day(community, chain_session, DAY)
@@ -94,7 +96,7 @@ def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) ->
 
 def test_a_training_begun_anew_is_told_how_it_can_be_published(village: Village, rounds: Path) -> None:
     number = last_round(village)
-    community_day.publish_digest(village.community, village.chain_session, number, b"\x01" * 32)
+    publish_digest(village.community, village.chain_session, number, b"\x01" * 32)
     save_round(rounds, number, seed=9)
     with pytest.raises(DataError, match=f"set federation.rounds to more than {number}"):
         model_of_day(village.community, village.chain_session, DAY)

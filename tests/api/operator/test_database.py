@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.operator.chain_session import Paid, keep_forecast, keep_reward
 from api.operator.community import Community
 from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
-from api.operator.day import Paid, keep_forecast, keep_reward
 from api.operator.paid_claims import keep_claim
 from api.protocol.bundle import ClaimBundle
 from tests.api.conftest import DAY, Village, app_of, small_config

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from api.operator.day import ChainSession, publish_digest
+from api.operator.chain_session import ChainSession, publish_digest
 from api.operator.publisher import Publisher, finished_round
 from fl.one_shot.kept import TRAINED
 from rewards.chain import Chain

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from api.one_machine import day as community_day
 from api.one_machine.computed_totals import compute_totals, keep_computed
 from api.one_machine.total_accuracy import total_accuracy
-from api.operator import day as community_day
-from api.operator.calibrated import Calibrated, NotCalibrated, PastDay, calibrated, past_days
+from api.one_machine.totals import open_measured, open_missing_measured, open_total
+from api.operator.calibrated import past_days
 from api.operator.database.tables import CommunityTotal, MeasuredTotal
-from api.operator.totals import open_measured, open_missing_measured, open_total
+from api.protocol.calibration import Calibrated, NotCalibrated, PastDay, calibrated
 from data.meter import SignedDay, verify_signed_day
 from forecasting.calibration import WARM_UP_DAYS, WEEK
 from tests.api.conftest import DAY, Village

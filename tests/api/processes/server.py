@@ -14,8 +14,8 @@ from api.config.community_yaml import load
 from api.config.logs import set_up
 from api.http import listener
 from api.http.server import make_app
+from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
-from api.operator.day import ChainSession, open_chain_session
 
 
 def move(chain_session: ChainSession, clock: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fl.aggregation.strategy import ServerStep, Update, choose_homes, local_plan, mean
-from fl.settings import FederationSettings, StrategySettings
+from fl.settings import FederationSettings
+from fl.training_settings import StrategySettings
 from fl.weights import Weights, to_record
 
 values = arrays(np.float32, 4, elements=st.floats(-100, 100, width=32))

@@ -16,7 +16,7 @@ from flwr.proto.message_pb2 import ObjectTree
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 
 from fl.deployment.fleet_server import FleetGrid, FleetServer
-from fl.rounds import exchange
+from fl.exchange import exchange
 
 ASKED = RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(100, np.float32))})})
 GOOD = RecordDict({"arrays": ArrayRecord({"w": Array(np.ones(100, np.float32))})})

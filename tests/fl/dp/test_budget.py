@@ -22,8 +22,9 @@ from fl.deployment.telemetry import AgentMetrics
 from fl.dp.accountant import epsilon, epsilon_of
 from fl.dp.budget import HomeBudgetSpent, HomeLedger, LedgerDamaged, account_in_process
 from fl.errors import QuorumMissed
+from fl.exchange import Gathered, gather_updates
 from fl.protection_settings import PrivacySettings
-from fl.rounds import Gathered, Rounds, gather_updates
+from fl.rounds import Rounds
 from fl.secagg.messages import MASK, SECAGG, stage_record
 from fl.settings import FederationSettings
 from fl.store import RoundStore

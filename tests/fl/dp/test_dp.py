@@ -25,9 +25,10 @@ from fl.dp.noise import clip, gaussian
 from fl.dp.releases import LedgerDamaged
 from fl.dp.server import BudgetSpent, Privacy
 from fl.errors import QuorumMissed
+from fl.exchange import Gathered
 from fl.plan import LocalPlan
 from fl.protection_settings import PrivacySettings
-from fl.rounds import Gathered, Rounds
+from fl.rounds import Rounds
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from fl.weights import Weights

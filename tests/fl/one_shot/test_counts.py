@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl.errors import StatisticsRefused
 from fl.one_shot.counts import check_own_days, kept_classes, of_kept_classes, own_counts
-from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE
 from fl.one_shot.statistics import class_statistics
 from tests.fl.one_shot.partitions import BOUND, wine

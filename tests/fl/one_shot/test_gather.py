@@ -14,8 +14,7 @@ from flwr.app import ConfigRecord, RecordDict
 from data.windows import Windows
 from fl.client_mods import client_mods
 from fl.dp.server import BudgetSpent
-from fl.errors import QuorumMissed
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import QuorumMissed, StatisticsRefused
 from fl.one_shot.gaussian_heads import linear_discriminant
 from fl.one_shot.heads import probabilities
 from fl.one_shot.home import labelled_days, own_statistics
@@ -137,7 +136,8 @@ def test_without_enough_days_for_classes_there_is_still_a_forecast(tmp_path: Pat
 
 
 def test_rounds_go_on_from_it_and_it_can_come_after_them(tmp_path: Path) -> None:
-    from fl.rounds import Rounds, gather_updates
+    from fl.exchange import gather_updates
+    from fl.rounds import Rounds
 
     own, store = settings(rounds=2), RoundStore(tmp_path)
     first, report = train(a_grid(own=own), tmp_path, own)

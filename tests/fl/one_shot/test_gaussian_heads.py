@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.naive_bayes import GaussianNB
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.gaussian_heads import linear_discriminant, naive_bayes, quadratic_discriminant
 from fl.one_shot.heads import Head, decisions, probabilities
 from fl.one_shot.moments import ClassMoments, class_moments

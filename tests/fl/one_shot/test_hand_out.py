@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fl.client_mods import client_mods
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
+from fl.exchange import gather_updates
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.heads import LinearHead
 from fl.one_shot.peak_file import keep_peak_head, kept_peak_head
@@ -17,7 +18,7 @@ from fl.one_shot.peak_forecast import forecast_peak
 from fl.one_shot.peak_head import PeakHead
 from fl.one_shot.rounds import one_shot_rounds
 from fl.one_shot.sizes import PEAK_FEATURES
-from fl.rounds import Rounds, gather_updates
+from fl.rounds import Rounds
 from fl.store import RoundStore
 from tests.fl.guarded import HOMES
 from tests.fl.one_shot.test_gather import SHAPE, START, WINDOWS, learners, settings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.windows import Windows
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE
 from fl.one_shot.home import labelled_days, own_statistics, own_sums
 from fl.one_shot.load_inputs import load_inputs, load_targets

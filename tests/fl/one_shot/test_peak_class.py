@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data.day import DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.peak_class import CLASSES, DailyLoads, Terciles, peak_features
 from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
 

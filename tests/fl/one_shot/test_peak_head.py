@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl.errors import StatisticsRefused
 from fl.one_shot.draws import DrawSettings
-from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fisher_mix import fisher_mix
 from fl.one_shot.gaussian_heads import linear_discriminant, naive_bayes, quadratic_discriminant
 from fl.one_shot.heads import LinearHead

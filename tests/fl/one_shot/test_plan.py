@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import check_capacity
 from fl.one_shot.plan import COUNTS, STATISTICS, OneShotPlan, most_windows
 from fl.one_shot.sizes import LOAD_BOUND

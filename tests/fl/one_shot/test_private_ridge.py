@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE
 from fl.one_shot.hour_inputs import hour_inputs, hour_targets, of_all_hours
 from fl.one_shot.load_inputs import load_inputs, load_targets

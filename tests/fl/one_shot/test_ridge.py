@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import BayesianRidge, Ridge
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import Floats
 from fl.one_shot.moments import RegressionMoments, regression_moments
 from fl.one_shot.ridge import evidence_penalty, ridge

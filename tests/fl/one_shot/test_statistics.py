@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fl.one_shot.errors import StatisticsRefused
+from fl.errors import StatisticsRefused
 from fl.one_shot.fixed_point import ONE, capacity, check_capacity, fixed
 from fl.one_shot.shape import StatisticsShape
 from fl.one_shot.statistics import Statistics, class_statistics, joined, none, regression_statistics

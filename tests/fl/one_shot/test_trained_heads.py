@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fl.errors import StatisticsRefused
 from fl.one_shot.draws import DrawSettings, draw
-from fl.one_shot.errors import StatisticsRefused
 from fl.one_shot.fisher import fisher_basis, projected
 from fl.one_shot.fisher_mix import fisher_mix
 from fl.one_shot.gaussian_heads import linear_discriminant, naive_bayes, quadratic_discriminant

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from fl.aggregation.flat import flatten
 from fl.dp.noise import gaussian
 from fl.errors import QuorumMissed
+from fl.exchange import Gather, gather_updates
 from fl.protection_settings import SecAggSettings
-from fl.rounds import Gather, Rounds, gather_updates
+from fl.rounds import Rounds
 from fl.secagg.aggregator import MaskingRefused
 from fl.secagg.client_mod import SecAggMod
 from fl.secagg.fixed_point import decode, encode, vector_length

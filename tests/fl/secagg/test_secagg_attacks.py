@@ -18,8 +18,8 @@ from flwr.serverapp import Grid
 from fl.aggregation.strategy import local_plan
 from fl.deployment.keys import load_agent_key
 from fl.errors import FederationError, QuorumMissed
+from fl.exchange import Gathered
 from fl.plan import LocalPlan
-from fl.rounds import Gathered
 from fl.secagg.aggregator import Member, complaint
 from fl.secagg.messages import ClosedSum, SumTerms, read_items, stage_record
 from fl.secagg.open_sums import OpenSums
@@ -160,7 +160,7 @@ def test_a_home_trains_by_no_plan_beyond_its_own_limits(
     agents = Guarded(tmp_path, **changes)
 
     def asked(grid: Grid, nodes: dict[str, int], start: Weights, record: ConfigRecord, timeout: float) -> Gathered:
-        from fl.rounds import gather_updates
+        from fl.exchange import gather_updates
 
         told = ConfigRecord({**record, **plan})
         return (agents.gather() if secure else gather_updates)(grid, nodes, start, told, timeout)

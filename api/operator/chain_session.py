@@ -1,37 +1,25 @@
-"""One community day: heads, forecasts, proofs, registration; then measuring, skill, claims.
+"""What the operator does on the chain: rounds published, forecasts and claims registered, each noted in the database.
 
-Every step can be repeated: what is sealed, proven, registered or paid already is left as it is.
-"""
+Every step can be repeated: what is registered or paid already is left as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from eth_hash.auto import keccak
 
-from api.gateway import proving
-from api.gateway.head_commitment import read_head_commitment, write_head_commitment
-from api.gateway.home import Home
-from api.gateway.not_forecast import HeadLost
-from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import Forecast, ModelRound, Reward
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
-from data.errors import DataError
 from rewards.chain import Chain
 from rewards.claims import Claim, pay
 from rewards.deploy import Contracts
-from rewards.errors import Refused
 from rewards.signing import PinnedHead
-from zkp.errors import ProofError
 
 
 @dataclass(frozen=True)
@@ -73,83 +61,10 @@ def publish_digest(community: Community, chain_session: ChainSession, number: in
         session.merge(ModelRound(number=number, digest=to_hex(digest)))
 
 
-Missed = Callable[[Home, Exception], None]
-"""Told of a home that a step can't be done for; the others go on."""
-
-
-@contextmanager
-def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
-    """What the block raises on account of this one home is told to `missed`; raised where that is not given."""
-    try:
-        yield
-    except (DataError, ProofError, Refused) as why:
-        if missed is None:
-            raise
-        missed(home, why)
-
-
-def pin_heads(community: Community, chain_session: ChainSession, number: int, missed: Missed | None = None) -> None:
-    """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
-    for home in community.homes:
-        with one_home(home, missed):
-            _pin_head(chain_session, home, number)
-
-
-def _pin_head(chain_session: ChainSession, home: Home, number: int) -> None:
-    note = read_head_commitment(home.folder, number)
-    if note is None:
-        return
-    registry = chain_session.contracts.forecast_registry.functions
-    pinned = pinned_head(chain_session.contracts, home.wallet.address, number)
-    if pinned is None:
-        chain_session.chain.send(home.wallet, registry.pin_head(number, from_hex(note.digest)))
-        pinned = pinned_head(chain_session.contracts, home.wallet.address, number)
-        assert pinned is not None  # just now
-    if pinned.digest != from_hex(note.digest):
-        raise HeadLost(f"{home.name} has pinned another head to round {number} than the one in {home.folder}")
-    write_head_commitment(home.folder, replace(note, pinned_at=pinned.pinned_at))
-
-
 def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:
     """What the registry keeps of a household's head of a round."""
     digest, moment = contracts.forecast_registry.functions.head_of(household, number).call()
     return PinnedHead(bytes(digest), int(moment)) if any(digest) else None
-
-
-def prove_day(
-    community: Community,
-    day: int,
-    trained: ProvableModel,
-    homes: Sequence[Home] | None = None,
-    missed: Missed | None = None,
-) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
-    """Forecast and prove a day for every home, or those given, each as soon as it is done, with what it cost as far
-    as that is known.
-
-    Proofs made before are read back; one that is made is on disk before it is given out. What keeps one home from a
-    forecast (NotForecast, other DataError, ProofError) is told to `missed`, or raised where that is not given.
-    """
-    kept = ProofFolder(community.config.api.proofs_dir)
-    waiting = []
-    for home in community.homes if homes is None else homes:
-        proof = None
-        with one_home(home, missed):
-            proof = kept.read(day, home.name)
-            if proof is None:
-                opened = community.opened(home)
-                waiting.append((opened, opened.prepare(day, trained)))
-        if proof is not None:
-            yield home, proof, kept.figures(day, home.name)
-    if not waiting:
-        return
-    with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), proving.warm_up) as pool:
-        proofs = [pool.submit(proving.make, prepared.job) for _, prepared in waiting]
-        for (opened, prepared), made in zip(waiting, proofs, strict=True):
-            done = None
-            with one_home(opened.home, missed):
-                done = opened.keep(prepared, made.result(), kept)
-            if done is not None:
-                yield opened.home, *done
 
 
 def is_registered(chain_session: ChainSession, bundle: InferenceBundle) -> bool:
@@ -166,14 +81,6 @@ def submit_arguments(bundle: InferenceBundle) -> list[Any]:
     return [context.day, context.round, bundle.head_digest, from_hex(bundle.forecast), bundle.proof_hash]
 
 
-def register(community: Community, chain_session: ChainSession, home: Home, bundle: InferenceBundle) -> None:
-    """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
-    if not is_registered(chain_session, bundle):
-        submit = chain_session.contracts.forecast_registry.functions.submit
-        chain_session.chain.send(home.wallet, submit(*submit_arguments(bundle)))
-    keep_forecast(community, bundle)
-
-
 def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
     """Put a registered forecast into the database, once."""
     row = Forecast(
@@ -183,11 +90,6 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
     )  # fmt: skip
     with community.sessions.begin() as session:
         add_once(session, row)
-
-
-def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
-    """A home's claim of a day (`HouseholdProver.claim`); None when the forecast lost to the naive one."""
-    return community.opened(home).claim(day, round_number)
 
 
 def settle_claim(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:

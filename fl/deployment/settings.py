@@ -1,0 +1,38 @@
+"""The `federation.deployment:` part of community.yaml: the processes, their addresses, keys and metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from fl.training_settings import _Part
+
+
+class DeploymentSettings(_Part):
+    """Coordinator and agents as processes on a network."""
+
+    host: str = Field(default="127.0.0.1", description="name or address agents reach the coordinator by")
+    bind: str = Field(default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: every one)")
+    port: int = Field(default=8443, ge=1, le=65535)
+    keys_dir: Path = Field(default=Path("keys"), description="made by `wattproof keys`")
+    insecure: bool = Field(
+        default=False, description="no TLS and no authentication of agents: for a bench on loopback only"
+    )
+    heartbeat_s: float = Field(
+        default=15, ge=10, le=600, description="an agent unheard of for twice as long counts as gone"
+    )
+    poll_s: float = Field(default=1.0, gt=0, le=60, description="how often an agent asks for work")
+    task_interval_s: float = Field(
+        default=30, gt=0, description="how often an agent looks for a new day to forecast and prove"
+    )
+    coordinator_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
+    agent_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
+
+    @model_validator(mode="after")
+    def _insecure_only_here(self) -> Self:
+        loopback = ("127.0.0.1", "localhost", "::1")
+        if self.insecure and (self.bind not in loopback or self.host not in loopback):
+            raise ValueError("insecure: true is for loopback only; make keys with `wattproof keys` and drop it")
+        return self

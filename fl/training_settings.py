@@ -1,0 +1,63 @@
+"""How homes train and how their updates are combined, as settings: parts of `federation:` that import nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LocalSettings(_Part):
+    """What a home does with the global model in one round."""
+
+    epochs: int = Field(default=2, ge=1, le=1000, description="passes over the home's own days")
+    learning_rate: float = Field(default=5e-3, gt=0, le=1)
+    batch_days: int = Field(default=32, ge=1, description="days in a batch")
+    final_learning_rate: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="the last round's learning rate as a part of the first's (cosine between)",
+    )
+
+
+class PlanLimits(_Part):
+    """What a home lets the coordinator ask of it in a round; in an agent's settings, its own."""
+
+    most_epochs: int = Field(default=100, ge=1)
+    least_learning_rate: float = Field(default=1e-6, gt=0)
+    most_learning_rate: float = Field(default=1, gt=0)
+    most_batch_days: int = Field(default=4096, ge=1)
+    most_proximal_mu: float = Field(default=10, ge=0)
+
+
+class StrategySettings(_Part):
+    """How the homes' models become the next global model."""
+
+    name: Literal["fedavg", "fedprox", "fedadam"] = Field(
+        default="fedavg",
+        description="fedavg: the mean (McMahan et al. 2017); fedprox: homes are also held near the global model "
+        "(Li et al. 2020); fedadam: the mean step goes through Adam at the coordinator (Reddi et al. 2021)",
+    )
+    weighting: Literal["examples", "equal"] = Field(
+        default="examples", description="a home counts by its days of data, or every home the same"
+    )
+    most_days: int = Field(
+        default=366, ge=1, description="examples: a home counts for no more days than these, whatever it says it has"
+    )
+    proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: weight of the distance to the global model")
+    server_learning_rate: float = Field(default=0.002, gt=0, description="fedadam: step of the coordinator")
+    beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: memory of the mean step")
+    beta_2: float = Field(default=0.99, ge=0, lt=1, description="fedadam: memory of its square")
+    tau: float = Field(default=1e-3, gt=0, description="fedadam: how far it adapts; larger is nearer to plain SGD")
+
+
+class SimulationSettings(_Part):
+    """Flower's simulation on this machine."""
+
+    workers: int = Field(default=2, ge=1, description="homes trained at the same time, one core each")
+    object_store_mb: int = Field(default=100, ge=80, description="Ray's shared memory")

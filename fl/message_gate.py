@@ -51,7 +51,7 @@ def answered_types(settings: FederationSettings) -> frozenset[str]:
     """The message types that a home with these settings answers.
 
     Evaluation is answered where the home's own `evaluate_every` says so, which no protection that hides a home from
-    the coordinator goes together with (`fl.compatibility`). There is no evaluation with noise: the loss of one home
+    the coordinator goes together with (`fl.settings`). There is no evaluation with noise: the loss of one home
     has no bound, so that its noise would drown it, and each answer would be paid from the budget of the training.
     """
     secure, private = settings.secure_aggregation.enabled, settings.privacy.mode in ("local", "distributed")

@@ -1,7 +1,7 @@
 """The settings of what protects a federation: secure aggregation, differential privacy, robust rules.
 
 They stand apart from the code they steer so that reading `community.yaml` imports neither Flower nor an accountant.
-What can't go together is refused by `fl.compatibility`.
+What can't go together is refused by `fl.settings`.
 """
 
 from __future__ import annotations

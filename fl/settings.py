@@ -1,14 +1,22 @@
-"""The `federation:` part of community.yaml: rounds, strategy, simulation, and the deployed processes."""
+"""The `federation:` part of community.yaml, and which of its settings can't go together.
 
+What can't be combined is refused when the settings are read, not in round 17 (`REFUSALS`). What may be combined:
+secure aggregation with central or distributed privacy under masks, with local privacy under either scheme; local
+privacy with any robust rule; FedProx, FedAdam and sampling of homes with everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from fl.compatibility import problems
 from fl.deployment.settings import DeploymentSettings
 from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
-from fl.protection_settings import PrivacySettings, RobustSettings, SecAggSettings
+from fl.protection_settings import LARGEST_NOISY_ENTRY, PrivacySettings, RobustSettings, SecAggSettings
 from fl.training_settings import LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
 
 
@@ -60,3 +68,145 @@ class FederationSettings(_Part):
         if refused := problems(self):
             raise ValueError("; and ".join(refused))
         return self
+
+
+_DEVIATIONS = 7  # a normal number is larger once in 4 * 10^11 draws
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One combination that is refused."""
+
+    when: Callable[[FederationSettings], bool]
+    why: str  # with the way out; may name settings as {settings.robust.rule}
+
+
+def _secure(settings: FederationSettings) -> bool:
+    return settings.secure_aggregation.enabled
+
+
+def _encrypted(settings: FederationSettings) -> bool:
+    return _secure(settings) and settings.secure_aggregation.scheme == "bfv"
+
+
+def _robust(settings: FederationSettings) -> bool:
+    return settings.robust.rule != "none"
+
+
+def _private(settings: FederationSettings) -> bool:
+    return settings.privacy.mode != "off"
+
+
+def _part(settings: FederationSettings) -> float:
+    return settings.privacy.part_multiplier(settings.secure_aggregation.fewest_homes)
+
+
+def _noise_is_cut(settings: FederationSettings) -> bool:
+    """Whether an entry of an update with the home's noise may be beyond what a masked sum holds."""
+    part = _part(settings)
+    return part > 0 and settings.privacy.clip_norm * (1 + _DEVIATIONS * part) > LARGEST_NOISY_ENTRY
+
+
+def _noise_is_lost(settings: FederationSettings) -> bool:
+    """Whether a home's noise is so small that rounding to what masked sums are made of takes a part of it away."""
+    return 0 < min(settings.privacy.clip_norm, settings.one_shot.clip_norm) * _part(settings) < _LEAST_NOISE
+
+
+def _by_days(settings: FederationSettings) -> bool:
+    return settings.strategy.weighting == "examples"
+
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        lambda s: _secure(s) and _robust(s),
+        "secure aggregation with robust.rule: {settings.robust.rule}: the rule compares the homes' updates, which"
+        " secure aggregation hides from the coordinator; choose one of them (updates in the sum are not checked)",
+    ),
+    Refusal(
+        lambda s: _secure(s) and s.evaluate_every != 0,
+        "secure aggregation with evaluate_every: {settings.evaluate_every}: homes would tell the coordinator "
+        "their own losses, where it is to see sums only; set evaluate_every: 0",
+    ),
+    Refusal(
+        lambda s: _secure(s) and s.min_homes < s.secure_aggregation.fewest_homes,
+        "secure aggregation with min_homes: {settings.min_homes}: homes take part in no sum of fewer than "
+        "secure_aggregation.fewest_homes: {settings.secure_aggregation.fewest_homes}; raise min_homes to it",
+    ),
+    Refusal(
+        lambda s: s.secure_aggregation.roster is not None and not _secure(s),
+        "secure_aggregation.roster: {settings.secure_aggregation.roster} without secure aggregation: a roster guards "
+        "sums, and without them each update is shown to the coordinator; set enabled: true, or drop the roster",
+    ),
+    Refusal(
+        lambda s: s.secure_aggregation.scheme == "bfv" and not _secure(s),
+        "secure_aggregation.scheme: bfv without secure aggregation: nothing would be encrypted; set enabled: true, "
+        "or drop the scheme",
+    ),
+    Refusal(
+        lambda s: _encrypted(s) and s.privacy.mode == "central",
+        "central privacy with secure_aggregation.scheme: bfv: homes decrypt the sum, and would see it before the "
+        "coordinator has added its noise; set scheme: masks, or privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _encrypted(s) and s.privacy.mode == "distributed",
+        "distributed privacy with secure_aggregation.scheme: bfv: one home in league with the coordinator reads each "
+        "update, with one home's part of the noise only, and epsilon would say more than is true; set scheme: masks, "
+        "or privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _secure(s) and s.deployment.insecure,
+        "secure aggregation with deployment.insecure: homes sign who is in a sum, and have no lasting keys; drop "
+        "insecure: true",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode == "distributed" and not _secure(s),
+        "distributed privacy without secure aggregation: a home adds only its part of the noise, which hides "
+        "nothing from a coordinator that sees its update; enable secure_aggregation, or set privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _secure(s) and _noise_is_cut(s),
+        "secure aggregation with noise_multiplier {settings.privacy.noise_multiplier:g} and clip_norm "
+        "{settings.privacy.clip_norm:g}: a home's part of the noise would go beyond "
+        f"{LARGEST_NOISY_ENTRY:,.0f}, where the entries of a masked sum end, and the update would be refused; lower "
+        "one of the two, or raise secure_aggregation.fewest_homes, among whom `distributed` noise is shared out",
+    ),
+    Refusal(
+        lambda s: _secure(s) and _noise_is_lost(s),
+        "secure aggregation with noise_multiplier {settings.privacy.noise_multiplier:g}, clip_norm "
+        "{settings.privacy.clip_norm:g} and one_shot.clip_norm {settings.one_shot.clip_norm:g}: a home's part of the "
+        "noise would be below 2^-22, and masked sums are made of multiples of 2^-32, to which it would be rounded; "
+        "raise them",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode == "central" and _robust(s),
+        "central privacy with robust.rule: {settings.robust.rule}: the noise is measured for a mean, which one "
+        "home moves by at most clip_norm / homes; it may move this rule further; set rule: none (clipping bounds "
+        "each home anyway), or privacy.mode: local",
+    ),
+    Refusal(
+        lambda s: _private(s) and _by_days(s),
+        "{settings.privacy.mode} privacy with strategy.weighting: examples: the noise is measured for homes that "
+        "count the same, and the days a home has would be told without noise; set weighting: equal",
+    ),
+    Refusal(
+        lambda s: s.privacy.mode in ("local", "distributed") and s.evaluate_every != 0,
+        "{settings.privacy.mode} privacy with evaluate_every: {settings.evaluate_every}: losses would leave the "
+        "homes without noise; set evaluate_every: 0",
+    ),
+    Refusal(
+        lambda s: _robust(s) and _by_days(s),
+        "robust.rule: {settings.robust.rule} with strategy.weighting: examples: a home says itself how many days "
+        "it has, so a wrong one would buy weight by lying; set weighting: equal",
+    ),
+    Refusal(
+        lambda s: _robust(s) and s.min_homes < s.robust.fewest_homes,
+        "robust.rule: {settings.robust.rule} against {settings.robust.attackers} wrong homes with min_homes: "
+        "{settings.min_homes}: it needs {settings.robust.fewest_homes} updates in a round; raise min_homes or "
+        "lower robust.attackers",
+    ),
+)
+
+
+def problems(settings: FederationSettings) -> list[str]:
+    """Why the settings can't go together, a sentence for each refused combination; empty if they can."""
+    return [refusal.why.format(settings=settings) for refusal in REFUSALS if refusal.when(settings)]

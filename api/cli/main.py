@@ -174,6 +174,7 @@ def roster(
     Every home compares the fingerprint with homes it knows, not with the coordinator.
     """
     from api.config.community_yaml import ConfigError, load
+    from fl.deployment.keys import roster_of_agents
     from fl.secagg.roster import Roster
 
     settings = load(config)
@@ -184,7 +185,7 @@ def roster(
             "set one, e.g. to roster.json"
         )
     if make:
-        Roster.of_agents(settings.federation.deployment.keys_dir).write(path)
+        roster_of_agents(settings.federation.deployment.keys_dir).write(path)
     known = Roster.read(path)
     console.print(f"{path}: {len(known.members)} homes: {', '.join(sorted(known.members))}")
     console.print(f"Fingerprint: [bold]{known.fingerprint}[/]. Compare it with the other homes'.")

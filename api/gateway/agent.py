@@ -28,11 +28,11 @@ from api.gateway.jobs import (
     fit_head,
     keep_head,
     open_learner,
-    open_nothing,
     open_prover,
     prove,
     prove_claims,
     prove_due,
+    run_isolated,
 )
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from data.errors import DataError, NoReadingsYet
@@ -50,7 +50,6 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.gateway.prover import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
     from api.gateway.submitter import Submitter
-    from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
 
@@ -200,9 +199,7 @@ class DailyTask:
             _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
             return number
         if values is not None:
-            work: Callable[[None, Config, str, int, Ints], None] = keep_head
-            with self._training.paused_for(partial(open_nothing, self._config)) as process:
-                process.call(work, self._config, self._home, number, values)
+            run_isolated(self._training, keep_head, self._config, self._home, number, values)
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
 

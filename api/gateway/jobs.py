@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from api.config.community_yaml import Config
 from api.config.logs import set_up
 
 if TYPE_CHECKING:
     from api.gateway.prover import HouseholdProver
-    from api.gateway.secure_sum.contribution import Contribution
+    from fl.deployment.training_process import TrainingProcess
     from fl.task import HomeLearner
     from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,29 @@ def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
     return True
 
 
+def run_isolated(
+    training: TrainingProcess,
+    job: Callable[Concatenate[Config, _P], _Result],
+    config: Config,
+    *arguments: _P.args,
+    **named: _P.kwargs,
+) -> _Result:
+    """What `job(config, ...)` returns in a process of its own, for which the training makes way."""
+    with training.paused_for(partial(open_nothing, config)) as process:
+        work: Callable[[None, Callable[[], _Result]], _Result] = _done
+        return process.call(work, partial(job, config, *arguments, **named))
+
+
+def _done(_: None, work: Callable[[], _Result]) -> _Result:
+    return work()
+
+
 def open_nothing(config: Config) -> None:
     """For work that needs no readings."""
     set_up(config.api.log_level)
 
 
-def keep_offered_model(_: None, config: Config, number: int, digest: bytes, content: bytes) -> None:
+def keep_offered_model(config: Config, number: int, digest: bytes, content: bytes) -> None:
     """See `offered_model.keep_offered`."""
     from api.gateway.model_validation import keep_offered
     from forecasting.shape import ModelShape
@@ -157,7 +177,7 @@ def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
     return None if weights is None else learner.personal_head(weights, config.forecasting)
 
 
-def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> None:
+def keep_head(config: Config, home: str, number: int, values: Ints) -> None:
     """Keep a fitted head in the home's folder and commit to it."""
     from api.gateway.personal_head import commit_head, keep_values
     from api.gateway.round_model import RoundModel
@@ -166,18 +186,6 @@ def keep_head(_: None, config: Config, home: str, number: int, values: Ints) -> 
     if model.round == number:  # else a newer one has come meanwhile
         keep_values(folder, number, values)
         commit_head(folder, number, model.commitment)
-
-
-def measured_contribution(_: None, config: Config, home: str, day: int) -> Contribution | None:
-    """What the home enters into a day's measured total; None until its meter has signed the day."""
-    from api.gateway.home import Home
-    from api.gateway.secure_sum.contribution import Contribution
-
-    own = Home(home, config.api.homes_dir / home)
-    if day not in own.vault.days(own.wallet.address):
-        return None
-    signed, opening = own.vault.get(own.wallet.address, day)
-    return Contribution((*opening.readings, opening.blinding), signed.commitment, signed.signature)
 
 
 def open_learner(config: Config, home: str) -> HomeLearner:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from functools import partial
 
 from api.config.community_yaml import Config
 from api.gateway.client import ApiClient, OfferedRound
-from api.gateway.jobs import keep_offered_model, open_nothing
+from api.gateway.jobs import keep_offered_model, run_isolated
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from fl.deployment.backoff import Backoff
 from fl.deployment.kept_model import kept_round
@@ -73,9 +71,7 @@ class ModelUpdater:
         _log.info("model fetched", extra={"round": offered.number, "digest": digest.hex()})
 
     def _keep(self, number: int, digest: bytes, content: bytes) -> None:
-        work: Callable[[None, Config, int, bytes, bytes], None] = keep_offered_model
-        with self._training.paused_for(partial(open_nothing, self._config)) as process:
-            process.call(work, self._config, number, digest, content)
+        run_isolated(self._training, keep_offered_model, self._config, number, digest, content)
 
     def _refuse(self, offered: OfferedRound, reason: str, metrics: AgentMetrics) -> None:
         metrics.models_refused.inc()

@@ -22,9 +22,9 @@ from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
 from api.operator.running_sum import RunningSum, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
+from fl.deployment.keys import roster_of_agents
 from fl.errors import KeysError
 from fl.secagg.aggregator import FEWEST_MEMBERS
-from fl.secagg.roster import Roster
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class SecureSumServer:
         )  # fmt: skip
         registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
         try:
-            identities = Roster.of_agents(self._community.config.federation.deployment.keys_dir).members
+            identities = roster_of_agents(self._community.config.federation.deployment.keys_dir).members
         except KeysError as error:
             if str(error) != self._keys_problem:  # gateways ask again and again
                 self._keys_problem = str(error)

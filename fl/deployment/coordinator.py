@@ -18,7 +18,7 @@ from fl.deployment.background import repeated
 from fl.deployment.certificates import LOOK_EVERY_S, Certificates
 from fl.deployment.fleet_server import FleetServer
 from fl.deployment.flower_logs import join_flower_logs
-from fl.deployment.keys import check_coordinator, load_agent_list, read_agent_list
+from fl.deployment.keys import check_coordinator, load_agent_list, read_agent_list, roster_of_agents
 from fl.deployment.settings import DeploymentSettings
 from fl.errors import KeysError
 from fl.exchange import Identify, ask_names
@@ -97,7 +97,7 @@ def agents_roster(settings: FederationSettings) -> Callable[[], Mapping[str, byt
         return None
 
     def read() -> Mapping[str, bytes]:
-        roster = Roster.read(secure.roster) if secure.roster else Roster.of_agents(settings.deployment.keys_dir)
+        roster = Roster.read(secure.roster) if secure.roster else roster_of_agents(settings.deployment.keys_dir)
         return roster.members
 
     read()

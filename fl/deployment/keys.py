@@ -32,6 +32,7 @@ from cryptography.x509.oid import NameOID
 from data import atomic
 from data.home_name import HOME_NAME_RULE, is_home_name
 from fl.errors import KeysError
+from fl.secagg.roster import Roster
 
 _YEARS = 5
 _AUTHORITY = "Wattproof community authority"
@@ -134,6 +135,11 @@ def load_agent_list(directory: Path) -> dict[str, bytes]:
     if not listed:
         raise KeysError(f"{directory / 'agents'} lists no home (HOME.pub): {_NEW}")
     return listed
+
+
+def roster_of_agents(directory: Path) -> Roster:
+    """The roster of all homes in the coordinator's list (keys/agents/*.pub). Raises KeysError."""
+    return Roster.of_keys(load_agent_list(directory), str(directory / "agents"))
 
 
 def read_agent_list(directory: Path) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from data import atomic
 from data.home_name import HOME_NAME_RULE, is_home_name
-from fl.deployment.keys import load_agent_list
 from fl.errors import KeysError
 
 FORMAT = "wattproof/roster/1"
@@ -69,15 +69,15 @@ class Roster:
     members: dict[str, bytes]
 
     @classmethod
-    def of_agents(cls, keys_dir: Path) -> Roster:
-        """The roster of all homes in the coordinator's list (keys/agents/*.pub). Raises KeysError."""
+    def of_keys(cls, public_keys: Mapping[str, bytes], where: str) -> Roster:
+        """The roster of these homes, by their public keys (PEM), which are kept in `where`. Raises KeysError."""
         members = {}
-        for home, pem in load_agent_list(keys_dir).items():
+        for home, pem in public_keys.items():
             key = serialization.load_pem_public_key(pem)
             if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
                 raise KeysError(f"the public key of {home} is not on P-384: have the home make it again")
             members[home] = identity_of(key)
-        return cls(_distinct(members, f"{keys_dir / 'agents'}"))
+        return cls(_distinct(members, where))
 
     @classmethod
     def read(cls, path: Path) -> Roster:

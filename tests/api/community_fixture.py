@@ -29,10 +29,9 @@ from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, Ma
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
 from bench.deployed import free_port
-from fl.deployment.keys import make_agent_key
+from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
-from fl.secagg.roster import Roster
 from tests.api.untrained import untrained_model
 
 DAY = 17_316
@@ -147,7 +146,7 @@ def build(folder: Path) -> None:
     """Fill a folder: the street with its forecasts registered, made by an untrained model and proven."""
     for home in Community(community_config(folder, [])).homes:
         make_agent_key(folder / "keys", home.name)
-    Roster.of_agents(folder / "keys").write(folder / "roster.json")
+    roster_of_agents(folder / "keys").write(folder / "roster.json")
     community = _community(folder)
     trained = untrained_model(community)
     chain_session = open_chain_session(community, DAY)

@@ -9,12 +9,11 @@ from typing import Any
 from flwr.clientapp.typing import Mod
 
 from fl.client_mods import client_mods
-from fl.deployment.keys import make_agent_key
+from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.dp.accountant import epsilon_of
 from fl.dp.budget import HomeLedger
 from fl.exchange import Gather
 from fl.rounds import Rounds
-from fl.secagg.roster import Roster
 from fl.secagg.sum_record import SumRecord
 from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
@@ -45,7 +44,7 @@ class Guarded:
         self.keys, roster = folder / "keys", folder / "roster.json"
         for home in homes:
             make_agent_key(self.keys, home)
-        Roster.of_agents(self.keys).write(roster)
+        roster_of_agents(self.keys).write(roster)
         secure = {"enabled": True, "roster": str(roster)} | changes.pop("secure_aggregation", {})
         values = {
             "rounds": 1, "min_homes": 3, "evaluate_every": 0, "wait_for_homes_s": 0.1, "attempts": 1,
@@ -85,7 +84,7 @@ class Guarded:
         private = self.settings.privacy.mode in ("local", "distributed")
         return SecureGather(
             self.settings.secure_aggregation, self.settings.strategy.weighting, noisy=private,
-            roster=lambda: Roster.of_agents(self.keys).members, directory=self.folder / name,
+            roster=lambda: roster_of_agents(self.keys).members, directory=self.folder / name,
         )  # fmt: skip
 
     def train(

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from fl.compatibility import REFUSALS, problems
-from fl.settings import FederationSettings
+from fl.settings import REFUSALS, FederationSettings, problems
 
 SECURE = {"secure_aggregation": {"enabled": True}, "evaluate_every": 0, "min_homes": 3}
 BFV = {"enabled": True, "scheme": "bfv"}

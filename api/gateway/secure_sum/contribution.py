@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from api.config.community_yaml import Config
-from api.gateway.jobs import measured_contribution, open_nothing
+from api.gateway.jobs import run_isolated
 from api.gateway.sealed import read_sealed
 from api.protocol.secure_sum import Kind
 from fl.deployment.training_process import TrainingProcess
@@ -37,6 +35,15 @@ class Contributions:
 
     def _measured(self, day: int) -> Contribution | None:
         """From the vault, in a process of its own: reading it loads the proof system."""
-        work: Callable[[None, Config, str, int], Contribution | None] = measured_contribution
-        with self._training.paused_for(partial(open_nothing, self._config)) as process:
-            return process.call(work, self._config, self._home, day)
+        return run_isolated(self._training, measured_contribution, self._config, self._home, day)
+
+
+def measured_contribution(config: Config, home: str, day: int) -> Contribution | None:
+    """What the home enters into a day's measured total; None until its meter has signed the day."""
+    from api.gateway.home import Home  # it loads the proof system
+
+    own = Home(home, config.api.homes_dir / home)
+    if day not in own.vault.days(own.wallet.address):
+        return None
+    signed, opening = own.vault.get(own.wallet.address, day)
+    return Contribution((*opening.readings, opening.blinding), signed.commitment, signed.signature)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fl.secagg.roster import Roster
+from fl.deployment.keys import roster_of_agents
 from tests.fl.federation import HOMES, ROUND_S, Deployment
 
 pytestmark = pytest.mark.process
@@ -16,7 +16,7 @@ def test_agents_train_under_bfv(deploy: Callable[..., Deployment]) -> None:
     secure = {"enabled": True, "scheme": "bfv", "threshold": 0.6, "stage_timeout_s": ROUND_S}
     deployment = deploy(rounds=2, evaluate_every=0, secure_aggregation=secure)
     roster = deployment.folder / "roster.json"
-    Roster.of_agents(deployment.settings.deployment.keys_dir).write(roster)
+    roster_of_agents(deployment.settings.deployment.keys_dir).write(roster)
     deployment.start_coordinator()
     own = deployment.settings.secure_aggregation.model_copy(update={"roster": roster})
     deployment.settings = deployment.settings.model_copy(update={"secure_aggregation": own})

@@ -13,6 +13,7 @@ from flwr.app import ConfigRecord, RecordDict
 
 from data.windows import Windows
 from fl.client_mods import client_mods
+from fl.deployment.keys import roster_of_agents
 from fl.dp.server import BudgetSpent
 from fl.errors import QuorumMissed, StatisticsRefused
 from fl.one_shot.gaussian_heads import linear_discriminant
@@ -27,7 +28,6 @@ from fl.one_shot.plan import ONE_SHOT, STATISTICS, OneShotPlan
 from fl.one_shot.ridge import ridge
 from fl.one_shot.rounds import one_shot_rounds
 from fl.one_shot.total import Total
-from fl.secagg.roster import Roster
 from fl.secagg.sum_record import RecordDamaged
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
@@ -219,7 +219,7 @@ def test_all_homes_must_be_asked_for_the_same(tmp_path: Path, monkeypatch: pytes
 
 class Agents(Guarded):
     def one_shot(self, grid: WatchedGrid, name: str = "rounds", start: Weights = START, **how: Any) -> RoundReport:
-        store, roster = RoundStore(self.folder / name), lambda: Roster.of_agents(self.keys).members
+        store, roster = RoundStore(self.folder / name), lambda: roster_of_agents(self.keys).members
         one_shot_rounds(self.settings, store, SHAPE, roster=roster, **how).run_once(grid, start)
         return store.load(store.rounds()[-1]).report
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.windows import Windows
+from fl.deployment.keys import roster_of_agents
 from fl.one_shot.home import own_statistics
 from fl.one_shot.kept import PEAK_HEAD
 from fl.one_shot.model import read_out
@@ -18,7 +19,6 @@ from fl.one_shot.peak_file import kept_peak_head
 from fl.one_shot.plan import STATISTICS, OneShotPlan
 from fl.one_shot.ridge import ridge
 from fl.one_shot.rounds import one_shot_rounds
-from fl.secagg.roster import Roster
 from fl.settings import FederationSettings
 from fl.simulation import run_simulation
 from fl.store import RoundReport, RoundStore
@@ -49,7 +49,7 @@ def test_agents_sum_under_masks_and_survive_one_that_is_killed(deploy: Callable[
         min_homes=3, evaluate_every=0, secure_aggregation=secure, one_shot={"fewest_days": 5}, attempts=1
     )
     roster = deployment.folder / "roster.json"
-    Roster.of_agents(deployment.settings.deployment.keys_dir).write(roster)
+    roster_of_agents(deployment.settings.deployment.keys_dir).write(roster)
     deployment.start_one_shot(len(HOMES))
     own = deployment.settings.secure_aggregation.model_copy(update={"roster": roster})
     deployment.settings = deployment.settings.model_copy(update={"secure_aggregation": own})  # the agents' own

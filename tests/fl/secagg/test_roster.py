@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fl.client_mods import client_mods
-from fl.deployment.keys import make_agent_key
+from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.errors import KeysError
 from fl.plan import LocalPlan
 from fl.protection_settings import SecAggSettings
@@ -59,7 +59,7 @@ def settings(keys: Path, roster: Path | None, **secure: Any) -> FederationSettin
 
 def written(keys: Path) -> Path:
     path = keys.parent / "roster.json"
-    Roster.of_agents(keys).write(path)
+    roster_of_agents(keys).write(path)
     return path
 
 
@@ -97,7 +97,7 @@ class Inventor:
 
     def __init__(self, agents: Guarded | None) -> None:
         self.agents = agents
-        self.roster = None if agents is None else Roster.of_agents(agents.keys).members
+        self.roster = None if agents is None else roster_of_agents(agents.keys).members
 
     def roster_with(self, homes: tuple[str, ...]) -> dict[str, bytes] | None:
         """Ada's own line is true, else she would be lost to it."""
@@ -136,7 +136,7 @@ def test_a_coordinator_that_plays_true_homes_cannot_sign_for_them(tmp_path: Path
 
 def test_a_home_without_its_key_is_left_out_by_the_coordinator_and_stops_nobody(tmp_path: Path) -> None:
     agents = Guarded(tmp_path)
-    roster = Roster.of_agents(agents.keys).members
+    roster = roster_of_agents(agents.keys).members
 
     def mods(home: str) -> Sequence[Mod]:
         return [SecAggMod(agents.settings, home, STRANGER, roster)] if home == "bob" else agents.mods(home)
@@ -158,7 +158,7 @@ def test_an_agent_under_secure_aggregation_does_not_start_without_a_roster(keys:
 def test_a_roster_is_read_as_it_was_written_and_its_fingerprint_tells_others_apart(keys: Path) -> None:
     path = written(keys)
     roster = Roster.read(path)
-    assert set(roster.members) == set(HOMES) and roster == Roster.of_agents(keys)
+    assert set(roster.members) == set(HOMES) and roster == roster_of_agents(keys)
     assert len(roster.fingerprint.replace(" ", "")) == 16
     other = Roster(roster.members | {"ada": identity_of(STRANGER.public_key())})
     fewer = Roster({home: key for home, key in roster.members.items() if home != "eve"})

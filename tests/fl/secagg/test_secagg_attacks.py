@@ -16,14 +16,14 @@ from flwr.clientapp.typing import Mod
 from flwr.serverapp import Grid
 
 from fl.aggregation.strategy import local_plan
-from fl.deployment.keys import load_agent_key
+from fl.deployment.keys import load_agent_key, roster_of_agents
 from fl.errors import FederationError, QuorumMissed
 from fl.exchange import Gathered
 from fl.plan import LocalPlan
 from fl.secagg.aggregator import Member, complaint
 from fl.secagg.messages import ClosedSum, SumTerms, read_items, stage_record
 from fl.secagg.open_sums import OpenSums
-from fl.secagg.roster import Roster, sign
+from fl.secagg.roster import sign
 from fl.secagg.sum_record import RecordDamaged, SecondSum, SumRecord
 from fl.secure_gather import SecureGather
 from fl.weights import Weights, digest_of, to_record
@@ -348,7 +348,7 @@ def closed_sum(agents: Guarded, signers: Sequence[str], **changes: Any) -> Close
 
     (failed,) = OpenSums(agents.folder / "rounds" / "sums.json").of(digest_of(ZERO))
     terms = replace(failed.terms, **changes)
-    statement = unopened_statement(terms.session(Roster.of_agents(agents.keys).members))
+    statement = unopened_statement(terms.session(roster_of_agents(agents.keys).members))
     keys = {home: load_agent_key(agents.keys / "agents" / f"{home}.key") for home in signers}
     return ClosedSum(terms, {home: sign(key, statement) for home, key in keys.items()})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fl.secagg.roster import Roster
+from fl.deployment.keys import roster_of_agents
 from tests.fl.federation import HOMES, ROUND_S, Deployment
 
 pytestmark = pytest.mark.process
@@ -19,7 +19,7 @@ def federation(deploy: Callable[..., Deployment]) -> Deployment:
     secure = {"enabled": True, "stage_timeout_s": ROUND_S}
     deployment = deploy(min_homes=4, evaluate_every=0, strategy={"weighting": "equal"}, secure_aggregation=secure)
     roster = deployment.folder / "roster.json"
-    Roster.of_agents(deployment.settings.deployment.keys_dir).write(roster)
+    roster_of_agents(deployment.settings.deployment.keys_dir).write(roster)
     own = deployment.settings.secure_aggregation.model_copy(update={"roster": roster})
     deployment.settings = deployment.settings.model_copy(update={"secure_aggregation": own})
     return deployment

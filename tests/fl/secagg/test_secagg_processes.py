@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.secagg.roster import Roster
+from fl.deployment.keys import roster_of_agents
 from fl.settings import FederationSettings
 from fl.simulation import simulate_community
 from fl.store import RoundStore
@@ -25,7 +25,7 @@ def test_agents_train_under_masks_and_survive_one_that_is_killed_in_a_round(
 ) -> None:
     deployment = deploy(rounds=100, min_homes=3, evaluate_every=0, secure_aggregation=SECURE, attempts=3)
     roster = deployment.folder / "roster.json"
-    Roster.of_agents(deployment.settings.deployment.keys_dir).write(roster)
+    roster_of_agents(deployment.settings.deployment.keys_dir).write(roster)
     deployment.start_coordinator()
     secure = deployment.settings.secure_aggregation.model_copy(update={"roster": roster})
     deployment.settings = deployment.settings.model_copy(update={"secure_aggregation": secure})  # the agents' own

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from api.config.community_yaml import Config
     from api.gateway.home import Home
     from api.gateway.prover import ProofFigures
+    from api.one_machine.community import LocalCommunity
     from api.operator.chain_session import ChainSession
-    from api.operator.community import Community
     from api.operator.trained_model import TrainedModel
 
 
@@ -37,9 +37,9 @@ def train(
     from api.config.community_yaml import load
     from api.config.logs import leave_screen
     from api.one_machine import training
-    from api.operator.community import Community
+    from api.one_machine.community import LocalCommunity
 
-    community = Community(load(config))
+    community = LocalCommunity(load(config))
     leave_screen(console, community.folder)
     with Progress(console=console) as bar:
         task = bar.add_task("rounds", total=None if one_shot else community.config.federation.rounds)
@@ -54,7 +54,7 @@ def train(
     console.print_json(data=training.accuracy_summary(training.evaluate(community, trained, heads, models)))
 
 
-def _published(community: Community, trained: TrainedModel) -> ChainSession | None:
+def _published(community: LocalCommunity, trained: TrainedModel) -> ChainSession | None:
     """The chain, on which the model is registered now; None where another command or process does that."""
     from api.one_machine.days import publish_finished
     from api.operator.chain_session import open_chain_session
@@ -74,7 +74,7 @@ def _published(community: Community, trained: TrainedModel) -> ChainSession | No
     return chain_session
 
 
-def _pin_heads(community: Community, chain_session: ChainSession, trained: TrainedModel) -> None:
+def _pin_heads(community: LocalCommunity, chain_session: ChainSession, trained: TrainedModel) -> None:
     from api.one_machine.day import pin_heads
 
     unpinned = _Missed("no personal head pinned")
@@ -117,7 +117,7 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
         raise typer.Exit(INCOMPLETE)
 
 
-def _show_total(community: Community, day: int) -> None:
+def _show_total(community: LocalCommunity, day: int) -> None:
     from api.one_machine.totals import open_total
     from api.operator.calibrated import past_days
     from api.protocol.calibration import NotCalibrated, calibrated
@@ -136,7 +136,7 @@ def _show_total(community: Community, day: int) -> None:
         console.print(f"Not calibrated: {why}.")
 
 
-def _open_measured(community: Community, before: int) -> None:
+def _open_measured(community: LocalCommunity, before: int) -> None:
     """The measured totals of past days, those that are missing; a day that cannot have one is said."""
     from api.one_machine.totals import open_missing_measured
 
@@ -173,14 +173,14 @@ def _cost(figures: ProofFigures | None) -> str:
 
 
 def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, ProofFigures | None]:
+    from api.one_machine.community import LocalCommunity
     from api.one_machine.day import prove_day
     from api.one_machine.days import model_of_day
     from api.operator.chain_session import open_chain_session
-    from api.operator.community import Community
     from api.protocol.bundle import encode
     from data.errors import DataError
 
-    community = Community(settings)
+    community = LocalCommunity(settings)
     homes = [home for home in community.homes if home.name == name]
     if not homes:
         raise DataError(f"there is no home {name!r} in the community")
@@ -238,12 +238,12 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
         raise typer.Exit(INCOMPLETE)
 
 
-def _community_on(path: Path, day: int | None, days_ago: int) -> tuple[Community, int]:
+def _community_on(path: Path, day: int | None, days_ago: int) -> tuple[LocalCommunity, int]:
     """The community, and the day that is meant: the one that has begun last where none is named, or before it."""
     from api.config.community_yaml import load
-    from api.operator.community import Community
+    from api.one_machine.community import LocalCommunity
 
-    community = Community(load(path))
+    community = LocalCommunity(load(path))
     if day is None:
         if _clock_stands(community):
             raise typer.BadParameter("name the day: the community's clock stands", param_hint="DAY")
@@ -255,6 +255,6 @@ def _community_on(path: Path, day: int | None, days_ago: int) -> tuple[Community
     return community, day
 
 
-def _clock_stands(community: Community) -> bool:
+def _clock_stands(community: LocalCommunity) -> bool:
     """Whether the chain's time is not this machine's, so that there is no newest day."""
     return community.config.rewards.rpc_url is None and community.config.rewards.clock == "standing"

@@ -25,13 +25,14 @@ from rich.table import Table
 from api.config.community_yaml import Config, ConfigError
 from api.config.logs import leave_screen
 from api.one_machine import training
+from api.one_machine.community import LocalCommunity
 from api.one_machine.computed_totals import compute_totals, keep_computed
 from api.one_machine.day import make_claim, pin_heads, prove_day, register
 from api.one_machine.total_accuracy import total_accuracy
 from api.one_machine.totals import open_measured, open_total
 from api.operator.calibrated import past_days
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round, recall_reward
-from api.operator.community import JOURNAL, Community
+from api.operator.community import JOURNAL
 from api.operator.day_picture import day_picture
 from api.operator.paid_claims import settle
 from api.operator.trained_model import TrainedModel
@@ -61,7 +62,7 @@ class Demo:
         started = time.perf_counter()
         self._prepare()
         leave_screen(self.console, self.config.api.state_dir)
-        community = Community(self.config)
+        community = LocalCommunity(self.config)
         self.console.print(
             f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"
         )
@@ -108,7 +109,7 @@ class Demo:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         return Progress(*columns, console=self.console)
 
-    def _train(self, community: Community) -> TrainedModel:
+    def _train(self, community: LocalCommunity) -> TrainedModel:
         started = time.perf_counter()
         with self._bar() as bar:
             task = bar.add_task("Federated training (Flower), rounds", total=self.config.federation.rounds)
@@ -118,7 +119,7 @@ class Demo:
         return trained
 
     def _personalise(
-        self, community: Community, trained: TrainedModel
+        self, community: LocalCommunity, trained: TrainedModel
     ) -> tuple[dict[str, IntegerModel], metrics.Scores]:
         """Every home's own head beside the community's model, committed to; and how good the forecasts are."""
         started = time.perf_counter()
@@ -130,7 +131,9 @@ class Demo:
         self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
         return models, scores
 
-    def _forecast(self, community: Community, chain_session: ChainSession, trained: TrainedModel, day: int) -> None:
+    def _forecast(
+        self, community: LocalCommunity, chain_session: ChainSession, trained: TrainedModel, day: int
+    ) -> None:
         started = time.perf_counter()
         count, figures = 0, []
         with self._bar() as bar:
@@ -150,7 +153,9 @@ class Demo:
             "peak_mb": max((f.peak_mb for f in figures), default=None),
         }
 
-    def _reward(self, community: Community, chain_session: ChainSession, trained: TrainedModel, day: int) -> None:
+    def _reward(
+        self, community: LocalCommunity, chain_session: ChainSession, trained: TrainedModel, day: int
+    ) -> None:
         started = time.perf_counter()
         chain = chain_session.chain
         chain.advance_to(community.start_of(day + 1))
@@ -180,7 +185,7 @@ class Demo:
         self._seconds["reward"] = time.perf_counter() - started
 
     def _calibrate(
-        self, community: Community, models: Mapping[str, IntegerModel], day: int, opened: Sequence[int]
+        self, community: LocalCommunity, models: Mapping[str, IntegerModel], day: int, opened: Sequence[int]
     ) -> Calibrated | None:
         """The day's calibrated total. The demo proves one day, so the totals of the days before are computed only."""
         started = time.perf_counter()
@@ -200,7 +205,7 @@ class Demo:
             self.console.print(f"The community's total is not calibrated: {why}.")
             return None
 
-    def _compare(self, community: Community, day: int, opened: Sequence[int], result: Calibrated | None) -> None:
+    def _compare(self, community: LocalCommunity, day: int, opened: Sequence[int], result: Calibrated | None) -> None:
         """Open the measured total, which the meters' signatures vouch for, and set the forecasts beside it."""
         measured = open_measured(community, day).values
         actual = np.array(measured, dtype=np.float64)
@@ -214,7 +219,7 @@ class Demo:
 
     def _finish(
         self,
-        community: Community,
+        community: LocalCommunity,
         chain_session: ChainSession,
         scores: metrics.Scores,
         day: int,

@@ -26,7 +26,7 @@ from api.cli.terminal import Marks, console
 
 if TYPE_CHECKING:
     from api.config.community_yaml import Config
-    from api.operator.community import Community
+    from api.one_machine.community import LocalCommunity
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -260,9 +260,9 @@ def serve(
     settings = chosen.api
     with listener.bound(settings.host, settings.port) as port:  # before what takes long, which loading the rest does
         from api.http.server import make_app
-        from api.operator.community import Community
+        from api.one_machine.community import LocalCommunity
 
-        app = make_app(Community(chosen))
+        app = make_app(LocalCommunity(chosen))
         app.state.work.start()
         console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
         listener.serve(app, port)
@@ -280,11 +280,11 @@ def demo(
     Demo(demo_config(folder, num_clients), console).run()
 
 
-def _community(path: Path) -> Community:
+def _community(path: Path) -> LocalCommunity:
     from api.config.community_yaml import load
-    from api.operator.community import Community
+    from api.one_machine.community import LocalCommunity
 
-    return Community(load(path))
+    return LocalCommunity(load(path))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from api.operator.running_sum import SecureSumRefused
 from data.errors import DayError, MeterError
 from rewards import errors as chain
 from zkp import errors as proof
@@ -110,13 +111,20 @@ _KNOWN: list[tuple[type[Exception], str, int]] = [
     (chain.JournalUnwritable, "chain-unwritable", 503),
     (chain.ChainError, "chain-refused", 409),
 ]
+_OF_SUMS = {
+    "already-open": 409, "forged-message": 403, "malformed-message": 422, "no-sum": 404, "not-a-member": 403,
+    "second-message": 409, "too-early": 409, "wrong-stage": 409,
+}  # fmt: skip
+"""The status of each reason of `SecureSumRefused`."""
 RETRY_S = 10
 """When to try again what failed for something that the server itself waits for."""
 _BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "wrong-method", 413: "too-large"}
 
 
 def from_exception(error: Exception) -> ApiError:
-    """The refusal for an error of another room."""
+    """The refusal for an error of another package."""
+    if isinstance(error, SecureSumRefused):
+        return ApiError(error.code, str(error), _OF_SUMS[error.code])
     for kind, code, status in _KNOWN:
         if isinstance(error, kind):
             return ApiError(code, str(error), status, RETRY_S if status == HTTPStatus.SERVICE_UNAVAILABLE else None)

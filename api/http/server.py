@@ -31,6 +31,7 @@ from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
 from api.operator.publisher import Publisher
+from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
 from data.errors import DataError
 from fl.worker import WorkProcessDied
@@ -118,7 +119,7 @@ def _add_refusals(app: FastAPI) -> None:
     async def fault(_request: Request, _error: Exception) -> JSONResponse:
         return answer(ApiError("internal", "a fault of the server, which is in its log", 500))
 
-    for kind in (ApiError, ProofError, ChainError, DataError):
+    for kind in (ApiError, SecureSumRefused, ProofError, ChainError, DataError):
         app.add_exception_handler(kind, refused)
     for unreachable in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(unreachable, no_database)

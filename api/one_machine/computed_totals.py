@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from api.operator.community import Community
+from api.one_machine.community import LocalCommunity
 from api.operator.database.tables import ComputedTotals
 from api.protocol.calibration import PastDay
 from data.windows import make_windows
@@ -19,7 +19,7 @@ from zkp.algebra import commitment
 from zkp.lstm.integer_model import Ints
 
 
-def compute_totals(community: Community, models: Mapping[str, IntegerModel], days: range) -> list[PastDay]:
+def compute_totals(community: LocalCommunity, models: Mapping[str, IntegerModel], days: range) -> list[PastDay]:
     """Both totals of each of `days` that all homes have complete, week and day; `models` by the homes' names."""
     names = [home.name for home in community.homes]
     readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
@@ -43,7 +43,7 @@ def _sum(values: Ints) -> tuple[int, ...]:
     return tuple(int(v) for v in values.sum(axis=0))
 
 
-def keep_computed(community: Community, past: Iterable[PastDay]) -> None:
+def keep_computed(community: LocalCommunity, past: Iterable[PastDay]) -> None:
     """Put computed totals into the database, for the calibration of the days after them."""
     with community.sessions.begin() as session:
         for one in past:

@@ -15,8 +15,8 @@ from api.gateway.head_commitment import read_head_commitment, write_head_commitm
 from api.gateway.home import Home
 from api.gateway.not_forecast import HeadLost
 from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
+from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import ChainSession, is_registered, keep_forecast, pinned_head, submit_arguments
-from api.operator.community import Community
 from api.protocol.arithmetic import warm_up
 from api.protocol.bundle import ClaimBundle, InferenceBundle, from_hex
 from data.errors import DataError
@@ -38,7 +38,9 @@ def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
         missed(home, why)
 
 
-def pin_heads(community: Community, chain_session: ChainSession, number: int, missed: Missed | None = None) -> None:
+def pin_heads(
+    community: LocalCommunity, chain_session: ChainSession, number: int, missed: Missed | None = None
+) -> None:
     """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
     for home in community.homes:
         with one_home(home, missed):
@@ -61,7 +63,7 @@ def _pin_head(chain_session: ChainSession, home: Home, number: int) -> None:
 
 
 def prove_day(
-    community: Community,
+    community: LocalCommunity,
     day: int,
     trained: ProvableModel,
     homes: Sequence[Home] | None = None,
@@ -96,7 +98,7 @@ def prove_day(
                 yield opened.home, *done
 
 
-def register(community: Community, chain_session: ChainSession, home: Home, bundle: InferenceBundle) -> None:
+def register(community: LocalCommunity, chain_session: ChainSession, home: Home, bundle: InferenceBundle) -> None:
     """The household's own transaction: commitment and proof hash, before the deadline. Raises Refused."""
     if not is_registered(chain_session, bundle):
         submit = chain_session.contracts.forecast_registry.functions.submit
@@ -104,6 +106,6 @@ def register(community: Community, chain_session: ChainSession, home: Home, bund
     keep_forecast(community, bundle)
 
 
-def make_claim(community: Community, home: Home, day: int, round_number: int) -> ClaimBundle | None:
+def make_claim(community: LocalCommunity, home: Home, day: int, round_number: int) -> ClaimBundle | None:
     """A home's claim of a day (`HouseholdProver.claim`); None when the forecast lost to the naive one."""
     return community.opened(home).claim(day, round_number)

@@ -14,10 +14,10 @@ from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
 from api.gateway.prover import ProofFigures, ProofFolder
+from api.one_machine.community import LocalCommunity
 from api.one_machine.day import Missed, make_claim, one_home, pin_heads, prove_day, register
 from api.operator import paid_claims
 from api.operator.chain_session import ChainSession, publish_digest, recall_reward
-from api.operator.community import Community
 from api.operator.publisher import finished_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
@@ -26,7 +26,7 @@ from fl.store import RoundStore
 from rewards.deploy import Contracts
 
 
-def publish_finished(community: Community, chain_session: ChainSession) -> int | None:
+def publish_finished(community: LocalCommunity, chain_session: ChainSession) -> int | None:
     """Register the model of a finished training, if it is not registered; its round, None while there is none.
 
     Raises DataError where the registry has another model of that round, which it keeps.
@@ -47,7 +47,7 @@ def publish_finished(community: Community, chain_session: ChainSession) -> int |
     return number
 
 
-def model_of_day(community: Community, chain_session: ChainSession, day: int) -> TrainedModel:
+def model_of_day(community: LocalCommunity, chain_session: ChainSession, day: int) -> TrainedModel:
     """The model that a day is forecast by: that of the round in force when it starts. Publishes a finished training.
 
     Raises NoModel, with what to do, where no round was published before; DataError where its model is not here.
@@ -73,7 +73,7 @@ def _round_in_force(contracts: Contracts, moment: int) -> int:
     return int(number)
 
 
-def _why_no_model(community: Community, chain_session: ChainSession, day: int) -> str:
+def _why_no_model(community: LocalCommunity, chain_session: ChainSession, day: int) -> str:
     registry, start = chain_session.contracts.model_registry.functions, community.start_of(day)
     latest, rounds = registry.latest().call(), community.config.federation.rounds
     if latest:
@@ -92,7 +92,7 @@ def _why_no_model(community: Community, chain_session: ChainSession, day: int) -
 
 
 def forecast_day(
-    community: Community, chain_session: ChainSession, day: int, trained: TrainedModel, missed: Missed
+    community: LocalCommunity, chain_session: ChainSession, day: int, trained: TrainedModel, missed: Missed
 ) -> Iterator[tuple[Home, ProofFigures | None]]:
     """Forecast a day for every home, prove and register it; each as it is done, with what the proof cost if known."""
     due = community.start_of(day) + community.config.rewards.grace_seconds
@@ -115,7 +115,7 @@ def forecast_day(
             yield home, figures
 
 
-def _fit_missing_heads(community: Community, trained: TrainedModel) -> None:
+def _fit_missing_heads(community: LocalCommunity, trained: TrainedModel) -> None:
     """A personal head for each home that has not committed to one of this round."""
     missing = [home for home in community.homes if read_head_commitment(home.folder, trained.round) is None]
     if missing:
@@ -134,7 +134,7 @@ class Claimed:
 
 
 def claim_day(
-    community: Community, chain_session: ChainSession, day: int, missed: Missed
+    community: LocalCommunity, chain_session: ChainSession, day: int, missed: Missed
 ) -> Iterator[tuple[Home, Claimed | None]]:
     """Prove each home's skill on a day and claim its reward; None where it was no better than the naive forecast.
 
@@ -153,7 +153,7 @@ def claim_day(
         yield from ((home, claimed) for claimed in found)
 
 
-def _claim(community: Community, chain_session: ChainSession, home: Home, day: int) -> Claimed | None:
+def _claim(community: LocalCommunity, chain_session: ChainSession, home: Home, day: int) -> Claimed | None:
     household = home.wallet.address
     paid = recall_reward(community, chain_session, household, day)
     if paid is not None:

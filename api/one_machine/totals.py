@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
-from api.operator.community import Community
+from api.one_machine.community import LocalCommunity
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal
 from api.operator.totals import as_total, keep_measured, keep_total
 from data.errors import DataError
@@ -21,7 +21,7 @@ FEWEST = 3
 """Homes that a masked sum takes at least."""
 
 
-def open_total(community: Community, day: int) -> total.Total:
+def open_total(community: LocalCommunity, day: int) -> total.Total:
     """The total of the day's registered forecasts, from all homes here that have one; as it is, if it was opened.
 
     Checked against the sum of the registered commitments. Raises InvalidProof where it is not that, DataError where
@@ -44,7 +44,7 @@ def open_total(community: Community, day: int) -> total.Total:
     return opened
 
 
-def open_measured(community: Community, day: int) -> total.Total:
+def open_measured(community: LocalCommunity, day: int) -> total.Total:
     """The measured total of a day that is over, from the homes in its forecast's total; as it is, if it was opened.
 
     Checked against the sum of the days that the meters signed. Raises DataError where the day has no total of
@@ -67,7 +67,7 @@ def open_measured(community: Community, day: int) -> total.Total:
     return opened
 
 
-def open_missing_measured(community: Community, before: int) -> dict[int, total.Total | str]:
+def open_missing_measured(community: LocalCommunity, before: int) -> dict[int, total.Total | str]:
     """Open the measured totals that days before `before` still lack; by day, the total, or why there is none."""
     with community.sessions() as database:
         forecast = set(database.scalars(select(CommunityTotal.day).where(CommunityTotal.day < before)))
@@ -82,7 +82,7 @@ def open_missing_measured(community: Community, before: int) -> dict[int, total.
 
 
 def _masked_total(
-    community: Community, label: str, vectors: Mapping[str, Sequence[int]]
+    community: LocalCommunity, label: str, vectors: Mapping[str, Sequence[int]]
 ) -> tuple[total.Total, tuple[str, ...]]:
     """The sum of [values, blinding] of each home, and the homes in it."""
     members = tuple(sorted(vectors))

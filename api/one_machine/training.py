@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from api.gateway.home import Home
 from api.gateway.personal_head import commit_head, keep_values
-from api.operator.community import Community
+from api.one_machine.community import LocalCommunity
 from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
@@ -31,13 +31,13 @@ _log = logging.getLogger(__name__)
 FEDERATED, PERSONAL, PROVEN = "federated", "federated_personal", "proven"
 
 
-def split_of(community: Community) -> evaluation.Split:
+def split_of(community: LocalCommunity) -> evaluation.Split:
     """Training, validation and test days."""
     settings = community.config.forecasting
     return evaluation.Split.by_share(community.readings, community.clock, settings.train_share, settings.test_share)
 
 
-def _windows(community: Community) -> Windows:
+def _windows(community: LocalCommunity) -> Windows:
     """All homes' days, those that start early or late among them."""
     settings = community.config.forecasting
     return make_windows(
@@ -45,7 +45,7 @@ def _windows(community: Community) -> Windows:
     )
 
 
-def _write_homes(community: Community) -> tuple[HomeFolder, list[str]]:
+def _write_homes(community: LocalCommunity) -> tuple[HomeFolder, list[str]]:
     """The homes' windows, each in its own file, as Flower's clients open them; those with a day to train on.
 
     Raises NoReadingsYet where none has one.
@@ -66,7 +66,7 @@ def _write_homes(community: Community) -> tuple[HomeFolder, list[str]]:
     return files, [home for home in homes if home in able]
 
 
-def train(community: Community, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
+def train(community: LocalCommunity, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
     """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress.
 
     `one_shot`: a one-shot training (`fl.one_shot`) in their place, as one round more than there are.
@@ -85,13 +85,15 @@ def train(community: Community, on_round: OnRound, *, one_shot: bool = False) ->
     return latest_model(community)
 
 
-def _float_model(community: Community, weights: Weights) -> LoadForecaster:
+def _float_model(community: LocalCommunity, weights: Weights) -> LoadForecaster:
     model = LoadForecaster(model_shape(community))
     model.load_state_dict(to_state_dict(weights))
     return model
 
 
-def personal_heads(community: Community, trained: TrainedModel, homes: Sequence[Home]) -> dict[str, PersonalHead]:
+def personal_heads(
+    community: LocalCommunity, trained: TrainedModel, homes: Sequence[Home]
+) -> dict[str, PersonalHead]:
     """Each of the homes' own head, trained on its own days; homes with too few of them have none."""
     model = _float_model(community, trained.weights)
     windows = _windows(community).between(0, split_of(community).train_end)
@@ -102,7 +104,7 @@ def personal_heads(community: Community, trained: TrainedModel, homes: Sequence[
 
 
 def with_heads(
-    community: Community, trained: TrainedModel, heads: Mapping[str, PersonalHead]
+    community: LocalCommunity, trained: TrainedModel, heads: Mapping[str, PersonalHead]
 ) -> dict[str, IntegerModel]:
     """What each home proves: the round's integer model, with the home's own head where it has one.
 
@@ -118,7 +120,7 @@ def with_heads(
     return models
 
 
-def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str, IntegerModel]) -> None:
+def keep_heads(community: LocalCommunity, trained: TrainedModel, models: Mapping[str, IntegerModel]) -> None:
     """Put each home's head (of `with_heads`) into its folder and commit to it; one committed to before stays."""
     for home in community.homes:
         values = models[home.name].personal_head
@@ -128,7 +130,7 @@ def keep_heads(community: Community, trained: TrainedModel, models: Mapping[str,
 
 
 def personalise(
-    community: Community, trained: TrainedModel, homes: Sequence[Home]
+    community: LocalCommunity, trained: TrainedModel, homes: Sequence[Home]
 ) -> tuple[dict[str, PersonalHead], dict[str, IntegerModel]]:
     """Fit the homes' heads and keep them: `personal_heads` and what `with_heads` makes of them."""
     heads = personal_heads(community, trained, homes)
@@ -138,7 +140,7 @@ def personalise(
 
 
 def evaluate(
-    community: Community,
+    community: LocalCommunity,
     trained: TrainedModel,
     heads: Mapping[str, PersonalHead],
     models: Mapping[str, IntegerModel],

@@ -1,8 +1,4 @@
-"""A community on this machine: its data, its chain, and its homes with their keys and vaults.
-
-In a demo one process plays everybody; in a real community a gateway opens only its own home. What is a home's alone
-(keys, vault, forecasts) stays in the home's own folder, readable by its owner only.
-"""
+"""A community as its operator has it: settings, clock, weather, chain, contracts and database; no home's data."""
 
 from __future__ import annotations
 
@@ -17,8 +13,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.config.community_yaml import Config, ConfigError
 from api.config.key_file import account_from_file
-from api.gateway.home import Home
-from api.gateway.prover import HouseholdProver
 from api.operator.database.engine import open_database
 from api.operator.database.file import check_database_file
 from api.operator.database.tables import Household
@@ -57,11 +51,6 @@ class Community:
         return load_community(self.config.data)
 
     @property
-    def readings(self) -> pd.DataFrame:
-        """The long table of all homes."""
-        return self._data.readings
-
-    @property
     def weather(self) -> pd.DataFrame:
         """The public weather feed, with its predictions."""
         return self._data.weather
@@ -80,20 +69,6 @@ class Community:
         steps, exogenous = features.window(day, self.config.forecasting.model.steps)
         ahead = quantise_features(steps[None], (1, *steps.shape))
         return ahead, quantise_features(exogenous[None], (1, len(exogenous)))
-
-    @cached_property
-    def homes(self) -> list[Home]:
-        """The homes here, by name; the first `num_clients` of them where the configuration says so."""
-        if self.config.data.source == "none":
-            return []
-        names = sorted(str(h) for h in self.readings["unique_id"].unique())
-        chosen = names[: self.config.federation.num_clients]
-        return [Home(name, self.config.api.homes_dir / name) for name in chosen]
-
-    def opened(self, home: Home) -> HouseholdProver:
-        """A home with its own readings."""
-        mine = self.readings[self.readings["unique_id"] == home.name]
-        return HouseholdProver(home, mine, self.features, self.clock, self.config.community.identifier)
 
     @cached_property
     def operator(self) -> LocalAccount:
@@ -169,14 +144,17 @@ class Community:
         with self.sessions() as session:
             return session.scalar(select(Household.address).limit(1)) is not None
 
+    def households(self) -> list[tuple[str, str]]:
+        """Addresses of every household's wallet and meter, as the settings list them."""
+        return [(member.household, member.meter) for member in self.config.community.members]
+
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
-        """Take every home here and every member in, on the chain and in the database, where it is not yet.
+        """Take every household in, on the chain and in the database, where it is not yet.
 
         A household that has left is not taken in again: it has withdrawn its consent.
         """
         registry = contracts.forecast_registry.functions
-        here = [(home.wallet.address, home.meter.address) for home in self.homes]
-        for household, meter in here + [(m.household, m.meter) for m in self.config.community.members]:
+        for household, meter in self.households():
             chain.fund(household)
             if registry.meter_of(household).call() != meter:
                 if _has_left(contracts, household):

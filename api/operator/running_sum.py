@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.http.errors import ApiError
 from api.operator.database.tables import CommunityTotal, Household, MaskedSum, MaskedSumMessage, MeasuredTotal
 from api.operator.totals import as_total, keep_measured, keep_total
 from api.protocol.secure_sum import (
@@ -50,6 +49,14 @@ from zkp.errors import InvalidProof, ProofError
 from zkp.statements.total import Total
 
 _log = logging.getLogger(__name__)
+
+
+class SecureSumRefused(Exception):
+    """A message that a sum does not take, or a sum that is not there (yet). `code`: the API's name of the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -87,23 +94,23 @@ class RunningSum:
         return SumState(self._terms, self._row.phase, tuple(sorted(waiting)), self._row.reason, items)
 
     def take(self, message: SumMessage) -> None:
-        """Keep a message that is right. Raises ApiError, MeterError."""
+        """Keep a message that is right. Raises SecureSumRefused, MeterError."""
         member = self._row.members.get(message.home)
         if member is None:
-            raise ApiError("not-a-member", f"{message.home} is not in this sum", 403)
+            raise SecureSumRefused("not-a-member", f"{message.home} is not in this sum")
         if not message.is_signed(self._session, bytes.fromhex(member["identity"])):
-            raise ApiError("forged-message", f"the message is not signed by the key of {message.home}", 403)
+            raise SecureSumRefused("forged-message", f"the message is not signed by the key of {message.home}")
         kept = self._said(message.stage).get(message.home)
         if kept is not None:
             if kept.items != message.items:
-                raise ApiError("second-message", f"{message.home} has said something else in this stage", 409)
+                raise SecureSumRefused("second-message", f"{message.home} has said something else in this stage")
             return
         if message.home not in self._waiting_for() or message.stage != self._row.phase:
-            raise ApiError("wrong-stage", f"{message.home} is not asked for `{message.stage}` now", 409)
+            raise SecureSumRefused("wrong-stage", f"{message.home} is not asked for `{message.stage}` now")
         try:
             self._check(message, member["household"])
         except (MaskingRefused, KeyError) as problem:
-            raise ApiError("malformed-message", f"{message.stage} of {message.home}: {problem}", 422) from None
+            raise SecureSumRefused("malformed-message", f"{message.stage} of {message.home}: {problem}") from None
         self._database.add(
             MaskedSumMessage(
                 day=self._row.day, kind=self._row.kind, stage=message.stage, home=message.home,
@@ -269,7 +276,7 @@ class RunningSum:
             self._keep(opened)
             self._row.phase = "open"
             _log.info("sum open", extra=self._told)
-        except (ProofError, ApiError) as problem:
+        except (ProofError, SecureSumRefused) as problem:
             self._row.phase, self._row.reason = "failed", str(problem)[:500]
             _log.error("sum failed", extra=self._told | {"reason": str(problem)})
 
@@ -277,7 +284,7 @@ class RunningSum:
         day, forecast = self._row.day, self._row.kind == "forecast"
         households = {home: self._row.members[home]["household"] for home in sorted(self._said("mask"))}
         if self._database.get(CommunityTotal if forecast else MeasuredTotal, day) is not None:
-            raise ApiError("already-open", f"another total of day {day} was opened meanwhile", 409)
+            raise SecureSumRefused("already-open", f"another total of day {day} was opened meanwhile")
         if forecast:
             keep_total(self._database, day, opened, sorted(households.values()))
         else:

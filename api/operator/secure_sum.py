@@ -16,11 +16,10 @@ from threading import Lock
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.http.errors import ApiError
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
-from api.operator.running_sum import RunningSum, SumState, said
+from api.operator.running_sum import RunningSum, SecureSumRefused, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
 from fl.deployment.keys import roster_of_agents
 from fl.errors import KeysError
@@ -41,7 +40,7 @@ class SecureSumServer:
         self._keys_problem = ""
 
     def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
-        """How the sum stands; begins it if its time has come. Raises ApiError where there is none (yet)."""
+        """How the sum stands; begins it if its time has come. Raises SecureSumRefused where there is none (yet)."""
         now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
             current = self._current(database, day, kind, now)
@@ -49,7 +48,7 @@ class SecureSumServer:
         return self._opened(day, kind, home) if over else told
 
     def take(self, day: int, kind: Kind, message: SumMessage) -> SumState:
-        """Take a member's message; the same again is fine. Raises ApiError, MeterError."""
+        """Take a member's message; the same again is fine. Raises SecureSumRefused, MeterError."""
         now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
             current = self._current(database, day, kind, now)
@@ -100,7 +99,7 @@ class SecureSumServer:
         who = self._forecasters if kind == "forecast" else self._measured
         members = who(database, day, now)
         if len(members) < FEWEST_MEMBERS:
-            raise ApiError("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few", 404)
+            raise SecureSumRefused("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few")
         row = MaskedSum(
             day=day, kind=kind, nonce=secrets.token_hex(NONCE_BYTES), members=members, phase=STAGES[0],
             until=self._now() + self._phase_s,
@@ -112,7 +111,7 @@ class SecureSumServer:
     def _forecasters(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """Gateways whose forecast of the day is registered, once no other can come."""
         if database.get(CommunityTotal, day) is not None:
-            raise ApiError("already-open", f"the total of day {day} was opened before", 409)
+            raise SecureSumRefused("already-open", f"the total of day {day} was opened before")
         _await(
             now, self._community.start_of(day) + self._community.config.rewards.grace_seconds,
             f"forecasts of day {day} can still be registered",
@@ -124,7 +123,9 @@ class SecureSumServer:
             if str(error) != self._keys_problem:  # gateways ask again and again
                 self._keys_problem = str(error)
                 _log.warning("no sums without the gateways' public keys", extra={"reason": str(error)})
-            raise ApiError("no-sum", "the server has no public keys of gateways (keys/agents/*.pub)", 404) from None
+            raise SecureSumRefused(
+                "no-sum", "the server has no public keys of gateways (keys/agents/*.pub)"
+            ) from None
         return {
             member.home: {"household": member.household, "identity": identities[member.home].hex()}
             for member in self._community.config.community.members
@@ -134,14 +135,14 @@ class SecureSumServer:
     def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""
         if database.get(MeasuredTotal, day) is not None:
-            raise ApiError("already-open", f"the measured total of day {day} was opened before", 409)
+            raise SecureSumRefused("already-open", f"the measured total of day {day} was opened before")
         before = database.get(MaskedSum, (day, "forecast"))
         if before is None or before.phase != "open":
-            raise ApiError("no-sum", f"gateways have opened no total of forecasts of day {day}", 404)
+            raise SecureSumRefused("no-sum", f"gateways have opened no total of forecasts of day {day}")
         _await(now, self._community.start_of(day + 1), f"day {day} is not over")
         return {home: before.members[home] for home in sorted(said(database, before, "mask"))}
 
 
 def _await(now: int, moment: int, meanwhile: str) -> None:
     if now <= moment:
-        raise ApiError("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)", 409)
+        raise SecureSumRefused("too-early", f"{meanwhile} (now {now}, until {moment}, UTC seconds)")

@@ -22,9 +22,9 @@ from api.gateway.secure_sum.client import SecureSumClient, open_sums
 from api.gateway.secure_sum.contribution import Contributions
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.http.server import make_app
+from api.one_machine.community import LocalCommunity
 from api.one_machine.day import prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round
-from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
@@ -54,7 +54,7 @@ def community_config(folder: Path, members: list[dict[str, str]], **gateway: Any
 @dataclass
 class CommunityFixture:
     folder: Path
-    community: Community
+    community: LocalCommunity
     chain_session: ChainSession
     url: str = ""
     now: float = field(default_factory=time.time)
@@ -144,7 +144,7 @@ class CommunityFixture:
 
 def build(folder: Path) -> None:
     """Fill a folder: the street with its forecasts registered, made by an untrained model and proven."""
-    for home in Community(community_config(folder, [])).homes:
+    for home in LocalCommunity(community_config(folder, [])).homes:
         make_agent_key(folder / "keys", home.name)
     roster_of_agents(folder / "keys").write(folder / "roster.json")
     community = _community(folder)
@@ -164,9 +164,9 @@ def open_fixture(folder: Path) -> CommunityFixture:
     return CommunityFixture(folder, community, open_chain_session(community, DAY))
 
 
-def _community(folder: Path) -> Community:
-    homes = Community(community_config(folder, [])).homes
-    return Community(community_config(folder, [_line(home) for home in homes]))
+def _community(folder: Path) -> LocalCommunity:
+    homes = LocalCommunity(community_config(folder, [])).homes
+    return LocalCommunity(community_config(folder, [_line(home) for home in homes]))
 
 
 def _line(home: Home) -> dict[str, str]:

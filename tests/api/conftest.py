@@ -20,9 +20,9 @@ from api.gateway.home import Home
 from api.http.proof_checks import ProofChecker
 from api.http.server import make_app
 from api.one_machine import training
+from api.one_machine.community import LocalCommunity
 from api.one_machine.day import make_claim, pin_heads, prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round, submit_arguments
-from api.operator.community import Community
 from api.operator.database.tables import Base, Household, ModelRound
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
@@ -51,7 +51,7 @@ class ThisProcess(ProofChecker):
         """There is nothing to start."""
 
 
-def app_of(community: Community, chain_session: ChainSession) -> FastAPI:
+def app_of(community: LocalCommunity, chain_session: ChainSession) -> FastAPI:
     """The community's server, which starts no process."""
     app = make_app(community, chain_session)
     app.state.work.checker = ThisProcess(1)
@@ -60,7 +60,7 @@ def app_of(community: Community, chain_session: ChainSession) -> FastAPI:
 
 @dataclass
 class Village:
-    community: Community
+    community: LocalCommunity
     chain_session: ChainSession
     trained: TrainedModel
     models: dict[str, IntegerModel]
@@ -101,7 +101,7 @@ MODELS = "models.pickle"
 
 def build(folder: Path) -> None:
     """Fit and pin the heads, and prove the day."""
-    community = Community(small_config(folder))
+    community = LocalCommunity(small_config(folder))
     trained = untrained_model(community)
     chain_session = open_chain_session(community, DAY)
     publish_round(community, chain_session, trained)
@@ -116,7 +116,7 @@ def build(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     folder = built_once(tmp_path_factory, "village", build)
-    community = Community(small_config(folder))
+    community = LocalCommunity(small_config(folder))
     trained = untrained_model(community)
     chain_session = open_chain_session(community, DAY)
     models = pickle.loads((folder / MODELS).read_bytes())
@@ -198,7 +198,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def village_on(village: Village, database_url: str) -> Iterator[Village]:
     """The village with a server of its own on a database of each kind."""
-    community = Community(small_config(village.community.folder, database_url))
+    community = LocalCommunity(small_config(village.community.folder, database_url))
     with village.community.sessions() as known, community.sessions.begin() as session:
         for table in (Household, ModelRound):
             for row in known.scalars(select(table)):

@@ -25,8 +25,8 @@ from api.gateway.home import Home
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.personal_head import commit_head, keep_values
 from api.gateway.round_model import RoundModel
+from api.one_machine.community import LocalCommunity
 from api.operator import training
-from api.operator.community import Community
 from data.community import WEATHER_COLUMNS
 from data.day import DayClock
 from data.table import long_table, write_table
@@ -132,7 +132,7 @@ def make_community(folder: Path) -> None:
     store = RoundStore(config.api.state_dir / "rounds")
     store.bind(config.federation)
     store.save(report, weights, {})
-    training.publisher(Community(config), store, lambda _done, _total, _loss: None)(1, weights, report)
+    training.publisher(LocalCommunity(config), store, lambda _done, _total, _loss: None)(1, weights, report)
     store.mark_published(1)
     for command in (("forecast", str(DAY)), ("forecast", str(DAY + 1)), ("claim", str(DAY))):
         ended = wattproof(folder, *command)

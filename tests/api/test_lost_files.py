@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from api.config.key_file import household_account
 from api.gateway.home import Home
-from api.operator.community import CONTRACTS, JOURNAL, Community
+from api.one_machine.community import LocalCommunity
+from api.operator.community import JOURNAL
 from api.operator.database.tables import Household
 from data.errors import LostFile
 from rewards.journal import Journal
@@ -17,8 +18,8 @@ from tests.api.conftest import DAY, Village, small_config
 
 
 @pytest.fixture
-def community(tmp_path: Path) -> Community:
-    return Community(small_config(tmp_path))
+def community(tmp_path: Path) -> LocalCommunity:
+    return LocalCommunity(small_config(tmp_path))
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -54,7 +55,7 @@ def test_a_new_household_gets_its_keys_before_its_vault(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} >= {"wallet.key", "meter.key"}
 
 
-def test_the_embedded_chain_gets_no_other_beginning(community: Community) -> None:
+def test_the_embedded_chain_gets_no_other_beginning(community: LocalCommunity) -> None:
     with Journal(community.folder / JOURNAL) as journal:
         journal.append({"time": community.start_of(DAY)})
     before = files(community.folder)
@@ -64,7 +65,7 @@ def test_the_embedded_chain_gets_no_other_beginning(community: Community) -> Non
     assert files(community.folder) == before
 
 
-def test_a_community_with_households_gets_no_other_contracts(village: Village, community: Community) -> None:
+def test_a_community_with_households_gets_no_other_contracts(village: Village, community: LocalCommunity) -> None:
     """They would know of no forecast, and pay in other tokens."""
     with village.community.sessions() as known, community.sessions.begin() as session:
         session.merge(known.scalars(select(Household)).first())
@@ -74,7 +75,7 @@ def test_a_community_with_households_gets_no_other_contracts(village: Village, c
     assert village.chain_session.chain.web3.eth.block_number == block, "nothing was deployed"
 
 
-def test_contracts_get_no_other_operator(community: Community) -> None:
+def test_contracts_get_no_other_operator(community: LocalCommunity) -> None:
     (community.folder / CONTRACTS).write_text("{}")
     with pytest.raises(
         LostFile, match=r"operator\.key is missing, and the contracts of contracts\.json obey no other"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from api.operator.community import Community
+from api.one_machine.community import LocalCommunity
 from api.operator.trained_model import TrainedModel, model_shape
 from fl.task import initial_weights
 from forecasting.integer import quantise
 from zkp.lstm.weights import commit_weights
 
 
-def untrained_model(community: Community) -> TrainedModel:
+def untrained_model(community: LocalCommunity) -> TrainedModel:
     shape = model_shape(community)
     weights = initial_weights(shape, 7)
     integer = quantise(weights, shape)

@@ -11,6 +11,7 @@ depend on a proof, and there is one verifier, not two.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
 
@@ -141,6 +142,22 @@ class Hashes:
     sources: NDArray[np.int64]  # ... and of the input bytes that belong there
     stops: NDArray[np.int64]
     registers: NDArray[np.int64]  # of the challenges
+
+    def pieces(self, first: int, stop: int) -> Iterator[tuple[int, bytes | range]]:
+        """The text from `first` to `stop`: (place, its own bytes or a range of the input), piece after piece."""
+        gaps = dict(zip(self.gaps.tolist(), self.sources.tolist(), strict=True))
+        text, place = self.text.tobytes(), first
+        while place < stop:
+            end = place + 1
+            if place in gaps:
+                while end < stop and gaps.get(end) == gaps[place] + end - place:
+                    end += 1
+                yield place, range(gaps[place], gaps[place] + end - place)
+            else:
+                while end < stop and end not in gaps:
+                    end += 1
+                yield place, text[place:end]
+            place = end
 
 
 @dataclass(frozen=True, repr=False)

@@ -246,7 +246,7 @@ class _Writer:
         self._store(state)
         stops = hashes.stops.tolist()
         for first, stop, word in zip([0, *stops], stops, words, strict=False):
-            for start, piece in _pieces(hashes, first, stop):
+            for start, piece in hashes.pieces(first, stop):
                 self._copy(state + WORD + start - first, piece)
             self._push(WORD + stop - first)
             self._push(state)
@@ -385,20 +385,3 @@ class _Writer:
 
 def _size(number: int) -> int:
     return -(-number.bit_length() // 8)
-
-
-def _pieces(hashes: Hashes, first: int, stop: int) -> Iterator[tuple[int, bytes | range]]:
-    """The text from `first` to `stop`: (place, its own bytes or a range of the input), piece after piece."""
-    gaps = dict(zip(hashes.gaps.tolist(), hashes.sources.tolist(), strict=True))
-    text, place = hashes.text.tobytes(), first
-    while place < stop:
-        end = place + 1
-        if place in gaps:
-            while end < stop and gaps.get(end) == gaps[place] + end - place:
-                end += 1
-            yield place, range(gaps[place], gaps[place] + end - place)
-        else:
-            while end < stop and end not in gaps:
-                end += 1
-            yield place, text[place:end]
-        place = end

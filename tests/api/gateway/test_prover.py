@@ -17,7 +17,7 @@ from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeath
 from api.gateway.prover import HouseholdProver, Prepared, ProofFolder
 from api.gateway.sealed import SealedForecast
 from api.one_machine import day as community_day
-from api.operator.community import Community
+from api.one_machine.community import LocalCommunity
 from api.protocol.bundle import InferenceBundle, encode, verify
 from data.atomic import write_bytes
 from data.citylearn import CommunityData
@@ -179,7 +179,9 @@ def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_c
 def test_a_gap_in_one_home_stops_no_other(village: Village, tmp_path: Path) -> None:
     """On one machine: the others' forecasts are made, and the home is named with the reason."""
     config = village.community.config
-    community = Community(config.model_copy(update={"api": config.api.model_copy(update={"state_dir": tmp_path})}))
+    community = LocalCommunity(
+        config.model_copy(update={"api": config.api.model_copy(update={"state_dir": tmp_path})})
+    )
     readings, gap = village.community.readings, community.clock.hours(DAY - 3)[3:9]
     second = community.homes[1].name
     with_gap = readings[(readings["unique_id"] != second) | ~readings["ds"].isin(gap)].reset_index(drop=True)

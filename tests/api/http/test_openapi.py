@@ -116,7 +116,7 @@ def test_every_refusal_of_a_route_is_documented_with_an_example(village: Village
             if int(status) >= 400 and path != "/readyz":
                 examples_ = told["content"]["application/json"]["examples"]
                 assert examples_ and examples_.keys() <= MEANINGS.keys(), (path, status)
-    used = set(re.findall(r'ApiError\(\s*"([a-z-]+)"', "".join(p.read_text() for p in SOURCES)))
+    used = set(re.findall(r'(?:ApiError|SecureSumRefused)\(\s*"([a-z-]+)"', "".join(p.read_text() for p in SOURCES)))
     assert used <= MEANINGS.keys() | {"refused"}
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from api.gateway.not_forecast import NoModel, TooLate
 from api.one_machine import day as day_module
+from api.one_machine.community import LocalCommunity
 from api.one_machine.days import claim_day, forecast_day, model_of_day
 from api.one_machine.totals import open_total
 from api.operator import day as community_day
 from api.operator.chain_session import open_chain_session, publish_digest
-from api.operator.community import Community
 from data.errors import DataError
 from rewards.errors import WrongHead
 from tests.api.conftest import DAY, Village, small_config
@@ -83,7 +83,7 @@ def test_a_day_that_a_late_round_has_cost_says_so_and_what_to_do(village: Villag
 
 
 def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) -> None:
-    community = Community(small_config(tmp_path))
+    community = LocalCommunity(small_config(tmp_path))
     chain_session = open_chain_session(community, DAY)
     save_round(tmp_path, 3, seed=7)
     with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):

@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import Paid, keep_forecast, keep_reward
-from api.operator.community import Community
 from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
 from api.operator.paid_claims import keep_claim
@@ -144,7 +144,7 @@ def test_a_database_that_was_restarted_is_used_again_unnoticed(postgres_server: 
 def test_while_the_database_is_away_the_server_lives_and_says_so(
     village: Village, postgres_server: Postgres, tmp_path: Path
 ) -> None:
-    community = Community(small_config(village.community.folder, postgres_server.new_database()))
+    community = LocalCommunity(small_config(village.community.folder, postgres_server.new_database()))
     assert count(community.sessions, Household) == 0
     app = app_of(community, village.chain_session)
     client = TestClient(app)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.operator.community import OLD_CONTRACTS, Community
+from api.one_machine.community import LocalCommunity
 from api.operator.migration import migrate
 from api.operator.trained_model import OlderRound, latest_model, model_shape
 from fl.store import RoundReport, RoundStore
@@ -17,13 +17,13 @@ REPORT = RoundReport(7, ("a",), ("a",), {}, 0.5, None, {}, 0, 0, 1.0)
 
 
 @pytest.fixture
-def community(tmp_path: Path) -> Community:
-    made = Community(small_config(tmp_path))
+def community(tmp_path: Path) -> LocalCommunity:
+    made = LocalCommunity(small_config(tmp_path))
     made.folder.mkdir(parents=True, exist_ok=True)
     return made
 
 
-def saved_by_an_older_release(community: Community) -> RoundStore:
+def saved_by_an_older_release(community: LocalCommunity) -> RoundStore:
     """Round 7 with the digest of another format beside it."""
     store = RoundStore(community.folder / "rounds")
     folder = store.save(REPORT, initial_weights(model_shape(community), seed=1), {})
@@ -32,13 +32,13 @@ def saved_by_an_older_release(community: Community) -> RoundStore:
     return store
 
 
-def test_an_older_round_is_not_taken_for_one_of_this_release(community: Community) -> None:
+def test_an_older_round_is_not_taken_for_one_of_this_release(community: LocalCommunity) -> None:
     saved_by_an_older_release(community)
     with pytest.raises(OlderRound, match="wattproof migrate"):
         latest_model(community)
 
 
-def test_its_model_becomes_the_next_round_and_the_old_one_stays(community: Community) -> None:
+def test_its_model_becomes_the_next_round_and_the_old_one_stays(community: LocalCommunity) -> None:
     store = saved_by_an_older_release(community)
     said = migrate(community)
     assert said == ["The model of round 7 is now round 8, as this release proves it."]
@@ -49,7 +49,7 @@ def test_its_model_becomes_the_next_round_and_the_old_one_stays(community: Commu
     assert after.published and (store.path(7) / "digest").read_text(encoding="ascii") == "ab" * 32
 
 
-def test_a_second_run_does_nothing(community: Community) -> None:
+def test_a_second_run_does_nothing(community: LocalCommunity) -> None:
     saved_by_an_older_release(community)
     migrate(community)
     assert migrate(community) == []
@@ -57,7 +57,7 @@ def test_a_second_run_does_nothing(community: Community) -> None:
 
 
 def test_contracts_of_an_older_format_are_refused_and_put_aside(
-    community: Community, monkeypatch: pytest.MonkeyPatch
+    community: LocalCommunity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = community.open_chain(20_000)
     known = community.open_contracts(chain)

@@ -14,8 +14,8 @@ from api.config.community_yaml import load
 from api.config.logs import set_up
 from api.http import listener
 from api.http.server import make_app
+from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import ChainSession, open_chain_session
-from api.operator.community import Community
 
 
 def move(chain_session: ChainSession, clock: Path) -> None:
@@ -28,7 +28,7 @@ def move(chain_session: ChainSession, clock: Path) -> None:
 
 if __name__ == "__main__":
     set_up()
-    community = Community(load(Path(sys.argv[1])))
+    community = LocalCommunity(load(Path(sys.argv[1])))
     with listener.bound(community.config.api.host, community.config.api.port) as port:
         chain_session = open_chain_session(community, int(sys.argv[2]))
         threading.Thread(target=move, args=(chain_session, Path(sys.argv[3])), daemon=True).start()

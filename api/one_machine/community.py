@@ -1,0 +1,42 @@
+"""A community with homes on this machine: beside the operator's part, their readings, keys and vaults.
+
+In a demo one process plays everybody; in a real community a gateway opens only its own home. What is a home's alone
+(keys, vault, forecasts) stays in the home's own folder, readable by its owner only.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pandas as pd
+
+from api.gateway.home import Home
+from api.gateway.prover import HouseholdProver
+from api.operator.community import Community
+
+
+class LocalCommunity(Community):
+    """A community and the homes that are here; none where the settings say so (`data.source: none`)."""
+
+    @property
+    def readings(self) -> pd.DataFrame:
+        """The long table of all homes."""
+        return self._data.readings
+
+    @cached_property
+    def homes(self) -> list[Home]:
+        """The homes here, by name; the first `num_clients` of them where the configuration says so."""
+        if self.config.data.source == "none":
+            return []
+        names = sorted(str(h) for h in self.readings["unique_id"].unique())
+        chosen = names[: self.config.federation.num_clients]
+        return [Home(name, self.config.api.homes_dir / name) for name in chosen]
+
+    def opened(self, home: Home) -> HouseholdProver:
+        """A home with its own readings."""
+        mine = self.readings[self.readings["unique_id"] == home.name]
+        return HouseholdProver(home, mine, self.features, self.clock, self.config.community.identifier)
+
+    def households(self) -> list[tuple[str, str]]:
+        """Those of the homes here, and those that the settings list."""
+        return [(home.wallet.address, home.meter.address) for home in self.homes] + super().households()

@@ -70,6 +70,7 @@ class FederationSettings(_Part):
         return self
 
 
+_LEAST_NOISE = 2.0**-22  # masked sums are made of multiples of 2^-32
 _DEVIATIONS = 7  # a normal number is larger once in 4 * 10^11 draws
 
 

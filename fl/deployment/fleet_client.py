@@ -148,8 +148,8 @@ class FleetClient:
     def receive(self) -> Message | None:
         """The next message with its content, or None if there is none.
 
-        Raises ConnectionDown, NotRegistered or MessageRefused. A message is told of once: after ConnectionDown the next call asks
-        for the content of the same one.
+        Raises ConnectionDown, NotRegistered or MessageRefused. A message is told of once: after
+        ConnectionDown the next call asks for the content of the same one.
         """
         node = self._registered()
         if self._arriving is None:

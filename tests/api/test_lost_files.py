@@ -10,7 +10,7 @@ from sqlalchemy import select
 from api.config.key_file import household_account
 from api.gateway.home import Home
 from api.one_machine.community import LocalCommunity
-from api.operator.community import JOURNAL
+from api.operator.community import CONTRACTS, JOURNAL
 from api.operator.database.tables import Household
 from data.errors import LostFile
 from rewards.journal import Journal

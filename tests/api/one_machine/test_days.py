@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
 from api.one_machine import day as day_module
 from api.one_machine.community import LocalCommunity
 from api.one_machine.days import claim_day, forecast_day, model_of_day
 from api.one_machine.totals import open_total
-from api.operator import day as community_day
 from api.operator.chain_session import open_chain_session, publish_digest
 from data.errors import DataError
 from rewards.errors import WrongHead
@@ -25,7 +25,7 @@ from tests.api.http_fixture import save_round
 
 
 class Missed(dict[str, Exception]):
-    def __call__(self, home: community_day.Home, why: Exception) -> None:
+    def __call__(self, home: Home, why: Exception) -> None:
         self[home.name] = why
 
 

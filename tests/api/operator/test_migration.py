@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.one_machine.community import LocalCommunity
+from api.operator.community import OLD_CONTRACTS
 from api.operator.migration import migrate
 from api.operator.trained_model import OlderRound, latest_model, model_shape
 from fl.store import RoundReport, RoundStore

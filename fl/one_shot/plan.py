@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ONE_SHOT = "one-shot"  # key of the plan in a message, and how homes count in such a sum
 SUMS, LAST_DAY = "sums", "last-day"  # in a home's answer: its vector, and the last day in it, which stays at home
+_LEAST_WINDOWS = 2 * LOAD_INPUTS  # a coordinator that takes fewer of a home that has more is after single days
 KINDS = COUNTS, STATISTICS, LEAVE = "counts", "statistics", "leave"
 
 
@@ -100,8 +101,13 @@ class OneShotPlan:
                 f"the plan takes homes with {self.fewest_days} days of a class, and this home's own settings ask for "
                 f"{fewest_days} (one_shot.fewest_days)"
             )
-        if not 1 <= self.most_windows <= most_windows(homes, private):
+        most = most_windows(homes, private)
+        if not 1 <= self.most_windows <= most:
             raise StatisticsRefused(f"sums of {homes} homes with {self.most_windows} windows each could overflow")
+        if not private and self.most_windows < min(_LEAST_WINDOWS, most):
+            raise StatisticsRefused(
+                f"the plan takes each home's last {self.most_windows} windows only: the sums of so few show single days"
+            )
 
 
 def most_windows(homes: int, private: bool) -> int:

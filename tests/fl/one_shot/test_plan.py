@@ -56,6 +56,15 @@ def test_a_home_follows_its_own_settings() -> None:
         dataclasses.replace(PLAN, private=True)
 
 
+def test_a_coordinator_can_not_have_homes_enter_their_last_days_only() -> None:
+    """Of three homes' last windows alone the scatter is three rows, and what is in it are those three weeks."""
+    for few in (1, 7, 401):
+        with pytest.raises(StatisticsRefused, match=f"last {few} windows only: the sums of so few show single days"):
+            dataclasses.replace(PLAN, most_windows=few).check(5, private=False, homes=3)
+    dataclasses.replace(PLAN, most_windows=402).check(5, private=False, homes=3)
+    dataclasses.replace(PLAN, kept=(), private=True, most_windows=1).check(5, private=True, homes=3)  # noise hides it
+
+
 @given(st.integers(1, 20_000), st.booleans())
 def test_as_many_windows_as_a_plan_allows_never_overflow(homes: int, private: bool) -> None:
     most = most_windows(homes, private)

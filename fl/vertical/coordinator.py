@@ -42,7 +42,8 @@ class VerticalSession:
     """One session over Flower's grid.
 
     Attributes:
-        nodes: of the homes and of the partner, by name; timeout: of one exchange, in seconds.
+        nodes: of the homes and of the partner, by name.
+        timeout: of one exchange, in seconds; partner_timeout: of one with the partner, if another.
         left_out: homes that are out of it, and why; `partner_away`: why the partner gives no values any more.
         bytes_home, bytes_partner: carried to and from all homes, and the partner.
     """
@@ -51,6 +52,7 @@ class VerticalSession:
     terms: VerticalTerms
     nodes: Mapping[str, int]
     timeout: float = 600
+    partner_timeout: float | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     partner_away: str | None = None
     bytes_home: int = 0
@@ -60,6 +62,11 @@ class VerticalSession:
     _columns: int = 0
     _gradients: dict[str, bytes] = field(default_factory=dict)
     _steps: int = 0
+
+    @property
+    def bytes_all(self) -> int:
+        """Carried to and from all homes and the partner."""
+        return self.bytes_home + self.bytes_partner
 
     def match(self) -> tuple[str, ...]:
         """Match ids and align rows: the homes that take part. Raises PartnerAway, TooFewHomes."""
@@ -150,7 +157,7 @@ class VerticalSession:
         name = self.terms.partner
         if name not in self.nodes:
             raise PartnerAway(f"{name} is not connected")
-        answers, left_out = self._ask(stage, {name: items})
+        answers, left_out = self._ask(stage, {name: items}, self.partner_timeout or self.timeout)
         self.bytes_partner += _size(items) + sum(map(_size, answers.values()))
         if name not in answers:
             raise PartnerAway(f"{name} does not answer `{stage}`: {left_out.get(name, 'no answer')}")
@@ -159,17 +166,17 @@ class VerticalSession:
     def _homes(self, stage: str, items: Mapping[str, Mapping[str, bytes]]) -> dict[str, dict[str, bytes]]:
         here = {home: each for home, each in items.items() if home in self.nodes}
         self.left_out |= dict.fromkeys(items.keys() - here.keys(), "it is not connected")
-        answers, left_out = self._ask(stage, here)
+        answers, left_out = self._ask(stage, here, self.timeout)
         self.left_out |= left_out
         self.bytes_home += sum(map(_size, here.values())) + sum(map(_size, answers.values()))
         return answers
 
     def _ask(
-        self, stage: str, items: Mapping[str, Mapping[str, bytes]]
+        self, stage: str, items: Mapping[str, Mapping[str, bytes]], timeout: float
     ) -> tuple[dict[str, dict[str, bytes]], dict[str, str]]:
         contents = {name: message(stage, each) for name, each in items.items()}
         nodes = {name: self.nodes[name] for name in contents}
-        replies, left_out = exchange(self.grid, nodes, contents, MessageType.TRAIN, self.timeout)
+        replies, left_out = exchange(self.grid, nodes, contents, MessageType.TRAIN, timeout)
         answers = {}
         for name, reply in replies.items():
             try:

@@ -21,6 +21,7 @@ from data.windows import Windows
 from fl.vertical import products, psi
 from fl.vertical.channel import Channel, SessionKey, read_key
 from fl.vertical.columns import home_column_count, home_columns
+from fl.vertical.entered import Entered
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.ridge import JointRidge, Ridge, home_part, vector_length, with_constant
 from fl.vertical.split import HomePart, clipped, loss_of, noised
@@ -59,6 +60,8 @@ class HomeLimits:
     partners: tuple[str, ...]
     fewest_homes: int = 3
     least_gradient_noise: float = 0.0
+    fresh_days: int = 28  # since the last sum, before this home enters another one
+    most_steps: int = 1000  # of split learning in a session: each tells the partner a little of the labels
 
 
 class HomeSide:
@@ -66,6 +69,7 @@ class HomeSide:
 
     Args:
         identity, roster: this home's key, and the identities of homes and partners by name.
+        entered: which days are in a sum already; None where one machine plays all parties.
     Raises VerticalRefused for a session that the home's own limits do not allow.
     """
 
@@ -76,8 +80,10 @@ class HomeSide:
         limits: HomeLimits,
         identity: ec.EllipticCurvePrivateKey,
         roster: Mapping[str, bytes],
+        entered: Entered | None = None,
     ) -> None:
         _check(terms, data, limits)
+        self._entered, self._limits, self._last_step = entered or Entered(), limits, 0
         self.terms, self._data, self._roster = terms, data, roster
         self._key = SessionKey.new(terms, data.home, identity)
         self._channel: Channel | None = None
@@ -144,6 +150,7 @@ class HomeSide:
         """This home's part of the sum, under the mask that the partner takes off."""
         if self._share is None or self._summed:
             raise VerticalRefused("this home has told its part of the sum, or is not there yet")
+        self._entered.enter(int(self._learnt.day.max()), self._limits.fresh_days)
         self._summed = True
         shape = self._shape()
         their = products.from_bytes(self._open("difference", sealed), "u8", (shape.rows, shape.right))
@@ -165,6 +172,9 @@ class HomeSide:
 
     def step(self, number: int, sealed: bytes | None) -> bytes:
         """Learn from a batch with the partner's values; for the partner: their gradient. Without them, b""."""
+        if not self._last_step < number <= self._limits.most_steps:
+            raise VerticalRefused(f"steps come in order, each once, and {self._limits.most_steps} at most")
+        self._last_step = number
         batch = self._learnt.where(batch_of(self.terms, number, self._data.home, len(self._learnt)))
         cut = torch.zeros(len(batch), HOURS_PER_DAY, self.terms.cut)
         present = torch.zeros(len(batch), dtype=torch.bool)

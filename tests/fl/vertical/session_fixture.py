@@ -20,6 +20,7 @@ from data.windows import Windows
 from fl.secagg.roster import identity_of
 from fl.vertical.columns import PartnerTable, Record
 from fl.vertical.coordinator import VerticalSession
+from fl.vertical.entered import Entered
 from fl.vertical.home import HomeData, HomeLimits, HomeSide
 from fl.vertical.home_mod import VerticalHomeMod
 from fl.vertical.partner import PartnerData, PartnerLimits, PartnerSide
@@ -81,6 +82,7 @@ class Community:
     def __post_init__(self) -> None:
         self.keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in (*HOMES, PARTNER)}
         self.roster = {name: identity_of(key.public_key()) for name, key in self.keys.items()}
+        self.entered = {home: Entered() for home in HOMES}
         self.windows = {home: windows_of(home) for home in HOMES}
         table = {signed(home): bookings(home) for home in self.customers}
         table |= {signed(f"stranger {number}"): bookings("x") for number in range(3)}
@@ -106,7 +108,7 @@ class Community:
 
     def home_side(self, home: str, terms: VerticalTerms) -> HomeSide:
         data = HomeData(home, signed(home), self.windows[home], lambda: LoadForecaster(SHAPE, 3), 0.5)
-        return HomeSide(terms, data, self.limits, self.keys[home], self.roster)
+        return HomeSide(terms, data, self.limits, self.keys[home], self.roster, self.entered[home])
 
     def partner_side(self, table: PartnerTable, terms: VerticalTerms) -> PartnerSide:
         data = PartnerData(PARTNER, table, CLOCK)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from flwr.app import RecordDict
@@ -10,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fl.vertical.columns import home_columns
 from fl.vertical.coordinator import PartnerAway, TooFewHomes
+from fl.vertical.entered import Entered
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.home import HomeLimits
 from fl.vertical.partner import PartnerLimits
@@ -143,6 +146,34 @@ def test_a_second_sum_of_a_session_is_refused() -> None:
         one.session.regress()
     with pytest.raises(VerticalRefused, match="two of them would tell their difference"):
         one.partner_now.sum({})
+
+
+def test_a_home_is_in_no_second_sum_of_the_same_days_also_over_restarts(tmp_path: Path) -> None:
+    """All homes in one session, all but one in the next: the difference would be that one's."""
+    path = tmp_path / "entered.json"
+    Entered(path).enter(44, fresh_days=28)
+    one = Community()
+    one.entered["ada"] = Entered(path)
+    one.session.match()
+    one.session.regress()
+    assert "0 days that are new since the last sum with this partner" in one.session.left_out["ada"]
+    Entered(path).enter(44 + 28, fresh_days=28)
+    with pytest.raises(VerticalRefused, match="has 27 days that are new since the last sum"):
+        Entered(path).enter(44 + 55, fresh_days=28)
+    path.write_text("{}")
+    with pytest.raises(VerticalRefused, match="is damaged"):
+        Entered(path)
+
+
+def test_a_home_learns_each_step_once_and_no_more_than_it_allows() -> None:
+    """The partner would learn of the labels from gradients at values of its choice."""
+    one = Community(limits=HomeLimits((PARTNER,), most_steps=2))
+    one.session.match()
+    one.session.learn(2)
+    with pytest.raises(VerticalRefused, match="in order, each once, and 2 at most"):
+        one.side("ada").step(2, None)
+    with pytest.raises(TooFewHomes, match="0 homes are left"):
+        one.session.learn(2)
 
 
 def test_a_session_begins_once() -> None:

@@ -69,26 +69,22 @@ class Parties:
 
     def __post_init__(self) -> None:
         self.homes = tuple(sorted(self.case.records))
-        keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in (*self.homes, PARTNER)}
-        roster = {name: identity_of(key.public_key()) for name, key in keys.items()}
-        ids = {home: _signed(home) for home in self.homes}
-        table = PartnerTable(self.case.columns, {ids[home]: self.case.records[home] for home in self.homes})
-        self.sides = {
-            home: VerticalHomeMod(
-                lambda terms, home=home: HomeSide(
-                    terms, self._data(home, ids[home]), HomeLimits((PARTNER,)), keys[home], roster
-                )
-            )
-            for home in self.homes
-        }
-        data = PartnerData(PARTNER, table, CLOCK)
-        partner = VerticalPartnerMod(lambda terms: PartnerSide(terms, data, PartnerLimits(), keys[PARTNER], roster))
+        self._keys = {name: ec.generate_private_key(ec.SECP384R1()) for name in (*self.homes, PARTNER)}
+        self._roster = {name: identity_of(key.public_key()) for name, key in self._keys.items()}
+        self.sides = {home: VerticalHomeMod(partial(self._home_side, home)) for home in self.homes}
+        partner = VerticalPartnerMod(self._partner_side)
         self.grid = LocalGrid({**self.sides, PARTNER: partner})
         self.session = VerticalSession(self.grid, self._terms(), self.grid.nodes)
 
-    def _data(self, home: str, signed: SignedId) -> HomeData:
+    def _home_side(self, home: str, terms: VerticalTerms) -> HomeSide:
         windows = self.case.windows.of_home(home).at_day_start()
-        return HomeData(home, signed, windows, partial(_forecaster, self.forecaster), FORECASTING.huber)
+        data = HomeData(home, _signed(home), windows, partial(_forecaster, self.forecaster), FORECASTING.huber)
+        return HomeSide(terms, data, HomeLimits((PARTNER,)), self._keys[home], self._roster)
+
+    def _partner_side(self, terms: VerticalTerms) -> PartnerSide:
+        records = {_signed(home): self.case.records[home] for home in self.homes}
+        data = PartnerData(PARTNER, PartnerTable(self.case.columns, records), CLOCK)
+        return PartnerSide(terms, data, PartnerLimits(), self._keys[PARTNER], self._roster)
 
     def _terms(self) -> VerticalTerms:
         return VerticalTerms(

@@ -148,6 +148,7 @@ class Deployed:
         deployment = {
             "port": port,
             "heartbeat_s": 120,
+            "retry_max_s": 1,
             "poll_s": 0.1,
             "task_interval_s": 0.5,
             metrics: self.metrics_ports[name],

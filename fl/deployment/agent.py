@@ -77,7 +77,9 @@ def run_agent(
         if settings.insecure
         else load_agent_key(KeyFolder(settings.keys_dir).agent_key(learner.home))
     )
-    client = FleetClient(f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop)
+    client = FleetClient(
+        f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop, settings.retry_max_s
+    )
     app = make_client_app(lambda context: learner, mods, keep, keep_peaks)
     on_task = repeated(partial(daily_task, metrics), settings.task_interval_s, stop, name="daily task", log=_log)
     metrics.follow_connection(client)

@@ -96,6 +96,7 @@ class FleetClient:
         authority: bytes | None,
         heartbeat_s: float,
         stop: threading.Event,
+        retry_max_s: float = 30.0,
     ) -> None:
         """`authority`: PEM certificate the coordinator's is signed by; None speaks plain HTTP and self-registers."""
         self._public = public_key_to_bytes(key.public_key())
@@ -112,7 +113,7 @@ class FleetClient:
         self._node: Node | None = None
         self._arriving: tuple[int, ObjectTree] | None = None  # run and tree of a message that is being received
         self._beating: threading.Thread | None = None
-        self.outage = Outage(_log, "line to the coordinator")
+        self.outage = Outage(_log, "line to the coordinator", most_s=retry_max_s)
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -204,7 +205,10 @@ class FleetClient:
                 raise MessageRefused(str(problem)) from problem
 
     def close(self) -> None:
-        """Say goodbye if the coordinator is there to hear it. The line's `stop` must be set."""
+        """Say goodbye if the coordinator is there to hear it, and hang up. The line's `stop` must be set.
+
+        A coordinator that is told to stop waits for open connections.
+        """
         if self._beating is not None:
             self._beating.join()
         if self._node is not None:
@@ -212,6 +216,7 @@ class FleetClient:
                 self._call(self._client.DeactivateNode, DeactivateNodeRequest(node_id=self._node.node_id))
             except (ConnectionDown, NotRegistered, MessageRefused) as down:
                 _log.debug("left without a goodbye", extra={"reason": str(down)})
+        self._client.close()
 
     def _registered(self) -> Node:
         if self._node is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from fl.deployment.backoff import Backoff
 
-_FIRST_S, _MOST_S = 0.5, 30.0  # a coordinator may be away for days
+_FIRST_S = 0.5
 _AGAIN_S = 3600.0
 
 
@@ -17,13 +17,16 @@ class Outage:
 
     Args:
         log, what: the logger and the subject of its records: "line to the coordinator".
+        most_s: the longest wait: what is away may be so for days.
     """
 
-    def __init__(self, log: logging.Logger, what: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: logging.Logger, what: str, now: Callable[[], float] = time.monotonic, most_s: float = 30.0
+    ) -> None:
         self._log, self._what, self._now = log, what, now
         self._told: dict[str, float] = {}  # reason -> when it was logged last
         self._since: float | None = None
-        self._wait = Backoff(_FIRST_S, _MOST_S, now)
+        self._wait = Backoff(min(_FIRST_S, most_s), most_s, now)
 
     @property
     def active(self) -> bool:

@@ -23,6 +23,9 @@ class DeploymentSettings(_Part):
     heartbeat_s: float = Field(
         default=15, ge=10, le=600, description="an agent unheard of for twice as long counts as gone"
     )
+    retry_max_s: float = Field(
+        default=30, gt=0, le=3600, description="the longest wait before an agent tries again to reach a coordinator"
+    )
     poll_s: float = Field(default=1.0, gt=0, le=60, description="how often an agent asks for work")
     task_interval_s: float = Field(
         default=30, gt=0, description="how often an agent looks for a new day to forecast and prove"

@@ -106,7 +106,8 @@ class OneShotPlan:
             raise StatisticsRefused(f"sums of {homes} homes with {self.most_windows} windows each could overflow")
         if not private and self.most_windows < min(_LEAST_WINDOWS, most):
             raise StatisticsRefused(
-                f"the plan takes each home's last {self.most_windows} windows only: the sums of so few show single days"
+                f"the plan takes each home's last {self.most_windows} windows only: "
+                "the sums of so few show single days"
             )
 
 

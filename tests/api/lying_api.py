@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.served import served
+
 
 @dataclass
 class LyingApi:
@@ -66,10 +68,6 @@ def lying_api(tls: ssl.SSLContext | None = None) -> Iterator[LyingApi]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    api.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with served(server) as port:
+        api.url = f"http{'s' if tls else ''}://127.0.0.1:{port}"
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -25,6 +25,7 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
         make_keys(folder / "keys", ["127.0.0.1", "localhost"], HOMES)
         deployment = {
             "port": free_port(), "keys_dir": str(folder / "keys"), "heartbeat_s": 300, "poll_s": 0.1,
+            "retry_max_s": 1,
         } | settings.pop("deployment", {})  # fmt: skip
         values = {
             "rounds": 3, "min_homes": 4, "evaluate_every": 1, "local": {"epochs": 1}, "round_timeout_s": ROUND_S,

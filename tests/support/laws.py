@@ -12,6 +12,11 @@ from hypothesis import settings  # noqa: TID251 - the one place
 _CI_DEFAULT = 100
 
 
+def is_deep() -> bool:
+    """Whether laws are tried at length (`make test-deep`), those too that list their cases."""
+    return settings().max_examples > _CI_DEFAULT
+
+
 def examples(count: int, **others: Any) -> settings:
     """Settings of a law that needs another number of examples than the default. `others`: further settings."""
     return settings(max_examples=count * settings().max_examples // _CI_DEFAULT, **others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +29,7 @@ from rewards.rpc_client import RpcClient
 from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import refusal
 from tests.support.documented import DocumentedClient
+from tests.support.served import served
 
 BLOCK = {"number": "0x1", "timestamp": "0x1", "hash": "0x" + "11" * 32}
 NODES: dict[str, Callable[[str], bytes]] = {
@@ -61,11 +61,8 @@ def node_of(answers: Callable[[str], bytes] | None) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Tests read no access log."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

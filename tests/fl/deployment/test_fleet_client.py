@@ -49,11 +49,17 @@ def serve(keys: KeyFolder) -> Iterator[Callable[[FleetServer], int]]:
         end()
 
 
+def open_line(keys: KeyFolder, port: int, stop: threading.Event) -> FleetClient:
+    """One of ada's."""
+    key = load_agent_key(keys.agent_key("ada"))
+    return FleetClient(f"127.0.0.1:{port}", key, _authority(keys), 10, stop, retry_max_s=0.05)
+
+
 def reasons(keys: KeyFolder, port: int, caplog: pytest.LogCaptureFixture) -> tuple[FleetClient, str]:
-    """A line of ada's, and why it is down."""
+    """A line that was tried and closed, and why it is down."""
     caplog.set_level(logging.INFO)
     stop = threading.Event()
-    line = FleetClient(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    line = open_line(keys, port, stop)
     trying = threading.Thread(target=line.connect)
     trying.start()
     try:
@@ -61,6 +67,7 @@ def reasons(keys: KeyFolder, port: int, caplog: pytest.LogCaptureFixture) -> tup
     finally:
         stop.set()
         trying.join()
+        line.close()
     return line, str(told.__dict__["reason"])
 
 
@@ -71,7 +78,7 @@ def _authority(keys: KeyFolder) -> bytes:
 def test_an_agent_that_is_let_in_knows_how_its_clock_is(keys: KeyFolder, serve: Callable[[FleetServer], int]) -> None:
     port = serve(FleetServer(load_agent_list(keys.directory)))
     stop = threading.Event()
-    line = FleetClient(f"127.0.0.1:{port}", load_agent_key(keys.agent_key("ada")), _authority(keys), 10, stop)
+    line = open_line(keys, port, stop)
     assert not line.up and line.connect() and line.up
     assert line.clock.ahead_s is not None and abs(line.clock.ahead_s) <= 5
     stop.set()
@@ -153,15 +160,14 @@ def test_a_certificate_that_has_ended_is_named_with_this_machines_time(
 
 
 def test_no_coordinator_is_one_line_of_log(keys: KeyFolder, caplog: pytest.LogCaptureFixture) -> None:
-    line, reason = reasons(keys, free_port(), caplog)
-    assert "refused" in reason and not line.up
     stop, tried = threading.Event(), []
+    line = open_line(keys, free_port(), stop)
     failed = line.outage.failed
     line.outage.failed = lambda reason: tried.append(reason) or failed(reason)  # type: ignore[method-assign, func-returns-value]
-    line._stop = stop
     trying = threading.Thread(target=line.connect)
     trying.start()
     until(lambda: len(tried) > 4 or None, "five tries")
     stop.set()
     trying.join()
+    assert "refused" in tried[0] and not line.up
     assert len([record for record in caplog.records if "line to" in record.message]) == 1

@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from api.demo_settings import demo_config
+from api.config.demo_settings import demo_config
 from bench.deployed import ROOT, free_port
 from data.atomic import write_bytes
 

@@ -39,7 +39,7 @@ from fl.one_shot.moments import regression_moments
 from fl.one_shot.plan import STATISTICS, OneShotPlan, most_windows
 from fl.one_shot.ridge import evidence_penalty, ridge
 from fl.one_shot.statistics import Statistics
-from fl.roster import identity_of
+from fl.secagg.roster import identity_of
 from fl.task import initial_weights
 from fl.vertical.columns import PartnerTable, home_columns
 from fl.vertical.coordinator import VerticalSession

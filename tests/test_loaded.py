@@ -31,7 +31,7 @@ NEVER: dict[str, tuple[str, set[str]]] = {
     ),
     "verify": ("api.cli.main, api.cli.check_report", CHAIN | FITTING | PICTURES | FEDERATION | {"pandas"}),
     "serve, until it has its port": (
-        "api.cli.main, api.cli.served, api.demo_settings, api.http.listener",
+        "api.cli.main, api.cli.served, api.config.demo_settings, api.http.listener",
         CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas"},
     ),
     "serve": ("api.cli.main, api.http.server", FITTING | PICTURES | FEDERATION | {"vyper"}),

@@ -275,7 +275,7 @@ def demo(
 ) -> None:
     """One community day on 17 real homes, end to end: train, forecast, prove, register, score, reward."""
     from api.cli.demo import Demo
-    from api.demo_settings import demo_config
+    from api.config.demo_settings import demo_config
 
     Demo(demo_config(folder, num_clients), console).run()
 

@@ -20,6 +20,6 @@ def settings_to_serve(named: Path | None) -> tuple[Config, str]:
             f"there is no {CONFIG} in this folder, and no demo in {DEMO}: name the settings with --config, "
             "or run `wattproof demo` first"
         )
-    from api.demo_settings import demo_config
+    from api.config.demo_settings import demo_config
 
     return demo_config(DEMO, None), f"the demo in {DEMO}"

@@ -14,7 +14,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from data.atomic import write_bytes
-from fl.coordinator import identify_by_key, run_coordinator
+from fl.deployment.coordinator import identify_by_key, run_coordinator
 from fl.settings import FederationSettings
 from fl.vertical.coordinator import VerticalSession
 from fl.vertical.terms import VerticalTerms

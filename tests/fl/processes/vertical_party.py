@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fl.agent import run_agent
+from fl.client_mods import client_mods
+from fl.deployment.agent import run_agent
+from fl.deployment.keys import KeyFolder, load_agent_key
 from fl.errors import FederationError
-from fl.home_mods import home_mods
-from fl.keys import KeyFolder, load_agent_key
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
-from fl.roster import Roster
+from fl.secagg.roster import Roster
 from fl.settings import FederationSettings
 from fl.vertical.columns import PartnerTable
 from fl.vertical.entered import Entered
@@ -65,7 +65,7 @@ def main(settings: str, name: str, out: str) -> None:
         lambda terms: HomeSide(terms, own, HomeLimits((PARTNER,)), identity, roster, entered),
         lambda side, forecasts: np.savez(Path(out) / f"{name}.npz", **forecasts),
     )
-    run_agent(federation.deployment, NoLearner(name), mods=[*home_mods(federation, name), home_mod])
+    run_agent(federation.deployment, NoLearner(name), mods=[*client_mods(federation, name), home_mod])
 
 
 if __name__ == "__main__":

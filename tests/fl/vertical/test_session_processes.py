@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from data.atomic import write_bytes
-from fl.keys import make_keys
+from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
-from tests.fl.deployment import ROUND_S, Deployment, free_port
+from tests.fl.federation import ROUND_S, Deployment, free_port
 from tests.fl.vertical.session_fixture import DAYS, HOMES, LEARNT, PARTNER, windows_of
 from tests.support.waiting import until
 

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 from rewards.errors import NodeUnreachable
 from rewards.node_url import shown
-from rewards.signing import PinnedHead, Registration, SigningFacts
+from rewards.signing import PinnedHead, Registration, SigningFacts, fair_price
 
 _TIMEOUT_S = 10.0
 _MOST_BRACKETS = 64
@@ -27,7 +27,7 @@ class RpcClient:
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""
-        chain, price = self._number("eth_chainId"), self._number("eth_gasPrice")
+        chain, price = self._number("eth_chainId"), fair_price(self._number("eth_gasPrice"), self._base_fee())
         nonce = self._number("eth_getTransactionCount", household, "pending")
         return SigningFacts(chain, self._registry, nonce, price)
 
@@ -62,6 +62,15 @@ class RpcClient:
             raise NodeUnreachable(
                 f"{shown(self._url)} knows no registry at {to}: check gateway.forecast_registry"
             ) from error
+
+    def _base_fee(self) -> int | None:
+        """Of the latest block; None on a chain without base fees."""
+        block = self._ask("eth_getBlockByNumber", "latest", False)
+        try:
+            fee = block.get("baseFeePerGas")
+            return None if fee is None else int(str(fee), 16)
+        except (AttributeError, ValueError):
+            raise NodeUnreachable(f"{shown(self._url)} gives no latest block") from None
 
     def _number(self, method: str, *arguments: Any) -> int:
         try:

@@ -17,6 +17,7 @@ CALL_GAS = 250_000
 NO_HEAD = bytes(32)
 """In the place of a personal head's digest, where there is none."""
 _SUBMIT = keccak(b"submit(uint32,uint32,bytes32,bytes,bytes32)")[:4]
+_GWEI = 10**9
 _PIN_HEAD = keccak(b"pin_head(uint32,bytes32)")[:4]
 
 
@@ -77,6 +78,17 @@ class SigningFacts:
 
 class FeeTooHigh(Exception):
     """The chain's price, or what is said to be it, is beyond what the household wants to pay."""
+
+
+def fair_price(suggested: int, base_fee: int | None) -> int:
+    """What a unit of gas costs now: what a node suggests (`eth_gasPrice`), its tip bounded by the block's base fee or
+    one gwei. A chain without base fees has its price.
+
+    Nodes suggest the tip that the last transactions paid (Geth's gas price oracle, anvil's). On a chain of the
+    community's own those are ours, each of which offers more than it was told: without a bound the price doubles with
+    every one. The base fee (EIP-1559) follows from how full blocks are, and from no offer.
+    """
+    return suggested if base_fee is None else min(suggested, base_fee + max(base_fee, _GWEI))
 
 
 def fee_price(asked: int, max_fee: int) -> int:

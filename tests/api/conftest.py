@@ -79,7 +79,7 @@ class Village:
         registry, web3 = self.chain_session.contracts.forecast_registry, self.chain_session.chain.web3
         data = registry.encode_abi("submit", args=submit_arguments(bundle))
         fields = {
-            "to": registry.address, "data": data, "gas": 400_000, "gasPrice": web3.eth.gas_price * 2,
+            "to": registry.address, "data": data, "gas": 400_000, "gasPrice": self.chain_session.chain.gas_price * 2,
             "nonce": web3.eth.get_transaction_count(wallet.address), "chainId": web3.eth.chain_id, "value": 0,
         }  # fmt: skip
         return "0x" + bytes(wallet.sign_transaction(fields).raw_transaction).hex()

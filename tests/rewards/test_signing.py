@@ -16,6 +16,7 @@ from rewards.signing import (
     PinnedHead,
     Registration,
     SigningFacts,
+    fair_price,
     fee_price,
     sign,
 )
@@ -98,6 +99,17 @@ def test_no_fee_is_beyond_the_limit(most: int, share: float, off: int) -> None:
         assert asked < 0 or asked > most // CALL_GAS
     else:
         assert asked <= price <= 2 * asked and price * CALL_GAS <= most
+
+
+def test_a_households_offers_do_not_raise_what_it_is_asked_next() -> None:
+    """On a chain of its own a node suggests what its last transaction paid: each price doubled the next."""
+    base_fee, tip = 10**9, 10**9
+    for _ in range(100):
+        asked = fair_price(base_fee + tip, base_fee)
+        assert base_fee <= asked <= 2 * 10**9
+        tip, base_fee = fee_price(asked, MAX_FEE) - base_fee, base_fee * 7 // 8
+    assert fair_price(70 * 10**9, 40 * 10**9) == 70 * 10**9, "a busy chain has its price"
+    assert fair_price(20 * 10**9, None) == 20 * 10**9
 
 
 def test_a_transaction_with_too_little_gas_fails_alone(town: Town) -> None:

@@ -42,10 +42,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.deployment.link_state import GuardedLinkState, GuardedLinkStateFactory
+from fl.deployment.listening import listen
 from fl.deployment.request_gate import RequestGate, only_its_own
 from fl.deployment.signed_requests import RequestVerifier
 from fl.errors import FederationError
-from fl.listening import listen
 
 _POLL_S = 0.1
 # What a reply may have: models come back as they went out, masked ones in twice the bytes, and short messages have

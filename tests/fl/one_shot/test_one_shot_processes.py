@@ -70,8 +70,9 @@ def test_agents_sum_under_masks_and_survive_one_that_is_killed(deploy: Callable[
 
 def test_the_simulation_sums_under_masks_whatever_its_updates_do(tmp_path: Path) -> None:
     settings = FederationSettings.model_validate(
-        {"rounds": 2, "local": {"epochs": 1}, "evaluate_every": 0, "one_shot": {"fewest_days": 5}}
-    )
+        {"rounds": 2, "local": {"epochs": 1}, "evaluate_every": 0, "one_shot": {"fewest_days": 5},
+         "secure_aggregation": {"stage_timeout_s": 600}}
+    )  # fmt: skip
     store, initial = RoundStore(tmp_path / "rounds"), initial_weights(SHAPE, 1)
     homes = write_homes(tmp_path / "homes", TRAIN, WINDOWS.between(30, 40))
     load_home = HomeFolder(tmp_path / "homes", SHAPE, 0.1)

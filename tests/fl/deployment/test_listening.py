@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
+from fl.deployment.listening import LimitedListener, listen
 from fl.deployment.rate_limit import RateLimit
 from fl.errors import FederationError
-from fl.listening import LimitedListener, listen
 
 ELSEWHERE = "127.0.0.2"
 

@@ -1,0 +1,129 @@
+"""`make figures`: the figures and pictures of README and docs, from what the last runs wrote to out/.
+
+Each table in the Markdown files that holds measured figures stands between `<!-- figures: NAME -->` and `<!-- end -->`.
+This program copies the measurements (docs/figures/NAME.json), renders every block from them and copies the pictures
+(docs/pictures/). Nothing is measured here: each NAME says which command writes its measurements, and what that command
+has not written is left as it was, and said. `tests/test_figures.py` holds the blocks to the measurements.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.atomic import write_bytes
+
+ROOT = Path(__file__).parents[1]
+KEPT, PICTURES = ROOT / "docs" / "figures", ROOT / "docs" / "pictures"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"(<!-- figures: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Measured = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A block's measurements: the file that `command` writes, how they are rendered, and its pictures in out/."""
+
+    command: str
+    path: str
+    render: Callable[[Measured], str]
+    pictures: dict[str, str]  # name in docs/pictures -> path in out/
+
+
+def table(rows: list[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    """A table in Markdown."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def demo(report: Measured) -> str:
+    """What `make demo` measured, for the README."""
+    proofs, rewards, gas = report["proofs"], report["rewards"], report["chain"]["gas"]
+    homes = report["homes"]
+    return table(
+        [
+            ("forecasts proven, and verified", f"{proofs['verified']} of {homes}"),
+            ("size of a proof", f"{proofs['bytes']:,} bytes"),
+            ("memory to prove", f"{proofs['peak_mb']:.0f} MB"),
+            ("households paid for beating the naive forecast", f"{rewards['claims']} of {homes}"),
+            ("gas of registering a forecast, of a reward", f"{gas['submit']:,}, {gas['reward']:,}"),
+            ("time for all of it, model training included", f"{report['seconds']['all']:.0f} s"),
+        ],
+        ("`make demo`", f"{homes} real homes, one day"),
+    )
+
+
+def demo_accuracy(report: Measured) -> str:
+    """Accuracy on the demo's test days: the community's total (WAPE) and the median home (nMAE)."""
+    rows = {
+        "same hour yesterday": report["baselines"]["yesterday"],
+        "mean of the last 7 days": report["baselines"]["mean_7_days"],
+        "ridge regression on everybody's readings in one place": report["baselines"]["ridge_pooled"],
+        "federated LSTM": report["forecast_global"],
+        "**federated LSTM with personal heads, as proven**": report["forecast_integer"],
+    }
+    return table(
+        [(name, f"{row['community_wape']:.3f}", f"{row['home_nmae_median']:.3f}") for name, row in rows.items()],
+        ("forecast (lower is better)", "community, WAPE", "median home, nMAE"),
+    )
+
+
+_DEMO = {"community-day": "demo/community_day.png", "accuracy": "demo/accuracy.png"}
+SOURCES = {
+    "demo": Source("make demo", "demo/report.json", demo, _DEMO),
+    "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
+}
+
+
+def rendered(text: str, measured: dict[str, Measured]) -> str:
+    """`text` with each block rendered from `measured` (name of the block -> measurements); others as they are.
+
+    Raises ValueError for a block of an unknown name.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name not in SOURCES:
+            raise ValueError(f"there are no figures named {name!r}: there are {', '.join(sorted(SOURCES))}")
+        if name not in measured:
+            return found[0]
+        return f"{found[1]}{SOURCES[name].render(measured[name])}{found[3]}"
+
+    return _BLOCK.sub(fill, text)
+
+
+def kept() -> dict[str, Measured]:
+    """The measurements in docs/figures, by the name of their block."""
+    return {name: json.loads(path.read_bytes()) for name in SOURCES if (path := _kept_path(name)).exists()}
+
+
+def _kept_path(name: str) -> Path:
+    return KEPT / f"{Path(SOURCES[name].path).parent.name}-{Path(SOURCES[name].path).stem}.json"
+
+
+def main() -> None:
+    """Copy, render, and say what was not measured."""
+    out = ROOT / "out"
+    for name, source in SOURCES.items():
+        if not (out / source.path).exists():
+            print(f"{name}: out/{source.path} is not there, so its figures stay as they were; `{source.command}` makes it")
+            continue
+        write_bytes(_kept_path(name), json.dumps(json.loads((out / source.path).read_bytes()), indent=1).encode())
+        for picture, path in source.pictures.items():
+            write_bytes(PICTURES / f"{picture}{Path(path).suffix}", (out / path).read_bytes())
+    measured = kept()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if (new := rendered(text, measured)) != text:
+            write_bytes(page, new.encode())
+            print(f"{page.relative_to(ROOT)}: figures renewed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
-.PHONY: demo serve check test test-deep lint docs coverage constraints clean
+.PHONY: demo serve check test test-deep lint docs figures coverage constraints clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in e
 docs: $(VENV)/.installed  ## the documentation site, strictly: out/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	! grep -rEl '<(link|script|img|iframe)[^>]*(src|href)="?https?://' out/site --include='*.html'  # nothing is fetched at view time
+
+figures: $(VENV)/.installed  ## the figures and pictures of README and docs, from what was last measured (out/)
+	$(BIN)/python -m bench.figures
 
 coverage: $(VENV)/.installed  ## what the tests that start no process reach, with a floor
 	$(PYTEST) -m 'not process and not slow' --cov --cov-report=term:skip-covered

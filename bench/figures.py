@@ -1,16 +1,15 @@
 """`make figures`: the figures and pictures of README and docs, from what the last runs wrote to out/.
 
-Each table in the Markdown files that holds measured figures stands between `<!-- figures: NAME -->` and `<!-- end -->`.
-This program copies the measurements (docs/figures/NAME.json), renders every block from them and copies the pictures
-(docs/pictures/). Nothing is measured here: each NAME says which command writes its measurements, and what that command
-has not written is left as it was, and said. `tests/test_figures.py` holds the blocks to the measurements.
+A table of measured figures stands between `<!-- figures: NAME -->` and `<!-- end -->`. This program copies the
+measurements (docs/figures/), renders every block from them and copies the pictures (docs/pictures/). Nothing is
+measured here: what the command that a NAME names has not written is left as it was, and said.
+`tests/test_figures.py` holds the blocks to the measurements.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +111,7 @@ def main() -> None:
     out = ROOT / "out"
     for name, source in SOURCES.items():
         if not (out / source.path).exists():
-            print(f"{name}: out/{source.path} is not there, so its figures stay as they were; `{source.command}` makes it")
+            print(f"{name}: out/{source.path} is not there, so its figures stay; `{source.command}` makes it")
             continue
         write_bytes(_kept_path(name), json.dumps(json.loads((out / source.path).read_bytes()), indent=1).encode())
         for picture, path in source.pictures.items():
@@ -126,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,7 +4,7 @@ Daylight saving never reaches this far inside, so no day has 23 or 25 hours.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from data.errors import DayError
 HOURS_PER_DAY = 24
 LAST_DAY = 106_749
 """The last community day, in 2262: the day after it is the last that 64 bits of nanoseconds can count."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_HOUR = 3_600_000_000_000
 _NS_PER_DAY = HOURS_PER_DAY * _NS_PER_HOUR
 
@@ -53,6 +54,18 @@ class DayClock:
         """`start_of` for int64 [n] -> UTC times [n]."""
         nanoseconds = days * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR
         return pd.DatetimeIndex(nanoseconds.astype("datetime64[ns]"), tz="UTC")
+
+    def date_of(self, day: int) -> date:
+        """The date that people call `day` by: that of its middle, for a day that starts at 23:00 UTC is tomorrow's.
+
+        >>> DayClock(23).date_of(17316)
+        datetime.date(2017, 5, 31)
+        """
+        return (_EPOCH + timedelta(days=day, hours=self.start_hour_utc + HOURS_PER_DAY // 2)).date()
+
+    def day_on(self, named: date) -> int:
+        """The day that people call by a date."""
+        return (named - self.date_of(0)).days
 
     def hours(self, day: int) -> pd.DatetimeIndex:
         """The starts of the 24 hours of `day`, UTC."""

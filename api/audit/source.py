@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 import httpx
 from eth_utils.address import to_checksum_address
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import HTTPError, Timeout
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
 from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
+from data.day import DayClock
 from data.failures import told
 from rewards.deploy import Contracts
 
@@ -65,6 +66,7 @@ def read(fetch: Fetch, path: str, kind: type[_T]) -> _T | None:
 
 class _Health(BaseModel):
     community: str
+    day_start_utc: int | None = Field(default=None, ge=0, le=23)  # servers before 0.2 do not say it
 
 
 def community_of(fetch: Fetch) -> str:
@@ -73,6 +75,14 @@ def community_of(fetch: Fetch) -> str:
     if health is None:
         raise AuditError("the server does not say which community it serves: name it with --community")
     return health.community
+
+
+def clock_of(fetch: Fetch) -> DayClock:
+    """The community's clock, as its server says, to know which day a date means. Raises AuditError."""
+    health = read(fetch, "/health", _Health)
+    if health is None or health.day_start_utc is None:
+        raise AuditError("the server does not say when its days start: name the day by its number")
+    return DayClock(health.day_start_utc)
 
 
 Paid = dict[str, tuple[int, bytes]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.day_names import DayName, day_named
 from data.home_name import HOME_NAME_RULE, is_home_name
 
 if TYPE_CHECKING:
@@ -33,11 +34,18 @@ HomesOption = Annotated[
     list[str] | None,
     typer.Option("--home", callback=_home_names, help="a home's name; all homes of the data, if none is given"),
 ]
-DayArgument = Annotated[int, typer.Argument(min=0, max=80_000, help="community day: whole days since 1970-01-01")]
-NewestDayArgument = Annotated[
-    int | None,
-    typer.Argument(min=0, max=80_000, help="community day: whole days since 1970-01-01; the newest, if not given"),
+DayArgument = Annotated[
+    DayName, typer.Argument(parser=day_named, metavar="DAY", help="2017-05-30, yesterday, or the number of the day")
 ]
+NewestDayArgument = Annotated[
+    DayName | None,
+    typer.Argument(
+        parser=day_named,
+        metavar="[DAY]",
+        help="2017-05-30, yesterday, or the number of the day; the newest, if not given",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the findings and the verdict as JSON")]
 BundleArgument = Annotated[Path, typer.Argument(help="a bundle, as the API or `prove` gives it")]
 
 

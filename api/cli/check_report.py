@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # what checks bundles has no use for a chain or a server, whi
 
 def verify_one(console: Console, file: Path, community: CommunitySettings | None) -> int:
     """Every check of a bundle; what it proves, or what fails, why, and what that means. The exit code."""
-    bundle = _read(file)
+    bundle = read_bundle(file)
     if isinstance(bundle, Finding):
         _tell(console, bundle)
-        return _exit_code([bundle])
+        return exit_code([bundle])
     findings = examine(bundle, community)
     for finding in findings:
         _mark(console, finding)
@@ -39,7 +39,7 @@ def verify_one(console: Console, file: Path, community: CommunitySettings | None
     if last.is_bad:
         console.print(f"[bold red]The proof does not hold:[/] {escape(str(last.problem))}.", soft_wrap=True)
         console.print(last.meaning, soft_wrap=True)
-        return _exit_code(findings)
+        return exit_code(findings)
     console.print("[bold green]The proof holds.[/]")
     marks = Marks.of(console)
     for line in explain(bundle):
@@ -52,7 +52,7 @@ def verify_many(console: Console, files: Sequence[Path], community: CommunitySet
     from api.protocol.batch import bad_bundles
 
     each = list(dict.fromkeys(files))
-    read = {file: _read(file) for file in each}
+    read = {file: read_bundle(file) for file in each}
     bundles = {file: found for file, found in read.items() if not isinstance(found, Finding)}
     bad = {file: found for file, found in read.items() if isinstance(found, Finding)}
     parsed = list(bundles)
@@ -66,10 +66,10 @@ def verify_many(console: Console, files: Sequence[Path], community: CommunitySet
     held = sum(not finding.is_bad for finding in findings)
     unread = sum(finding.kind == "missing" for finding in findings)
     console.print(f"{held} of {len(each)} hold{f', {unread} could not be read' if unread else ''}.")
-    return _exit_code(findings)
+    return exit_code(findings)
 
 
-def _read(file: Path) -> Bundle | Finding:
+def read_bundle(file: Path) -> Bundle | Finding:
     """A file's bundle, or what is wrong with the file."""
     try:
         return parse(file.read_bytes())
@@ -81,7 +81,7 @@ def _read(file: Path) -> Bundle | Finding:
         return Finding.failed(f"{file}: a damaged Wattproof bundle", str(problem))
 
 
-def _exit_code(findings: Sequence[Finding]) -> int:
+def exit_code(findings: Sequence[Finding]) -> int:
     """What does not hold outweighs what can't be read."""
     kinds = {finding.kind for finding in findings}
     return REFUSED if "failed" in kinds else FAILED if "missing" in kinds else 0

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from api.cli.arguments import CONFIG, ConfigOption, DayArgument, HomeArgument, NewestDayArgument
+from api.cli.day_names import DayName
 from api.cli.terminal import INCOMPLETE, console
 
 if TYPE_CHECKING:
@@ -101,18 +102,18 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     from api.one_machine.days import forecast_day, model_of_day
     from api.operator.chain_session import open_chain_session
 
-    community, day = _community_on(config, day, days_ago=0)
-    chain_session = open_chain_session(community, day)
-    trained = model_of_day(community, chain_session, day)
-    chain_session.chain.advance_to(community.start_of(day))
+    community, number = _community_on(config, day, days_ago=0)
+    chain_session = open_chain_session(community, number)
+    trained = model_of_day(community, chain_session, number)
+    chain_session.chain.advance_to(community.start_of(number))
     missed, done = _Missed("no forecast"), 0
-    for home, figures in forecast_day(community, chain_session, day, trained, missed):
+    for home, figures in forecast_day(community, chain_session, number, trained, missed):
         console.print(f"{home.name}: {_cost(figures)}, registered")
         done += 1
     console.print(
-        f"Day {day}: {done} of {len(community.homes)} homes have a registered forecast, by round {trained.round}"
+        f"Day {number}: {done} of {len(community.homes)} homes have a registered forecast, by round {trained.round}"
     )
-    _show_total(community, day)
+    _show_total(community, number)
     if missed.homes:
         raise typer.Exit(INCOMPLETE)
 
@@ -161,9 +162,11 @@ def prove(
     from api.config.community_yaml import load
     from api.gateway.agent import prove_on_gateway
     from data.atomic import write_bytes
+    from data.day import DayClock
 
     settings = load(config)
-    bundle, figures = prove_on_gateway(settings, home, day) or _prove_in_community(settings, home, day)
+    number = day.number(DayClock(settings.data.day_start_utc))
+    bundle, figures = prove_on_gateway(settings, home, number) or _prove_in_community(settings, home, number)
     write_bytes(out, bundle)
     console.print(f"{home}: {_cost(figures)}, {len(bundle)} bytes written to {out}")
 
@@ -204,7 +207,7 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
     if head is None:
         raise DataError("there is no head of peak classes here yet: it comes with a one-shot training")
     opened = open_household(settings, home)
-    wanted = opened.due_day() if day is None else day
+    wanted = opened.due_day() if day is None else day.number(opened.clock)
     expected = expected_peak(opened, head, wanted)
     if expected is None:
         raise DataError(f"{home} has no complete week of readings before day {wanted}")
@@ -224,34 +227,33 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     from api.one_machine.days import claim_day
     from api.operator.chain_session import open_chain_session
 
-    community, day = _community_on(config, day, days_ago=1)
+    community, number = _community_on(config, day, days_ago=1)
     missed = _Missed("no claim")
-    for home, claimed in claim_day(community, open_chain_session(community), day, missed):
+    for home, claimed in claim_day(community, open_chain_session(community), number, missed):
         if claimed is None:
             console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
         elif claimed.before:
             console.print(f"{home.name}: already paid, {claimed.amount / 10**18:.1f} tokens")
         else:
             console.print(f"{home.name}: {claimed.tier} % better than naive, {claimed.amount / 10**18:.1f} tokens")
-    _open_measured(community, before=day + 1)
+    _open_measured(community, before=number + 1)
     if missed.homes:
         raise typer.Exit(INCOMPLETE)
 
 
-def _community_on(path: Path, day: int | None, days_ago: int) -> tuple[LocalCommunity, int]:
+def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[LocalCommunity, int]:
     """The community, and the day that is meant: the one that has begun last where none is named, or before it."""
     from api.config.community_yaml import load
     from api.one_machine.community import LocalCommunity
 
     community = LocalCommunity(load(path))
-    if day is None:
-        if _clock_stands(community):
-            raise typer.BadParameter("name the day: the community's clock stands", param_hint="DAY")
-        day = community.clock.day_of(datetime.fromtimestamp(time.time(), UTC)) - days_ago
-        start = community.clock.start_of(day)
-        console.print(
-            f"Day {day}, from {start:%Y-%m-%d %H:%M} UTC to {community.clock.start_of(day + 1):%Y-%m-%d %H:%M}"
-        )
+    clock = community.clock
+    if (named is None or named.is_relative) and _clock_stands(community):
+        raise typer.BadParameter("name the day: the community's clock stands", param_hint="DAY")
+    day = clock.day_of(datetime.fromtimestamp(time.time(), UTC)) - days_ago if named is None else named.number(clock)
+    if named is None or named.needs_clock:
+        until = clock.start_of(day + 1)
+        console.print(f"Day {day}, from {clock.start_of(day):%Y-%m-%d %H:%M} UTC to {until:%Y-%m-%d %H:%M}")
     return community, day
 
 

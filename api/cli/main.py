@@ -5,13 +5,15 @@ Errors are one line that says what is wrong and what to do; exit codes are those
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from api.cli import community_commands, terminal
+from api.cli import community_commands, setup_commands, terminal
 from api.cli.arguments import (
     CONFIG,
     BundleArgument,
@@ -19,6 +21,7 @@ from api.cli.arguments import (
     DayArgument,
     HomeArgument,
     HomesOption,
+    JsonOption,
     community_named,
 )
 from api.cli.data_commands import data_app
@@ -35,12 +38,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run side by si
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables: readings, keys, passwords
-    help="Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on "
-    "chain.",
 )
 app.add_typer(data_app, name="data")
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=terminal.tell_version, is_eager=True, help="print the version, and end"),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="log warnings and errors only")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more than usual")] = False,
+) -> None:
+    """Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on chain.
+
+    Exit codes: 0 done; 1 it could not be done; 2 wrong command line; 3 something that was checked does not hold; 4
+    something is missing.
+    """
+    if quiet or verbose:
+        logging.getLogger().setLevel("WARNING" if quiet else "DEBUG")
 
 
 for command in (
@@ -54,6 +72,7 @@ def verify(
     files: Annotated[list[Path], typer.Argument(help="bundles, as the API or `prove` gives them")],
     community: Annotated[str | None, typer.Option(help="name of the community they must be bound to")] = None,
     check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check bundles' signatures and proofs without trusting anybody.
 
@@ -61,13 +80,16 @@ def verify(
     are named. Exit codes: 0 all hold; 3 at least one does not hold or is not a bundle; 1 none is bad, but a file
     could not be read; 2 wrong command line.
     """
-    from api.cli import check_report
+    from api.cli import check_json, check_report
     from zkp.algebra.srs import load_setup
 
     if check_setup:
         load_setup().check_powers()
-        console.print(f"{Marks.of(console).held} The ceremony's 4096 powers are those of one secret number.")
+        if not as_json:
+            console.print(f"{Marks.of(console).held} The ceremony's 4096 powers are those of one secret number.")
     named = None if community is None else community_named(community)
+    if as_json:
+        raise typer.Exit(check_json.verify_json(files, named))
     if len(files) == 1:
         raise typer.Exit(check_report.verify_one(console, files[0], named))
     raise typer.Exit(check_report.verify_many(console, files, named))
@@ -82,14 +104,15 @@ def audit(
         str | None, typer.Option(help="your own node of the chain, to look into its registries")
     ] = None,
     contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast.
 
     With a node, the chain is also asked for what the server leaves out. Exit codes: 0 everything holds; 3 a check
     failed; 4 no check failed, but records are missing; 1 the audit could not be made; 2 wrong command line.
     """
-    from api.audit.source import ChainRegistries, community_of, from_server
-    from api.cli import check_report
+    from api.audit.source import ChainRegistries, clock_of, community_of, from_server
+    from api.cli import check_json, check_report
     from rewards.chain import Chain
     from rewards.deploy import Addresses, Contracts
 
@@ -97,12 +120,16 @@ def audit(
         raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
     fetch, registries, before = from_server(server), None, []
     named = community_named(community_of(fetch) if community is None else community)
+    number = day.meant if isinstance(day.meant, int) else day.number(clock_of(fetch))
     if rpc_url is not None and contracts is not None:
         chain = Chain.at(rpc_url)
         known = Contracts.of(chain, Addresses.read(contracts))
-        before = [check_report.audit_contracts(console, chain, known, named.identifier)]
+        quiet = Console(quiet=True) if as_json else console
+        before = [check_report.audit_contracts(quiet, chain, known, named.identifier)]
         registries = ChainRegistries(known)
-    raise typer.Exit(check_report.audit_day(console, fetch, day, named.name, registries, before))
+    if as_json:
+        raise typer.Exit(check_json.audit_json(fetch, number, named.name, registries, before))
+    raise typer.Exit(check_report.audit_day(console, fetch, number, named.name, registries, before))
 
 
 @app.command()
@@ -116,6 +143,9 @@ def show(file: BundleArgument) -> None:
 
 
 app.command()(community_commands.claim)
+app.command()(setup_commands.init)
+app.command()(setup_commands.doctor)
+app.command()(setup_commands.days)
 
 
 @app.command()
@@ -250,6 +280,7 @@ def serve(
         Path | None,
         typer.Option("--config", "-c", help="the community's settings; community.yaml here, else the demo's"),
     ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="in place of the settings' api.port")] = None,
 ) -> None:
     """Serve the API and the page: community forecasts, proofs, claims."""
     from api.cli.served import settings_to_serve
@@ -258,14 +289,15 @@ def serve(
     chosen, name = settings_to_serve(config)
     console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
     settings = chosen.api
-    with listener.bound(settings.host, settings.port) as port:  # before what takes long, which loading the rest does
+    chosen_port = settings.port if port is None else port
+    with listener.bound(settings.host, chosen_port) as bound:  # before what takes long, which loading the rest does
         from api.http.server import make_app
         from api.one_machine.community import LocalCommunity
 
         app = make_app(LocalCommunity(chosen))
         app.state.work.start()
-        console.print(f"http://{settings.host}:{settings.port} (docs at /docs); stop with Ctrl-C")
-        listener.serve(app, port)
+        console.print(f"http://{settings.host}:{chosen_port} (docs at /docs); stop with Ctrl-C")
+        listener.serve(app, bound)
 
 
 @app.command()

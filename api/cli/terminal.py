@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -54,6 +55,15 @@ def run(command: Callable[[], object]) -> None:
     except Exception as error:  # noqa: BLE001 - nothing that a command raises may reach Python's own traceback
         _tell(error)
         sys.exit(FAILED)
+
+
+def tell_version(wanted: bool) -> None:
+    """Print the version and end, if that is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        console.print(f"wattproof {version('wattproof')}", highlight=False)
+        raise typer.Exit
 
 
 def _write_anything(stream: TextIO) -> None:

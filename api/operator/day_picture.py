@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from data.day import DayClock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def day_picture(
     )  # fmt: skip
     if measured is not None:
         axes.stairs(np.array(measured) / 1000, hours, color="black", linewidth=1.4, baseline=None, label="measured")
-    date = datetime.fromtimestamp(day * 86_400, UTC).date()
+    date = DayClock(start_hour).date_of(day)
     axes.set(xlabel=f"hour of the community day (starts {start_hour:02d}:00 UTC)", ylabel="community load (kW)")
     axes.set_title(f"Community day {day} ({date})", loc="left")
     axes.set_xlim(0, 24)

@@ -36,11 +36,12 @@ class Ready(BaseModel):
 
 
 class Health(BaseModel):
-    """The community that is served, and its chain's time (UTC seconds since 1970)."""
+    """The community that is served, its chain's time (UTC seconds since 1970), the UTC hour its days start at."""
 
     status: str
     community: str
     chain_time: int
+    day_start_utc: int
 
 
 @router.get("/livez")
@@ -70,7 +71,10 @@ async def health(community: CommunityDep, chain_session: LedgerDep, work: WorkDe
     if database != _OK or not isinstance(chain, int):
         problems = [found for found in (database, chain) if isinstance(found, str) and found != _OK]
         raise ApiError("not-ready", "; ".join(problems), 503, RETRY_S)
-    return Health(status=_OK, community=community.config.community.name, chain_time=chain)
+    settings = community.config
+    return Health(
+        status=_OK, community=settings.community.name, chain_time=chain, day_start_utc=settings.data.day_start_utc
+    )
 
 
 async def _database(community: Community) -> str:

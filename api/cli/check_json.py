@@ -1,0 +1,69 @@
+"""`verify --json` and `audit --json`: findings and verdict, for programs. Exit codes are those of the commands.
+
+    {"verdict": "holds", "exit_code": 0, "bundles": [{"file", "verdict", "findings", "proves"}]}
+    {"verdict": "incomplete", "exit_code": 4, "day", "community", "findings": [...]}
+
+A finding has kind, what, problem and meaning.
+
+Verdicts: holds; does-not-hold (exit code 3); incomplete (4, records are missing); not-checked (1, cannot be read).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from api.cli.check_report import exit_code, read_bundle
+from api.cli.terminal import FAILED, INCOMPLETE, REFUSED
+from api.config.settings import CommunitySettings
+from api.protocol.bundle import examine, explain
+from api.protocol.finding import Finding
+
+if TYPE_CHECKING:
+    from api.audit.source import Fetch, Registries
+
+_VERDICTS = {0: "holds", REFUSED: "does-not-hold", INCOMPLETE: "incomplete", FAILED: "not-checked"}
+
+
+def verify_json(files: Sequence[Path], community: CommunitySettings | None) -> int:
+    """Print the checks of each bundle and the verdict. The exit code."""
+    bundles, codes = [], []
+    for file in dict.fromkeys(files):
+        bundle = read_bundle(file)
+        findings = [bundle] if isinstance(bundle, Finding) else examine(bundle, community)
+        code = exit_code(findings)
+        proves = [] if isinstance(bundle, Finding) or code else list(explain(bundle))
+        bundles.append({"file": str(file), "verdict": _VERDICTS[code], "findings": _told(findings), "proves": proves})
+        codes.append(code)
+    worst = max(codes)  # what does not hold (3) outweighs what can't be read (1)
+    _print({"verdict": _VERDICTS[worst], "exit_code": worst, "bundles": bundles})
+    return worst
+
+
+def audit_json(
+    fetch: Fetch, day: int, community: str, registries: Registries | None, before: Sequence[Finding]
+) -> int:
+    """Print all findings of an audit and the verdict. The exit code. Raises AuditError."""
+    from api.audit.day import audit
+
+    findings = [*before, *audit(fetch, day, community, registries)]
+    kinds = {finding.kind for finding in findings}
+    code = REFUSED if "failed" in kinds else INCOMPLETE if "missing" in kinds else 0
+    content = {"verdict": _VERDICTS[code], "exit_code": code, "day": day, "community": community}
+    _print(content | {"chain_asked": registries is not None, "findings": _told(findings)})
+    return code
+
+
+def _told(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [
+        {"kind": one.kind, "what": one.what, "problem": one.problem, "meaning": one.meaning or None}
+        for one in findings
+    ]
+
+
+def _print(content: dict[str, Any]) -> None:
+    typer.echo(json.dumps(content, indent=2))

@@ -1,0 +1,145 @@
+"""What `wattproof doctor` looks at: each check is a function from the settings to findings, and changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from api.config.community_yaml import Config, load
+from api.protocol.finding import Finding
+from data.failures import told
+
+_LEAST_FREE_MB = 500
+_SOON_DAYS = 30
+_PROBE_S = 5.0
+
+Check = Callable[[Config], Iterator[Finding]]
+
+
+def examine_machine(config: Path) -> list[Finding]:
+    """All findings in the order of the checks. Raises ConfigError for settings that can't be used."""
+    settings = load(config)
+    found = [Finding(f"Settings: {config} ({settings.community.name}, data.source: {settings.data.source})")]
+    for check in (_readings, _weather, _keys, _state, _ports, _chain, _server):
+        try:
+            found += check(settings)
+        except Exception as problem:  # noqa: BLE001 - a check that can't be made is a finding, and the others go on
+            found.append(Finding.failed(f"The check of {check.__name__[1:]} could not be made", told(problem)))
+    return found
+
+
+def _readings(settings: Config) -> Iterator[Finding]:
+    from data.community import load_community
+    from data.day import DayClock, utc_text
+
+    if settings.data.source == "none":
+        yield Finding.noted("No readings are here, as the settings say.")
+        return
+    for table in settings.data.files:
+        if not table.exists():
+            yield Finding.missing(
+                f"{table} is not there",
+                "`wattproof data import EXPORT --home NAME --out TABLE` makes it; or take it out of data.files",
+            )
+    if any(not table.exists() for table in settings.data.files):
+        return
+    clock = DayClock(settings.data.day_start_utc)
+    readings = load_community(settings.data).readings
+    for home, mine in readings.groupby("unique_id", observed=True):
+        first, last = mine["ds"].min(), mine["ds"].max()
+        hours = round((last - first).total_seconds() / 3600) + 1
+        gaps, filled = hours - len(mine), int(mine["filled"].sum())
+        line = f"{home}: {len(mine)} hours, {utc_text(first)} to {utc_text(last)} (day {clock.day_of(last)})"
+        if gaps:
+            yield Finding.missing(
+                f"{line}; {gaps} hours are missing in between", "import them: days that need them have no forecast"
+            )
+        elif len(mine) < 9 * 24:
+            yield Finding.missing(line, "a model takes at least nine days of readings")
+        else:
+            yield Finding(f"{line}, {filled} filled")
+
+
+def _weather(settings: Config) -> Iterator[Finding]:
+    if settings.data.source != "citylearn" and settings.data.weather is None:
+        yield Finding.noted("No weather feed (data.weather): forecasts rest on calendar and load.")
+
+
+def _keys(settings: Config) -> Iterator[Finding]:
+    from fl.deployment.certificates import Certificates
+    from fl.deployment.keys import KeyFolder
+
+    folder = settings.federation.deployment.keys_dir
+    if not folder.exists():
+        yield Finding.noted(f"No keys in {folder}: agents and coordinators need them (`wattproof keys`).")
+        return
+    certificates = Certificates.of(KeyFolder(folder))
+    for name in certificates.paths:
+        left = certificates.days_left(name)
+        if left > _SOON_DAYS:
+            yield Finding(f"The {name}'s certificate holds for {left:.0f} days.")
+        else:
+            yield Finding.failed(
+                f"The {name}'s certificate ends in {left:.0f} days or cannot be read",
+                "`wattproof keys --renew` on the coordinator renews it; hand authority.pem to every gateway",
+            )
+    for key in sorted((folder / "agents").glob("*.key")):
+        if key.stat().st_mode & 0o077:
+            yield Finding.failed(f"{key} can be read by others", f"chmod 600 {key}")
+
+
+def _state(settings: Config) -> Iterator[Finding]:
+    folder = settings.api.state_dir
+    there = folder if folder.exists() else next(p for p in folder.absolute().parents if p.exists())
+    free = shutil.disk_usage(there).free // 2**20
+    if free < _LEAST_FREE_MB:
+        yield Finding.failed(f"{there}: {free} MB are free", f"make room: at least {_LEAST_FREE_MB} MB")
+    else:
+        yield Finding(f"State: {folder} ({free:,} MB free)")
+    if folder.exists() and folder.stat().st_mode & 0o007:
+        yield Finding.failed(f"{folder} can be read by everybody", f"chmod 700 {folder}")
+    rounds = sorted(path.name for path in (folder / "rounds").glob("[0-9]*"))
+    yield Finding.noted(f"Rounds of the model: {f'up to {int(rounds[-1])}' if rounds else 'none yet'}.")
+
+
+def _ports(settings: Config) -> Iterator[Finding]:
+    with socket.socket() as probe:
+        probe.settimeout(_PROBE_S)
+        taken = probe.connect_ex((settings.api.host, settings.api.port)) == 0
+    yield Finding.noted(f"Port {settings.api.port} of {settings.api.host} is {'in use' if taken else 'free'}.")
+
+
+def _chain(settings: Config) -> Iterator[Finding]:
+    from rewards.chain import Chain
+    from rewards.errors import ChainError
+
+    node = settings.rewards.rpc_url
+    if node is None:
+        journal = settings.api.state_dir / "chain.jsonl"
+        size = f"its journal has {journal.stat().st_size:,} bytes" if journal.exists() else "no journal yet"
+        yield Finding.noted(f"Embedded chain: {size}.")
+        return
+    try:
+        chain = Chain.at(node.get_secret_value())
+        yield Finding(f"The chain's node answers (chain id {chain.web3.eth.chain_id}).")
+    except ChainError as problem:
+        yield Finding.failed("The chain's node (rewards.rpc_url) does not answer", told(problem))
+
+
+def _server(settings: Config) -> Iterator[Finding]:
+    import httpx
+
+    url = settings.gateway.api_url
+    if url is None:
+        return
+    try:
+        answer = httpx.get(url.rstrip("/") + "/livez", timeout=_PROBE_S)
+    except httpx.HTTPError as problem:
+        yield Finding.failed("The community's server (gateway.api_url) cannot be reached", type(problem).__name__)
+        return
+    if answer.is_success:
+        yield Finding("The community's server answers (gateway.api_url).")
+    else:
+        yield Finding.failed(f"The community's server answers with HTTP {answer.status_code}", "ask its manager")

@@ -52,5 +52,9 @@ class ImportRefused(DataError):
         super().__init__(f"{where}: {problem}")
 
 
+class SourceError(DataError):
+    """A live meter that can't be read, or settings of one that can't be used. The message holds no secret."""
+
+
 class MeterError(DataError):
     """A signed day that is not the meter's, or an opening that is not the signed day's."""

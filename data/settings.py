@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from data.sources.settings import LiveSettings
+
 
 class DataSettings(BaseModel):
     """`source` has no default on purpose: a community never runs on the demo homes by an omission."""
@@ -17,6 +19,9 @@ class DataSettings(BaseModel):
     )
     files: tuple[Path, ...] = Field(
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
+    )
+    live: LiveSettings | None = Field(
+        default=None, description="the meter that a gateway reads by itself into the first of files:"
     )
     weather: Path | None = Field(
         default=None,
@@ -33,6 +38,8 @@ class DataSettings(BaseModel):
             raise ValueError("source: files needs at least one path under files:")
         if self.source == "none" and self.files:
             raise ValueError("files: is given but source is none; set source: files to use them")
+        if self.live is not None and len(self.files) != 1:
+            raise ValueError("live: needs source: files and one path under files:, the home's table")
         if self.source == "citylearn" and (self.files or self.weather):
             raise ValueError("files: or weather: is given but source is citylearn; set source: files to use them")
         return self

@@ -25,6 +25,7 @@ from api.cli.arguments import (
     community_named,
 )
 from api.cli.data_commands import data_app
+from api.cli.source_commands import source_app
 from api.cli.terminal import Marks, console
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables: readings, keys, passwords
 )
 app.add_typer(data_app, name="data")
+app.add_typer(source_app, name="source")
 
 
 @app.callback()

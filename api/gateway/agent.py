@@ -34,6 +34,7 @@ from api.gateway.jobs import (
     prove_due,
     run_isolated,
 )
+from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from data.errors import DataError, NoReadingsYet
 from fl.client_mods import client_mods, open_ledger, open_record
@@ -68,7 +69,7 @@ def run_gateway(config: Config, home: str) -> None:
         process.start()  # what else is wrong with the readings is told now
     try:
         stop = stop_on_signals()
-        with _open_services(config, home, process, stop) as services:
+        with polled(config, home, stop), _open_services(config, home, process, stop) as services:
             run_agent(
                 config.federation.deployment,
                 process,

@@ -161,7 +161,7 @@ def _hours(
 def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, options: ImportOptions) -> Ints:
     """A column's numbers as µWh."""
     plausible.check_sign(path, series.lines, series.numbers, series.flow)
-    if not is_register and series.flow == "import":
+    if not is_register and not series.has_ends and series.flow == "import":
         plausible.check_register_told(path, series.lines, series.numbers, accepted=options.accept_unusual)
     span = (series.utc[-1] - series.utc[0] + (steps.interval or 0)) / HOUR_S
     unit: Unit = series.unit or plausible.unit_of(

@@ -31,7 +31,9 @@ def read_nem12(path: Path) -> list[Readings]:
         wall = (start - _EPOCH).astype(np.int64)
         numbers = np.array([row.read_value for row in rows], dtype=np.float64)
         values = Values(suffix, flow, unit_in(rows[0].uom), numbers)
-        found.append(Readings(np.arange(1, len(wall) + 1), wall, np.full_like(wall, _MARKET_OFFSET_S), (values,)))
+        found.append(
+            Readings(np.arange(1, len(wall) + 1), wall, np.full_like(wall, _MARKET_OFFSET_S), (values,), wall)
+        )
     if not found:
         raise ImportRefused(path, "is a NEM12 file without active energy (registers E or B)")
     return found

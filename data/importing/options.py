@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from data.errors import DataError
 from data.home_name import HOME_NAME_RULE, is_home_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DateOrder = Literal["dmy", "mdy"]
 ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy")
@@ -58,7 +59,7 @@ class Imported:
     tells it. `warnings`: sentences for the person who imports.
     """
 
-    readings: pd.DataFrame = field(repr=False)
+    readings: "pd.DataFrame" = field(repr=False)
     interval_minutes: int | None
     filled_hours: int
     cut_hours: int

@@ -15,7 +15,8 @@ from data.importing.words import Flow, Unit
 
 @dataclass(frozen=True)
 class Series:
-    """One column in order of time. `lines` [n], `utc` [n] seconds, `numbers` [n] in `unit`, none of them missing."""
+    """One column in order of time. `lines` [n], `utc` [n] seconds, `numbers` [n] in `unit`, none of them missing.
+    `has_ends`: the file tells where each interval ends, so that the numbers are no register's."""
 
     lines: Ints
     utc: Ints
@@ -23,6 +24,7 @@ class Series:
     name: str
     flow: Flow
     unit: Unit | None
+    has_ends: bool
 
 
 def in_order(path: Path, readings: Readings, zone: ZoneInfo | None, *, ends: bool) -> Readings:
@@ -96,8 +98,10 @@ def of_flow(readings: list[Readings], flow: Flow, *, is_register: bool) -> list[
 def _series(part: Readings, column: Values, kept: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> Series:
     numbers = np.nan_to_num(column.numbers, nan=0.0)
     if kept.all():
-        return Series(part.lines, part.wall, numbers, column.name, column.flow, column.unit)
-    return Series(part.lines[kept], part.wall[kept], numbers[kept], column.name, column.flow, column.unit)
+        return Series(part.lines, part.wall, numbers, column.name, column.flow, column.unit, part.ends is not None)
+    return Series(
+        part.lines[kept], part.wall[kept], numbers[kept], column.name, column.flow, column.unit, part.ends is not None
+    )
 
 
 def summed(series: list[Series], energies: list[Ints], *, is_register: bool) -> tuple[Ints, Ints, Ints]:

@@ -31,6 +31,16 @@ class NotATelegram(ValueError):
     """Text that is no whole P1 telegram; the message says why, and quotes nothing."""
 
 
+def dsmr_library() -> Any:
+    """dsmr-parser with the parts of it that are used here. Raises ImportError."""
+    import dsmr_parser
+    import dsmr_parser.exceptions
+    import dsmr_parser.parsers
+    import dsmr_parser.telegram_specifications
+
+    return dsmr_parser
+
+
 def parse_telegram(text: str, dsmr_parser: Any) -> Telegram:
     """One telegram, from its `/` to its checksum, which must hold. Raises NotATelegram."""
     parsers, specifications = dsmr_parser.parsers, dsmr_parser.telegram_specifications
@@ -78,9 +88,8 @@ def telegrams_in(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_telegrams(path: Path) -> list[Readings]:
     """Registers at the times of the telegrams. Raises ImportRefused for a log with a damaged one."""
-    library(path, "dsmr_parser.parsers", "a log of P1 telegrams")
-    library(path, "dsmr_parser.telegram_specifications", "a log of P1 telegrams")
-    dsmr_parser = library(path, "dsmr_parser", "a log of P1 telegrams")
+    library(path, "dsmr_parser", "a log of P1 telegrams")
+    dsmr_parser = dsmr_library()
     found: list[tuple[int, Telegram]] = []
     for line, text in telegrams_in(path):
         try:

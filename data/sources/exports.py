@@ -1,0 +1,49 @@
+"""Hours of an exported file, read in a process of its own: an agent stays small, whatever the file is."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from data.errors import SourceError
+from data.sources.source import Hour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+
+def isolated(work: Callable[..., Result], *arguments: Any) -> Result:
+    """What `work` returns or raises, done in a process that ends with it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(work, *arguments).result()
+        except BrokenProcessPool:
+            raise SourceError("a process that reads or stores readings was ended: is there memory left?") from None
+
+
+def hours_of_export(path: Path, options: dict[str, Any]) -> list[Hour] | str:
+    """The hours of a file; words for why it is refused (ImportRefused does not travel between processes)."""
+    from data.errors import DataError
+    from data.importing.importer import import_file
+    from data.importing.options import ImportOptions
+
+    try:
+        table = import_file(path, ImportOptions(**options)).readings
+    except DataError as refused:
+        return str(refused)
+    exports = table["export"].tolist() if "export" in table else [None] * len(table)
+    return [
+        Hour(at.to_pydatetime().astimezone(UTC), int(wh), out if isinstance(out, int) else None, bool(filled))
+        for at, wh, filled, out in zip(table["ds"], table["y"], table["filled"], exports, strict=True)
+    ]
+
+
+def epoch_hour(moment: datetime) -> int:
+    """Seconds since 1970 of the hour that `moment` is in."""
+    return int(moment.timestamp()) // 3600 * 3600

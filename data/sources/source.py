@@ -1,0 +1,123 @@
+"""The interface of live meters: what they tell, and how one is opened by its name.
+
+Others plug in theirs by an entry point of the group `wattproof.sources`: a name, and a function that takes
+LiveSettings and returns a Source.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from data.errors import SourceError
+from data.sources.settings import LiveSettings
+
+GROUP = "wattproof.sources"
+
+
+@dataclass(frozen=True)
+class Register:
+    """At `taken` (UTC) the meter's registers stood at `imported` and `exported` Wh; None where it has none."""
+
+    taken: datetime
+    imported: int = field(repr=False)
+    exported: int | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Hour:
+    """In the hour from `start` (UTC) `imported` and `exported` Wh flowed; None where it is not known.
+
+    `filled`: a part of it was not measured.
+    """
+
+    start: datetime
+    imported: int = field(repr=False)
+    exported: int | None = field(repr=False)
+    filled: bool = False
+
+
+Reading = Register | Hour
+
+
+class Source(Protocol):
+    """A live meter. It holds no state that a restart would lose: what is stored is the poller's."""
+
+    def poll(self, since: datetime | None) -> Iterable[Reading]:
+        """What the meter tells now: its registers, or the hours from `since` (UTC; None: all that it has).
+
+        Raises SourceError where it can't be reached, or tells what can't be understood.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """`module` of this package, with `open_source`. `needs`: words for its settings."""
+
+    module: str
+    what: str
+    needs: str
+
+
+BUILT_IN = {
+    "p1": BuiltIn("p1", "P1 port of a smart meter (DSMR, ESMR, eMUCs)", "path (serial port) or address (host:port)"),
+    "sml": BuiltIn(
+        "sml_meter", "optical head on a meter that speaks SML", "path (serial port) or address (host:port)"
+    ),
+    "home-assistant": BuiltIn(
+        "home_assistant",
+        "long-term statistics of Home Assistant",
+        "address (ws://host:8123), secret_file (long-lived token), options: import, export (statistic ids)",
+    ),
+    "mqtt": BuiltIn(
+        "mqtt",
+        "a register that is published by MQTT",
+        "address (host:port), options: topic, export_topic, field, export_field, unit, tls; secret_file",
+    ),
+    "green-button": BuiltIn(
+        "green_button_feed", "Green Button XML", "path (file) or address (URL), secret_file (bearer token)"
+    ),
+    "folder": BuiltIn("folder", "a folder into which exports are put", "path, options as of `wattproof data import`"),
+}
+
+
+def source_named(settings: LiveSettings) -> Source:
+    """The source that the settings name. Raises SourceError for one that is not there, or lacks settings."""
+    built_in = BUILT_IN.get(settings.source)
+    if built_in is not None:
+        opened: Callable[[LiveSettings], Source] = importlib.import_module(
+            f"{__package__}.{built_in.module}"
+        ).open_source
+        return opened(settings)
+    for point in entry_points(group=GROUP):
+        if point.name == settings.source:
+            plugged: Callable[[LiveSettings], Source] = point.load()
+            return plugged(settings)
+    names = ", ".join([*BUILT_IN, *(point.name for point in entry_points(group=GROUP))])
+    raise SourceError(f"there is no source {settings.source!r}: there are {names}")
+
+
+def need(settings: LiveSettings, *, options: Iterable[str] = (), may: Iterable[str] = ()) -> dict[str, str]:
+    """The options of a source as text. Raises SourceError for one that is missing or not known."""
+    found = {name: str(value) for name, value in settings.options.items()}
+    if missing := [name for name in options if name not in found]:
+        raise SourceError(f"{settings.source} needs the option {missing[0]}: set data.live.options.{missing[0]}")
+    if unknown := [name for name in found if name not in {*options, *may}]:
+        known = ", ".join([*options, *may]) or "none"
+        raise SourceError(f"{settings.source} has no option {unknown[0]}: it has {known}")
+    return found
+
+
+def secret(settings: LiveSettings) -> str:
+    """What the secret file holds. Raises SourceError if there is none, without telling what it holds."""
+    if settings.secret_file is None:
+        raise SourceError(f"{settings.source} needs a secret: name the file that holds it with data.live.secret_file")
+    try:
+        return settings.secret_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SourceError(f"{settings.secret_file} can't be read: it should hold the secret of the source") from None

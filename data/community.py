@@ -12,15 +12,12 @@ from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
 from data.table import differing_hours, merge_tables, named_hours, read_table
+from data.weather.table import read_weather
 
 log = logging.getLogger(__name__)
 
-MEASURES = ("temperature", "humidity", "diffuse_solar", "direct_solar")
-WEATHER_COLUMNS = (*MEASURES, *(f"{name}_{hours}h" for hours in (6, 12, 24) for name in MEASURES))
 _FIRST_DAY, _LAST_DAY = 7, 80_000  # 1970 to 2189
-_NEUTRAL = dict.fromkeys(WEATHER_COLUMNS, 0.0) | {
-    f"temperature{suffix}": 18.0 for suffix in ("", "_6h", "_12h", "_24h")
-}
+_NEUTRAL = {"temperature": 18.0, "temperature_24h": 18.0, "direct_solar_24h": 0.0}
 
 
 def load_community(settings: DataSettings) -> CommunityData:
@@ -70,27 +67,6 @@ def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
         known = ", ".join(sorted(str(name) for name in readings["unique_id"].unique()))
         raise TableError(f"there are no readings of {home!r} here, only of: {known}")
     return own
-
-
-def read_weather(path: Path) -> pd.DataFrame:
-    """A weather feed from CSV: `ds` (with UTC offset) and the columns of `CommunityData.weather`, every hour once.
-
-    Raises TableError naming the file.
-    """
-    if not path.is_file():
-        raise TableError(f"{path} does not exist: it is the weather feed named in the settings")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(WEATHER_COLUMNS, "float64"))
-        table["ds"] = pd.to_datetime(table["ds"], utc=True, format="ISO8601").dt.as_unit("ns")
-        weather = table[["ds", *WEATHER_COLUMNS]]
-    except (ValueError, KeyError, pd.errors.ParserError):  # the parser's own message may quote a cell
-        raise TableError(
-            f"{path} is not a weather feed: it needs ds with UTC offset, and numbers in {', '.join(WEATHER_COLUMNS)}"
-        ) from None
-    hours = weather["ds"].diff().iloc[1:]
-    if weather.empty or weather.isna().any(axis=None) or not (hours == pd.Timedelta(hours=1)).all():
-        raise TableError(f"{path}: the weather feed must have a value in every column for every hour, in order")
-    return weather
 
 
 def _neutral_weather(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

@@ -27,9 +27,9 @@ from api.gateway.personal_head import commit_head, keep_values
 from api.gateway.round_model import RoundModel
 from api.one_machine.community import LocalCommunity
 from api.operator import training
-from data.community import WEATHER_COLUMNS
 from data.day import DayClock
 from data.table import long_table, write_table
+from data.weather.table import COLUMNS as WEATHER_COLUMNS
 from fl.deployment.kept_model import keep_model
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from data.community import WEATHER_COLUMNS, load_community, weather_before
+from data.community import load_community, weather_before
 from data.day import DayClock
 from data.errors import TableError
 from data.features import public_features
 from data.settings import DataSettings
 from data.table import long_table, write_table
+from data.weather.table import COLUMNS
 from data.windows import make_windows
 
 DS = pd.date_range("2026-01-05T00:00Z", periods=240, freq="h")
@@ -55,18 +56,18 @@ def test_own_tables_are_joined_and_can_be_forecast_without_weather(tables: list[
 
 
 def test_a_weather_feed_is_read(tables: list[Path], tmp_path: Path) -> None:
-    feed = pd.DataFrame({"ds": DS, **{name: np.linspace(0, 20, len(DS)) for name in WEATHER_COLUMNS}})
+    feed = pd.DataFrame({"ds": DS, **{name: np.linspace(0, 20, len(DS)) for name in COLUMNS}})
     feed.to_csv(tmp_path / "weather.csv", index=False)
     community = load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
     pd.testing.assert_frame_equal(community.weather, feed.assign(ds=feed["ds"].dt.as_unit("ns")))
 
 
 def test_a_weather_feed_with_a_hole_is_refused(tables: list[Path], tmp_path: Path) -> None:
-    feed = pd.DataFrame({"ds": DS, **dict.fromkeys(WEATHER_COLUMNS, 1.0)}).drop(index=7)
+    feed = pd.DataFrame({"ds": DS, **dict.fromkeys(COLUMNS, 1.0)}).drop(index=range(7, 14))
     feed.to_csv(tmp_path / "weather.csv", index=False)
-    with pytest.raises(TableError, match="for every hour"):
+    with pytest.raises(TableError, match="missing in 7 hours from 2026-01-05T07"):
         load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
-    (tmp_path / "weather.csv").write_text("ds,temperature\n")
+    (tmp_path / "weather.csv").write_text("ds,humidity\n2026-01-05T00:00Z,40\n")
     with pytest.raises(TableError, match="not a weather feed"):
         load_community(settings(source="files", files=tables, weather=tmp_path / "weather.csv"))
 

@@ -103,7 +103,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote. Raises TableError naming the file (NoReadingsYet if it is missing)."""
     if not path.is_file():
-        raise NoReadingsYet(f"{path} does not exist: import readings first (wattproof data import)")
+        raise NoReadingsYet(
+            f"{path} does not exist: import readings first (wattproof data import), or set "
+            "data.source: none on a machine that has no home's readings"
+        )
     try:
         types = {"unique_id": "str", "y": "int64", "filled": "bool", EXPORT: "Int64"}
         # A home may be called NA: nothing but an empty cell is missing, and only in the column of export.

@@ -114,7 +114,10 @@ class HomeSide:
         return self._channel.seal("match", psi.to_bytes(self._matching.blinded()))
 
     def common(self, sealed: bytes) -> tuple[bool, bytes]:
-        """Whether the partner has a record of this home; if so, for the partner: its position, and the days here."""
+        """Whether the partner has a record of this home.
+
+        If so, for the partner: its position, shown to be this home's, and the days here.
+        """
         content = self._open("doubled", sealed)
         points = psi.from_bytes(content)
         found = self._matching.common(points[:1], points[1:])
@@ -122,7 +125,7 @@ class HomeSide:
             return False, b""
         ((_, position),) = found
         days = products.to_bytes(self._learnt.day)
-        return True, self._sealing().seal("rows", position.to_bytes(4, "big") + days)
+        return True, self._sealing().seal("rows", position.to_bytes(4, "big") + self._matching.secret() + days)
 
     def rows(self, sealed: bytes) -> int:
         """The hours that both have, once the partner has said of which days. Raises VerticalRefused for too few."""
@@ -228,6 +231,8 @@ class HomeSide:
             present = np.frombuffer(content[: sizes[0]], dtype=np.uint8).astype(np.bool_)
             cut = products.from_bytes(content[sizes[0] : sizes[1]], "f4", cut.shape).astype(np.float32)
             theirs = products.from_bytes(content[sizes[1] :], "f8", theirs.shape).astype(np.float64)
+            if not (np.isfinite(cut).all() and np.isfinite(theirs).all()):
+                raise VerticalRefused("the partner's values are not finite numbers")
         self.forecasts = {
             "split": self._split(cut, present),
             "split_alone": self._split(cut, np.zeros_like(present)),

@@ -26,9 +26,11 @@ from fl.vertical.ridge import JointRidge, partner_part
 from fl.vertical.split import PartnerPart, noised
 from fl.vertical.terms import VerticalTerms
 from zkp.algebra.curve import curve
+from zkp.algebra.field import SCALAR_BYTES
 
 _log = logging.getLogger(__name__)
 _POSITION_BYTES = 4
+_DAYS_AT = _POSITION_BYTES + SCALAR_BYTES  # in what a home tells of its rows: position, secret, days
 _T = TypeVar("_T")
 
 
@@ -58,6 +60,7 @@ class _Home:
     """What the partner has in a session of one home."""
 
     channel: Channel
+    point: bytes  # its blinded id
     record: Record | None = None
     learnt: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, HOURS_PER_DAY, 1), np.int64))
     mask: products.Words | None = None
@@ -120,7 +123,7 @@ class PartnerSide:
             if len(points) != 1:
                 raise VerticalRefused("a home has one id, and more would be guesses at others'")
             doubled = self._matching.doubled(points)
-            self._homes[home] = _Home(channel)
+            self._homes[home] = _Home(channel, points[0])
             return channel.seal("doubled", psi.to_bytes([*doubled, *self._matching.blinded()]))
 
         return self._each(sealed, answer)
@@ -131,10 +134,10 @@ class PartnerSide:
         def answer(home: str, data: bytes) -> bytes:
             own = self._home(home)
             content = own.channel.open("rows", data)
-            position = int.from_bytes(content[:_POSITION_BYTES], "big")
-            if position >= len(self._records) or own.record is not None:
-                raise VerticalRefused("its position is none of a record, or it has told one before")
-            days = products.from_bytes(content[_POSITION_BYTES:], "i8", ((len(content) - _POSITION_BYTES) // 8,))
+            position, secret = int.from_bytes(content[:_POSITION_BYTES], "big"), content[_POSITION_BYTES:_DAYS_AT]
+            if own.record is not None or not self._matching.is_of(position, own.point, secret):
+                raise VerticalRefused("it does not show that the record is its own, or has asked for one before")
+            days = products.from_bytes(content[_DAYS_AT:], "i8", ((len(content) - _DAYS_AT) // 8,))
             signed, record = self._records[self._matching.order[position]]
             if signed.household in self._matched:
                 raise VerticalRefused("another home of this session has that record")

@@ -4,9 +4,11 @@ Each party hashes its ids to the curve and multiplies them by a secret of its ow
 too. Points that then agree are the common ids (Meadows 1986; Huberman, Franklin and Hogg, 1999). Nobody learns of the
 other ids more than how many there are, in the random-oracle model, as long as Diffie-Hellman is hard in the group.
 
-The home learns the matches first, and tells the partner the positions: that a customer takes part is no secret from
-the partner. Ids are what meters have signed (`data.signed_id`), so nobody can try out ids of others. Multiplication
-takes a time that depends on the secret, which serves one session.
+The home learns the matches first, and tells the partner of its own: that a customer takes part is no secret from the
+partner. With the position it shows its secret, so that the partner sees that the id which the home had blinded is the
+one of that position; otherwise a home could name a position at random, and get the record of another household. Ids
+are what meters have signed (`data.signed_id`), so nobody can try out ids of others. Multiplication takes a time that
+depends on the secret, which serves one session.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Sequence
 
 from fl.vertical.errors import VerticalRefused
 from zkp.algebra.curve import G1_BYTES, Curve, Point
-from zkp.algebra.field import MODULUS
+from zkp.algebra.field import MODULUS, SCALAR_BYTES
 from zkp.errors import MalformedProof
 
 MOST_IDS = 10_000
@@ -36,7 +38,7 @@ class Matching:
         _check_count(len(ids))
         if len(set(ids)) != len(ids):
             raise VerticalRefused("an id stands twice among those to be matched")
-        self._curve = curve
+        self._curve, self._ids = curve, list(ids)
         self._secret = secrets.randbelow(MODULUS - 1) + 1
         self.order = list(range(len(ids)))  # place in what is sent -> place in `ids`
         secrets.SystemRandom().shuffle(self.order)
@@ -71,6 +73,18 @@ class Matching:
         found = ((self.order[at], places.get(point)) for at, point in enumerate(own_doubled))
         return sorted((own, their) for own, their in found if their is not None)
 
+    def secret(self) -> bytes:
+        """32 bytes that show the other party which id was blinded, if it has that id. For a match only."""
+        return self._secret.to_bytes(SCALAR_BYTES, "big")
+
+    def is_of(self, place: int, point: bytes, secret: bytes) -> bool:
+        """Whether `point` is the id at this place of what was sent, blinded by the other party's `secret`."""
+        scalar = int.from_bytes(secret, "big")
+        if not 0 <= place < len(self.order) or len(secret) != SCALAR_BYTES or not 0 < scalar < MODULUS:
+            return False
+        hashed = self._curve.hash_to_curve(self._ids[self.order[place]], _TAG)
+        return self._curve.encode(self._curve.msm([hashed], [scalar])) == point
+
     def _read(self, points: Sequence[bytes]) -> list[Point]:
         _check_count(len(points))
         if len(set(points)) != len(points):
@@ -90,8 +104,8 @@ def to_bytes(points: Sequence[bytes]) -> bytes:
 
 def from_bytes(data: bytes) -> list[bytes]:
     """Points of 48 bytes each. Raises VerticalRefused for another length, or more than there may be."""
-    if len(data) % G1_BYTES or len(data) > MOST_IDS * G1_BYTES:
-        raise VerticalRefused(f"{len(data)} bytes are not at most {MOST_IDS} points of {G1_BYTES} bytes")
+    if len(data) % G1_BYTES or len(data) > (MOST_IDS + 1) * G1_BYTES:  # all ids of the one, and one of the other
+        raise VerticalRefused(f"{len(data)} bytes are not at most {MOST_IDS + 1} points of {G1_BYTES} bytes")
     return [data[at : at + G1_BYTES] for at in range(0, len(data), G1_BYTES)]
 
 

@@ -1,7 +1,10 @@
 """Split learning (Vepakomma et al., 2018): the partner's part gives a few values an hour, the home's the forecast.
 
-    partner   cut = clip(MLP(columns of the hour)) + noise                                     [days, 24, cut]
-    home      forecast = meter-only forecast + MLP(LSTM state, meter-only forecast, cut)       [days, 24, 2]
+    partner   cut = clip(net(columns of the hour)) + noise                                     [days, 24, cut]
+    home      forecast = meter-only forecast + net(LSTM state, meter-only forecast, cut)       [days, 24, 2]
+
+A net is a layer of 16 units beside a linear path, for what is booked mostly adds to the load. The home's gives
+kilowatts, for the partner knows nothing of the home's scale.
 
 The labels are at the home: it computes the loss, and gives back the gradient of the cut, clipped and with noise.
 Without the partner's values the second term is left out, so what remains is the meter-only forecast; on some of the
@@ -20,9 +23,24 @@ from fl.dp.noise import gaussian
 from forecasting.model import SCALE_UNIT, LoadForecaster
 
 _WIDTH = 16
+_START = 0.1
+_WH_PER_KWH = 1000.0
 OUTPUTS = 2
-_BASE_RATE = 0.1
+_BASE_RATE = 0.01
 """Of the learning rate, for the meter-only part: it comes trained."""
+
+
+class Net(nn.Module):
+    """A layer of tanh units and a linear path: [..., inputs] -> [..., outputs]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.straight = nn.Linear(inputs, outputs)
+        self.bent = nn.Sequential(nn.Linear(inputs, _WIDTH), nn.Tanh(), nn.Linear(_WIDTH, outputs, bias=False))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        out: Tensor = self.straight(inputs) + self.bent(inputs)
+        return out
 
 
 class PartnerPart(nn.Module):
@@ -32,11 +50,11 @@ class PartnerPart(nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.layers = nn.Sequential(nn.Linear(columns, _WIDTH), nn.Tanh(), nn.Linear(_WIDTH, cut))
+            self.net = Net(columns, cut)
         self.norm = norm
 
     def forward(self, columns: Tensor) -> Tensor:
-        return clipped(self.layers(columns), self.norm)
+        return clipped(self.net(columns), self.norm)
 
 
 class HomePart(nn.Module):
@@ -47,12 +65,10 @@ class HomePart(nn.Module):
         self.forecaster = forecaster
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            last = nn.Linear(_WIDTH, OUTPUTS)
-            self.top = nn.Sequential(nn.Linear(forecaster.shape.hidden + OUTPUTS + cut, _WIDTH), nn.Tanh(), last)
-            nn.init.zeros_(last.bias)
-            nn.init.normal_(
-                last.weight, std=0.01
-            )  # the first forecasts are the meter's; all zero would stop the partner
+            self.top = Net(forecaster.shape.hidden + OUTPUTS + cut, OUTPUTS)
+        with torch.no_grad():  # almost the meter's forecast; nothing at all would teach the partner nothing
+            for parameter in self.top.parameters():
+                parameter.mul_(_START)
 
     def forward(
         self, history: Tensor, steps: Tensor, exogenous: Tensor, cut: Tensor, present: Tensor
@@ -65,7 +81,7 @@ class HomePart(nn.Module):
         """
         hidden, shared, scale = self.forecaster.inputs(history, steps, exogenous)
         alone = torch.stack(self.forecaster.read(hidden, shared), dim=2)
-        change = self.top(torch.cat([hidden, alone, cut], dim=2))
+        change = self.top(torch.cat([hidden, alone, cut], dim=2)) * (_WH_PER_KWH * SCALE_UNIT / scale)[:, :, None]
         return alone + torch.where(present[:, None, None], change, torch.zeros_like(change)), scale
 
     def rates(self, learning_rate: float) -> list[dict[str, object]]:

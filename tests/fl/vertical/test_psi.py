@@ -80,6 +80,19 @@ def test_what_is_no_point_of_the_subgroup_is_refused(bad: bytes, why: str) -> No
         matching.common([bad], matching.blinded())
 
 
+def test_a_home_shows_that_a_position_is_its_own_and_can_claim_no_other() -> None:
+    home, partner = Matching([b"ada"], FAST), Matching([b"bob", b"ada", b"cyd"], FAST)
+    ((_, place),) = matches(home, partner)
+    (point,) = home.blinded()
+    assert partner.is_of(place, point, home.secret())
+    for other in {0, 1, 2} - {place}:
+        assert not partner.is_of(other, point, home.secret())
+    for wrong in (b"", bytes(32), b"\xff" * 32, Matching([b"ada"], FAST).secret()):
+        assert not partner.is_of(place, point, wrong)
+    for nowhere in (-1, 3):
+        assert not partner.is_of(nowhere, point, home.secret())
+
+
 def test_sizes_are_capped_and_repeats_refused() -> None:
     matching = Matching([b"ada"], FAST)
     point = matching.blinded()[0]
@@ -93,7 +106,7 @@ def test_sizes_are_capped_and_repeats_refused() -> None:
         Matching([b"ada", b"ada"], FAST)
     with pytest.raises(VerticalRefused, match="2 points came back of 1"):
         matching.common([point, point], [point])
-    for data in (b"x", bytes(48 * 10_001)):
+    for data in (b"x", bytes(48 * 10_002)):
         with pytest.raises(VerticalRefused, match="are not at most"):
             psi.from_bytes(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from fl.vertical.columns import home_columns
 from fl.vertical.coordinator import PartnerAway, TooFewHomes
 from fl.vertical.entered import Entered
 from fl.vertical.errors import VerticalRefused
-from fl.vertical.home import HomeLimits
+from fl.vertical.home import HomeLimits, HomeSide
 from fl.vertical.partner import PartnerLimits
+from fl.vertical.terms import VerticalTerms
 from tests.fl.vertical.session_fixture import COLUMNS, DAYS, HOMES, LEARNT, PARTNER, Community
 
 TEST_DAYS = np.arange(LEARNT, DAYS)
@@ -174,6 +176,30 @@ def test_a_home_learns_each_step_once_and_no_more_than_it_allows() -> None:
         one.side("ada").step(2, None)
     with pytest.raises(TooFewHomes, match="0 homes are left"):
         one.session.learn(2)
+
+
+def test_a_home_gets_the_record_of_no_other_household() -> None:
+    """It claims another position than its own, of those that it was told."""
+    one = Community()
+    matching = HomeSide.common
+
+    def claim(side: HomeSide, sealed: bytes) -> tuple[bool, bytes]:
+        points = side._matching
+        common = points.common
+        points.common = lambda own, theirs: [(0, (common(own, theirs)[0][1] + 1) % len(theirs))]  # type: ignore[method-assign]
+        return matching(side, sealed)
+
+    ada = one.home_side
+
+    def make(home: str, terms: VerticalTerms) -> HomeSide:
+        side = ada(home, terms)
+        if home == "ada":
+            side.common = partial(claim, side)  # type: ignore[method-assign]
+        return side
+
+    one.homes["ada"].sessions.make = partial(make, "ada")
+    assert one.session.match() == HOMES[1:]
+    assert "does not show that the record is its own" in one.partner_now.left_out["ada"]
 
 
 def test_a_session_begins_once() -> None:

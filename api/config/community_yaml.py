@@ -1,4 +1,4 @@
-"""community.yaml: one file, a part for each room, validated before anything runs.
+"""community.yaml: one file, a part for each package, validated before anything runs.
 
 Every problem is reported with the file, the line, the key's path, what is wrong and what to do. What was written is
 quoted where it can't be a secret. Paths in the file are relative to the file's folder, wherever a command is started.
@@ -23,6 +23,9 @@ from forecasting.settings import ForecastingSettings
 from rewards.settings import RewardSettings
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
+
+RENAMED = {"federation.deployment.duty_s": "task_interval_s"}
+"""Settings of earlier releases, and what they are called now."""
 
 
 class ConfigError(ValueError):
@@ -108,7 +111,8 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
     misread = tree.misread(path)
     match problem["type"]:
         case "extra_forbidden":
-            return f"{where}: {key} is not a setting{_suggestion(path)}"
+            renamed = f"; it is called {RENAMED[key]} now" if key in RENAMED else _suggestion(path)
+            return f"{where}: {key} is not a setting{renamed}"
         case "missing":
             return f"{where}: {key} is missing; add it{_description(path)}"
         case "value_error":

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 Kind = Literal["head", "forecast", "claim"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
+_NAME_BEFORE = "errands"  # of the folder, in releases before 0.2; what waits there is taken over
 _REMEDY = (
     "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be submitted "
     "anew"
@@ -57,6 +58,9 @@ class Outbox:
     """The outbox of one home."""
 
     def __init__(self, directory: Path, home: str) -> None:
+        older = directory.with_name(_NAME_BEFORE)
+        if older.is_dir() and not directory.exists():
+            older.rename(directory)
         self._folder = directory / home
 
     def get(self, kind: Kind, number: int) -> Submission | None:

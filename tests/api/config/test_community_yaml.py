@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.config.community_yaml import Config, ConfigError, load, parse
+from api.config.community_yaml import RENAMED, Config, ConfigError, load, parse
 
 GOOD = "community: {name: Elm Street}\ndata: {source: citylearn}\n"
 KEY = "0x" + "5e" * 32
@@ -155,3 +156,16 @@ def test_a_tilde_is_the_users_home_and_absolute_paths_stay(tmp_path: Path, monke
     path.write_text(GOOD + "api: {state_dir: ~nobody-of-this-name/elm}\n")
     with pytest.raises(ConfigError, match="no such user's home"):
         load(path)
+
+
+def test_a_setting_of_an_earlier_release_is_told_its_name_now() -> None:
+    with pytest.raises(ConfigError, match="duty_s is not a setting; it is called task_interval_s now"):
+        parse(GOOD + "federation: {deployment: {duty_s: 30}}\n", "community.yaml")
+
+
+def test_every_new_name_of_a_setting_is_one() -> None:
+    for old, new in RENAMED.items():
+        model: Any = Config
+        for part in old.split(".")[:-1]:
+            model = model.model_fields[part].annotation
+        assert new in model.model_fields and old.rsplit(".", 1)[1] not in model.model_fields

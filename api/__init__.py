@@ -1,1 +1,1 @@
-"""The doors: HTTP, web page and command line. The only room that sees all the others."""
+"""What people and machines run, a package for each actor. Nothing else of ours imports it; it alone sees all."""

@@ -294,7 +294,7 @@ def _legacy(raw: bytes) -> dict[str, Any]:
 
 @contextmanager
 def _refusals(name: str) -> Iterator[None]:
-    """Turns what web3, eth-tester and a node raise into this room's errors."""
+    """Turns what web3, eth-tester and a node raise into this package's errors."""
     try:
         yield
     except (ContractLogicError, TransactionFailed, Web3RPCError, ValidationError) as error:

@@ -4,7 +4,7 @@ import re
 
 
 class ChainError(Exception):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class NodeUnreachable(ChainError):

@@ -22,7 +22,7 @@ def finding(held: str, failed: str, check: Callable[[], None]) -> Finding:
     """What a check that raises comes to, in one of two sentences."""
     try:
         check()
-    except (ValueError, OverflowError) as problem:  # of all rooms, and of numbers that are none
+    except (ValueError, OverflowError) as problem:  # of all packages, and of numbers that are none
         return Finding.failed(failed, str(problem))
     return Finding(held)
 

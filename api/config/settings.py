@@ -1,4 +1,4 @@
-"""The `community:`, `api:` and `gateway:` parts of community.yaml: who the community is, and where its doors are."""
+"""The `community:`, `api:` and `gateway:` parts of community.yaml: who the community is, and where its API is."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ thin, and whoever draws the graph can look for a thin place.
 
 Without a roster nothing is signed: that is for one machine which plays all members.
 
-This file is the aggregator's side and the door to the rest: `fl.secagg.session` (session, keys, masks, what is
+This file is the aggregator's side, and gives out the rest: `fl.secagg.session` (session, keys, masks, what is
 signed), `fl.secagg.envelopes`, `fl.secagg.member`.
 """
 

@@ -1,7 +1,7 @@
 """One household's part of a community day, made from what is its own and what is public: forecast, proof, bundle.
 
-A gateway does this for its home (`api.gateway.agent`), the demo for every home in turn (`api.one_machine.day`). It loads
-neither chain nor PyTorch.
+A gateway does this for its home (`api.gateway.agent`), the demo for every home in turn (`api.one_machine.day`). It
+loads neither chain nor PyTorch.
 """
 
 from __future__ import annotations

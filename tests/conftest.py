@@ -6,6 +6,7 @@ processes says so.
 
 import os
 import subprocess
+import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -15,6 +16,9 @@ from hypothesis import settings  # noqa: TID251 - the profiles themselves
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch: test processes share the cores, one each (see api.cli.main)
+
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the processes of one run compile our modules once, not each
 
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)

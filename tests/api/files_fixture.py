@@ -27,6 +27,7 @@ from api.gateway.personal_head import commit_head, keep_values
 from api.gateway.round_model import RoundModel
 from api.one_machine.community import LocalCommunity
 from api.operator import training
+from bench.deployed import share_cache
 from data.day import DayClock
 from data.table import long_table, write_table
 from data.weather.table import COLUMNS as WEATHER_COLUMNS
@@ -126,6 +127,7 @@ def make_community(folder: Path) -> None:
     """The community's machine, with its homes on it, after two days: one claimed, one forecast."""
     homes = (HOME, OTHER, THIRD)
     write_inputs(folder, homes, DAYS)
+    share_cache(folder)
     config = load(folder / "community.yaml")
     weights = initial_weights(ModelShape.of(config.forecasting.model), 7)
     report = RoundReport(1, homes, homes, {}, 1.0, 1.0, {}, 0, 0, 1.0)
@@ -141,7 +143,7 @@ def make_community(folder: Path) -> None:
 
 def copied(original: Path, to: Path) -> Path:
     """A copy of a folder, with the modes of its files."""
-    return shutil.copytree(original, to)
+    return shutil.copytree(original, to, symlinks=True)
 
 
 def secrets_of(folder: Path) -> set[str]:

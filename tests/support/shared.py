@@ -29,4 +29,4 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
             draft.mkdir()
             build(draft)
             draft.rename(original)
-    return shutil.copytree(original, factory.mktemp(name), dirs_exist_ok=True)
+    return shutil.copytree(original, factory.mktemp(name), symlinks=True, dirs_exist_ok=True)

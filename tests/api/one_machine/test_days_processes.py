@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from bench.deployed import wattproof
+from bench.deployed import share_cache, wattproof
 from data.append import append_table
 from data.table import long_table
 
@@ -48,6 +48,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "federation": {"rounds": 1, "min_homes": 3},
     }  # fmt: skip
     (folder / "community.yaml").write_text(yaml.safe_dump(settings))
+    share_cache(folder)
     return folder
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.deploy import NAMES, VERIFIER, Contracts
+from rewards.deploy import INFERENCE, NAMES, VERIFIER, Contracts
+from rewards.inference_verifier import is_inference_verifier
 from rewards.verifier import ceremony_code, program_code
 
 _WORD = 32
@@ -32,6 +33,9 @@ def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[st
         wrong.append("the verifier's program")
     if _code(chain, parts.CEREMONY().call()) != ceremony_code():
         wrong.append("the ceremony's points")
+    for name, address, personal in zip(INFERENCE, contracts.inference_verifiers, (False, True), strict=True):
+        if address is not None and not is_inference_verifier(chain, address, community, personal=personal):
+            wrong.append(f"the code of {name}, or of what it asks")
     return wrong
 
 

@@ -16,7 +16,7 @@ from zkp.errors import InvalidProof
 from zkp.statements import skill
 
 REWARD_GAS = 2_000_000
-"""Limit of a reward's transaction, which takes about 1.2 million."""
+"""Limit of a reward's transaction, which takes about 0.62 million."""
 _METADATA = "data:application/json;utf8,"
 
 

@@ -14,10 +14,13 @@ from rewards import verifier
 from rewards.chain import Chain
 from rewards.compile import Artefact, artefact
 from rewards.errors import ContractsLost, NoPrecompiles, OutdatedContracts
+from rewards.inference_verifier import deploy_inference_verifier
 from rewards.settings import RewardSettings
+from zkp.lstm.integer_model import Shape
 
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
 VERIFIER = "skill_verifier"
+INFERENCE = ("inference_verifier", "personal_inference_verifier")
 _NOBODY = "0x" + 40 * "0"
 
 
@@ -31,6 +34,8 @@ class Addresses:
     household_nft: str
     rewards: str
     skill_verifier: str | None
+    inference_verifier: str | None = None
+    personal_inference_verifier: str | None = None
 
     def to_json(self) -> bytes:
         """What `read` reads."""
@@ -41,12 +46,14 @@ class Addresses:
         """Raises ContractsLost for a file that is damaged, OutdatedContracts for one of another version."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            strange = [name for name, at in content.items() if not (is_address(at) or (name, at) == (VERIFIER, None))]
+            absent = [(name, None) for name in (VERIFIER, *INFERENCE)]
+            strange = [name for name, at in content.items() if not (is_address(at) or (name, at) in absent)]
         except (ValueError, AttributeError, RecursionError):
             raise _lost(path, "it is not a list of contracts") from None
-        if content.keys() != {*NAMES, VERIFIER}:
+        if content.keys() != {*NAMES, VERIFIER, *INFERENCE}:
             raise OutdatedContracts(
-                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER))}): another "
+                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER, *INFERENCE))}): "
+                "another "
                 "version wrote it; claim open days with that one, then run `wattproof migrate`, which puts it aside"
             )
         if strange:
@@ -71,12 +78,15 @@ class Contracts:
     household_nft: Contract
     rewards: Contract
     skill_verifier: Contract | None
+    inference_verifiers: tuple[str | None, str | None] = (None, None)  # addresses: without and with personal heads
 
     @classmethod
     def of(cls, chain: Chain, addresses: Addresses) -> Contracts:
         known = {name: chain.contract(artefact(name), getattr(addresses, name)) for name in NAMES}
         where = addresses.skill_verifier
-        return cls(**known, skill_verifier=chain.contract(artefact(VERIFIER), where) if where else None)
+        verifier = chain.contract(artefact(VERIFIER), where) if where else None
+        inference = addresses.inference_verifier, addresses.personal_inference_verifier
+        return cls(**known, skill_verifier=verifier, inference_verifiers=inference)
 
     def check_there(self, chain: Chain) -> None:
         """Raises ContractsLost where the chain has no contract at one of the addresses."""
@@ -92,15 +102,24 @@ class Contracts:
     @property
     def addresses(self) -> Addresses:
         known = {name: str(getattr(self, name).address) for name in NAMES}
-        return Addresses(**known, skill_verifier=str(self.skill_verifier.address) if self.skill_verifier else None)
+        verifier = str(self.skill_verifier.address) if self.skill_verifier else None
+        plain, personal = self.inference_verifiers
+        return Addresses(
+            **known, skill_verifier=verifier, inference_verifier=plain, personal_inference_verifier=personal
+        )
 
 
 def deploy(
-    chain: Chain, operator: LocalAccount, settings: RewardSettings, day_start_utc: int, community: bytes
+    chain: Chain,
+    operator: LocalAccount,
+    settings: RewardSettings,
+    day_start_utc: int,
+    community: bytes,
+    shape: Shape | None = None,
 ) -> Contracts:
     """Deploy all of them; only the rewards contract can mint tokens and change records afterwards.
 
-    `community`: the 32 bytes that name it in every proof.
+    `community`: the 32 bytes that name it in every proof; `shape`: of its model, for the inference verifiers.
     """
     chain.fund(operator.address)
     by_contract = settings.verifier == "contract"
@@ -118,7 +137,13 @@ def deploy(
     chain.send(operator, token.functions.set_minter(rewards.address, True))
     chain.send(operator, token.functions.transfer_ownership(rewards.address))
     chain.send(operator, record.functions.transfer_ownership(rewards.address))
-    return Contracts(models, forecasts, token, record, rewards, skill_verifier)
+    inference: tuple[str | None, str | None] = (None, None)
+    if by_contract and shape is not None:
+        plain, personal = (
+            deploy_inference_verifier(chain, operator, community, shape, personal=own) for own in (False, True)
+        )
+        inference = plain, personal
+    return Contracts(models, forecasts, token, record, rewards, skill_verifier, inference)
 
 
 def is_outdated(chain: Chain, contracts: Contracts) -> bool:

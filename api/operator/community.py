@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import asdict
 from functools import cached_property
 
 import pandas as pd
@@ -23,11 +24,12 @@ from data.damage import check_kept, whole
 from data.day import DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
+from forecasting.shape import ModelShape
 from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy, is_outdated
 from rewards.errors import OutdatedContracts
 from rewards.journal import Journal
-from zkp.lstm.integer_model import Ints
+from zkp.lstm.integer_model import Ints, Shape
 
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"
@@ -127,8 +129,9 @@ class Community:
                 )
             return known
         config = self.config
+        shape = Shape(**asdict(ModelShape.of(config.forecasting.model)))
         contracts = deploy(
-            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier
+            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier, shape
         )
         write_bytes(path, contracts.addresses.to_json())
         return contracts

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-ADD, SUB, MOD, ADDMOD, MULMOD = 0x01, 0x03, 0x06, 0x08, 0x09
-LT, ISZERO, AND, XOR = 0x10, 0x15, 0x16, 0x18
+ADD, MUL, SUB, MOD, ADDMOD, MULMOD, SIGNEXTEND = 0x01, 0x02, 0x03, 0x06, 0x08, 0x09, 0x0B
+LT, GT, SLT, EQ, ISZERO, AND, OR, XOR, BYTE, SHL, SHR = (
+    0x10,
+    0x11,
+    0x12,
+    0x14,
+    0x15,
+    0x16,
+    0x17,
+    0x18,
+    0x1A,
+    0x1B,
+    0x1C,
+)
 KECCAK256 = 0x20
-CALLDATALOAD, CALLDATACOPY, CODECOPY = 0x35, 0x37, 0x39
+CALLDATALOAD, CALLDATASIZE, CALLDATACOPY, CODECOPY = 0x35, 0x36, 0x37, 0x39
+RETURNDATASIZE = 0x3D
 POP, MLOAD, MSTORE, JUMP, JUMPI, GAS, JUMPDEST, PUSH0 = 0x50, 0x51, 0x52, 0x56, 0x57, 0x5A, 0x5B, 0x5F
 DUP1, SWAP1 = 0x80, 0x90
 RETURN, STATICCALL, REVERT = 0xF3, 0xFA, 0xFD
@@ -16,6 +29,10 @@ CONTRACT_BYTES = 24_576
 
 _FAIL = 3  # see Code.__init__
 _PUSH2 = 0x61
+
+
+class CodeTooLong(ValueError):
+    """The code does not fit into a contract (EIP-170)."""
 
 
 class Code:
@@ -51,10 +68,20 @@ class Code:
         self.push(_FAIL)
         self.op(JUMPI)
 
+    def label(self) -> int:
+        """A place to jump to: here."""
+        self.op(JUMPDEST)
+        return len(self._code) - 1
+
+    def jump_if(self, label: int) -> None:
+        """Jump where what is on top of the stack is not zero."""
+        self._code += bytes([_PUSH2]) + label.to_bytes(2, "big")
+        self.op(JUMPI)
+
     def finish(self) -> bytes:
-        """Code and data. Raises ValueError where they are too long for a contract."""
+        """Code and data. Raises CodeTooLong."""
         if len(self) > CONTRACT_BYTES:
-            raise ValueError(f"{len(self)} bytes of code, a contract has {CONTRACT_BYTES} at most")
+            raise CodeTooLong(f"{len(self)} bytes of code, a contract has {CONTRACT_BYTES} at most")
         for place, offset in self._places:
             self._code[place : place + 2] = (len(self._code) + offset).to_bytes(2, "big")
         return bytes(self._code + self._data)

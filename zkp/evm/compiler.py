@@ -6,6 +6,10 @@ field arithmetic, requires what must be zero to be zero, and gives out the scala
     input:  statement | proof | public numbers (32 bytes each, below the modulus: the caller's business)
     output: scalars of the left side: of its points, of the ceremony's powers, of the blinder (32 bytes each)
 
+A verifier that is too long for one contract becomes several (`stages`). Behind the same input each takes words that
+those before it gave out: the first one gives out the challenges, `zkp.evm.fractions` makes sums of fractions of them,
+the others share the arithmetic.
+
 It is straight-line code without storage, and calls nothing but the precompile for powers modulo a number (EIP-198),
 whose answer is checked by a multiplication. Anything wrong ends in a revert.
 
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from eth_hash.auto import keccak
@@ -27,127 +31,72 @@ from zkp.argument.transcript import PROTOCOL
 from zkp.batch import kernels
 from zkp.batch.recording import Hashes, Program, SentPoint
 from zkp.evm import assembler as evm
-from zkp.evm.assembler import Code
+from zkp.evm.assembler import Code, CodeTooLong
+from zkp.evm.graph import Graph, Operation
 
 WORD = 32
-_LONGEST_EXPRESSION = 40
-"""Operations that leave their results on the stack, for each other."""
 _LONGEST_PUSH = 4
 """Bytes of a number that is written out wherever it is needed; a longer one is kept in memory."""
 _MODEXP = 5
-
-
-def compiled(program: Program) -> bytes:
-    """The code of the contract. Raises ValueError for a program with lookups, for one with
-    another right side than one point of the proof, and for one that is too long (EIP-170)."""
-    if program.table is not None:
-        raise ValueError("only programs without a lookup table can be compiled")
-    graph = _Graph(program)
-    right = program.right
-    one_point = len(right.slots) == 1 and isinstance(right.slots[0], SentPoint) and not right.powers
-    if not one_point or graph.number(right.scalars[0]) != 1 or graph.number(right.blinder) != 0:
-        raise ValueError("the right side of the equation is not one point of the proof")
-    return _Writer(program, graph).contract()
-
-
-def outputs(program: Program) -> list[int]:
-    """Registers of what the code gives out."""
-    return [*program.left.scalars, *program.left.powers, program.left.blinder]
-
-
-# -- what is to be computed ------------------------------------------------------------------------------------------
+_MOST_PIECES = 8
 
 
 @dataclass(frozen=True)
-class _Operation:
-    kind: int
-    left: int
-    right: int
+class Stage:
+    """A contract of several: its code, and the registers whose values it takes and gives out, a word each."""
+
+    code: bytes
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
 
 
-class _Graph:
-    """The operations that matter, with the numbers that are known put in. Registers are the program's."""
+def compiled(program: Program) -> bytes:
+    """The code of the one contract that runs the whole program. Raises ValueError for a program with lookups, for one
+    with another right side than one point of the proof, and CodeTooLong (EIP-170)."""
+    if program.table is not None:
+        raise ValueError("a program with a lookup table takes several contracts")
+    graph = _graph(program)
+    return _Writer(program, graph, [*graph.expressions()], (), graph.outputs).contract(challenges=True)
 
-    def __init__(self, program: Program) -> None:
-        self._numbers = dict(program.constants)
-        self._numbers[program.scale] = 1  # one proof alone
-        self._same: dict[int, int] = {}
-        self.operations: dict[int, _Operation] = {}
-        for kind, left, right, result in program.code.tolist():
-            self._add(_Operation(kind, self.source(left), self.source(right)), result)
-        self.outputs = [self.source(r) for r in outputs(program)]
-        self.uses = self._count_uses()
-        self.sizes: dict[int, int] = {}  # operations of the expression that ends in a register
-        self.kept: set[int] = set()  # registers that go to memory
-        self._measure()
 
-    def number(self, register: int) -> int | None:
-        """The register's value, where it is the same for every proof."""
-        return self._numbers.get(self.source(register))
+def stages(program: Program) -> list[Stage]:
+    """The contracts that run the program, as few as will do: the challenges, then the arithmetic in pieces.
 
-    def source(self, register: int) -> int:
-        """The register that has the same value first."""
-        return self._same.get(register, register)
+    Raises ValueError for a program with another right side than one point of the proof.
+    """
+    graph = _graph(program)
+    asked = {r for f in program.fractions for r in (f.alpha, f.beta, f.rho)}
+    made = [r for r in program.hashes.registers.tolist() if graph.uses[r] or r in asked]
+    first = Stage(_Writer(program, graph, [], (), made).contract(challenges=True), (), tuple(made))
+    known = [*made, *(r for f in program.fractions for r in (f.numerator, f.denominator))]
+    order = [*graph.expressions()]
+    for count in range(1, _MOST_PIECES + 1):
+        pieces = [order[len(order) * k // count : len(order) * (k + 1) // count] for k in range(count)]
+        try:
+            return [first, *_arithmetic(program, graph, known, pieces)]
+        except CodeTooLong:
+            continue
+    raise ValueError(f"the program is too long for {_MOST_PIECES} contracts")
 
-    def operands(self, register: int) -> tuple[int, ...]:
-        """Of an operation; the one with the longer expression first."""
-        operation = self.operations[register]
-        if operation.kind == kernels.INVERT:
-            return (operation.left,)
-        pair = (operation.left, operation.right)
-        return pair if self.length(pair[0]) >= self.length(pair[1]) else pair[::-1]
 
-    def length(self, register: int) -> int:
-        """Operations until the register is on the stack."""
-        return 0 if register in self.kept or register not in self.operations else self.sizes[register]
+def _arithmetic(program: Program, graph: Graph, known: list[int], pieces: list[list[int]]) -> Iterator[Stage]:
+    """The pieces of the arithmetic, each with the words that those after it read."""
+    for k, piece in enumerate(pieces):
+        later = set(graph.outputs)
+        for register in (r for others in pieces[k + 1 :] for r in others):
+            later.update(graph.read_by(register))
+        gives = graph.outputs if piece is pieces[-1] else [r for r in (*known, *piece) if r in later]
+        code = _Writer(program, graph, piece, known, gives).contract(challenges=False)
+        yield Stage(code, tuple(known), tuple(gives))
+        known = gives
 
-    def _add(self, operation: _Operation, result: int) -> None:
-        left, right = self._numbers.get(operation.left), self._numbers.get(operation.right)
-        is_zero = 0 in (left, right) if operation.kind == kernels.MULTIPLY else operation.left == operation.right
-        if is_zero and operation.kind in (kernels.MULTIPLY, kernels.SUBTRACT):
-            self._numbers[result] = 0
-        elif operation.kind == kernels.MULTIPLY and 1 in (left, right):
-            self._same[result] = operation.right if left == 1 else operation.left
-        elif operation.kind == kernels.ADD and 0 in (left, right):
-            self._same[result] = operation.right if left == 0 else operation.left
-        elif operation.kind == kernels.SUBTRACT and right == 0:
-            self._same[result] = operation.left
-        else:
-            self.operations[result] = operation
 
-    def _count_uses(self) -> Counter[int]:
-        uses = Counter(self.outputs)
-        for register, operation in reversed(self.operations.items()):  # a register is written before it is read
-            if uses[register]:
-                uses[operation.left] += 1
-                uses[operation.right] += operation.kind != kernels.INVERT
-        return uses
-
-    def _measure(self) -> None:
-        """How long expressions are, and so which registers are kept."""
-        for register, operation in self.operations.items():
-            size = 1 + self.length(operation.left) + self.length(operation.right)
-            self.sizes[register] = size
-            once = self.uses[register] == 1 and operation.kind != kernels.INVERT
-            if not once or size >= _LONGEST_EXPRESSION or register in self.outputs:
-                self.kept.add(register)
-
-    def expressions(self) -> Iterator[int]:
-        """Every kept register, each after those that it needs, and these as late as may be."""
-        done: set[int] = set()
-        for root in self.outputs:
-            waiting = [(root, False)]
-            while waiting:
-                register, ready = waiting.pop()
-                if register in done or register not in self.operations:
-                    continue
-                if ready:
-                    done.add(register)
-                    if register in self.kept:
-                        yield register
-                else:
-                    waiting.append((register, True))
-                    waiting += [(r, False) for r in reversed(self.operands(register))]
+def _graph(program: Program) -> Graph:
+    graph, right = Graph(program), program.right
+    one_point = len(right.slots) == 1 and isinstance(right.slots[0], SentPoint) and not right.powers
+    if not one_point or graph.number(right.scalars[0]) != 1 or graph.number(right.blinder) != 0:
+        raise ValueError("the right side of the equation is not one point of the proof")
+    return graph
 
 
 # -- how it is written -----------------------------------------------------------------------------------------------
@@ -175,31 +124,39 @@ class _Memory:
 
 
 class _Writer:
-    """Writes the contract's code, expression after expression."""
+    """Writes a contract's code, expression after expression. `takes`: registers whose values stand behind the input;
+    `gives`: those whose values are given out."""
 
-    def __init__(self, program: Program, graph: _Graph) -> None:
-        self.program, self.graph = program, graph
-        self.left = Counter(graph.uses)  # uses to come
+    def __init__(
+        self, program: Program, graph: Graph, expressions: list[int], takes: Sequence[int], gives: Sequence[int]
+    ) -> None:
+        self.program, self.graph, self.expressions, self.gives = program, graph, expressions, gives
+        self.left = Counter(gives)  # uses to come
+        for register in expressions:
+            self.left.update(graph.read_by(register))
         self.memory = _Memory()
         inputs = program.statement_bytes + program.proof_bytes
+        behind = [*program.publics.tolist(), *takes]
         self.calldata = {register: place for place, register in program.scalars.tolist()}
-        self.calldata |= {register: inputs + WORD * k for k, register in enumerate(program.publics.tolist())}
+        self.calldata |= {register: inputs + WORD * k for k, register in enumerate(behind)}
         self.code = Code()
         self.depth = 0  # of the stack, the modulus not counted
 
-    def contract(self) -> bytes:
-        results = self.graph.outputs
-        self.memory.top = len(results)  # where they are gathered; no other register is ever put there
+    def contract(self, *, challenges: bool) -> bytes:
+        """`challenges`: read the proof's scalars and make the challenges; else they are among what is taken."""
+        self.memory.top = len(self.gives)  # where they are gathered; no other register is ever put there
         self.code.push(MODULUS)
-        self._read_scalars()
-        self._make_challenges(self.program.hashes)
-        for register in self.graph.expressions():
+        if challenges:
+            self._read_scalars()
+            self._make_challenges(self.program.hashes)
+        for register in self.expressions:
             self._expression(register)
-        for k, register in enumerate(results):
-            if register not in self.graph.operations:
+        made = set(self.expressions)
+        for k, register in enumerate(self.gives):
+            if register not in made:
                 self._value(register, exact=True)
                 self._store(WORD * k)
-        self._push(WORD * len(results))
+        self._push(WORD * len(self.gives))
         self.code.op(evm.PUSH0, evm.RETURN)
         return self.code.finish()
 
@@ -283,7 +240,7 @@ class _Writer:
 
     def _expression(self, register: int) -> None:
         self._evaluate(register, exact=True)
-        for k, output in enumerate(self.graph.outputs):
+        for k, output in enumerate(self.gives):
             if output == register:
                 self._op(evm.DUP1, 1)
                 self._store(WORD * k)
@@ -348,7 +305,7 @@ class _Writer:
         else:
             self._op(evm.MULMOD if operation.kind == kernels.MULTIPLY else evm.ADDMOD, -2)
 
-    def _operand(self, operation: _Operation, register: int, exact: bool) -> None:
+    def _operand(self, operation: Operation, register: int, exact: bool) -> None:
         subtracted = operation.kind == kernels.SUBTRACT and register == operation.right
         self._value(register, exact or subtracted)
         if subtracted:

@@ -30,6 +30,11 @@ from zkp.lstm.products import padded_inputs
 Rows = tuple[bytes, ...]
 
 
+def digest_prefix(shape: Shape) -> bytes:
+    """What is hashed before the rows."""
+    return b"wattproof/weights/4" + b"".join(v.to_bytes(4, "big") for v in astuple(shape))
+
+
 @dataclass(frozen=True)
 class WeightsCommitment:
     """Committed rows of each layer and of the head, 48 bytes each (a row of zeros is the identity)."""
@@ -40,10 +45,7 @@ class WeightsCommitment:
 
     def digest(self) -> bytes:
         """Keccak-256 over shape and rows: what the model registry holds for a round; 32 bytes."""
-        sizes = b"".join(v.to_bytes(4, "big") for v in astuple(self.shape))
-        return keccak(
-            b"wattproof/weights/4" + sizes + b"".join(r for rows in (*self.layers, self.head) for r in rows)
-        )
+        return keccak(digest_prefix(self.shape) + b"".join(r for rows in (*self.layers, self.head) for r in rows))
 
     def digest_of_head(self, rows: Rows) -> bytes:
         """Keccak-256 over this model's digest and the rows of a personal head beside it: what a household pins."""

@@ -1,0 +1,150 @@
+"""`python -m bench.gas`: the gas of every step on the chain, as one JSON line; writes out/bench/gas.json
+and out/bench/gas.md, the table of docs/protocol.md.
+
+A community of one household on the embedded chain, by its own clock: deployment, enrolment, a round, a personal
+head, a forecast, a reward; and inference proofs of the model that communities have, without a personal head and with
+one. Nothing here depends on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from bench.local_rounds import OUT, SHAPE
+from bench.proof_case import COMMUNITY, FIRST_DAY, Case
+from data.atomic import write_bytes
+from data.meter import Meter
+from rewards.chain import Chain
+from rewards.claims import Claim, pay
+from rewards.deploy import Contracts, deploy
+from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
+from rewards.settings import RewardSettings
+from zkp.algebra.commitment import commit_forecast
+from zkp.lstm.integer_model import OUTPUTS, Shape
+from zkp.lstm.weights import PersonalHead, commit_weights
+from zkp.statements import skill
+from zkp.statements.context import Context
+
+_DAY_S, _HOURS = 86_400, 24
+_VERIFY_GAS = 16_000_000
+_DEPLOYED = "deploy inference_verifier"
+DAY_START_UTC = 8
+
+
+def _account(number: int) -> LocalAccount:
+    account: LocalAccount = Account.from_key(number.to_bytes(32, "big"))
+    return account
+
+
+@dataclass(frozen=True)
+class Community:
+    """The chain of a community with one household, whose meter is here, too."""
+
+    chain: Chain
+    contracts: Contracts
+    operator: LocalAccount
+    household: LocalAccount
+    meter: Meter
+
+    @classmethod
+    def founded(cls) -> Community:
+        chain = Chain.embedded(start_time=(FIRST_DAY - 5) * _DAY_S)
+        operator, household, meter = _account(1), _account(2), Meter((3).to_bytes(32, "big"))
+        contracts = deploy(chain, operator, RewardSettings(), DAY_START_UTC, COMMUNITY)
+        chain.fund(household.address)
+        chain.send(operator, contracts.forecast_registry.functions.enrol(household.address, meter.address))
+        chain.send(operator, contracts.model_registry.functions.publish(1, b"\1" * 32))
+        return cls(chain, contracts, operator, household, meter)
+
+    def advance_to(self, day: int) -> None:
+        self.chain.advance_to(day * _DAY_S + DAY_START_UTC * 3600)
+
+
+def play_a_day(community: Community) -> None:
+    """A head is pinned, a forecast registered, and rewarded: a fifth better than the naive one."""
+    actual = [1000 + 10 * hour for hour in range(_HOURS)]
+    forecast, naive, day = [a + 80 for a in actual] * 2, [a - 100 for a in actual], FIRST_DAY
+    signed, opening = community.meter.sign_day(community.household.address, day, actual)
+    before, known = community.meter.sign_day(community.household.address, day - 7, naive)
+    registry = community.contracts.forecast_registry.functions
+    community.chain.send(community.household, registry.pin_head(1, b"\2" * 32))
+    context = Context(COMMUNITY, bytes.fromhex(community.household.address[2:]), day, 1)
+    commitment = commit_forecast(forecast, 5)
+    community.chain.send(community.household, registry.submit(day, 1, b"\2" * 32, commitment, b"\4" * 32))
+    community.advance_to(day + 1)
+    statement = skill.Statement(context, commitment, signed.commitment, before.commitment, 20)
+    secrets = skill.Secrets(forecast, actual, naive, 5, opening.blinding, known.blinding)
+    proof = skill.prove(statement, secrets)
+    pay(
+        community.chain, community.contracts, community.operator,
+        Claim(statement, proof, signed.signature, before.signature),
+    )  # fmt: skip
+
+
+def verify_inference(chain: Chain, operator: LocalAccount, shape: Shape, *, personal: bool) -> dict[str, int]:
+    """Gas of checking a proof in a transaction of its own, of deploying what checks it, and the sizes of these."""
+    state, model = Case.model_of(shape, 1)
+    case = Case(state, model, commit_weights(model.weights), 1)
+    home = case.home(2, 1)
+    if personal:
+        head = PersonalHead.blind(shape, np.zeros((OUTPUTS, shape.personal_inputs), dtype=np.int64))
+        statement = replace(home.statement, personal=head.commit(shape))
+        home = replace(home, statement=statement, secrets=replace(home.secrets, personal=head))
+    proof, earlier = home.prove(model.weights), len(chain.gas[_DEPLOYED])
+    address = deploy_inference_verifier(chain, operator, COMMUNITY, shape, personal=personal)
+    deployed = chain.gas[_DEPLOYED][earlier:]
+    used = _sent(chain, operator, address, call_data(home.statement, proof))
+    name = "verify_inference_personal" if personal else "verify_inference"
+    contracts = [len(code) for code in parts(shape, personal=personal).codes]
+    return {
+        name: used,
+        f"{name}_deployment": sum(deployed),
+        f"{name}_deployment_largest": max(deployed),
+        f"{name}_contracts": len(deployed),
+        f"{name}_code_bytes": sum(contracts),
+        f"{name}_proof_bytes": len(proof),
+    }
+
+
+def _sent(chain: Chain, sender: LocalAccount, address: str, data: bytes) -> int:
+    """The gas of a transaction that asks a contract. Raises Refused."""
+    fields: dict[str, Any] = {
+        "to": chain.web3.to_checksum_address(address), "data": data, "gas": _VERIFY_GAS, "value": 0,
+        "gasPrice": 2 * chain.gas_price, "nonce": chain.nonce_of(sender.address), "chainId": chain.chain_id,
+    }  # fmt: skip
+    raw = bytes(sender.sign_transaction(fields).raw_transaction)
+    return int(chain.relay(raw, address, "0x" + data.hex(), "verify_inference")["gasUsed"])
+
+
+def measure() -> dict[str, int]:
+    community = Community.founded()
+    play_a_day(community)
+    gas: dict[str, int] = {
+        name.replace(" ", "_"): max(each) for name, each in sorted(community.chain.gas.items()) if name != "fund"
+    }
+    for personal in (False, True):
+        gas |= verify_inference(community.chain, community.operator, Shape(**asdict(SHAPE)), personal=personal)
+    return gas
+
+
+def as_table(gas: dict[str, int]) -> str:
+    lines = [f"| {name} | {value:,} |" for name, value in gas.items()]
+    return "\n".join(["| step | gas |", "|---|---|", *lines]) + "\n"
+
+
+def main() -> None:
+    gas = measure()
+    OUT.mkdir(parents=True, exist_ok=True)
+    write_bytes(OUT / "gas.json", json.dumps(gas, indent=1).encode())
+    write_bytes(OUT / "gas.md", as_table(gas).encode())
+    print(json.dumps(gas))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from rewards.compile import Artefact
 from zkp.evm import assembler as evm
 from zkp.evm import compiler, entry, fractions
 from zkp.evm.compiler import Stage
+from zkp.evm.layout import Layout, encoded
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import digest_prefix
 from zkp.statements.inference import Statement
@@ -30,7 +31,7 @@ _SIZES = 7  # of a shape
 class Parts:
     """What the verifier of a form of statement is made of."""
 
-    layout: entry.Layout
+    layout: Layout
     stages: tuple[Stage, ...]
     fractions: bytes
 
@@ -48,14 +49,14 @@ class Parts:
 
 @lru_cache(maxsize=8)
 def parts(shape: Shape, *, personal: bool) -> Parts:
-    layout = entry.Layout.of(shape, personal=personal)
-    return Parts(layout, tuple(compiler.stages(layout.program)), fractions.compiled(layout.program))
+    made = Layout.of(shape, personal=personal)
+    return Parts(made, tuple(compiler.stages(made.program)), fractions.compiled(made.program))
 
 
 def call_data(statement: Statement, proof: bytes) -> bytes:
     """What the entry is asked with. Raises MalformedProof for a point that is none."""
     made = parts(statement.shape, personal=statement.personal is not None)
-    return entry.encoded(made.layout, statement, proof)
+    return encoded(made.layout, statement, proof)
 
 
 def deploy_inference_verifier(

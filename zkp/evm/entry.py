@@ -1,13 +1,7 @@
 """The contract that checks inference proofs: it takes what `inference.verify` takes, and runs the compiled verifier.
 
-    input:  household (20 bytes) | day (4) | round (4) | rows (48 each) | features (8 each) | proof | ordinates (48
-            each)
+    input:  `zkp.evm.layout`
     output: one, in 32 bytes; everything else ends in a revert without a word
-
-Rows are those of the model's weights, layers before the head, those of the personal head if the form has one, the
-window's commitment and the forecast's. Features are the public ones, steps before exogenous values, signed and
-big-endian, as the statement hashes them. Ordinates are y of each point of the equation's left side, in its order
-(`ordinates`).
 
 It builds the statement's bytes, runs stages and sums of fractions, holds each y to the sign that its compressed point
 gives it, and settles e(left, G2) = e(witness, tau G2) with the precompiles of EIP-2537, which refuse what is not on
@@ -18,133 +12,25 @@ zeros.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zkp.algebra.commitment import RING_DAYS
 from zkp.algebra.curve import FIELD_MODULUS, G1_BYTES, IDENTITY
 from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import BLINDING_BASE, load_setup
-from zkp.batch.programs import Form, inference_program
-from zkp.batch.recording import Program, SentPoint, SuppliedPoint
+from zkp.batch.recording import SuppliedPoint
 from zkp.evm import assembler as evm
 from zkp.evm import points
 from zkp.evm.assembler import Code
 from zkp.evm.compiler import WORD, Stage
-from zkp.lstm.grid import Grid
-from zkp.lstm.integer_model import FEATURE_LIMIT, ONE, Shape
-from zkp.lstm.weights import digest_prefix, row_count
+from zkp.evm.layout import DAY_BYTES, FEATURE, HOUSEHOLD, LENGTH, WHO, Layout
+from zkp.lstm.integer_model import FEATURE_LIMIT, ONE
+from zkp.lstm.weights import digest_prefix
 from zkp.statements import inference
-from zkp.statements.context import COMMUNITY_BYTES, CONTEXT_BYTES
-from zkp.statements.inference import Statement
+from zkp.statements.context import COMMUNITY_BYTES
 
-_WHO = CONTEXT_BYTES - COMMUNITY_BYTES  # household, day, round
-_HOUSEHOLD = 20
-_DAY_BYTES, _FEATURE, _LENGTH, _HASH = 4, 8, 4, 32
 _POINT, _TERM = 4 * WORD, 5 * WORD  # of the precompiles: x and y, and a scalar
 _G1_MSM, _PAIRING = 0x0C, 0x0F
 _HALF = FIELD_MODULUS // 2
-
-
-def form_of(shape: Shape, *, personal: bool) -> Form:
-    """Of the statements of one day that a contract serves; every row is there, be it one of zeros."""
-    grid = Grid(shape, 1, personal)
-    rows = [row_count(cells) for _, cells in inference.input_cells(grid)]
-    own = G1_BYTES * row_count(grid.head_cells) if personal else 0
-    return Form(grid, sum(_LENGTH + size for size in _part_sizes(own).values()), tuple((True,) * n for n in rows))
-
-
-def _part_sizes(personal: int) -> dict[str, int]:
-    """Of the parts of a statement's bytes (`Statement.encode`), in their order."""
-    return {
-        "context": CONTEXT_BYTES, "digest": _HASH, "day": _DAY_BYTES, "window": G1_BYTES, "features": _HASH,
-        "forecast": G1_BYTES, "personal": personal,
-    }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the parts of the input begin, and of the statement's bytes."""
-
-    form: Form
-    program: Program
-
-    @classmethod
-    def of(cls, shape: Shape, *, personal: bool) -> Layout:
-        form = form_of(shape, personal=personal)
-        return cls(form, inference_program(form))
-
-    def __post_init__(self) -> None:
-        if not self.features:
-            raise ValueError("a model without public features has no contract")
-
-    @property
-    def rows(self) -> list[int]:
-        """Rows of each input."""
-        return [len(rows) for rows in self.form.rows]
-
-    @property
-    def model_rows(self) -> int:
-        return sum(self.rows[: self.form.grid.shape.layers + 1])
-
-    @property
-    def features(self) -> int:
-        """Public features of the day."""
-        return len(self.program.publics) - RING_DAYS
-
-    @property
-    def at_features(self) -> int:
-        return _WHO + G1_BYTES * sum(self.rows)
-
-    @property
-    def at_proof(self) -> int:
-        return self.at_features + _FEATURE * self.features
-
-    @property
-    def at_ordinates(self) -> int:
-        return self.at_proof + len(inference.HEADER) + self.program.proof_bytes
-
-    @property
-    def size(self) -> int:
-        return self.at_ordinates + G1_BYTES * len(self.program.left.slots)
-
-    def row(self, number: int) -> int:
-        return _WHO + G1_BYTES * number
-
-    def compressed(self, slot: SentPoint | SuppliedPoint) -> int:
-        """Where a point of the left side stands."""
-        if isinstance(slot, SuppliedPoint):
-            return self.row(slot.number)
-        return self.at_proof + len(inference.HEADER) + slot.first - self.program.statement_bytes
-
-    @property
-    def parts(self) -> dict[str, tuple[int, int]]:
-        """Place and length of each part of the statement's bytes."""
-        out, place = {}, 0
-        for name, size in _part_sizes(G1_BYTES * (sum(self.rows) - self.model_rows - 2)).items():
-            out[name] = place + _LENGTH, size
-            place += _LENGTH + size
-        return out
-
-
-def encoded(layout: Layout, statement: Statement, proof: bytes) -> bytes:
-    """The input. Raises MalformedProof for a point that is none."""
-    context, weights = statement.context, statement.weights
-    rows = [r for block in (*weights.layers, weights.head, statement.personal or ()) for r in block]
-    features = statement.steps.astype(">i8").tobytes() + statement.exogenous.astype(">i8").tobytes()
-    day, number = (n.to_bytes(_DAY_BYTES, "big") for n in (context.day, context.round))
-    data = context.household + day + number
-    data += b"".join((*rows, *statement.windows, *statement.forecasts)) + features + proof
-    return data + ordinates(layout, data)
-
-
-def ordinates(layout: Layout, data: bytes) -> bytes:
-    """y of the left side's points; zeros for a row of zeros."""
-    found = []
-    for slot in layout.program.left.slots:
-        place = layout.compressed(slot)
-        point = data[place : place + G1_BYTES]
-        found.append(bytes(G1_BYTES) if point == IDENTITY else points.ordinate(point))
-    return b"".join(found)
 
 
 def compiled(
@@ -224,20 +110,20 @@ class _Writer:
         layout, parts = self.layout, self.layout.parts
         frames = bytearray(layout.program.statement_bytes)
         for place, size in parts.values():
-            frames[place - _LENGTH : place] = size.to_bytes(_LENGTH, "big")
+            frames[place - LENGTH : place] = size.to_bytes(LENGTH, "big")
         context = parts["context"][0]
         frames[context : context + COMMUNITY_BYTES] = self.community
         self._write(0, bytes(frames))
         prefix = digest_prefix(layout.form.grid.shape)
-        rows, features = G1_BYTES * layout.model_rows, _FEATURE * layout.features
+        rows, features = G1_BYTES * layout.model_rows, FEATURE * layout.features
         self._write(self.scratch, prefix)
-        self._copy(self.scratch + len(prefix), _WHO, rows)
+        self._copy(self.scratch + len(prefix), WHO, rows)
         self._hash(self.scratch, len(prefix) + rows, parts["digest"][0])
         self._copy(self.scratch, layout.at_features, features)
         self._hash(self.scratch, features, parts["features"][0])
         window = sum(layout.rows) - 2
-        self._copy(context + COMMUNITY_BYTES, 0, _WHO)
-        self._copy(parts["day"][0], _HOUSEHOLD, _DAY_BYTES)
+        self._copy(context + COMMUNITY_BYTES, 0, WHO)
+        self._copy(parts["day"][0], HOUSEHOLD, DAY_BYTES)
         self._copy(parts["personal"][0], layout.row(layout.model_rows), parts["personal"][1])
         self._copy(parts["window"][0], layout.row(window), G1_BYTES)
         self._copy(parts["forecast"][0], layout.row(window + 1), G1_BYTES)
@@ -250,13 +136,13 @@ class _Writer:
         code.op(evm.PUSH0)  # their number
         again = code.label()
         code.op(evm.DUP1)
-        code.push(_FEATURE)
+        code.push(FEATURE)
         code.op(evm.MUL)
         code.push(layout.at_features)
         code.op(evm.ADD, evm.CALLDATALOAD)
-        code.push(8 * (WORD - _FEATURE))
+        code.push(8 * (WORD - FEATURE))
         code.op(evm.SHR)
-        code.push(_FEATURE - 1)
+        code.push(FEATURE - 1)
         code.op(evm.SIGNEXTEND, evm.DUP1)
         code.push(limit)
         code.op(evm.ADD)
@@ -278,7 +164,7 @@ class _Writer:
         code.op(evm.POP)
         code.push(1)
         code.push(RING_DAYS)
-        self._input(_HOUSEHOLD, _DAY_BYTES)
+        self._input(HOUSEHOLD, DAY_BYTES)
         code.op(evm.MOD)
         code.push(WORD)
         code.op(evm.MUL)

@@ -27,7 +27,16 @@ class DataSettings(BaseModel):
         default=None,
         description="hourly weather feed as CSV, not with source: citylearn; without it forecasts use none",
     )
-    cache_dir: Path = Field(default=Path(".cache/wattproof"), description="where the demo data set is kept")
+    weather_from: Literal["open-meteo", "operator"] | None = Field(
+        default=None,
+        description="who keeps the file of weather: up to date: open-meteo (on the server, or on a single machine), "
+        "operator (on a gateway); not set: you do",
+    )
+    latitude: float | None = Field(default=None, ge=-90, le=90, description="of the community, for open-meteo")
+    longitude: float | None = Field(default=None, ge=-180, le=180, description="of the community, for open-meteo")
+    cache_dir: Path = Field(
+        default=Path(".cache/wattproof"), description="where the demo data set and weather answers are kept"
+    )
     day_start_utc: int = Field(
         default=8, ge=0, le=23, description="UTC hour at which a community day starts (Fontana: 8)"
     )
@@ -38,6 +47,10 @@ class DataSettings(BaseModel):
             raise ValueError("source: files needs at least one path under files:")
         if self.source == "none" and self.files:
             raise ValueError("files: is given but source is none; set source: files to use them")
+        if self.weather_from and self.weather is None:
+            raise ValueError("weather_from: needs weather:, the file that is kept up to date")
+        if self.weather_from == "open-meteo" and (self.latitude is None or self.longitude is None):
+            raise ValueError("weather_from: open-meteo needs latitude: and longitude:")
         if self.live is not None and len(self.files) != 1:
             raise ValueError("live: needs source: files and one path under files:, the home's table")
         if self.source == "citylearn" and (self.files or self.weather):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.arguments import HomeOption
+from api.cli.arguments import CONFIG, ConfigOption, HomeOption
 from api.cli.terminal import console
 
 data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
@@ -67,6 +67,16 @@ def data_import(
     )
     for warning in imported.warnings:
         console.print(f"warning: {warning}")
+
+
+@data_app.command("weather")
+def data_weather(config: ConfigOption = CONFIG) -> None:
+    """Bring the weather feed up to date from Open-Meteo, as `serve` does by itself (weather_from: open-meteo)."""
+    from api.config.community_yaml import load
+    from api.operator.weather import update_feed
+
+    settings = load(config).data
+    console.print(f"{update_feed(settings)} hours added to {settings.weather}")
 
 
 @data_app.command("presets")

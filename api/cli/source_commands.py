@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.arguments import ConfigOption
+from api.cli.arguments import CONFIG, ConfigOption
 from api.cli.terminal import console
 
 if TYPE_CHECKING:
     from data.sources.settings import LiveSettings
     from data.sources.source import Reading
 
-CONFIG = Path("community.yaml")
 _SHOWN = 5
 source_app = typer.Typer(no_args_is_help=True, help="Live meters: what there is, and what one tells now.")
 

@@ -46,9 +46,11 @@ class Config(BaseModel):
     gateway: GatewaySettings = GatewaySettings()
 
     @model_validator(mode="after")
-    def _node_needs_key(self) -> Self:
+    def _parts_fit(self) -> Self:
         if self.rewards.rpc_url and self.rewards.key_file is None:
             raise ValueError("rewards.rpc_url needs rewards.key_file, the operator's funded key")
+        if self.data.weather_from == "operator" and self.gateway.api_url is None:
+            raise ValueError("data.weather_from: operator needs gateway.api_url, from where the feed is taken")
         return self
 
 

@@ -36,6 +36,7 @@ from api.gateway.jobs import (
 )
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
+from api.gateway.weather import follow_feed, wait_for_feed
 from data.errors import DataError, NoReadingsYet
 from fl.client_mods import client_mods, open_ledger, open_record
 from fl.deployment.agent import run_agent, stop_on_signals
@@ -64,12 +65,17 @@ def run_gateway(config: Config, home: str) -> None:
     """
     ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
     record = open_record(config.federation, config.api.homes_dir / home / "sums.jsonl")
+    wait_for_feed(config)
     process = TrainingProcess(home, partial(open_learner, config, home))
     with suppress(NoReadingsYet):
         process.start()  # what else is wrong with the readings is told now
     try:
         stop = stop_on_signals()
-        with polled(config, home, stop), _open_services(config, home, process, stop) as services:
+        with (
+            polled(config, home, stop),
+            follow_feed(config, stop),
+            _open_services(config, home, process, stop) as services,
+        ):
             run_agent(
                 config.federation.deployment,
                 process,

@@ -16,6 +16,7 @@ from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
 _DIGEST_BYTES = 32
 MODEL_BYTES = 16 << 20
+WEATHER_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class ApiClient:
     def weights(self, number: int) -> bytes:
         """The weights of a round's model, as the API gives them."""
         return self._http.ask("GET", f"/rounds/{number}/weights", limit=MODEL_BYTES)
+
+    def weather(self) -> bytes:
+        """The community's weather feed, as the API gives it."""
+        return self._http.ask("GET", "/weather", limit=WEATHER_BYTES)
 
     def head_of(self, household: str, number: int) -> PinnedHead | None:
         """The personal head that a household has pinned to a round, or None."""

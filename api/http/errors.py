@@ -58,6 +58,7 @@ MEANINGS: dict[str, str] = {
     "malformed-request": "the request is not of the documented form; the message names the first field that is wrong",
     "malformed-transaction": "the transaction cannot be read",
     "no-claim": "no such claim was paid here",
+    "no-feed": "this server hands out no weather feed, or has none yet",
     "no-forecast": "there is no such forecast",
     "no-head": "no personal head is pinned",
     "no-measurement": "the measured total has not been opened",

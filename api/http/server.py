@@ -25,7 +25,7 @@ from web3.exceptions import Web3Exception
 
 from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
 from api.http.limits import BodyLimits
-from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
+from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums, weather
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
@@ -33,6 +33,7 @@ from api.operator.community import Community
 from api.operator.publisher import Publisher
 from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
+from api.operator.weather import keep_feed
 from data.errors import DataError
 from fl.worker import WorkProcessDied
 from rewards.errors import ChainError
@@ -58,7 +59,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with work, Publisher(community, chain_session).watch():
+        with work, Publisher(community, chain_session).watch(), keep_feed(community.config):
             yield
 
     app = FastAPI(
@@ -72,7 +73,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     )
     app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
     app.state.secure_sums = SecureSumServer(community, chain_session)
-    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums):
+    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums, weather):
         app.include_router(module.router)
 
     @app.get("/", include_in_schema=False)

@@ -4,7 +4,6 @@ Columns: `ds` (the start of the hour, UTC), `temperature` (°C), `temperature_24
 for 24 hours later), `direct_solar_24h` (W/m², likewise).
 """
 
-import csv
 import logging
 import re
 from pathlib import Path
@@ -44,8 +43,11 @@ def read_weather(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise TableError(f"{path} does not exist: it is the weather feed named in the settings")
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=None, engine="python", skipinitialspace=True)
-    except (ValueError, csv.Error, pd.errors.ParserError):  # the parser's own message may quote a cell
+        with path.open(encoding="utf-8-sig") as file:
+            names = file.readline()
+        delimiter = max(",;\t", key=names.count)
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=delimiter, skipinitialspace=True)
+    except (ValueError, pd.errors.ParserError):  # the parser's own message may quote a cell
         raise TableError(f"{path} is not a weather feed: it needs columns ds and temperature, as CSV") from None
     units = {}
     found = {}

@@ -1,0 +1,26 @@
+"""The weather feed: the same rows for all gateways, on which the public features of proofs rest."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.http.deps import CommunityDep
+from api.http.errors import ApiError, refusals
+
+router = APIRouter(tags=["weather"])
+
+
+class CSV(Response):
+    """A table as text, its first line the names."""
+
+    media_type = "text/csv"
+
+
+@router.get("/weather", response_class=CSV, responses=refusals({404: ["no-feed"]}))
+def weather(community: CommunityDep) -> Response:
+    """The community's weather feed, whole: `ds` (UTC), temperature, and what was predicted in each hour for 24 hours
+    later. A row that has been told stays as it is."""
+    path = community.config.data.weather
+    if path is None or not path.is_file():
+        raise ApiError("no-feed", "this server hands out no weather feed (yet)", 404)
+    return CSV(path.read_bytes())

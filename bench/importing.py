@@ -1,6 +1,6 @@
 """How readings come in: what becomes of exports as households get them, and how fast two million rows are read.
 
-`python -m bench.importing [CASES]` prints one JSON line. CASES: a folder with one for each case, which holds a file
+`python -m bench.importing [CASES]` prints one JSON line. CASES: a folder with one for each case, that holds a file
 and `case.json` (`file`, `cmd`, `expect`); by default those that lie beside the repository.
 """
 
@@ -27,7 +27,8 @@ from data.importing.importer import import_file
 from data.importing.options import ImportOptions
 began, cpu = time.perf_counter(), time.process_time()
 import_file(Path(sys.argv[1]), ImportOptions("home", timezone="Europe/Berlin"))
-print(time.perf_counter() - began, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(time.perf_counter() - began, time.process_time() - cpu, peak_mb)
 """
 
 

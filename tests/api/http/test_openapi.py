@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.http.connections import BoundedProtocol
 from api.http.errors import MEANINGS, ApiError, answer, refusals
-from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums
+from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums, weather
 from api.one_machine.totals import open_measured, open_total
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle
@@ -40,10 +40,10 @@ from tests.support.laws import examples
 
 ROUTES = [
     (method.lower(), route.path)
-    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums)
+    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums, weather)
     for route in module.router.routes
     if isinstance(route, APIRoute)
-    for method in route.methods, ("get", "/weather"),
+    for method in route.methods
 ]
 SOURCES = sorted((Path(__file__).parents[3] / "api").rglob("*.py"))
 

@@ -5,10 +5,8 @@ Every step can be repeated: what is sealed, proven or registered already is left
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
 
 from api.gateway import proving
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
@@ -20,6 +18,7 @@ from api.operator.chain_session import ChainSession, is_registered, keep_forecas
 from api.protocol.arithmetic import warm_up
 from api.protocol.bundle import ClaimBundle, InferenceBundle, from_hex
 from data.errors import DataError
+from data.process_pool import ProcessPool
 from rewards.errors import Refused
 from zkp.errors import ProofError
 
@@ -88,7 +87,7 @@ def prove_day(
             yield home, proof, kept.figures(day, home.name)
     if not waiting:
         return
-    with ProcessPoolExecutor(community.config.api.workers, get_context("spawn"), warm_up) as pool:
+    with ProcessPool(community.config.api.workers, warm_up) as pool:
         proofs = [pool.submit(proving.make, prepared.job) for _, prepared in waiting]
         for (opened, prepared), made in zip(waiting, proofs, strict=True):
             done = None

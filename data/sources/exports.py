@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import SourceError
+from data.process_pool import ProcessPool
 from data.sources.source import Hour
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ Result = TypeVar("Result")
 
 def isolated(work: Callable[..., Result], *arguments: Any) -> Result:
     """What `work` returns or raises, done in a process that ends with it."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPool(1) as pool:
         try:
             return pool.submit(work, *arguments).result()
         except BrokenProcessPool:

@@ -73,10 +73,27 @@ def demo_accuracy(report: Measured) -> str:
     )
 
 
+def gas(measured: Measured) -> str:
+    """What `bench.gas` measured, for docs/protocol.md."""
+    rows = [
+        ("register a forecast", "submit"),
+        ("pin a personal head", "pin_head"),
+        ("reward, the skill proof checked", "reward"),
+        ("check an inference proof", "verify_inference"),
+        ("check an inference proof with a personal head", "verify_inference_personal"),
+        ("deploy the inference verifier", "verify_inference_deployment"),
+        ("the largest transaction of that", "verify_inference_deployment_largest"),
+        ("deploy the inference verifier for personal heads", "verify_inference_personal_deployment"),
+        ("the largest transaction of that", "verify_inference_personal_deployment_largest"),
+    ]
+    return table([(said, f"{measured[name]:,}") for said, name in rows], ("step", "gas"))
+
+
 _DEMO = {"community-day": "demo/community_day.png", "accuracy": "demo/accuracy.png"}
 SOURCES = {
     "demo": Source("make demo", "demo/report.json", demo, _DEMO),
     "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
+    "gas": Source("python -m bench.gas", "bench/gas.json", gas, {}),
 }
 
 

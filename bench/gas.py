@@ -1,5 +1,5 @@
-"""`python -m bench.gas`: the gas of every step on the chain, as one JSON line; writes out/bench/gas.json
-and out/bench/gas.md, the table of docs/protocol.md.
+"""`python -m bench.gas`: the gas of every step on the chain, as one JSON line; writes out/bench/gas.json,
+of which `make figures` makes the table of docs/protocol.md.
 
 A community of one household on the embedded chain, by its own clock: deployment, enrolment, a round, a personal
 head, a forecast, a reward; and inference proofs of the model that communities have, without a personal head and with
@@ -133,16 +133,10 @@ def measure() -> dict[str, int]:
     return gas
 
 
-def as_table(gas: dict[str, int]) -> str:
-    lines = [f"| {name} | {value:,} |" for name, value in gas.items()]
-    return "\n".join(["| step | gas |", "|---|---|", *lines]) + "\n"
-
-
 def main() -> None:
     gas = measure()
     OUT.mkdir(parents=True, exist_ok=True)
     write_bytes(OUT / "gas.json", json.dumps(gas, indent=1).encode())
-    write_bytes(OUT / "gas.md", as_table(gas).encode())
     print(json.dumps(gas))
 
 

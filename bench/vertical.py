@@ -1,4 +1,4 @@
-"""`python -m bench.vertical [--steps 120]`: homes learn with a partner that has further columns; one JSON line.
+"""`python -m bench.vertical [--steps 60]`: homes learn with a partner that has further columns; one JSON line.
 
 The 17 real homes and a charger's operator (`bench.vertical_case`) run a session by Flower's messages, each side
 with its own keys and its own data, in this process. Judged on the last fifth of the year. `max_abs_against_joined`:
@@ -188,7 +188,7 @@ def _away(parties: Parties) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--noise", type=float, nargs="*", default=[], help="further sessions with this noise")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
     asked = parser.parse_args()

@@ -58,6 +58,7 @@ class VerticalSession:
     bytes_home: int = 0
     bytes_partner: int = 0
     _matched: tuple[str, ...] = ()
+    _bound_to: dict[str, bytes] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
     _columns: int = 0
     _gradients: dict[str, bytes] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class VerticalSession:
         begin = self.terms.to_bytes()
         partner_key = item(self._partner("begin", {TERMS: begin}), "key")
         keys = self._values(self._homes("begin", _same(self.terms.homes, terms=begin)), "key")
+        self._bound_to = {home: products.context(self.terms.digest, key, partner_key) for home, key in keys.items()}
         blinded = self._values(self._homes("match", _same(keys, key=partner_key)), "sealed")
         own_keys = {KEY_OF + home: keys[home] for home in blinded}
         doubled = self._partner("double", {**blinded, **own_keys})
@@ -96,7 +98,10 @@ class VerticalSession:
         Raises TooFewHomes, PartnerAway, VerticalRefused for a sum of no columns.
         """
         left, right = self._columns + 2, self.terms.columns
-        dealt = {home: products.deal(products.Shape(self._rows[home], left, right)) for home in self._matched}
+        dealt = {
+            home: products.deal(products.Shape(self._rows[home], left, right), self._bound_to[home])
+            for home in self._matched
+        }
         to_partner = {home: each.partner_seed + products.to_bytes(each.partner_share) for home, each in dealt.items()}
         told_partner = {**to_partner, COLUMNS: number_bytes(left)}
         theirs = self._answered(to_partner, self._partner("difference", told_partner))

@@ -90,6 +90,7 @@ class HomeSide:
         self._matching = psi.Matching([data.signed_id.to_bytes()], curve())
         learnt = (data.windows.day >= terms.first_day) & (data.windows.day < terms.end_day)
         self._learnt = data.windows.where(learnt & (data.windows.shift == 0))
+        self._bound_to = b""
         self._mask: products.Words | None = None
         self._share: products.Words | None = None
         self._summed = False
@@ -110,6 +111,7 @@ class HomeSide:
         """Its blinded id, sealed for the partner. Raises VerticalRefused for a key that is not the partner's."""
         partner = self.terms.partner
         public = read_key(self.terms, partner, self._roster, partner_key)
+        self._bound_to = products.context(self.terms.digest, self._key.public, public)
         self._channel = Channel(self.terms, self._data.home, partner, self._key.secret, public)
         return self._channel.seal("match", psi.to_bytes(self._matching.blinded()))
 
@@ -146,7 +148,7 @@ class HomeSide:
         if self._mask is not None:
             raise VerticalRefused("this home has told its difference: another one would tell its columns")
         shape = self._shape()
-        self._mask, self._share = products.home_masks(seed, shape)
+        self._mask, self._share = products.home_masks(seed, shape, self._bound_to)
         return self._sealing().seal("difference", products.to_bytes(products.words(self._joined()) - self._mask))
 
     def share(self, sealed: bytes) -> bytes:

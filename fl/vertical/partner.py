@@ -61,6 +61,7 @@ class _Home:
 
     channel: Channel
     point: bytes  # its blinded id
+    bound_to: bytes  # what its products are bound to
     record: Record | None = None
     learnt: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, HOURS_PER_DAY, 1), np.int64))
     mask: products.Words | None = None
@@ -123,7 +124,8 @@ class PartnerSide:
             if len(points) != 1:
                 raise VerticalRefused("a home has one id, and more would be guesses at others'")
             doubled = self._matching.doubled(points)
-            self._homes[home] = _Home(channel, points[0])
+            bound_to = products.context(self.terms.digest, public, self._key.public)
+            self._homes[home] = _Home(channel, points[0], bound_to)
             return channel.seal("doubled", psi.to_bytes([*doubled, *self._matching.blinded()]))
 
         return self._each(sealed, answer)
@@ -156,7 +158,7 @@ class PartnerSide:
             if own.mask is not None:
                 raise VerticalRefused("it has been told a difference: another one would tell the columns")
             shape = products.Shape(len(own.flat), left, self.terms.columns)
-            own.mask = products.partner_mask(seed, shape)
+            own.mask = products.partner_mask(seed, shape, own.bound_to)
             own.share = products.from_bytes(share, "u8", (left, self.terms.columns)).astype(np.uint64)
             return own.channel.seal("difference", products.to_bytes(products.words(own.flat) - own.mask))
 

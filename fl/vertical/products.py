@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,24 +48,32 @@ class Dealt:
     partner_share: Words = field(repr=False)
 
 
-def deal(shape: Shape) -> Dealt:
-    """Draw A, B and shares of their product."""
+def context(session: bytes, home_key: bytes, partner_key: bytes) -> bytes:
+    """What A and B are bound to: the digest of the session's terms, and both sides' keys in it.
+
+    A coordinator that deals a seed twice would otherwise have the two tell each other how their columns differ.
+    """
+    return framed(session, home_key[:SEED_BYTES], partner_key[:SEED_BYTES])
+
+
+def deal(shape: Shape, bound_to: bytes) -> Dealt:
+    """Draw A, B and shares of their product. `bound_to`: see `context`."""
     home_seed, partner_seed = secrets.token_bytes(SEED_BYTES), secrets.token_bytes(SEED_BYTES)
-    mask, share = home_masks(home_seed, shape)
-    product = mask.T @ partner_mask(partner_seed, shape)
+    mask, share = home_masks(home_seed, shape, bound_to)
+    product = mask.T @ partner_mask(partner_seed, shape, bound_to)
     return Dealt(home_seed, partner_seed, product - share)
 
 
-def home_masks(seed: bytes, shape: Shape) -> tuple[Words, Words]:
+def home_masks(seed: bytes, shape: Shape, bound_to: bytes) -> tuple[Words, Words]:
     """A [rows, left] and the home's share [left, right] of A'B."""
-    words = _RING.expand(seed, shape.rows * shape.left + shape.left * shape.right)
+    words = _RING.expand(_bound(seed, bound_to), shape.rows * shape.left + shape.left * shape.right)
     mask, share = words[: shape.rows * shape.left], words[shape.rows * shape.left :]
     return mask.reshape(shape.rows, shape.left), share.reshape(shape.left, shape.right)
 
 
-def partner_mask(seed: bytes, shape: Shape) -> Words:
+def partner_mask(seed: bytes, shape: Shape, bound_to: bytes) -> Words:
     """B [rows, right]."""
-    return _RING.expand(seed, shape.rows * shape.right).reshape(shape.rows, shape.right)
+    return _RING.expand(_bound(seed, bound_to), shape.rows * shape.right).reshape(shape.rows, shape.right)
 
 
 def home_share(values: Words, share: Words, partner_difference: Words) -> Words:
@@ -97,6 +106,8 @@ def from_bytes(data: bytes, dtype: str, shape: tuple[int, ...]) -> NDArray[np.ge
 
 def mask_of(seed: bytes, what: bytes, count: int) -> Words:
     """Words that home and partner both know, to hide what a home tells the coordinator."""
-    from hashlib import sha256
-
     return _RING.expand(sha256(framed(b"wattproof vertical sum", what, seed)).digest(), count)
+
+
+def _bound(seed: bytes, bound_to: bytes) -> bytes:
+    return sha256(framed(b"wattproof vertical product", seed, bound_to)).digest()

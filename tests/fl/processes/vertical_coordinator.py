@@ -18,7 +18,7 @@ from fl.deployment.coordinator import identify_by_key, run_coordinator
 from fl.settings import FederationSettings
 from fl.vertical.coordinator import VerticalSession
 from fl.vertical.terms import VerticalTerms
-from tests.fl.vertical.session_fixture import COLUMNS, DAYS, HOMES, LEARNT, PARTNER
+from tests.fl.vertical.session_fixture import COLUMNS, DAYS, LEARNT, PARTIES, PARTNER
 from tests.support.waiting import until
 
 
@@ -26,14 +26,14 @@ def main(settings: str, out: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     identify, folder = identify_by_key(federation.deployment), Path(out)
-    terms = VerticalTerms(b"processes".rjust(16, b"\0"), PARTNER, HOMES, len(COLUMNS), 0, LEARNT, batch_days=16)
+    terms = VerticalTerms(b"processes".rjust(16, b"\0"), PARTNER, PARTIES, len(COLUMNS), 0, LEARNT, batch_days=16)
     app = ServerApp()
 
     @app.main()
     def lead(grid: Grid, context: Context) -> None:
         def all_there() -> dict[str, int] | None:
             names = {name: node for node, name in identify(grid, sorted(grid.get_node_ids())).items()}
-            return names if names.keys() == {*HOMES, PARTNER} else None
+            return names if names.keys() == {*PARTIES, PARTNER} else None
 
         session = VerticalSession(grid, terms, until(all_there, "all parties"), federation.round_timeout_s)
         matched = session.match()

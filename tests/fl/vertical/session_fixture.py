@@ -34,6 +34,8 @@ from tests.fl.local_grid import LeastSquares
 from tests.fl.watched_grid import WatchedGrid
 
 HOMES = ("ada", "bob", "cyd", "dee")
+PARTIES = HOMES[:3]
+"""Those that are processes where there are processes."""
 PARTNER = "charger"
 COLUMNS = ("booked", "plugged")
 CLOCK = DayClock(8)

@@ -17,6 +17,7 @@ from fl.vertical.entered import Entered
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.home import HomeLimits, HomeSide
 from fl.vertical.partner import PartnerLimits
+from fl.vertical.products import Shape, context, home_masks
 from fl.vertical.terms import VerticalTerms
 from tests.fl.vertical.session_fixture import COLUMNS, DAYS, HOMES, LEARNT, PARTNER, Community
 
@@ -138,6 +139,15 @@ def test_a_single_homes_part_of_the_sum_is_uniform_to_the_coordinator() -> None:
         record = next(c for name, stage, c in one.grid.received if (name, stage) == ("ada", "share"))
         parts.append(np.frombuffer(record.config_records["vertical"]["values"][0], dtype="<u8"))
     assert (parts[0] == parts[1]).sum() == 0
+
+
+def test_a_seed_that_is_dealt_twice_hides_as_well_as_another_one() -> None:
+    """The partner would see the same home's columns under one mask, and learn how they differ."""
+    shape, seen = Shape(6, 2, 1), []
+    for keys in ((b"a" * 32, b"p" * 32), (b"b" * 32, b"p" * 32), (b"a" * 32, b"q" * 32)):
+        mask, _ = home_masks(b"s" * 32, shape, context(b"terms", *keys))
+        seen.append(mask.tobytes())
+    assert len(set(seen)) == 3
 
 
 def test_a_second_sum_of_a_session_is_refused() -> None:

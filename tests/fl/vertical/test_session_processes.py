@@ -14,7 +14,7 @@ from data.atomic import write_bytes
 from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
 from tests.fl.federation import ROUND_S, Deployment, free_port
-from tests.fl.vertical.session_fixture import DAYS, HOMES, LEARNT, PARTNER, windows_of
+from tests.fl.vertical.session_fixture import DAYS, LEARNT, PARTIES, PARTNER, windows_of
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    make_keys(tmp_path / "keys", ["127.0.0.1", "localhost"], [*HOMES, PARTNER])
+    make_keys(tmp_path / "keys", ["127.0.0.1", "localhost"], [*PARTIES, PARTNER])
     values = {
         "evaluate_every": 0, "round_timeout_s": ROUND_S,
         "deployment": {
@@ -43,12 +43,12 @@ def told(deployment: Deployment, name: str) -> dict[str, Any]:
 def test_homes_learn_with_a_partner_and_forecast_without_it_once_it_is_killed(deployment: Deployment) -> None:
     settings, folder = str(deployment._write("party", {})), str(deployment.folder)
     deployment._start("coordinator", "vertical_coordinator.py", settings, folder)
-    for name in (*HOMES, PARTNER):
+    for name in (*PARTIES, PARTNER):
         deployment._start(name, "vertical_party.py", settings, name, folder)
     learnt = told(deployment, "learnt.json")
-    assert learnt["matched"] == learnt["forecast"] == list(HOMES) and learnt["away"] is None
+    assert learnt["matched"] == learnt["forecast"] == list(PARTIES) and learnt["away"] is None
     assert learnt["partner"][0] == pytest.approx(1, abs=0.2)  # booked energy is drawn
-    for home in HOMES:
+    for home in PARTIES:
         forecasts = dict(np.load(deployment.folder / f"{home}.npz"))
         truth = windows_of(home).between(LEARNT, DAYS).target
         assert np.abs(forecasts["ridge"] - truth).mean() < 0.5 * np.abs(forecasts["ridge_alone"] - truth).mean()
@@ -56,8 +56,8 @@ def test_homes_learn_with_a_partner_and_forecast_without_it_once_it_is_killed(de
     deployment.kill(PARTNER)
     write_bytes(deployment.folder / "go", b"")
     done = told(deployment, "done.json")
-    assert done["forecast"] == list(HOMES) and done["left_out"] == {} and "charger does not answer" in done["away"]
-    for home in HOMES:
+    assert done["forecast"] == list(PARTIES) and done["left_out"] == {} and "charger does not answer" in done["away"]
+    for home in PARTIES:
         forecasts = dict(np.load(deployment.folder / f"{home}.npz"))
         np.testing.assert_array_equal(forecasts["ridge"], forecasts["ridge_alone"])
         np.testing.assert_array_equal(forecasts["split"], forecasts["split_alone"])

@@ -25,6 +25,7 @@ from api.gateway.day_watch import DayWatch
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.jobs import (
     Due,
+    Isolated,
     fit_head,
     keep_head,
     open_learner,
@@ -32,7 +33,6 @@ from api.gateway.jobs import (
     prove,
     prove_claims,
     prove_due,
-    run_isolated,
 )
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
@@ -206,7 +206,9 @@ class DailyTask:
             _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
             return number
         if values is not None:
-            run_isolated(self._training, keep_head, self._config, self._home, number, values)
+            run = Isolated(self._training, self._config.api.log_level)
+            folders = self._config.api
+            run(keep_head, folders.model_dir, folders.homes_dir / self._home, number, values)
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
 
@@ -284,9 +286,14 @@ def _open_services(
     node = RpcClient(settings.rpc_url.get_secret_value(), registry) if settings.rpc_url and registry else None
     client = ApiClient(settings.api_url, stop)
     try:
-        submitter = Submitter(config, home, client, node)
-        sums = open_sums(config, home, client, submitter.outbox, Contributions(config, home, training))
-        yield GatewayServices(ModelUpdater(config, training, client, node), submitter, sums)
+        folders, run = config.api, Isolated(training, config.api.log_level)
+        first_s, most_s = config.federation.deployment.task_interval_s, settings.retry_max_s
+        submitter = Submitter(home, folders, settings, client, node, first_s=first_s)
+        contributions = Contributions(home, folders.homes_dir / home, run)
+        models = ModelUpdater(
+            folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s
+        )
+        yield GatewayServices(models, submitter, open_sums(config, home, client, submitter.outbox, contributions))
     finally:
         client.close()
 

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from api.config.community_yaml import Config
 from api.config.logs import set_up
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from api.gateway.prover import HouseholdProver
     from fl.deployment.training_process import TrainingProcess
     from fl.task import HomeLearner
+    from forecasting.settings import ModelSettings
     from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
@@ -139,34 +141,30 @@ def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
     return True
 
 
-def run_isolated(
-    training: TrainingProcess,
-    job: Callable[Concatenate[Config, _P], _Result],
-    config: Config,
-    *arguments: _P.args,
-    **named: _P.kwargs,
-) -> _Result:
-    """What `job(config, ...)` returns in a process of its own, for which the training makes way."""
-    with training.paused_for(partial(open_nothing, config)) as process:
-        work: Callable[[None, Callable[[], _Result]], _Result] = _done
-        return process.call(work, partial(job, config, *arguments, **named))
+@dataclass(frozen=True)
+class Isolated:
+    """Runs jobs in processes of their own, for each of which the training makes way."""
+
+    training: TrainingProcess
+    log_level: str
+
+    def __call__(self, job: Callable[_P, _Result], *arguments: _P.args, **named: _P.kwargs) -> _Result:
+        """What the job returns."""
+        with self.training.paused_for(partial(set_up, self.log_level)) as process:
+            work: Callable[[None, Callable[[], _Result]], _Result] = _done
+            return process.call(work, partial(job, *arguments, **named))
 
 
 def _done(_: None, work: Callable[[], _Result]) -> _Result:
     return work()
 
 
-def open_nothing(config: Config) -> None:
-    """For work that needs no readings."""
-    set_up(config.api.log_level)
-
-
-def keep_offered_model(config: Config, number: int, digest: bytes, content: bytes) -> None:
-    """See `offered_model.keep_offered`."""
+def keep_offered_model(folder: Path, model: ModelSettings, number: int, digest: bytes, content: bytes) -> None:
+    """See `model_validation.keep_offered`."""
     from api.gateway.model_validation import keep_offered
     from forecasting.shape import ModelShape
 
-    keep_offered(config.api.model_dir, number, digest, content, ModelShape.of(config.forecasting.model))
+    keep_offered(folder, number, digest, content, ModelShape.of(model))
 
 
 def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
@@ -177,15 +175,15 @@ def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
     return None if weights is None else learner.personal_head(weights, config.forecasting)
 
 
-def keep_head(config: Config, home: str, number: int, values: Ints) -> None:
+def keep_head(model_folder: Path, home_folder: Path, number: int, values: Ints) -> None:
     """Keep a fitted head in the home's folder and commit to it."""
     from api.gateway.personal_head import commit_head, keep_values
     from api.gateway.round_model import RoundModel
 
-    model, folder = RoundModel.kept(config.api.model_dir), config.api.homes_dir / home
+    model = RoundModel.kept(model_folder)
     if model.round == number:  # else a newer one has come meanwhile
-        keep_values(folder, number, values)
-        commit_head(folder, number, model.commitment)
+        keep_values(home_folder, number, values)
+        commit_head(home_folder, number, model.commitment)
 
 
 def open_learner(config: Config, home: str) -> HomeLearner:

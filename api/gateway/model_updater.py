@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
-from api.config.community_yaml import Config
 from api.gateway.client import ApiClient, OfferedRound
-from api.gateway.jobs import keep_offered_model, run_isolated
+from api.gateway.jobs import Isolated, keep_offered_model
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from fl.deployment.backoff import Backoff
 from fl.deployment.kept_model import kept_round
 from fl.deployment.telemetry import AgentMetrics
-from fl.deployment.training_process import TrainingProcess
+from forecasting.settings import ModelSettings
 from rewards.errors import NodeUnreachable
 from rewards.rpc_client import RpcClient
 
@@ -21,15 +21,28 @@ _ASK_AGAIN_S = 600.0
 
 
 class ModelUpdater:
-    """Keeps the gateway's model up to date with what the community has published.
+    """Keeps the gateway's model, in `folder`, up to date with what the community has published.
 
     The model is checked against the digest in the registry, read from the household's own node if it has one, else as
     the API tells it. Opening it is work for a process of its own: it comes from outside, and it needs memory.
+
+    Args:
+        model: what the community's model must be.
+        first_s, most_s: the first and the longest wait before the API is asked again.
     """
 
-    def __init__(self, config: Config, training: TrainingProcess, client: ApiClient, node: RpcClient | None) -> None:
-        self._config, self._training, self._client, self._node = config, training, client, node
-        first_s, most_s = config.federation.deployment.task_interval_s, config.gateway.retry_max_s
+    def __init__(
+        self,
+        folder: Path,
+        model: ModelSettings,
+        run: Isolated,
+        client: ApiClient,
+        node: RpcClient | None,
+        *,
+        first_s: float,
+        most_s: float,
+    ) -> None:
+        self._folder, self._model, self._run, self._client, self._node = folder, model, run, client, node
         self._connection, self._doubt = Backoff(first_s, most_s), Backoff(first_s, max(most_s, _ASK_AGAIN_S))
         self._asked_at = -_ASK_AGAIN_S
 
@@ -53,7 +66,7 @@ class ModelUpdater:
         return True
 
     def _refresh(self, metrics: AgentMetrics) -> None:
-        offered, kept = self._client.newest_round(), kept_round(self._config.api.model_dir)
+        offered, kept = self._client.newest_round(), kept_round(self._folder)
         metrics.model_round.set(kept)
         if offered is None or offered.number <= kept or not self._doubt.due:
             return
@@ -71,7 +84,7 @@ class ModelUpdater:
         _log.info("model fetched", extra={"round": offered.number, "digest": digest.hex()})
 
     def _keep(self, number: int, digest: bytes, content: bytes) -> None:
-        run_isolated(self._training, keep_offered_model, self._config, number, digest, content)
+        self._run(keep_offered_model, self._folder, self._model, number, digest, content)
 
     def _refuse(self, offered: OfferedRound, reason: str, metrics: AgentMetrics) -> None:
         metrics.models_refused.inc()

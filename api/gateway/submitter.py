@@ -17,8 +17,8 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from api.config.community_yaml import Config
 from api.config.key_file import household_account
+from api.config.settings import ApiSettings, GatewaySettings
 from api.gateway.client import ApiClient
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.outbox import Outbox, State, Submission
@@ -72,15 +72,25 @@ class Submitter:
     """Submits for one home.
 
     Args:
+        folders: where the home's proofs, claims and keys are.
+        first_s: the first wait before the API is asked again.
         client: the line to the API; the submitter asks nobody else but the household's own node, if it has one.
     """
 
-    def __init__(self, config: Config, home: str, client: ApiClient, node: RpcClient | None) -> None:
-        self._home, self._api, self._settings = home, config.api, config.gateway
+    def __init__(
+        self,
+        home: str,
+        folders: ApiSettings,
+        settings: GatewaySettings,
+        client: ApiClient,
+        node: RpcClient | None,
+        *,
+        first_s: float,
+    ) -> None:
+        self._home, self._api, self._settings, self._first_s = home, folders, settings, first_s
         self._client, self._node = client, node
-        self._pin = TrustOnFirstUse(config.gateway, config.api.state_dir / "pinned.json")
-        self.outbox = Outbox(config.api.outbox_dir, home)
-        self._first_s = config.federation.deployment.task_interval_s
+        self._pin = TrustOnFirstUse(settings, folders.state_dir / "pinned.json")
+        self.outbox = Outbox(folders.outbox_dir, home)
         self._connection = self._new_backoff()
         self._waits: dict[tuple[str, int], Backoff] = {}
 

@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from api.config.community_yaml import Config
 from api.gateway.client import ApiClient
 from api.gateway.home import Home
+from api.gateway.jobs import Isolated
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.secure_sum.client import SecureSumClient, open_sums
 from api.gateway.secure_sum.contribution import Contributions
@@ -87,8 +88,9 @@ class CommunityFixture:
         config = community_config(self.folder, [], **gateway)
         outbox = Outbox(config.api.outbox_dir, name)
         outbox.put(Submission("forecast", DAY, int(self.now), "done"))
-        training_process = TrainingProcess(name, _never)
-        member = open_sums(config, name, ApiClient(self.url), outbox, Contributions(config, name, training_process))
+        run = Isolated(TrainingProcess(name, _never), config.api.log_level)
+        contributions = Contributions(name, config.api.homes_dir / name, run)
+        member = open_sums(config, name, ApiClient(self.url), outbox, contributions)
         assert member is not None
         return member
 

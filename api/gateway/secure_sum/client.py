@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from api.config.community_yaml import Config
+from api.config.settings import GatewaySettings
 from api.gateway.client import ApiClient, SumStatus
 from api.gateway.outbox import Outbox
 from api.gateway.secure_sum.contribution import Contribution
@@ -67,30 +69,40 @@ def open_sums(
             "ever be opened"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
-    return SecureSumClient(config, home, client, outbox, contribution, key, roster)
+    first_s = config.federation.deployment.task_interval_s
+    return SecureSumClient(
+        home, config.community.name, config.gateway, config.api.sums_dir, client, outbox, contribution, key, roster,
+        first_s=first_s,
+    )  # fmt: skip
 
 
 class SecureSumClient:
     """One home's side of all its sums.
 
     Args:
+        folder: where its states in sums are kept.
         outbox: says which days' forecasts are registered.
         key: the home's own in the roster.
     """
 
     def __init__(
         self,
-        config: Config,
         home: str,
+        community: str,
+        settings: GatewaySettings,
+        folder: Path,
         client: ApiClient,
         outbox: Outbox,
         contribution: GetContribution,
         key: ec.EllipticCurvePrivateKey,
         roster: Roster,
+        *,
+        first_s: float,
     ) -> None:
-        self._config, self._home, self._client = config, home, client
+        self._home, self._community, self._settings, self._client = home, community, settings, client
+        self._first_s = first_s
         self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
-        self._parts = SecureSumFolder(config.api.sums_dir, home)
+        self._parts = SecureSumFolder(folder, home)
         self._waits: dict[tuple[Kind, int], Backoff] = {}
         self._told: set[tuple[Kind, int, str]] = set()
 
@@ -238,12 +250,12 @@ class SecureSumClient:
         return own
 
     def _session(self, kind: Kind, day: int, told: SumStatus) -> Session:
-        terms = SumTerms(self._config.community.name, day, kind, told.nonce, told.members)
+        terms = SumTerms(self._community, day, kind, told.nonce, told.members)
         return terms.session(self._roster.members)
 
     def _check(self, kind: Kind, day: int, session: Session) -> None:
         """Raises MaskingRefused for a sum that would show more of this home than its settings allow."""
-        certain, fewest = session.certain, self._config.gateway.fewest_in_total
+        certain, fewest = session.certain, self._settings.fewest_in_total
         if certain < fewest:
             raise MaskingRefused(
                 f"{len(session.members)} members, of whom {certain} would surely be in the sum: this home's settings "
@@ -267,4 +279,4 @@ class SecureSumClient:
             _log.warning(what, extra={"home": self._home, "kind": kind, "day": day, "reason": reason})
 
     def _new_backoff(self) -> Backoff:
-        return Backoff(self._config.federation.deployment.task_interval_s, self._config.gateway.retry_max_s)
+        return Backoff(self._first_s, self._settings.retry_max_s)

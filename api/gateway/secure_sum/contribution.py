@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from api.config.community_yaml import Config
-from api.gateway.jobs import run_isolated
+from api.gateway.jobs import Isolated
 from api.gateway.sealed import read_sealed
 from api.protocol.secure_sum import Kind
-from fl.deployment.training_process import TrainingProcess
 
 
 @dataclass(frozen=True)
@@ -24,25 +23,26 @@ class Contribution:
 class Contributions:
     """The contributions of a gateway's home. Called with kind and day; None where there is none (yet)."""
 
-    def __init__(self, config: Config, home: str, training: TrainingProcess) -> None:
-        self._config, self._home, self._training = config, home, training
+    def __init__(self, home: str, folder: Path, run: Isolated) -> None:
+        """`folder`: the home's own."""
+        self._home, self._folder, self._run = home, folder, run
 
     def __call__(self, kind: Kind, day: int) -> Contribution | None:
         if kind == "measured":
             return self._measured(day)
-        sealed = read_sealed(self._config.api.homes_dir / self._home, day)
+        sealed = read_sealed(self._folder, day)
         return None if sealed is None else Contribution((*sealed.values, sealed.blinding))
 
     def _measured(self, day: int) -> Contribution | None:
         """From the vault, in a process of its own: reading it loads the proof system."""
-        return run_isolated(self._training, measured_contribution, self._config, self._home, day)
+        return self._run(measured_contribution, self._home, self._folder, day)
 
 
-def measured_contribution(config: Config, home: str, day: int) -> Contribution | None:
+def measured_contribution(home: str, folder: Path, day: int) -> Contribution | None:
     """What the home enters into a day's measured total; None until its meter has signed the day."""
     from api.gateway.home import Home  # it loads the proof system
 
-    own = Home(home, config.api.homes_dir / home)
+    own = Home(home, folder)
     if day not in own.vault.days(own.wallet.address):
         return None
     signed, opening = own.vault.get(own.wallet.address, day)

@@ -2,19 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
 from api.config.community_yaml import Config
+from api.config.logs import set_up
 from api.config.settings import GatewaySettings
 from api.gateway.client import ApiClient
-from api.gateway.jobs import open_nothing
+from api.gateway.jobs import Isolated
 from api.gateway.model_updater import ModelUpdater
 from api.gateway.outbox import Outbox
-from api.gateway.submitter import Submitter
 from api.one_machine.day import register
 from api.operator.chain_session import publish_digest
 from fl.deployment.kept_model import kept_round
@@ -22,6 +21,7 @@ from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
 from rewards.rpc_client import RpcClient
 from tests.api.conftest import DAY, Village
+from tests.api.gateway.submitting import submitter_of
 from tests.api.http_fixture import save_round
 from tests.api.lying_api import LyingApi, lying_api
 from tests.rewards.json_rpc import json_rpc
@@ -57,7 +57,7 @@ def test_a_forecast_counts_as_handed_in_when_it_stands_on_the_chain(
     (config.api.proofs_dir / str(DAY)).mkdir(parents=True)
     shutil.copy(there.proofs_dir / str(DAY) / f"{home.name}.json", config.api.proofs_dir / str(DAY))
     api.answers["POST /forecasts"] = 201, {"household": home.wallet.address}  # and keeps it to itself
-    submitter, metrics = Submitter(config, home.name, ApiClient(api.url), node), AgentMetrics(home.name)
+    submitter, metrics = submitter_of(config, home.name, ApiClient(api.url), node), AgentMetrics(home.name)
     outbox = Outbox(config.api.outbox_dir, home.name)
     submitter.run_once(metrics)
     waiting = outbox.get("forecast", DAY)
@@ -84,10 +84,16 @@ def test_a_model_is_the_rounds_when_the_chain_says_so(
     if registered is not None:
         publish_digest(village.community, village.chain_session, 5, registered)
     config = with_gateway(village.community.config, api, tmp_path / "home")
-    idle = TrainingProcess("elm-3", partial(open_nothing, config))  # type: ignore[arg-type]
+    idle = TrainingProcess("elm-3", set_up)  # type: ignore[arg-type]
     metrics = AgentMetrics("elm-3")
-    assert ModelUpdater(config, idle, ApiClient(api.url), node).refresh(metrics, urgent=True)
+    run = Isolated(idle, "INFO")
+
+    def updater(node: RpcClient | None) -> ModelUpdater:
+        folder, model = config.api.model_dir, config.forecasting.model
+        return ModelUpdater(folder, model, run, ApiClient(api.url), node, first_s=1e-6, most_s=1e-6)
+
+    assert updater(node).refresh(metrics, urgent=True)
     assert kept_round(config.api.model_dir) == 0
     assert "wattproof_agent_models_refused_total 1.0" in generate_latest(metrics.registry).decode()
-    assert ModelUpdater(config, idle, ApiClient(api.url), None).refresh(metrics, urgent=True)
+    assert updater(None).refresh(metrics, urgent=True)
     assert kept_round(config.api.model_dir) == 5, "without a node of its own, it must take the API's word"

@@ -22,11 +22,11 @@ from api.gateway.not_forecast import HeadLost
 from api.gateway.outbox import Submission
 from api.gateway.personal_head import commit_head, keep_values, read_head
 from api.gateway.prover import ProofFolder
-from api.gateway.submitter import Submitter
 from api.operator import chain_session as community_day
 from api.protocol.bundle import InferenceBundle, from_hex, verify
 from forecasting.integer import IntegerModel
 from tests.api.conftest import DAY, Village
+from tests.api.gateway.submitting import submitter_of
 from tests.api.gateway.test_submitter import HOME, Gateway
 from tests.api.http.test_forecasts import refusal, submit
 from tests.api.lying_api import LyingApi, lying_api
@@ -239,7 +239,7 @@ def told(gateway: Gateway, digest: str, pinned_at: int = 1_700_000_000) -> None:
 
 
 def settle(gateway: Gateway) -> bool:
-    submitter = Submitter(gateway.config, HOME, ApiClient(gateway.api.url), None)
+    submitter = submitter_of(gateway.config, HOME, ApiClient(gateway.api.url))
     return submitter.head_is_settled(2, gateway.metrics)
 
 

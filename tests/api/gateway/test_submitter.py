@@ -14,9 +14,9 @@ from api.config.community_yaml import Config, ConfigError, parse
 from api.config.key_file import account_from_file
 from api.gateway.client import ApiClient
 from api.gateway.outbox import Outbox, Submission
-from api.gateway.submitter import Submitter
 from fl.deployment.telemetry import AgentMetrics
 from rewards.chain import _legacy
+from tests.api.gateway.submitting import submitter_of
 from tests.api.lying_api import LyingApi, lying_api
 
 HOME, DAY = "elm-3", 20_500
@@ -64,7 +64,7 @@ class Gateway:
 
     def run(self, times: int = 1) -> Submission:
         """A submitter of a gateway just started, at its work; the day's forecast submission after it."""
-        submitter = Submitter(self.config, HOME, ApiClient(self.api.url), None)
+        submitter = submitter_of(self.config, HOME, ApiClient(self.api.url))
         for _ in range(times):
             submitter.run_once(self.metrics)
         return self.submission()
@@ -146,7 +146,7 @@ def test_an_api_cannot_ask_for_one_transaction_after_the_other(tmp_path: Path, a
     """Each could cost the household its fee."""
     gateway = Gateway(tmp_path, api)
     api.answers["POST /forecasts"] = 409, {"error": "stale-transaction", "message": "again"}
-    submitter = Submitter(gateway.config, HOME, ApiClient(api.url), None)
+    submitter = submitter_of(gateway.config, HOME, ApiClient(api.url))
     for nonce in range(10):
         gateway.says(31337, REGISTRY, nonce=nonce)
         submitter.run_once(gateway.metrics)

@@ -15,10 +15,13 @@ from eth_tester.exceptions import TransactionFailed
 
 from forecasting.integer import IntegerModel
 from rewards import inference_verifier
+from rewards.bytecode_check import differences
 from rewards.chain import Chain
 from rewards.compile import Artefact
+from rewards.deploy import INFERENCE, Contracts
 from rewards.inference_verifier import call_data, deploy_inference_verifier, is_inference_verifier, parts
-from tests.rewards.conftest import DAY_START, account
+from tests.rewards.conftest import COMMUNITY as THEIRS
+from tests.rewards.conftest import DAY_START, Town, account
 from tests.zkp.cases import Honest, inference_case
 from tests.zkp.conftest import honest, inputs, random_weights, small_shape, state
 from zkp.algebra.curve import FIELD_MODULUS, IDENTITY
@@ -260,3 +263,15 @@ def test_a_contract_of_no_shape_is_none_of_ours(chain: Chain) -> None:
 def test_a_model_without_public_features_has_no_contract() -> None:
     with pytest.raises(ValueError, match="no contract"):
         parts(Shape(24, 1, 3, 1, 0), personal=False)
+
+
+def test_the_audit_compares_them(town: Town) -> None:
+    shape = case().statement.shape
+    both = tuple(
+        deploy_inference_verifier(town.chain, town.operator, THEIRS, shape, personal=own) for own in (False, True)
+    )
+    assert differences(town.chain, replace(town.contracts, inference_verifiers=both), THEIRS) == []
+    wrong = differences(town.chain, replace(town.contracts, inference_verifiers=both[::-1]), THEIRS)
+    assert [sentence.split(",")[0] for sentence in wrong] == [f"the code of {name}" for name in INFERENCE]
+    addresses = replace(town.contracts, inference_verifiers=both).addresses
+    assert Contracts.of(town.chain, addresses).inference_verifiers == both

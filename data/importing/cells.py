@@ -55,11 +55,16 @@ _MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
+_ZONES = {
+    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2,
+    "EEST": 3, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AEST": 10, "AEDT": 11,
+}  # fmt: skip
+"""Names of zones that have one offset, in hours."""
 _YMD = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})")
 _XXY = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED = re.compile(r"(\d{1,2})[-. ]+([^\W\d]{3,12})\.?[-., ]+(\d{4}|\d{2})|([^\W\d]{3,12})\.? (\d{1,2}),? (\d{4})")
 _CLOCK = re.compile(
-    r"(\d{1,2})(?:[:h.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([ap]\.?\s?m\.?)?\s*(z|utc|gmt|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?",
+    r"(\d{1,2})(?:[:h.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([ap]\.?\s?m\.?)?\s*(z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
@@ -130,7 +135,12 @@ def _clock(text: str) -> tuple[int, int] | None:
             return None
         hour = hour % 12 + (12 if match[4][0] in "pP" else 0)
     seconds = 3600 * hour + 60 * minute + second
-    if minute > 59 or second > 59 or seconds > DAY_S:
+    if (
+        minute > 59
+        or second > 59
+        or seconds > DAY_S
+        or ((match[5] or "")[-3:].isalpha() and match[5].upper() not in _ZONES)
+    ):
         return None
     return seconds, _offset(match[5])
 
@@ -138,6 +148,8 @@ def _clock(text: str) -> tuple[int, int] | None:
 def _offset(text: str | None) -> int:
     if text is None:
         return NO_OFFSET
+    if text.upper() in _ZONES:
+        return round(_ZONES[text.upper()] * 3600)
     digits = text.upper().removeprefix("UTC").removeprefix("GMT").replace(":", "")
     if digits in ("", "Z"):
         return 0

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +60,7 @@ def import_file(path: Path, options: ImportOptions) -> Imported:
     if not imports:
         raise ImportRefused(path, "has no readings of energy that a home takes: all are exports, or blank")
     steps = steps_of(path, imports, is_register=is_register)
+    stamp = "end" if steps.names_last else stamp
     hours = _hours(path, imports, steps, stamp, is_register, options)
     if hours is None:
         raise ImportRefused(path, "does not cover a single whole hour")
@@ -110,6 +111,8 @@ def _of_sheet(sheet: Sheet, options: ImportOptions) -> Source:
     mapping = map_columns(sheet, options)
     with _uncollected():
         readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates))
+    if mapping.delay_s:
+        readings = [replace(part, wall=part.wall + mapping.delay_s) for part in readings]
     stamp = mapping.stamp
     if stamp is None and any(part.ends_at_24 for part in readings):
         stamp = "end"  # a day whose last time is 24:00 names ends

@@ -34,7 +34,8 @@ class Mapping:
     `time`: one column of stamps, or one of dates and one of clock times. `end`: the same for the end of the interval.
     `numbers_hours`: the second time column counts hours. `clocks`: of a table with a row for each day: column ->
     seconds since midnight, and the stamp is what they name. `unit_at`: a column of units. `label_at`: a column that
-    tells which way a row's energy flows. `keep`: column -> the value that rows must have.
+    tells which way a row's energy flows. `keep`: column -> the value that rows must have. `delay_s`: a time
+    names what is so much later.
     """
 
     time: tuple[int, ...]
@@ -48,6 +49,7 @@ class Mapping:
     keep: tuple[tuple[int, str], ...] = ()
     is_register: bool = False
     is_utc: bool = False
+    delay_s: int = 0
 
 
 def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
@@ -68,6 +70,7 @@ def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
         mapping,
         stamp=mapping.stamp or (preset.stamp if preset else None),
         keep=keep,
+        delay_s=preset.delay_s if preset else 0,
         is_register=(preset is not None and preset.is_register) or any(words.says_register(name) for name in names),
     )
 
@@ -225,6 +228,8 @@ def _with_values(
         for at, kind in enumerate(kinds)
         if at not in used and kind in ("number", "empty", "epoch") and (flow := words.flow_of(sheet.names[at]))
     ]
+    if preset and preset.value:
+        candidates = [value for value in candidates if words.plain(sheet.names[value.at]) == preset.value]
     label_at = _label(columns, kinds, used)
     imports = _narrowed(sheet, [value for value in candidates if value.flow == "import"])
     exports = _narrowed(sheet, [value for value in candidates if value.flow == "export"])

@@ -14,7 +14,8 @@ from data.importing.words import Unit, plain
 class Preset:
     """`names`: columns (as in `words.plain`) that the file must have. `stamp`: what a single time names. `unit`: of
     values that name none. `is_register`: whether values are a register's readings. `zone`: where the times are, for
-    advice only. `is_certain`: whether no other exporter has these names."""
+    advice only. `is_certain`: whether no other exporter has these names. `value`: the column of the energy, where
+    several could be it. `delay_s`: a register is read so many seconds after the time of its row."""
 
     exporter: str
     names: tuple[str, ...]
@@ -23,6 +24,8 @@ class Preset:
     is_register: bool = False
     zone: str | None = None
     is_certain: bool = True
+    value: str | None = None
+    delay_s: int = 0
 
 
 PRESETS: dict[str, Preset] = {
@@ -39,13 +42,17 @@ PRESETS: dict[str, Preset] = {
     "home-assistant": Preset(
         "Home Assistant (history)", ("entity_id", "state", "last_changed"), stamp="start", is_register=True
     ),
+    "home-assistant-statistics": Preset(
+        "Home Assistant (long-term statistics)", ("statistic_id", "start", "sum"), is_register=True, value="sum",
+        delay_s=3600,
+    ),
     "homewizard": Preset("HomeWizard", ("time", "import t1 kwh", "import t2 kwh"), is_register=True),
     "london": Preset("Low Carbon London", ("lclid", "datetime"), stamp="start", zone="Europe/London"),
     "octopus": Preset("Octopus", ("consumption (kwh)", "start", "end"), stamp="start"),
     "octopus-api": Preset("Octopus (API)", ("consumption", "interval_start", "interval_end"), unit="kwh"),
     "smgw": Preset("a German smart-meter gateway", ("zahlerstand", "obis", "zeitpunkt"), is_register=True),
     "tibber": Preset("Tibber", ("from", "to", "consumption"), stamp="start", unit="kwh"),
-}
+}  # fmt: skip
 OTHER_KINDS = {
     "nem12": "NEM12 files are recognised by themselves",
     "p1": "logs of P1 telegrams are recognised by themselves",

@@ -20,6 +20,7 @@ Block = tuple[list[int], list[list[str]]]
 BLOCK_ROWS = 20_000
 _SAMPLE = 2_000
 _HEAD_CHARACTERS = 1 << 18
+_FEWEST_TIMES = 12  # in the first line of a table with a column for each time
 _DELIMITERS = ";\t|,"
 
 
@@ -91,7 +92,20 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
                     rows[0][0] = rows[0][0].removeprefix("\ufeff")
                 yield lines, rows
 
-    return Sheet.of(path, blocks)
+    return _turned(path, blocks) or Sheet.of(path, blocks)
+
+
+def _turned(path: Path, blocks: Callable[[], Iterator[Block]]) -> Sheet | None:
+    """The table with a row for each time, of one that has a column for each; None if it is not such a one."""
+    _, rows = next(blocks(), ([], []))
+    if not rows or sum(kind_of(cell) == "stamp" for cell in rows[0]) < _FEWEST_TIMES:
+        return None
+    first = next(at for at, cell in enumerate(rows[0]) if kind_of(cell) == "stamp")
+    _, rows = (list(chain.from_iterable(part)) for part in zip(*blocks(), strict=True))
+    rows = [_fitted(path, line, cells, len(rows[0])) for line, cells in enumerate(rows, start=1) if any(cells)]
+    names = ["time", *(" ".join(cells[:first]) for cells in rows[1:])]
+    turned = [[rows[0][at], *(cells[at] for cells in rows[1:])] for at in range(first, len(rows[0]))]
+    return Sheet.of(path, lambda: blocks_of(enumerate([names, *turned], start=1)))
 
 
 def _next_rows(path: Path, reader: Any) -> list[list[str]]:

@@ -21,9 +21,11 @@ _BESIDE_S = 60
 
 @dataclass(frozen=True)
 class Steps:
-    """`interval`: seconds; None for a register that is read at any times."""
+    """`interval`: seconds; None for a register that is read at any times. `names_last`: times are those of the last
+    second, or minute, of each interval."""
 
     interval: int | None
+    names_last: bool = False
 
     def on_grid(
         self, path: Path, lines: Ints, utc: Ints, energy: Ints, *, is_register: bool
@@ -67,7 +69,8 @@ def steps_of(path: Path, series: list[Series], *, is_register: bool) -> Steps:
         raise ImportRefused(path, f"readings are {interval / 60:g} minutes apart: that does not divide an hour")
     if not is_register and len(series) == 1:
         _check_steady(path, lines, rounded, interval)
-    return Steps(interval)
+    beside = set(_beside(utc, interval).tolist())
+    return Steps(interval, names_last=not is_register and beside in ({-1}, {-60}))
 
 
 def _is_on_grid(utc: Ints, interval: int) -> bool:

@@ -63,6 +63,11 @@ def table(header: str, row: Callable[[datetime, int], str], count: int = 48) -> 
     return "\n".join([header, *(row(at, wh) for at, wh in hours(count))]) + "\n"
 
 
+def so_far(moment: datetime) -> int:
+    """A register in Wh."""
+    return sum(wh for at, wh in hours(60) if at < moment)
+
+
 def comma(number: float) -> str:
     return f"{number:.3f}".replace(".", ",")
 
@@ -130,6 +135,19 @@ DIALECTS: dict[str, str | bytes] = {
     ),
     "a row for each day": "Day;" + ";".join(f"{h:02d}:00" for h in range(24)) + "\n" + "".join(
         f"0{day}/03/2026;" + ";".join(comma(wh / 1000) for wh in DAY) + "\n" for day in (2, 3)
+    ),
+    "a column for each time": "entity_id,type,unit," + ",".join(f"{at:%Y-%m-%dT%H:%M:%S.000Z}" for at, _ in hours())
+    + "\nsensor.in,grid_consumption,kWh," + ",".join(f"{wh / 1000}" for _, wh in hours())
+    + "\nsensor.sun,solar_production,kWh," + ",".join("0.9" for _ in hours()) + "\n",
+    "last seconds of intervals": table("time,kWh", lambda at, wh: f"{at:%Y-%m-%d %H}:59:59,{wh / 1000}"),
+    "last minutes of intervals": table("time,kWh", lambda at, wh: f"{at:%Y-%m-%d %H}:59,{wh / 1000}"),
+    "names of zones": table(
+        "time,kWh", lambda at, wh: f"{at + timedelta(hours=1):%Y-%m-%d %H:%M} CET,{wh / 1000}"
+    ),
+    "statistics at the end of each hour": table(
+        "statistic_id,unit,start,sum,state",
+        lambda at, wh: f"sensor.in,Wh,{at - timedelta(hours=1):%d.%m.%Y %H:%M},{so_far(at)},{so_far(at) + 9000}",
+        49,
     ),
     "JSON": json.dumps(
         {"all": [{"consumption": wh / 1000, "interval_start": f"{at:%Y-%m-%dT%H:%MZ}"} for at, wh in hours()][::-1]}

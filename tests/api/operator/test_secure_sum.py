@@ -556,7 +556,9 @@ def test_whatever_a_server_asks_one_masked_vector_of_a_home_leaves_it_and_one_se
 def victim(config: Config, server: Colluders, outbox: Outbox) -> SecureSumClient:
     """The victim's gateway as after a start."""
     return SecureSumClient(
-        config, VICTIM, server, outbox, lambda kind, day: Contribution((7,) * 49), KEY[VICTIM], ROSTER  # type: ignore[arg-type]
+        VICTIM, config.community.name, config.gateway, config.api.sums_dir, server, outbox,  # type: ignore[arg-type]
+        lambda kind, day: Contribution((7,) * 49), KEY[VICTIM], ROSTER,
+        first_s=config.federation.deployment.task_interval_s,
     )  # fmt: skip
 
 

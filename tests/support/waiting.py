@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-LIMIT_S = 240.0
+LIMIT_S = 300.0
 _POLL_S = 0.1
 Found = TypeVar("Found")
 

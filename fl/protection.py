@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.plug_ins import STRATEGIES, plug_in
 from fl.aggregation.robust import robust
 from fl.aggregation.strategy import Combine, mean
 from fl.dp.server import Privacy
@@ -35,7 +36,8 @@ def coordinator_protection(
         roster: the homes' identities, for secure aggregation; None in a simulation.
 
     Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do; FederationError
-    for damaged open sums; ExtraMissing where the scheme of the sums is not installed.
+    for damaged open sums; PlugInMissing for a strategy.combine that nobody brings; ExtraMissing where the scheme of the
+    sums is not installed.
     """
     private = settings.privacy.mode in ("local", "distributed")
     gather: Gather = gather_updates
@@ -50,6 +52,8 @@ def coordinator_protection(
             directory=directory,
         )
     combine = mean(settings.strategy.weighting)
+    if settings.strategy.combine is not None:
+        combine = plug_in(STRATEGIES, settings.strategy.combine)(settings.strategy)
     if settings.robust.rule != "none":
         combine = robust(settings.robust)
     if settings.privacy.mode == "off":
@@ -60,6 +64,6 @@ def coordinator_protection(
     saved = RoundStore(directory).latest()
     if saved is not None:
         privacy.check_covers(saved.report)
-    if settings.robust.rule == "none":
+    if settings.robust.rule == "none" and settings.strategy.combine is None:
         combine = privacy.combine
     return Protection(privacy.gather(gather), combine, privacy.extra)

@@ -43,6 +43,11 @@ class StrategySettings(_Part):
         description="fedavg: the mean (McMahan et al. 2017); fedprox: homes are also held near the global model "
         "(Li et al. 2020); fedadam: the mean step goes through Adam at the coordinator (Reddi et al. 2021)",
     )
+    combine: str | None = Field(
+        default=None,
+        description="in place of the mean: the name of another package's rule, among the entry points of "
+        "wattproof.strategies (docs/extending.md)",
+    )
     weighting: Literal["examples", "equal"] = Field(
         default="examples", description="a home counts by its days of data, or every home the same"
     )

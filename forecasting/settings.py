@@ -42,6 +42,11 @@ class ForecastingSettings(BaseModel):
     )
     personal_rate: float = Field(default=3e-4, gt=0)
     personal_decay: float = Field(default=0.3, ge=0, description="pull of the personal head towards zero")
+    baselines: tuple[str, ...] = Field(
+        default=(),
+        description="more methods to be compared with: names among the entry points of wattproof.baselines "
+        "(docs/extending.md)",
+    )
     seed: int = 7
 
     @property

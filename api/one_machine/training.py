@@ -16,6 +16,7 @@ from api.one_machine.community import LocalCommunity
 from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
+from data.plug_ins import BASELINES, plug_in
 from data.windows import Windows, make_windows
 from fl.rounds import Rounds
 from fl.simulation import run_simulation
@@ -168,6 +169,7 @@ def evaluate(
     forecasters: list[evaluation.Forecaster] = [
         *naive,
         baselines.PooledRidge(clock),
+        *(plug_in(BASELINES, name)(clock) for name in community.config.forecasting.baselines),
         evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock),
         evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock),
         evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock),

@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
@@ -258,6 +259,8 @@ class PyEccCurve:
         return bool(self._b.final_exponentiate(product) == self._b.FQ12.one())
 
 
+CURVES = "wattproof.curves"
+"""The group of entry points by which another package brings in a backend (docs/extending.md)."""
 _BACKENDS: dict[str, type[ArkworksCurve] | type[PyEccCurve]] = {"arkworks": ArkworksCurve, "py-ecc": PyEccCurve}
 
 
@@ -269,14 +272,18 @@ def curve(name: str = "") -> Curve:
     name = name or os.environ.get("WATTPROOF_CURVE", "")
     if not name:
         name = "arkworks" if importlib.util.find_spec("py_arkworks_bls12381") else "py-ecc"
-    if name not in _BACKENDS:
-        raise SetupError(f"unknown curve backend {name!r}; choose one of {', '.join(_BACKENDS)}")
     return _backend(name)
 
 
 @cache
 def _backend(name: str) -> Curve:
-    return _BACKENDS[name]()
+    if name in _BACKENDS:
+        return _BACKENDS[name]()
+    others = entry_points(group=CURVES)
+    if name not in others.names:
+        raise SetupError(f"unknown curve backend {name!r}; choose one of {', '.join([*_BACKENDS, *others.names])}")
+    backend: Curve = others[name].load()()
+    return backend
 
 
 def canonical_scalars(data: bytes) -> list[int]:

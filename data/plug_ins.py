@@ -1,0 +1,30 @@
+"""Parts that another package brings in, found by name among the entry points of a group (docs/extending.md).
+
+Nothing is loaded before a setting asks for it by name, so that an installed package alone changes nothing.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from data.errors import DataError
+
+STRATEGIES, BASELINES = "wattproof.strategies", "wattproof.baselines"
+
+
+class PlugInMissing(DataError):
+    """No installed package has a part of that name."""
+
+
+def plug_in(group: str, name: str) -> Any:
+    """What the entry point `name` of `group` names. Raises PlugInMissing with the names that there are."""
+    found = entry_points(group=group)
+    try:
+        return found[name].load()
+    except KeyError:
+        known = ", ".join(sorted(found.names)) or "none is installed"
+        raise PlugInMissing(
+            f"no installed package has an entry point {name!r} of {group} (there are: {known}); install the package "
+            "that brings it, or take the name out of the settings"
+        ) from None

@@ -120,8 +120,8 @@ def _by_days(settings: FederationSettings) -> bool:
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         lambda s: s.strategy.combine is not None and (_secure(s) or _robust(s) or s.privacy.mode == "central"),
-        "strategy.combine: {settings.strategy.combine} with secure aggregation, a robust rule or central privacy: each "
-        "of them decides how updates are combined, or hides them; choose one",
+        "strategy.combine: {settings.strategy.combine} with secure aggregation, a robust rule or central privacy: "
+        "each of them decides how updates are combined, or hides them; choose one",
     ),
     Refusal(
         lambda s: _secure(s) and _robust(s),

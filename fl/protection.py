@@ -36,8 +36,8 @@ def coordinator_protection(
         roster: the homes' identities, for secure aggregation; None in a simulation.
 
     Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do; FederationError
-    for damaged open sums; PlugInMissing for a strategy.combine that nobody brings; ExtraMissing where the scheme of the
-    sums is not installed.
+    for damaged open sums; PlugInMissing for a strategy.combine that nobody brings; ExtraMissing where the scheme of
+    the sums is not installed.
     """
     private = settings.privacy.mode in ("local", "distributed")
     gather: Gather = gather_updates

@@ -21,10 +21,21 @@ from numpy.typing import NDArray
 from fl.exchange import exchange
 from fl.vertical import products
 from fl.vertical.errors import VerticalRefused
-from fl.vertical.partner_mod import COLUMNS, KEY_OF, NUMBER, RIDGE, TERMS
 from fl.vertical.ridge import DEFAULT_PENALTY, JointRidge, solve, vector_length
 from fl.vertical.terms import VerticalTerms
-from fl.vertical.wire import item, message, number, number_bytes, read, ridge_bytes
+from fl.vertical.wire import (
+    COLUMNS,
+    KEY_OF,
+    NUMBER,
+    RIDGE,
+    TERMS,
+    item,
+    message,
+    number,
+    number_bytes,
+    read,
+    ridge_bytes,
+)
 
 _log = logging.getLogger(__name__)
 

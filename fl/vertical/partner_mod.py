@@ -11,11 +11,19 @@ from fl.secagg.rings import SEED_BYTES
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.partner import PartnerSide
 from fl.vertical.terms import VerticalTerms
-from fl.vertical.wire import VERTICAL, item, message, number, read, read_ridge
-
-KEY_OF = "key of "
-NUMBER, COLUMNS, RIDGE, TERMS = ":number", ":columns", ":ridge", ":terms"
-"""No home's name has a colon."""
+from fl.vertical.wire import (
+    COLUMNS,
+    KEY_OF,
+    NUMBER,
+    RIDGE,
+    TERMS,
+    VERTICAL,
+    item,
+    message,
+    number,
+    read,
+    read_ridge,
+)
 
 
 class VerticalPartnerMod:

@@ -16,6 +16,9 @@ from fl.vertical.errors import VerticalRefused
 from fl.vertical.ridge import JointRidge, Ridge
 
 VERTICAL = "vertical"  # key of the record in a message
+KEY_OF = "key of "
+NUMBER, COLUMNS, RIDGE, TERMS = ":number", ":columns", ":ridge", ":terms"
+"""Items of a partner's messages are by home; these are the same for all, and no home's name has a colon."""
 _MOST_COLUMNS = 1024
 
 

@@ -18,7 +18,7 @@ from fl.deployment.coordinator import identify_by_key, run_coordinator
 from fl.settings import FederationSettings
 from fl.vertical.coordinator import VerticalSession
 from fl.vertical.terms import VerticalTerms
-from tests.fl.vertical.session_fixture import COLUMNS, DAYS, LEARNT, PARTIES, PARTNER
+from tests.fl.vertical.session_names import COLUMNS, DAYS, LEARNT, PARTIES, PARTNER
 from tests.support.waiting import until
 
 

@@ -27,7 +27,8 @@ from fl.vertical.partner import PartnerData, PartnerLimits, PartnerSide
 from fl.vertical.partner_mod import VerticalPartnerMod
 from fl.weights import Weights
 from forecasting.model import LoadForecaster
-from tests.fl.vertical.session_fixture import CLOCK, COLUMNS, HOMES, PARTNER, SHAPE, bookings, signed, windows_of
+from tests.fl.vertical.session_fixture import CLOCK, SHAPE, bookings, signed, windows_of
+from tests.fl.vertical.session_names import COLUMNS, HOMES, PARTNER
 
 
 @dataclass(frozen=True)

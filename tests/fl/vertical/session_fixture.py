@@ -31,15 +31,10 @@ from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.federation import made_up_windows
 from tests.fl.local_grid import LeastSquares
+from tests.fl.vertical.session_names import COLUMNS, DAYS, HOMES, LEARNT, PARTNER
 from tests.fl.watched_grid import WatchedGrid
 
-HOMES = ("ada", "bob", "cyd", "dee")
-PARTIES = HOMES[:3]
-"""Those that are processes where there are processes."""
-PARTNER = "charger"
-COLUMNS = ("booked", "plugged")
 CLOCK = DayClock(8)
-DAYS, LEARNT = 60, 45
 SHAPE = ModelShape.of(ModelSettings(hidden=4))
 
 

@@ -19,7 +19,8 @@ from fl.vertical.home import HomeLimits, HomeSide
 from fl.vertical.partner import PartnerLimits
 from fl.vertical.products import Shape, context, home_masks
 from fl.vertical.terms import VerticalTerms
-from tests.fl.vertical.session_fixture import COLUMNS, DAYS, HOMES, LEARNT, PARTNER, Community
+from tests.fl.vertical.session_fixture import Community
+from tests.fl.vertical.session_names import COLUMNS, DAYS, HOMES, LEARNT, PARTNER
 
 TEST_DAYS = np.arange(LEARNT, DAYS)
 

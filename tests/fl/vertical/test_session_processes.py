@@ -14,7 +14,8 @@ from data.atomic import write_bytes
 from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
 from tests.fl.federation import ROUND_S, Deployment, free_port
-from tests.fl.vertical.session_fixture import DAYS, LEARNT, PARTIES, PARTNER, windows_of
+from tests.fl.vertical.session_fixture import windows_of
+from tests.fl.vertical.session_names import DAYS, LEARNT, PARTIES, PARTNER
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
@@ -43,8 +44,10 @@ def told(deployment: Deployment, name: str) -> dict[str, Any]:
 def test_homes_learn_with_a_partner_and_forecast_without_it_once_it_is_killed(deployment: Deployment) -> None:
     settings, folder = str(deployment._write("party", {})), str(deployment.folder)
     deployment._start("coordinator", "vertical_coordinator.py", settings, folder)
+    deployment.wait_for_log("coordinator", "coordinator ready")
     for name in (*PARTIES, PARTNER):
         deployment._start(name, "vertical_party.py", settings, name, folder)
+        deployment.wait_for_log(name, "agent ready")
     learnt = told(deployment, "learnt.json")
     assert learnt["matched"] == learnt["forecast"] == list(PARTIES) and learnt["away"] is None
     assert learnt["partner"][0] == pytest.approx(1, abs=0.2)  # booked energy is drawn

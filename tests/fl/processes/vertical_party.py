@@ -12,12 +12,11 @@ import numpy as np
 
 from fl.client_mods import client_mods
 from fl.deployment.agent import run_agent
-from fl.deployment.keys import KeyFolder, load_agent_key
+from fl.deployment.keys import KeyFolder, load_agent_key, roster_of_agents
 from fl.errors import FederationError
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
-from fl.secagg.roster import Roster
 from fl.settings import FederationSettings
 from fl.vertical.columns import PartnerTable
 from fl.vertical.entered import Entered
@@ -53,7 +52,7 @@ def main(settings: str, name: str, out: str) -> None:
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     keys = federation.deployment.keys_dir
     identity = load_agent_key(KeyFolder(keys).agent_key(name))
-    roster = Roster.of_agents(keys).members
+    roster = roster_of_agents(keys).members
     if name == PARTNER:
         table = PartnerTable(COLUMNS, {signed(home): bookings(home) for home in HOMES})
         data = PartnerData(PARTNER, table, CLOCK)

@@ -23,7 +23,7 @@ def test_a_day_counts_where_the_record_has_all_its_hours() -> None:
 
 
 def test_a_homes_columns_are_those_of_the_same_hour_and_nothing_of_the_day_itself() -> None:
-    windows = windows_of("ada")
+    windows = windows_of("ada-lovelace")
     columns = home_columns(windows).reshape(len(windows), 24, -1)
     assert columns.shape[2] == home_column_count(windows)
     for hour in (0, 23):
@@ -47,4 +47,4 @@ def test_a_record_that_is_none_is_refused(hours: list[int], values: list[list[in
 
 def test_every_record_of_a_table_has_its_columns() -> None:
     with pytest.raises(VerticalRefused, match="the 2 columns booked, plugged"):
-        PartnerTable(("booked", "plugged"), {signed("ada"): Record(np.array([1]), np.array([[1]]))})
+        PartnerTable(("booked", "plugged"), {signed("ada-lovelace"): Record(np.array([1]), np.array([[1]]))})

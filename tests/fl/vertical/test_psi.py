@@ -32,7 +32,7 @@ def test_exactly_the_common_ids_are_found(own: set[bytes], other: set[bytes]) ->
 def test_the_two_backends_match_with_each_other() -> None:
     slow = curve("py-ecc")
     assert slow.encode(slow.hash_to_curve(b"id", b"tag")) == FAST.encode(FAST.hash_to_curve(b"id", b"tag"))
-    home, partner = Matching([b"ada"], slow), Matching([b"bob", b"ada"], FAST)
+    home, partner = Matching([b"ada-lovelace"], slow), Matching([b"bob-noyce-1", b"ada-lovelace"], FAST)
     ((_, place),) = matches(home, partner)
     assert partner.order[place] == 1
 
@@ -73,7 +73,7 @@ def outside_the_subgroup() -> bytes:
     ],
 )
 def test_what_is_no_point_of_the_subgroup_is_refused(bad: bytes, why: str) -> None:
-    matching = Matching([b"ada"], FAST)
+    matching = Matching([b"ada-lovelace"], FAST)
     with pytest.raises(VerticalRefused, match=why):
         matching.doubled([bad])
     with pytest.raises(VerticalRefused, match=why):
@@ -81,20 +81,23 @@ def test_what_is_no_point_of_the_subgroup_is_refused(bad: bytes, why: str) -> No
 
 
 def test_a_home_shows_that_a_position_is_its_own_and_can_claim_no_other() -> None:
-    home, partner = Matching([b"ada"], FAST), Matching([b"bob", b"ada", b"cyd"], FAST)
+    home, partner = (
+        Matching([b"ada-lovelace"], FAST),
+        Matching([b"bob-noyce-1", b"ada-lovelace", b"cyd-charisse"], FAST),
+    )
     ((_, place),) = matches(home, partner)
     (point,) = home.blinded()
     assert partner.is_of(place, point, home.secret())
     for other in {0, 1, 2} - {place}:
         assert not partner.is_of(other, point, home.secret())
-    for wrong in (b"", bytes(32), b"\xff" * 32, Matching([b"ada"], FAST).secret()):
+    for wrong in (b"", bytes(32), b"\xff" * 32, Matching([b"ada-lovelace"], FAST).secret()):
         assert not partner.is_of(place, point, wrong)
     for nowhere in (-1, 3):
         assert not partner.is_of(nowhere, point, home.secret())
 
 
 def test_sizes_are_capped_and_repeats_refused() -> None:
-    matching = Matching([b"ada"], FAST)
+    matching = Matching([b"ada-lovelace"], FAST)
     point = matching.blinded()[0]
     with pytest.raises(VerticalRefused, match="1 to 10000 ids"):
         matching.doubled([])
@@ -103,7 +106,7 @@ def test_sizes_are_capped_and_repeats_refused() -> None:
     with pytest.raises(VerticalRefused, match="twice"):
         matching.doubled([point, point])
     with pytest.raises(VerticalRefused, match="twice"):
-        Matching([b"ada", b"ada"], FAST)
+        Matching([b"ada-lovelace", b"ada-lovelace"], FAST)
     with pytest.raises(VerticalRefused, match="2 points came back of 1"):
         matching.common([point, point], [point])
     for data in (b"x", bytes(48 * 10_002)):

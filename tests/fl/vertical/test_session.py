@@ -94,10 +94,10 @@ def test_a_partner_that_is_away_at_the_start_is_said() -> None:
 
 @pytest.mark.parametrize("stage", ["begin", "match", "common", "rows", "difference", "share"])
 def test_a_home_that_drops_out_leaves_the_others_their_regression(stage: str) -> None:
-    one = Community(gone={"dee": stage})
+    one = Community(gone={"dee-hock-42": stage})
     one.session.match()
     ridge = one.session.regress(1.0)
-    assert "no answer" in one.session.left_out["dee"]
+    assert "no answer" in one.session.left_out["dee-hock-42"]
     columns, target = joined(one, HOMES[:3])
     scaler = StandardScaler().fit(columns)
     oracle = Ridge(alpha=1.0).fit(scaler.transform(columns), target)
@@ -107,7 +107,7 @@ def test_a_home_that_drops_out_leaves_the_others_their_regression(stage: str) ->
 def test_homes_that_are_no_customers_are_left_out_and_too_few_end_the_session() -> None:
     one = Community(customers=HOMES[:3])
     assert one.session.match() == HOMES[:3]
-    assert one.session.left_out == {"dee": "the partner has no record of it"}
+    assert one.session.left_out == {"dee-hock-42": "the partner has no record of it"}
     with pytest.raises(TooFewHomes, match="2 homes have records in common with the partner, 3 are needed"):
         Community(customers=HOMES[:2]).session.match()
 
@@ -137,7 +137,7 @@ def test_a_single_homes_part_of_the_sum_is_uniform_to_the_coordinator() -> None:
         one = Community({"nonce": nonce})
         one.session.match()
         one.session.regress()
-        record = next(c for name, stage, c in one.grid.received if (name, stage) == ("ada", "share"))
+        record = next(c for name, stage, c in one.grid.received if (name, stage) == ("ada-lovelace", "share"))
         parts.append(np.frombuffer(record.config_records["vertical"]["values"][0], dtype="<u8"))
     assert (parts[0] == parts[1]).sum() == 0
 
@@ -166,10 +166,10 @@ def test_a_home_is_in_no_second_sum_of_the_same_days_also_over_restarts(tmp_path
     path = tmp_path / "entered.json"
     Entered(path).enter(44, fresh_days=28)
     one = Community()
-    one.entered["ada"] = Entered(path)
+    one.entered["ada-lovelace"] = Entered(path)
     one.session.match()
     one.session.regress()
-    assert "0 days that are new since the last sum with this partner" in one.session.left_out["ada"]
+    assert "0 days that are new since the last sum with this partner" in one.session.left_out["ada-lovelace"]
     Entered(path).enter(44 + 28, fresh_days=28)
     with pytest.raises(VerticalRefused, match="has 27 days that are new since the last sum"):
         Entered(path).enter(44 + 55, fresh_days=28)
@@ -184,7 +184,7 @@ def test_a_home_learns_each_step_once_and_no_more_than_it_allows() -> None:
     one.session.match()
     one.session.learn(2)
     with pytest.raises(VerticalRefused, match="in order, each once, and 2 at most"):
-        one.side("ada").step(2, None)
+        one.side("ada-lovelace").step(2, None)
     with pytest.raises(TooFewHomes, match="0 homes are left"):
         one.session.learn(2)
 
@@ -204,13 +204,13 @@ def test_a_home_gets_the_record_of_no_other_household() -> None:
 
     def make(home: str, terms: VerticalTerms) -> HomeSide:
         side = ada(home, terms)
-        if home == "ada":
+        if home == "ada-lovelace":
             side.common = partial(claim, side)  # type: ignore[method-assign]
         return side
 
-    one.homes["ada"].sessions.make = partial(make, "ada")
+    one.homes["ada-lovelace"].sessions.make = partial(make, "ada-lovelace")
     assert one.session.match() == HOMES[1:]
-    assert "does not show that the record is its own" in one.partner_now.left_out["ada"]
+    assert "does not show that the record is its own" in one.partner_now.left_out["ada-lovelace"]
 
 
 def test_a_session_begins_once() -> None:
@@ -260,12 +260,12 @@ def test_a_coordinator_in_between_is_found_out() -> None:
 
 def test_a_message_changed_on_the_way_costs_its_home_only() -> None:
     def spoil(name: str, stage: str, content: RecordDict) -> None:
-        if (name, stage) == ("bob", "match"):
+        if (name, stage) == ("bob-noyce-1", "match"):
             record = content.config_records["vertical"]
             record["values"] = [value[:-1] + bytes([value[-1] ^ 1]) for value in record["values"]]
 
     one = Community(meddle=spoil)
-    assert one.session.match() == ("ada", "cyd", "dee")
+    assert one.session.match() == ("ada-lovelace", "cyd-charisse", "dee-hock-42")
 
 
 def test_too_few_hours_for_the_columns_are_refused() -> None:

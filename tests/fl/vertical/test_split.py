@@ -86,17 +86,17 @@ def test_what_leaves_a_party_is_clipped_and_has_its_noise() -> None:
     one = Community({"cut_norm": 0.1, "cut_noise": 0.0, "gradient_norm": 1e-3})
     one.session.match()
     one.session.learn(2)
-    partner, ada = one.partner_now, one.side("ada")
-    cut = partner.part(partner._batch("ada", partner._homes["ada"], 1))
+    partner, ada = one.partner_now, one.side("ada-lovelace")
+    cut = partner.part(partner._batch("ada-lovelace", partner._homes["ada-lovelace"], 1))
     assert float(cut.detach().norm(dim=2).max()) <= 0.1 * 1.0001
-    batch = ada._learnt.where(batch_of(one.terms, 3, "ada", len(ada._learnt)))
+    batch = ada._learnt.where(batch_of(one.terms, 3, "ada-lovelace", len(ada._learnt)))
     gradient = ada.learn(batch, torch.zeros(len(batch), 24, 2), torch.ones(len(batch), dtype=torch.bool))
     assert float(clipped(gradient, 1e-3).norm(dim=2).max()) <= 1e-3 * 1.0001
 
 
 def test_without_the_partner_what_is_left_is_the_meters_forecast() -> None:
     part = HomePart(LoadForecaster(SHAPE, 3), 2, 1)
-    history, steps, exogenous, _ = tensors(Community().windows["ada"])
+    history, steps, exogenous, _ = tensors(Community().windows["ada-lovelace"])
     absent = torch.zeros(len(history), dtype=torch.bool)
     alone, _ = part(history, steps, exogenous, torch.full((len(history), 24, 2), 9.0), absent)
     torch.testing.assert_close(alone.transpose(1, 2).flatten(1), part.forecaster(history, steps, exogenous))

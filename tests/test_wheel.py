@@ -49,7 +49,13 @@ def test_nothing_is_beside_wattproof(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"api", "data", "fl", "forecasting", "rewards", "zkp"} == OURS
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"wattproof"}
-    for needed in ("api/static/index.html", "rewards/contracts/rewards.vy", "py.typed", "zkp/py.typed"):
+    for needed in (
+        "api/http/static/index.html",
+        "api/cli/templates/server.yaml",
+        "rewards/contracts/rewards.vy",
+        "py.typed",
+        "zkp/py.typed",
+    ):
         assert f"wattproof/{needed}" in names
 
 

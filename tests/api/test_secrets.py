@@ -89,7 +89,7 @@ FAILING = {
     "a damaged vault": ("data.vault:DayVault.days", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
     "a table": ("data.community:read_table", ("prove", HOME, str(DAY + 1), "--out", "p.json")),
     "a bundle": ("api.protocol.bundle:encode", ("prove", HOME, str(DAY), "--out", "p.json")),
-    "a wallet": ("api.gateway.home:account_from_file", ("identity", HOME)),
+    "a wallet": ("api.gateway.home:household_account", ("identity", HOME)),
     "settings": ("api.config.community_yaml:parse", ("keys", "--home", HOME)),
     "a roster": ("fl.secagg.roster:Roster.read", ("roster",)),
     "a proof": ("api.cli.check_report:parse", ("verify", "proof.json")),

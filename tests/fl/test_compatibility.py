@@ -31,6 +31,7 @@ REFUSED = [
     (SECURE | robust("median"), "secure aggregation hides from the coordinator; choose one"),
     (SECURE | {"evaluate_every": 5}, "set evaluate_every: 0"),
     (SECURE | {"min_homes": 2}, "fewest_homes: 3; raise min_homes"),
+    (robust("median") | {"strategy": {"combine": "mine", "weighting": "equal"}}, r"strategy\.combine: mine with"),
     ({"secure_aggregation": {"roster": "roster.json"}}, "a roster guards sums"),
     (
         SECURE | {"deployment": {"insecure": True}},

@@ -226,7 +226,7 @@ def test_the_contracts_are_compared_with_what_this_version_compiles(day: Village
     said = console.export_text()
     assert "✓ The contracts on the chain are those of this version" in said
     assert "✗ The contracts on the chain are NOT those of this version" in said
-    assert "differs: the verifier's community." in said
+    assert "differs: the verifier's community" in said
 
 
 def test_what_fails_never_reads_as_an_assertion(day: Village) -> None:

@@ -112,7 +112,7 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_a_wrong_command_line_has_an_exit_code_of_its_own() -> None:
-    assert CliRunner().invoke(app, ["forecast", "tomorrow"]).exit_code == 2
+    assert CliRunner().invoke(app, ["forecast", "the-day-after"]).exit_code == 2
 
 
 def test_logs_are_json_and_blot_out_secrets() -> None:

@@ -141,8 +141,13 @@ def test_a_households_own_readings_come_in_and_mistakes_are_one_line(tmp_path: P
     source, out = tmp_path / "mine.csv", tmp_path / "mine-table.csv"
     rows = [f"2024-01-{1 + k // 24:02d}T{k % 24:02d}:00:00+01:00,0.{k % 9}" for k in range(72)]
     source.write_text("timestamp,kwh\n" + "\n".join(rows) + "\n")
-    assert "72 hours of elm-3" in run("data", "import", str(source), "--home", "elm-3", "--out", str(out)).stdout
-    source.write_text("timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,nan\n")
+    assert (
+        "elm-3: 72 hours from Mon 2024-01-01"
+        in run("data", "import", str(source), "--home", "elm-3", "--out", str(out)).stdout
+    )
+    source.write_text(
+        "timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,0.5x\n2024-01-02T07:00:00+01:00,0.5\n"
+    )
     wrong = run("data", "import", str(source), "--home", "elm-3", "--out", str(tmp_path / "no.csv"), check=False)
     assert wrong.returncode == 1 and "Error:" in wrong.stderr and "32" in wrong.stderr
     assert "Traceback" not in wrong.stderr and not (tmp_path / "no.csv").exists()

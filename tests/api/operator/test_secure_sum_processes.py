@@ -107,9 +107,9 @@ class CommunityFixture:
         return total
 
     def forecast(self) -> list[int]:
-        """The sum of what the homes have sealed."""
+        """The sum of the means that the homes have sealed."""
         sealed = [Home(home, self.folder / home / "state" / "homes" / home).sealed(DAY) for home in HOMES]
-        return [sum(hour) for hour in zip(*(s.values for s in sealed if s is not None), strict=True)]
+        return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
 
     def _load(self, days: int) -> NDArray[np.int64]:
         return self._random.integers(200, 900, 24 * days)

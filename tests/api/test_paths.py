@@ -59,4 +59,5 @@ def test_a_proof_from_request_to_verdict(village: Village) -> None:
     assert answer.status_code == 201
     expected = drawn("A proof, from request to verdict")
     assert walk.modules == [module for module in expected if module in walk.modules], walk
-    assert expected[-1] in walk.modules and len(walk.modules) >= len(expected) - 4, "what was asked before is kept"
+    # What an earlier test of this process asked is kept, and not visited again: the way in is always the same.
+    assert walk.modules[:4] == expected[:4] and "zkp" in walk.modules

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bench.masking import Clock
 from fl.homomorphic.ciphertexts import BlindSum, chunks_of
 from fl.homomorphic.member import EncryptingMember
 from fl.secagg.aggregator import Member, Session, Words64, default_threshold, unmask
@@ -31,18 +30,6 @@ from forecasting.shape import ModelShape
 _T = TypeVar("_T")
 _OPENERS = 3
 Figures = dict[str, float]
-
-
-class Clock:
-    """Adds up the time of the calls made through it."""
-
-    seconds = 0.0
-
-    def __call__(self, call: Callable[[], _T]) -> _T:
-        started = time.perf_counter()
-        result = call()
-        self.seconds += time.perf_counter() - started
-        return result
 
 
 class Case:

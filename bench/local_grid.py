@@ -15,7 +15,27 @@ from flwr.supercore.task_identity import TaskIdentity
 from fl.errors import FederationError
 
 
-class LocalGrid(Grid):
+class AskingGrid(Grid):
+    """What a grid has to have and ours are not asked for: they send and receive in one step only."""
+
+    @property
+    def run(self) -> Run:
+        raise NotImplementedError
+
+    def set_run(self, run: Run) -> None:
+        raise NotImplementedError
+
+    def create_message(self, *_: object, **__: object) -> Message:
+        raise NotImplementedError
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        raise NotImplementedError
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        raise NotImplementedError
+
+
+class LocalGrid(AskingGrid):
     """One node for each party. `away`: parties that give no answer.
 
     Args:
@@ -49,22 +69,6 @@ class LocalGrid(Grid):
             return self._apps[name](message=message, context=self._contexts[name])
         except FederationError as problem:
             return Message(Error(code=1, reason=str(problem)), reply_to=message)
-
-    @property
-    def run(self) -> Run:
-        raise NotImplementedError
-
-    def set_run(self, run: Run) -> None:
-        raise NotImplementedError
-
-    def create_message(self, *_: object, **__: object) -> Message:
-        raise NotImplementedError
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        raise NotImplementedError
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        raise NotImplementedError
 
 
 def _app(mod: Mod) -> ClientApp:

@@ -5,21 +5,26 @@ Nothing is loaded before a setting asks for it by name, so that an installed pac
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from data.errors import DataError
 
-STRATEGIES, BASELINES = "wattproof.strategies", "wattproof.baselines"
+STRATEGIES, BASELINES, SOURCES = "wattproof.strategies", "wattproof.baselines", "wattproof.sources"
 
 
 class PlugInMissing(DataError):
     """No installed package has a part of that name."""
 
 
+def plug_ins(group: str) -> EntryPoints:
+    """What other packages bring to `group`."""
+    return entry_points(group=group)
+
+
 def plug_in(group: str, name: str) -> Any:
     """What the entry point `name` of `group` names. Raises PlugInMissing with the names that there are."""
-    found = entry_points(group=group)
+    found = plug_ins(group)
     try:
         return found[name].load()
     except KeyError:

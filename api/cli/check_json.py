@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from api.cli.check_report import exit_code, read_bundle
+from api.cli.check_report import audit_exit_code, exit_code, read_bundle
 from api.cli.terminal import FAILED, INCOMPLETE, REFUSED
 from api.config.settings import CommunitySettings
 from api.protocol.bundle import examine, explain
@@ -51,8 +51,7 @@ def audit_json(
     from api.audit.day import audit
 
     findings = [*before, *audit(fetch, day, community, registries)]
-    kinds = {finding.kind for finding in findings}
-    code = REFUSED if "failed" in kinds else INCOMPLETE if "missing" in kinds else 0
+    code = audit_exit_code(findings)
     content = {"verdict": _VERDICTS[code], "exit_code": code, "day": day, "community": community}
     _print(content | {"chain_asked": registries is not None, "findings": _told(findings)})
     return code

@@ -109,7 +109,13 @@ def audit_day(
     console.print("Not checked: whether the weather was true, and whether meters measure right.")
     verdict = _verdict(day, findings)
     _mark(console, verdict)
-    return REFUSED if verdict.kind == "failed" else INCOMPLETE if verdict.kind == "missing" else 0
+    return audit_exit_code(findings)
+
+
+def audit_exit_code(findings: Sequence[Finding]) -> int:
+    """What does not hold outweighs what is missing."""
+    kinds = {finding.kind for finding in findings}
+    return REFUSED if "failed" in kinds else INCOMPLETE if "missing" in kinds else 0
 
 
 def _verdict(day: int, findings: Sequence[Finding]) -> Finding:
@@ -142,9 +148,9 @@ def audit_contracts(console: Console, chain: Chain, contracts: Contracts, commun
 
 
 def _mark(console: Console, finding: Finding) -> None:
-    marks = Marks.of(console)
-    mark = {"held": marks.held, "failed": marks.failed, "missing": marks.missing, "noted": marks.bullet}
-    console.print(f"{mark[finding.kind]} {escape(finding.what)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{Marks.of(console).of_kind(finding.kind)} {escape(finding.what)}", highlight=False, soft_wrap=True
+    )
 
 
 def _tell(console: Console, finding: Finding) -> None:

@@ -78,9 +78,8 @@ def doctor(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps({"healthy": not bad, "findings": told}, indent=2))
     else:
         marks = Marks.of(console)
-        mark = {"held": marks.held, "failed": marks.failed, "missing": marks.missing, "noted": marks.bullet}
         for one in findings:
-            console.print(f"{mark[one.kind]} ", end="")
+            console.print(f"{marks.of_kind(one.kind)} ", end="")
             console.print(one.what, markup=False, highlight=False, soft_wrap=True)
             if one.problem:
                 console.print(f"    {one.problem}", markup=False, highlight=False, soft_wrap=True)

@@ -21,13 +21,12 @@ source_app = typer.Typer(no_args_is_help=True, help="Live meters: what there is,
 @source_app.command("list")
 def source_list() -> None:
     """List the sources, and the settings under data.live that each needs."""
-    from importlib.metadata import entry_points
-
-    from data.sources.source import BUILT_IN, GROUP
+    from data.plug_ins import SOURCES, plug_ins
+    from data.sources.source import BUILT_IN
 
     for name, built_in in BUILT_IN.items():
         console.print(f"{name}: {built_in.what}. Needs {built_in.needs}")
-    for point in entry_points(group=GROUP):
+    for point in plug_ins(SOURCES):
         console.print(f"{point.name}: plugged in by {point.value}")
 
 

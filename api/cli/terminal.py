@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api.protocol.finding import Kind
 from data.failures import is_ours, outline, told
 
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
@@ -44,6 +45,10 @@ class Marks:
         except UnicodeEncodeError:
             return cls(r"[green]\[ok][/]", r"[red]\[FAILED][/]", r"[yellow]\[MISSING][/]", "-")
         return cls("[green]✓[/]", "[red]✗[/]", "[yellow]?[/]", "•")
+
+    def of_kind(self, kind: Kind) -> str:
+        """The mark before a finding."""
+        return {"held": self.held, "failed": self.failed, "missing": self.missing, "noted": self.bullet}[kind]
 
 
 def run(command: Callable[[], object]) -> None:

@@ -10,13 +10,11 @@ import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import entry_points
 from typing import Protocol
 
 from data.errors import SourceError
+from data.plug_ins import SOURCES, plug_ins
 from data.sources.settings import LiveSettings
-
-GROUP = "wattproof.sources"
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,12 @@ def source_named(settings: LiveSettings) -> Source:
             f"{__package__}.{built_in.module}"
         ).open_source
         return opened(settings)
-    for point in entry_points(group=GROUP):
-        if point.name == settings.source:
-            plugged: Callable[[LiveSettings], Source] = point.load()
-            return plugged(settings)
-    names = ", ".join([*BUILT_IN, *(point.name for point in entry_points(group=GROUP))])
-    raise SourceError(f"there is no source {settings.source!r}: there are {names}")
+    others = plug_ins(SOURCES)
+    if settings.source not in others.names:
+        names = ", ".join([*BUILT_IN, *(point.name for point in others)])
+        raise SourceError(f"there is no source {settings.source!r}: there are {names}")
+    plugged: Callable[[LiveSettings], Source] = others[settings.source].load()
+    return plugged(settings)
 
 
 def need(settings: LiveSettings, *, options: Iterable[str] = (), may: Iterable[str] = ()) -> dict[str, str]:

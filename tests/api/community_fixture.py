@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +28,11 @@ from api.operator.chain_session import ChainSession, open_chain_session, publish
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
-from bench.deployed import free_port
 from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
 from tests.api.untrained import untrained_model
+from tests.support.served import uvicorn_served
 
 DAY = 17_316
 HOMES = 4
@@ -68,20 +67,11 @@ class CommunityFixture:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """A server that knows nothing but what is in the database."""
-        app, port = make_app(self.community, self.chain_session), free_port()
+        app = make_app(self.community, self.chain_session)
         app.state.secure_sums = SecureSumServer(self.community, self.chain_session, lambda: self.now)
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        self.url = f"http://127.0.0.1:{port}"
-        try:
+        with uvicorn_served(uvicorn.Config(app, log_level="warning")) as port:
+            self.url = f"http://127.0.0.1:{port}"
             yield
-        finally:
-            server.should_exit = True
-            thread.join()
 
     def gateway(self, name: str, **gateway: Any) -> SecureSumClient:
         """The home's side as it stands on its disk."""

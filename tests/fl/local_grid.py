@@ -10,10 +10,9 @@ import numpy as np
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.clientapp import ClientApp
-from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from bench.local_grid import AskingGrid
 from fl.client_app import make_client_app
 from fl.plan import LocalPlan
 from fl.weights import Weights
@@ -62,7 +61,7 @@ ZERO: Weights = {"w": np.zeros(3, dtype=np.float32)}
 
 
 @dataclass
-class LocalGrid(Grid):
+class LocalGrid(AskingGrid):
     """One node for each learner. Replies come back shuffled, as they do on a network; `silent` homes never answer."""
 
     learners: Sequence[LeastSquares]
@@ -97,19 +96,3 @@ class LocalGrid(Grid):
             return app(message=message, context=context)
         except ArithmeticError as problem:
             return Message(Error(code=1, reason=str(problem)), reply_to=message)
-
-    @property
-    def run(self) -> Run:
-        raise NotImplementedError
-
-    def set_run(self, run: Run) -> None:
-        raise NotImplementedError
-
-    def create_message(self, *_: object, **__: object) -> Message:
-        raise NotImplementedError
-
-    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        raise NotImplementedError
-
-    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        raise NotImplementedError

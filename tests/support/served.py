@@ -1,11 +1,15 @@
-"""An HTTP server of the standard library in a thread of its own."""
+"""HTTP servers in a thread of their own: the standard library's, and uvicorn."""
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import HTTPServer
+
+import uvicorn
 
 
 @contextmanager
@@ -18,3 +22,19 @@ def served(server: HTTPServer) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def uvicorn_served(config: uvicorn.Config) -> Iterator[int]:
+    """The port on loopback that it answers on while the block runs."""
+    server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()

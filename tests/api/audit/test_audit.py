@@ -1,8 +1,6 @@
 """An auditor's day: everything checked from what the server gives out, and every lie of the server found."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,6 +37,7 @@ from data.meter import DOMAIN, TYPES
 from tests.api.conftest import DAY, Moment, Village
 from tests.api.lying_api import lying_api
 from tests.rewards.json_rpc import json_rpc
+from tests.support.served import uvicorn_served
 
 NAME = "Test village"
 
@@ -487,15 +486,8 @@ def _signed(meter: LocalAccount, household: str, day: int, commitment: str) -> b
 @pytest.fixture
 def address(day: Village) -> Iterator[str]:
     """The village's server on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(day.client.app, port=0, log_level="error"))  # type: ignore[arg-type]
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with uvicorn_served(uvicorn.Config(day.client.app, log_level="error")) as port:  # type: ignore[arg-type]
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_the_command_audits_a_server_over_http(address: str) -> None:

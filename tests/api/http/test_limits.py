@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -22,6 +20,7 @@ from api.http import connections as http_protocol
 from api.http.connections import BoundedProtocol
 from api.http.limits import BodyLimits
 from api.protocol.json_text import MOST_NESTING
+from tests.support.served import uvicorn_served
 
 MOST = 100_000
 JSON = "content-type: application/json\r\n"
@@ -44,17 +43,8 @@ def serving(seconds: float) -> Iterator[int]:
     config = uvicorn.Config(
         BodyLimits(app, most_bytes=MOST, seconds=seconds), http=BoundedProtocol, ws="none", log_config=None
     )
-    server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
+    with uvicorn_served(config) as port:
+        yield port
 
 
 def answered(port: int, *parts: bytes) -> tuple[int, dict[str, object]]:

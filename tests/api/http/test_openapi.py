@@ -6,9 +6,6 @@ schemathesis makes the requests; the server is a real one on loopback, with a da
 from __future__ import annotations
 
 import re
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +34,7 @@ from api.protocol.bundle import ClaimBundle
 from tests.api.conftest import DAY, Village
 from tests.support.documented import DocumentedClient
 from tests.support.laws import examples
+from tests.support.served import uvicorn_served
 
 ROUTES = [
     (method.lower(), route.path)
@@ -62,18 +60,9 @@ CHECKS = [
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """The app's address on loopback, served as `wattproof serve` does."""
-    server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off"))
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    config = uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
+    with uvicorn_served(config) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

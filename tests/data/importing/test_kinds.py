@@ -17,6 +17,7 @@ from data.errors import ImportRefused
 from data.importing.importer import import_file
 from data.importing.options import Imported, ImportOptions
 from data.importing.presets import PRESETS
+from tests.data.sources.telegrams import crc16
 
 DAY = [
     150,
@@ -286,15 +287,6 @@ def test_nem12_in_market_time(tmp_path: Path) -> None:
     got = take(tmp_path, text, timezone="Australia/Sydney").readings
     assert got["y"].tolist() == DAY == got["export"].tolist()
     assert str(got["ds"].iloc[0]) == "2026-03-01 14:00:00+00:00"  # UTC+10, summer time or not
-
-
-def crc16(text: str) -> int:
-    value = 0
-    for byte in text.encode():
-        value ^= byte
-        for _ in range(8):
-            value = (value >> 1) ^ (0xA001 if value & 1 else 0)
-    return value
 
 
 def telegram(at: datetime, low: float, normal: float, returned: float) -> str:

@@ -23,10 +23,11 @@ def p1_telegram(at: datetime, low: float, normal: float, returned: float) -> byt
             "1-0:2.8.2(000000.000*kWh)", "1-0:1.7.0(00.250*kW)", "!",
         ]
     )  # fmt: skip
-    return f"{body}{_crc16(body):04X}\r\n".encode()
+    return f"{body}{crc16(body):04X}\r\n".encode()
 
 
-def _crc16(text: str) -> int:
+def crc16(text: str) -> int:
+    """The checksum of a P1 telegram (CRC-16/ARC)."""
     value = 0
     for byte in text.encode():
         value ^= byte

@@ -261,9 +261,9 @@ def open_plugged(_settings: LiveSettings) -> Plugged:
 
 
 def test_others_plug_in_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = EntryPoints([EntryPoint("mine", f"{__name__}:open_plugged", interface.GROUP)])
+    points = EntryPoints([EntryPoint("mine", f"{__name__}:open_plugged", interface.SOURCES)])
     monkeypatch.setattr(EntryPoint, "load", lambda _point: open_plugged)
-    monkeypatch.setattr(interface, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(interface, "plug_ins", lambda group: points.select(group=group))
     assert list(source_named(settings("mine")).poll(None)) == [Register(AT.replace(tzinfo=UTC), 1, None)]
     with pytest.raises(SourceError, match=r"there is no source 'other': there are p1, sml.*mine"):
         source_named(settings("other"))

@@ -39,6 +39,11 @@ class PeakMemory:
             self.rss_mb, self.pss_mb = max(self.rss_mb, rss_kb / 1024), max(self.pss_mb, pss_kb / 1024)
 
 
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process and all below it, now."""
+    return sum(_memory_kb(each)[0] for each in _tree(pid)) / 1024
+
+
 def _tree(pid: int) -> list[int]:
     """A process and its descendants."""
     children: dict[int, list[int]] = {}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request, Response
 from pydantic import Field
 
+from api.http.kept_answers import KeptAnswers
 from api.http.work import Work
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
@@ -35,6 +36,11 @@ async def _work(request: Request) -> Work:
     return work
 
 
+async def _kept_answers(request: Request) -> KeptAnswers:
+    kept: KeptAnswers = request.app.state.kept_answers
+    return kept
+
+
 async def _body(request: Request) -> bytes:
     return await request.body()
 
@@ -59,6 +65,7 @@ BUNDLE_ANSWER: dict[int | str, dict[str, Any]] = {
 LedgerDep = Annotated[ChainSession, Depends(_chain_session)]
 SecureSumsDep = Annotated[SecureSumServer, Depends(_secure_sums)]
 WorkDep = Annotated[Work, Depends(_work)]
+KeptDep = Annotated[KeptAnswers, Depends(_kept_answers)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
 RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
 DayParam = Annotated[int, Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")]

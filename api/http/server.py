@@ -24,12 +24,14 @@ from starlette.exceptions import HTTPException
 from web3.exceptions import Web3Exception
 
 from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
+from api.http.kept_answers import KeptAnswers, KeptFirst
 from api.http.limits import BodyLimits
 from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums, weather
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
+from api.operator.database.totals_version import TotalsVersion
 from api.operator.publisher import Publisher
 from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
@@ -72,6 +74,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         redirect_slashes=False,
     )
     app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
+    app.state.kept_answers = KeptAnswers(TotalsVersion(lambda: community.sessions))
     app.state.secure_sums = SecureSumServer(community, chain_session)
     for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums, weather):
         app.include_router(module.router)
@@ -81,6 +84,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         return FileResponse(_PAGE)
 
     _add_refusals(app)
+    app.add_middleware(KeptFirst, kept=app.state.kept_answers)
     app.add_middleware(BodyLimits, most_bytes=community.config.api.max_upload_kb * 1024)
     return app
 

@@ -1,7 +1,8 @@
 """What the server does behind queues: proof checks, the chain, secure sums, calibrations and pictures.
 
-Reads of the database are behind none of them. How many may wait is a matter of how long the last one then waits: a
-gateway gives up after 30 s (`api.protocol.bounded_client`) and comes again.
+Reads of the database are behind none of them; what follows from totals is computed once (`api.http.kept_answers`).
+How many may wait is a matter of how long the last one then waits: a gateway gives up after 30 s
+(`api.protocol.bounded_client`) and comes again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class ProofLanes:
     @classmethod
     def on(cls, queue: WorkQueue) -> ProofLanes:
         name = "a proof to be checked"
-        return cls(queue.lane(name, 64), queue.lane(name, 32), queue.lane(name, 16))
+        return cls(queue.lane(name, 64), queue.lane(name, 32), queue.lane(name, 32))
 
 
 @dataclass(frozen=True)

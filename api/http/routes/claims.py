@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from api.http.admission import check_claim
+from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
     BUNDLE_ANSWER,
     BUNDLE_BODY,
@@ -76,13 +77,12 @@ def of_day(day: DayParam, community: CommunityDep) -> list[ClaimPublic]:
 
 @router.get(
     "/{household}/{day}/proof", response_class=JSONBytes,
-    responses=BUNDLE_ANSWER | refusals({404: ["no-claim"]}),
+    responses=BUNDLE_ANSWER | NOT_MODIFIED | refusals({404: ["no-claim"]}),
 )  # fmt: skip
-def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Response:
+def proof(household: AddressParam, day: DayParam, request: Request, community: CommunityDep) -> Response:
     """The bundle of a paid claim, to be checked with `wattproof verify`."""
     known = to_checksum_address(household)
     content = kept_claim(community, known, day)
     if content is None:
         raise ApiError("no-claim", f"no claim of {known} for day {day} was paid here", 404)
-    name = f'attachment; filename="{known}-{day}.claim.wattproof.json"'
-    return JSONBytes(content, headers={"Content-Disposition": name})
+    return Answer(content, cache_control=FIXED, name=f"{known}-{day}.claim.wattproof.json").to(request)

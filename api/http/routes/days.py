@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 from sqlalchemy import select
 
-from api.http.deps import CommunityDep, DayParam, WorkDep
+from api.http.conditional import CURRENT, FIXED, NOT_MODIFIED, SETTLED, Answer
+from api.http.deps import CommunityDep, DayParam, KeptDep, WorkDep
 from api.http.errors import ApiError, refusals
 from api.operator.calibrated import past_days
 from api.operator.community import Community
@@ -58,60 +60,91 @@ def _calibrated(community: Community, total: CommunityTotal) -> Calibrated:
     return calibrated(past_days(community, total.day), total.day, total.forecast)
 
 
-@router.get("/{day}/forecast", responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
-async def forecast(day: DayParam, community: CommunityDep, work: WorkDep) -> DayForecast:
+@router.get(
+    "/{day}/forecast", response_model=DayForecast,
+    responses=NOT_MODIFIED | refusals({404: ["no-forecast"], 429: ["busy"]}),
+)  # fmt: skip
+async def forecast(
+    day: DayParam, request: Request, community: CommunityDep, work: WorkDep, kept: KeptDep
+) -> Response:
     """The total and its opening: sum the commitments of these households and compare. And the calibrated total."""
-    return await work.calibrations.run(_forecast, day, community)
+    return await kept.answer(request, work.calibrations, _forecast, day, community)
 
 
-def _forecast(day: int, community: Community) -> DayForecast:
+def _forecast(day: int, community: Community) -> Answer:
     row = _total(community, day)
     result, missing = None, None
     try:
         result = CalibratedPublic.of(_calibrated(community, row))
     except NotCalibrated as why:
         missing = str(why)
-    return DayForecast(
+    shown = DayForecast(
         day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.forecast, typical_wh=row.typical,
         blinding=row.blinding, households=row.households, calibrated=result, not_calibrated=missing,
     )  # fmt: skip
+    return _answer(shown, community, day)
 
 
-@router.get("/{day}/measured", responses=refusals({404: ["no-measurement"]}))
-def measured(day: DayParam, community: CommunityDep) -> DayMeasured:
+def _answer(shown: BaseModel, community: Community, day: int) -> Answer:
+    """What follows from totals, to be kept for longer once the day's measured total is open."""
+    over = _measured(community, day) is not None
+    return Answer(shown.model_dump_json().encode(), cache_control=SETTLED if over else CURRENT)
+
+
+@router.get(
+    "/{day}/measured", response_model=DayMeasured,
+    responses=NOT_MODIFIED | refusals({404: ["no-measurement"], 429: ["busy"]}),
+)  # fmt: skip
+async def measured(
+    day: DayParam, request: Request, community: CommunityDep, work: WorkDep, kept: KeptDep
+) -> Response:
     """The measured total and its opening: check the meters' signatures, sum the commitments and compare."""
+    return await kept.answer(request, work.calibrations, _measured_answer, day, community)
+
+
+def _measured_answer(day: int, community: Community) -> Answer:
     row = _measured(community, day)
     if row is None:
         raise ApiError("no-measurement", f"the measured total of day {day} has not been opened", 404)
-    return DayMeasured(
+    shown = DayMeasured(
         day=day, start=community.clock.start_of(day).isoformat(), values_wh=row.values, blinding=row.blinding,
         signed_days=[SignedDayPublic(**signed) for signed in row.signed_days],
     )  # fmt: skip
+    return Answer(shown.model_dump_json().encode(), cache_control=FIXED)
 
 
-@router.get("/{day}/calibration", responses=refusals({404: ["no-forecast", "not-calibrated"], 429: ["busy"]}))
-async def calibration(day: DayParam, community: CommunityDep, work: WorkDep) -> CalibrationInputs:
+@router.get(
+    "/{day}/calibration", response_model=CalibrationInputs,
+    responses=NOT_MODIFIED | refusals({404: ["no-forecast", "not-calibrated"], 429: ["busy"]}),
+)  # fmt: skip
+async def calibration(
+    day: DayParam, request: Request, community: CommunityDep, work: WorkDep, kept: KeptDep
+) -> Response:
     """The public figures that the calibrated forecast follows from."""
-    return await work.calibrations.run(_calibration, day, community)
+    return await kept.answer(request, work.calibrations, _calibration, day, community)
 
 
-def _calibration(day: int, community: Community) -> CalibrationInputs:
+def _calibration(day: int, community: Community) -> Answer:
     row = _total(community, day)
     try:
         result = _calibrated(community, row)
     except NotCalibrated as why:
         raise ApiError("not-calibrated", str(why), 404) from None
     past = [PastTotals.of(one) for one in result.learnt_from]
-    return CalibrationInputs(day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS))
+    shown = CalibrationInputs(day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS))
+    return _answer(shown, community, day)
 
 
-@router.get("/{day}/forecast.svg", response_class=Picture, responses=refusals({404: ["no-forecast"], 429: ["busy"]}))
-async def picture(day: DayParam, community: CommunityDep, work: WorkDep) -> Response:
+@router.get(
+    "/{day}/forecast.svg", response_class=Picture,
+    responses=NOT_MODIFIED | refusals({404: ["no-forecast"], 429: ["busy"]}),
+)  # fmt: skip
+async def picture(day: DayParam, request: Request, community: CommunityDep, work: WorkDep, kept: KeptDep) -> Response:
     """The day as a picture: the sum, the calibrated forecast with its bands, the measured total once it is open."""
-    return Picture(await work.pictures.run(_picture, day, community))
+    return await kept.answer(request, work.pictures, _picture, day, community)
 
 
-def _picture(day: int, community: Community) -> bytes:
+def _picture(day: int, community: Community) -> Answer:
     row, known = _total(community, day), _measured(community, day)
     try:
         result = _calibrated(community, row)
@@ -121,4 +154,4 @@ def _picture(day: int, community: Community) -> bytes:
     start_hour = community.config.data.day_start_utc
     figure = day_picture(day, start_hour, row.forecast, result, None if known is None else known.values)
     figure.savefig(out, format="svg")
-    return out.getvalue()
+    return Answer(out.getvalue(), Picture.media_type, SETTLED if known is not None else CURRENT)

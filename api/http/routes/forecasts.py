@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.http.admission import check_forecast, submit_call
+from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
     BUNDLE_ANSWER,
     AddressParam,
@@ -97,17 +98,16 @@ def _relay(bundle: bundles.InferenceBundle, raw: bytes, chain_session: ChainSess
 
 @router.get(
     "/{household}/{day}/proof", response_class=JSONBytes,
-    responses=BUNDLE_ANSWER | refusals({404: ["no-forecast"]}),
+    responses=BUNDLE_ANSWER | NOT_MODIFIED | refusals({404: ["no-forecast"]}),
 )  # fmt: skip
-def proof(household: AddressParam, day: DayParam, community: CommunityDep) -> Response:
+def proof(household: AddressParam, day: DayParam, request: Request, community: CommunityDep) -> Response:
     """The bundle of a forecast, to be checked with `wattproof verify`."""
     known = to_checksum_address(household)
     with community.sessions() as session:
         row = session.scalar(select(Forecast).where(Forecast.household == known, Forecast.day == day))
     if row is None:
         raise ApiError("no-forecast", f"{known} has no forecast of day {day}", 404)
-    name = f'attachment; filename="{known}-{day}.wattproof.json"'
-    return JSONBytes(row.bundle, headers={"Content-Disposition": name})
+    return Answer(row.bundle, cache_control=FIXED, name=f"{known}-{day}.wattproof.json").to(request)
 
 
 @router.get("/{day}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
+from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import CommunityDep, RoundParam
 from api.http.errors import ApiError, refusals
+from api.operator.community import Community
 from api.operator.database.tables import ModelRound
 from api.protocol.schemas import RoundPublic
 from fl.store import RoundStore
 
 router = APIRouter(prefix="/rounds", tags=["rounds"])
-_ABSENT = refusals({404: ["no-model"]})
+_ABSENT = NOT_MODIFIED | refusals({404: ["no-model"]})
 
 
 class NumpyArchive(Response):
@@ -30,21 +32,21 @@ def list_rounds(community: CommunityDep) -> list[RoundPublic]:
 
 
 @router.get("/{number}/model", response_class=NumpyArchive, responses=_ABSENT)
-def model(number: RoundParam, community: CommunityDep) -> Response:
+def model(number: RoundParam, request: Request, community: CommunityDep) -> Response:
     """The published model of a round: its quantised weights (.npz). Compare their digest with the registry's."""
-    return _file(number, "model.npz", community)
+    return _file(number, "model.npz", community).to(request)
 
 
 @router.get("/{number}/weights", response_class=NumpyArchive, responses=_ABSENT)
-def weights(number: RoundParam, community: CommunityDep) -> Response:
+def weights(number: RoundParam, request: Request, community: CommunityDep) -> Response:
     """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
-    return _file(number, "weights.npz", community)
+    return _file(number, "weights.npz", community).to(request)
 
 
-def _file(number: int, name: str, community: CommunityDep) -> Response:
+def _file(number: int, name: str, community: Community) -> Answer:
     with community.sessions() as session:
         published = session.get(ModelRound, number) is not None
     path = RoundStore(community.folder / "rounds").path(number) / name
     if not published or not path.is_file():
         raise ApiError("no-model", f"no model of round {number} is published here", 404)
-    return NumpyArchive(path.read_bytes())
+    return Answer(path.read_bytes(), NumpyArchive.media_type, FIXED)

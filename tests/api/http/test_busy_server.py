@@ -162,7 +162,7 @@ def test_proofs_of_strangers_leave_room_for_those_of_households(village: Village
     data = encode(village.bundle(home))
     spy.free.clear()
     with many(lambda: village.client.post("/proofs/verify", content=data), 60) as requests:
-        refused_as_busy(requests, 60 - 16)
+        refused_as_busy(requests, 60 - 32)
         with ThreadPoolExecutor(1) as pool:
             handed = pool.submit(submit, village, village.bundle(home), home)
             while spy.checks < 1:

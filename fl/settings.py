@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from fl.deployment.settings import DeploymentSettings
+from fl.gossip.settings import GossipSettings
 from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import LARGEST_NOISY_ENTRY, PrivacySettings, RobustSettings, SecAggSettings
@@ -25,6 +26,10 @@ class FederationSettings(_Part):
 
     rounds: int = Field(default=40, ge=1)
     num_clients: int | None = Field(default=None, ge=1, description="take only the first so many homes; none: all")
+    topology: Literal["server", "gossip"] = Field(
+        default="server",
+        description="server: a coordinator combines the homes' updates; gossip: homes merge with each other",
+    )
     seed: int = Field(default=2026, ge=0)
     fraction: float = Field(default=1.0, gt=0, le=1, description="part of the homes asked in a round, drawn anew")
     min_homes: int = Field(default=2, ge=1, description="a round with fewer useable updates does not count")
@@ -38,6 +43,7 @@ class FederationSettings(_Part):
     plan_limits: PlanLimits = PlanLimits()
     strategy: StrategySettings = StrategySettings()
     one_shot: OneShotSettings = OneShotSettings()
+    gossip: GossipSettings = GossipSettings()
     secure_aggregation: SecAggSettings = SecAggSettings()
     privacy: PrivacySettings = PrivacySettings()
     robust: RobustSettings = RobustSettings()
@@ -117,7 +123,32 @@ def _by_days(settings: FederationSettings) -> bool:
     return settings.strategy.weighting == "examples"
 
 
+def _gossip(settings: FederationSettings) -> bool:
+    return settings.topology == "gossip"
+
+
 REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        lambda s: _gossip(s) and _secure(s),
+        "topology: gossip with secure aggregation: peers merge what single neighbours publish, and there is no "
+        "sum to hide it in; set gossip.sampled_privacy: days, or topology: server",
+    ),
+    Refusal(
+        lambda s: _gossip(s) and _private(s),
+        "topology: gossip with privacy.mode: {settings.privacy.mode}: its noise is for a coordinator's mean, or so "
+        "large that no model is left; set gossip.sampled_privacy: days (noise in each step, accounted for days)",
+    ),
+    Refusal(
+        lambda s: _gossip(s) and (_robust(s) or s.strategy.combine is not None or s.strategy.name == "fedadam"),
+        "topology: gossip with robust.rule: {settings.robust.rule}, strategy: {settings.strategy.name} or combine: "
+        "there is no coordinator to combine; peers trim what they merge (gossip.trim), and strategy is fedavg or "
+        "fedprox",
+    ),
+    Refusal(
+        lambda s: s.gossip.sampled_privacy != "off" and s.gossip.clusters > 1,
+        "gossip.sampled_privacy with gossip.clusters: {settings.gossip.clusters}: homes would tell their kind of day "
+        "without noise; set clusters: 1",
+    ),
     Refusal(
         lambda s: s.strategy.combine is not None and (_secure(s) or _robust(s) or s.privacy.mode == "central"),
         "strategy.combine: {settings.strategy.combine} with secure aggregation, a robust rule or central privacy: "

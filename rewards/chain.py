@@ -184,12 +184,13 @@ class Chain:
     def contract(self, artefact: Artefact, address: str) -> Contract:
         return self.web3.eth.contract(address=self.web3.to_checksum_address(address), abi=artefact.abi)
 
-    def send(self, account: LocalAccount, call: Any, gas: int | None = None) -> TxReceipt:
+    def send(self, account: LocalAccount, call: Any, gas: int | None = None, value: int = 0) -> TxReceipt:
         """Send a contract call and wait for its receipt. Raises Refused (its subclasses) or NodeUnreachable.
 
-        `gas`: a limit that is known to do, for a call so long that it is tried once only beforehand.
+        `gas`: a limit that is known to do, for a call so long that it is tried once only beforehand; `value`: what
+        goes with it, in the chain's smallest unit.
         """
-        return self._transact(account, call, str(call.fn_name), gas)
+        return self._transact(account, call, str(call.fn_name), gas, value)
 
     def relay(self, raw: bytes, to: str, data: str, name: str) -> TxReceipt:
         """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused.
@@ -216,16 +217,18 @@ class Chain:
             return False
         return True
 
-    def _transact(self, account: LocalAccount, call: Any, name: str, gas: int | None = None) -> TxReceipt:
+    def _transact(
+        self, account: LocalAccount, call: Any, name: str, gas: int | None = None, value: int = 0
+    ) -> TxReceipt:
         self._settle_clock()
         with _refusals(name):
             if gas is None:
-                gas = call.estimate_gas({"from": account.address}) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
+                gas = call.estimate_gas({"from": account.address, "value": value}) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
             else:
                 # A refusal says why before it costs anything. The embedded chain's last block may be long past.
                 block: BlockIdentifier = "latest" if self.tester is None else "pending"
-                call.call({"from": account.address, "gas": gas}, block)
-            built = call.build_transaction({"from": account.address, "gas": gas, "nonce": 0})
+                call.call({"from": account.address, "gas": gas, "value": value}, block)
+            built = call.build_transaction({"from": account.address, "gas": gas, "nonce": 0, "value": value})
         return self._submit(account, built, name)
 
     def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:

@@ -40,6 +40,7 @@ INSIDE: Mapping[str, Mapping[str, set[str]]] = {
         "secagg": {"aggregation"},
         "homomorphic": {"secagg"},
         "vertical": {"secagg", "dp"},
+        "gossip": {"aggregation", "secagg", "dp"},
         "dp": {"aggregation", "secagg"},
         "one_shot": {"aggregation", "secagg", "dp"},
         "deployment": {"aggregation", "secagg", "homomorphic", "dp", "one_shot"},
@@ -57,6 +58,7 @@ INSIDE: Mapping[str, Mapping[str, set[str]]] = {
 SHARED = {
     "fl.one_shot.plan",  # what a coordinator asks for: every mod at home has to know it
     "fl.one_shot.settings",
+    "fl.gossip.settings",
     "fl.deployment.settings",
 }
 """Modules that every package beside theirs may import: they import no other package of those beside them."""

@@ -27,7 +27,12 @@ def check(values: dict[str, Any]) -> FederationSettings:
     return FederationSettings.model_validate(copy.deepcopy(values))
 
 
+GOSSIP = {"topology": "gossip"}
 REFUSED = [
+    (SECURE | GOSSIP, "peers merge what single neighbours publish"),
+    (private("local") | GOSSIP, "set gossip.sampled_privacy: days"),
+    (robust("median") | GOSSIP, "there is no coordinator to combine"),
+    (GOSSIP | {"gossip": {"sampled_privacy": "days", "clusters": 2}}, "homes would tell their kind of day"),
     (SECURE | robust("median"), "secure aggregation hides from the coordinator; choose one"),
     (SECURE | {"evaluate_every": 5}, "set evaluate_every: 0"),
     (SECURE | {"min_homes": 2}, "fewest_homes: 3; raise min_homes"),

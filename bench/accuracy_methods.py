@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from bench.local_rounds import FORECASTING, SHAPE, train
 from data.day import HOURS_PER_DAY, DayClock
@@ -38,23 +39,49 @@ class Method(Protocol):
 
 
 @dataclass
+class SharedWindows:
+    """The windows of a walk-forward, made once for all its methods: those to learn from, and those of a day."""
+
+    clock: DayClock
+    _kept: dict[str, tuple[tuple[int, ...], Windows]] = field(default_factory=dict, repr=False)
+
+    def to_learn(self, readings: pd.DataFrame, weather: pd.DataFrame) -> Windows:
+        def make() -> Windows:
+            features = public_features(weather, self.clock)
+            return make_windows(readings, features, self.clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
+
+        return self._once("to learn", readings, make)
+
+    def of_day(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> Windows:
+        def make() -> Windows:
+            since = self.clock.start_of(day - 8)
+            recent, sky = (t[t["ds"] >= since].reset_index(drop=True) for t in (readings, weather))
+            features = public_features(sky, self.clock)
+            return make_windows(recent, features, self.clock, steps=SHAPE.steps, days=[day], with_target=False)
+
+        return self._once("of a day", readings, make)
+
+    def _once(self, kind: str, readings: pd.DataFrame, make: Callable[[], Windows]) -> Windows:
+        state = (len(readings), int(readings["y"].sum()), int(readings["ds"].max().value))
+        if kind not in self._kept or self._kept[kind][0] != state:
+            self._kept[kind] = (state, make())
+        return self._kept[kind][1]
+
+
+@dataclass
 class Learnt:
     """A method as a `forecasting.evaluation.Forecaster`."""
 
     name: str
     method: Method
-    clock: DayClock
+    shared: SharedWindows
     _apply: Apply = field(init=False, repr=False)
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
-        features = public_features(weather, self.clock)
-        windows = make_windows(readings, features, self.clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
-        self._apply = self.method.learn(windows)
+        self._apply = self.method.learn(self.shared.to_learn(readings, weather))
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
-        recent = readings[readings["ds"] >= self.clock.start_of(day - 8)].reset_index(drop=True)
-        features = public_features(weather, self.clock)
-        windows = make_windows(recent, features, self.clock, steps=SHAPE.steps, days=[day], with_target=False)
+        windows = self.shared.of_day(readings, weather, day)
         values = self._apply(windows) if len(windows) else np.zeros((0, HOURS_PER_DAY))
         homes = pd.Index(windows.unique_id, name="unique_id")
         return pd.DataFrame(values, index=homes, columns=range(values.shape[1]))
@@ -114,6 +141,32 @@ def _hourly(windows: Windows) -> Array:
         columns.append(windows.exogenous[:, hour])  # the hour's temperature
         out.append(np.concatenate([np.stack(columns, 1), windows.exogenous], axis=1))
     return np.concatenate(out)
+
+
+@dataclass(frozen=True)
+class ShiftedRidge:
+    """Ridge on the inputs of `baselines.PooledRidge`, learning from days that start early or late, too; its penalty is
+    the best on the last sixth of the days to learn from."""
+
+    penalties: tuple[float, ...] = (100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
+
+    def learn(self, windows: Windows) -> Apply:
+        last = int(windows.day.max()) + 1
+        cut = last - max(1, (last - int(windows.day.min())) // 6)
+        early, late = windows.between(0, cut), windows.between(cut, last).at_day_start()
+        errors = {penalty: self._error(early, late, penalty) for penalty in self.penalties}
+        return self._fitted(windows, min(errors, key=lambda penalty: errors[penalty]))
+
+    def _error(self, early: Windows, late: Windows, penalty: float) -> float:
+        return float(np.abs((self._fitted(early, penalty)(late) - late.target) / _scale(late)).mean())
+
+    @staticmethod
+    def _fitted(windows: Windows, penalty: float) -> Apply:
+        def inputs(asked: Windows) -> Array:
+            return np.concatenate([asked.history / _scale(asked), asked.exogenous], axis=1)
+
+        model = Ridge(alpha=penalty).fit(inputs(windows), windows.target / _scale(windows))
+        return lambda asked: np.asarray(np.maximum(model.predict(inputs(asked)) * _scale(asked), 0))
 
 
 @dataclass(frozen=True)

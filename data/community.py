@@ -30,7 +30,7 @@ def load_community(settings: DataSettings) -> CommunityData:
     if settings.weather is not None:
         return CommunityData(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
-    return CommunityData(readings, _neutral_weather(readings["ds"].min(), readings["ds"].max()))
+    return CommunityData(readings, neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
 def _joined(files: Sequence[Path]) -> pd.DataFrame:
@@ -57,7 +57,7 @@ def weather_before(settings: DataSettings, clock: DayClock, day: int) -> pd.Data
         return read_weather(settings.weather)
     if not _FIRST_DAY <= day < _LAST_DAY:
         raise TableError(f"day {day} lies outside of what a weather feed covers")
-    return _neutral_weather(clock.start_of(day - 7), clock.start_of(day) - pd.Timedelta(hours=1))
+    return neutral_weather(clock.start_of(day - 7), clock.start_of(day) - pd.Timedelta(hours=1))
 
 
 def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def readings_of(readings: pd.DataFrame, home: str) -> pd.DataFrame:
     return own
 
 
-def _neutral_weather(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """Weather of the hours that start from `first` to `last`."""
+def neutral_weather(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Weather that says nothing, of the hours that start from `first` to `last`: 18 °C and no sun."""
     ds = pd.date_range(first, last, freq="h", unit="ns")
     return pd.DataFrame({"ds": ds, **_NEUTRAL})

@@ -1,9 +1,10 @@
-"""Forecasters to be beaten: four naive ones, ridge regression for all homes together, and ridge for each home.
+"""Forecasters to be beaten: five naive ones, ridge regression for all homes together, and ridge for each home.
 
 Each sees only what it is handed: the readings and the weather up to the origin (see `forecasting.evaluation`).
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,13 @@ SCALE_FLOOR_WH = 2048.0
 
 @dataclass(frozen=True)
 class Naive:
-    """The mean of the same hour on the days `lags` days before the forecast day; absent hours are left out."""
+    """The mean, or the median, of the same hour on the days `lags` days before the forecast day; absent hours are left
+    out."""
 
     name: str
     lags: tuple[int, ...]
     clock: DayClock
+    statistic: Literal["mean", "median"] = "mean"
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """There is nothing to learn."""
@@ -36,16 +39,19 @@ class Naive:
         days = self.clock.days_of(readings["ds"])
         past = readings[np.isin(days, [day - lag for lag in self.lags])]
         hours = pd.Series(self.clock.hours_of(past["ds"]), index=past.index, name="hour")
-        table = past["y"].groupby([past["unique_id"], hours]).mean().unstack()
+        table = past["y"].groupby([past["unique_id"], hours]).agg(self.statistic).unstack()
         return table.reindex(columns=range(HOURS_PER_DAY))
 
 
 def naive_methods(clock: DayClock) -> list[Naive]:
-    """Same hour yesterday, same hour last week, mean of the last 7 days, mean of the same weekday over 4 weeks."""
+    """Same hour yesterday, same hour last week, mean and median of the last 7 days, mean of the same weekday over 4
+    weeks."""
+    week = tuple(range(1, 8))
     return [
         Naive("yesterday", (1,), clock),
         Naive("last_week", (7,), clock),
-        Naive("mean_7_days", tuple(range(1, 8)), clock),
+        Naive("mean_7_days", week, clock),
+        Naive("median_7_days", week, clock, "median"),
         Naive("same_weekday_4_weeks", (7, 14, 21, 28), clock),
     ]
 

@@ -25,6 +25,7 @@ LABELS = {
     "yesterday": "same hour yesterday",
     "last_week": "same hour last week",
     "mean_7_days": "mean of the last 7 days",
+    "median_7_days": "median of the last 7 days",
     "same_weekday_4_weeks": "mean of the same weekday, 4 weeks",
     "ridge_pooled": "ridge, all homes",
     "ridge_per_home": "ridge for each home",

@@ -70,7 +70,7 @@ def test_a_strategy_is_refused_where_something_else_decides(beside: dict[str, ob
 
 
 def test_a_name_that_nobody_brings_is_refused_with_those_there_are() -> None:
-    with pytest.raises(PlugInMissing, match=r"'mode' .*there are: median_7_days"):
+    with pytest.raises(PlugInMissing, match=r"'mode' .*there are: median_14_days"):
         plug_in(BASELINES, "mode")
 
 
@@ -79,10 +79,10 @@ def test_a_baseline_forecasts_in_the_walk_forward() -> None:
     hours = pd.date_range("2026-01-01", periods=24 * 9, freq="h", tz="UTC", unit="ns")
     values = np.arange(len(hours)) // 24 * 100
     readings = pd.DataFrame({"unique_id": "ada", "ds": hours, "y": values, "filled": False})
-    forecaster: Forecaster = plug_in(BASELINES, "median_7_days")(clock)
+    forecaster: Forecaster = plug_in(BASELINES, "median_14_days")(clock)
     day = clock.day_of(hours[-1])
     table = walk_forward([forecaster], readings, pd.DataFrame({"ds": hours}), clock, Split(day, day, day + 1))
-    assert (table["median_7_days"] == 400).all()
+    assert (table["median_14_days"] == 350).all()
     assert len(table) == 24
 
 

@@ -49,6 +49,11 @@ def read_weather(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=delimiter, skipinitialspace=True)
     except (ValueError, pd.errors.ParserError):  # the parser's own message may quote a cell
         raise TableError(f"{path} is not a weather feed: it needs columns ds and temperature, as CSV") from None
+    return weather_of(path, table)
+
+
+def weather_of(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The weather in a table of text, read as `read_weather` reads a file; `path` is what errors name."""
     units = {}
     found = {}
     for name in table.columns:

@@ -28,6 +28,7 @@ WEATHER = pd.DataFrame({"ds": DS, "temperature": 20.0, "temperature_24h": 20.0, 
         ("yesterday", Y[:, 29]),
         ("last_week", Y[:, 23]),
         ("mean_7_days", Y[:, 23:30].mean(axis=1)),
+        ("median_7_days", np.median(Y[:, 23:30], axis=1)),
         ("same_weekday_4_weeks", Y[:, [2, 9, 16, 23]].mean(axis=1)),
     ],
 )
@@ -43,6 +44,7 @@ def test_naive_means_leave_out_absent_hours_and_say_nothing_of_nothing() -> None
     past = before(READINGS[~lost], CLOCK.start_of(FIRST + 30))
     methods = {m.name: m.predict(past, WEATHER, FIRST + 30) for m in naive_methods(CLOCK)}
     np.testing.assert_allclose(methods["mean_7_days"].loc["a"], Y[0, 23:29].mean(axis=0))
+    np.testing.assert_allclose(methods["median_7_days"].loc["a"], np.median(Y[0, 23:29], axis=0))
     assert "a" not in methods["yesterday"].index
     assert "b" in methods["yesterday"].index
 

@@ -82,6 +82,7 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
         "yesterday",
         "last_week",
         "mean_7_days",
+        "median_7_days",
         "same_weekday_4_weeks",
         "ridge_pooled",
     }

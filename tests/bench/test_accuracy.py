@@ -1,0 +1,151 @@
+"""The bench of accuracy on anybody's table: what it reads, what it refuses, which days it scores, what it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bench import accuracy
+from bench.accuracy_data import Community, open_community, totals_of
+from bench.accuracy_scores import Totals, totals
+from data.citylearn import CommunityData
+from data.community import neutral_weather
+from data.day import DayClock
+from data.errors import TableError
+from data.table import long_table
+from fl.settings import FederationSettings
+
+DAYS = 120
+HOURS = pd.date_range("2024-03-01", periods=24 * DAYS, freq="h", tz="UTC", unit="ns")
+HOMES = ["ada", "bob", "cleo"]
+CACHE = Path(".cache/wattproof")
+
+
+def load_of(home: int) -> np.ndarray:
+    """Made-up loads with a daily pattern, Wh."""
+    noise = np.random.default_rng(home).gamma(2, 60, len(HOURS))
+    return np.rint(200 + 80 * home + 150 * np.sin(HOURS.hour.to_numpy() / 24 * 2 * np.pi) + noise)
+
+
+def long() -> pd.DataFrame:
+    tables = [pd.DataFrame({"unique_id": home, "ds": HOURS, "y": load_of(k)}) for k, home in enumerate(HOMES)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def written(table: pd.DataFrame, path: Path) -> str:
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["village.csv", "village.csv.gz", "village.parquet"])
+def test_a_table_is_a_community_in_any_form(tmp_path: Path, name: str) -> None:
+    found = open_community(written(long(), tmp_path / name), CACHE, start_utc=22)
+    assert (found.name, found.homes, found.clock) == ("village", HOMES, DayClock(22))
+    assert found.data.readings["y"].to_list() == long()["y"].to_list()
+    assert (found.data.weather["temperature_24h"] == 18).all(), "there is no weather in it"
+
+
+def test_weather_comes_with_the_table(tmp_path: Path) -> None:
+    table = long()
+    table["temperature"] = 10 + table["ds"].dt.hour
+    found = open_community(written(table, tmp_path / "warm.csv"), CACHE)
+    assert len(found.data.weather) == len(HOURS)
+    assert found.data.weather["temperature"].iloc[:24].to_list() == list(range(10, 34))
+
+
+def test_an_hour_without_a_value_is_an_hour_not_measured(tmp_path: Path) -> None:
+    table = long().astype({"y": "float64"})
+    table.loc[[5, 6], "y"] = np.nan
+    found = open_community(written(table, tmp_path / "gap.csv"), CACHE)
+    assert len(found.data.readings) == len(table) - 2
+
+
+def test_homes_are_drawn_by_the_seed(tmp_path: Path) -> None:
+    path = written(long(), tmp_path / "village.parquet")
+    draws = {seed: open_community(path, CACHE, homes=2, seed=seed).homes for seed in range(8)}
+    assert draws == {seed: open_community(path, CACHE, homes=2, seed=seed).homes for seed in range(8)}
+    assert len({tuple(homes) for homes in draws.values()}) > 1
+    assert draws[1] == sorted(np.random.default_rng(1).choice(HOMES, 2, replace=False))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.drop(columns="y"), "no column y"),
+        (lambda t: t.assign(y=t["y"] / 1000), "must be the Wh of an hour"),
+        (lambda t: t.assign(y=-t["y"]), "negative energy"),
+        (lambda t: t.assign(y="much"), "numbers"),
+        (lambda t: t.iloc[: 24 * 30], "has 30 days"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "is there twice"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path: Path, change: Any, said: str) -> None:
+    with pytest.raises(TableError, match=said):
+        open_community(written(change(long()), tmp_path / "odd.csv"), CACHE)
+
+
+def test_missing_data_end_with_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert accuracy.main(["--data", str(tmp_path / "nowhere.csv"), "--quick"]) == 1
+    assert "does not exist" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_total_has_every_home_and_nothing_later() -> None:
+    lost = long()
+    hole = (lost["unique_id"] == "bob") & (lost["ds"] == HOURS[24 * 10 + 3])
+    found = totals_of(long_table(lost[~hole]["unique_id"], lost[~hole]["ds"], lost[~hole]["y"].astype("int64")))
+    expected = load_of(0) + load_of(1) + load_of(2)
+    expected[24 * 10 + 3] += load_of(1)[24 * 9 + 3] - load_of(1)[24 * 10 + 3]
+    np.testing.assert_array_equal(found["y"], expected)
+
+
+def test_totals_leave_out_days_that_one_home_or_method_lacks() -> None:
+    clock, hours = DayClock(0), pd.date_range("2024-03-01", periods=24 * 12, freq="h", tz="UTC", unit="ns")
+    first = clock.day_of(hours[0])
+    table = pd.concat([pd.DataFrame({"unique_id": h, "ds": hours, "y": 1.0, "m": 1.0}) for h in "ab"])
+    table = table.reset_index(drop=True).assign(cutoff=hours[0])
+    table.loc[24 * 3 + 5, "y"] = np.nan
+    table.loc[24 * 12 + 24 * 4 + 5, "m"] = np.nan
+    above = pd.DataFrame({"unique_id": "community", "ds": hours, "cutoff": hours[0], "y": 3.0, "t": 2.0})
+    above.loc[24 * 5, "t"] = np.nan
+    got = totals(table, above, clock, first)
+    assert (got.days - first).tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert (got.measured == 2).all() and (got.forecast["m"] == 2).all() and (got.forecast["t"] == 2).all()
+    assert isinstance(got, Totals) and got.wape(got.forecast["t"]) == 0
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    table = long()
+    readings = long_table(table["unique_id"], table["ds"], table["y"].astype("int64"))
+    village = Community("village", CommunityData(readings, neutral_weather(HOURS[0], HOURS[-1])), DayClock(0))
+    return accuracy.measure(village, FederationSettings(rounds=1), True, Console(quiet=True))
+
+
+def test_every_method_is_scored_and_those_of_the_total_have_no_homes(result: dict[str, Any]) -> None:
+    assert (result["data"], result["homes"]) == ("village", 3)
+    rows = result["table"]
+    assert {"median_7_days", "federated", "federated_personal", "top_down_ridge", "top_down_lightgbm"} <= set(rows)
+    for name, row in rows.items():
+        assert 0 < row["community_wape"] < 0.5
+        assert (row["home_nmae_median"] is None) == name.startswith("top_down")
+
+
+def test_a_quick_run_leaves_the_figures_of_a_long_one(
+    result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accuracy, "OUT", tmp_path)
+    last = tmp_path / "accuracy.json"
+    assert last in accuracy.write(result) and json.loads(last.read_bytes())["protocol"]["quick"]
+    long_run = result | {"protocol": result["protocol"] | {"quick": False}}
+    assert accuracy.write(long_run) == [tmp_path / "accuracy-village.json", last]
+    assert accuracy.write(result) == [tmp_path / "accuracy-village-quick.json"]
+    assert not json.loads(last.read_bytes())["protocol"]["quick"]

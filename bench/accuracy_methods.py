@@ -145,8 +145,9 @@ def _hourly(windows: Windows) -> Array:
 
 @dataclass(frozen=True)
 class ShiftedRidge:
-    """Ridge on the inputs of `baselines.PooledRidge`, learning from days that start early or late, too; its penalty is
-    the best on the last sixth of the days to learn from."""
+    """Ridge on the inputs of `baselines.PooledRidge`, learning from days that start early or late, too.
+
+    Its penalty is the best on the last sixth of the days to learn from."""
 
     penalties: tuple[float, ...] = (100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
 

@@ -118,7 +118,7 @@ def totals_of(readings: pd.DataFrame) -> pd.DataFrame:
     is, so that nothing later is in it; hours before the last home's first reading are left out.
     """
     wide = readings.pivot(index="ds", columns="unique_id", values="y").asfreq("h").astype("float64")
-    whole = wide.groupby(wide.index.hour).ffill().dropna()
+    whole = wide.groupby(pd.DatetimeIndex(wide.index).hour).ffill().dropna()
     total = whole.sum(axis=1)
     table = pd.DataFrame({"unique_id": "community", "ds": total.index, "y": total.round().astype("int64").to_numpy()})
     return table.assign(filled=False)

@@ -1,4 +1,4 @@
-"""What `bench.accuracy` reports: each method's errors at homes and for the community's total, and the total's quantiles.
+"""What `bench.accuracy` reports: each method's errors at homes and for the total, and the total's quantiles.
 
 Homes are scored on the hours that every method has a forecast of. The total is scored on the days of which every home
 has every reading and every method a forecast of every hour: else it would be the total of fewer homes.
@@ -57,9 +57,8 @@ def totals(table: pd.DataFrame, top_down: pd.DataFrame, clock: DayClock, first_s
     own = [name for name in top_down.columns if name not in metrics.KEYS]
     methods = [name for name in table.columns if name not in metrics.KEYS and not name.endswith("/mean")]
     days = clock.days_of(table["ds"])
-    kept = table[
-        np.isin(days, list(_whole(table, days) & _whole(top_down[["ds", *own]], clock.days_of(top_down["ds"]))))
-    ]
+    whole = _whole(table, days) & _whole(top_down[["ds", *own]], clock.days_of(top_down["ds"]))
+    kept = table[np.isin(days, list(whole))]
     summed = metrics.for_totals(kept, methods).groupby("ds")[["y", *methods]].sum().sort_index()
     above = top_down.set_index("ds").loc[summed.index, own]
     numbers = clock.days_of(pd.DatetimeIndex(summed.index))[::HOURS_PER_DAY]

@@ -23,8 +23,7 @@ SCALE_FLOOR_WH = 2048.0
 
 @dataclass(frozen=True)
 class Naive:
-    """The mean, or the median, of the same hour on the days `lags` days before the forecast day; absent hours are left
-    out."""
+    """The mean, or the median, of the same hour on the days `lags` days before; absent hours are left out."""
 
     name: str
     lags: tuple[int, ...]

@@ -88,6 +88,7 @@ def test_the_figures_of_the_real_homes() -> None:
         "yesterday": (0.475, 0.167),
         "last_week": (0.540, 0.239),
         "mean_7_days": (0.429, 0.175),
+        "median_7_days": (0.424, 0.191),
         "same_weekday_4_weeks": (0.459, 0.202),
         "ridge_pooled": (0.425, 0.148),
     }

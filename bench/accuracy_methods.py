@@ -114,7 +114,7 @@ class Boosted:
         relative = (windows.target / scale).T.reshape(-1)
         model = lightgbm.LGBMRegressor(
             objective=self.objective, n_estimators=400, learning_rate=0.04, num_leaves=31, min_child_samples=60,
-            subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=SEED, n_jobs=2, verbose=-1,
+            subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=SEED, n_jobs=1, verbose=-1,
         )  # fmt: skip
         model.fit(_hourly(windows), relative)
 

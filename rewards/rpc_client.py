@@ -10,6 +10,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
+from data.tls import client_context
 from rewards.errors import NodeUnreachable
 from rewards.node_url import shown
 from rewards.signing import PinnedHead, Registration, SigningFacts, fair_price
@@ -81,7 +82,11 @@ class RpcClient:
     def _ask(self, method: str, *arguments: Any) -> Any:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(arguments)}
         try:
-            answer = httpx.post(self._url, json=request, timeout=_TIMEOUT_S).raise_for_status().content
+            answer = (
+                httpx.post(self._url, json=request, timeout=_TIMEOUT_S, verify=client_context())
+                .raise_for_status()
+                .content
+            )
             # Python's parser recurses on the C stack; what is asked for here is a number or bytes, in one object.
             if answer.count(b"{") + answer.count(b"[") > _MOST_BRACKETS:
                 raise ValueError("nested")

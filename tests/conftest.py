@@ -4,6 +4,7 @@ processes says so.
 `ci`, the default, tries the same examples each time; `deep` (`make test-deep`) tries others in each run, and more.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -23,6 +24,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the processes of one run comp
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
 settings.load_profile("ci")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector, which some tests call, need not walk it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+# A process that is killed loses nothing that it wrote; only a machine that stops would, and none stops here.
+os.fsync = lambda _: None
 
 _start = subprocess.Popen.__init__
 

@@ -11,6 +11,7 @@ import time
 import httpx
 
 from api.protocol import json_text
+from data.tls import client_context
 
 _TIMEOUT = httpx.Timeout(
     10, read=30
@@ -36,7 +37,7 @@ class BoundedHttpClient:
     """A line to the API at `url`. Once `stop` is set nothing is asked any more."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False)
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=client_context())
         self._stop = stop or threading.Event()
 
     def ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:

@@ -11,6 +11,7 @@ from data.errors import SourceError
 from data.sources.exports import hours_of_export, isolated
 from data.sources.settings import LiveSettings
 from data.sources.source import Reading, need, secret
+from data.tls import client_context
 
 _ANSWER_S = 60.0
 _MAX_BYTES = 1 << 27
@@ -39,7 +40,9 @@ class GreenButtonFeed:
 
         headers = {"Authorization": f"Bearer {secret(self._settings)}"} if self._settings.secret_file else {}
         try:
-            with httpx.stream("GET", address, headers=headers, timeout=_ANSWER_S, follow_redirects=False) as answer:
+            with httpx.stream(
+                "GET", address, headers=headers, timeout=_ANSWER_S, follow_redirects=False, verify=client_context()
+            ) as answer:
                 if answer.status_code != 200:
                     raise SourceError(f"the Green Button feed answered with status {answer.status_code}")
                 content = bytearray()

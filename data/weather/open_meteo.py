@@ -20,6 +20,7 @@ import pandas as pd
 
 from data.atomic import write_bytes
 from data.errors import SourceError
+from data.tls import client_context
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def _fetched(url: str, query: dict[str, Any]) -> dict[str, Any]:
     import httpx
 
     try:
-        answer = httpx.get(url, params=query, timeout=_ANSWER_S)
+        answer = httpx.get(url, params=query, timeout=_ANSWER_S, verify=client_context())
         content = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise SourceError("Open-Meteo can't be reached, or what answers is something else") from None

@@ -28,6 +28,7 @@ from api.operator.chain_session import ChainSession, open_chain_session, publish
 from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
+from data.tls import client_context
 from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
@@ -99,11 +100,11 @@ class CommunityFixture:
         return part
 
     def get(self, path: str) -> Any:
-        return httpx.get(self.url + path).json()
+        return httpx.get(self.url + path, verify=client_context()).json()
 
     def say(self, message: SumMessage, kind: Kind = "forecast") -> str:
         """What the server answers: ok, or the refusal's code."""
-        answer = httpx.post(f"{self.url}/sums/{DAY}/{kind}", json=message.to_json())
+        answer = httpx.post(f"{self.url}/sums/{DAY}/{kind}", json=message.to_json(), verify=client_context())
         return "ok" if answer.is_success else str(answer.json()["error"])
 
     def phase(self, kind: Kind = "forecast") -> str:

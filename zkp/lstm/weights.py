@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import cached_property
 
 import numpy as np
 from eth_hash.auto import keccak
@@ -45,6 +46,11 @@ class WeightsCommitment:
 
     def digest(self) -> bytes:
         """Keccak-256 over shape and rows: what the model registry holds for a round; 32 bytes."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> bytes:
+        """Made once: every proof of a round is checked against it."""
         return keccak(digest_prefix(self.shape) + b"".join(r for rows in (*self.layers, self.head) for r in rows))
 
     def digest_of_head(self, rows: Rows) -> bytes:

@@ -10,7 +10,6 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
-from data.tls import client_context
 from rewards.errors import NodeUnreachable
 from rewards.node_url import shown
 from rewards.signing import PinnedHead, Registration, SigningFacts, fair_price
@@ -25,6 +24,8 @@ class RpcClient:
 
     def __init__(self, url: str, forecast_registry: str) -> None:
         self._url, self._registry = url, forecast_registry
+        # A client loads root certificates: one for all questions. They are minutes apart: no connection is kept.
+        self._client = httpx.Client(timeout=_TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0))
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""
@@ -82,11 +83,7 @@ class RpcClient:
     def _ask(self, method: str, *arguments: Any) -> Any:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(arguments)}
         try:
-            answer = (
-                httpx.post(self._url, json=request, timeout=_TIMEOUT_S, verify=client_context())
-                .raise_for_status()
-                .content
-            )
+            answer = self._client.post(self._url, json=request).raise_for_status().content
             # Python's parser recurses on the C stack; what is asked for here is a number or bytes, in one object.
             if answer.count(b"{") + answer.count(b"[") > _MOST_BRACKETS:
                 raise ValueError("nested")

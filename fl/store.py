@@ -38,8 +38,9 @@ from fl.weights import Weights
 _log = logging.getLogger(__name__)
 _WHOLE = ("rounds", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s")
 _MAY_CHANGE: dict[str, Any] = dict.fromkeys(_WHOLE, True) | {
-    "secure_aggregation": {"roster"}
-}  # a roster is an agent's own
+    "secure_aggregation": {"roster"},
+    "gossip": {"peers", "bind", "port", "registry", "patience_s"},
+}  # an agent's own
 
 
 @dataclass(frozen=True)

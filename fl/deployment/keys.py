@@ -6,6 +6,8 @@
     keys/coordinator.pem    names the hosts agents may reach the coordinator by
     keys/agents/HOME.key    goes to that home's gateway, nowhere else (0600)
     keys/agents/HOME.pub    the coordinator's list of who may join; delete one to lock a home out
+    keys/peers/HOME.key     without a coordinator: that home's TLS key, goes to its gateway, nowhere else (0600)
+    keys/peers/HOME.pem     its certificate, by which other peers know that it is of the community
 
 A gateway may make its own pair and hand over only HOME.pub. Keys are on NIST P-384, Flower's own choice for nodes.
 
@@ -67,6 +69,34 @@ class KeyFolder:
     def agent_public(self, home: str) -> Path:
         return self.directory / "agents" / f"{_checked(home)}.pub"
 
+    def peer(self, home: str) -> PeerKeys:
+        folder = self.directory / "peers"
+        return PeerKeys(folder / f"{_checked(home)}.key", folder / f"{_checked(home)}.pem", self.authority)
+
+
+@dataclass(frozen=True)
+class PeerKeys:
+    """What a home of a training without a server shows to the others, and what it asks of them."""
+
+    key: Path
+    certificate: Path
+    authority: Path
+
+    def check(self) -> None:
+        """Raises KeysError unless all are there, and key and certificate are a pair."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+            context.load_verify_locations(self.authority)
+        except FileNotFoundError as problem:
+            raise KeysError(
+                f"{self.key}, {self.certificate} or {self.authority} is missing: {_NEW} --peer"
+            ) from problem
+        except ssl.SSLError as problem:
+            raise KeysError(
+                f"{self.certificate} and {self.key} are not a pair, or no certificate: {_NEW}"
+            ) from problem
+
 
 def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> list[Path]:
     """Make what is missing of a deployment's keys; nothing that exists is overwritten.
@@ -119,6 +149,26 @@ def make_agent_key(directory: Path, home: str) -> list[Path]:
     key, made = _kept_or_new(folder.agent_key(home))
     atomic.write_bytes(folder.agent_public(home), _public_pem(key))
     return [*made, folder.agent_public(home)]
+
+
+def make_peer_keys(directory: Path, home: str, hosts: Sequence[str]) -> PeerKeys:
+    """Make a home's TLS key and certificate for a training without a server; what exists stays.
+
+    `hosts`: names and addresses that other peers reach it by. Raises KeysError as `make_keys` does.
+    """
+    if not hosts:
+        raise KeysError("hosts: name at least one host that other peers reach this one by")
+    folder = KeyFolder(directory)
+    keys = folder.peer(home)
+    if not folder.authority.exists():
+        _make_authority(folder)
+    if not keys.certificate.exists():
+        authority = x509.load_pem_x509_certificate(load_authority(directory))
+        key, _ = _kept_or_new(keys.key)
+        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
+        content = _leaf(home, key, names, _load_signer(folder, authority), peer=True)
+        atomic.write_bytes(keys.certificate, content)
+    return keys
 
 
 def load_agent_key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -234,16 +284,29 @@ def _sign_coordinator(
     key: ec.EllipticCurvePrivateKey,
     names: x509.SubjectAlternativeName,
 ) -> None:
+    atomic.write_bytes(folder.coordinator, _leaf("Wattproof coordinator", key, names, signer, peer=False))
+
+
+def _leaf(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    names: x509.SubjectAlternativeName,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    peer: bool,
+) -> bytes:
+    """A certificate (PEM) of the authority's for a server; a `peer` is a client, too."""
+    usages = [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH, x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH][: 2 if peer else 1]
     certificate = (
-        _certificate(_name("Wattproof coordinator"), _name(_AUTHORITY), key.public_key())
+        _certificate(_name(name), _name(_AUTHORITY), key.public_key())
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA384())
     )
-    atomic.write_bytes(folder.coordinator, certificate.public_bytes(serialization.Encoding.PEM))
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _certificate(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -34,6 +35,13 @@ class GossipSettings(_Part):
         default=1, ge=1, le=16, description="groups of homes with like days; neighbours are mostly in one"
     )
     fewest_in_cluster: int = Field(default=5, ge=3, description="smaller clusters join the nearest")
+    patience_s: float = Field(default=120, gt=0, description="how long a silent neighbour is asked again")
+    peers: Path | None = Field(default=None, description="an agent's: file of the members' addresses and URLs")
+    bind: str = Field(default="0.0.0.0", description="address that a peer listens on")
+    port: int = Field(default=8444, ge=1, le=65535)
+    registry: str | None = Field(
+        default=None, pattern="^0x[0-9a-fA-F]{40}$", description="the training's registry on the chain"
+    )
     sampled_privacy: Literal["off", "days"] = Field(
         default="off", description="days: noise in each step of training (DP-SGD), accounted for single days"
     )

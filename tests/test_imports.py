@@ -40,7 +40,7 @@ INSIDE: Mapping[str, Mapping[str, set[str]]] = {
         "secagg": {"aggregation"},
         "homomorphic": {"secagg"},
         "vertical": {"secagg", "dp"},
-        "gossip": {"aggregation", "secagg", "dp"},
+        "gossip": {"aggregation", "secagg", "dp", "deployment"},
         "dp": {"aggregation", "secagg"},
         "one_shot": {"aggregation", "secagg", "dp"},
         "deployment": {"aggregation", "secagg", "homomorphic", "dp", "one_shot"},

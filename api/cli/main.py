@@ -147,6 +147,7 @@ def show(file: BundleArgument) -> None:
 app.command()(community_commands.claim)
 app.command()(setup_commands.init)
 app.command()(setup_commands.doctor)
+app.command()(setup_commands.status)
 app.command()(setup_commands.days)
 
 

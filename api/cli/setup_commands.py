@@ -1,4 +1,5 @@
-"""`wattproof init`, `doctor` and `days`: settings to begin with, what is missing to run, and which days there are."""
+"""`wattproof init`, `doctor`, `status` and `days`: settings to begin with, what is missing to run, how this machine
+stands, and which days there are."""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.arguments import CONFIG, ConfigOption, HomesOption, JsonOption
 from api.cli.terminal import INCOMPLETE, Marks, console
+
+if TYPE_CHECKING:
+    from api.protocol.finding import Finding
 
 
 class Role(StrEnum):
@@ -71,7 +75,22 @@ def doctor(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """
     from api.cli.doctor import examine_machine
 
-    findings = examine_machine(config)
+    _tell(examine_machine(config), as_json)
+
+
+def status(home: HomesOption = None, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+    """Tell how this machine stands: readings, today's forecast or why there is none, model, outbox, clock, server.
+
+    Exit codes: 0 all is well; 4 something is missing; 1 it could not be told; 2 wrong command line.
+    """
+    from api.cli.status import machine_status
+    from api.config.community_yaml import load
+
+    _tell(list(machine_status(load(config), home)), as_json)
+
+
+def _tell(findings: list[Finding], as_json: bool) -> None:
+    """Print findings, and end with INCOMPLETE where one of them is bad."""
     bad = sum(finding.is_bad for finding in findings)
     if as_json:
         told = [{"kind": one.kind, "what": one.what, "remedy": one.problem} for one in findings]

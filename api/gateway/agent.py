@@ -141,7 +141,7 @@ class DailyTask:
         self._due: Due | None = None
         self._proving = Attempt("proving", _log, config.federation.deployment.task_interval_s)
         grace_s, start_hour = config.rewards.grace_seconds, config.data.day_start_utc
-        self._days = DayWatch(home, start_hour, grace_s, self._has_forecast, now)
+        self._days = DayWatch(home, start_hour, grace_s, self._has_forecast, now, config.api.homes_dir / home)
 
     def __call__(self, metrics: AgentMetrics) -> None:
         if self._may_prove(metrics):

@@ -1,21 +1,26 @@
 """Accounts for the days of a gateway: each has a forecast, or the reason why it has none, in the log and the metrics.
 
 A reason is logged when it comes up, as long as there is time, and again once the day's deadline has passed without a
-forecast; then the day is counted, too, for the alert (`deploy/alerts.yml`).
+forecast; then the day is counted, too, for the alert (`deploy/alerts.yml`). The newest reasons are kept in the home's
+folder, for `wattproof status`.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from api.gateway.not_forecast import NOT_RUNNING, REASONS
+from data.atomic import write_bytes
 from fl.deployment.telemetry import AgentMetrics
 
 _log = logging.getLogger(__name__)
 _DAY_S, _HOUR_S = 86_400, 3600
 _KEEP_DAYS = 30
+_KEPT_NAME = "not-forecast.json"
 
 
 class DayWatch:
@@ -25,6 +30,7 @@ class DayWatch:
         start_hour_utc: when a day starts; `grace_s`: how long after that a forecast is due.
         has_forecast: whether a day has one.
         now: UTC seconds.
+        folder: the home's own, where the reasons are kept.
     """
 
     def __init__(
@@ -34,9 +40,11 @@ class DayWatch:
         grace_s: int,
         has_forecast: Callable[[int], bool],
         now: Callable[[], float] = time.time,
+        folder: Path | None = None,
     ) -> None:
         self._home, self._offset_s, self._grace_s = home, start_hour_utc * _HOUR_S, grace_s
         self._has_forecast, self._now = has_forecast, now
+        self._folder = folder
         self._why: dict[int, tuple[str, str]] = {}
         self._counted: set[int] = set()
         self._last = self.today
@@ -51,6 +59,7 @@ class DayWatch:
         if self._why.get(day) == (code, reason) or self._has_forecast(day):
             return
         self._why[day] = code, reason
+        self._keep()
         if day not in self._counted:
             _log.info("no forecast yet", extra={"home": self._home, "day": day, "code": code, "reason": reason})
 
@@ -70,6 +79,19 @@ class DayWatch:
                 _log.warning("day without a forecast", extra=context)
         self._why = {day: why for day, why in self._why.items() if day > today - _KEEP_DAYS}
 
+    def _keep(self) -> None:
+        if self._folder is not None and self._folder.is_dir():
+            content = {str(day): {"code": code, "reason": reason} for day, (code, reason) in self._why.items()}
+            write_bytes(self._folder / _KEPT_NAME, json.dumps(content).encode(), private=True)
+
     def _is_over(self, day: int) -> bool:
         """Whether the deadline of a day's forecast has passed."""
         return self._now() > day * _DAY_S + self._offset_s + self._grace_s
+
+
+def kept_reason(folder: Path, day: int) -> str:
+    """Why the day had no forecast when the home's agent last looked; empty where it has not said so."""
+    try:
+        return str(json.loads((folder / _KEPT_NAME).read_text(encoding="utf-8"))[str(day)]["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

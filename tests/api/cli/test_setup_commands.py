@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from api.cli.main import app
 from api.cli.setup_commands import Role
 from api.cli.terminal import INCOMPLETE
 from api.config.community_yaml import ConfigError, load
+from api.gateway.day_watch import DayWatch
+from api.gateway.outbox import Outbox, Submission
+from api.one_machine.days_known import days_known
+from data.day import DayClock
 from tests.api.conftest import Village
+from tests.api.files_fixture import write_inputs
+from tests.fl.federation import free_port
 
 
 def run(*arguments: object) -> Result:
@@ -65,6 +72,45 @@ def test_a_server_without_readings_is_healthy(tmp_path: Path) -> None:
     run("init", "--role", "server", "--name", "Elm Street", "--out", out)
     done = run("doctor", "-c", out)
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "Nothing is wrong.")
+
+
+def status(out: Path, *homes: str) -> list[str]:
+    done = run("status", *(part for home in homes for part in ("--home", home)), "-c", out, "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == (0 if told["healthy"] else INCOMPLETE)
+    return [" | ".join(filter(None, (one["what"], one["remedy"]))) for one in told["findings"]]
+
+
+def test_a_machine_on_which_nothing_has_run_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "community.yaml"
+    run("init", "--role", "server", "--name", "Elm Street", "--out", out)
+    assert status(out) == ["Neither an agent nor a server has run with these settings yet."]
+
+
+def test_a_gateway_tells_its_last_reading_and_why_today_has_no_forecast(tmp_path: Path) -> None:
+    write_inputs(tmp_path, ("elm-3",), 20)
+    out = tmp_path / "community.yaml"
+    own, today = load(out).api.homes_dir / "elm-3", DayClock(load(out).data.day_start_utc).day_of(datetime.now(UTC))
+    own.mkdir(parents=True)
+    reading, unsaid = (line for line in status(out, "elm-3") if line.startswith("elm-3: ") and "waits" not in line)
+    assert reading.startswith("elm-3: last reading of the hour from 20")
+    assert f"no forecast of {datetime.now(UTC).year}-" in unsaid and "is it running?" in unsaid
+    watch = DayWatch("elm-3", load(out).data.day_start_utc, 3600, lambda _: False, folder=own)
+    watch.because(today, "gap", "three hours are missing")
+    Outbox(load(out).api.outbox_dir, "elm-3").put(Submission("claim", today - 2, since=0, code="day-not-over"))
+    told = status(out, "elm-3")
+    assert any(f"(day {today}) | three hours are missing" in line for line in told)
+    assert any(f"1 submissions wait: claim {today - 2}" in line and "day-not-over" in line for line in told)
+
+
+def test_a_server_that_does_not_answer_is_named_and_its_days_are_listed(village: Village, tmp_path: Path) -> None:
+    out = tmp_path / "community.yaml"
+    settings = village.community.config.model_dump(mode="json", exclude_defaults=True)
+    settings["api"]["port"] = free_port()
+    out.write_text(yaml.safe_dump(settings))
+    silent, *days = status(out)
+    assert silent.startswith("No server answers at http://127.0.0.1:") and "wattproof serve" in silent
+    assert len(days) == min(3, len(days_known(village.community.config).days))
 
 
 def test_the_days_of_a_community_are_listed(village: Village, tmp_path: Path) -> None:

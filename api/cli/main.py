@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from api.cli import community_commands, setup_commands, terminal
+from api.cli import backup_commands, community_commands, setup_commands, terminal
 from api.cli.arguments import (
     CONFIG,
     BundleArgument,
@@ -149,6 +149,8 @@ app.command()(setup_commands.init)
 app.command()(setup_commands.doctor)
 app.command()(setup_commands.status)
 app.command()(setup_commands.days)
+app.command()(backup_commands.backup)
+app.command()(backup_commands.restore)
 
 
 @app.command()

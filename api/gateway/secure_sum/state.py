@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,6 +112,12 @@ class SecureSumFolder:
             if int(number) < day - _KEEP_DAYS:
                 write_bytes(self._past(kind, int(number)), b"", private=True)
                 path.unlink(missing_ok=True)
+
+    def mark_past(self, kinds: Iterable[Kind], days: Iterable[int]) -> None:
+        """Count this home as having been in the sums of these days: it enters them no more."""
+        for day in days:
+            for kind in kinds:
+                write_bytes(self._past(kind, day), b"", private=True)
 
     def _path(self, kind: Kind, day: int) -> Path:
         return self._folder / f"{kind}-{day}.json"

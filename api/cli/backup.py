@@ -1,0 +1,183 @@
+"""A machine's state in one file, and back: keys, wallets, vaults, rounds, database, the embedded chain, readings.
+
+The copy is taken while agent or server run: databases by SQLite's own backup, then everything else, whose files are
+replaced whole; the chain's journal comes last, so that it holds all that the database speaks of. One-time secrets of
+sums (`state/sums/`) are left out: put back, they could have a home enter a sum twice, so a restored home stays out of
+every sum that its former self may be in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from api.config.community_yaml import Config
+from api.gateway.secure_sum.state import SecureSumFolder
+from api.protocol.secure_sum import KINDS
+from data.atomic import write_bytes
+from data.errors import DataError
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+_DATABASES = (".sqlite", ".db")
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_LEFT_OUT = frozenset({"sums"})
+_LAST = "chain.jsonl"
+_DAY_S = 86_400
+_ASKED_DAYS = 10
+"""Longer than a sum is asked about after its day (`api.gateway.secure_sum.client`)."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself; `made`: UTC seconds; `sha256`: of each file, by its name in the archive."""
+
+    format: int
+    community: str
+    made: int
+    sha256: dict[str, str]
+
+
+class BackupError(DataError):
+    """A backup can't be written, or what was given is none."""
+
+
+def write_backup(config: Config, out: Path, now: float | None = None) -> int:
+    """Write a backup, readable by its owner alone; returns how many files are in it.
+
+    `now`: UTC seconds. Raises BackupError where `out` exists or there is nothing to keep, OSError.
+    """
+    if out.exists():
+        raise BackupError(f"{out} is there already and stays as it is: name another file")
+    found = list(_files(config))
+    if not found:
+        raise BackupError(f"there is nothing to keep: {config.api.state_dir} does not exist")
+    with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as draft:
+        path = Path(draft.name)  # made with mode 0600
+        try:
+            with tarfile.open(fileobj=draft, mode="w:gz") as archive:
+                hashes = {name: _add(archive, name, _content(file)) for name, file in found}
+                made = int(time.time() if now is None else now)
+                manifest = Manifest(_FORMAT, config.community.name, made, hashes)
+                _add(archive, _MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+            path.replace(out)
+        finally:
+            path.unlink(missing_ok=True)
+    return len(found)
+
+
+def restore_backup(config: Config, backup: Path, now: float | None = None) -> list[Path]:
+    """Put everything back where the settings say; nothing that is there is changed. Returns the folders made.
+
+    The whole archive is checked before anything is written. Raises BackupError.
+    """
+    contents, manifest = _read(backup)
+    if manifest.community != config.community.name:
+        raise BackupError(f"{backup} is of the community {manifest.community!r}, not {config.community.name!r}")
+    places = {name: _place(config, name) for name in contents}
+    taken = sorted({str(path) for path in places.values() if path.exists()})
+    if taken:
+        raise BackupError(f"{taken[0]} is there already and stays as it is: move it away, or restore elsewhere")
+    for name, content in contents.items():
+        _write(places[name], content)
+    _stay_out_of_sums(config, manifest.made, time.time() if now is None else now)
+    return sorted({_root(config, name) for name in contents})
+
+
+def _roots(config: Config) -> dict[str, Path]:
+    return {"state": config.api.state_dir, "keys": config.federation.deployment.keys_dir}
+
+
+def _files(config: Config) -> Iterator[tuple[str, Path]]:
+    """Names in the archive, and the files; databases first, the chain's journal last."""
+    found: dict[str, Path] = {}
+    for root, folder in _roots(config).items():
+        for path in sorted(folder.rglob("*")):
+            inner = path.relative_to(folder)
+            if path.is_file() and not path.is_symlink() and inner.parts[0] not in _LEFT_OUT and _is_kept(path):
+                found.setdefault(f"{root}/{inner.as_posix()}", path)
+    for path in (*config.data.files, *filter(None, (config.data.weather,))):
+        if path.exists():
+            found[f"tables/{path.name}"] = path
+    order = {name: (not path.name.endswith(_DATABASES), path.name == _LAST, name) for name, path in found.items()}
+    return iter(sorted(found.items(), key=lambda item: order[item[0]]))
+
+
+def _is_kept(path: Path) -> bool:
+    """Locks, and what SQLite keeps beside a database that is open, are no state."""
+    return path.suffix not in (".lock", ".pid") and not path.name.endswith(("-wal", "-shm", "-journal"))
+
+
+def _content(path: Path) -> bytes:
+    if not path.name.endswith(_DATABASES) or path.read_bytes()[: len(_SQLITE_MAGIC)] != _SQLITE_MAGIC:
+        return path.read_bytes()
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as source, closing(sqlite3.connect(":memory:")) as copy:
+        source.backup(copy)  # one moment of it, whoever writes meanwhile
+        return copy.serialize()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> str:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o600
+    archive.addfile(entry, io.BytesIO(content))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(backup: Path) -> tuple[dict[str, bytes], Manifest]:
+    """Everything in a backup but its list of contents, and that list; each file is the one that was kept."""
+    try:
+        with tarfile.open(backup, mode="r:gz") as archive:
+            contents = {}
+            for entry in archive:
+                part = archive.extractfile(entry)
+                if part is not None:
+                    contents[entry.name] = part.read()
+        manifest = Manifest(**json.loads(contents.pop(_MANIFEST)))
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        if manifest.format != _FORMAT or manifest.sha256 != hashes or not isinstance(manifest.made, int):
+            raise ValueError("other contents")
+    except FileNotFoundError:
+        raise BackupError(f"there is no {backup}") from None
+    except (tarfile.TarError, EOFError, OSError, ValueError, KeyError, TypeError):
+        raise BackupError(f"{backup} is no whole backup of `wattproof backup`: take another copy of it") from None
+    return contents, manifest
+
+
+def _place(config: Config, name: str) -> Path:
+    """Where a file of the archive goes. Raises BackupError for a name that leads elsewhere."""
+    root, *inner = PurePosixPath(name).parts
+    if root == "tables" and len(inner) == 1:
+        tables = {path.name: path for path in (*config.data.files, *filter(None, (config.data.weather,)))}
+        if inner[0] in tables:
+            return tables[inner[0]]
+        raise BackupError(f"the backup holds the table {inner[0]}, which data.files does not name: add it there")
+    if root not in _roots(config) or not inner or ".." in inner:
+        raise BackupError(f"the backup holds {name!r}, which is no file of ours")
+    return _roots(config)[root].joinpath(*inner)
+
+
+def _root(config: Config, name: str) -> Path:
+    return _roots(config).get(PurePosixPath(name).parts[0], _place(config, name).parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_bytes(path, content, private=True)
+
+
+def _stay_out_of_sums(config: Config, made: int, now: float) -> None:
+    """Mark every sum that a home of this machine may have been in since the backup, or still be asked about."""
+    first, last = int(made // _DAY_S) - _ASKED_DAYS, int(now // _DAY_S) + 1
+    homes = config.api.homes_dir
+    for home in sorted(homes.iterdir()) if homes.is_dir() else ():
+        SecureSumFolder(config.api.sums_dir, home.name).mark_past(KINDS, range(first, last + 1))

@@ -1,0 +1,123 @@
+"""`wattproof backup` and `restore`: all comes back as it was; a damaged or strange file changes nothing."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from api.cli.backup import BackupError, restore_backup, write_backup
+from api.config.community_yaml import Config, load
+from api.gateway.secure_sum.state import SecureSumFolder
+from tests.api.files_fixture import write_inputs
+
+MADE = 20_000 * 86_400.0
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Config:
+    """A gateway's files, with a database that somebody has open and has not checkpointed."""
+    folder = tmp_path / "old"
+    write_inputs(folder, ("elm-3",), 20)
+    config = load(folder / "community.yaml")
+    for name in ("homes/elm-3/wallet.key", "homes/elm-3/meter.key", "rounds/0001/digest", "chain.jsonl"):
+        path = config.api.state_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"content of {name}")
+    (config.api.state_dir / "sums" / "elm-3").mkdir(parents=True)
+    (config.api.state_dir / "sums" / "elm-3" / "forecast-19999.json").write_text("one-time secrets")
+    return config
+
+
+def elsewhere(config: Config, folder: Path) -> Config:
+    """The same community's settings on another machine."""
+    folder.mkdir()
+    settings = yaml.safe_load((config.api.state_dir.parent / "community.yaml").read_text())
+    (folder / "community.yaml").write_text(yaml.safe_dump(settings))
+    return load(folder / "community.yaml")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_everything_comes_back_but_the_secrets_of_sums(gateway: Config, tmp_path: Path) -> None:
+    with sqlite3.connect(gateway.api.database_file) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE forecast (day INTEGER)")
+        database.execute("INSERT INTO forecast VALUES (17316)")
+        database.commit()
+        write_backup(gateway, tmp_path / "backup.tar.gz", MADE)
+    assert (tmp_path / "backup.tar.gz").stat().st_mode & 0o077 == 0
+    new = elsewhere(gateway, tmp_path / "new")
+    restore_backup(new, tmp_path / "backup.tar.gz", MADE)
+    before, after = contents(gateway.api.state_dir), contents(new.api.state_dir)
+    plain = {name for name in before if not name.startswith(("sums/", "wattproof.sqlite"))}
+    assert plain and all(after[name] == before[name] for name in plain)
+    assert [path.read_bytes() for path in new.data.files] == [path.read_bytes() for path in gateway.data.files]
+    with sqlite3.connect(new.api.database_file) as database:
+        assert database.execute("SELECT day FROM forecast").fetchall() == [(17316,)]
+    assert "sums/elm-3/forecast-19999.json" not in after
+    assert (new.api.homes_dir / "elm-3" / "wallet.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_restored_home_stays_out_of_every_sum_it_may_be_in(gateway: Config, tmp_path: Path) -> None:
+    write_backup(gateway, tmp_path / "backup.tar.gz", MADE)
+    new = elsewhere(gateway, tmp_path / "new")
+    restore_backup(new, tmp_path / "backup.tar.gz", MADE + 5 * 86_400)
+    sums = SecureSumFolder(new.api.sums_dir, "elm-3")
+    for day in (19_992, 19_999, 20_003, 20_006):
+        part = sums.get("forecast", day)
+        assert part is not None and part.bound, day
+    assert sums.get("measured", 20_007) is None
+
+
+def test_nothing_that_is_there_is_written_over(gateway: Config, tmp_path: Path) -> None:
+    write_backup(gateway, tmp_path / "backup.tar.gz")
+    before = contents(gateway.api.state_dir)
+    with pytest.raises(BackupError, match="is there already"):
+        restore_backup(gateway, tmp_path / "backup.tar.gz")
+    with pytest.raises(BackupError, match="is there already"):
+        write_backup(gateway, tmp_path / "backup.tar.gz")
+    assert contents(gateway.api.state_dir) == before
+
+
+@pytest.mark.parametrize("left", [0, 0.1, 0.7])
+def test_a_damaged_backup_is_refused_whole(gateway: Config, tmp_path: Path, left: float) -> None:
+    backup = tmp_path / "backup.tar.gz"
+    write_backup(gateway, backup)
+    backup.write_bytes(backup.read_bytes()[: int(left * backup.stat().st_size)])
+    new = elsewhere(gateway, tmp_path / "new")
+    with pytest.raises(BackupError, match="no whole backup"):
+        restore_backup(new, backup)
+    assert not new.api.state_dir.exists()
+
+
+def test_an_archive_that_leads_elsewhere_is_refused(gateway: Config, tmp_path: Path) -> None:
+    backup, strange = tmp_path / "backup.tar.gz", tmp_path / "strange.tar.gz"
+    write_backup(gateway, backup)
+    with tarfile.open(backup) as source, tarfile.open(strange, "w:gz") as target:
+        for entry in source:
+            content = source.extractfile(entry)
+            assert content is not None
+            data = content.read()
+            if entry.name == "manifest.json":
+                data = data.replace(b"state/chain.jsonl", b"state/../../evil")
+                entry.size = len(data)
+            entry.name = entry.name.replace("state/chain.jsonl", "state/../../evil")
+            target.addfile(entry, io.BytesIO(data))
+    with pytest.raises(BackupError, match="no file of ours"):
+        restore_backup(elsewhere(gateway, tmp_path / "new"), strange)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_another_communitys_backup_is_refused(gateway: Config, tmp_path: Path) -> None:
+    write_backup(gateway, tmp_path / "backup.tar.gz")
+    new = elsewhere(gateway, tmp_path / "new")
+    other = new.model_copy(update={"community": new.community.model_copy(update={"name": "Oak Road"})})
+    with pytest.raises(BackupError, match="of the community"):
+        restore_backup(other, tmp_path / "backup.tar.gz")

@@ -146,6 +146,10 @@ class RoundStore:
                 _log.warning("round passed over", extra={"round": number, "reason": str(damaged)})
         return None
 
+    def report(self, round: int) -> RoundReport:
+        """What happened in a saved round, without its weights."""
+        return _report(self.path(round) / "metrics.json")
+
     def newest(self, name: str) -> dict[str, NDArray[Any]] | None:
         """What the last round that has it keeps as `name` (see `save`), or None."""
         for number in reversed(self.rounds()):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 from web3.logs import DISCARD
 
 from rewards.chain import Chain
@@ -30,6 +31,16 @@ class Claim:
     naive_signature: bytes
 
 
+def claim_call(contracts: Contracts, claim: Claim) -> Any:
+    """The call that claims a day. Raises MalformedProof."""
+    statement = claim.statement
+    return contracts.rewards.functions.reward(
+        to_checksum_address(statement.context.household), statement.context.day, statement.tier, statement.actual,
+        claim.actual_signature, statement.naive, claim.naive_signature, claim.proof,
+        ordinates(statement, claim.proof),
+    )  # fmt: skip
+
+
 def pay(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) -> int:
     """Verify the proof against what is registered, then have the contract pay; the amount in 10^-18 tokens.
 
@@ -43,11 +54,7 @@ def pay(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) 
     if bytes(commitment) != statement.forecast or round_number != statement.context.round:
         raise InvalidProof("the proof speaks of another forecast than the registered one")
     skill.verify(statement, claim.proof)  # costs nothing here; a refused transaction does
-    call = contracts.rewards.functions.reward(
-        household, day, statement.tier, statement.actual, claim.actual_signature,
-        statement.naive, claim.naive_signature, claim.proof, ordinates(statement, claim.proof),
-    )  # fmt: skip
-    receipt = chain.send(sender, call, REWARD_GAS)
+    receipt = chain.send(sender, claim_call(contracts, claim), REWARD_GAS)
     (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt, errors=DISCARD)
     return int(event["args"]["amount"])
 

@@ -132,7 +132,37 @@ class ApiSettings(BaseModel):
     sum_phase_s: float = Field(
         default=900, gt=0, description="a phase of a day's total waits so long for the last gateways, or for enough"
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+$",
+        description="where people open the page, https://...; wallets sign for it; none: host and port",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="web pages of others that may read the API, as [https://example.org]; none: no other"
+    )
+    reads_per_minute: int = Field(default=6000, ge=0, description="of one address, 429 beyond; 0: no limit")
+    writes_per_minute: int = Field(default=600, ge=0, description="of one address, 429 beyond; 0: no limit")
+    managers: tuple[Address, ...] = Field(default=(), description="wallets that may see the manager's page")
+    auditors: tuple[Address, ...] = Field(default=(), description="wallets that may see what auditors see")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, told: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in told:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(f"{quotable(origin) or 'it'} is no origin: write https://HOST, without a path")
+        return told
+
+    @property
+    def origin(self) -> str:
+        """Where people open the page."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @property
     def database(self) -> str:

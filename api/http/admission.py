@@ -35,11 +35,11 @@ def check_shape(community: Community, bundle: bundles.InferenceBundle) -> None:
 def check_forecast(
     community: Community, chain_session: ChainSession, bundle: bundles.InferenceBundle, raw: bytes
 ) -> None:
-    """Everything of a handed-in forecast but its meter's signatures and its proof; `raw`: the signed transaction.
+    """Everything of a new forecast but its sender, its meter's signatures and its proof; `raw`: the transaction.
 
     Raises ApiError, InvalidStatement, Refused.
     """
-    _check_sender(community, bundle, raw)
+    _check_new(community, bundle)
     _check_model(community, bundle)
     check_call(
         raw, str(chain_session.contracts.forecast_registry.address), submit_call(chain_session, bundle), "submit"
@@ -51,15 +51,27 @@ def submit_call(chain_session: ChainSession, bundle: bundles.InferenceBundle) ->
     return str(chain_session.contracts.forecast_registry.encode_abi("submit", args=submit_arguments(bundle)))
 
 
-def _check_sender(community: Community, bundle: bundles.InferenceBundle, raw: bytes) -> None:
+def check_sender(community: Community, bundle: bundles.InferenceBundle, raw: bytes) -> None:
+    """Whether the household that the bundle is of, and that is enrolled, signed the transaction. Raises ApiError."""
     sender = sender_of(raw)
     if sender != bundle.household:
         raise ApiError("other-household", f"the proof is of {bundle.household}, the transaction of {sender}", 403)
     _check_household(community, bundle)
+
+
+def kept_forecast(community: Community, bundle: bundles.InferenceBundle) -> Forecast | None:
+    """The record of this very bundle, byte for byte, if it was submitted before."""
+    chosen = select(Forecast).where(Forecast.household == bundle.household, Forecast.day == bundle.context.day)
+    with community.sessions() as session:
+        row: Forecast | None = session.scalar(chosen)
+    return row if row is not None and row.bundle == bundles.encode(bundle) else None
+
+
+def _check_new(community: Community, bundle: bundles.InferenceBundle) -> None:
     with community.sessions() as session:
         used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == bundles.to_hex(bundle.proof_hash)))
     if used is not None:
-        raise ApiError("replayed-proof", "this proof was submitted before", 409)
+        raise ApiError("replayed-proof", "this proof was submitted before, in another bundle", 409)
 
 
 def _check_household(community: Community, bundle: bundles.Bundle) -> None:

@@ -15,6 +15,8 @@ from typing import cast
 from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.http.problems import PROBLEM_JSON, content_of
+
 HEAD_BYTES = 64 << 10
 HEAD_S = 10.0
 MOST_CONNECTIONS = 512
@@ -84,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer and close. A connection on which an answer is under way is only closed."""
         self._end_head()
         if self.cycle is None or self.cycle.response_complete:
-            answer = JSONResponse({"error": code, "message": message}, status, {"connection": "close"})
-            head = b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
-            self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, head, bytes(answer.body)))
+            told = JSONResponse(content_of(code, status, message), status, {"connection": "close"}, PROBLEM_JSON)
+            head = b"".join(b"%s: %s\r\n" % header for header in told.raw_headers)
+            self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, head, bytes(told.body)))
         self.transport.close()

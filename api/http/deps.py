@@ -62,6 +62,7 @@ BUNDLE_BODY: dict[str, Any] = {
 BUNDLE_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": "the bundle, byte for byte"}
 }
+REPEATED: dict[int | str, dict[str, Any]] = {200: {"description": "it was taken before: the first answer, again"}}
 LedgerDep = Annotated[ChainSession, Depends(_chain_session)]
 SecureSumsDep = Annotated[SecureSumServer, Depends(_secure_sums)]
 WorkDep = Annotated[Work, Depends(_work)]
@@ -70,6 +71,12 @@ AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a
 RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
 DayParam = Annotated[int, Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")]
 TransactionHex = Annotated[str, Field(max_length=16_384, description="a signed transaction, hexadecimal")]
+
+
+class CSV(Response):
+    """A table as text, its first line the names."""
+
+    media_type = "text/csv"
 
 
 class JSONBytes(Response):

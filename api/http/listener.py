@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -43,6 +44,18 @@ def bound(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """Ends the lines of those who listen for events as soon as it is told to stop: they would stay open."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.state.events.end()
+        super().handle_exit(sig, frame)
+
+
 def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve on a bound socket until the process is told to stop. Raises PortRefused."""
     config = uvicorn.Config(
@@ -50,6 +63,6 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_STOP_S,
     )  # fmt: skip
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
     except OSError as error:  # another one that was bound to the port, too, was the first to listen
         raise PortRefused(f"cannot listen on the port: {_REASONS.get(error.errno or 0, error.strerror)}") from None

@@ -2,7 +2,7 @@
 
 It can withhold, but not forge: all it says can be checked without it.
 
-One router for each noun; every refusal is {"error": code, "message": ...} with a code of its own (`api.http.errors`).
+One router for each noun, below /v1; every refusal is a problem in JSON with a code of its own (`api.http.errors`).
 What takes long waits in queues (`api.http.work`); bodies are bounded (`api.http.limits`), connections too
 (`api.http.connections`).
 """
@@ -13,25 +13,32 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from web3.exceptions import Web3Exception
 
+from api.config.settings import ApiSettings
 from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
+from api.http.events import Events
 from api.http.kept_answers import KeptAnswers, KeptFirst
 from api.http.limits import BodyLimits
-from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums, weather
+from api.http.paths import PREFIX, KnownPaths
+from api.http.rate_limits import RateLimits
+from api.http.routes import VERSIONED, health, site
+from api.http.security_headers import SecurityHeaders
+from api.http.sign_in import SignIns
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
 from api.operator.database.totals_version import TotalsVersion
+from api.operator.progress import progress
 from api.operator.publisher import Publisher
 from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
@@ -42,12 +49,12 @@ from rewards.errors import ChainError
 from zkp.errors import ProofError
 
 _log = logging.getLogger(__name__)
-_PAGE = Path(__file__).parent / "static" / "index.html"
 _ANY = refusals({
     400: ["malformed-request", "too-deep"],
     408: ["slow-request"],
     413: ["too-large"],
     422: ["malformed-request"],
+    429: ["too-many-requests"],
     500: ["internal"],
     503: ["database-unreachable", "not-ready"],
 })  # fmt: skip
@@ -72,21 +79,41 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         "Nothing here shows a reading or a single home's forecast.",
         responses=_ANY,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
     app.state.kept_answers = KeptAnswers(TotalsVersion(lambda: community.sessions))
+    app.state.events = Events(lambda: _progress(community))
+    app.state.sign_ins = SignIns(community.config.api.origin)
     app.state.secure_sums = SecureSumServer(community, chain_session)
-    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums, weather):
-        app.include_router(module.router)
-
-    @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        return FileResponse(_PAGE)
-
+    for module in VERSIONED:
+        app.include_router(module.router, prefix=PREFIX)
+    for unversioned in (health, site):
+        app.include_router(unversioned.router)
     _add_refusals(app)
-    app.add_middleware(KeptFirst, kept=app.state.kept_answers)
-    app.add_middleware(BodyLimits, most_bytes=community.config.api.max_upload_kb * 1024)
+    _add_middleware(app, community.config.api)
     return app
+
+
+def _progress(community: Community) -> str:
+    found = progress(community)
+    return "" if found is None else found.model_dump_json()
+
+
+def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
+    """What each request goes through, the last one here first."""
+    app.add_middleware(KeptFirst, kept=app.state.kept_answers)
+    app.add_middleware(KnownPaths)
+    app.add_middleware(BodyLimits, most_bytes=settings.max_upload_kb * 1024)
+    app.add_middleware(RateLimits, reads=settings.reads_per_minute, writes=settings.writes_per_minute)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(settings.cors_origins), allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["content-type", "if-none-match"], expose_headers=["etag", "link", "retry-after"],
+            max_age=3600,
+        )  # fmt: skip
+    app.add_middleware(SecurityHeaders)
 
 
 def _add_refusals(app: FastAPI) -> None:

@@ -92,13 +92,17 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
         add_once(session, row)
 
 
+def claim_of(bundle: ClaimBundle) -> Claim:
+    """A claim bundle as the contract is called with it."""
+    return Claim(
+        bundle.statement(), from_hex(bundle.proof), from_hex(bundle.actual.signature),
+        from_hex(bundle.naive.signature),
+    )  # fmt: skip
+
+
 def settle_claim(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
     """Have a claim checked and paid; the amount in 10^-18 tokens. Raises InvalidProof, MeterError, Refused."""
-    statement = bundle.statement()
-    claim = Claim(
-        statement, from_hex(bundle.proof), from_hex(bundle.actual.signature), from_hex(bundle.naive.signature)
-    )
-    amount = pay(chain_session.chain, chain_session.contracts, community.operator, claim)
+    amount = pay(chain_session.chain, chain_session.contracts, community.operator, claim_of(bundle))
     proof_hash = keccak(from_hex(bundle.proof))
     keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
     return amount

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from forecasting.calibration import WARM_UP_DAYS, WEEK, calibrate, quantiles, walk_forward
 
 LEVELS = (0.05, 0.25, 0.75, 0.95)
-_LONGEST_HOLE = 7
+LONGEST_HOLE = 7
 
 
 class NotCalibrated(ValueError):
@@ -64,7 +64,7 @@ def calibrated(past: Sequence[PastDay], day: int, opened: Sequence[int]) -> Cali
     if len(known) < WARM_UP_DAYS:
         raise NotCalibrated(
             f"calibration needs {WARM_UP_DAYS} days whose totals, forecast and measured, are known before day {day}, "
-            f"with no more than {_LONGEST_HOLE} days missing in a row; there are {len(known)}"
+            f"with no more than {LONGEST_HOLE} days missing in a row; there are {len(known)}"
         )
     forecasts = np.array([p.forecast for p in known], dtype=np.float64)
     measured = np.array([p.measured for p in known], dtype=np.float64)
@@ -78,7 +78,7 @@ def _without_older_than_a_hole(past: Sequence[PastDay], day: int) -> list[PastDa
     """The days from the last long hole on."""
     known: list[PastDay] = []
     for one in reversed(past):
-        if day - one.day > _LONGEST_HOLE + 1:
+        if day - one.day > LONGEST_HOLE + 1:
             break
         known.append(one)
         day = one.day

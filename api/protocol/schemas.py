@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from api.protocol.accuracy import DayAccuracy
 from api.protocol.calibration import Band, Calibrated, PastDay
 
 
@@ -138,3 +139,52 @@ class ClaimPublic(BaseModel):
     day: int
     tier: int
     proof_hash: str
+
+
+class HomeOfDay(BaseModel):
+    """A household on a day. `round`, `proof_hash`: of its registered forecast, None where it has none.
+
+    `missing`: why it is not in the day's total: `not-registered` (no forecast of its was registered before the
+    deadline) or `not-in-total` (registered, and its gateway took no part in the sum).
+    """
+
+    household: str
+    round: int | None
+    proof_hash: str | None
+    in_total: bool
+    claimed: bool
+    missing: Literal["not-registered", "not-in-total"] | None
+
+
+class DayOfHome(BaseModel):
+    """A day that a household has forecast: whether it is in the day's total, and whether its reward was claimed."""
+
+    day: int
+    in_total: bool
+    claimed: bool
+
+
+class SumOfDay(BaseModel):
+    """How the gateways' sum of a day stands: what is collected now, or `open`, or `failed` with the reason."""
+
+    kind: str
+    phase: str
+    members: int
+    reason: str
+
+
+class DaySummary(BaseModel):
+    """All that is shown of a day, in one answer; Wh for 24 hours from `start` (UTC).
+
+    `day_before_wh`: the measured total of the day before, which is the naive forecast; None where it is not known.
+    """
+
+    day: int
+    start: str
+    forecast_wh: list[int] | None
+    calibrated: CalibratedPublic | None
+    measured_wh: list[int] | None
+    day_before_wh: list[int] | None
+    accuracy: DayAccuracy | None
+    homes: list[HomeOfDay]
+    sums: list[SumOfDay]

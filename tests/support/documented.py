@@ -30,14 +30,14 @@ class DocumentedClient(TestClient):
         told = f"{request.method} {request.url.path} answers {answer.status_code}"
         declared = operation["responses"].get(str(answer.status_code))
         assert declared is not None, f"{told}, which is not documented"
-        examples = declared.get("content", {}).get("application/json", {}).get("examples")
+        examples = declared.get("content", {}).get("application/problem+json", {}).get("examples")
         if examples is not None:
             assert answer.json()["error"] in examples, f"{told} {answer.json()['error']!r}, which is not documented"
 
 
 def _operation(paths: dict[str, Any], request: Request) -> dict[str, Any] | None:
     for path, item in paths.items():
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.url.path):
+        if re.fullmatch("(/v1)?" + re.sub(r"\{\w+\}", "[^/]+", path.removeprefix("/v1")), request.url.path):
             found: dict[str, Any] | None = item.get(request.method.lower())
             return found
     return None

@@ -1,1 +1,21 @@
-"""HTTP routes, one file for each noun."""
+"""HTTP routes, one file for each noun. VERSIONED: those below /v1."""
+
+from api.http.routes import (
+    accuracy,
+    claims,
+    days,
+    events,
+    forecasts,
+    heads,
+    households,
+    manage,
+    proofs,
+    rounds,
+    session,
+    sums,
+    weather,
+)
+
+VERSIONED = (
+    households, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session, manage,
+)  # fmt: skip

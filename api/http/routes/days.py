@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import io
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import select
 
 from api.http.conditional import CURRENT, FIXED, NOT_MODIFIED, SETTLED, Answer
-from api.http.deps import CommunityDep, DayParam, KeptDep, WorkDep
+from api.http.deps import CSV, CommunityDep, DayParam, KeptDep, WorkDep
 from api.http.errors import ApiError, refusals
+from api.http.paging import MOST, AfterDay, LimitQuery, page
 from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, MeasuredTotal
 from api.operator.day_picture import day_picture
+from api.operator.day_summary import day_summary
+from api.operator.tables_as_csv import day_csv, totals_csv
 from api.protocol.calibration import LEVELS, Calibrated, NotCalibrated, calibrated
 from api.protocol.schemas import (
     CalibratedPublic,
     CalibrationInputs,
     DayForecast,
     DayMeasured,
+    DaySummary,
     PastTotals,
     SignedDayPublic,
 )
+from data.day import LAST_DAY
 
 router = APIRouter(prefix="/days", tags=["days"])
+FirstDay = Annotated[int, Query(ge=0, le=LAST_DAY, description="the first day of the table")]
+LastDay = Annotated[int, Query(ge=0, le=LAST_DAY, description="the last day of the table")]
 
 
 class Picture(Response):
@@ -35,10 +43,53 @@ class Picture(Response):
 
 
 @router.get("")
-def list_days(community: CommunityDep) -> list[int]:
-    """Days with a community forecast."""
+def list_days(
+    community: CommunityDep, request: Request, response: Response, after: AfterDay = -1, limit: LimitQuery = MOST
+) -> list[int]:
+    """Days with a community forecast, in order."""
+    chosen = select(CommunityTotal.day).where(CommunityTotal.day > after).order_by(CommunityTotal.day)
     with community.sessions() as session:
-        return list(session.scalars(select(CommunityTotal.day).order_by(CommunityTotal.day)))
+        found = session.scalars(chosen.limit(limit + 1)).all()
+    return page(found, limit, lambda day: day, request, response)
+
+
+@router.get("/{day}/summary", responses=NOT_MODIFIED | refusals({404: ["no-day"], 429: ["busy"]}))
+async def summary(day: DayParam, community: CommunityDep, work: WorkDep) -> DaySummary:
+    """A day at a glance: totals, bands, accuracy, and which household did what."""
+    return await work.calibrations.run(_summary, day, community)
+
+
+def _summary(day: int, community: Community) -> DaySummary:
+    known = day_summary(community, day)
+    if known is None:
+        raise ApiError("no-day", f"nothing is known of day {day}", 404)
+    return known
+
+
+@router.get(
+    "/{day}/forecast.csv", response_class=CSV,
+    responses=NOT_MODIFIED | refusals({404: ["no-forecast"], 429: ["busy"]}),
+)  # fmt: skip
+async def forecast_as_csv(
+    day: DayParam, request: Request, community: CommunityDep, work: WorkDep, kept: KeptDep
+) -> Response:
+    """The day's hours as a table: forecast, calibrated with its bands, measured once that is open."""
+    return await kept.answer(request, work.calibrations, _csv, day, community)
+
+
+def _csv(day: int, community: Community) -> Answer:
+    table = day_csv(community, day)
+    if table is None:
+        raise ApiError("no-forecast", f"there is no community forecast for day {day}", 404)
+    return Answer(table, CSV.media_type, name=f"day-{day}.csv")
+
+
+@router.get("/totals.csv", response_class=CSV, responses=NOT_MODIFIED)
+def totals_as_csv(
+    request: Request, community: CommunityDep, first: FirstDay = 0, last: LastDay = LAST_DAY
+) -> Response:
+    """The hours of all days from `first` to `last`: the opened totals, forecast and measured."""
+    return Answer(totals_csv(community, first, last), CSV.media_type, name="totals.csv").to(request)
 
 
 def _total(community: Community, day: int) -> CommunityTotal:

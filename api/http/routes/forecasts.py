@@ -10,10 +10,12 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from api.http.admission import check_forecast, submit_call
+from api.http.admission import check_forecast, check_sender, kept_forecast, submit_call
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
     BUNDLE_ANSWER,
+    CSV,
+    REPEATED,
     AddressParam,
     CommunityDep,
     DayParam,
@@ -23,10 +25,12 @@ from api.http.deps import (
     WorkDep,
 )
 from api.http.errors import ApiError, refusals
+from api.http.paging import MOST, AfterAddress, LimitQuery, page
 from api.http.raw_transactions import decoded
 from api.operator.chain_session import ChainSession, is_registered, keep_forecast
 from api.operator.community import Community
 from api.operator.database.tables import Forecast
+from api.operator.tables_as_csv import forecasts_csv
 from api.protocol import bundle as bundles
 from api.protocol.schemas import ForecastPublic
 from rewards.errors import Refused
@@ -43,7 +47,7 @@ class ForecastIn(BaseModel):
 
 @router.post(
     "", status_code=201,
-    responses=refusals({
+    responses=REPEATED | refusals({
         403: ["other-household", "other-community"],
         404: ["unknown-household"],
         409: ["replayed-proof", "late-forecast", "duplicate-forecast", "unknown-round", "late-round", "old-round",
@@ -55,10 +59,18 @@ class ForecastIn(BaseModel):
     }),
 )  # fmt: skip
 async def submit(
-    body: ForecastIn, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+    body: ForecastIn, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
 ) -> ForecastPublic:
-    """Check signatures, model and proof, then pass the household's transaction on to the chain."""
-    bundle, raw = await run_in_threadpool(_admitted, body, community, chain_session)
+    """Check signatures, model and proof, then pass the household's transaction on to the chain.
+
+    The same bundle again gets the first answer, with 200.
+    """
+    bundle, raw = await run_in_threadpool(_parsed, body, community)
+    kept = await run_in_threadpool(kept_forecast, community, bundle)
+    if kept is not None:
+        response.status_code = 200
+        return ForecastPublic.model_validate(kept, from_attributes=True)
+    await run_in_threadpool(check_forecast, community, chain_session, bundle, raw)
     await work.proofs.forecasts.run(work.checker.check, bundle)
     await work.chain.registrations.run(_register, bundle, raw, community, chain_session)
     return ForecastPublic(
@@ -68,14 +80,12 @@ async def submit(
     )  # fmt: skip
 
 
-def _admitted(
-    body: ForecastIn, community: Community, chain_session: ChainSession
-) -> tuple[bundles.InferenceBundle, bytes]:
+def _parsed(body: ForecastIn, community: Community) -> tuple[bundles.InferenceBundle, bytes]:
     bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
         raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
     raw = decoded(body.transaction)
-    check_forecast(community, chain_session, bundle, raw)
+    check_sender(community, bundle, raw)
     return bundle, raw
 
 
@@ -103,17 +113,69 @@ def _relay(bundle: bundles.InferenceBundle, raw: bytes, chain_session: ChainSess
 def proof(household: AddressParam, day: DayParam, request: Request, community: CommunityDep) -> Response:
     """The bundle of a forecast, to be checked with `wattproof verify`."""
     known = to_checksum_address(household)
+    content = _kept(community, known, day)
+    return Answer(content, cache_control=FIXED, name=f"{known}-{day}.wattproof.json").to(request)
+
+
+class Registration(BaseModel):
+    """Whether the registry on the chain holds exactly the forecast and proof that the server gives out."""
+
+    household: str
+    day: int
+    agrees: bool
+
+
+@router.get(
+    "/{household}/{day}/registration",
+    responses=refusals({404: ["no-forecast"], 429: ["busy"], 503: ["chain-unreachable", "database-unreachable"]}),
+)
+async def registration(
+    household: AddressParam, day: DayParam, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+) -> Registration:
+    """Compare what is given out with the registry, as this server's chain shows it."""
+    known = to_checksum_address(household)
+    content = await run_in_threadpool(_kept, community, known, day)
+    agrees = await work.chain.reads.run(_agrees, content, known, day, chain_session)
+    return Registration(household=known, day=day, agrees=agrees)
+
+
+def _kept(community: Community, household: str, day: int) -> bytes:
     with community.sessions() as session:
-        row = session.scalar(select(Forecast).where(Forecast.household == known, Forecast.day == day))
+        row = session.scalar(select(Forecast).where(Forecast.household == household, Forecast.day == day))
     if row is None:
-        raise ApiError("no-forecast", f"{known} has no forecast of day {day}", 404)
-    return Answer(row.bundle, cache_control=FIXED, name=f"{known}-{day}.wattproof.json").to(request)
+        raise ApiError("no-forecast", f"{household} has no forecast of day {day}", 404)
+    return row.bundle
+
+
+def _agrees(content: bytes, household: str, day: int, chain_session: ChainSession) -> bool:
+    bundle = bundles.parse(content)
+    assert isinstance(bundle, bundles.InferenceBundle)
+    if (bundle.household, bundle.context.day) != (household, day):
+        return False
+    with chain_session.turn:
+        return is_registered(chain_session, bundle)
+
+
+@router.get("/{day}.csv", response_class=CSV, responses=NOT_MODIFIED)
+def of_day_as_csv(day: DayParam, request: Request, community: CommunityDep) -> Response:
+    """All registered forecasts of a day as a table."""
+    table = forecasts_csv(_registered(community, day, "", None))
+    return Answer(table, CSV.media_type, name=f"forecasts-{day}.csv").to(request)
 
 
 @router.get("/{day}")
-def of_day(day: DayParam, community: CommunityDep) -> list[ForecastPublic]:
-    """All registered forecasts of a day: commitments, no values."""
+def of_day(
+    day: DayParam, community: CommunityDep, request: Request, response: Response, after: AfterAddress = "",
+    limit: LimitQuery = MOST,
+) -> list[ForecastPublic]:  # fmt: skip
+    """Registered forecasts of a day, by household: commitments, no values."""
+    found = _registered(community, day, after, limit + 1)
+    return page(found, limit, lambda f: f.household, request, response)
+
+
+def _registered(community: Community, day: int, after: str, most: int | None) -> list[ForecastPublic]:
     shown = [getattr(Forecast, name) for name in ForecastPublic.model_fields]  # not their bundles
+    chosen = select(*shown).where(Forecast.day == day, Forecast.household > after)
     with community.sessions() as session:
-        rows = session.execute(select(*shown).where(Forecast.day == day).order_by(Forecast.household))
+        rows = session.execute(chosen.order_by(Forecast.household).limit(most))
         return [ForecastPublic.model_validate(dict(row)) for row in rows.mappings()]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
 from api.http.deps import AddressParam, CommunityDep, LedgerDep, WorkDep
 from api.http.errors import ApiError, refusals
+from api.http.paging import MOST, AfterAddress, AfterDay, LimitQuery, page
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, Household, Reward
-from api.protocol.schemas import HouseholdPublic
+from api.operator.day_summary import days_of_home
+from api.protocol.schemas import DayOfHome, HouseholdPublic
 from rewards.claims import holdings
 
 router = APIRouter(prefix="/households", tags=["households"])
@@ -30,21 +32,24 @@ class RewardsPublic(BaseModel):
 
 
 @router.get("")
-def list_households(community: CommunityDep) -> list[HouseholdPublic]:
-    """All households, by address."""
+def list_households(
+    community: CommunityDep, request: Request, response: Response, after: AfterAddress = "", limit: LimitQuery = MOST
+) -> list[HouseholdPublic]:
+    """Households, by address."""
+    chosen = select(Household).where(Household.address > after).order_by(Household.address).limit(limit + 1)
     with community.sessions() as session:
         proven = dict(session.execute(select(Forecast.household, func.count()).group_by(Forecast.household)).all())
         paid = dict(session.execute(select(Reward.household, func.count()).group_by(Reward.household)).all())
-        rows = session.scalars(select(Household).order_by(Household.address))
-        return [
+        households = [
             HouseholdPublic(
                 address=r.address,
                 meter=r.meter,
                 forecasts=proven.get(r.address, 0),
                 rewarded_days=paid.get(r.address, 0),
             )
-            for r in rows
+            for r in session.scalars(chosen)
         ]
+    return page(households, limit, lambda h: h.address, request, response)
 
 
 class SigningPublic(BaseModel):
@@ -88,6 +93,18 @@ async def rewards(
     known = to_checksum_address(address)
     await run_in_threadpool(_check_enrolled, community, known)
     return await work.chain.reads.run(_held, known, chain_session)
+
+
+@router.get("/{address}/days", responses=refusals({404: ["unknown-household"]}))
+def days(
+    address: AddressParam, community: CommunityDep, request: Request, response: Response, after: AfterDay = -1,
+    limit: LimitQuery = MOST,
+) -> list[DayOfHome]:  # fmt: skip
+    """The days that a household has forecast, in order."""
+    known = to_checksum_address(address)
+    _check_enrolled(community, known)
+    found = days_of_home(community, known, after, limit + 1)
+    return page(found, limit, lambda one: one.day, request, response)
 
 
 def _check_enrolled(community: Community, household: str) -> None:

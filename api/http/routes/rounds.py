@@ -8,6 +8,7 @@ from sqlalchemy import select
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import CommunityDep, RoundParam
 from api.http.errors import ApiError, refusals
+from api.http.paging import MOST, AfterRound, LimitQuery, page
 from api.operator.community import Community
 from api.operator.database.tables import ModelRound
 from api.protocol.schemas import RoundPublic
@@ -24,11 +25,15 @@ class NumpyArchive(Response):
 
 
 @router.get("")
-def list_rounds(community: CommunityDep) -> list[RoundPublic]:
-    """All published rounds."""
+def list_rounds(
+    community: CommunityDep, request: Request, response: Response, after: AfterRound = 0, limit: LimitQuery = MOST
+) -> list[RoundPublic]:
+    """Published rounds, by number."""
+    chosen = select(ModelRound).where(ModelRound.number > after).order_by(ModelRound.number).limit(limit + 1)
     with community.sessions() as session:
-        rows = session.scalars(select(ModelRound).order_by(ModelRound.number))
-        return [RoundPublic(number=r.number, digest=r.digest) for r in rows]
+        rows = session.scalars(chosen).all()
+    rounds = [RoundPublic(number=r.number, digest=r.digest) for r in rows]
+    return page(rounds, limit, lambda r: r.number, request, response)
 
 
 @router.get("/{number}/model", response_class=NumpyArchive, responses=_ABSENT)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.http.deps import CommunityDep
+from api.http.deps import CSV, CommunityDep
 from api.http.errors import ApiError, refusals
 
 router = APIRouter(tags=["weather"])
-
-
-class CSV(Response):
-    """A table as text, its first line the names."""
-
-    media_type = "text/csv"
 
 
 @router.get("/weather", response_class=CSV, responses=refusals({404: ["no-feed"]}))

@@ -61,7 +61,7 @@ def test_a_claim_is_paid_once_after_the_day(village: Village) -> None:
     paid = village.client.post("/claims", content=claim.model_dump_json())
     assert paid.status_code == 201
     again = village.client.post("/claims", content=claim.model_dump_json())
-    assert (again.status_code, again.json()["error"]) == (409, "already-claimed")
+    assert (again.status_code, again.json()) == (200, paid.json()), "the first answer, again"
     held = village.client.get(f"/households/{claim.household}/rewards").json()
     assert int(held["tokens"]) == int(paid.json()["amount"]) == 10**18 + claim.tier * 10**17
 

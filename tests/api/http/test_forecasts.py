@@ -63,10 +63,14 @@ def test_a_late_forecast_is_refused_by_the_chain(village: Village) -> None:
     assert village.client.get(f"/forecasts/{DAY}").json() == []
 
 
-def test_a_replayed_proof_is_refused(village: Village) -> None:
+def test_a_repeat_gets_the_first_answer_and_the_proof_in_another_bundle_is_refused(village: Village) -> None:
     home = village.homes[0]
-    assert submit(village, village.bundle(home), home).status_code == 201
-    assert refusal(submit(village, village.bundle(home), home)) == (409, "replayed-proof")
+    bundle = village.bundle(home)
+    first = submit(village, bundle, home)
+    again = submit(village, bundle, home)
+    assert (first.status_code, again.status_code) == (201, 200) and first.json() == again.json()
+    other = bundle.model_copy(update={"personal": []})
+    assert refusal(submit(village, other, home)) == (409, "replayed-proof")
 
 
 def test_a_proof_replayed_for_another_day_does_not_verify(village: Village) -> None:

@@ -19,6 +19,7 @@ from starlette.types import Message
 from api.http import connections as http_protocol
 from api.http.connections import BoundedProtocol
 from api.http.limits import BodyLimits
+from api.http.problems import Problem
 from api.protocol.json_text import MOST_NESTING
 from tests.support.served import uvicorn_served
 
@@ -73,7 +74,7 @@ def post(body: bytes, headers: str = JSON) -> bytes:
 
 
 def refusal(told: tuple[int, dict[str, object]]) -> tuple[int, object]:
-    assert set(told[1]) == {"error", "message"}, told
+    assert set(told[1]) == Problem.model_fields.keys(), told
     return told[0], told[1]["error"]
 
 

@@ -26,8 +26,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.http.connections import BoundedProtocol
-from api.http.errors import MEANINGS, ApiError, answer, refusals
-from api.http.routes import claims, days, forecasts, heads, health, households, proofs, rounds, sums, weather
+from api.http.errors import ApiError, answer, refusals
+from api.http.paths import PREFIX
+from api.http.problems import MEANINGS
+from api.http.routes import VERSIONED, health
 from api.one_machine.totals import open_measured, open_total
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle
@@ -37,8 +39,8 @@ from tests.support.laws import examples
 from tests.support.served import uvicorn_served
 
 ROUTES = [
-    (method.lower(), route.path)
-    for module in (health, households, rounds, heads, days, forecasts, proofs, claims, sums, weather)
+    (method.lower(), prefix + route.path)
+    for prefix, module in [("", health), *[(PREFIX, module) for module in VERSIONED]]
     for route in module.router.routes
     if isinstance(route, APIRoute)
     for method in route.methods
@@ -83,8 +85,10 @@ def test_every_answer_is_documented_and_none_is_an_accident(
     address = village.homes[0].wallet.address
     known = {"address": address, "household": address, "day": DAY, "number": 1, "kind": "forecast"}
     for method, path in ROUTES:
+        if path.endswith("/events"):
+            continue  # a line that stays open
         mine = {name: value for name, value in known.items() if f"{{{name}}}" in path}
-        if mode == GenerationMode.NEGATIVE and method == "get" and not mine:
+        if mode == GenerationMode.NEGATIVE and method in ("get", "delete") and not mine:
             continue  # nothing in it can be wrong
         for fixed in ({}, mine) if mine and mode == GenerationMode.POSITIVE else ({},):
 
@@ -103,7 +107,7 @@ def test_every_refusal_of_a_route_is_documented_with_an_example(village: Village
     for method, path in ROUTES:
         for status, told in paths[path][method]["responses"].items():
             if int(status) >= 400 and path != "/readyz":
-                examples_ = told["content"]["application/json"]["examples"]
+                examples_ = told["content"]["application/problem+json"]["examples"]
                 assert examples_ and examples_.keys() <= MEANINGS.keys(), (path, status)
     used = set(re.findall(r'(?:ApiError|SecureSumRefused)\(\s*"([a-z-]+)"', "".join(p.read_text() for p in SOURCES)))
     assert used <= MEANINGS.keys() | {"refused"}

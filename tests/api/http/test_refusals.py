@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from api.http.problems import Problem
 from api.one_machine.day import make_claim, register
 from api.operator.chain_session import recall_reward, settle_claim, submit_arguments
 from api.operator.database.tables import Reward
@@ -56,7 +57,7 @@ def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, da
     handed = lenient.post("/forecasts", json={"bundle": json.loads(broken), "transaction": transaction})
     for answer in (lenient.post("/proofs/verify", content=broken), handed):
         assert 400 <= answer.status_code < 500, (path, junk, answer.text)
-        assert set(answer.json()) == {"error", "message"}
+        assert set(answer.json()) == Problem.model_fields.keys()
 
 
 @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,7 +73,7 @@ def test_a_broken_transaction_is_refused_with_a_code(
         body = {"bundle": bundle.model_dump(), "transaction": "0x" + raw.hex()}
         answer = lenient.post("/forecasts", json=body)
         assert 400 <= answer.status_code < 500, answer.text
-        assert set(answer.json()) == {"error", "message"}
+        assert set(answer.json()) == Problem.model_fields.keys()
 
 
 def test_a_bundle_has_one_form_only(village: Village) -> None:
@@ -133,8 +134,9 @@ def test_a_stranger_is_not_a_household(village: Village) -> None:
 
 def test_openapi_describes_what_is_sent(village: Village) -> None:
     told = village.client.get("/openapi.json").json()
-    assert told["paths"]["/proofs/verify"]["post"]["requestBody"]["required"] is True
-    assert {"/days/{day}/forecast", "/forecasts", "/claims", "/rounds", "/households"} <= told["paths"].keys()
+    assert told["paths"]["/v1/proofs/verify"]["post"]["requestBody"]["required"] is True
+    named = {"/v1/days/{day}/forecast", "/v1/forecasts", "/v1/claims", "/v1/rounds", "/v1/households", "/health"}
+    assert named <= told["paths"].keys()
 
 
 def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(village: Village) -> None:
@@ -156,11 +158,11 @@ def test_a_claim_that_was_paid_but_not_recorded_is_recorded_when_repeated(villag
 # -- what a stranger may send ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(village: Village, method: str) -> None:
     answer = village.client.request(method, "/rounds")
     assert answer.status_code == 405 and answer.headers["allow"] == "GET"
-    assert method == "HEAD" or answer.json()["error"] == "wrong-method"
+    assert answer.json()["error"] == "wrong-method"
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/rounds/", "/rounds/..%2f..%2fetc/model", "/%00", "/%ff", "/\u0661"])
@@ -203,7 +205,7 @@ def test_a_body_that_says_nothing_is_refused_whatever_it_is_called(village: Vill
     for path in ("/heads", "/forecasts", "/claims", "/proofs/verify", f"/sums/{DAY}/forecast"):
         answer = village.client.post(path, content=body, headers={"content-type": kind.encode("latin-1")})
         assert answer.status_code in (400, 422), (path, answer.text)
-        assert set(answer.json()) == {"error", "message"}
+        assert set(answer.json()) == Problem.model_fields.keys()
 
 
 def nested_rlp(levels: int) -> bytes:

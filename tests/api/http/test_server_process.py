@@ -74,7 +74,7 @@ def test_no_body_ends_it_and_when_it_ends_nothing_is_left(server: Server) -> Non
     """80,000 open brackets did, on every route with a body, for the parser recurses on the C stack."""
     paths = server.client.get("/openapi.json").json()["paths"]
     routes = [path.format(day=1, kind="forecast") for path, item in paths.items() if "post" in item]
-    assert len(routes) == 5
+    assert len(routes) >= 5
     for path in routes:
         for body in (b"[" * 80_000, b'{"a":' * 60_000):
             answer = server.client.post(path, content=body, headers={"content-type": "application/json"})

@@ -1,0 +1,91 @@
+"""The one form of every refusal, a problem in JSON (RFC 9457), and what each code means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457). `error`: the code; `message`: `detail` again, as before /v1."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    message: str
+
+
+PROBLEM_JSON = "application/problem+json"
+
+
+MEANINGS: dict[str, str] = {
+    "already-claimed": "the day was paid before",
+    "already-open": "the total of the day was opened before",
+    "busy": "too many others wait for the same work: try again after the seconds in Retry-After",
+    "chain-refused": "a contract refused; its own words are in the message",
+    "chain-unreachable": "the chain node does not answer, or the transaction is in no block yet: try again",
+    "chain-unwritable": "the server cannot write the embedded chain's journal: nothing happened, try again later",
+    "database-unreachable": "the server's database does not answer: try again later",
+    "day-not-over": "the day cannot be paid before its end",
+    "duplicate-forecast": "the household has committed itself to another forecast of that day",
+    "forged-message": "the message is not signed by the member's key",
+    "head-exists": "the household has pinned a personal head to that round",
+    "internal": "a fault of the server, which is in its log",
+    "invalid-proof": "the proof does not prove its statement",
+    "invalid-statement": "what the bundle states is out of shape or range",
+    "late-forecast": "the deadline of the day has passed",
+    "late-round": "the round's model was published after the day had started",
+    "malformed-message": "the message's items are not what its stage asks for",
+    "malformed-proof": "the bytes are not a bundle, or its proof is none",
+    "malformed-request": "the request is not of the documented form; the message names the first field that is wrong",
+    "malformed-transaction": "the transaction cannot be read",
+    "no-claim": "no such claim was paid here",
+    "no-day": "nothing is known of that day",
+    "no-feed": "this server hands out no weather feed, or has none yet",
+    "no-forecast": "there is no such forecast",
+    "no-head": "no personal head is pinned",
+    "no-measurement": "the measured total has not been opened",
+    "no-model": "no model of that round is published here",
+    "no-sum": "there is no sum of that day for gateways to enter",
+    "no-weather": "the community's weather feed does not reach that day yet",
+    "not-a-member": "the sender is not in this sum",
+    "not-allowed": "the wallet that is signed in may not see this",
+    "not-calibrated": "too few past days are known",
+    "not-found": "there is nothing at that path",
+    "not-ready": "the server is up, and something that it needs is not",
+    "not-signed-in": "somebody has to sign in with a wallet first",
+    "old-challenge": "the challenge is another address's, too old, or used: ask for a new one",
+    "old-round": "another round's model had taken its place before the day started",
+    "other-community": "the bundle speaks of another community",
+    "other-household": "bundle and transaction are of different households",
+    "replayed-proof": "the proof was submitted before",
+    "second-message": "the member has said something else in this stage",
+    "slow-request": "the request was not complete in time",
+    "stale-transaction": "the transaction's nonce or fee is out of date: sign it anew",
+    "too-deep": "arrays and objects stand too deep inside one another",
+    "too-early": "the time for it has not come",
+    "too-large": "the request is larger than the server reads",
+    "too-many-requests": "this address asks more often than it may: try again after the seconds in Retry-After",
+    "unknown-household": "the household is not enrolled",
+    "unknown-round": "no model of that round is published",
+    "unknown-shape": "the proof's model is not of this community's shape: check it with `wattproof verify`",
+    "wrong-features": "the public features are not those of the community's weather feed",
+    "wrong-head": "the forecast is not made with the personal head that is in force",
+    "wrong-meter": "a day is not signed by the household's meter",
+    "wrong-method": "the path does not have that method; Allow names those it has",
+    "wrong-model": "the proof's weights are not those of its round",
+    "wrong-signature": "the message is not signed by the address's key",
+    "wrong-stage": "the sum does not ask the member for that now",
+}
+"""What each code means, in general; the message of a refusal says more."""
+
+
+def content_of(code: str, status: int, told: str) -> dict[str, Any]:
+    """The problem as JSON; its type is the code's place in the list of all of them."""
+    title = MEANINGS.get(code, code.replace("-", " "))
+    return {
+        "type": f"/problems#{code}", "title": title, "status": status, "detail": told, "error": code, "message": told,
+    }  # fmt: skip

@@ -1,0 +1,55 @@
+// What every view uses: elements, questions to the API, tables, things told.
+export function el(name, attributes = {}, ...content) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value != null) made.setAttribute(key, value);
+  }
+  made.append(...content.filter((part) => part != null));
+  return made;
+}
+
+export class Refused extends Error {
+  constructor(status, problem) { super(problem.detail ?? "the server refused"); this.status = status; this.code = problem.error; }
+}
+
+export async function ask(path, options = {}) {
+  const answer = await fetch(path, { credentials: "same-origin", ...options });
+  const isJson = (answer.headers.get("content-type") ?? "").includes("json");
+  const text = await answer.text();
+  const body = isJson && text ? JSON.parse(text) : text;
+  if (!answer.ok) throw new Refused(answer.status, isJson ? body : {});
+  return body;
+}
+export const post = (path, content) =>
+  ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: typeof content === "string" ? content : JSON.stringify(content) });
+export const askOrNull = (path) => ask(path).catch((error) => { if (error.status === 404) return null; throw error; });
+
+// Every page of a list, by the links to the next.
+export async function askAll(path) {
+  const found = [];
+  for (let next = path; next;) {
+    const answer = await fetch(next, { credentials: "same-origin" });
+    const body = await answer.json();
+    if (!answer.ok) throw new Refused(answer.status, body);
+    found.push(...body);
+    next = (answer.headers.get("link") ?? "").match(/<([^>]+)>; rel="next"/)?.[1];
+  }
+  return found;
+}
+
+export const short = (text) => el("code", { title: text }, text.length > 14 ? text.slice(0, 8) + "…" + text.slice(-4) : text);
+
+export function table(caption, heads, rows, numbers = []) {
+  const cells = (kind, values) => values.map((value, k) => el(kind, {
+    class: numbers.includes(k) ? "number" : null, scope: kind === "th" ? "col" : null }, value));
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("table", {},
+    el("caption", {}, el("span", { class: "hidden" }, caption)), el("thead", {}, el("tr", {}, ...cells("th", heads))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...cells("td", row))))));
+}
+
+export const figures = (pairs) => el("dl", { class: "figures" },
+  ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+
+export function tell(text) { document.getElementById("told").textContent = text; }

@@ -1,0 +1,290 @@
+"""The page in a real browser: what it shows, what it asks, who can use it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from eth_account import Account
+from eth_account.messages import encode_defunct
+from eth_account.signers.local import LocalAccount
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect
+
+from api.http.connections import BoundedProtocol
+from api.one_machine.community import LocalCommunity
+from api.one_machine.day import register
+from api.one_machine.totals import open_measured, open_total
+from api.operator.database.tables import ComputedTotals
+from api.operator.paid_claims import settle
+from api.protocol.bundle import ClaimBundle, encode
+from tests.api.conftest import DAY, Village, app_of, small_config
+from tests.support.browser import chromium
+from tests.support.served import uvicorn_served
+
+pytestmark = pytest.mark.process
+MANAGER: LocalAccount = Account.from_key(b"\x0b" * 32)
+WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1280}
+VIEWS = ["", "accuracy", "proofs", "household", "manager"]
+FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 200_000, 12
+
+
+@dataclass
+class Served:
+    """The village's server after its day, with a month of totals before it."""
+
+    url: str
+    claim: ClaimBundle
+    village: Village
+    problems: list[str] = field(default_factory=list)
+
+
+def config_of(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def served(village: Village, claim: ClaimBundle) -> Iterator[Served]:
+    open_total(village.community, DAY)
+    open_measured(village.community, DAY)
+    settle(village.community, village.chain_session, claim)
+    with village.community.sessions.begin() as session:
+        for k in range(1, 40):
+            measured = [800 + 40 * ((hour + k) % 24) for hour in range(24)]
+            forecast = [value + 15 * ((hour * k) % 5 - 2) for hour, value in enumerate(measured)]
+            session.add(ComputedTotals(day=DAY - k, forecast=forecast, measured=measured))
+    config = small_config(village.community.folder)
+    roles = {"managers": (MANAGER.address,), "public_url": "http://127.0.0.1:1"}
+    community = LocalCommunity(config.model_copy(update={"api": config.api.model_copy(update=roles)}))
+    app = app_of(community, village.chain_session)
+    with uvicorn_served(config_of(app)) as port:
+        yield Served(f"http://127.0.0.1:{port}", claim, village)
+        app.state.events.end()
+
+
+@pytest.fixture
+def page(served: Served, browser: Browser) -> Iterator[Page]:
+    """A page on which nothing may go wrong unseen, and nothing be asked of another host."""
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: served.problems.append(str(error)))
+    opened.on("console", lambda said: said.type == "error" and served.problems.append(said.text))
+    opened.on(
+        "request", lambda asked: asked.url.startswith((served.url, "data:")) or served.problems.append(asked.url)
+    )
+    yield opened
+    context.close()
+
+
+def shown(page: Page, served: Served, view: str = "") -> Page:
+    page.goto(f"{served.url}/#/{view}")
+    expect(page.locator("main h1")).to_be_visible()
+    return page
+
+
+def test_the_day_is_drawn_with_bands_and_told_hour_by_hour(served: Served, page: Page) -> None:
+    shown(page, served)
+    chart = page.get_by_role("slider")
+    for line in ("band90", "band50", "calibrated", "sum", "measured"):
+        expect(chart.locator(f".{line}")).to_have_count(1)
+    chart.focus()
+    page.keyboard.press("Home")
+    told = served.village.client.get(f"/v1/days/{DAY}/summary").json()
+    first = f"{told['calibrated']['values_wh'][0] / 1000:.1f} kW"
+    assert first in (chart.get_attribute("aria-valuetext") or "") and "10:00" in (
+        chart.get_attribute("aria-valuetext") or ""
+    ), "the day starts at 8 UTC, which is 10 in Rome"
+    expect(page.locator(".tip")).to_contain_text(first)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tip")).to_contain_text("11:00")
+    chart.hover(position={"x": 900, "y": 100})
+    expect(page.locator(".tip")).to_be_visible()
+    page.get_by_text("The same as a table").click()
+    expect(page.locator("details tbody tr")).to_have_count(24)
+    assert served.problems == []
+
+
+def test_what_goes_on_is_told_as_it_happens(served: Served, page: Page) -> None:
+    shown(page, served)
+    live = page.locator("section[aria-labelledby=live]")
+    expect(live).to_contain_text("3 / 3")
+    assert served.problems == []
+
+
+def test_a_proof_is_verified_in_one_click_and_a_day_in_another(served: Served, page: Page) -> None:
+    shown(page, served, "proofs")
+    page.get_by_role("button", name="Verify", exact=False).first.click()
+    row = page.locator("tbody tr").first
+    expect(row).to_contain_text("The proof holds")
+    expect(row).to_contain_text("as registered on the chain")
+    expect(row.locator("ul.says li").first).to_contain_text("0x")
+    page.locator("#audit").click()
+    expect(page.locator("main")).to_contain_text("3 / 3 proofs hold and are as registered")
+    assert served.problems == []
+
+
+def test_a_proof_that_does_not_hold_is_told_so(served: Served, page: Page, tmp_path: Path) -> None:
+    shown(page, served, "proofs")
+    content = json.loads(encode(served.claim))
+    content["proof"] = content["proof"][:-2] + f"{int(content['proof'][-2:], 16) ^ 1:02x}"
+    wrong = tmp_path / "wrong.json"
+    wrong.write_bytes(json.dumps(content, separators=(",", ":")).encode())
+    page.locator("#file").set_input_files(wrong)
+    expect(page.locator("main")).to_contain_text("does NOT hold")
+    page.locator("#file").set_input_files({"name": "x.json", "mimeType": "", "buffer": encode(served.claim)})
+    expect(page.locator("main")).to_contain_text("The proof holds")
+
+
+def test_a_household_sees_its_record_and_claims(served: Served, page: Page) -> None:
+    shown(page, served, f"household/{served.claim.household}")
+    expect(page.locator("main")).to_contain_text("Tokens")
+    expect(page.locator("table")).to_contain_text("claimed")
+    file = {"name": "claim.json", "mimeType": "application/json", "buffer": encode(served.claim)}
+    page.locator("#claim-file").set_input_files(file)
+    page.locator("#claim").click()
+    expect(page.locator("main")).to_contain_text("The claim was taken")
+    page.locator("#claim-wallet").click()
+    expect(page.locator("main")).to_contain_text("No wallet was found in this browser")
+
+
+WALLET = """
+window.ethereum = { asked: [], async request({ method, params }) {
+  this.asked.push(method);
+  if (method === "eth_requestAccounts") return [ADDRESS];
+  if (method === "personal_sign") return await window.sign(params[0]);
+  if (method === "eth_chainId") return "0x1";
+  throw new Error(method);
+} };
+"""
+
+
+def test_a_manager_signs_in_with_a_wallet(served: Served, page: Page) -> None:
+    """A wallet as EIP-1193 has it, with a real key behind it."""
+
+    def sign(message: str) -> str:
+        text = bytes.fromhex(message[2:]).decode()
+        return "0x" + bytes(MANAGER.sign_message(encode_defunct(text=text)).signature).hex()
+
+    page.expose_function("sign", sign)
+    page.add_init_script(WALLET.replace("ADDRESS", json.dumps(MANAGER.address.lower())))
+    shown(page, served, "manager")
+    expect(page.locator("main")).to_contain_text("Sign in with a manager's")
+    page.locator("#sign").click()
+    expect(page.locator("main")).to_contain_text("Role: manager")
+    expect(page.locator("main")).to_contain_text("Nothing needs attention")
+    expect(page.locator("table").first).to_contain_text(served.claim.household[:8])
+    page.reload()
+    expect(page.locator("main")).to_contain_text("Role: manager")
+    page.locator("#sign").click()
+    expect(page.locator("main")).to_contain_text("Sign in with a manager's")
+
+
+def test_the_first_view_is_light(served: Served, page: Page) -> None:
+    sizes: list[int] = []
+    finished = threading.Event()
+
+    def count(answer: Any) -> None:
+        if "events" not in answer.url and not answer.url.startswith("data:"):
+            sizes.append(int(answer.headers.get("content-length", 0)))
+            finished.set()
+
+    page.on("response", count)
+    shown(page, served)
+    expect(page.get_by_role("slider")).to_be_visible()
+    page.wait_for_load_state("load")
+    assert sum(sizes) < FIRST_VIEW_BYTES and len(sizes) + 1 <= FIRST_VIEW_REQUESTS, (sum(sizes), len(sizes))
+
+
+def test_the_page_speaks_italian(served: Served, page: Page) -> None:
+    shown(page, served)
+    page.locator("#language").click()
+    expect(page.locator("nav")).to_contain_text("Accuratezza")
+    assert page.locator("html").get_attribute("lang") == "it"
+    assert page.evaluate("window.wattproofWords") == [], "every text has its translation"
+    shown(page, served, "proofs")
+    expect(page.locator("h1")).to_contain_text("Prove")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anybody_out_at_any_width(
+    served: Served, page: Page, view: str, scheme: str, tmp_path: Path
+) -> None:
+    """axe-core's rules, and no page wider than its window."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for width in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": 800})
+        shown(page, served, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (view, width)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = Axe().run(page).response["violations"]
+    serious = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_the_api_is_documented_from_this_server_alone(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/docs")
+    route = page.locator("details", has_text="/v1/days/{day}/measured").first
+    route.locator("summary").click()
+    expect(route).to_contain_text("no-measurement")
+    route.get_by_role("textbox").fill(str(DAY))
+    route.get_by_role("button", name="Try").click()
+    expect(route.locator("pre")).to_contain_text("200")
+    assert served.problems == []
+
+
+def test_a_day_that_nobody_has_forecast_is_said(village: Village, browser: Browser) -> None:
+    app = app_of(village.community, village.chain_session)
+    with uvicorn_served(
+        uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
+    ) as port:
+        opened = browser.new_page()
+        opened.goto(f"http://127.0.0.1:{port}/")
+        expect(opened.locator("main")).to_contain_text("No day has been forecast yet")
+        opened.close()
+        app.state.events.end()
+
+
+def test_everything_can_be_reached_with_the_keyboard(served: Served, page: Page) -> None:
+    shown(page, served)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"day", "A", "SUMMARY"} <= seen and page.evaluate(
+        "[...document.querySelectorAll('[tabindex]')].every((one) => Number(one.tabIndex) <= 0)"
+    )
+
+
+def test_registering_shows_on_an_open_page(village: Village, browser: Browser) -> None:
+    app = app_of(village.community, village.chain_session)
+    for home in village.homes[:2]:
+        register(village.community, village.chain_session, home, village.bundle(home))
+    with uvicorn_served(
+        uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
+    ) as port:
+        opened = browser.new_page()
+        opened.goto(f"http://127.0.0.1:{port}/")
+        live = opened.locator("section[aria-labelledby=live]")
+        expect(live).to_contain_text("2 / 3")
+        register(village.community, village.chain_session, village.homes[2], village.bundle(village.homes[2]))
+        expect(live).to_contain_text("3 / 3")
+        opened.close()
+        app.state.events.end()

@@ -93,7 +93,7 @@ def run(case: Case) -> Outcome:
 
 def train(learners: Sequence[HomeLearner], settings: FederationSettings) -> Weights:
     """The rounds as `fl.rounds` runs them, without messages: sampling, weighting and the server's step included."""
-    weights, project, step = initial_weights(SHAPE, settings.seed), projection(SHAPE), ServerStep(settings.strategy)
+    weights, project, step = initial_weights(SHAPE, settings.seed), projection(SHAPE), ServerStep(settings)
     by_name, combine = {learner.home: learner for learner in learners}, mean(settings.strategy.weighting)
     for number in range(1, settings.rounds + 1):
         plan, updates = local_plan(settings, number), []

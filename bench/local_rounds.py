@@ -17,7 +17,7 @@ from data.citylearn import DAY_START_UTC, load
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.windows import Windows, make_windows
-from fl.aggregation.strategy import Combine, Update, local_plan
+from fl.aggregation.strategy import Combine, ServerStep, Update, local_plan
 from fl.settings import FederationSettings
 from fl.task import HomeLearner, initial_weights, projection
 from fl.weights import Weights, to_state_dict
@@ -75,14 +75,14 @@ def train(
     distort: Distort = lambda home, update, start: update,
 ) -> Weights:
     """The global model after `settings.rounds` rounds of all homes."""
-    weights, project = initial_weights(SHAPE, settings.seed), projection(SHAPE)
+    weights, project, step = initial_weights(SHAPE, settings.seed), projection(SHAPE), ServerStep(settings)
     for number in range(1, settings.rounds + 1):
         plan = local_plan(settings, number)
         updates = []
         for learner in learners:
             trained, metrics = learner.fit(weights, plan)
             updates.append(distort(learner, Update(learner.home, trained, learner.examples, metrics), weights))
-        weights = project(combine(updates, weights))
+        weights = project(step(weights, combine(updates, weights), number))
     return weights
 
 

@@ -23,7 +23,8 @@ class PlanRefused(FederationError):
 
 @dataclass(frozen=True)
 class LocalPlan:
-    """How a home trains in one round."""
+    """How a home trains in one round; `gradient`: it sends one mean gradient, and neither epochs nor learning rate
+    count."""
 
     round: int
     seed: int
@@ -31,6 +32,7 @@ class LocalPlan:
     learning_rate: float
     batch_days: int
     proximal_mu: float
+    gradient: bool = False
 
     def to_record(self) -> ConfigRecord:
         from flwr.app import ConfigRecord
@@ -51,14 +53,22 @@ class LocalPlan:
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise PlanRefused(f"the plan's {name} must be a finite number, not {value!r:.40}")
             told[name] = float(value)
-        return LocalPlan(**told)  # type: ignore[arg-type]
+        gradient = record.get("gradient", False)
+        if type(gradient) is not bool:
+            raise PlanRefused(f"the plan's gradient must be true or false, not {gradient!r:.40}")
+        return LocalPlan(**told, gradient=gradient)  # type: ignore[arg-type]
 
     def check(self, limits: PlanLimits) -> None:
         """Raises PlanRefused for a plan beyond these limits, with the setting that says so."""
         bounds = (
             ("epochs", self.epochs, 1, limits.most_epochs),
             ("learning_rate", self.learning_rate, limits.least_learning_rate, limits.most_learning_rate),
-            ("batch_days", self.batch_days, 1, limits.most_batch_days),
+            (
+                "batch_days",
+                self.batch_days,
+                limits.least_gradient_days if self.gradient else 1,
+                limits.most_batch_days,
+            ),
             ("proximal_mu", self.proximal_mu, 0, limits.most_proximal_mu),
         )
         for name, value, least, most in bounds:

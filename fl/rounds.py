@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,6 @@ from fl.errors import FederationError, QuorumMissed, UpdateRefused
 from fl.exchange import Gather, Gathered, Identify, ask_names, exchange, gather_scores
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
-from fl.training_settings import StrategySettings
 from fl.weights import Weights, check_like, to_record
 
 _log = logging.getLogger(__name__)
@@ -100,10 +100,15 @@ class Rounds:
         with self.store.locked():
             self.store.bind(self.settings)
             weights, _, done = self._resume(initial)
-            weights = self._save_round(grid, done + 1, weights, ServerStep(StrategySettings()), observe, every=True)
+            weights = self._save_round(grid, done + 1, weights, ServerStep(self._without_step()), observe, every=True)
             if self.hand_out:
                 self._hand_out(grid, done + 1, weights)
             return weights
+
+    def _without_step(self) -> FederationSettings:
+        """The settings with no step of the coordinator's own."""
+        plain = self.settings.strategy.model_copy(update={"name": "fedavg", "local_rounds": sys.maxsize})
+        return self.settings.model_copy(update={"strategy": plain})
 
     def _run(self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None]) -> Weights:
         self.store.bind(self.settings)
@@ -145,7 +150,7 @@ class Rounds:
         saved = self.store.latest()
         self.store.set_aside_after(0 if saved is None else saved.round)
         if saved is None:
-            return initial, ServerStep(self.settings.strategy), 0
+            return initial, ServerStep(self.settings), 0
         try:
             check_like(saved.weights, initial)
         except UpdateRefused as refused:
@@ -153,7 +158,7 @@ class Rounds:
         _log.info("resuming", extra={"round": saved.round})
         if not saved.published:
             self._publish(saved.round, saved.weights, saved.report)
-        return saved.weights, ServerStep(self.settings.strategy, saved.moments), saved.round
+        return saved.weights, ServerStep(self.settings, saved.moments), saved.round
 
     def _publish(self, number: int, weights: Weights, report: RoundReport) -> None:
         self.on_round(number, weights, report)

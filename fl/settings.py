@@ -8,8 +8,8 @@ privacy with any robust rule; FedProx, FedAdam and sampling of homes with everyt
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,13 +18,18 @@ from fl.gossip.settings import GossipSettings
 from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import LARGEST_NOISY_ENTRY, PrivacySettings, RobustSettings, SecAggSettings
-from fl.training_settings import LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
+from fl.training_settings import LOCAL_ROUNDS, LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
 
 
 class FederationSettings(_Part):
     """A federation that trains one forecaster."""
 
-    rounds: int = Field(default=40, ge=1)
+    rounds: int = Field(
+        default=220,
+        ge=1,
+        description="of them strategy.local_rounds train at the homes; by default 40 under differential privacy, where "
+        "each round is one more release, and with topology: gossip",
+    )
     num_clients: int | None = Field(default=None, ge=1, description="take only the first so many homes; none: all")
     topology: Literal["server", "gossip"] = Field(
         default="server",
@@ -50,11 +55,28 @@ class FederationSettings(_Part):
     simulation: SimulationSettings = SimulationSettings()
     deployment: DeploymentSettings = DeploymentSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_rounds(cls, told: Any) -> Any:
+        """`rounds` where it is not told: gradients after the local rounds, but where none are wanted."""
+        if not isinstance(told, dict) or "rounds" in told:
+            return told
+        privacy = told.get("privacy")
+        mode = privacy.get("mode", "off") if isinstance(privacy, dict) else getattr(privacy, "mode", "off")
+        if mode == "off" and told.get("topology", "server") == "server":
+            return told
+        return told | {"rounds": LOCAL_ROUNDS}
+
     @model_validator(mode="after")
     def _enough_clients(self) -> Self:
         if self.num_clients is not None and self.num_clients < self.min_homes:
             raise ValueError(f"num_clients is {self.num_clients} but min_homes asks for {self.min_homes}")
         return self
+
+    @property
+    def gradient_rounds(self) -> int:
+        """So many of the last rounds ask for gradients; none in a gossip, which has no coordinator to step."""
+        return max(0, self.rounds - self.strategy.local_rounds) if self.topology == "server" else 0
 
     @model_validator(mode="after")
     def _own_plan(self) -> Self:
@@ -62,7 +84,8 @@ class FederationSettings(_Part):
         local, mu = self.local, self.strategy.proximal_mu if self.strategy.name == "fedprox" else 0.0
         for rate in (local.learning_rate, local.learning_rate * local.final_learning_rate):
             try:
-                LocalPlan(1, self.seed, local.epochs, rate, local.batch_days, mu).check(self.plan_limits)
+                plan = LocalPlan(1, self.seed, local.epochs, rate, local.batch_days, mu)
+                replace(plan, gradient=self.gradient_rounds > 0).check(self.plan_limits)
             except PlanRefused as refused:
                 raise ValueError(
                     f"{refused}; change `local`, or the limits at the coordinator and every home"

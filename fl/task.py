@@ -27,7 +27,7 @@ from forecasting.model import LoadForecaster
 from forecasting.personal import fit_home_head
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import HOURS, ModelShape
-from forecasting.training import evaluate_loss, forecast, train_epochs
+from forecasting.training import evaluate_loss, forecast, step_down, train_epochs
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,18 +51,24 @@ class HomeLearner:
         return self.train.days
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-        """Train from `weights` on the home's days; `loss` is the last epoch's mean. Same plan, same weights."""
-        model = self._model(weights)
-        loss = train_epochs(
-            model,
-            self.train,
-            epochs=plan.epochs,
-            learning_rate=plan.learning_rate,
-            batch=plan.batch_days,
-            huber=self.huber,
-            seed=_seed(plan.seed, plan.round, self.home),
-            proximal_mu=plan.proximal_mu,
-        )
+        """Train from `weights` on the home's days; `loss` is the last epoch's mean. Same plan, same weights.
+
+        A plan for a gradient gives `weights` minus the mean gradient of a batch, drawn anew in each round.
+        """
+        model, seed = self._model(weights), _seed(plan.seed, plan.round, self.home)
+        if plan.gradient:
+            loss = step_down(model, self.train, batch=plan.batch_days, huber=self.huber, seed=seed)
+        else:
+            loss = train_epochs(
+                model,
+                self.train,
+                epochs=plan.epochs,
+                learning_rate=plan.learning_rate,
+                batch=plan.batch_days,
+                huber=self.huber,
+                seed=seed,
+                proximal_mu=plan.proximal_mu,
+            )
         return from_state_dict(model.state_dict()), {"loss": loss}
 
     def evaluate(self, weights: Weights) -> dict[str, float]:

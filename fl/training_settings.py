@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LOCAL_ROUNDS = 40
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,9 @@ class LocalSettings(_Part):
 class PlanLimits(_Part):
     """What a home lets the coordinator ask of it in a round; in an agent's settings, its own."""
 
+    least_gradient_days: int = Field(
+        default=16, ge=1, description="a gradient over fewer days would show them: it is refused"
+    )
     most_epochs: int = Field(default=100, ge=1)
     least_learning_rate: float = Field(default=1e-6, gt=0)
     most_learning_rate: float = Field(default=1, gt=0)
@@ -47,6 +52,16 @@ class StrategySettings(_Part):
         default=None,
         description="in place of the mean: the name of another package's rule, among the entry points of "
         "wattproof.strategies (docs/extending.md)",
+    )
+    local_rounds: int = Field(
+        default=LOCAL_ROUNDS,
+        ge=1,
+        description="so many rounds train at the homes; in those after them each home sends the mean gradient of "
+        "local.batch_days days, and the coordinator takes a step of Adam (FedChain: Hou et al., ICLR 2022). More than "
+        "federation.rounds: no gradients",
+    )
+    gradient_learning_rate: float = Field(
+        default=5e-3, gt=0, description="of those steps, falling as that of `local` does"
     )
     weighting: Literal["examples", "equal"] = Field(
         default="examples", description="a home counts by its days of data, or every home the same"

@@ -19,6 +19,8 @@ from forecasting.errors import ForecastError
 from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
 from forecasting.shape import OUTPUTS
 
+LINEAR_DECAY, MEAN_DECAY = 0.02, 0.001
+
 
 def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """history, steps, exogenous, target as float32 tensors."""
@@ -53,8 +55,8 @@ def train_epochs(
     seed: int,
     proximal_mu: float = 0.0,
     weight_decay: float = 1e-4,
-    linear_decay: float = 0.02,
-    mean_decay: float = 0.001,
+    linear_decay: float = LINEAR_DECAY,
+    mean_decay: float = MEAN_DECAY,
 ) -> float:
     """Train in place with AdamW; the mean loss of the last epoch. Same seed, same weights.
 
@@ -66,7 +68,7 @@ def train_epochs(
     if windows.days == 0:
         raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
     everything = tensors(windows)
-    mean, hidden = mean_of_days(model.shape), model.shape.hidden
+    mean = mean_of_days(model.shape)
     start = [p.detach().clone() for p in model.parameters()]
     optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
     generator = torch.Generator().manual_seed(seed)
@@ -78,14 +80,44 @@ def train_epochs(
             history, steps, exogenous, target = (part[chosen] for part in everything)
             loss = objective(model, (history, steps, exogenous, target), huber)
             pull = sum(((p - s) ** 2).sum() for p, s in zip(model.parameters(), start, strict=True))
-            linear = linear_decay * ((model.head.weight[:, hidden:] - mean) ** 2).sum()
-            linear = linear + mean_decay * ((model.mean.weight - mean) ** 2).sum()
+            linear = decay(model, mean, linear_decay, mean_decay)
             optimiser.zero_grad()
             (loss + proximal_mu / 2 * pull + linear).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             model.project()
             total += float(loss.detach()) * len(chosen) / windows.days
     return total
+
+
+def decay(model: LoadForecaster, mean: Tensor, linear: float, of_mean: float) -> Tensor:
+    """What pulls the linear paths of both outputs towards the mean of the last seven days."""
+    own = model.head.weight[:, model.shape.hidden :]
+    return linear * ((own - mean) ** 2).sum() + of_mean * ((model.mean.weight - mean) ** 2).sum()
+
+
+def step_down(model: LoadForecaster, windows: Windows, *, batch: int, huber: float, seed: int) -> float:
+    """Subtract from the weights, in place, the mean gradient of the objective (as in `train_epochs`) over `batch`
+    windows drawn by `seed`, or over all where there are fewer; their mean loss.
+
+    Raises ValueError when there is no window to learn from.
+    """
+    if windows.days == 0:
+        raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
+    drawn = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:batch]
+    loss = objective(model, tensors(windows.where(_mask(len(windows), drawn))), huber)
+    model.zero_grad()
+    (loss + decay(model, mean_of_days(model.shape), LINEAR_DECAY, MEAN_DECAY)).backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.sub_(parameter.grad)
+    return float(loss.detach())
+
+
+def _mask(count: int, chosen: Tensor) -> NDArray[np.bool_]:
+    mask = np.zeros(count, dtype=np.bool_)
+    mask[chosen.numpy()] = True
+    return mask
 
 
 @torch.no_grad()

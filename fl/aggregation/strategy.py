@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
-from fl.training_settings import StrategySettings
 from fl.weights import Weights
 
 
@@ -29,6 +28,8 @@ class Update:
     metrics: dict[str, float]
 
 
+_GRADIENT_TAU = 1e-10
+"""Keeps Adam's step finite; gradients are about 1e-3."""
 Combine = Callable[[Sequence[Update], Weights], Weights]
 """(updates by home, global model they started from) -> combined model."""
 
@@ -42,18 +43,22 @@ def choose_homes(homes: Sequence[str], settings: FederationSettings, round: int)
 
 
 def local_plan(settings: FederationSettings, round: int) -> LocalPlan:
-    """What homes are asked to do in `round`; the learning rate falls along half a cosine over the rounds."""
-    local = settings.local
-    along = (round - 1) / max(1, settings.rounds - 1)
-    low = local.final_learning_rate
+    """What homes are asked to do in `round`; the learning rate falls along half a cosine over the local rounds."""
+    local, last = settings.local, settings.rounds - settings.gradient_rounds
     return LocalPlan(
         round=round,
         seed=settings.seed,
         epochs=local.epochs,
-        learning_rate=local.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * along)) / 2),
+        learning_rate=local.learning_rate * falling(min(round, last), last, local.final_learning_rate),
         batch_days=local.batch_days,
         proximal_mu=settings.strategy.proximal_mu if settings.strategy.name == "fedprox" else 0.0,
+        gradient=round > last,
     )
+
+
+def falling(number: int, count: int, low: float) -> float:
+    """From 1 at the first of `count` steps to `low` at the last, along half a cosine."""
+    return low + (1 - low) * (1 + math.cos(math.pi * (number - 1) / max(1, count - 1))) / 2
 
 
 def shares(updates: Sequence[Update], weighting: str) -> list[float]:
@@ -83,32 +88,42 @@ def mean(weighting: str = "examples") -> Combine:
 class ServerStep:
     """The coordinator's own step from the global model towards the combined one. FedAvg: all the way.
 
+    In rounds of gradients the homes' mean step is the negative gradient, and Adam (Kingma and Ba, ICLR 2015) makes of
+    it what it would make of a batch of all homes' days in one place: no home drifts from the others (FedChain: Hou et
+    al., ICLR 2022, local rounds and then such ones).
+
     FedAdam (Reddi et al., Adaptive Federated Optimization, ICLR 2021, algorithm 2) as Flower's strategy of that name
     does it: moments from zero, and the step size corrected for that start as in Adam (Kingma and Ba 2015, before
     section 2.1), with one round more than there were, as Flower counts. Flower keeps moments in memory; here they are
     saved with each round, so that a restarted coordinator goes on where it was.
     """
 
-    settings: StrategySettings
+    settings: FederationSettings
     moments: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __call__(self, start: Weights, combined: Weights, round: int) -> Weights:
         """The global model after `round` (float32, as `start`)."""
-        settings = self.settings
-        if settings.name != "fedadam":
+        settings, federation = self.settings.strategy, self.settings
+        local = federation.rounds - federation.gradient_rounds
+        if round > local:
+            number, tau = round - local, _GRADIENT_TAU
+            low = federation.local.final_learning_rate
+            rate = settings.gradient_learning_rate * falling(number, federation.gradient_rounds, low)
+        elif settings.name == "fedadam":
+            number, tau, rate = round + 1, settings.tau, settings.server_learning_rate
+        else:
             return combined
-        unbias = math.sqrt(1 - settings.beta_2 ** (round + 1)) / (1 - settings.beta_1 ** (round + 1))
-        rate = settings.server_learning_rate * unbias
-        return {name: self._adam(name, start[name], combined[name], rate) for name in start}
+        rate *= math.sqrt(1 - settings.beta_2**number) / (1 - settings.beta_1**number)
+        return {name: self._adam(name, start[name], combined[name], rate, tau) for name in start}
 
     def _adam(
-        self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float
+        self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float, tau: float
     ) -> NDArray[np.float32]:
-        settings = self.settings
+        settings = self.settings.strategy
         step = combined.astype(np.float64) - start
         zero = np.zeros_like(step)
         first = settings.beta_1 * self.moments.get(f"m/{name}", zero) + (1 - settings.beta_1) * step
         second = settings.beta_2 * self.moments.get(f"v/{name}", zero) + (1 - settings.beta_2) * step**2
         self.moments |= {f"m/{name}": first, f"v/{name}": second}
-        moved = start + rate * first / (np.sqrt(second) + settings.tau)
+        moved = start + rate * first / (np.sqrt(second) + tau)
         return np.asarray(moved, dtype=np.float32)

@@ -8,13 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl.plan import LocalPlan
+from bench import local_rounds
+from fl.aggregation.strategy import mean
+from fl.plan import LocalPlan, PlanRefused
+from fl.rounds import Rounds
+from fl.settings import FederationSettings
+from fl.store import RoundStore
 from fl.task import HomeFolder, HomeLearner, initial_weights, projection, write_homes
+from fl.training_settings import PlanLimits
 from fl.weights import Weights
 from forecasting.integer import quantise
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.federation import made_up_windows
+from tests.fl.local_grid import LocalGrid
 
 SHAPE = ModelShape.of(ModelSettings(hidden=4))
 PLAN = LocalPlan(round=1, seed=3, epochs=3, learning_rate=3e-3, batch_days=8, proximal_mu=0.0)
@@ -43,6 +50,48 @@ def test_the_same_plan_gives_the_same_bytes_and_another_round_others(learner: Ho
     once, again, later = (learner.fit(start, plan)[0] for plan in (PLAN, PLAN, replace(PLAN, round=2)))
     assert all(once[name].tobytes() == again[name].tobytes() for name in once)
     assert distance(once, later) > 0
+
+
+def test_the_mean_of_gradients_is_that_of_everybodys_days_in_one_place() -> None:
+    """So a federation's step is a centralised one: where every home sends a mean over as many days."""
+    windows, start = made_up_windows(("home-a", "home-b"), days=30), initial_weights(SHAPE, seed=0)
+    plan = replace(PLAN, gradient=True, batch_days=1000)
+    homes = [HomeLearner(home, windows.of_home(home), windows, SHAPE, 0.1) for home in ("home-a", "home-b")]
+    both, metrics = HomeLearner("all", windows, windows, SHAPE, 0.1).fit(start, plan)
+    apart = [home.fit(start, plan) for home in homes]
+    for name in start:
+        middle = (apart[0][0][name].astype(np.float64) + apart[1][0][name]) / 2
+        np.testing.assert_allclose(middle, both[name], atol=1e-6)
+    assert metrics["loss"] == pytest.approx((apart[0][1]["loss"] + apart[1][1]["loss"]) / 2, rel=1e-5)
+    assert distance(start, both) > 0.01
+
+
+def test_a_gradient_is_of_days_drawn_anew_in_each_round(learner: HomeLearner) -> None:
+    start, plan = initial_weights(SHAPE, seed=0), replace(PLAN, gradient=True, batch_days=16)
+    once, again, later = (learner.fit(start, p)[0] for p in (plan, plan, replace(plan, round=2)))
+    assert distance(once, again) == 0 < distance(once, later)
+
+
+def test_a_gradient_over_few_days_is_refused() -> None:
+    replace(PLAN, gradient=True, batch_days=16).check(PlanLimits())
+    PLAN.check(PlanLimits())
+    with pytest.raises(PlanRefused, match="batch_days is 8, and this home's own settings allow 16"):
+        replace(PLAN, gradient=True).check(PlanLimits())
+
+
+def test_the_benches_loop_is_the_federation_without_its_messages(tmp_path: Path) -> None:
+    """Homes that answer Flower's messages, and the plain loop that accuracy is measured by: the same bytes."""
+    windows = made_up_windows(("home-a", "home-b", "home-c"), days=20)
+    names = [str(name) for name in np.unique(windows.unique_id)]
+    homes = [HomeLearner(h, windows.of_home(h), windows.of_home(h), local_rounds.SHAPE, 0.1) for h in names]
+    told = {"rounds": 4, "evaluate_every": 0, "strategy": {"local_rounds": 2}, "local": {"epochs": 1}}
+    settings = FederationSettings.model_validate(told)
+    start, project = initial_weights(local_rounds.SHAPE, settings.seed), projection(local_rounds.SHAPE)
+    rounds = Rounds(settings, RoundStore(tmp_path), project=project)
+    by_messages = rounds.run(LocalGrid(homes), start)  # type: ignore[arg-type]
+    looped = local_rounds.train(homes, settings, mean())
+    assert all(by_messages[name].tobytes() == looped[name].tobytes() for name in start)
+    assert distance(start, looped) > 0.1
 
 
 def test_fedprox_keeps_the_home_nearer_to_the_global_model(learner: HomeLearner) -> None:

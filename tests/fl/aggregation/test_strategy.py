@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAdam
 from flwr.supercore.task_identity import TaskIdentity
@@ -72,7 +73,7 @@ def test_only_fedprox_holds_homes_near_the_global_model(name: str, mu: float) ->
 
 def test_without_an_optimiser_the_server_takes_the_combined_model() -> None:
     combined: Weights = {"w": np.array([1, 2, 3, 4], np.float32)}
-    assert ServerStep(StrategySettings())(START, combined, 1) is combined
+    assert ServerStep(FederationSettings())(START, combined, 1) is combined
 
 
 def flowers(strategy: FedAdam, start: Weights, combined: Weights, round: int) -> Weights:
@@ -89,7 +90,10 @@ def flowers(strategy: FedAdam, start: Weights, combined: Weights, round: int) ->
 @given(st.lists(values, min_size=1, max_size=12), st.floats(0, 0.99), st.floats(0, 0.999), st.floats(1e-4, 1))
 def test_fedadam_steps_as_flowers_does(models: list[np.ndarray], beta_1: float, beta_2: float, tau: float) -> None:
     settings = StrategySettings(name="fedadam", server_learning_rate=0.1, beta_1=beta_1, beta_2=beta_2, tau=tau)
-    step, strategy = ServerStep(settings), FedAdam(eta=0.1, beta_1=beta_1, beta_2=beta_2, tau=tau)
+    step, strategy = (
+        ServerStep(FederationSettings(strategy=settings)),
+        FedAdam(eta=0.1, beta_1=beta_1, beta_2=beta_2, tau=tau),
+    )
     ours = theirs = START
     for number, model in enumerate(models, start=1):
         ours = step(ours, {"w": model}, number)
@@ -100,7 +104,7 @@ def test_fedadam_steps_as_flowers_does(models: list[np.ndarray], beta_1: float, 
 def test_fedadam_follows_its_equations() -> None:
     """Two steps worked out for one number: moments of Reddi et al., algorithm 2, and Adam's corrected step size."""
     settings = StrategySettings(name="fedadam", server_learning_rate=0.1, beta_1=0.9, beta_2=0.99, tau=0.01)
-    step = ServerStep(settings)
+    step = ServerStep(FederationSettings(strategy=settings))
     first = step({"w": np.float32([1.0])}, {"w": np.float32([2.0])}, 1)
     m, v = 0.1 * 1.0, 0.01 * 1.0
     rate = 0.1 * (1 - 0.99**2) ** 0.5 / (1 - 0.9**2)
@@ -110,3 +114,41 @@ def test_fedadam_follows_its_equations() -> None:
     m, v = 0.9 * m - 0.1, 0.99 * v + 0.01
     rate = 0.1 * (1 - 0.99**3) ** 0.5 / (1 - 0.9**3)
     assert second["w"][0] == pytest.approx(x + rate * m / (v**0.5 + 0.01), rel=1e-5)
+
+
+GRADIENTS = FederationSettings.model_validate(
+    {
+        "rounds": 9,
+        "strategy": {"local_rounds": 2, "gradient_learning_rate": 0.05},
+        "local": {"final_learning_rate": 1},
+    }
+)
+
+
+def test_gradients_are_asked_for_after_the_local_rounds() -> None:
+    plans = [local_plan(GRADIENTS, round) for round in range(1, 10)]
+    assert [plan.gradient for plan in plans] == [False] * 2 + [True] * 7
+    assert not any(local_plan(FederationSettings(rounds=40), round).gradient for round in range(1, 41))
+
+
+@given(st.lists(values, min_size=1, max_size=7))
+def test_the_steps_of_gradients_are_those_of_adam(gradients: list[np.ndarray]) -> None:
+    """Against PyTorch's Adam, on one parameter (float64 there)."""
+    theirs = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([theirs], lr=0.05, betas=(0.9, 0.99), eps=1e-10)
+    step, ours = ServerStep(GRADIENTS), START
+    for number, gradient in enumerate(gradients, start=3):
+        theirs.grad = torch.tensor(gradient - 0.0, dtype=torch.float64)
+        optimiser.step()
+        combined: Weights = {"w": ours["w"].astype(np.float64) - gradient}  # type: ignore[dict-item]
+        ours = step(ours, combined, number)
+        known = np.abs(np.stack(gradients)).min(axis=0) > 1e-3  # float32 keeps no small step beside a large weight
+        np.testing.assert_allclose(ours["w"][known], theirs.detach().numpy()[known], rtol=1e-3, atol=1e-4)
+
+
+def test_each_round_is_a_release_so_that_private_trainings_have_fewer() -> None:
+    assert FederationSettings().rounds == 220 and FederationSettings().gradient_rounds == 180
+    private = {"privacy": {"mode": "central"}, "strategy": {"weighting": "equal"}}
+    assert FederationSettings.model_validate(private).rounds == 40
+    assert FederationSettings.model_validate(private | {"rounds": 50}).gradient_rounds == 10
+    assert FederationSettings(topology="gossip").rounds == 40

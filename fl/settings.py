@@ -27,8 +27,8 @@ class FederationSettings(_Part):
     rounds: int = Field(
         default=220,
         ge=1,
-        description="of them strategy.local_rounds train at the homes; by default 40 under differential privacy, where "
-        "each round is one more release, and with topology: gossip",
+        description="of them strategy.local_rounds train at the homes; by default 40 under differential privacy, "
+        "where each round is one more release, and with topology: gossip",
     )
     num_clients: int | None = Field(default=None, ge=1, description="take only the first so many homes; none: all")
     topology: Literal["server", "gossip"] = Field(

@@ -19,10 +19,13 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +50,8 @@ FIRST_TRAINING_DAYS = 112
 def forecasters(clock: DayClock, federation: FederationSettings, quick: bool) -> list[evaluation.Forecaster]:
     """Every method; NHITS where neuralforecast is installed."""
     federated = methods.Federated(federation)
-    epochs, rate = federation.rounds * federation.local.epochs, federation.local.learning_rate
+    epochs = (federation.rounds - federation.gradient_rounds) * federation.local.epochs
+    rate = federation.local.learning_rate
     learnt: dict[str, methods.Method] = {
         "ridge_pooled_shifted": methods.ShiftedRidge(),
         "lightgbm_squared": methods.Boosted("regression"),
@@ -125,8 +129,11 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print_json(data=result["quantiles"])
 
 
-def measure(community: Community, federation: FederationSettings, quick: bool, console: Console) -> dict[str, Any]:
-    """Every method on one community; what is written and shown."""
+def measure(
+    community: Community, federation: FederationSettings, quick: bool, console: Console, beside: Executor
+) -> dict[str, Any]:
+    """Every method on one community; what is written and shown. New homes are measured by `beside`, meanwhile."""
+    torch.set_num_threads(1)  # sums keep their order, and the other core is for what runs beside
     readings, weather, clock = community.data.readings, community.data.weather, community.clock
     share = evaluation.Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
     if quick:  # the validation days, forecast as well, are what the calibration begins with
@@ -136,6 +143,7 @@ def measure(community: Community, federation: FederationSettings, quick: bool, c
         first = clock.day_of(readings["ds"].min()) + FIRST_TRAINING_DAYS
         split = evaluation.Split(first, first, share.test_end, REFIT_DAYS)
         first_scored = first + calibration.WARM_UP_DAYS + calibration.WEEK
+    of_new = beside.submit(measure_new_homes, community.data, clock, share, federation, homes=3 if quick else 17)
     with console.status("forecasting every day by every method"):
         everyone = forecasters(clock, federation, quick)
         table = evaluation.walk_forward(everyone, readings, weather, clock, split)
@@ -151,14 +159,16 @@ def measure(community: Community, federation: FederationSettings, quick: bool, c
             "scored_days": split.test_end - first_scored,
             "scored_days_of_totals": int(sums.scored.sum()),
             "rounds": federation.rounds,
+            "gradient_rounds": federation.gradient_rounds,
             "local_epochs": federation.local.epochs,
+            "seed": federation.seed,
             "skipped": [] if importlib.util.find_spec("neuralforecast") else ["nhits: neuralforecast not installed"],
         },
         "table": score(table, sums, readings, clock),
         "quantiles": score_quantiles(sums, OURS),
     }
     with console.status("new homes"):
-        result["new_home"] = measure_new_homes(community.data, clock, share, federation, homes=3 if quick else 17)
+        result["new_home"] = of_new.result()
     return result
 
 
@@ -189,7 +199,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own_seed = {} if asked.training_seed is None else {"seed": asked.training_seed}
     try:
         community = open_community(asked.data, asked.cache, asked.start_utc, asked.homes, asked.seed)
-        result = measure(community, FederationSettings.model_validate(own_seed), asked.quick, console)
+        federation = FederationSettings.model_validate(own_seed)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+            result = measure(community, federation, asked.quick, console, beside)
     except (DataError, ForecastError) as problem:
         console.print(f"error: {problem}", style="red", markup=False)
         return 1

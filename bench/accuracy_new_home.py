@@ -49,7 +49,7 @@ def _others(windows: Windows, home: str) -> Windows:
 
 
 def _forecasts(federated: Federated, known: Windows, test: Windows, settings: FederationSettings) -> dict[str, Array]:
-    epochs = settings.rounds * settings.local.epochs
+    epochs = (settings.rounds - settings.gradient_rounds) * settings.local.epochs
     alone = Local(epochs, settings.local.learning_rate).learn(known)
     values = (
         test.history.reshape(len(test), 7, 24).mean(axis=1),

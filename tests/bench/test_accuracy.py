@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def result() -> dict[str, Any]:
     table = long()
     readings = long_table(table["unique_id"], table["ds"], table["y"].astype("int64"))
     village = Community("village", CommunityData(readings, neutral_weather(HOURS[0], HOURS[-1])), DayClock(0))
-    return accuracy.measure(village, FederationSettings(rounds=1), True, Console(quiet=True))
+    with ThreadPoolExecutor(1) as beside:
+        return accuracy.measure(village, FederationSettings(rounds=1), True, Console(quiet=True), beside)
 
 
 def test_every_method_is_scored_and_those_of_the_total_have_no_homes(result: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from flwr.app import Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAdam
 from flwr.supercore.task_identity import TaskIdentity
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -17,6 +16,7 @@ from fl.aggregation.strategy import ServerStep, Update, choose_homes, local_plan
 from fl.settings import FederationSettings
 from fl.training_settings import StrategySettings
 from fl.weights import Weights, to_record
+from tests.support.laws import examples
 
 values = arrays(np.float32, 4, elements=st.floats(-100, 100, width=32))
 updates = st.lists(st.tuples(values, st.integers(1, 365)), min_size=1, max_size=6).map(
@@ -132,7 +132,7 @@ def test_gradients_are_asked_for_after_the_local_rounds() -> None:
     assert not any(local_plan(FederationSettings(rounds=40), round).gradient for round in range(1, 41))
 
 
-@examples(max_examples=20)
+@examples(20)
 @given(st.lists(values, min_size=1, max_size=7))
 def test_the_steps_of_gradients_are_those_of_adam(gradients: list[np.ndarray]) -> None:
     """Against PyTorch's Adam, on one parameter (float64 there)."""

@@ -26,12 +26,16 @@ from bench.gossip_gas import EpochGas, epoch_gas
 from bench.local_rounds import FORECASTING, OUT, SHAPE, Days, accuracy, real_days, train
 from data.atomic import write_bytes
 from fl.aggregation.strategy import mean
-from fl.gossip.clusters import Counts, assigned, find_centres, profile_of
+from fl.client_app import Learner
+from fl.dp.accountant import epsilon_of_days
+from fl.gossip.clusters import Counts, assigned, find_centres, profile_of, sum_under_masks
 from fl.gossip.draws import derive
+from fl.gossip.private_training import fit_private
 from fl.gossip.simulation import SignFlip, Simulated, simulate
-from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
+from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeLearner, initial_weights, projection
+from fl.weights import Weights
 
 REAL = 17
 _MASKED_UP_TO = 20  # beyond, sessions in which one process plays every peer take minutes; the sum is the same
@@ -60,18 +64,10 @@ class Peers:
         gossip = settings.gossip
         profiles = {learner.home: profile_of(learner.train) for learner in self.learners}
         seed = derive(settings.seed.to_bytes(8, "big"), b"clusters")
-        add = _masked if len(profiles) <= _MASKED_UP_TO else _plain
+        add = sum_under_masks if len(profiles) <= _MASKED_UP_TO else _plain
         centres = find_centres(profiles, gossip.clusters, 3, seed, add)
         found = assigned(profiles, centres, gossip.fewest_in_cluster)
         return [found[learner.home] for learner in self.learners]
-
-
-def _masked(label: str, entries: Mapping[str, Counts]) -> Counts:
-    names = tuple(sorted(entries))
-    length = len(next(iter(entries.values())))
-    session = Session(label.encode(), names, default_threshold(len(names)), length, Words64())
-    total, _ = sum_in_process(session, {name: values.tolist() for name, values in entries.items()})
-    return np.asarray(total.view(np.int64))
 
 
 def _plain(label: str, entries: Mapping[str, Counts]) -> Counts:
@@ -113,6 +109,27 @@ def measure(peers: Peers, settings: FederationSettings, *, liars: int) -> dict[s
     return result
 
 
+def measure_private(peers: Peers, settings: FederationSettings) -> dict[str, Any]:
+    """The training with noise in each step (`fl.gossip.private_training`), and what it costs a day of readings."""
+    gossip = settings.gossip
+
+    def fit(learner: Learner, weights: Weights, plan: LocalPlan) -> Weights:
+        assert isinstance(learner, HomeLearner)
+        return fit_private(learner, weights, plan, gossip)
+
+    started, start = time.perf_counter(), initial_weights(SHAPE, settings.seed)
+    done = simulate(peers.learners, settings, start, peers.clusters(settings), fit=fit)
+    found = accuracy(projection(SHAPE)(done.model), peers.days.test)
+    steps = settings.rounds * gossip.steps
+    epsilon = epsilon_of_days(gossip.noise_multiplier, gossip.sampling, steps, gossip.delta)
+    return {
+        "peers": len(peers.learners), "epochs": settings.rounds, "noise_multiplier": gossip.noise_multiplier,
+        "day_norm": gossip.day_norm, "epsilon": epsilon, "delta": gossip.delta,
+        "home_nmae_median": found.home_nmae_median, "community_wape": found.community_wape,
+        "disagreement": done.disagreement, "seconds": time.perf_counter() - started,
+    }  # fmt: skip
+
+
 def _with_liars(peers: Peers, settings: FederationSettings, clusters: list[int], count: int) -> Simulated:
     liars = tuple(range(count))
     start = initial_weights(SHAPE, settings.seed)
@@ -138,9 +155,16 @@ def main() -> None:
     parser.add_argument("--trim", type=int, default=2, help="federation.gossip.trim")
     parser.add_argument("--clusters", type=int, default=1, help="federation.gossip.clusters")
     parser.add_argument("--no-liars", action="store_true")
+    parser.add_argument("--noise", type=float, help="with noise of this multiplier in each step; that training only")
+    parser.add_argument("--day-norm", type=float, default=0.1, help="federation.gossip.day_norm")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     epochs = asked.epochs or (12 if asked.peers < 50 else 8 if asked.peers < 500 else 4)
+    if asked.noise is not None:
+        noise = {"sampled_privacy": "days", "noise_multiplier": asked.noise, "day_norm": asked.day_norm}
+        private = settings_of(epochs, trim=asked.trim, **noise)
+        print(json.dumps(measure_private(Peers.of(asked.peers, asked.days), private)))
+        return
     settings = settings_of(epochs, trim=asked.trim, clusters=asked.clusters)
     result = measure(Peers.of(asked.peers, asked.days), settings, liars=0 if asked.no_liars else 2)
     if (asked.trim, asked.clusters) == (2, 1):

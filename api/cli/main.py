@@ -25,6 +25,7 @@ from api.cli.arguments import (
     community_named,
 )
 from api.cli.data_commands import data_app
+from api.cli.gossip_commands import gossip_app
 from api.cli.source_commands import source_app
 from api.cli.terminal import Marks, console
 
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(source_app, name="source")
+app.add_typer(gossip_app, name="gossip")
 
 
 @app.callback()
@@ -265,6 +267,7 @@ def coordinator(
     ] = None,
 ) -> None:
     """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
+    from api.config.community_yaml import ConfigError
     from api.http.connections import BoundedProtocol
     from api.operator import training
     from fl.deployment.coordinator import run_coordinator
@@ -272,6 +275,8 @@ def coordinator(
     if one_shot + join + bool(leave) > 1:
         raise typer.BadParameter("one of --one-shot, --join and --leave at a time")
     community = _community(config)
+    if community.config.federation.topology == "gossip":
+        raise ConfigError(f"{config}: federation.topology is gossip: there is no coordinator; see `wattproof gossip`")
     if one_shot or join or leave:
         app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
     else:

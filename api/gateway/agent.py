@@ -76,6 +76,13 @@ def run_gateway(config: Config, home: str) -> None:
             follow_feed(config, stop),
             _open_services(config, home, process, stop) as services,
         ):
+            daily_task = DailyTask(config, home, process, services)
+            ready = partial(wait_for_readings, config, process)
+            if config.federation.topology == "gossip":
+                from api.gateway.gossip_peer import run_peer
+
+                run_peer(config, home, process, daily_task=daily_task, ready=ready, stop=stop)
+                return
             run_agent(
                 config.federation.deployment,
                 process,
@@ -83,8 +90,8 @@ def run_gateway(config: Config, home: str) -> None:
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),
-                daily_task=DailyTask(config, home, process, services),
-                ready=partial(wait_for_readings, config, process),
+                daily_task=daily_task,
+                ready=ready,
                 stop=stop,
             )
     finally:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from api.gateway.home import Home
 from api.gateway.personal_head import commit_head, keep_values
 from api.one_machine.community import LocalCommunity
+from api.one_machine.gossip import train_without_server
 from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
@@ -76,6 +77,9 @@ def train(community: LocalCommunity, on_round: OnRound, *, one_shot: bool = Fals
 
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     files, homes = _write_homes(community)
+    if settings.topology == "gossip" and not one_shot:
+        train_without_server(community, files, homes, on_round)
+        return latest_model(community)
     publish = publisher(community, store, on_round)
     if one_shot:
         rounds = one_shot_rounds(settings, store, shape, on_round=publish)

@@ -41,6 +41,29 @@ def epsilon_of(precision: float, delta: float) -> float:
     return float(dp_accounting.get_epsilon_gaussian(precision**-0.5, delta)) if precision else 0.0
 
 
+def epsilon_of_days(noise_multiplier: float, sampling: float, steps: int, delta: float, windows: int = 8) -> float:
+    """Epsilon, for one day of a home's readings, of so many steps of training with noise (DP-SGD: Abadi et al. 2016).
+
+    Args:
+        noise_multiplier: standard deviation of the noise in units of the longest gradient of a window.
+        sampling: chance of each window to be in a step, drawn anew each time and told to nobody.
+        windows: those that one day of readings is in: as the day to be forecast, and in the week before seven others.
+
+    The windows of a day come and go together; how many of them a step has is binomial. That is a mixture of Gaussians
+    (Ganesh, "Tight group-level DP guarantees for DP-SGD", 2024), whose loss dp_accounting composes exactly.
+    Neighbouring data: with the day, and without it and the windows that it is in.
+    """
+    from dp_accounting.pld import privacy_loss_distribution
+
+    if steps == 0:
+        return 0.0
+    chances = [math.comb(windows, k) * sampling**k * (1 - sampling) ** (windows - k) for k in range(windows + 1)]
+    loss = privacy_loss_distribution.from_mixture_gaussian_mechanism(
+        noise_multiplier, list(range(windows + 1)), chances, value_discretization_interval=5e-3
+    )
+    return float(loss.self_compose(steps).get_epsilon_for_delta(delta))
+
+
 def noise_multiplier_for(target: float, releases: int, settings: PrivacySettings) -> float:
     """The z that spends epsilon `target` in so many releases: the inverse of `epsilon`."""
     sigma = dp_accounting.get_sigma_gaussian(target, settings.delta) * math.sqrt(releases)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from fl.gossip.draws import derive, permutation
+from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
 
 HOURS, PROFILE = 24, 48
 FEWEST_IN_SUM = 3  # as `fl.secagg` has it
@@ -97,6 +98,15 @@ def find_centres(
         sums = add(f"profiles {step}", {home: entry(profile, centres, opened) for home, profile in share.items()})
         centres = moved_centres(centres, counts, sums, fewest)
     return centres
+
+
+def sum_under_masks(label: str, entries: Mapping[str, Counts]) -> Counts:
+    """A `MaskedSum` of homes that are all in this process (`fl.secagg.aggregator`)."""
+    names = tuple(sorted(entries))
+    length = len(entries[names[0]])
+    session = Session(label.encode(), names, default_threshold(len(names)), length, Words64())
+    total, _ = sum_in_process(session, {name: values.tolist() for name, values in entries.items()})
+    return np.asarray(total.view(np.int64))
 
 
 def assigned(profiles: Mapping[str, Profile], centres: NDArray[np.float64], fewest: int) -> dict[str, int]:

@@ -39,16 +39,35 @@ class GossipSettings(_Part):
     peers: Path | None = Field(default=None, description="an agent's: file of the members' addresses and URLs")
     bind: str = Field(default="0.0.0.0", description="address that a peer listens on")
     port: int = Field(default=8444, ge=1, le=65535)
+    publish_s: int = Field(
+        default=6 * 3600, ge=1, description="an epoch waits so long for the last to train and publish"
+    )
+    reveal_s: int = Field(default=3600, ge=1, description="and so long for the last secret")
+    leader_s: int = Field(default=900, ge=1, description="a leader that is away is waited for so long")
+    challenge_s: int = Field(default=6 * 3600, ge=1, description="time to put a challenged block on the chain")
+    bond: float = Field(default=0.1, gt=0, description="a member's deposit, in the chain's coin (10^18 units)")
+    challenge_deposit: float = Field(default=0.01, gt=0, description="a challenge's, which pays for the answer")
     registry: str | None = Field(
         default=None, pattern="^0x[0-9a-fA-F]{40}$", description="the training's registry on the chain"
+    )
+    round: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of the round that the training's model becomes; none: of its last epoch",
     )
     sampled_privacy: Literal["off", "days"] = Field(
         default="off", description="days: noise in each step of training (DP-SGD), accounted for single days"
     )
-    day_norm: float = Field(default=0.5, gt=0, description="days: longest gradient (L2) of one window")
-    noise_multiplier: float = Field(default=1.0, gt=0, description="days: noise in units of day_norm")
+    day_norm: float = Field(default=0.1, gt=0, description="days: longest gradient (L2) of one window")
+    noise_multiplier: float = Field(default=4.0, gt=0, description="days: noise in units of day_norm")
     sampling: float = Field(default=0.1, gt=0, le=1, description="days: chance of a window to be in a step")
+    delta: float = Field(default=1e-5, gt=0, lt=1, description="days: the delta that epsilon is reported for")
     max_epsilon: float | None = Field(default=None, gt=0, description="days: a peer trains no more beyond this")
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch with noise: each window is in one of them, on average."""
+        return max(1, round(1 / self.sampling))
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -63,4 +82,6 @@ class GossipSettings(_Part):
             raise ValueError(
                 f"trim is {self.trim}: that leaves nothing of {self.pulls + 1} values; raise pulls to {2 * self.trim}"
             )
+        if self.max_epsilon is not None and self.sampled_privacy == "off":
+            raise ValueError("gossip.max_epsilon without noise: epsilon is infinite; set sampled_privacy: days")
         return self

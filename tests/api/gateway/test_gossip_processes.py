@@ -12,42 +12,44 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
+from api.config.community_yaml import load
+from api.gateway.gossip_peer import open_client
+from api.gateway.home import Home
+from api.operator.chain_session import ChainSession, open_chain_session
+from api.operator.community import Community as CommunityOfOperator
+from api.operator.gossip import OBSERVER, deploy_training, take_accepted
+from api.operator.publisher import Publisher
 from bench.deployed import free_port
+from fl.deployment.kept_model import kept_weights
 from fl.deployment.keys import make_peer_keys
 from fl.gossip.draws import leader
-from fl.gossip.segments import Segments
 from fl.gossip.transport import FORMAT
-from fl.settings import FederationSettings
 from fl.task import HomeFolder, initial_weights, write_homes
-from fl.weights import load
-from rewards.chain import Chain
-from rewards.deploy import deploy
-from rewards.gossip import Terms, deploy_registry
+from forecasting.integer import IntegerModel
+from forecasting.shape import ModelShape
 from rewards.gossip_client import GossipClient
-from rewards.settings import RewardSettings
-from tests.api.processes.gossip_peer import FORECASTING, Given, run, shape
+from tests.api.processes.gossip_peer import Given, run
 from tests.fl.federation import made_up_windows
 from tests.support.anvil import Anvil, anvil
 from tests.support.waiting import LIMIT_S, until
+from zkp.lstm.weights import commit_weights
 
 pytestmark = pytest.mark.process
 HOMES = tuple(f"home-{letter}" for letter in "abcdefgh")
 LIAR, SILENT, KILLED, CUT_OFF = "home-b", "home-d", "home-f", "home-h"
-SETTINGS = FederationSettings.model_validate({
+FEDERATION = {
     "topology": "gossip", "rounds": 3, "local": {"epochs": 1, "batch_days": 8}, "deployment": {"poll_s": 0.2},
-    "gossip": {"segments": 4, "trim": 2, "settle_epochs": 2, "committee": 8, "patience_s": 2, "tolerance": 0.5},
-})  # fmt: skip
+    "evaluate_every": 0,
+}  # fmt: skip
+HOUR, LEADER_S = 3600, 600
+GOSSIP = {
+    "segments": 4, "trim": 2, "settle_epochs": 2, "committee": 8, "patience_s": 2, "tolerance": 0.5,
+    "bind": "127.0.0.1",
+    "publish_s": HOUR, "reveal_s": HOUR, "leader_s": LEADER_S, "challenge_s": HOUR // 2, "peers": "peers.json",
+}  # fmt: skip
 EPOCHS = 5
-HOUR = 3600
 START = 1_600_000_000
-
-
-def account(number: int) -> LocalAccount:
-    made: LocalAccount = Account.from_key(number.to_bytes(32, "big"))
-    return made
 
 
 @dataclass
@@ -57,18 +59,14 @@ class Community:
     folder: Path
     node: Anvil
     client: GossipClient
-    ports: dict[str, int]
+    operator: CommunityOfOperator
+    session: ChainSession
     processes: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
 
     def start(self, home: str) -> None:
         context = multiprocessing.get_context("forkserver")  # what all of them load is loaded once
         context.set_forkserver_preload(["tests.api.processes.gossip_peer"])
-        manner = {LIAR: "lying", SILENT: "silent"}.get(home, "honest")
-        number = 100 + HOMES.index(home)
-        given = Given(
-            self.folder, home, number.to_bytes(32, "big"), self.ports[home], self.node.url, self.client.registry,
-            SETTINGS.model_dump_json(), manner,
-        )  # fmt: skip
+        given = Given(self.folder, home, {LIAR: "lying", SILENT: "silent"}.get(home, "honest"))
         self.processes[home] = context.Process(target=run, args=(given,), daemon=True)
         self.processes[home].start()
 
@@ -92,7 +90,7 @@ class Community:
         self.node.be_at(now + seconds)
 
     def member(self, home: str) -> bytes:
-        return bytes.fromhex(account(100 + HOMES.index(home)).address[2:])
+        return bytes.fromhex(_home(self.folder, home).wallet.address[2:])
 
     def has_published(self, epoch: int, homes: tuple[str, ...]) -> None:
         until(
@@ -115,10 +113,15 @@ class Community:
     def let_go(self, home: str) -> None:
         (self.folder / f"{home}.hold").unlink()
 
-    def done(self, home: str) -> dict[str, object]:
-        path = self.folder / f"{home}.done"
-        found: dict[str, object] = json.loads(until(lambda: path.exists() and path.read_text(), self.logs) or "")
-        return found
+    def kept(self, home: str) -> bytes:
+        """The digest of the model that a gateway has kept, once it has."""
+        path = self.folder / home / "model" / f"{EPOCHS:04d}.npz"
+        until(path.exists, self.logs)
+        return commit_weights(IntegerModel.load(path).weights).digest()
+
+
+def _home(folder: Path, home: str) -> Home:
+    return Home(home, folder / home / "homes" / home)
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +129,10 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
     folder = tmp_path_factory.mktemp("gossip")
     days = made_up_windows(HOMES, 24)
     write_homes(folder / "homes", days, days.between(0, 0))
-    ports = {home: free_port() for home in HOMES}
-    peers = {account(100 + at).address: f"https://127.0.0.1:{ports[home]}" for at, home in enumerate(HOMES)}
-    (folder / "peers.json").write_text(json.dumps({"format": FORMAT, "peers": peers}))
-    for home in HOMES:
-        make_peer_keys(folder / "keys", home, ["127.0.0.1"])
+    for name in (*HOMES, OBSERVER):
+        make_peer_keys(folder / "keys", name, ["127.0.0.1"])
     with anvil(folder, START) as node:
-        begun = Community(folder, node, _registry(node), ports)
+        begun = _founded(folder, node)
         try:
             yield begun
         finally:
@@ -142,26 +142,44 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
                     process.join(LIMIT_S)
 
 
-def _registry(node: Anvil) -> GossipClient:
-    operator, chain = account(1), Chain.at(node.url)
-    for one in (operator, *(account(100 + number) for number in range(len(HOMES)))):
-        node.fund(one.address)
-    contracts = deploy(chain, operator, RewardSettings(verifier="auditor"), 0, b"\x0c" * 32)
-    size = sum(array.size for array in initial_weights(shape(), 1).values())
-    segments = Segments(size, SETTINGS.gossip.segments)
-    terms = Terms(
-        segments.count, segments.size, EPOCHS, fewest=3, publish_s=HOUR, reveal_s=HOUR, leader_s=600,
-        challenge_s=HOUR // 2, committee=SETTINGS.gossip.committee,
-    )  # fmt: skip
-    registry = deploy_registry(chain, operator, b"\x0c" * 32, contracts.forecast_registry.address, terms)
-    for number in range(len(HOMES)):
-        member = account(100 + number)
-        chain.send(operator, contracts.forecast_registry.functions.enrol(member.address, operator.address))
-        GossipClient(node.url, registry.address, member, 10**17).join()
-    client = GossipClient(node.url, registry.address, operator, 10**17)
-    now = int(node.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-    node.be_at(now + HOUR + 1)
-    return client
+def _founded(folder: Path, node: Anvil) -> Community:
+    """The community's contracts and the training's registry are on the chain, and all have joined it."""
+    ports = {home: free_port() for home in HOMES}
+    wallets = {home: _home(folder, home).wallet for home in HOMES}
+    peers = {wallets[home].address: f"https://127.0.0.1:{ports[home]}" for home in HOMES}
+    (folder / "peers.json").write_text(json.dumps({"format": FORMAT, "peers": peers}))
+    (folder / "operator.key").write_text("11" * 32)
+    members = [
+        {"household": wallets[home].address, "meter": _home(folder, home).meter.address, "home": home}
+        for home in HOMES
+    ]
+    rewards = {"rpc_url": node.url, "key_file": "operator.key", "verifier": "auditor"}
+    _write(folder, OBSERVER, {"rewards": rewards}, members=members)
+    for wallet in (*wallets.values(), CommunityOfOperator(load(folder / f"{OBSERVER}.yaml")).operator):
+        node.fund(wallet.address)
+    operator = CommunityOfOperator(load(folder / f"{OBSERVER}.yaml"))
+    session = open_chain_session(operator)
+    registry = deploy_training(operator, session)
+    _write(folder, OBSERVER, {"rewards": rewards}, {"registry": registry}, members=members)
+    gateway = {"rpc_url": node.url, "forecast_registry": str(session.contracts.forecast_registry.address)}
+    for home in HOMES:
+        _write(folder, home, {"gateway": gateway}, {"registry": registry, "port": ports[home]})
+        open_client(load(folder / f"{home}.yaml"), home).join()
+    client = GossipClient(node.url, registry, operator.operator, 10**17)
+    begun = Community(folder, node, client, CommunityOfOperator(load(folder / f"{OBSERVER}.yaml")), session)
+    begun.jump(HOUR + 1)
+    return begun
+
+
+def _write(
+    folder: Path, name: str, parts: dict[str, object], gossip: dict[str, object] | None = None, **community: object
+) -> None:
+    content = {
+        "community": {"name": "Elm Street", **community}, "data": {"source": "none"},
+        "forecasting": {"model": {"hidden": 4}}, "api": {"state_dir": name},
+        "federation": {**FEDERATION, "gossip": {**GOSSIP, **(gossip or {})}}, **parts,
+    }  # fmt: skip
+    (folder / f"{name}.yaml").write_text(json.dumps(content))
 
 
 def test_a_training_ends_in_one_model_whatever_happens_to_some(community: Community) -> None:
@@ -212,12 +230,21 @@ def test_a_training_ends_in_one_model_whatever_happens_to_some(community: Commun
         community.has_revealed(epoch, left)
         community.seed(epoch)
         _elect(community, epoch)
-    done = {home: community.done(home) for home in left}
-    assert len({str(each["digest"]) for each in done.values()}) == 1, community.logs()
-    assert {each["epoch"] for each in done.values()} == {EPOCHS}
+    kept = {home: community.kept(home) for home in left}
+    assert len(set(kept.values())) == 1, community.logs()
     _check_bonds(community, chosen)
     _check_model(community, left[0])
     assert "caught up" in community.log(CUT_OFF) or "caught up" in community.log(KILLED)
+
+    assert all(
+        community.client.leader_of(epoch) != community.member(LIAR) for epoch in range(1, EPOCHS + 1)
+    )  # what it proposed as its merge was not that
+
+    # The operator publishes what they have agreed to, and it is what they have.
+    assert take_accepted(community.operator, lambda *_: None) == EPOCHS
+    Publisher(community.operator, community.session).look()
+    registered = community.session.contracts.model_registry.functions.digest_of(EPOCHS).call()
+    assert bytes(registered) == kept[left[0]]
 
 
 def _elect(community: Community, epoch: int) -> None:
@@ -229,18 +256,20 @@ def _elect(community: Community, epoch: int) -> None:
         )
         if proposed != b"away":
             return
-        community.jump(601)
+        community.jump(LEADER_S + 1)
     community.accepted(epoch)
 
 
 def _is_away(community: Community, epoch: int) -> bool:
-    """Whether all leaders whose turn it has been are killed, held or silent."""
+    """Whether all leaders whose turn it has been are killed, held, silent, or propose what is no merge."""
     client = community.client
     passed = client.state()[2] - client.number("seeded_at", epoch)
-    ranks = range(min(len(HOMES), 1 + passed // 600))
+    ranks = range(min(len(HOMES), 1 + passed // LEADER_S))
     turn = [HOMES[leader(community.seed(epoch), rank, len(HOMES))] for rank in ranks]
     return all(
-        home == SILENT or not community.processes[home].is_alive() or (community.folder / f"{home}.hold").exists()
+        home in (SILENT, LIAR)
+        or not community.processes[home].is_alive()
+        or (community.folder / f"{home}.hold").exists()
         for home in turn
     )
 
@@ -256,9 +285,12 @@ def _check_bonds(community: Community, dead: str) -> None:
 
 def _check_model(community: Community, home: str) -> None:
     """The model forecasts better than the one that they began with."""
-    found = load(community.folder / f"{home}.model.npz")
-    homes = HomeFolder(community.folder / "homes", shape(), FORECASTING.huber)
-    start = initial_weights(shape(), 1)
+    settings = load(community.folder / f"{home}.yaml").forecasting
+    shape = ModelShape.of(settings.model)
+    found = kept_weights(community.folder / home / "model", EPOCHS)
+    assert found is not None
+    homes = HomeFolder(community.folder / "homes", shape, settings.huber)
+    start = initial_weights(shape, settings.seed)
     scored = [replace(opened, validation=opened.train) for opened in map(homes, HOMES)]
-    before, after = (np.mean([home.evaluate(weights)["loss"] for home in scored]) for weights in (start, found))
+    before, after = (np.mean([opened.evaluate(weights)["loss"] for opened in scored]) for weights in (start, found))
     assert after < before

@@ -1,43 +1,32 @@
-"""A peer of a training without a server as a process. What it is told to do wrong, it does; all else is real.
+"""A gateway of a training without a server as a process. What it is told to do wrong, it does; all else is real.
 
 A file HOME.hold with an epoch's number in it stops the peer before it publishes in that epoch, and one called `hold`
-before it proposes, until the file is gone.
+before it proposes, until the file is gone. Training runs in the process itself: a second one for each of eight homes
+is not the point here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from eth_account import Account
-from prometheus_client import CollectorRegistry
-
-from api.gateway.gossip_registry import ChainRegistry
-from fl.deployment.keys import KeyFolder
-from fl.gossip.fixed_point import LARGEST, Fixed, to_fixed
-from fl.gossip.folder import PeerFolder
-from fl.gossip.metrics import PeerMetrics
+from api.config.community_yaml import load
+from api.gateway import gossip_peer
+from api.gateway.gossip_peer import run_peer
+from api.protocol.gossip_registry import ChainRegistry
+from fl.gossip.fixed_point import LARGEST, Fixed
 from fl.gossip.peer import Peer
 from fl.gossip.registry import Moment
-from fl.gossip.shelf import Shelf
-from fl.gossip.transport import PeerLine, ShelfServer, read_peers
-from fl.settings import FederationSettings
-from fl.task import HomeFolder, initial_weights
-from fl.weights import Weights, save
-from forecasting.settings import ForecastingSettings, ModelSettings
+from fl.plan import LocalPlan
+from fl.task import HomeFolder, HomeLearner
+from fl.weights import Weights
 from forecasting.shape import ModelShape
-from rewards.gossip_client import GossipClient
-
-FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))
-
-
-def shape() -> ModelShape:
-    return ModelShape.of(FORECASTING.model)
 
 
 @dataclass(frozen=True)
@@ -46,77 +35,75 @@ class Given:
 
     folder: Path
     home: str
-    key: bytes
-    port: int
-    node: str
-    registry: str
-    settings: str
     manner: str
 
-
-class HeldRegistry(ChainRegistry):
-    """Waits before it proposes."""
-
-    def __init__(self, client: GossipClient, folder: Path) -> None:
-        super().__init__(client)
-        self._hold = folder / "hold"
-
-    def propose(self, epoch: int, rank: int, root: bytes) -> str:
-        while self._hold.exists():
-            time.sleep(0.05)
-        return super().propose(epoch, rank, root)
+    @property
+    def hold(self) -> Path:
+        return self.folder / f"{self.home}.hold"
 
 
-class TestedPeer(Peer):
-    """A peer in one of the test's manners."""
+@dataclass(frozen=True)
+class HereTraining:
+    """As `fl.deployment.training_process.TrainingProcess`, without a process."""
 
-    given: Given
+    learner: HomeLearner
 
-    def _publish(self, moment: Moment) -> bool:
-        hold = self.given.folder / f"{self.given.home}.hold"
-        if hold.exists() and moment.epoch >= int(hold.read_text()):
-            logging.info("held in epoch %d", moment.epoch)
-            while hold.exists():
-                time.sleep(0.05)
-            return True
-        return super()._publish(moment)
+    def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
+        return self.learner.fit(weights, plan)
 
-    def _trained(self, epoch: int, base: Fixed) -> Fixed:
-        trained = super()._trained(epoch, base)
-        return (base - 3 * (trained - base)).clip(-LARGEST, LARGEST) if self.given.manner == "lying" else trained
+    def call(self, job: Callable[..., Any], *arguments: Any) -> Any:
+        return job(self.learner, *arguments)
 
-    def _answer_challenges(self, epoch: int) -> None:
-        if self.given.manner != "silent":
-            super()._answer_challenges(epoch)
+
+def _wait_while(path: Path) -> None:
+    while path.exists():
+        time.sleep(0.05)
+
+
+def _as_told(given: Given) -> None:
+    """Put the test's manners in the place of the real peer."""
+
+    class HeldRegistry(ChainRegistry):
+        def propose(self, epoch: int, rank: int, root: bytes) -> str:
+            _wait_while(given.folder / "hold")
+            return super().propose(epoch, rank, root[::-1] if given.manner == "lying" else root)
+
+    class TestedPeer(Peer):
+        def _publish(self, moment: Moment) -> bool:
+            if given.hold.exists() and moment.epoch >= int(given.hold.read_text()):
+                logging.info("held in epoch %d", moment.epoch)
+                _wait_while(given.hold)
+                return True
+            return super()._publish(moment)
+
+        def _trained(self, epoch: int, base: Fixed) -> Fixed:
+            trained = super()._trained(epoch, base)
+            return (base - 3 * (trained - base)).clip(-LARGEST, LARGEST) if given.manner == "lying" else trained
+
+        def _answer_challenges(self, epoch: int) -> None:
+            if given.manner != "silent":
+                super()._answer_challenges(epoch)
+
+    gossip_peer.Peer = TestedPeer  # type: ignore[misc]
+    gossip_peer.ChainRegistry = HeldRegistry  # type: ignore[misc]
+    if given.manner == "silent":
+        gossip_peer.ShelfServer.serve = lambda *_: nullcontext()  # type: ignore[method-assign, assignment]
 
 
 def run(given: Given) -> None:
-    """Run the peer until it is killed."""
+    """Run the gateway's peer until it is killed."""
     log = given.folder / f"{given.home}.log"
     logging.basicConfig(filename=log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings = FederationSettings.model_validate_json(given.settings)
-    learner = HomeFolder(given.folder / "homes", shape(), FORECASTING.huber)(given.home)
-    keys = KeyFolder(given.folder / "keys").peer(given.home)
-    client = GossipClient(given.node, given.registry, Account.from_key(given.key), 10**17)
-    shelf, line = Shelf(), PeerLine(read_peers(given.folder / "peers.json"), keys, timeout_s=10)
-
-    def keep(epoch: int, weights: Weights) -> None:
-        save(given.folder / f"{given.home}.model.npz", weights)
-        digest = hashlib.sha256(to_fixed(weights).tobytes()).hexdigest()
-        (given.folder / f"{given.home}.done").write_text(json.dumps({"epoch": epoch, "digest": digest}))
-
-    TestedPeer.given = given
-    peer = TestedPeer(
-        settings, initial_weights(shape(), 1), HeldRegistry(client, given.folder),
-        PeerFolder(given.folder / given.home), shelf, line, lambda weights, plan: learner.fit(weights, plan)[0], keep,
-        PeerMetrics(CollectorRegistry()),
-    )  # fmt: skip
+    config = load(given.folder / f"{given.home}.yaml")
+    shape = ModelShape.of(config.forecasting.model)
+    training = HereTraining(HomeFolder(given.folder / "homes", shape, config.forecasting.huber)(given.home))
+    _as_told(given)
     try:
-        if given.manner == "silent":
-            peer.run(threading.Event())
-        with ShelfServer(shelf).serve("127.0.0.1", given.port, keys):
-            peer.run(threading.Event())
+        run_peer(
+            config, given.home, training,  # type: ignore[arg-type]
+            daily_task=lambda metrics: None, ready=lambda metrics, stop: None, stop=threading.Event(),
+        )  # fmt: skip
     except BaseException:
         logging.exception("the peer has ended")
         raise

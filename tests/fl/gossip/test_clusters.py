@@ -14,8 +14,8 @@ from fl.gossip.clusters import (
     one_hot,
     profile_of,
     starting_centres,
+    sum_under_masks,
 )
-from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
 from tests.fl.federation import made_up_windows
 
 
@@ -30,13 +30,6 @@ def profiles_of(count: int) -> dict[str, np.ndarray]:
             1 + 0.6 * np.cos(2 * np.pi * (hours - peak) / 24) + generator.normal(0, 0.05, 48)
         )
     return found
-
-
-def masked(label: str, entries: dict[str, np.ndarray]) -> np.ndarray:
-    names = tuple(sorted(entries))
-    length = len(next(iter(entries.values())))
-    session = Session(label.encode(), names, default_threshold(len(names)), length, Words64())
-    return sum_in_process(session, entries)[0].view(np.int64)
 
 
 def test_one_step_is_lloyds_from_the_same_start() -> None:
@@ -55,7 +48,7 @@ def test_one_step_is_lloyds_from_the_same_start() -> None:
 
 def test_homes_find_their_kinds_under_masks() -> None:
     profiles = profiles_of(30)
-    centres = find_centres(profiles, 2, 3, bytes(32), masked)
+    centres = find_centres(profiles, 2, 3, bytes(32), sum_under_masks)
     found = assigned(profiles, centres, 5)
     kinds = [{found[home] for home in list(profiles)[at::2]} for at in (0, 1)]
     assert all(len(kind) == 1 for kind in kinds) and kinds[0] != kinds[1]

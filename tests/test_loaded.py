@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,26 @@ def test_a_process_loads_nothing_that_it_has_no_use_for(who: str) -> None:
     loaded = set(done.stdout.split())
     assert set(modules.split(", ")) <= loaded
     assert loaded & unwanted == set()
+
+
+GATEWAY = ("an agent that trains, submits and sums", "the process that trains", "the process that proves", "verify")
+NAMES = {"scikit-learn": "sklearn", "eth-tester": "eth_tester", "dp-accounting": "dp_accounting"}
+"""Packages whose module has another name."""
+
+
+def _left_out() -> set[str]:
+    """Modules that only the extras `server` and `privacy` bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    brought = [*project["dependencies"], *(line for line in requires("flwr") or () if "extra ==" not in line)]
+    kept = {re.split(r"[^\w-]", line)[0].lower() for line in brought}
+    named = {re.split(r"[^\w-]", line)[0] for line in (*extras["server"], *extras["privacy"])} - kept - {"wattproof"}
+    return {NAMES.get(name, name) for name in named} | {"ray", "eth"}
+
+
+@pytest.mark.parametrize("who", GATEWAY)
+def test_a_gateways_installation_has_all_that_a_gateway_loads(who: str) -> None:
+    """Whatever the extras bring is refused: with it gone, everything still imports."""
+    modules, _ = NEVER[who]
+    program = f"import sys\nsys.modules.update(dict.fromkeys({sorted(_left_out())!r}))\nimport {modules}"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

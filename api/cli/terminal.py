@@ -25,6 +25,11 @@ from api.protocol.finding import Kind
 from data.failures import is_ours, outline, told
 
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
+_EXTRA_OF = {"dp_accounting": "privacy"} | dict.fromkeys(
+    ("web3", "eth_tester", "eth", "vyper", "snekmate", "fastapi", "starlette", "uvicorn", "sqlalchemy", "matplotlib",
+     "sklearn", "ray"), "server",
+)  # fmt: skip
+"""Packages that a gateway's installation leaves out, and the extra that brings them (pyproject.toml)."""
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
@@ -79,6 +84,12 @@ def _write_anything(stream: TextIO) -> None:
 
 def _tell(error: Exception) -> None:
     console = Console(stderr=True)
+    if (extra := _missing_extra(error)) is not None:
+        console.print(
+            f"[bold red]Error:[/] this needs more than a gateway's installation: pip install 'wattproof\\[{extra}]'",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return
     if is_ours(error) or (isinstance(error, OSError) and error.strerror):
         console.print(f"[bold red]Error:[/] {escape(told(error))}", highlight=False, soft_wrap=True)
         return
@@ -87,3 +98,9 @@ def _tell(error: Exception) -> None:
         "They hold no values: what libraries say is left out, for it may quote readings, keys or passwords."
     )
     console.print(escape(outline(error)), highlight=False, soft_wrap=True)
+
+
+def _missing_extra(error: Exception) -> str | None:
+    """The extra that brings a package whose import has failed, if one does."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    return None if name is None else _EXTRA_OF.get(name.partition(".")[0])

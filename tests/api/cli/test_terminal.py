@@ -129,3 +129,13 @@ def test_a_proof_is_verified_on_a_latin_1_terminal(village: Village, tmp_path: P
         )  # fmt: skip
         assert done.returncode == code, done.stderr.decode("latin-1")
         assert says in done.stdout.decode("latin-1")
+
+
+def test_what_a_gateways_installation_leaves_out_is_named_with_the_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    def serve() -> None:
+        raise ModuleNotFoundError("No module named 'sqlalchemy'", name="sqlalchemy.orm")
+
+    with pytest.raises(SystemExit) as end:
+        run(serve)
+    assert end.value.code == 1
+    assert "pip install 'wattproof[server]'" in " ".join(capsys.readouterr().err.split())

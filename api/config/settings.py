@@ -62,6 +62,19 @@ class CommunitySettings(BaseModel):
         return keccak(b"wattproof/community/" + self.name.encode())
 
 
+class HomeAssistantSettings(BaseModel):
+    """The household's own MQTT broker, where its Home Assistant finds forecast, record and tokens as sensors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    broker: str = Field(pattern=r"^[^\s/:@]+:\d{1,5}$", description="host:port")
+    secret_file: Path | None = Field(default=None, description="file with USER:PASSWORD of the broker")
+    tls: bool = Field(default=False, description="speak TLS with the broker")
+    prefix: str = Field(
+        default="homeassistant", pattern=r"^[\w/-]+$", description="Home Assistant's discovery prefix"
+    )
+
+
 class GatewaySettings(BaseModel):
     """Where a gateway hands its forecasts and claims in, and what its household signs for."""
 
@@ -94,6 +107,10 @@ class GatewaySettings(BaseModel):
     )
     fewest_in_total: int = Field(
         default=5, ge=3, description="it enters no total that could be opened of fewer homes, whatever the API says"
+    )
+
+    home_assistant: HomeAssistantSettings | None = Field(
+        default=None, description="sensors in the household's own Home Assistant, by its MQTT broker"
     )
 
     @model_validator(mode="after")

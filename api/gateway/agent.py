@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from api.config.community_yaml import Config
 from api.gateway.day_watch import DayWatch
 from api.gateway.head_commitment import read_head_commitment
+from api.gateway.home_sensors import shown_at_home
 from api.gateway.jobs import (
     Due,
     Isolated,
@@ -74,6 +75,7 @@ def run_gateway(config: Config, home: str) -> None:
         with (
             polled(config, home, stop),
             follow_feed(config, stop),
+            shown_at_home(config, home, stop),
             _open_services(config, home, process, stop) as services,
         ):
             daily_task = DailyTask(config, home, process, services)

@@ -75,6 +75,13 @@ class ApiClient:
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"the pinned head is not told: {error!r}") from error
 
+    def rewards_of(self, household: str) -> dict[str, Any]:
+        """Tokens and record of a household, as the API tells everybody."""
+        answer = self._json("GET", f"/households/{household}/rewards")
+        if not isinstance(answer, dict):
+            raise Unreachable("the API gives no tokens and record")
+        return answer
+
     def pin_head(self, pin: HeadPin, transaction: str) -> None:
         """Submit the transaction that pins a household's personal head."""
         content = {"round": pin.round, "digest": "0x" + pin.digest.hex(), "transaction": transaction}

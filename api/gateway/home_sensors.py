@@ -94,7 +94,8 @@ def _forecast(folder: Path, today: int, day_start_utc: int, now: float) -> dict[
     """The newest forecast that is sealed, and this hour of today's."""
     days = [int(found[1]) for path in folder.glob("forecast-*.json") if (found := _SEALED.fullmatch(path.name))]
     shown: dict[str, Any] = dict.fromkeys(("forecast", "this_hour", "date", "hours"))
-    if (newest := read_sealed(folder, max(days))) if days else None:
+    newest = read_sealed(folder, max(days)) if days else None
+    if newest is not None:
         day, hours = max(days), newest.values[:HOURS]
         start = day * _DAY_S + day_start_utc * _HOUR_S
         shown |= {

@@ -60,11 +60,11 @@ def _watch(deployed: Deployed, home: str, homes: int, rounds: int) -> Measured:
         training = (memory.rss_mb, memory.pss_mb)
         memory.restart()
         deployed.wait(home, "late-forecast", 300)  # submitted, and these days are long past
-    (told,) = (json.loads(x) for x in deployed.log(home).splitlines() if '"forecast proven"' in x)
+    (proven,) = (json.loads(x) for x in deployed.log(home).splitlines() if '"forecast proven"' in x)
     return Measured(
         homes=homes, rounds=rounds, train_rss_mb=round(training[0]), train_pss_mb=round(training[1]),
-        prove_rss_mb=round(memory.rss_mb), prove_pss_mb=round(memory.pss_mb), prove_s=round(told["seconds"], 2),
-        proof_bytes=told["bytes"],
+        prove_rss_mb=round(memory.rss_mb), prove_pss_mb=round(memory.pss_mb), prove_s=round(proven["seconds"], 2),
+        proof_bytes=proven["bytes"],
     )  # fmt: skip
 
 

@@ -179,8 +179,8 @@ class Deployed:
         folder = self.folder / COORDINATOR
         settings = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
         settings["data"] = {k: v for k, v in settings["data"].items() if k != "files"} | {"source": "none"}
-        told = [wattproof(self.folder / home, "identity", home, "-c", "settings.yaml") for home in self.handing_in]
-        settings["community"]["members"] = [member for text in told for member in yaml.safe_load(text)]
+        printed = [wattproof(self.folder / home, "identity", home, "-c", "settings.yaml") for home in self.handing_in]
+        settings["community"]["members"] = [member for text in printed for member in yaml.safe_load(text)]
         settings["api"] = {"port": self._api_port}
         (folder / "server.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 

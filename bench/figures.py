@@ -2,15 +2,22 @@
 
 A table of measured figures stands between `<!-- figures: NAME -->` and `<!-- end -->`. This program copies the
 measurements (docs/figures/), renders every block from them and copies the pictures (docs/pictures/). Nothing is
-measured here: what the command that a NAME names has not written is left as it was, and said.
+measured here: a block whose command has not been run keeps its figures, which is reported.
 `tests/test_figures.py` holds the blocks to the measurements.
+
+`python -m bench.figures --page http://127.0.0.1:8000` takes the README's picture of the page that `make serve` shows,
+with Chromium.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,11 +96,31 @@ def gas(measured: Measured) -> str:
     return table([(said, f"{measured[name]:,}") for said, name in rows], ("step", "gas"))
 
 
-_DEMO = {"community-day": "demo/community_day.png", "accuracy": "demo/accuracy.png"}
+def gas_payers(measured: Measured) -> str:
+    """What the household and the operator pay for, for docs/deployment.md."""
+    deployment = sum(amount for name, amount in measured.items() if re.fullmatch(r"deploy_.*|.*_deployment", name))
+    return table(
+        [
+            ("the household, each day: register its forecast", f"{measured['submit']:,}"),
+            ("the household, each round: pin its personal head", f"{measured['pin_head']:,}"),
+            ("the operator, each reward", f"{measured['reward']:,}"),
+            ("the operator, once: deploy all contracts", f"{deployment:,}"),
+        ],
+        ("who pays for what", "gas"),
+    )
+
+
+_DEMO = {
+    "community-day": "demo/community_day.png",
+    "community-day-dark": "demo/community_day_dark.png",
+    "accuracy": "demo/accuracy.png",
+    "accuracy-dark": "demo/accuracy_dark.png",
+}
 SOURCES = {
     "demo": Source("make demo", "demo/report.json", demo, _DEMO),
     "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
     "gas": Source("python -m bench.gas", "bench/gas.json", gas, {}),
+    "gas_payers": Source("python -m bench.gas", "bench/gas.json", gas_payers, {}),
 }
 
 
@@ -123,12 +150,33 @@ def _kept_path(name: str) -> Path:
     return KEPT / f"{Path(SOURCES[name].path).parent.name}-{Path(SOURCES[name].path).stem}.json"
 
 
-def main() -> None:
-    """Copy, render, and say what was not measured."""
+def page_picture(url: str) -> None:
+    """The top of the page at `url` as docs/pictures/page.png. Raises SystemExit where there is no Chromium."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        raise SystemExit("the page's picture needs Chromium: install it (Debian: apt-get install chromium)")
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+                "--disable-background-networking", f"--user-data-dir={profile}", "--window-size=960,1010",
+                "--virtual-time-budget=15000", f"--screenshot={PICTURES / 'page.png'}", url,
+            ],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Copy, render, and report what was not measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--page", metavar="URL", help="only take the picture of the page at this address")
+    if (url := parser.parse_args(arguments).page) is not None:
+        page_picture(url)
+        return
     out = ROOT / "out"
     for name, source in SOURCES.items():
         if not (out / source.path).exists():
-            print(f"{name}: out/{source.path} is not there, so its figures stay; `{source.command}` makes it")
+            print(f"{name}: out/{source.path} does not exist, so its figures stay; run `{source.command}` to measure")
             continue
         write_bytes(_kept_path(name), json.dumps(json.loads((out / source.path).read_bytes()), indent=1).encode())
         for picture, path in source.pictures.items():

@@ -27,7 +27,7 @@ from rewards.inference_verifier import call_data, deploy_inference_verifier, par
 from rewards.settings import RewardSettings
 from zkp.algebra.commitment import commit_forecast
 from zkp.lstm.integer_model import OUTPUTS, Shape
-from zkp.lstm.weights import PersonalHead, commit_weights
+from zkp.lstm.weights import HeadOpening, commit_weights
 from zkp.statements import skill
 from zkp.statements.context import Context
 
@@ -93,7 +93,7 @@ def verify_inference(chain: Chain, operator: LocalAccount, shape: Shape, *, pers
     case = Case(state, model, commit_weights(model.weights), 1)
     home = case.home(2, 1)
     if personal:
-        head = PersonalHead.blind(shape, np.zeros((OUTPUTS, shape.personal_inputs), dtype=np.int64))
+        head = HeadOpening.blind(shape, np.zeros((OUTPUTS, shape.personal_inputs), dtype=np.int64))
         statement = replace(home.statement, personal=head.commit(shape))
         home = replace(home, statement=statement, secrets=replace(home.secrets, personal=head))
     proof, earlier = home.prove(model.weights), len(chain.gas[_DEPLOYED])

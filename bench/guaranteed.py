@@ -28,7 +28,7 @@ class Guarantee:
     Attributes:
         homes: in the session; `threshold`: that must agree and reveal.
         computed, searched: homes in the smallest sum, by the bound and as an attack found it; `by`: which one.
-        colluders: homes in league with the coordinator up to which the session is safe; `computed_colluding`,
+        colluders: homes colluding with the coordinator up to which the session is safe; `computed_colluding`,
             `searched_colluding`: honest homes in the smallest sum with so many.
         epsilon: spent over the rounds, with noise sized for `computed` homes; `epsilon_searched`: in the sum found;
             `epsilon_colluding`: where the colluders' parts of the noise are gone.

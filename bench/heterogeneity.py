@@ -4,12 +4,11 @@ The 17 real homes as they are (every one with the same days), and as a community
 another, so that the last has four weeks to train on and the first all its days. All are judged on the same test days.
 
 Writes out/bench/heterogeneity.json and heterogeneity.png, and prints tables in Markdown: a line for each strategy,
-and one for each home.
+and one for each home. `--seed` and `--strategies` choose others; such runs, and quick ones, have files of their own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -18,11 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.local_rounds import OUT, SHAPE, Days, accuracy, real_days
+from bench.local_rounds import SHAPE, Days, accuracy, real_days
+from bench.options import SEED, options, parser
 from bench.pictures import BLUE, ORANGE, picture
 from data.atomic import write_bytes
 from data.windows import Windows
@@ -31,7 +32,7 @@ from fl.settings import FederationSettings
 from fl.task import HomeLearner, initial_weights, projection
 from fl.weights import Weights
 
-FEWEST_DAYS = 28
+FEWEST_DAYS, ROUNDS = 28, 12
 COMMUNITIES = ("as they are", "growing")
 STRATEGIES: dict[str, dict[str, Any]] = {
     "FedAvg, by days": {"strategy": {"weighting": "examples"}},
@@ -51,6 +52,7 @@ class Case:
     community: str
     strategy: str
     rounds: int
+    seed: int = SEED
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ def run(case: Case) -> Outcome:
     days = _days()
     if case.community == "growing":
         days = replace(days, train=growing(days.train))
-    settings = FederationSettings.model_validate({"rounds": case.rounds, **STRATEGIES[case.strategy]})
+    settings = FederationSettings.model_validate(
+        {"rounds": case.rounds, "seed": case.seed, **STRATEGIES[case.strategy]}
+    )
     weights = train(days.learners(), settings)
     homes = [str(home) for home in np.unique(days.test.unique_id)]
     nmae = {home: accuracy(weights, days.test.of_home(home)).home_nmae_median for home in homes}
@@ -130,9 +134,9 @@ def by_home(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def draw(outcomes: Sequence[Outcome]) -> None:
+def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """A panel for each community: every home's error under each strategy, a line through each home."""
-    with picture(OUT / "heterogeneity.png", len(COMMUNITIES), (12, 5.4), sharey=True) as (figure, axes):
+    with picture(path, len(COMMUNITIES), (12, 5.4), sharey=True) as (figure, axes):
         for axis, community in zip(axes, COMMUNITIES, strict=True):
             chosen = [o for o in outcomes if o.case.community == community]
             places = range(len(chosen))
@@ -142,34 +146,33 @@ def draw(outcomes: Sequence[Outcome]) -> None:
             points = axis.plot(places, medians, "D", color=ORANGE, markersize=7)
             axis.set_xticks(places, [o.case.strategy for o in chosen], rotation=25, ha="right")
             axis.set_title(f"17 homes, {community}")
-        axes[0].set_ylabel("MAE / mean load")
+        axes[0].set_ylabel("MAE / mean load (lower is better)")
         figure.legend(
             [*lines, *points], ["a home", "the median home"], loc="outside upper center", ncols=2, frameon=False
         )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 rounds: a minute or two")
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
-    arguments = parser.parse_args()
+    known = parser(__doc__, list(STRATEGIES), "strategies", "3 rounds: a minute or two")
+    known.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = known.parse_args()
+    own = [f"{arguments.rounds}rounds"] if arguments.rounds != ROUNDS else []
+    run_as = options("heterogeneity", arguments, list(STRATEGIES), *own)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    OUT.mkdir(parents=True, exist_ok=True)
-    rounds, started = 3 if arguments.quick else arguments.rounds, time.perf_counter()
-    todo = [Case(community, strategy, rounds) for community in COMMUNITIES for strategy in STRATEGIES]
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+    rounds, started = 3 if run_as.quick else arguments.rounds, time.perf_counter()
+    todo = [Case(each, strategy, rounds, run_as.seed) for each in COMMUNITIES for strategy in run_as.methods]
+    with ProcessPoolExecutor(run_as.workers, mp_context=get_context("spawn")) as pool:
         outcomes = list(pool.map(run, todo))
     content = {
         "rounds": rounds,
         "seconds": round(time.perf_counter() - started, 1),
         "outcomes": [asdict(outcome) for outcome in outcomes],
     }
-    write_bytes(OUT / "heterogeneity.json", json.dumps(content, indent=1).encode())
+    write_bytes(run_as.path(".json"), json.dumps(content, indent=1).encode())
     print(summary(outcomes))
     for community in COMMUNITIES:
         print(f"\n{community}\n\n{by_home([o for o in outcomes if o.case.community == community])}")
-    draw(outcomes)
+    draw(outcomes, run_as.path(".png"))
 
 
 if __name__ == "__main__":

@@ -82,14 +82,14 @@ def measure(kind: str, homes: int) -> Cost:
     if list(opened.total) != list(session.ring.vector(vector * len(staying))):
         raise AssertionError("the sum is not the sum")
     last = staying[-1]
-    told = [keys[last].to_bytes(), *sealed[last].values(), vectors[last], agreed[last], *reveals[last].values()]
+    sent = [keys[last].to_bytes(), *sealed[last].values(), vectors[last], agreed[last], *reveals[last].values()]
     signatures = 2 * sum(map(len, agreed.values()))
     heard = sum(len(each.to_bytes()) for each in keys.values()) + sum(
         len(box.get(last, b"")) for box in sealed.values()
     )
     return Cost(
         vector=kind, homes=homes, dropped=homes - len(staying), home_s=round(clock.seconds / homes, 4),
-        aggregator_s=round(aggregator.seconds, 3), home_bytes_up=sum(map(len, told)),
+        aggregator_s=round(aggregator.seconds, 3), home_bytes_up=sum(map(len, sent)),
         home_bytes_down=heard + signatures, vector_bytes=len(vectors[last]),
     )  # fmt: skip
 

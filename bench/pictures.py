@@ -1,7 +1,4 @@
-"""How the benches' pictures look: Okabe and Ito's colours, told apart by the colour-blind, and marks that differ too.
-
-Okabe, Ito: Color Universal Design, 2008 (https://jfly.uni-koeln.de/color/); their yellow is too faint for lines.
-"""
+"""How the benches' pictures look: the colours of all pictures (`forecasting.palette`), and marks that also differ."""
 
 from __future__ import annotations
 
@@ -11,19 +8,20 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecasting import palette
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLACK, BLUE, ORANGE, GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
-GREY = "#7F7F7F"
-_COLOURS = (BLACK, BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", GREY)
+BLACK, BLUE, ORANGE, GREEN = palette.LIGHT.measured, palette.BLUE, palette.VERMILION, palette.GREEN
+_COLOURS = (BLACK, BLUE, ORANGE, GREEN, palette.PURPLE, palette.SKY, palette.AMBER, palette.GREY)
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _LINES = ("-", "--", "-.", ":")
 
 
 def styles() -> Iterator[dict[str, Any]]:
-    """How to plot one series after the other; eight differ in colour and mark, and neighbours in their line, too."""
+    """Styles for one series after another; eight differ in colour and mark, and neighbours also in their line."""
     for colour, marker, line in zip(cycle(_COLOURS), cycle(_MARKERS), cycle(_LINES), strict=False):
         yield {"color": colour, "marker": marker, "linestyle": line, "markersize": 4}
 

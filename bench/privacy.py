@@ -14,7 +14,6 @@ Writes out/bench/privacy.json and privacy.png, and prints two tables.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +31,8 @@ from numpy.typing import NDArray
 
 from bench import guaranteed
 from bench.federation import bootstrap
-from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from bench.local_rounds import Accuracy, Days, Distort, accuracy, real_days, train
+from bench.options import SEED, options, parser
 from bench.pictures import picture, styles
 from data.atomic import write_bytes
 from fl.aggregation.flat import flatten, moved
@@ -45,6 +45,7 @@ from fl.settings import FederationSettings
 from fl.task import HomeLearner
 from fl.weights import Weights
 
+HOMES = 200
 KINDS = {
     "central, fixed": {"mode": "central", "clipping": "fixed"},
     "central, adaptive": {"mode": "central", "clipping": "adaptive"},
@@ -60,6 +61,7 @@ class Case:
     homes: int
     target: float | None
     rounds: int
+    seed: int = field(default=SEED, repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(case: Case) -> Outcome:
     """Train once from the start and judge the result."""
     days = _days(case.homes)
     settings = FederationSettings.model_validate(
-        {"rounds": case.rounds, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
+        {"rounds": case.rounds, "seed": case.seed, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
     )
     private = PrivacySettings.model_validate(KINDS.get(case.kind, {}))
     if case.target is None:
@@ -117,26 +119,27 @@ def _at_home(private: PrivacySettings, case: Case) -> Distort:
 
 
 def _seeded(case: Case) -> Noise:
-    drawn = 0
+    drawn, seed = 0, "" if case.seed == SEED else f"{case.seed} "
 
     def noise(count: int) -> NDArray[np.float64]:
         nonlocal drawn
         drawn += 1
-        return gaussian(count, hashlib.sha256(f"{case} {drawn}".encode()).digest())
+        return gaussian(count, hashlib.sha256(f"{seed}{case} {drawn}".encode()).digest())
 
     return noise
 
 
-def cases(quick: bool, homes: int) -> list[Case]:
+def cases(quick: bool, homes: int, kinds: Sequence[str] = tuple(KINDS), seed: int = SEED) -> list[Case]:
     """Targets of epsilon for each kind and size. `quick`: the real homes and three targets only."""
     rounds, targets = (4, (2.0, 10.0, 100.0)) if quick else (8, (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0))
     sizes = (17,) if quick else (17, homes)
-    plain = [Case("no privacy", size, None, rounds) for size in sizes]
+    plain = [Case("no privacy", size, None, rounds, seed) for size in sizes]
     # A community of this size is out of reach of local privacy as 17 homes are; its training takes ten times as long.
     return plain + [
-        Case(kind, size, target, rounds)
+        Case(kind, size, target, rounds, seed)
         for size in sizes
-        for kind in (KINDS if size == 17 else ("central, fixed",))
+        for kind in kinds
+        if size == 17 or kind == "central, fixed"
         for target in targets
     ]
 
@@ -156,9 +159,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def draw(outcomes: Sequence[Outcome]) -> None:
+def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """nMAE against epsilon, a line for each kind and size; without privacy a level."""
-    with picture(OUT / "privacy.png", 1, (7.5, 5)) as (figure, (axis,)):
+    with picture(path, 1, (7.5, 5)) as (figure, (axis,)):
         groups = dict.fromkeys((o.case.kind, o.case.homes) for o in outcomes)
         for (kind, homes), style in zip(groups, styles(), strict=False):
             points = [o for o in outcomes if (o.case.kind, o.case.homes) == (kind, homes)]
@@ -170,7 +173,7 @@ def draw(outcomes: Sequence[Outcome]) -> None:
         first = outcomes[0]
         axis.set(
             xlabel=f"epsilon spent (delta = {first.delta:g}, {first.case.rounds} rounds); smaller is more private",
-            ylabel="MAE / mean load of the median home",
+            ylabel="MAE / mean load of the median home (lower is better)",
         )
         axis.set_yticks([0.5, 1, 2, 5, 10, 20], minor=False)
         axis.set_yticks([], minor=True)
@@ -180,34 +183,33 @@ def draw(outcomes: Sequence[Outcome]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="17 homes, fewer rounds and targets: under 5 minutes")
-    parser.add_argument("--homes", type=int, default=200, help="size of the larger, bootstrapped community")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
-    arguments = parser.parse_args()
+    known = parser(__doc__, list(KINDS), "kinds", "17 homes, fewer rounds and targets: under 5 minutes")
+    known.add_argument("--homes", type=int, default=HOMES, help="size of the larger, bootstrapped community")
+    arguments = known.parse_args()
+    own = [f"{arguments.homes}homes"] if arguments.homes != HOMES else []
+    run_as = options("privacy", arguments, list(KINDS), *own)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    OUT.mkdir(parents=True, exist_ok=True)
-    started, todo = time.perf_counter(), cases(arguments.quick, arguments.homes)
+    started, todo = time.perf_counter(), cases(run_as.quick, arguments.homes, run_as.methods, run_as.seed)
     outcomes: list[Outcome] = []
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(run_as.workers, mp_context=get_context("spawn")) as pool:
         for outcome in pool.map(run, todo):
             outcomes.append(outcome)
             print(f"\r{len(outcomes)} of {len(todo)} trainings", end="", flush=True)
         print()
-        sizes = guaranteed.SHOWN if arguments.quick else range(5, 301)
+        sizes = guaranteed.SHOWN if run_as.quick else range(5, 301)
         figures = partial(guaranteed.guarantee, target=10.0, rounds=todo[0].rounds)
         guarantees = list(pool.map(figures, sizes, chunksize=4))
     content = {
-        "quick": arguments.quick,
+        "quick": run_as.quick,
         "seconds": round(time.perf_counter() - started, 1),
         "outcomes": [asdict(outcome) for outcome in outcomes],
         "guaranteed_homes": guaranteed.as_json(guarantees),
     }
-    write_bytes(OUT / "privacy.json", json.dumps(content, indent=1).encode())
+    write_bytes(run_as.path(".json"), json.dumps(content, indent=1).encode())
     print(table(outcomes))
     print()
     print(guaranteed.table(guarantees))
-    draw(outcomes)
+    draw(outcomes, run_as.path(".png"))
 
 
 if __name__ == "__main__":

@@ -143,15 +143,15 @@ def _central(settings: PrivacySettings, coins: NDArray[np.bool_], broken: Broken
 
 def _local(settings: PrivacySettings, coins: NDArray[np.bool_], broken: Broken) -> Scores:
     """Each canary's own noisy update is seen. It goes one way or the opposite: any other update in its place."""
-    told = settings
+    variant = settings
     if broken == "a third of the noise":
-        told = settings.model_copy(update={"noise_multiplier": settings.noise_multiplier / 3})
+        variant = settings.model_copy(update={"noise_multiplier": settings.noise_multiplier / 3})
     if broken == "no clipping":  # a norm far beyond the one that the noise is measured for
         scale = _TOO_LONG
-        told = settings.model_copy(
+        variant = settings.model_copy(
             update={"clip_norm": settings.clip_norm * scale, "noise_multiplier": settings.noise_multiplier / scale}
         )
-    mod, start = PrivateUpdateMod(told), to_record({"w": np.zeros(4, np.float32)})
+    mod, start = PrivateUpdateMod(variant), to_record({"w": np.zeros(4, np.float32)})
     return np.array([_released(mod, start, settings, coin) for coin in coins])
 
 

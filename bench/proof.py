@@ -2,7 +2,7 @@
 
 `--sweep` measures how the cost grows with the steps and with the hidden size (a table, out/bench/proof.json and
 out/bench/proof.png); `--vs-ezkl` runs the peer's script beside it, in the same run. Each size is measured in a
-process of its own, so that its peak memory is its own. Times are medians of `--repeat` runs.
+separate process, so that its peak memory is its own. Times are medians of `--repeat` runs.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ from zkp.lstm.integer_model import (
     LOAD_LIMIT,
     SCALE_FLOOR_WH,
     SCALE_UNIT_BITS,
+    IntegerWeights,
     Ints,
     Shape,
     Trace,
-    Weights,
 )
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference
@@ -123,7 +123,7 @@ class Home:
             inference.Secrets(secrets.windows[days], secrets.forecasts[days]),
         )
 
-    def prove(self, weights: Weights) -> bytes:
+    def prove(self, weights: IntegerWeights) -> bytes:
         return inference.prove(self.statement, self.trace, weights, self.secrets)
 
 

@@ -34,7 +34,7 @@ _PANELS = (
 
 
 def _measure(shape: Shape, repeat: int) -> Line:
-    """One size in a process of its own. Raises SystemExit with its words where that process fails."""
+    """One size in a separate process. Raises SystemExit with its words where that process fails."""
     sizes = ("steps", "features", "hidden", "layers", "exogenous", "lags", "recent")
     options = [word for name in sizes for word in (f"--{name}", str(getattr(shape, name)))]
     command = [sys.executable, "-m", "bench.proof", *options, "--repeat", str(repeat), "--no-batches"]

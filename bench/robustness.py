@@ -14,7 +14,6 @@ prints a table.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -23,11 +22,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from bench.local_rounds import OUT, Accuracy, Days, Distort, accuracy, real_days, train
+from bench.local_rounds import Accuracy, Days, Distort, accuracy, real_days, train
+from bench.options import SEED, options, parser
 from bench.pictures import picture, styles
 from data.atomic import write_bytes
 from data.windows import Windows
@@ -52,12 +53,13 @@ class Case:
     attack: str
     attackers: int
     rounds: int
+    seed: int = SEED
 
 
 @dataclass(frozen=True)
 class Outcome:
     case: Case
-    told: int  # attackers the rule is set for
+    assumed: int  # attackers the rule is set for
     accuracy: Accuracy
 
 
@@ -71,21 +73,21 @@ def run(case: Case) -> Outcome:
     days = _days()
     learners = [_attacker(days, at, learner, case) for at, learner in enumerate(days.learners())]
     settings = FederationSettings.model_validate(
-        {"rounds": case.rounds, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
+        {"rounds": case.rounds, "seed": case.seed, "local": {"epochs": 1}, "strategy": {"weighting": "equal"}}
     )
-    combine, told = combiner(case)
+    combine, assumed = combiner(case)
     weights = train(
         learners, settings, combine, _distortion(case, {learner.home for learner in learners[: case.attackers]})
     )
-    return Outcome(case, told, accuracy(weights, days.test))
+    return Outcome(case, assumed, accuracy(weights, days.test))
 
 
 def combiner(case: Case) -> tuple[Combine, int]:
     """The rule, told the attackers as far as 17 homes allow."""
-    told = case.attackers
-    while RobustSettings(rule=case.rule, attackers=told).fewest_homes > HOMES:
-        told -= 1
-    return robust(RobustSettings(rule=case.rule, attackers=told)), told
+    assumed = case.attackers
+    while RobustSettings(rule=case.rule, attackers=assumed).fewest_homes > HOMES:
+        assumed -= 1
+    return robust(RobustSettings(rule=case.rule, attackers=assumed)), assumed
 
 
 def _attacker(days: Days, at: int, learner: HomeLearner, case: Case) -> HomeLearner:
@@ -127,11 +129,11 @@ def _distortion(case: Case, attackers: set[str]) -> Distort:
     return distort
 
 
-def cases(quick: bool) -> list[Case]:
+def cases(quick: bool, rules: Sequence[Rule] = RULES, seed: int = SEED) -> list[Case]:
     """Every rule without attackers and under every attack, by 1 to 5 homes (`quick`: by 3)."""
     rounds, counts = 4, (3,) if quick else (1, 2, 3, 4, 5)
-    clean = [Case(rule, "none", 0, rounds) for rule in RULES]
-    return clean + [Case(r, attack, f, rounds) for r in RULES for attack in ATTACKS for f in counts]
+    clean = [Case(rule, "none", 0, rounds, seed) for rule in rules]
+    return clean + [Case(r, attack, f, rounds, seed) for r in rules for attack in ATTACKS for f in counts]
 
 
 def table(outcomes: Sequence[Outcome], figure: str) -> str:
@@ -156,16 +158,18 @@ def _name(rule: str) -> str:
 def _cell(outcome: Outcome | None, figure: str) -> str:
     if outcome is None:
         return ""
-    mark = "" if outcome.told == outcome.case.attackers else "*"
+    mark = "" if outcome.assumed == outcome.case.attackers else "*"
     return f"{getattr(outcome.accuracy, figure):.3f}{mark}"
 
 
-def draw(outcomes: Sequence[Outcome]) -> None:
+def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """One panel for each attack: community WAPE against attackers, a line for each rule; far worse ones are cut."""
     best = min(o.accuracy.community_wape for o in outcomes)
-    with picture(OUT / "robustness.png", len(ATTACKS), (15, 4.6), sharey=True) as (figure, axes):
+    with picture(path, len(ATTACKS), (15, 4.6), sharey=True) as (figure, axes):
         for axis, attack in zip(axes, ATTACKS, strict=True):
             for rule, style in zip(RULES, styles(), strict=False):
+                if rule not in {o.case.rule for o in outcomes}:
+                    continue
                 points = sorted(
                     (o.case.attackers, o.accuracy.community_wape)
                     for o in outcomes
@@ -174,35 +178,33 @@ def draw(outcomes: Sequence[Outcome]) -> None:
                 axis.plot(*zip(*points, strict=True), label=_name(rule).replace("_", " "), **style)
             axis.set(title=attack, xlabel=f"attackers among {HOMES} homes", ylim=(0.95 * best, 1.8 * best))
             axis.set_xticks(sorted({o.case.attackers for o in outcomes}))
-        axes[0].set_ylabel("community WAPE (higher ones are cut)")
+        axes[0].set_ylabel("community WAPE (lower is better; higher ones are cut)")
         lines, names = axes[0].get_legend_handles_labels()
         figure.legend(lines, names, loc="outside lower center", ncols=len(RULES), frameon=False)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 attackers only: under 5 minutes")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at the same time")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, RULES, "rules", "3 attackers only: under 5 minutes").parse_args()
+    run_as = options("robustness", arguments, RULES)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    OUT.mkdir(parents=True, exist_ok=True)
-    started, todo = time.perf_counter(), cases(arguments.quick)
+    started = time.perf_counter()
+    todo = cases(run_as.quick, [rule for rule in RULES if rule in run_as.methods], run_as.seed)
     outcomes: list[Outcome] = []
-    with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(run_as.workers, mp_context=get_context("spawn")) as pool:
         for outcome in pool.map(run, todo):
             outcomes.append(outcome)
             print(f"\r{len(outcomes)} of {len(todo)} trainings", end="", flush=True)
     print()
     content = {
-        "quick": arguments.quick,
+        "quick": run_as.quick,
         "homes": HOMES,
         "seconds": round(time.perf_counter() - started, 1),
         "outcomes": [asdict(outcome) for outcome in outcomes],
     }
-    write_bytes(OUT / "robustness.json", json.dumps(content, indent=1).encode())
+    write_bytes(run_as.path(".json"), json.dumps(content, indent=1).encode())
     for field in fields(Accuracy):
         print(f"\n{field.name}\n\n{table(outcomes, field.name)}")
-    draw(outcomes)
+    draw(outcomes, run_as.path(".png"))
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def in_a_name(home: str) -> Change:
 
     def change(request: httpx.Request) -> None:
         sign(request)
-        told = request.headers["signature-input"]
-        before, _, after = told.partition('keyid="')
+        signed = request.headers["signature-input"]
+        before, _, after = signed.partition('keyid="')
         request.headers["signature-input"] = f'{before}keyid="{home}"{after.partition(chr(34))[2]}'
 
     return change
@@ -180,10 +180,10 @@ def training(homes: int, days: int) -> Iterator[tuple[Deployed, Target]]:
             for name in (COORDINATOR, *deployed.homes):
                 deployed.start(name)
             deployed.wait(COORDINATOR, '"round": 5')
-            told = yaml.safe_load((deployed.folder / COORDINATOR / "settings.yaml").read_text(encoding="utf-8"))
+            settings = yaml.safe_load((deployed.folder / COORDINATOR / "settings.yaml").read_text(encoding="utf-8"))
             keys = deployed.folder / COORDINATOR / "keys"
             home = Agent.of(deployed.homes[0], load_agent_list(keys)[deployed.homes[0]]).key_id
-            yield deployed, Target(told["federation"]["deployment"]["port"], keys / "authority.pem", home)
+            yield deployed, Target(settings["federation"]["deployment"]["port"], keys / "authority.pem", home)
         finally:
             deployed.stop()
 
@@ -225,9 +225,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--connections", type=int, default=1000, help="that say nothing")
     parser.add_argument("--seconds", type=float, default=30, help="for how long each is measured")
-    told = parser.parse_args()
-    count, limit, held = told.requests, told.seconds, told.connections
-    with training(told.homes, days=60) as (deployed, target):
+    options = parser.parse_args()
+    count, limit, held = options.requests, options.seconds, options.connections
+    with training(options.homes, days=60) as (deployed, target):
         kinds: list[tuple[str, int, Callable[[], int]]] = [
             ("unsigned", count, lambda: flood(target, unsigned, count, limit)),
             ("signed by a stranger", count, lambda: flood(target, stranger(), count, limit)),

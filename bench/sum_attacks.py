@@ -65,10 +65,10 @@ def masked(rules: Rules, tale: Tale) -> NDArray[np.bool_]:
 
 def signing(rules: Rules, tale: Tale) -> NDArray[np.bool_]:
     """Honest members that sign the survivors they are told: all of these have signed to be masked with the same."""
-    told, out = tale.shared, masked(rules, tale)
-    fits = ~(tale.survivors & ~told).any(axis=1) & (tale.survivors.sum(axis=1) >= rules.certain)
+    informed, out = tale.shared, masked(rules, tale)
+    fits = ~(tale.survivors & ~informed).any(axis=1) & (tale.survivors.sum(axis=1) >= rules.certain)
     signs: NDArray[np.bool_] = out & fits
-    _, same = np.unique(told, axis=0, return_inverse=True)
+    _, same = np.unique(informed, axis=0, return_inverse=True)
     for member in np.flatnonzero(signs):
         others = tale.survivors[member] & rules.honest
         signs[member] = bool(out[others].all() and (same[others] == same[member]).all())
@@ -94,13 +94,15 @@ def revealing(rules: Rules, tale: Tale) -> NDArray[np.bool_]:
 
 def smallest_sum(rules: Rules, tale: Tale) -> int | None:
     """Honest vectors in the smallest sum that can be opened; None if none can."""
-    out, reveals, told = masked(rules, tale), revealing(rules, tale), tale.shared
+    out, reveals, informed = masked(rules, tale), revealing(rules, tale), tale.shared
     if not reveals.any() and rules.colluders < rules.threshold:
         return None
-    seeds = (told & tale.survivors)[reveals].sum(axis=0) + rules.colluders >= rules.threshold
-    keys = (told & ~tale.survivors)[reveals].sum(axis=0) + rules.colluders >= rules.threshold
+    seeds = (informed & tale.survivors)[reveals].sum(axis=0) + rules.colluders >= rules.threshold
+    keys = (informed & ~tale.survivors)[reveals].sum(axis=0) + rules.colluders >= rules.threshold
     honest = rules.honest
-    hidden = told & ~keys[:, None] & ~keys[None, :] & honest[:, None] & honest[None, :]  # masks nobody can restore
+    hidden = (
+        informed & ~keys[:, None] & ~keys[None, :] & honest[:, None] & honest[None, :]
+    )  # masks nobody can restore
     hidden[np.diag_indices(rules.members)] = False
     hidden[~out] = False
     opened = out & seeds

@@ -1,4 +1,4 @@
-"""Readings join a table on disk: new hours are added, the same ones change nothing, others need to be told to.
+"""Add readings to a table on disk: new hours are added, equal ones change nothing, different ones need `replace`.
 
 A measured value takes the place of a filled one, never the other way round.
 """
@@ -28,10 +28,10 @@ class Appended:
 
 
 def append_table(path: Path, new: pd.DataFrame, *, replace: bool = False) -> Appended:
-    """Add one home's long table to the file at `path`, made if it is not there; other processes that do so wait.
+    """Add one home's long table to the file at `path`, created if missing; other processes doing so wait.
 
-    With `replace` measured values take the place of other ones there. Raises TableError, and leaves the file as it
-    is, where it holds anything else than a long table of this home, or other values without `replace`.
+    With `replace`, measured values replace different ones. Raises TableError, and leaves the file unchanged, if it
+    holds anything but a long table of this home, or different values without `replace`.
     """
     validate_table(new)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +43,8 @@ def append_table(path: Path, new: pd.DataFrame, *, replace: bool = False) -> App
         changed = differing_hours(kept, new)
         if len(changed) and not replace:
             raise TableError(
-                f"{path} has other values for {named_hours(changed)}, and stays as it is. If the new ones are right, "
-                "import them with --replace"
+                f"{path} has different values for {named_hours(changed)}, and was not changed. If the new ones are "
+                "right, import them with --replace"
             )
         merged = merge_tables(kept, new)
         if not merged.equals(kept):
@@ -54,16 +54,16 @@ def append_table(path: Path, new: pd.DataFrame, *, replace: bool = False) -> App
 
 
 def _kept(path: Path, new: pd.DataFrame) -> pd.DataFrame:
-    """The table at `path`. Raises TableError if it is none, or of another home."""
+    """The table at `path`. Raises TableError if it is not one, or another home's."""
     if not path.is_file():
-        raise TableError(f"{path} is no file: name one with --out")
+        raise TableError(f"{path} is not a file: name one with --out")
     try:
         kept = read_table(path)
     except TableError as problem:
-        raise TableError(f"{problem}; nothing was written there: name another file with --out") from None
+        raise TableError(f"{problem}; nothing was written: name another file with --out") from None
     if others := sorted(set(kept["unique_id"]) - set(new["unique_id"])):
         raise TableError(
-            f"{path} has readings of {', '.join(others)}, and stays as it is: each home has a table of its own, name "
+            f"{path} has readings of {', '.join(others)}, and was not changed: each home has its own table, name "
             "another file with --out"
         )
     return kept

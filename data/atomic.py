@@ -1,4 +1,7 @@
-"""Files written whole or not at all: to a temporary file in the same folder, then renamed."""
+"""Atomic file writes: to a temporary file in the same folder, then renamed.
+
+By hand: os.replace, fsync and mode 0600 take thirty lines, and the package for it (atomicwrites) is unmaintained.
+"""
 
 import os
 import tempfile
@@ -11,7 +14,7 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     Raises OSError, which names the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -23,7 +26,7 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
         temporary.replace(path)
         _settle(path.parent)
     except OSError as problem:
-        if problem.errno and problem.filename is None:  # the system does not say which file it could not write
+        if problem.errno and problem.filename is None:  # the system does not name the file it could not write
             problem.filename = str(path)
         raise
     finally:
@@ -31,7 +34,7 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Have the renaming itself on disk, so that a power cut can't bring the old file back."""
+    """Flush the rename itself to disk, so that a power cut cannot bring the old file back."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

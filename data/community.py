@@ -21,20 +21,20 @@ _NEUTRAL = {"temperature": 18.0, "temperature_24h": 18.0, "direct_solar_24h": 0.
 
 
 def load_community(settings: DataSettings) -> CommunityData:
-    """Readings and weather. Raises DataError if they cannot be had; never falls back to other data."""
+    """Readings and weather. Raises DataError if they cannot be loaded; never falls back to other data."""
     if settings.source == "citylearn":
         return citylearn.load(settings.cache_dir)
     if settings.source == "none":
-        raise TableError("there are no readings here (data.source is none): do this where the homes' readings are")
+        raise TableError("there are no readings here (data.source is none): run this where the homes' readings are")
     readings = _joined(settings.files)
     if settings.weather is not None:
         return CommunityData(readings, read_weather(settings.weather))
-    log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts rest on calendar and load")
+    log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts use calendar and load only")
     return CommunityData(readings, neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
 def _joined(files: Sequence[Path]) -> pd.DataFrame:
-    """The tables of all files in one. Raises TableError where two of them differ about an hour."""
+    """The tables of all files in one. Raises TableError if two of them disagree about an hour."""
     readings = read_table(files[0])
     for path in files[1:]:
         table = read_table(path)

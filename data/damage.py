@@ -1,4 +1,4 @@
-"""State files that are damaged: an error that names the file, what it should be, and a remedy that costs no data."""
+"""Damaged state files: an error that names the file, what it should be, and a remedy that costs no data."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from data.errors import DamagedFile, DataError, LostFile
 
-FROM_BACKUP = "Keep it, and put a copy from your backup in its place"
-"""The remedy where nothing else brings the content back."""
+FROM_BACKUP = "Keep it, and restore a copy from your backup in its place"
+"""The remedy if nothing else can recover the content."""
 _DAMAGES = (ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
 
 
 def check_kept(path: Path, why: str, else_: str) -> None:
-    """Raises LostFile if a file is gone that is never to be made anew.
+    """Raises LostFile if a file is gone that must never be recreated.
 
-    `why`: what shows that it was there, as a clause; `else_`: a sentence for who has no copy of it.
+    `why`: what shows that it existed, as a clause; `else_`: advice without a backup, a sentence.
     """
     if not path.exists():
-        raise LostFile(f"{path} is missing, and {why}: put a copy from your backup in its place. {else_}")
+        raise LostFile(f"{path} is missing, and {why}: restore it from your backup. {else_}")
 
 
 @contextmanager
 def whole(path: Path, what: str, remedy: str = FROM_BACKUP) -> Iterator[None]:
-    """Raises DamagedFile where the block can make nothing of what `path` holds.
+    """Raises DamagedFile if the block cannot parse the content of `path`.
 
-    `what`: what it should be, with its article. A file that is missing, or that the system does not give, is another
-    matter: OSError passes, as our own errors do. What the content was is not told.
+    `what`: what it should be, with its article. OSError, for a missing or unreadable file, passes unchanged, as do
+        our own errors. The message reveals nothing of the content.
     """
     try:
         yield

@@ -55,8 +55,14 @@ class DayClock:
         nanoseconds = days * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR
         return pd.DatetimeIndex(nanoseconds.astype("datetime64[ns]"), tz="UTC")
 
+    @property
+    def zone(self) -> str:
+        """The fixed time zone in which days start at midnight: UTC−8 for days that start at 08:00 UTC."""
+        offset = -self.start_hour_utc if self.start_hour_utc <= 12 else 24 - self.start_hour_utc
+        return f"UTC{'−' if offset < 0 else '+'}{abs(offset)}" if offset else "UTC"
+
     def date_of(self, day: int) -> date:
-        """The date that people call `day` by: that of its middle, for a day that starts at 23:00 UTC is tomorrow's.
+        """The date that people give `day`: that of its middle, since a day that starts at 23:00 UTC is tomorrow's.
 
         >>> DayClock(23).date_of(17316)
         datetime.date(2017, 5, 31)
@@ -64,7 +70,7 @@ class DayClock:
         return (_EPOCH + timedelta(days=day, hours=self.start_hour_utc + HOURS_PER_DAY // 2)).date()
 
     def day_on(self, named: date) -> int:
-        """The day that people call by a date."""
+        """The day to which people give a date."""
         return (named - self.date_of(0)).days
 
     def hours(self, day: int) -> pd.DatetimeIndex:
@@ -73,20 +79,20 @@ class DayClock:
 
 
 def utc_text(time: pd.Timestamp) -> str:
-    """A UTC time in words, to the minute."""
+    """A UTC time as text, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def hours_text(hours: pd.DatetimeIndex, most: int = 4) -> str:
-    """Words for the starts of some hours in order (at least one): those that follow each other as one span."""
+    """Text for the starts of some hours in order (at least one); consecutive ones as one span."""
     breaks = np.flatnonzero(np.diff(_nanoseconds(hours)) != _NS_PER_HOUR) + 1
     runs = np.split(np.arange(len(hours)), breaks)
-    told = [
+    spans = [
         utc_text(hours[run[0]]) if len(run) == 1 else f"{len(run)} hours from {utc_text(hours[run[0]])}"
         for run in runs[:most]
     ]
     rest = sum(len(run) for run in runs[most:])
-    return ", ".join(told) + (f" and {rest} more hours" if rest else "")
+    return ", ".join(spans) + (f" and {rest} more hours" if rest else "")
 
 
 def _nanoseconds(ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What can be wrong with data, as errors a person can act on. None of them ever carries a reading."""
+"""Errors about data that a person can act on. None of them ever contains a reading."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ class TableError(DataError):
 
 
 class DamagedFile(DataError):
-    """A file of the state folder that is not what this program wrote. The remedy told never costs data.
+    """A file of the state folder that is not what this program wrote. The remedy never costs data.
 
-    It has one argument, so that it travels between processes.
+    It takes one argument, so that it can be pickled.
     """
 
     @classmethod
@@ -24,15 +24,15 @@ class DamagedFile(DataError):
 
 
 class LostFile(DataError):
-    """A file of the state folder that is gone, and that what is beside it was made with: a new one is no remedy."""
+    """A missing file of the state folder on which other files depend: creating a new one is no remedy."""
 
 
 class NoReadingsYet(TableError):
-    """A home has no readings yet, or too few: there may be enough of them later."""
+    """A home has no readings yet, or too few; there may be enough later."""
 
 
 class DayError(DataError):
-    """A number that no community day has."""
+    """A number out of the range of community days."""
 
 
 class FetchError(DataError):
@@ -53,7 +53,7 @@ class ImportRefused(DataError):
 
 
 class SourceError(DataError):
-    """A live meter that can't be read, or settings of one that can't be used. The message holds no secret."""
+    """A live meter that cannot be read, or invalid settings for one. The message holds no secret."""
 
 
 class MeterError(DataError):

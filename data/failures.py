@@ -1,8 +1,8 @@
-"""What may be told of an exception: never a value.
+"""What may be shown of an exception: never a value.
 
-The messages of our own errors are written for people, and none holds a secret. Those of libraries may quote what they
-were given: a reading, a key, the address of a database with its password. Of them only the kind is told, and where it
-happened, in the source's own words.
+The messages of our own errors are written for people, and none holds a secret. Those of libraries may quote their
+input: a reading, a key, the address of a database with its password. For these only the type is shown, and the lines
+of source where it happened.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from types import TracebackType
 
 _OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp", "wattproof"})
-WORKER = "in a process of its own:\n"
-"""How a note begins that holds the outline from another process (`fl.worker`); other notes are not told."""
+WORKER = "in a separate process:\n"
+"""The beginning of a note that holds the outline from another process (`fl.worker`); other notes are not shown."""
 _LONGEST_QUOTED = 42  # an address on the chain; a private key is longer
 _PASSWORD = re.compile(r"(\w://[^/\s:@'\"]*):[^/\s'\"]*@")
 
@@ -27,19 +27,19 @@ def is_ours(error: BaseException) -> bool:
 
 
 def masked(text: str) -> str:
-    """`text` with the passwords of addresses in it blotted out: postgresql://elm:***@host/db."""
+    """`text` with passwords in addresses redacted: postgresql://elm:***@host/db."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 
 def quotable(value: object) -> str | None:
-    """What somebody wrote, in quotes, for a message; None where it may hold a secret: an address, a long text."""
+    """A person's input, in quotes, for a message; None if it may hold a secret: an address, a long text."""
     if isinstance(value, str):
         return repr(value) if len(value) <= _LONGEST_QUOTED and "://" not in value else None
     return repr(value) if isinstance(value, bool | int | float) and abs(value) < 10**_LONGEST_QUOTED else None
 
 
-def told(error: BaseException) -> str:
-    """One line about an error: our own words, what the system says of a file, else its kind alone."""
+def describe(error: BaseException) -> str:
+    """One line about an error: our own message, the system's about a file, otherwise only its type."""
     if is_ours(error):
         return masked(str(error))
     if isinstance(error, OSError) and error.strerror:
@@ -48,11 +48,11 @@ def told(error: BaseException) -> str:
 
 
 def outline(error: BaseException) -> str:
-    """A traceback without values: each error of the chain by `told`, with the lines of source that led to it."""
+    """A traceback without values: `describe` for each error of the chain, with the lines of source that led to it."""
     parts = []
     for link in _chain(error):
         kind = f"{type(link).__module__}.{type(link).__qualname__}".removeprefix("builtins.")
-        words = told(link)
+        words = describe(link)
         parts += traceback.format_tb(link.__traceback__)
         parts.append(kind if words == type(link).__name__ else f"{kind}: {words}")
         parts += [f"\n{note}" for note in getattr(link, "__notes__", ()) if note.startswith(WORKER)]
@@ -61,7 +61,7 @@ def outline(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """What led to the error, first, then the error itself."""
+    """The error's causes, first one first, then the error itself."""
     links: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in links:
@@ -71,7 +71,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def tell_no_values() -> None:
-    """From now on this process ends, and its threads do, with an `outline` where Python would print the message."""
+    """From now on this process and its threads end with an `outline` where Python would print the message."""
 
     def ended(_kind: type[BaseException], error: BaseException, _where: TracebackType | None) -> None:
         print(outline(error), file=sys.stderr)  # noqa: T201 - the last words of a process

@@ -3,7 +3,9 @@
 import re
 
 HOME_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-HOME_NAME_RULE = "a home's name has letters, digits, dots, dashes and underscores, at most 64, the first no mark"
+HOME_NAME_RULE = (
+    "a home's name has at most 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
+)
 
 
 def is_home_name(name: str) -> bool:

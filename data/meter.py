@@ -1,4 +1,4 @@
-"""The meter's word: once a day it commits to the day's 24 readings and signs the commitment (EIP-712, secp256k1).
+"""The meter: once a day it commits to the day's 24 readings and signs the commitment (EIP-712, secp256k1).
 
 Only the commitment and the signature ever leave the home; the opening (readings and blinding) stays in its vault
 (`data.vault`).
@@ -36,7 +36,7 @@ _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 @dataclass(frozen=True)
 class SignedDay:
-    """What the meter says in public about a day: `commitment` (48 bytes) holds the readings of `household`."""
+    """The meter's public statement about a day: `commitment` (48 bytes) holds the readings of `household`."""
 
     household: str
     day: int
@@ -68,7 +68,8 @@ class SignedDay:
 
 @dataclass(frozen=True)
 class DayOpening:
-    """What only the home knows of a day: 24 readings in Wh and the commitment's blinding. Its repr shows neither."""
+    """What only the home knows about a day: 24 readings in Wh and the commitment's blinding. Its repr shows
+    neither."""
 
     readings: tuple[int, ...] = field(repr=False)
     blinding: int = field(repr=False)

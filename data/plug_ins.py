@@ -1,6 +1,6 @@
-"""Parts that another package brings in, found by name among the entry points of a group (docs/extending.md).
+"""Plug-ins from other packages, found by name among the entry points of a group (docs/extending.md).
 
-Nothing is loaded before a setting asks for it by name, so that an installed package alone changes nothing.
+Nothing is loaded unless a setting names it, so that installing a package alone changes nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ STRATEGIES, BASELINES, SOURCES = "wattproof.strategies", "wattproof.baselines", 
 
 
 class PlugInMissing(DataError):
-    """No installed package has a part of that name."""
+    """No installed package has a plug-in of that name."""
 
 
 def plug_ins(group: str) -> EntryPoints:
-    """What other packages bring to `group`."""
+    """What other packages provide for `group`."""
     return entry_points(group=group)
 
 
@@ -31,5 +31,5 @@ def plug_in(group: str, name: str) -> Any:
         known = ", ".join(sorted(found.names)) or "none is installed"
         raise PlugInMissing(
             f"no installed package has an entry point {name!r} of {group} (there are: {known}); install the package "
-            "that brings it, or take the name out of the settings"
+            "that provides it, or remove the name from the settings"
         ) from None

@@ -1,7 +1,7 @@
 """A pool of processes that Ctrl-C does not reach.
 
-A terminal sends it to all processes, and each would print a traceback. It is for the process that has the pool, which
-then begins no more jobs and waits for those that have begun.
+A terminal sends it to all processes, and each would print a traceback. The process that owns the pool handles it: it
+starts no more jobs and waits for the running ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ProcessPool(ProcessPoolExecutor):
         super().__init__(workers, get_context("spawn"), start)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        # This may start a process, which inherits what is blocked; it could ignore a signal only once it has begun.
+        # This may start a process, which inherits the blocked signals; it could ignore a signal only once running.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return super().submit(fn, *args, **kwargs)

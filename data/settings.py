@@ -9,7 +9,7 @@ from data.sources.settings import LiveSettings
 
 
 class DataSettings(BaseModel):
-    """`source` has no default on purpose: a community never runs on the demo homes by an omission."""
+    """`source` has no default on purpose: a community never runs on the demo homes by omission."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +21,7 @@ class DataSettings(BaseModel):
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
     )
     live: LiveSettings | None = Field(
-        default=None, description="the meter that a gateway reads by itself into the first of files:"
+        default=None, description="the meter that a gateway polls into the first of files:"
     )
     weather: Path | None = Field(
         default=None,
@@ -29,7 +29,7 @@ class DataSettings(BaseModel):
     )
     weather_from: Literal["open-meteo", "operator"] | None = Field(
         default=None,
-        description="who keeps the file of weather: up to date: open-meteo (on the server, or on a single machine), "
+        description="who updates the file in weather: open-meteo (on the server, or on a single machine), "
         "operator (on a gateway); not set: you do",
     )
     latitude: float | None = Field(default=None, ge=-90, le=90, description="of the community, for open-meteo")

@@ -1,8 +1,8 @@
-"""The days of one home as its meter has signed them: what is proven comes from here, never from the table itself.
+"""The days of one home as its meter has signed them: proofs use these, never the table itself.
 
-A day is signed once, from the table as it was then, when it is first asked for. A table may change afterwards: a gap
-is filled by the real values, a day is imported anew, the community's day starts at another hour. What was signed
-stands, for the proofs of a week rest on it; `changes` says where the table differs.
+A day is signed once, when first needed, from the table as it is then. The table may change afterwards: a gap is
+filled with real values, a day is imported again, the community's day starts at another hour. A signed day never
+changes, since a week of proofs depends on it; `changes` shows where the table differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A household's id for one partner, as its meter signs it: what homes and a partner match records by.
 
-A meter's address can be guessed, or read from the chain, so ids alone would let a party of a matching try out who its
-customers are. The meter's signature can't be: the household hands it to the partner when it becomes a customer,
+A meter's address can be guessed, or read from the chain, so unsigned ids would let a party to a matching test who the
+other's customers are. The meter's signature cannot: the household gives it to the partner when it becomes a customer,
 and nobody else has it.
 """
 

@@ -21,7 +21,7 @@ COLUMNS = ("unique_id", "ds", "y", "filled")
 EXPORT = "export"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 MAX_WH_PER_HOUR = (1 << 17) - 1
-"""131 kWh, far above a home's fuse: more is a unit mistake, and a meter could not commit to it."""
+"""131 kWh, far above a home's fuse: more is a unit error, and a meter could not commit to it."""
 
 
 def long_table(
@@ -50,7 +50,7 @@ def long_table(
 
 
 def validate_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` itself if it is a long table, else TableError naming the first thing that is wrong."""
+    """`table` itself if it is a long table, otherwise TableError naming the first problem."""
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise TableError(f"the table lacks {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
@@ -73,14 +73,14 @@ def validate_table(table: pd.DataFrame) -> pd.DataFrame:
 def _validate_rows(table: pd.DataFrame) -> None:
     checks = [
         (table["ds"] != table["ds"].dt.floor("h"), "is not the start of an hour: aggregate to hours first"),
-        (table.duplicated(["unique_id", "ds"]), "is there twice: keep one reading for each hour"),
+        (table.duplicated(["unique_id", "ds"]), "appears twice: keep one reading per hour"),
         (table["y"] < 0, "has negative energy: load is consumption, exported energy is another table"),
         (table["y"] > MAX_WH_PER_HOUR, f"has more than {MAX_WH_PER_HOUR} Wh: check the unit"),
     ]
     if EXPORT in table:
         export = table[EXPORT].fillna(0)
         checks += [
-            (export < 0, "has negative export: what flows out is positive"),
+            (export < 0, "has negative export: exported energy is positive"),
             (export > MAX_WH_PER_HOUR, f"has more than {MAX_WH_PER_HOUR} Wh of export: check the unit"),
         ]
     for bad, problem in checks:
@@ -118,7 +118,7 @@ def read_table(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError, pd.errors.ParserError):
         # The parser's own message may quote a cell, that is a reading.
         raise TableError(
-            f"{path} is damaged, or not a table that Wattproof wrote: put a copy from your backup in its place, or "
+            f"{path} is damaged, or not a table that Wattproof wrote: restore a copy from your backup, or "
             "move it away and import the readings again"
         ) from None
 

@@ -89,7 +89,7 @@ class DayVault:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            with _told(self.path), contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
+            with _named_errors(self.path), contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
                 db.execute("PRAGMA secure_delete = ON")
                 with db:
                     yield db
@@ -98,20 +98,20 @@ class DayVault:
 
     def _damaged(self, how: str) -> MeterError:
         return MeterError(
-            f"{self.path}, the vault of signed days, is damaged ({how}): put it back from a backup. Keep the damaged "
-            "file, for the days in it are signed once"
+            f"{self.path}, the vault of signed days, is damaged ({how}): restore it from a backup. Keep the damaged "
+            "file, since each day in it can be signed only once"
         )
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _named_errors(path: Path) -> Iterator[None]:
     """What the system does not allow: OSError for a full disk, MeterError for the rest."""
     try:
         yield
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
-        raise MeterError(f"{path} can't be used now ({error}): see to the disk and who may write there") from None
+        raise MeterError(f"{path} cannot be used now ({error}): check the disk and the permissions") from None
 
 
 def _make(path: Path) -> None:
@@ -120,7 +120,7 @@ def _make(path: Path) -> None:
     os.close(handle)
     draft = Path(name)
     try:
-        with _told(path), contextlib.closing(sqlite3.connect(draft)) as db, db:
+        with _named_errors(path), contextlib.closing(sqlite3.connect(draft)) as db, db:
             db.execute(_SCHEMA)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)

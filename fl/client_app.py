@@ -3,7 +3,7 @@
 A home is anything that satisfies `Learner`; the app moves weights in and out of Flower's messages and nothing else,
 so what leaves a home is in this one file: weights, the number of days, and losses; in a one-shot training
 (`fl.one_shot`) sums over its days, which leave the home under masks only. When a training ends, the community's model
-comes in by the same way, for the home to forecast and prove with.
+arrives by the same way, for the home to forecast and prove with.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
 EXAMPLES = "num-examples"
-HELLO = "query.hello"  # types of messages: which asks who a home is,
-MODEL = "query.model"  # which hands the community's model out,
-PEAKS = "query.peaks"  # and which the head of the peak classes (`fl.one_shot.hand_out`)
+HELLO = "query.hello"  # message types: asks a home for its name,
+MODEL = "query.model"  # distributes the community's model,
+PEAKS = "query.peaks"  # and the head of the peak classes (`fl.one_shot.hand_out`)
 ROUND = "round"
 
 
@@ -53,7 +53,7 @@ class Learner(Protocol):
 
 OpenLearner = Callable[[Context], Learner]
 Keep = Callable[[int, Weights], None]
-"""(round, its global model): keeps the model that the coordinator hands out when a training ends."""
+"""(round, its global model): keeps the model that the coordinator distributes when a training ends."""
 
 
 KeepPeaks = Callable[[Mapping[str, NDArray[Any]]], None]

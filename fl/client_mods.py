@@ -1,4 +1,4 @@
-"""From the settings to what a home protects itself with: the Flower mods around its ClientApp."""
+"""The Flower mods around a home's ClientApp, which protect the home, as its settings ask for."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def client_mods(
 ) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
-    The first one, the gate, is there whatever the settings: a home answers nothing but what they allow.
+    The first one, the gate, is always there: a home answers only what its settings allow.
 
     Args:
         home: the agent's home; None in a simulation, where homes are what the coordinator calls them and one machine
@@ -74,8 +74,8 @@ def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | No
     secure, path = settings.secure_aggregation, KeyFolder(settings.deployment.keys_dir).agent_key(home)
     if secure.roster is None:
         raise KeysError(
-            "secure aggregation without secure_aggregation.roster: the coordinator could invent the other homes of a "
-            "sum, or tell each home something else of the others. Get the community's roster (`wattproof roster`), "
+            "secure aggregation without secure_aggregation.roster: the coordinator could invent the other homes in a "
+            "sum, or give each home a different list of them. Get the community's roster (`wattproof roster`), "
             "and set its path"
         )
     if record is None:
@@ -84,7 +84,7 @@ def _agents_sums(settings: FederationSettings, home: str, record: SumRecord | No
     roster.check_own(home, key)
     if len(roster.members) < secure.fewest_homes:
         raise KeysError(
-            f"{secure.roster} lists {len(roster.members)} homes, and secure_aggregation.fewest_homes asks for "
+            f"{secure.roster} lists {len(roster.members)} homes, but secure_aggregation.fewest_homes requires "
             f"{secure.fewest_homes} in a sum: it can never take place"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})

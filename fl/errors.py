@@ -2,11 +2,11 @@
 
 
 class FederationError(RuntimeError):
-    """Training cannot go on; the message says why and what to do."""
+    """Training cannot continue; the message says why and what to do."""
 
 
 class UpdateRefused(FederationError):
-    """A home's update that is not a finite model of the right shape. It is left out, the round goes on."""
+    """A home's update that is not a finite model of the right shape. It is left out, and the round continues."""
 
 
 class QuorumMissed(FederationError):
@@ -30,4 +30,4 @@ class RoundDamaged(FederationError):
 
 
 class StatisticsRefused(FederationError):
-    """Days that make no statistics, or sums that no days can have; the message says which, and what to do."""
+    """Days that cannot be summed up, or sums that no days can have; the message says which, and what to do."""

@@ -1,4 +1,5 @@
-"""One exchange with the homes: each is sent its message, every reply is checked, and who does not answer is named.
+"""One exchange with the homes: each is sent its message, every reply is checked, and homes that do not answer are
+named.
 
 How a round is gathered is a `Gather`. `gather_updates` is the plain one; secure aggregation and one-shot training
 have others."""
@@ -21,9 +22,9 @@ from fl.replies import read_name, read_scores, read_update, reason_of
 from fl.weights import Weights, record_bytes, to_record
 
 _log = logging.getLogger(__name__)
-_GRACE_S = 10.0  # messages outlive the wait for them, so that it is the wait that ends a round
+_GRACE_S = 10.0  # messages outlive the wait, so that it is the wait that ends a round
 Identify = Callable[[Grid, Sequence[int]], dict[int, str]]
-"""Names the homes behind node ids; nodes it can't name are left out."""
+"""Maps node ids to the names of homes; nodes without a name are left out."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Gather(Protocol):
 
 
 def ask_names(timeout: float = 60) -> Identify:
-    """Identify nodes by asking them (`query.hello`): for the simulation, where nobody can lie."""
+    """Identify nodes by asking them (`query.hello`): for the simulation, where no node can lie."""
 
     def identify(grid: Grid, nodes: Sequence[int]) -> dict[int, str]:
         messages = [_message(RecordDict(), node, HELLO, timeout) for node in nodes]
@@ -65,7 +66,7 @@ def ask_names(timeout: float = 60) -> Identify:
 
 
 def gather_updates(grid: Grid, nodes: dict[str, int], start: Weights, plan: ConfigRecord, timeout: float) -> Gathered:
-    """Send the model and the plan to each home, and take back each home's own model."""
+    """Send the model and the plan to each home, and collect each home's own model."""
     record = to_record(start)
     content = RecordDict({ARRAYS: record, PLAN: plan})
     replies, left_out = exchange(grid, nodes, dict.fromkeys(nodes, content), MessageType.TRAIN, timeout)
@@ -98,7 +99,7 @@ def gather_scores(
 def exchange(
     grid: Grid, nodes: Mapping[str, int], contents: Mapping[str, RecordDict], kind: str, timeout: float
 ) -> tuple[dict[str, RecordDict], dict[str, str]]:
-    """Send each home its content. The good replies by home, and for every other home the reason."""
+    """Send each home its content. Returns the valid replies by home, and the reason for every other home."""
     homes = {node: home for home, node in nodes.items()}
     messages = [_message(contents[home], node, kind, timeout) for home, node in nodes.items()]
     answers = list(grid.send_and_receive(messages, timeout=timeout))

@@ -1,4 +1,7 @@
-"""One process at a time at a file or folder, by flock: the system frees the lock when its process ends, however."""
+"""One process at a time for a file or folder, by flock: the system releases the lock when its process ends.
+
+By hand: thirty lines that also name the process which holds the lock; filelock, which uses flock as well, does not.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ class InUse(Exception):
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock file `path` (made if need be, never deleted) while the block runs.
+    """Hold the lock file `path` (created if necessary, never deleted) while the block runs.
 
-    Raises InUse at once if another process has it and `wait` is false; otherwise waits for as long as it takes.
+    Raises InUse at once if another process has it and `wait` is false; otherwise waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:

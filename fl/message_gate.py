@@ -1,10 +1,10 @@
-"""What a home answers at all: message types and plans that its own settings allow, and no other; the outermost mod.
+"""What a home answers: only message types and plans that its own settings allow; the outermost mod.
 
-Flower gives a message to whatever function the app has for its type, and to the mods on the way whatever it is. A mod
-that protects `train` and passes on what is not exactly `train` lets `evaluate` through, which tells the mean error of
-any chosen model on a home's days, and `train.default`, which Flower takes for the same as `train`. So types are
-allowed one by one here; a type that is new, or another name for one of these, is refused. So is a plan outside the
-home's own limits: one that changes nothing for all homes but one would make their sum that one's update.
+Flower passes a message to whatever function the app has for its type, through mods that see every type. A mod that
+protects `train` and passes on everything else lets `evaluate` through, which reveals the mean error of any chosen
+model on a home's days, and `train.default`, which Flower treats like `train`. So types are allowed one by one here; a
+new type, or another name for one of these, is refused. So is a plan outside the home's own limits: a plan under which
+all homes but one change nothing would turn their sum into that one's update.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 
 _WITHOUT_DATA = frozenset({HELLO, MODEL, PEAKS})
-"""The home's name goes out, and the community's models come in; nothing of the home's data is in the answers."""
+"""Answered in every setting: they reveal the home's name and deliver the community's models, and nothing of the
+home's data is in the answers."""
 
 
 class NotAnswered(FederationError):
@@ -51,8 +52,8 @@ def answered_types(settings: FederationSettings) -> frozenset[str]:
     """The message types that a home with these settings answers.
 
     Evaluation is answered where the home's own `evaluate_every` says so, which no protection that hides a home from
-    the coordinator goes together with (`fl.settings`). There is no evaluation with noise: the loss of one home
-    has no bound, so that its noise would drown it, and each answer would be paid from the budget of the training.
+    the coordinator goes together with (`fl.settings`). There is no evaluation with noise: the loss of one home is
+    unbounded, so that the noise would drown it, and each answer would consume budget of the training.
     """
     secure, private = settings.secure_aggregation.enabled, settings.privacy.mode in ("local", "distributed")
     evaluates = settings.evaluate_every > 0 and not secure and not private

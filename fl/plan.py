@@ -1,4 +1,5 @@
-"""What the coordinator asks of a home in one round. Apart from the app: the process that trains loads no Flower."""
+"""What the coordinator asks of a home in one round. Separate from the app, because the training process loads no
+Flower."""
 
 from __future__ import annotations
 
@@ -42,21 +43,21 @@ class LocalPlan:
     @staticmethod
     def from_record(record: Mapping[str, object]) -> LocalPlan:
         """Raises PlanRefused for a record that is no plan."""
-        told: dict[str, int | float] = {}
+        values: dict[str, int | float] = {}
         for name, kind in (("round", int), ("seed", int), ("epochs", int), ("batch_days", int)):
             value = record.get(name)
             if type(value) is not kind:
                 raise PlanRefused(f"the plan's {name} must be a whole number, not {value!r:.40}")
-            told[name] = value
+            values[name] = value
         for name in ("learning_rate", "proximal_mu"):
             value = record.get(name)
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise PlanRefused(f"the plan's {name} must be a finite number, not {value!r:.40}")
-            told[name] = float(value)
+            values[name] = float(value)
         gradient = record.get("gradient", False)
         if type(gradient) is not bool:
             raise PlanRefused(f"the plan's gradient must be true or false, not {gradient!r:.40}")
-        return LocalPlan(**told, gradient=gradient)  # type: ignore[arg-type]
+        return LocalPlan(**values, gradient=gradient)  # type: ignore[arg-type]
 
     def check(self, limits: PlanLimits) -> None:
         """Raises PlanRefused for a plan beyond these limits, with the setting that says so."""

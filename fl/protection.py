@@ -1,4 +1,4 @@
-"""From the settings to what a coordinator is run with: how to gather and combine, what to report."""
+"""What the settings ask of the coordinator: how to gather and combine updates, and what to report."""
 
 from __future__ import annotations
 

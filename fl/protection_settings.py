@@ -1,7 +1,7 @@
-"""The settings of what protects a federation: secure aggregation, differential privacy, robust rules.
+"""Settings that protect a federation: secure aggregation, differential privacy, robust rules.
 
-They stand apart from the code they steer so that reading `community.yaml` imports neither Flower nor an accountant.
-What can't go together is refused by `fl.settings`.
+They are kept apart from the code they control so that reading `community.yaml` imports neither Flower nor an
+accountant. Incompatible combinations are refused by `fl.settings`.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ class SecAggSettings(BaseModel):
     enabled: bool = False
     scheme: Literal["masks", "bfv"] = Field(
         default="masks",
-        description="masks: pairwise masks, safe from some homes in league with the coordinator; bfv: homomorphic "
-        "encryption under a key that the homes share (extra `he`); any one home in league with the coordinator reads "
+        description="masks: pairwise masks, safe from some homes colluding with the coordinator; bfv: homomorphic "
+        "encryption under a key that the homes share (extra `he`); any one home colluding with the coordinator reads "
         "everybody's updates",
     )
     threshold: float = Field(
         default=2 / 3,
         gt=0.5,
         le=1,
-        description="part of a sum's homes that must agree on who is in it, and stay to its end; the more, the more "
-        "homes in league with the coordinator it is safe from (at two thirds, fewer than a third)",
+        description="fraction of a sum's homes that must agree on its members and stay to its end; a higher one "
+        "tolerates more homes colluding with the coordinator (two thirds: fewer than a third)",
     )
     fewest_homes: int = Field(
         default=3,
         ge=3,
-        description="so many homes are in any sum that this home is in, to the end; else none is opened",
+        description="fewest homes in any sum with this home, to its end; otherwise the sum is not opened",
     )
     roster: Path | None = Field(
         default=None,
-        description="an agent's: file of the homes it sums with and their keys, from `wattproof roster`; it does not "
-        "start without",
+        description="for an agent: file of the homes it sums with and their keys, from `wattproof roster`; "
+        "required to start",
     )
-    stage_timeout_s: float = Field(default=60, gt=0, description="for the short messages around the training")
+    stage_timeout_s: float = Field(default=60, gt=0, description="timeout of the short messages around the training")
 
     def shares_needed(self, homes: int) -> int:
-        """Of so many homes, those that must agree and reveal: `threshold` of them, rounded up, and more than half."""
+        """How many of `homes` must agree and reveal: the fraction `threshold`, rounded up, and more than half."""
         return max(homes // 2 + 1, math.ceil(self.threshold * homes - 1e-9))
 
 
 class PrivacySettings(BaseModel):
-    """How much noise hides a home, and who adds it."""
+    """How much noise protects a home, and who adds it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +68,7 @@ class PrivacySettings(BaseModel):
     max_epsilon: float | None = Field(
         default=None,
         gt=0,
-        description="training ends before epsilon exceeds this; in an agent's settings, the home's own budget",
+        description="training ends before epsilon exceeds this; for an agent, the home's own budget",
     )
     quantile: float = Field(default=0.5, gt=0, lt=1, description="adaptive: part of the updates to leave unclipped")
     clip_rate: float = Field(default=0.2, gt=0, description="adaptive: how fast the norm moves, in logarithms")
@@ -115,12 +115,12 @@ class PrivacySettings(BaseModel):
 
 
 class RobustSettings(BaseModel):
-    """Which updates are believed, and how far."""
+    """Which updates are trusted, and how far."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: Rule = Field(default="none", description="none: the strategy's weighted mean")
-    attackers: int = Field(default=2, ge=0, description="f: so many homes of a round may be wrong")
+    attackers: int = Field(default=2, ge=0, description="f: how many homes of a round may be wrong")
     norm_multiple: float = Field(
         default=1.5, gt=0, description="norm_bound: longest update allowed, in median lengths of the round"
     )

@@ -1,7 +1,7 @@
-"""What the coordinator takes from a home's reply: nothing that has not been checked.
+"""What the coordinator accepts from a home's reply: nothing unchecked.
 
-A reply is whatever a home chose to send: a model or rubbish, numbers or infinities, a megabyte where a byte was asked
-for. Whatever is wrong with it is that home's alone: it is left out, with the reason, and the round goes on.
+A reply is whatever a home chose to send: a model or garbage, numbers or infinities, a megabyte where a byte was
+requested. A fault affects that home alone: it is left out, with the reason, and the round continues.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read_name(content: RecordDict) -> str | None:
 
 
 def reason_of(error: Error) -> str:
-    """Why a home gave no content, in its own words: one line of at most 200 printable characters."""
+    """Why a home sent no content, as it says: one line of at most 200 printable characters."""
     words = "".join(letter if letter.isprintable() else " " for letter in (error.reason or "")[:_LONGEST_REASON])
     return words.strip() or "it failed and did not say why"
 

@@ -1,7 +1,7 @@
-"""The training loop over Flower's Grid: ask homes, check every reply, combine, save the round, tell the caller.
+"""The training loop over Flower's Grid: ask homes, check every reply, combine, save the round, notify the caller.
 
-A failed home is left out of the round and named in its report. A round with too few useable updates is asked again,
-and after `attempts` it is an error: an empty aggregate never passes for a round.
+A failed home is left out of the round and named in its report. A round with too few usable updates is repeated, and
+after `attempts` it is an error: an empty aggregate never counts as a round.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Rounds:
     """Runs the rounds of one federation, from the last saved round on.
 
     Args:
-        identify: how nodes get their homes' names; by asking them where nothing else is given.
+        identify: how nodes get their homes' names; by asking them by default.
         gather, combine: how a round's updates are collected and become one model; by default as the settings of
             secure aggregation, privacy and robust rules say (`fl.protection`).
-        project: puts a new global model back where it may be (see `task.projection`).
-        on_round: told of each saved round.
+        project: puts a new global model back inside its bounds (see `task.projection`).
+        on_round: called with each saved round.
         extra: further figures for the report of a round; by default the privacy spent so far.
         roster: the homes' identities, for secure aggregation (`coordinator.agents_roster`); None in a simulation.
         hand_out_also: further messages to every home then, by type.
@@ -117,7 +117,7 @@ class Rounds:
         for number in left:
             weights = self._save_round(grid, number, weights, step, observe)
         if self.hand_out:
-            if not left:  # agents find a coordinator that has just been started again one after another
+            if not left:  # agents reconnect to a restarted coordinator one after another
                 self._wait_for_homes(grid)
             self._hand_out(grid, max(done, self.settings.rounds), weights)
         return weights
@@ -182,7 +182,7 @@ class Rounds:
             )
         else:
             raise QuorumMissed(
-                f"round {number}: {len(gathered.updates)} of the {len(asked)} homes asked gave a useable update, "
+                f"round {number}: {len(gathered.updates)} of the {len(asked)} homes asked gave a usable update, "
                 f"{self.settings.min_homes} are needed, and {self.settings.attempts} attempts were made; "
                 f"the last reasons: {_reasons(gathered.left_out)}"
             )
@@ -233,7 +233,7 @@ class Rounds:
     def _scores(
         self, grid: Grid, number: int, weights: Weights, left_out: Collection[str]
     ) -> tuple[dict[str, dict[str, float]], int]:
-        """Scores of the homes that are there. Those left out of the round are not waited for a second time."""
+        """Scores of the homes online. Those left out of the round are not waited for again."""
         every = self.settings.evaluate_every
         if every == 0 or (number % every and number != self.settings.rounds):
             return {}, 0
@@ -248,14 +248,14 @@ class Rounds:
         return {self._names[node]: node for node in sorted(nodes & self._names.keys())}
 
     def _wait_for_homes(self, grid: Grid) -> dict[str, int]:
-        """`_online_now`, once there are `min_homes` of them, or fewer where they don't come in time."""
+        """`_online_now`, once there are `min_homes` of them, or fewer if they do not appear in time."""
         deadline = time.monotonic() + self.settings.wait_for_homes_s
         while len(homes := self._online_now(grid)) < self.settings.min_homes and time.monotonic() <= deadline:
             time.sleep(_LOOK_EVERY_S)
         return homes
 
     def _online(self, grid: Grid) -> dict[str, int]:
-        """At least `min_homes` homes that are online; QuorumMissed if they don't come."""
+        """At least `min_homes` homes that are online; QuorumMissed if they do not appear."""
         homes = self._wait_for_homes(grid)
         if len(homes) < self.settings.min_homes:
             raise QuorumMissed(
@@ -272,11 +272,11 @@ def _weighted_loss(homes: dict[str, dict[str, float]]) -> float | None:
 
 
 def _mean_loss(updates: Sequence[Update], weighting: str) -> float:
-    """The mean training loss of the homes that tell theirs; NaN if none does."""
-    told = [update for update in updates if math.isfinite(update.metrics["loss"])]
-    if not told:
+    """The mean training loss of the homes that report theirs; NaN if none does."""
+    finite = [update for update in updates if math.isfinite(update.metrics["loss"])]
+    if not finite:
         return math.nan
-    return sum(part * u.metrics["loss"] for part, u in zip(shares(told, weighting), told, strict=True))
+    return sum(part * u.metrics["loss"] for part, u in zip(shares(finite, weighting), finite, strict=True))
 
 
 def _reasons(left_out: dict[str, str]) -> str:

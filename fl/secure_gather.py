@@ -1,4 +1,4 @@
-"""Secure aggregation at the coordinator: a way to gather a round of which it sees the sum only.
+"""Secure aggregation at the coordinator: a way to gather a round of which it sees only the sum.
 
 `SecureGather` is one `fl.exchange.Gather`. Each home that is in the sum is reported with the mean model: that is all
 the coordinator knows of it, and the mean of equal models is that model, whatever the weights.

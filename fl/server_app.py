@@ -1,4 +1,4 @@
-"""The coordinator's side: a ServerApp that runs the rounds. What a round is stands in `rounds`."""
+"""The coordinator's side: a ServerApp that runs the rounds (`rounds`)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ def make_server_app(
 ) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
-    `once`: one round more (`Rounds.run_once`), in place of all that are left.
-    It serves Prometheus metrics while it runs, where the settings give it a port. Once `stop` is set it raises
-    `stoppable.Stopped`.
+    `once`: one additional round (`Rounds.run_once`), instead of all that remain. It serves Prometheus metrics while
+    it runs, if the settings give it a port. Once `stop` is set it raises `stoppable.Stopped`.
     """
     app = ServerApp()
 

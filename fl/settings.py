@@ -1,8 +1,8 @@
-"""The `federation:` part of community.yaml, and which of its settings can't go together.
+"""The `federation:` part of community.yaml, and which of its settings are incompatible.
 
-What can't be combined is refused when the settings are read, not in round 17 (`REFUSALS`). What may be combined:
-secure aggregation with central or distributed privacy under masks, with local privacy under either scheme; local
-privacy with any robust rule; FedProx, FedAdam and sampling of homes with everything.
+Incompatible settings are refused when they are read, not in round 17 (`REFUSALS`). What may be combined: secure
+aggregation with central or distributed privacy under masks, with local privacy under either scheme; local privacy
+with any robust rule; FedProx, FedAdam and sampling of homes with everything.
 """
 
 from __future__ import annotations
@@ -27,22 +27,24 @@ class FederationSettings(_Part):
     rounds: int = Field(
         default=220,
         ge=1,
-        description="of them strategy.local_rounds train at the homes; by default 40 under differential privacy, "
+        description="strategy.local_rounds of them train at the homes; default 40 under differential privacy, "
         "where each round is one more release, and with topology: gossip",
     )
-    num_clients: int | None = Field(default=None, ge=1, description="take only the first so many homes; none: all")
+    num_clients: int | None = Field(default=None, ge=1, description="use only the first N homes; none: all")
     topology: Literal["server", "gossip"] = Field(
         default="server",
         description="server: a coordinator combines the homes' updates; gossip: homes merge with each other",
     )
     seed: int = Field(default=2026, ge=0)
-    fraction: float = Field(default=1.0, gt=0, le=1, description="part of the homes asked in a round, drawn anew")
-    min_homes: int = Field(default=2, ge=1, description="a round with fewer useable updates does not count")
+    fraction: float = Field(
+        default=1.0, gt=0, le=1, description="fraction of the homes asked in a round, drawn each time"
+    )
+    min_homes: int = Field(default=2, ge=1, description="a round with fewer usable updates does not count")
     round_timeout_s: float = Field(default=600, gt=0, description="homes that take longer are left out of the round")
-    attempts: int = Field(default=3, ge=1, description="how often a round that missed `min_homes` is asked again")
+    attempts: int = Field(default=3, ge=1, description="how often a round that missed `min_homes` is repeated")
     wait_for_homes_s: float = Field(default=600, gt=0, description="how long to wait for `min_homes` to be online")
     evaluate_every: int = Field(
-        default=5, ge=0, description="homes score the global model each so many rounds and after the last; 0: never"
+        default=5, ge=0, description="homes score the global model every N rounds and after the last; 0: never"
     )
     local: LocalSettings = LocalSettings()
     plan_limits: PlanLimits = PlanLimits()
@@ -105,10 +107,10 @@ _DEVIATIONS = 7  # a normal number is larger once in 4 * 10^11 draws
 
 @dataclass(frozen=True)
 class Refusal:
-    """One combination that is refused."""
+    """A refused combination of settings."""
 
     when: Callable[[FederationSettings], bool]
-    why: str  # with the way out; may name settings as {settings.robust.rule}
+    why: str  # with the remedy; may name settings as {settings.robust.rule}
 
 
 def _secure(settings: FederationSettings) -> bool:
@@ -184,8 +186,8 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         lambda s: _secure(s) and s.evaluate_every != 0,
-        "secure aggregation with evaluate_every: {settings.evaluate_every}: homes would tell the coordinator "
-        "their own losses, where it is to see sums only; set evaluate_every: 0",
+        "secure aggregation with evaluate_every: {settings.evaluate_every}: homes would reveal their losses to the "
+        "coordinator, which should see only sums; set evaluate_every: 0",
     ),
     Refusal(
         lambda s: _secure(s) and s.min_homes < s.secure_aggregation.fewest_homes,
@@ -209,7 +211,7 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         lambda s: _encrypted(s) and s.privacy.mode == "distributed",
-        "distributed privacy with secure_aggregation.scheme: bfv: one home in league with the coordinator reads each "
+        "distributed privacy with secure_aggregation.scheme: bfv: one home colluding with the coordinator reads each "
         "update, with one home's part of the noise only, and epsilon would say more than is true; set scheme: masks, "
         "or privacy.mode: local",
     ),
@@ -246,7 +248,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         lambda s: _private(s) and _by_days(s),
         "{settings.privacy.mode} privacy with strategy.weighting: examples: the noise is measured for homes that "
-        "count the same, and the days a home has would be told without noise; set weighting: equal",
+        "count the same, and the number of days a home has would be revealed without noise; set weighting: equal",
     ),
     Refusal(
         lambda s: s.privacy.mode in ("local", "distributed") and s.evaluate_every != 0,
@@ -255,8 +257,8 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         lambda s: _robust(s) and _by_days(s),
-        "robust.rule: {settings.robust.rule} with strategy.weighting: examples: a home says itself how many days "
-        "it has, so a wrong one would buy weight by lying; set weighting: equal",
+        "robust.rule: {settings.robust.rule} with strategy.weighting: examples: the number of days is self-reported, "
+        "so a dishonest home would gain weight by lying; set weighting: equal",
     ),
     Refusal(
         lambda s: _robust(s) and s.min_homes < s.robust.fewest_homes,
@@ -268,5 +270,5 @@ REFUSALS: tuple[Refusal, ...] = (
 
 
 def problems(settings: FederationSettings) -> list[str]:
-    """Why the settings can't go together, a sentence for each refused combination; empty if they can."""
+    """Why the settings are incompatible, a sentence for each refused combination; empty if they are not."""
     return [refusal.why.format(settings=settings) for refusal in REFUSALS if refusal.when(settings)]

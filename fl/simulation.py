@@ -1,4 +1,4 @@
-"""A federation on one machine: Flower's simulation with one home a client, resumable, the same result each time."""
+"""A federation on one machine: Flower's simulation with one client per home, resumable and deterministic."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_simulation(
     mods: Sequence[Mod] | None = None,
     once: bool = False,
 ) -> Weights:
-    """Train by Flower's simulation (Ray), going on from the last round saved in `store`.
+    """Train with Flower's simulation (Ray), resuming from the last round saved in `store`.
 
     Args:
         homes: `unique_id`s; the first `settings.num_clients` of them take part.
@@ -89,7 +89,7 @@ def simulate_community(
 
     Args:
         train, validation: windows of all homes; a home's files lie under `directory`/homes while this runs.
-        directory: `directory`/rounds keeps the rounds; training goes on from the last of them.
+        directory: `directory`/rounds keeps the rounds; training resumes from the last of them.
 
     Returns the global model after the last round. Raises as `run_simulation` does.
     """
@@ -140,7 +140,7 @@ def _simulate(
             )
         except Stopped:
             done = rounds.store.rounds()
-            _log.warning("training stopped; the same command goes on", extra={"round": done[-1] if done else 0})
+            _log.warning("training stopped; the same command resumes it", extra={"round": done[-1] if done else 0})
             raise KeyboardInterrupt from None
 
 

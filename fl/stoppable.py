@@ -1,8 +1,8 @@
-"""A simulation that ends when it is told to: Ctrl-C reaches the thread that trains, and Ray is shut down in order.
+"""A simulation that can be stopped: Ctrl-C reaches the training thread, and Ray is shut down in order.
 
-Flower's simulation trains in a thread of its own, which knows nothing of a KeyboardInterrupt in the main one: it
-waits for its messages to the end of their time, and the process with it. So the signal only sets an event here, which
-the training sees at its next look for answers; what follows is the way that every training ends.
+Flower's simulation trains in a separate thread, which knows nothing of a KeyboardInterrupt in the main one: it waits
+for its messages until they time out, and the process with it. So the signal only sets an event here, which the
+training sees when it next polls for answers; it then ends like any other training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _POLL_S = 0.1
 
 
 class Stopped(Exception):
-    """The training was told to end."""
+    """The training was asked to stop."""
 
 
 class StoppableGrid(Grid):
@@ -75,14 +75,14 @@ class StoppableGrid(Grid):
 
     def _check(self) -> None:
         if self._stop.is_set():
-            raise Stopped("the training was told to end")
+            raise Stopped("the training was asked to stop")
 
 
 @contextmanager
 def stopped_by_interrupt() -> Iterator[threading.Event]:
-    """An event that the first SIGINT sets while the block runs; a second one interrupts as ever.
+    """An event that the first SIGINT sets while the block runs; a second one interrupts as usual.
 
-    In another thread than the main one, which alone gets signals, nothing is changed.
+    Outside the main thread, which alone receives signals, nothing changes.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -93,7 +93,7 @@ def stopped_by_interrupt() -> Iterator[threading.Event]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
         stop.set()
-        _log.warning("stopping: what is finished is saved (once more: at once)")
+        _log.warning("stopping: finished rounds are saved (press again to stop at once)")
 
     signal.signal(signal.SIGINT, interrupt)
     try:

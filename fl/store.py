@@ -3,12 +3,12 @@
     rounds/run.json            the settings and the seed the rounds were made with
     rounds/0007/weights.npz    the global model after round 7 (state dict names -> float32)
     rounds/0007/metrics.json   `RoundReport`
-    rounds/0007/moments.npz    the server optimiser's memory (FedAdam only)
+    rounds/0007/moments.npz    the server optimiser's state (FedAdam only)
     rounds/0007/published      there once the caller's `on_round` has returned
-    rounds/0007/NAME.npz       what a round keeps beside its model (`fl.one_shot.gather`)
+    rounds/0007/NAME.npz       further arrays of a round (`fl.one_shot.gather`)
 
-A round is written to a temporary folder and renamed, so it is there whole or not at all. One that can't be read
-all the same (a full disk's doing, or somebody's) is passed over for the one before. Round 0 is the start.
+A round is written to a temporary folder and renamed, so it exists completely or not at all. One that cannot be read
+all the same (after a full disk, or a manual change) is skipped for the one before. Round 0 is the start.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class RoundStore:
             raise RoundDamaged(f"round {round} in {path} can't be read: {problem}") from problem
 
     def latest(self) -> SavedRound | None:
-        """The last saved round that can be read, or None. Those after it are named in the log."""
+        """The last saved round that can be read, or None. Unreadable ones after it are logged."""
         for number in reversed(self.rounds()):
             try:
                 return self.load(number)
@@ -159,7 +159,7 @@ class RoundStore:
         return None
 
     def set_aside_after(self, round: int) -> None:
-        """Rename the rounds after `round`, so that what is damaged is kept and in nobody's way (`0007.damaged`)."""
+        """Rename the rounds after `round`, so that damaged ones are kept but out of the way (`0007.damaged`)."""
         for number in self.rounds():
             if number > round:
                 path, copies = self.path(number), len(list(self.directory.glob(f"{number:04d}.damaged*")))
@@ -169,7 +169,8 @@ class RoundStore:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have the folder to this process while the block trains. Raises FederationError if another one has it."""
+        """Lock the folder for this process while the block trains. Raises FederationError if another process has
+        it."""
         try:
             with locked(self.directory / ".lock", wait=False):
                 yield
@@ -203,8 +204,8 @@ def _completed(path: Path) -> dict[str, Any]:
         saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ResumeRefused(
-            f"{path} can't be read ({problem}), so nobody knows what the rounds beside it were made with: put it "
-            "back, or train in another folder"
+            f"{path} can't be read ({problem}), so it is unknown what the rounds beside it were made with: restore "
+            "it, or train in another folder"
         ) from problem
     try:
         whole = FederationSettings.model_validate(saved)
@@ -216,8 +217,8 @@ def _completed(path: Path) -> dict[str, Any]:
 def _same(saved: dict[str, Any], mine: dict[str, Any], directory: Path) -> None:
     changed = sorted(name for name in saved.keys() | mine.keys() if saved.get(name) != mine.get(name))
     if changed:
-        spent = "" if mine["privacy"]["mode"] == "off" else "; what these rounds released of the homes stays spent"
+        spent = "" if mine["privacy"]["mode"] == "off" else "; the privacy that these rounds spent stays spent"
         raise ResumeRefused(
             f"{directory} holds rounds made with other settings ({', '.join(changed)}): "
-            f"put the settings back, or train in another folder{spent}"
+            f"restore the settings, or train in another folder{spent}"
         )

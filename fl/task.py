@@ -1,7 +1,7 @@
 """Model and data of a home, beside the thin apps: the home's windows, training, and scores.
 
-A home's windows rest in one .npz of its own. In a simulation that is a file for each home in one folder, opened by
-whichever worker is asked to play the home; on a gateway it is what the agent holds.
+A home's windows are stored in one .npz. In a simulation that is one file per home in a folder, opened by whichever
+worker simulates the home; on a gateway the agent holds them.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def initial_weights(shape: ModelShape, seed: int) -> Weights:
 
 
 def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
-    """Puts a combined model back inside the bounds it must keep to be provable.
+    """Projects a combined model back into the bounds within which it is provable.
 
     A mean of models within the bounds is within them; Adam's step, a median or added noise need not be.
     """
@@ -163,5 +163,5 @@ def _open(directory: Path, home: str, shape: ModelShape, huber: float) -> HomeLe
 
 
 def _seed(seed: int, round: int, home: str) -> int:
-    """A seed of its own for each home and round, the same on every machine."""
+    """A separate seed for each home and round, the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{round}/{home}".encode()).digest()[:7], "big")

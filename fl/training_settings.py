@@ -28,7 +28,7 @@ class LocalSettings(_Part):
 
 
 class PlanLimits(_Part):
-    """What a home lets the coordinator ask of it in a round; in an agent's settings, its own."""
+    """What a home lets the coordinator ask of it in a round; for an agent, its own limits."""
 
     least_gradient_days: int = Field(
         default=16, ge=1, description="a gradient over fewer days would show them: it is refused"
@@ -64,15 +64,15 @@ class StrategySettings(_Part):
         default=5e-3, gt=0, description="of those steps, falling as that of `local` does"
     )
     weighting: Literal["examples", "equal"] = Field(
-        default="examples", description="a home counts by its days of data, or every home the same"
+        default="examples", description="a home counts by its days of data, or all homes count the same"
     )
     most_days: int = Field(
-        default=366, ge=1, description="examples: a home counts for no more days than these, whatever it says it has"
+        default=366, ge=1, description="examples: a home counts for no more days than this, whatever it reports"
     )
     proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: weight of the distance to the global model")
     server_learning_rate: float = Field(default=0.002, gt=0, description="fedadam: step of the coordinator")
-    beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: memory of the mean step")
-    beta_2: float = Field(default=0.99, ge=0, lt=1, description="fedadam: memory of its square")
+    beta_1: float = Field(default=0.9, ge=0, lt=1, description="fedadam: decay of the mean step")
+    beta_2: float = Field(default=0.99, ge=0, lt=1, description="fedadam: decay of its square")
     tau: float = Field(default=1e-3, gt=0, description="fedadam: how far it adapts; larger is nearer to plain SGD")
 
 

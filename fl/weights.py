@@ -1,6 +1,6 @@
-"""A model's weights as they travel and rest: named float32 arrays, a state dict without torch.
+"""A model's weights as they are sent and stored: named float32 arrays, a state dict without torch.
 
-The coordinator never needs torch: it adds arrays. `to_state_dict` gives the homes' side its tensors.
+The coordinator never needs torch: it adds arrays. `to_state_dict` converts them to tensors on the homes' side.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def from_record(record: ArrayRecord) -> Weights:
 
 
 def from_untrusted(record: ArrayRecord, reference: Weights) -> Weights:
-    """The weights of a record that anybody may have sent, if it holds the names, shapes and types of `reference`.
+    """The weights of an untrusted record, if it holds the names, shapes and types of `reference`.
 
     The header of each array is read and compared before its content is touched, so that no more memory is taken than
     the record itself has. `Array.numpy` would load whatever NumPy can: archives, other types, any shape.
@@ -105,7 +105,7 @@ def check_like(weights: Weights, reference: Weights) -> None:
 
 
 def save(path: Path, weights: Mapping[str, NDArray[Any]], *, private: bool = False) -> None:
-    """Write arrays as an uncompressed .npz, whole or not at all. `private`: for its owner's eyes alone."""
+    """Write arrays as an uncompressed .npz, atomically. `private`: readable by its owner only."""
     buffer = io.BytesIO()
     # The stubs take the keyword `allow_pickle` for one of the arrays.
     np.savez(buffer, **weights)  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def load(path: Path, remedy: str = FROM_BACKUP) -> dict[str, NDArray[Any]]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
-    except DAMAGES:  # NumPy's own words for a damaged file are the advice to load it unsafely
+    except DAMAGES:  # NumPy's message for a damaged file advises loading it unsafely
         raise DamagedFile.of(path, "a file of arrays (.npz)", f"{remedy}.") from None
 
 

@@ -1,6 +1,6 @@
-"""Heavy work in a process of its own, whose memory is given back when the process is closed.
+"""Heavy work in a separate process, whose memory is released when the process is closed.
 
-A gateway has little memory, and PyTorch alone takes most of what an agent may have. So the agent itself only talks to
+A gateway has little memory, and PyTorch alone takes most of what an agent may use. So the agent itself only talks to
 the coordinator; training and proving are done by processes of this kind, one at a time
 (`fl.deployment.training_process`).
 """
@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
-from data.failures import WORKER, outline, told
+from data.failures import WORKER, describe, outline
 from fl.errors import FederationError
 
-_SPAWN = get_context("spawn")  # a forked process would hold all that its parent had loaded
+_SPAWN = get_context("spawn")  # a forked process would hold everything its parent has loaded
 _CLOSE_S = 10.0
 _Subject = TypeVar("_Subject")
 _Result = TypeVar("_Result")
@@ -28,16 +28,16 @@ _P = ParamSpec("_P")
 
 
 class WorkProcessDied(FederationError):
-    """The process ended in the middle of its work: killed, for one by a machine that has run out of memory."""
+    """The process ended in the middle of its work, for instance killed because the machine ran out of memory."""
 
 
 class WorkFailed(FederationError):
-    """The work failed with an error, or had a result, that can't travel between processes; its kind, and its words
-    where they are ours."""
+    """The work failed with an error, or returned a result, that cannot be pickled; its type, and its message if it is
+    our own."""
 
 
 class WorkProcess(Generic[_Subject]):
-    """A process that opens something once, then does jobs with it, one after another. For one thread at a time.
+    """A process that opens something once, then runs jobs with it, one after another. For one thread at a time.
 
     It ends with this process, however that ends; if it dies, the next call starts another.
 
@@ -56,7 +56,7 @@ class WorkProcess(Generic[_Subject]):
             return
         self._pipe, theirs = _SPAWN.Pipe()
         try:
-            with theirs:  # while it is open here, too, the end of the process would not be noticed
+            with theirs:  # while it is also open here, the end of the process would not be noticed
                 process = _SPAWN.Process(target=_serve, args=(theirs, self._open), daemon=True)
                 process.start()
                 self._process = process
@@ -76,7 +76,7 @@ class WorkProcess(Generic[_Subject]):
         return cast(_Result, self._answer())
 
     def close(self) -> None:
-        """End the process and give its memory back. It may be called again."""
+        """End the process and release its memory. It may be called again."""
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
         if pipe is not None:
@@ -131,5 +131,5 @@ def _send(pipe: Connection, done: bool, value: Any) -> None:
         pickle.loads(pickle.dumps(value))
     except Exception as problem:  # noqa: BLE001 - an exception need not survive pickling, and is raised without its class
         lost = value if isinstance(value, Exception) else problem
-        done, value = False, WorkFailed(f"{type(lost).__name__}: {told(lost)}")
+        done, value = False, WorkFailed(f"{type(lost).__name__}: {describe(lost)}")
     pipe.send((done, value))

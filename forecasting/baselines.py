@@ -1,6 +1,6 @@
-"""Forecasters to be beaten: five naive ones, ridge regression for all homes together, and ridge for each home.
+"""Baselines: five naive forecasters, ridge regression pooled over all homes, and ridge for each home.
 
-Each sees only what it is handed: the readings and the weather up to the origin (see `forecasting.evaluation`).
+Each sees only what it is given: the readings and the weather up to the origin (see `forecasting.evaluation`).
 """
 
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
-"""What can go wrong in forecasting, as errors a person can act on. None of them ever carries a reading."""
+"""Forecasting errors that a person can act on. None of them ever contains a reading."""
 
 
 class ForecastError(ValueError):
-    """Readings, totals or weights that can't be forecast, scored or learnt from; the message says why."""
+    """Readings, totals or weights that cannot be forecast, scored or trained on; the message says why."""

@@ -86,7 +86,7 @@ class WindowForecaster:
     clock: DayClock
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
-        """The model stays as it is; whoever trained it kept to the split."""
+        """The model stays as it is: it was trained within the split."""
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes with a complete window."""

@@ -1,7 +1,7 @@
 """The integer forecaster: quantises the float model and runs it, bit for bit what is proven.
 
 The arithmetic (constants, tables, rounding) is written down once in `zkp.lstm.integer_model`. A model whose values
-could leave their ranges for some input is refused when it is quantised, never when it is proven.
+could leave their ranges for some input is refused when it is quantised, not when it is proven.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from data.atomic import write_bytes
 from forecasting.errors import ForecastError
 from zkp.lstm import integer_model as arithmetic
-from zkp.lstm.integer_model import Ints, LayerTrace, Shape, Trace, Weights, round_shift
+from zkp.lstm.integer_model import IntegerWeights, Ints, LayerTrace, Shape, Trace, round_shift
 
 _LSTM_BITS = arithmetic.SUM_BITS
 _HEAD_BITS = arithmetic.HEAD_BITS
@@ -115,7 +115,7 @@ def _quantise_personal(personal: Mapping[str, Any], shape: Shape) -> Ints:
     return head
 
 
-def _check_gates(weights: Weights) -> None:
+def _check_gates(weights: IntegerWeights) -> None:
     one = arithmetic.ONE
     for layer, gates in enumerate(weights.layers):
         bound = np.full(gates.shape[2], one)
@@ -149,7 +149,7 @@ def _check_head(shape: Shape, head: Ints) -> None:
 class IntegerModel:
     """A quantised forecaster, with an additive personal head (private to a home) or without."""
 
-    weights: Weights
+    weights: IntegerWeights
     personal_head: Ints | None = None
 
     def __post_init__(self) -> None:
@@ -224,17 +224,17 @@ class IntegerModel:
 
     @classmethod
     def read(cls, file: IO[bytes], name: str) -> IntegerModel:
-        """`load` from an open file, called `name` in messages. It may be damaged in any way: that is told."""
+        """`load` from an open file, called `name` in messages. Any damage raises QuantisationError."""
         try:
             with np.load(file, allow_pickle=False) as content:
                 shape = Shape(*(int(v) for v in content["shape"]))
                 if shape.layers > _MOST_LAYERS:
                     raise QuantisationError(f"it says that it has {shape.layers} layers")
                 layers = tuple(content[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
-                return cls(Weights(shape, layers, content["head"].astype(np.int64)))
+                return cls(IntegerWeights(shape, layers, content["head"].astype(np.int64)))
         except QuantisationError as error:
             raise QuantisationError(f"{name} is not a quantised model: {error}") from None
-        except DAMAGES as error:  # NumPy's own words for a damaged file are the advice to load it unsafely
+        except DAMAGES as error:  # NumPy's message for a damaged file advises loading it unsafely
             kind = type(error).__name__
             raise QuantisationError(f"{name} is damaged, or not a quantised model ({kind})") from None
 
@@ -302,4 +302,4 @@ def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, 
         )
     layers = tuple(_quantise_layer(state, k, size) for k in range(size.layers))
     own = None if personal is None else _quantise_personal(personal, size)
-    return IntegerModel(Weights(size, layers, _quantise_head(state, size)), own)
+    return IntegerModel(IntegerWeights(size, layers, _quantise_head(state, size)), own)

@@ -1,6 +1,6 @@
 """The accuracy report: JSON for programs, a table for the terminal, pictures for people.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers, and lines differ in style as well.
+Pictures are written for light and for dark pages (`forecasting.palette`).
 """
 
 import io
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
 from forecasting.metrics import Scores, for_totals
+from forecasting.palette import DARK, LIGHT, Palette
 
 LABELS = {
     "yesterday": "same hour yesterday",
@@ -27,15 +28,16 @@ LABELS = {
     "mean_7_days": "mean of the last 7 days",
     "median_7_days": "median of the last 7 days",
     "same_weekday_4_weeks": "mean of the same weekday, 4 weeks",
-    "ridge_pooled": "ridge, all homes",
-    "ridge_per_home": "ridge for each home",
+    "ridge_pooled": "ridge regression, pooled",
+    "ridge_per_home": "ridge regression, each home alone",
+    "federated": "federated LSTM",
+    "federated_personal": "federated LSTM with personal heads, floats",
+    "proven": "federated LSTM with personal heads, as proven",
 }
-ACTUAL, CHOSEN, MUTED = "#000000", "#0072B2", "#7F7F7F"
-_LINES = (("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"), ("#E69F00", (0, (5, 1, 1, 1, 1, 1))))
 
 
 def label(method: str) -> str:
-    """A method's name as people read it."""
+    """A method's display name."""
     return LABELS.get(method, method.replace("_", " "))
 
 
@@ -96,29 +98,33 @@ def as_table(scores: Scores, chosen: str | None = None) -> Table:
 def write_report(
     folder: Path, forecasts: pd.DataFrame, scores: Scores, clock: DayClock, chosen: str, rivals: Sequence[str]
 ) -> list[Path]:
-    """Write `accuracy.json`, `accuracy.png`, `community_week.png` and `error_by_hour.png`; their paths.
+    """Write `accuracy.json`, and the pictures `accuracy`, `community_week` and `error_by_hour` as `NAME.png` and, for
+    dark pages, `NAME_dark.png`; their paths.
 
     `chosen` is the method that the pictures are about; `rivals`, at most four, are drawn beside it.
     """
     content = json.dumps(as_json(scores), indent=2, allow_nan=False) + "\n"
-    files = {
-        "accuracy.json": content.encode(),
-        "accuracy.png": _png(accuracy_picture(scores, chosen)),
-        "community_week.png": _png(week_picture(forecasts, chosen, rivals[:1])),
-        "error_by_hour.png": _png(hour_picture(forecasts, clock, chosen, rivals)),
-    }
+    files = {"accuracy.json": content.encode()}
+    for palette, suffix in ((LIGHT, ""), (DARK, "_dark")):
+        with palette.applied():
+            figures = {
+                "accuracy": accuracy_picture(scores, chosen, palette),
+                "community_week": week_picture(forecasts, clock, chosen, rivals[:1], palette),
+                "error_by_hour": hour_picture(forecasts, clock, chosen, rivals, palette),
+            }
+            files |= {f"{name}{suffix}.png": _png(figure) for name, figure in figures.items()}
     for name, data in files.items():
         write_bytes(folder / name, data)
     return [folder / name for name in files]
 
 
-def accuracy_picture(scores: Scores, chosen: str) -> Figure:
+def accuracy_picture(scores: Scores, chosen: str, palette: Palette) -> Figure:
     """Left: every home's nMAE with median and quartiles; right: the community's WAPE; one row for each method."""
     methods = scores.methods
-    figure = Figure(figsize=(10, 1.6 + 0.5 * len(methods)), layout="constrained")
+    figure = Figure(figsize=(11, 1.6 + 0.5 * len(methods)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for row, method in enumerate(methods):
-        colour = CHOSEN if method == chosen else MUTED
+        colour = palette.proven if method == chosen else palette.muted
         values = scores.of_homes(method)["nmae"].to_numpy()
         low, middle, high = scores.quartiles(method)["nmae"]
         left.hlines(row, low, high, color=colour, linewidth=9, alpha=0.3)
@@ -129,55 +135,63 @@ def accuracy_picture(scores: Scores, chosen: str) -> Figure:
         right.barh(row, wape, color=colour, height=0.55)
         right.annotate(f"{wape:.3f}", (wape, row), xytext=(4, 0), textcoords="offset points", va="center", size=8)
     left.set_yticks(range(len(methods)), [label(method) for method in methods])
+    for name, method in zip(left.get_yticklabels(), methods, strict=True):
+        if method == chosen:
+            name.set(color=palette.proven, fontweight="bold")
     left.set_ylim(len(methods) - 0.4, -0.7)
-    left.set(
-        xlabel="nMAE of a home (absolute error ÷ mean load)", title="Homes: dots; bar and tick: quartiles, median"
-    )
-    right.set(xlabel="WAPE of the community's total", title="Community")
+    left.set(xlabel="nMAE: a home's absolute error ÷ its mean load")
+    left.set_title("Each home (dots), quartiles (bar), median: lower is better", size=10)
+    right.set(xlabel="WAPE of the community's total")
+    right.set_title("Community: lower is better", size=10)
     right.margins(x=0.15)
-    _tidy(left, right)
+    _tidy(palette, left, right)
     return figure
 
 
-def week_picture(forecasts: pd.DataFrame, chosen: str, rivals: Sequence[str]) -> Figure:
-    """The community's load in the last whole week that was forecast, and what was forecast, in kW."""
+def week_picture(
+    forecasts: pd.DataFrame, clock: DayClock, chosen: str, rivals: Sequence[str], palette: Palette
+) -> Figure:
+    """The community's load on the last seven days that were forecast, and its forecasts, in kW."""
     total = _community_kw(forecasts, [chosen, *rivals]).iloc[-7 * HOURS_PER_DAY :]
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
-    axes.fill_between(total.index, total["y"], color="#DDDDDD")
-    axes.plot(total.index, total["y"], color=ACTUAL, linewidth=1.2, label="measured")
-    axes.plot(total.index, total[chosen], color=CHOSEN, linewidth=2, label=f"{label(chosen)}, a day ahead")
-    for method, (colour, style) in zip(rivals, _LINES, strict=False):
+    axes.plot(total.index, total["y"], color=palette.measured, linewidth=1.2, label="measured")
+    axes.plot(total.index, total[chosen], color=palette.proven, linewidth=2, label=f"{label(chosen)}, a day ahead")
+    for method in rivals:
+        colour, style = palette.of_method(method, chosen)
         axes.plot(total.index, total[method], color=colour, linestyle=style, linewidth=1.2, label=label(method))
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.set(xlabel="time (UTC)", ylabel="community load (kW)", title="The last week of the test")
+    days = np.unique(clock.days_of(pd.DatetimeIndex(total.index)))
+    starts = [date2num(clock.start_of(int(day))) for day in days]  # type: ignore[no-untyped-call]
+    axes.set_xticks(starts, [f"{clock.date_of(int(day)):%a %d %b}" for day in days])
+    axes.set(xlabel=f"local time, {clock.zone}; ticks at the start of each day", ylabel="community load (kW)")
     axes.set_ylim(bottom=0)
     axes.margins(x=0)
-    _legend_above(axes)
-    _tidy(axes)
+    _legend_above(figure)
+    _tidy(palette, axes)
     return figure
 
 
-def hour_picture(forecasts: pd.DataFrame, clock: DayClock, chosen: str, rivals: Sequence[str]) -> Figure:
+def hour_picture(
+    forecasts: pd.DataFrame, clock: DayClock, chosen: str, rivals: Sequence[str], palette: Palette
+) -> Figure:
     """Mean absolute error of the community's total by hour of the community day, in kW."""
     methods = [chosen, *rivals]
     total = _community_kw(forecasts, methods)
     errors = (
         total[methods].sub(total["y"], axis=0).abs().groupby(clock.hours_of(pd.DatetimeIndex(total.index))).mean()
     )
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(9, 4.4), layout="constrained")
     axes = figure.subplots()
-    for method, (colour, style) in zip(methods, ((CHOSEN, "-"), *_LINES), strict=False):
+    for method in methods:
+        colour, style = palette.of_method(method, chosen)
         width = 2.5 if method == chosen else 1.3
         axes.plot(errors.index, errors[method], color=colour, linestyle=style, linewidth=width, label=label(method))
-    axes.set_xticks(range(0, HOURS_PER_DAY, 3))
-    axes.set(xlabel=f"hour of the community day (starts at {clock.start_hour_utc:02d}:00 UTC)")
-    axes.set(ylabel="mean absolute error (kW)", title="Error of the community's total, by hour")
+    axes.set_xticks(range(0, HOURS_PER_DAY, 3), [f"{hour:02d}:00" for hour in range(0, HOURS_PER_DAY, 3)])
+    axes.set(xlabel=f"hour of the day, local time ({clock.zone})")
+    axes.set(ylabel="mean absolute error of the total, kW\n(lower is better)")
     axes.set_ylim(bottom=0)
-    _legend_above(axes)
-    _tidy(axes)
+    _legend_above(figure)
+    _tidy(palette, axes)
     return figure
 
 
@@ -190,14 +204,14 @@ def _community_kw(forecasts: pd.DataFrame, methods: Sequence[str]) -> pd.DataFra
     return total
 
 
-def _legend_above(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.08), ncols=3, frameon=False, borderaxespad=0)
+def _legend_above(figure: Figure) -> None:
+    figure.legend(loc="outside upper left", ncols=2, frameon=False)
 
 
-def _tidy(*panels: Axes) -> None:
+def _tidy(palette: Palette, *panels: Axes) -> None:
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="x" if axes.get_ylim()[0] > axes.get_ylim()[1] else "y", color="#E5E5E5", linewidth=0.8)
+        axes.grid(axis="x" if axes.get_ylim()[0] > axes.get_ylim()[1] else "y", color=palette.grid, linewidth=0.8)
         axes.set_axisbelow(True)
 
 

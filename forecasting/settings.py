@@ -11,7 +11,7 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(
-        default=24, ge=24, le=168, description="hours that the LSTM goes along; its last 24 give the outputs"
+        default=24, ge=24, le=168, description="hours the LSTM runs over; its last 24 give the outputs"
     )
     hidden: int = Field(default=32, ge=4, le=64, description="hidden units of each LSTM layer")
     layers: int = Field(default=1, ge=1, le=2)
@@ -28,7 +28,7 @@ class ForecastingSettings(BaseModel):
         default=0.2,
         gt=0,
         lt=1,
-        description="last part of the hours: test; between: validation. A gateway learns from its test days, too",
+        description="last part of the hours: test; between: validation. A gateway also learns from its test days",
     )
     huber: float = Field(
         default=0.1, gt=0, description="where the loss turns from squared to absolute, in units of the home's scale"
@@ -44,7 +44,7 @@ class ForecastingSettings(BaseModel):
     personal_decay: float = Field(default=0.3, ge=0, description="pull of the personal head towards zero")
     baselines: tuple[str, ...] = Field(
         default=(),
-        description="more methods to be compared with: names among the entry points of wattproof.baselines "
+        description="further methods to compare with: names among the entry points of wattproof.baselines "
         "(docs/extending.md)",
     )
     seed: int = 7

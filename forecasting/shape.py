@@ -1,4 +1,4 @@
-"""Sizes of the forecaster, and of its parameters. Loads no PyTorch: who only proves or checks needs no more."""
+"""Sizes of the forecaster, and of its parameters. Loads no PyTorch, which provers and verifiers do not need."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Training: epochs over windows for one home or for all of them, and forecasts of many windows at once.
 
 Losses are of the error relative to the home's scale: Huber's (1964) for the typical hour, absolute but for small
-errors, so that one bath does not rule the model, and the squared one for the mean. The days are few, so they are also
-taken a few hours early or late: an epoch draws as many windows as there are days from those of all shifts.
+errors, so that single outliers do not dominate, and the squared one for the mean. Days are few, so they are also
+shifted by a few hours: an epoch draws as many windows as there are days, from all shifts.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def train_epochs(
     """Train in place with AdamW; the mean loss of the last epoch. Same seed, same weights.
 
     `linear_decay` pulls the head's linear path towards the mean of the last seven days: its 4,800 weights would
-    otherwise learn one year by heart (docs/accuracy.md). `mean_decay` does so for the mean's.
-    `proximal_mu` adds FedProx's pull towards the weights the training starts from (Li et al. 2020).
-    Raises ValueError when there is no window to train on.
+    otherwise overfit a single year (docs/accuracy.md). `mean_decay` does the same for the mean's. `proximal_mu` adds
+    FedProx's pull towards the weights the training starts from (Li et al. 2020). Raises ValueError when there is no
+    window to train on.
     """
     if windows.days == 0:
         raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")

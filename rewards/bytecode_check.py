@@ -12,14 +12,14 @@ _WORD = 32
 
 
 def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[str]:
-    """What is not as it should be, in words; empty where every contract is this version's and they fit together.
+    """What differs, in words; empty if every contract is this version's and they refer to each other.
 
-    What a contract was given when it was deployed stands behind its code: of that, the verifier's parts are compared.
+    A contract's constructor arguments follow its code: of these, the verifier's parts are compared.
     """
     addresses = contracts.addresses
     wrong = [f"the code of {name}" for name in NAMES if not _is_code_of(chain, name, getattr(addresses, name))]
     if contracts.skill_verifier is None or addresses.skill_verifier is None:
-        return [*wrong, "there is no verifier on the chain: the auditor's key is believed"]
+        return [*wrong, "there is no verifier on the chain: the auditor's key is trusted"]
     if not _is_code_of(chain, VERIFIER, addresses.skill_verifier):
         wrong.append(f"the code of {VERIFIER}")
     if wrong:

@@ -1,8 +1,8 @@
 """Access to a chain: an EVM inside this process (eth-tester, py-evm, Prague rules) or any node by its URL.
 
-The embedded chain outlives the process: every transaction goes, signed, into a journal with its block's time, and a
-new process plays the journal again from the same genesis; one process at a time has it. Its clock is this machine's,
-or one that stands still until it is moved. Transactions are always signed here; keys never leave.
+The embedded chain outlives the process: every signed transaction goes into a journal with its block's time, and a new
+process replays the journal from the same genesis; one process at a time has it open. Its clock is this machine's, or
+a standing one. Transactions are always signed here; keys never leave.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _GAS_MARGIN = 12, 10
 _WAIT_S = 120.0
 _OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
-"""How long somebody else's transaction is waited for; less than a gateway waits for its answer (30 s)."""
+"""How long to wait for a relayed transaction; less than a gateway waits for its answer (30 s)."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Chain:
         return chain
 
     def close(self) -> None:
-        """Let go of the embedded chain's journal, so that another process can play on."""
+        """Release the embedded chain's journal, so that another process can continue it."""
         if self.journal is not None:
             self.journal.close()
 
@@ -160,7 +160,7 @@ class Chain:
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "pending"))
 
     def advance_to(self, moment: int) -> None:
-        """Let a standing clock run to `moment`; any other chain keeps its own time."""
+        """Advance a standing clock to `moment`; any other chain keeps its own time."""
         if self.tester is not None and not self.follows and self.now < moment:
             self.reset_clock(moment)
             self._record({"time": moment})
@@ -187,19 +187,18 @@ class Chain:
     def send(self, account: LocalAccount, call: Any, gas: int | None = None, value: int = 0) -> TxReceipt:
         """Send a contract call and wait for its receipt. Raises Refused (its subclasses) or NodeUnreachable.
 
-        `gas`: a limit that is known to do, for a call so long that it is tried once only beforehand; `value`: what
-        goes with it, in the chain's smallest unit.
+        `gas`: a sufficient limit, for a call so expensive that it is simulated only once beforehand; `value`: the
+        amount sent with it, in the chain's smallest unit.
         """
         return self._transact(account, call, str(call.fn_name), gas, value)
 
     def relay(self, raw: bytes, to: str, data: str, name: str) -> TxReceipt:
-        """Pass on somebody's signed transaction, if it is this call of this contract. Raises Refused.
-
-        NodeUnreachable where it is in no block soon: pass it on again later, it does no harm.
+        """Relay a signed transaction, if it is this call of this contract. Raises Refused, and NodeUnreachable if it
+        is not in a block soon: relaying it again later is harmless.
         """
         sender = check_call(raw, to, data, name)
         self._settle_clock()
-        if self._is_known(raw, name):  # passed on before, by a server that did not live to see its block
+        if self._is_known(raw, name):  # relayed before, by a server that stopped before its block
             return self._deliver(raw, name, RELAY_WAIT_S, known=True)
         with _refusals(name):
             self.web3.eth.estimate_gas(
@@ -225,7 +224,7 @@ class Chain:
             if gas is None:
                 gas = call.estimate_gas({"from": account.address, "value": value}) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
             else:
-                # A refusal says why before it costs anything. The embedded chain's last block may be long past.
+                # A refusal is found before it costs anything. The embedded chain's last block may be long past.
                 block: BlockIdentifier = "latest" if self.tester is None else "pending"
                 call.call({"from": account.address, "gas": gas, "value": value}, block)
             built = call.build_transaction({"from": account.address, "gas": gas, "nonce": 0, "value": value})
@@ -247,7 +246,7 @@ class Chain:
         try:
             self._record({"time": moment, "raw": raw.hex()})
         except JournalUnwritable:
-            self._go_back(before, moment)  # what a restart would not know of must not be built upon
+            self._go_back(before, moment)  # nothing may build on what a restart would not know
             raise
         if self.tester is not None:
             self.reset_clock(moment + 1)
@@ -309,7 +308,7 @@ def _refusals(name: str) -> Iterator[None]:
     except NodeUnreachable as error:
         raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
     except Web3Exception as error:
-        raise NodeUnreachable(f"the chain node gives no useable answer during {name}; try again later") from error
+        raise NodeUnreachable(f"the chain node gives no usable answer during {name}; try again later") from error
 
 
 @contextmanager
@@ -326,8 +325,8 @@ def _is_the_nodes_own(error: Exception) -> bool:
 
     Some nodes tell a contract's refusal with the code of an internal error (EIP-1474), too.
     """
-    told = getattr(error, "rpc_response", None) or {}
-    problem = told.get("error") if isinstance(told, dict) else None
+    response = getattr(error, "rpc_response", None) or {}
+    problem = response.get("error") if isinstance(response, dict) else None
     code = problem.get("code") if isinstance(problem, dict) else None
     return code in _OWN_FAULTS and not is_reason(_reason(error))
 

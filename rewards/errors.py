@@ -1,4 +1,4 @@
-"""What can go wrong on the chain: it is not there, or it says no, and why."""
+"""Errors of the chain: it cannot be reached, or it refuses, and why."""
 
 import re
 
@@ -32,11 +32,11 @@ class OutdatedContracts(ChainError):
 
 
 class ContractsLost(ChainError):
-    """Nobody knows where the contracts are: the list of addresses is damaged, or they are not on this chain."""
+    """The contracts cannot be found: the list of addresses is damaged, or they are not on this chain."""
 
 
 class Refused(ChainError):
-    """A contract refused; `reason` is its own word for it, `remedy` what it means and what to do."""
+    """A contract refused; `reason` is its revert reason, `remedy` what it means and what to do."""
 
     remedy = ""
 
@@ -52,7 +52,7 @@ class LateForecast(Refused):
 
 
 class DuplicateForecast(Refused):
-    """The household already committed itself for that day."""
+    """The household has already committed to a forecast for that day."""
 
 
 class UnknownHousehold(Refused):
@@ -67,7 +67,7 @@ class LateRound(Refused):
     """The round's model was published only after the day had started."""
 
     remedy = (
-        "its model was published after the day had started. This day is lost, the next one can be forecast by it: "
+        "its model was published after the day had started. This day is lost; the next one can be forecast with it: "
         "end trainings before a day starts"
     )
 
@@ -75,7 +75,7 @@ class LateRound(Refused):
 class OldRound(Refused):
     """Another round's model had taken the place of this one before the day started."""
 
-    remedy = "a newer model was published before the day started: it has to be forecast by that one"
+    remedy = "a newer model was published before the day started: forecast with that one"
 
 
 class WrongHead(Refused):

@@ -1,7 +1,7 @@
 """The embedded chain's rules: Prague, as py-evm has it, with the two precompiles that a reward needs by arkworks.
 
 py-evm computes sums and pairings of BLS12-381 in Python: two seconds for a reward, and again whenever the chain is
-played again. Answers, errors and gas are the same here, in milliseconds (`tests/rewards/test_evm_rules.py` compares).
+replayed. Answers, errors and gas are the same here, in milliseconds (`tests/rewards/test_evm_rules.py` compares).
 """
 
 # mypy: disable-error-code="no-untyped-call"

@@ -1,4 +1,4 @@
-"""The inference verifier on the chain: what it is made of, made from the verifier that everybody runs.
+"""The inference verifier on the chain: its parts, compiled from the verifier that everybody runs.
 
 For a shape of model, with a personal head or without, there are stages of the compiled verifier, the sums of
 fractions, and the entry that callers ask (`zkp.evm.entry`). The entry names the others, its community and the shape

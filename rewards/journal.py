@@ -1,13 +1,12 @@
-"""The embedded chain's journal: a JSON line for each thing that happened, and one process at a time that writes it.
+"""The embedded chain's journal: one JSON line per event, written by one process at a time.
 
-Two processes on one journal would each play a chain of its own and write both into one file. So the journal is locked
-(flock on a file beside it) for as long as it is open. The system lets go of the lock when its process ends, however
-it ends; what is left in the lock file then means nothing.
+Two processes on one journal would each extend a separate chain and write both into one file. So the journal is locked
+(flock on a file beside it) while it is open. The system releases the lock when the process ends; what is left in the
+lock file means nothing.
 
-An entry is acknowledged once it is on the disk together with the end of its line. What follows the last line's end
-was being written when the process or the machine stopped, and nobody was told that it had happened: opening the
-journal drops this torn tail, keeps a copy of it, and says so. Any other line that cannot be read is damage, and the
-journal is refused.
+An entry is acknowledged once it is on disk together with its line end. Anything after the last line end was being
+written when the process or the machine stopped, and was never acknowledged: opening the journal drops this torn tail,
+keeps a copy of it, and logs it. Any other unreadable line is damage, and the journal is refused.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Journal:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has happened yet."""
+        """Whether the journal is empty."""
         return self._end == 0
 
     def __enter__(self) -> Journal:
@@ -63,7 +62,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Release it for another process."""
         self._lock.close()
 
     def append(self, entry: dict[str, Any]) -> None:
@@ -104,8 +103,8 @@ class Journal:
     def corrupt(self, number: int) -> JournalCorrupt:
         """The error for a line that can't be what was written."""
         return JournalCorrupt(
-            f"{self.path}, line {number}, is damaged and cannot be played again. The file holds every registration "
-            "and reward of the community: keep it, and put a copy from your backup in its place"
+            f"{self.path}, line {number}, is damaged and cannot be replayed. The file holds every registration "
+            "and reward of the community: keep it, and restore a copy from your backup in its place"
         )
 
     def _without_torn_tail(self) -> int:
@@ -121,7 +120,7 @@ class Journal:
         _sync_folder(self.path.parent)
         _write_at(self.path, end, b"")
         log.warning(
-            "the journal's last line was never finished, and nobody was told that it happened: dropped",
+            "the journal's last line was incomplete and never acknowledged: dropped",
             extra={"journal": str(self.path), "bytes": len(content) - end, "copy": str(copy)},
         )
         return end
@@ -131,7 +130,7 @@ def _end_of_last_line(content: bytes) -> int:
     """The offset after the last line that ends.
 
     A machine that loses power may leave zeros in the place of what it had not written yet, even before a line's end.
-    JSON has no zeros, so that a last line with one was not finished.
+    JSON has no NUL bytes, so a last line with one is incomplete.
     """
     end = content.rfind(b"\n") + 1
     start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1

@@ -1,4 +1,4 @@
-"""A chain node over HTTP, every failure of which is one error: NodeUnreachable."""
+"""A chain node over HTTP; every failure raises NodeUnreachable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rewards.errors import NodeUnreachable
 
 
 class Node(HTTPProvider):
-    """A node by its URL, asked once: web3 would ask five times, and its callers wait for each in turn.
+    """A node by its URL, without retries: web3 would try five times, and its callers would wait for each.
 
     Raises NodeUnreachable without the URL, which may hold a key.
     """
@@ -27,5 +27,5 @@ class Node(HTTPProvider):
             # Not `from error`: its message quotes the URL.
             raise NodeUnreachable(f"the chain node does not answer {method} ({type(error).__name__})") from None
         if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
-            raise NodeUnreachable(f"the chain node's answer to {method} is none")
+            raise NodeUnreachable(f"the chain node's answer to {method} is empty")
         return answer

@@ -1,4 +1,4 @@
-"""A chain node of the household's own, asked over JSON-RPC for the few things a gateway checks. Loads no web3."""
+"""The household's own chain node, asked over JSON-RPC for the few facts a gateway checks. Loads no web3."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class RpcClient:
 
 
 def _reason(error: Exception) -> str:
-    """What kept a node from answering, without a word of the library's, which may quote the URL."""
+    """Why a node did not answer, without the library's message, which may quote the URL."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"status {error.response.status_code}"
     return type(error).__name__

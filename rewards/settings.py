@@ -22,11 +22,10 @@ class RewardSettings(BaseModel):
     )
     clock: Literal["machine", "standing"] = Field(
         default="machine",
-        description="time of the embedded chain: this machine's, or one that stands still until it is moved, to play "
-        "days of the past (the demo)",
+        description="clock of the embedded chain: this machine's, or one that stands between commands (the demo)",
     )
     grace_seconds: int = Field(
-        default=3600, ge=0, le=86_400, description="a forecast is due this long after its day has begun"
+        default=3600, ge=0, le=86_400, description="a forecast is due this long after its day has started"
     )
     verifier: Literal["contract", "auditor"] = Field(
         default="contract",
@@ -40,5 +39,7 @@ class RewardSettings(BaseModel):
     @classmethod
     def _names_a_file(cls, path: Path | None) -> Path | None:
         if path is not None and _KEY.fullmatch(str(path)):
-            raise ValueError("this is a private key itself: put it into a file of mode 0600, and name that file here")
+            raise ValueError(
+                "this is the private key itself: put it into a file of mode 0600, and name that file here"
+            )
         return path

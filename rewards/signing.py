@@ -1,6 +1,6 @@
-"""A household's own transactions, made with little memory: it pins its head, and registers its forecasts.
+"""A household's own transactions, signed without loading web3, which takes much memory: it pins its head, and
+registers its forecasts.
 
-No web3 is loaded.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from eth_hash.auto import keccak
 CALL_GAS = 250_000
 """Limit of a call; a registration takes about 156,000, a pin 75,000."""
 NO_HEAD = bytes(32)
-"""In the place of a personal head's digest, where there is none."""
+"""Stands for the digest of a personal head if there is none."""
 _SUBMIT = keccak(b"submit(uint32,uint32,bytes32,bytes,bytes32)")[:4]
 _GWEI = 10**9
 _PIN_HEAD = keccak(b"pin_head(uint32,bytes32)")[:4]
 
 
 class RegistryCall(Protocol):
-    """Something a household says to the forecast registry."""
+    """A household's call to the forecast registry."""
 
     @property
     def call(self) -> bytes:
@@ -68,7 +68,7 @@ class PinnedHead:
 
 @dataclass(frozen=True)
 class SigningFacts:
-    """What a transaction must say beside its call. Prices in the chain's smallest unit."""
+    """A transaction's fields beside its call. Prices in the chain's smallest unit."""
 
     chain_id: int
     forecast_registry: str
@@ -77,25 +77,25 @@ class SigningFacts:
 
 
 class FeeTooHigh(Exception):
-    """The chain's price, or what is said to be it, is beyond what the household wants to pay."""
+    """The chain's gas price, as reported, exceeds what the household is willing to pay."""
 
 
 def fair_price(suggested: int, base_fee: int | None) -> int:
     """What a unit of gas costs now: what a node suggests (`eth_gasPrice`), its tip bounded by the block's base fee or
     one gwei. A chain without base fees has its price.
 
-    Nodes suggest the tip that the last transactions paid (Geth's gas price oracle, anvil's). On a chain of the
-    community's own those are ours, each of which offers more than it was told: without a bound the price doubles with
-    every one. The base fee (EIP-1559) follows from how full blocks are, and from no offer.
+    Nodes suggest the tip that the last transactions paid (Geth's gas price oracle, anvil's). On the community's own
+    chain those are ours, each of which offers more than the suggestion: without a bound the price doubles with every
+    transaction. The base fee (EIP-1559) follows from how full blocks are, and from no offer.
     """
     return suggested if base_fee is None else min(suggested, base_fee + max(base_fee, _GWEI))
 
 
 def fee_price(asked: int, max_fee: int) -> int:
-    """Price of a unit of gas to offer: twice what is asked, within the most the household pays. Raises FeeTooHigh."""
+    """The gas price to offer: twice the current price, up to the most the household pays. Raises FeeTooHigh."""
     most = max_fee // CALL_GAS
     if not 0 <= asked <= most:
-        raise FeeTooHigh(f"a unit of gas is said to cost {asked}, gateway.max_fee allows {most}")
+        raise FeeTooHigh(f"the reported gas price is {asked}, gateway.max_fee allows {most}")
     return min(2 * asked, most)
 
 

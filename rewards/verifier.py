@@ -1,4 +1,4 @@
-"""What the skill verifier on the chain is made of, made from the verifier that everybody runs.
+"""The parts of the skill verifier on the chain, compiled from the verifier that everybody runs.
 
 Three contracts: the program (`zkp.evm.compiler`), the ceremony's points as code that is data, and
 `skill_verifier.vy`, which calls the one and looks into the other.

@@ -44,7 +44,8 @@ def test_every_command_and_option_exists(page: Path) -> None:
 
 
 def test_there_are_commands_to_look_at() -> None:
-    assert len(commands(ROOT / "README.md")) >= 5 and len(commands(ROOT / "docs" / "deployment.md")) >= 8
+    for name, fewest in (("README.md", 3), ("docs/community.md", 8), ("docs/deployment.md", 8)):
+        assert len(commands(ROOT / name)) >= fewest, name
 
 
 def test_the_demos_proofs_are_where_the_docs_look_for_them() -> None:
@@ -56,7 +57,32 @@ def test_the_demos_proofs_are_where_the_docs_look_for_them() -> None:
             assert Path(path).parent.parent == proofs, f"{name} says {path}"
 
 
-def test_a_newcomers_readme_has_what_the_first_steps_need() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for said in ("source .venv/bin/activate", "source: none", "wattproof keys --home"):
+def test_a_newcomer_finds_what_the_first_steps_need() -> None:
+    assert "source .venv/bin/activate" in (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "community.md").read_text(encoding="utf-8")
+    for said in ("wattproof init --role server", "source: none", "wattproof keys --home", "wattproof identity"):
         assert said in text
+
+
+def test_the_readme_says_in_one_step_where_to_change_what() -> None:
+    """The code that it names is there: a baseline, a deadline, a column of the trace, the text of a refusal."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split("## Where to change what")[1].split("\n\n")[1]
+    rows = [line.split("|")[1:3] for line in table.splitlines()[2:]]
+    assert {"a baseline", "the deadline of a forecast", "a column of the trace", "the text of a refusal"} <= {
+        what.strip() for what, _ in rows
+    }
+    for _, where in rows:
+        names, paths = re.findall(r"`([A-Za-z_]+)` in", where), re.findall(r"`([a-z]+/[^`]+)`", where)
+        for path in paths:
+            assert (ROOT / path).exists(), path
+        for name, path in zip(names, paths, strict=False):
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), f"{name} in {path}"
+
+
+def test_pictures_and_pages_that_the_readme_shows_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r'(?:src|srcset)="([^"]+)"|\]\((docs/[^)#]+)', text)
+    assert len(shown) >= 10
+    for source, link in shown:
+        assert (ROOT / (source or link)).exists(), source or link

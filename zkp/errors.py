@@ -1,4 +1,4 @@
-"""The errors of this package: a proof that cannot be read differs from a proof of something false."""
+"""The errors of this package: a malformed proof differs from a proof of a false statement."""
 
 
 class ProofError(ValueError):
@@ -18,7 +18,7 @@ class InvalidProof(ProofError):
 
 
 class InvalidStatement(ProofError):
-    """The public statement itself is out of shape or out of range; nothing can be proven about it."""
+    """The public statement itself is malformed or out of range; nothing can be proven about it."""
 
 
 class WitnessError(ProofError):

@@ -1,1 +1,1 @@
-"""A day checked from outside, from what the server and the chain give out. Neither is believed."""
+"""A day checked from outside, from what the server and the chain publish. Neither is trusted."""

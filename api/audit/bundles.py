@@ -1,4 +1,4 @@
-"""An auditor's bundles: downloaded, parsed, checked together. What does not hold, or is withheld, is a finding."""
+"""An auditor's bundles: downloaded, parsed, checked together. Invalid and withheld ones become findings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _B = TypeVar("_B", InferenceBundle, ClaimBundle)
 
 
 class Objection(ValueError):
-    """Something in the records that does not hold; the message says what."""
+    """Something in the records is wrong; the message says what."""
 
 
 def finding(held: str, failed: str, check: Callable[[], None]) -> Finding:
-    """What a check that raises comes to, in one of two sentences."""
+    """The outcome of a check that may raise, in one of two sentences."""
     try:
         check()
-    except (ValueError, OverflowError) as problem:  # of all packages, and of numbers that are none
+    except (ValueError, OverflowError) as problem:  # of all packages, and of malformed numbers
         return Finding.failed(failed, str(problem))
     return Finding(held)
 
 
 def counted(good: int, of: int, held: str, failed: str) -> Finding:
-    """A summary: "17 of 17 proofs `held`", or "2 of 17 proofs `failed`". Nothing checked is nothing that holds."""
+    """A summary: "17 of 17 proofs `held`", or "2 of 17 proofs `failed`". If nothing was checked, nothing holds."""
     if of == 0:
-        return Finding.missing(f"0 {held}", "there was none that could be checked")
+        return Finding.missing(f"0 {held}", "there was nothing to check")
     if good == of:
         return Finding(f"{good} of {of} {held}")
     return Finding.failed(f"{of - good} of {of} {failed}", "they are named above")
@@ -54,7 +54,7 @@ def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int,
     """Raises Objection unless the bundle is of this household with this meter, this day and community."""
     context = bundle.context
     if (bundle.household, context.day) != (household, day):
-        raise Objection(f"the proof is of {bundle.household}'s day {context.day}")
+        raise Objection(f"the proof is for day {context.day} of household {bundle.household}")
     if context.community != community:
         raise Objection("the proof is bound to another community")
     if bundle.meter != meter:
@@ -64,7 +64,7 @@ def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int,
 def downloaded(
     fetch: Fetch, listed: str, day: int, households: Iterable[str], kind: type[_B]
 ) -> Generator[Finding, None, dict[str, _B]]:
-    """The bundles of the `listed` (forecasts, claims) by household; findings of those withheld or not readable."""
+    """The bundles of the `listed` (forecasts, claims) by household; findings for those withheld or unreadable."""
     bundles = {}
     for household in households:
         content = fetch(f"/{listed}/{household}/{day}/proof")
@@ -77,15 +77,15 @@ def downloaded(
         try:
             bundle = parse(content)
             if not isinstance(bundle, kind):
-                raise Objection(f"this is no bundle of the {listed}")
+                raise Objection(f"this is not a bundle of one of the {listed}")
             bundles[household] = bundle
         except (Objection, ProofError) as problem:
-            yield Finding.failed(f"{household}: what the server gives as the proof is none", str(problem))
+            yield Finding.failed(f"{household}: what the server serves as the proof is not one", str(problem))
     return bundles
 
 
 def proven(bundles: dict[str, _B]) -> Generator[Finding, None, dict[str, _B]]:
-    """The bundles that hold; findings of those that do not."""
+    """The valid bundles; findings for the others."""
     households = list(bundles)
     bad = {households[k]: found for k, found in bad_bundles(list(bundles.values())).items()}
     for household, found in bad.items():
@@ -96,10 +96,10 @@ def proven(bundles: dict[str, _B]) -> Generator[Finding, None, dict[str, _B]]:
 def withheld(
     fetch: Fetch, listed: str, day: int, households: Iterable[str], known: Iterable[str]
 ) -> Generator[Finding, None, None]:
-    """Findings of households that the server has a proof of and does not list among the `known`."""
+    """Findings for households that the server has a proof of but does not list among the `known`."""
     for household in sorted(set(households) - set(known)):
         if fetch(f"/{listed}/{household}/{day}/proof") is not None:
             yield Finding.missing(
                 f"{household}: missing in the server's list of the {listed}",
-                "the server gives out its proof when asked for it by name",
+                "the server returns its proof when asked for it by address",
             )

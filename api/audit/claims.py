@@ -1,4 +1,4 @@
-"""An auditor's check of a day's paid claims: each skill proof, what it is about, and whether all are listed."""
+"""An auditor's check of a day's paid claims: each skill proof, its statement, and whether all are listed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def audit_claims(
         yield from withheld(fetch, "claims", day, households, listed)
     if not listed:
         if not paid:
-            known = "and the chain has paid none" if paid is not None else "which only the chain could confirm"
+            known = "and the chain has paid none" if paid is not None else "which only the chain can confirm"
             yield Finding.noted(f"The server lists no paid claim of day {day}, {known}.")
         return
     found = yield from downloaded(fetch, "claims", day, listed, ClaimBundle)
@@ -64,10 +64,10 @@ def _check(bundle: ClaimBundle, listed: ClaimPublic, day: int, community: str, r
     check_bound(bundle, household, day, community, records.meter_of(household))
     commitment, round_number, _ = records.forecast_of(household, day)
     if (commitment, round_number) != (from_hex(bundle.forecast), context.round):
-        raise Objection("the registered forecast or its round is another one")
+        raise Objection("the registered forecast or round is a different one")
     digest = keccak(from_hex(bundle.proof))
     if (listed.tier, listed.proof_hash) != (bundle.tier, to_hex(digest)):
-        raise Objection("the server tells of another tier or proof")
+        raise Objection("the server reports another tier or proof")
     paid = records.rewarded_on(day)
     if paid is not None and paid.get(household) != (bundle.tier, digest):
         raise Objection(

@@ -1,7 +1,7 @@
 """An auditor's check of a whole day: every proof in one batch, paid claims, both totals, the calibrated forecast.
 
-All that is needed can be downloaded. The server can withhold, not forge: what it says is checked here, against the
-chain's registries where the auditor has a node, against the server's own lists where not (the last finding says so).
+Everything needed can be downloaded. The server can withhold, not forge: its answers are checked here, against the
+chain's registries if the auditor has a node, otherwise against the server's own lists (the last finding says so).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eth_utils.address import is_checksum_address
 
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, finding, proven, withheld
 from api.audit.claims import audit_claims
-from api.audit.source import AuditError, Fetch, Paid, Registries, read
+from api.audit.source import AuditError, Fetch, Paid, Registries, days_there_are, read
 from api.config.settings import CommunitySettings
 from api.protocol.bundle import InferenceBundle, from_hex, to_hex
 from api.protocol.calibration import PastDay, calibrated
@@ -36,7 +36,7 @@ from data.meter import SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
 from zkp.statements.total import Total, verify, verify_measured
 
-_MEASURED_DAYS = 3  # a day starts at a UTC hour of its own, ends a day later, and its sum takes a day at most
+_MEASURED_DAYS = 3  # a day starts at the community's UTC hour, ends a day later, and its sum takes a day at most
 _ROUNDING_WH = 1  # the last digit of a floating-point solution may differ between machines
 
 
@@ -78,11 +78,11 @@ class ServerRegistries:
 def audit(
     fetch: Fetch, day: int, community: str, registries: Registries | None = None, now: float | None = None
 ) -> Iterator[Finding]:
-    """Check a day's records; each finding as it is made. Raises AuditError where they can't be had.
+    """Check a day's records; yields each finding as it is made. Raises AuditError if they cannot be obtained.
 
     Args:
         community: the name that every proof must be bound to.
-        registries: the chain's; without it the server's own lists stand in for them.
+        registries: the chain's; without them the server's own lists are used instead.
         now: UTC seconds; what should be there once the day is over depends on it. This machine's time by default.
     """
     listed = read(fetch, f"/forecasts/{day}", list[ForecastPublic]) or []
@@ -90,7 +90,8 @@ def audit(
     records = registries or _server_registries(fetch, listed, enrolled)
     registered = records.registered_on(day)
     if not listed and not registered:
-        raise AuditError(f"the server has no forecasts of day {day}" + (", nor has the chain" if registries else ""))
+        nor = ", nor has the chain" if registries else ""
+        raise AuditError(f"the server has no forecasts of day {day}{nor}; {days_there_are(fetch)}")
     households = [f.household for f in listed]
     yield from _left_out(day, registered, households, records)
     if registered is None:
@@ -160,7 +161,7 @@ def _unmeasured(day: int, now: float) -> Finding:
         return Finding.noted(f"The measured total of day {day} is not open yet: the day has just ended, or has not.")
     return Finding.missing(
         f"The measured total of day {day} is missing",
-        "the day is long over; either its gateways never finished the sum, or the server withholds it",
+        "the day ended long ago; either its gateways never finished the sum, or the server withholds it",
     )
 
 
@@ -178,7 +179,7 @@ def _server_registries(
 def _about_bundles(
     bundles: dict[str, InferenceBundle], day: int, community: str, records: Registries
 ) -> Iterator[Finding]:
-    """Whether the proofs speak of this day, these households, the registered model, one and the same weather."""
+    """Whether the proofs are about this day, these households, the registered model, and the same weather."""
     features = {keccak(repr((b.steps, b.exogenous)).encode()) for b in bundles.values()}
     if len(features) == 1:
         yield Finding("All proofs use the same weather and calendar.")
@@ -202,7 +203,7 @@ def _check_registered(household: str, bundle: InferenceBundle, day: int, communi
     if records.digest_of(context.round) != bundle.weights.parsed().digest():
         raise Objection(f"the proof's weights are not those registered for round {context.round}")
     if records.forecast_of(household, day) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):
-        raise Objection("the registered forecast, round or proof is another one")
+        raise Objection("the registered forecast, round or proof is a different one")
     if records.head_in_force(household, context.round, day) != bundle.head_digest:
         raise Objection("the proof is not made with the personal head that the household has pinned")
 
@@ -210,9 +211,9 @@ def _check_registered(household: str, bundle: InferenceBundle, day: int, communi
 def _check_forecast(forecast: DayForecast, commitments: dict[str, bytes]) -> None:
     households = set(forecast.households)
     if not households or len(households) != len(forecast.households):
-        raise Objection("a total is of households, each of them once")
+        raise Objection("a total must list households, each of them once")
     if missing := households - commitments.keys():
-        raise Objection(f"no proof that holds was found of {', '.join(sorted(missing))}")
+        raise Objection(f"no valid proof was found for {', '.join(sorted(missing))}")
     verify(
         [commitments[h] for h in forecast.households],
         _total([*forecast.typical_wh, *forecast.values_wh], forecast.blinding),
@@ -239,7 +240,7 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
     inputs = read(fetch, f"/days/{forecast.day}/calibration", CalibrationInputs)
     if inputs is None:
         return Finding.missing(
-            "The calibrated forecast can't be repeated", "the server withholds what it follows from"
+            "The calibrated forecast can't be repeated", "the server withholds the totals that it is derived from"
         )
     past = [PastDay(p.day, tuple(p.forecast_wh), tuple(p.measured_wh), p.totals == "proven") for p in inputs.past]
     proven = sum(one.proven for one in past)
@@ -259,13 +260,13 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
 
 
 def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
-    """A past day's totals open what was registered and signed; its proofs are another audit's matter."""
+    """A past day's totals open what was registered and signed; its proofs are left to an audit of that day."""
     forecast = read(fetch, f"/days/{past.day}/forecast", DayForecast)
     measured = read(fetch, f"/days/{past.day}/measured", DayMeasured)
     if forecast is None or measured is None:
         raise Objection(f"the server does not open the totals of day {past.day}")
     if (tuple(forecast.values_wh), tuple(measured.values_wh)) != (past.forecast, past.measured):
-        raise Objection(f"the totals of day {past.day} are not those that it opens")
+        raise Objection(f"the totals of day {past.day} are not those that the server opens")
     listed = read(fetch, f"/forecasts/{past.day}", list[ForecastPublic]) or []
     if isinstance(records, ServerRegistries):
         records = ServerRegistries(records.meters, records.digests, {f.household: f for f in listed})
@@ -280,16 +281,16 @@ def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
 
 
 def _check_calibrated(forecast: DayForecast, past: list[PastDay]) -> None:
-    told = forecast.calibrated
-    assert told is not None
+    stated = forecast.calibrated
+    assert stated is not None
     again = CalibratedPublic.of(calibrated(past, forecast.day, forecast.values_wh))
     for name, (mine, theirs) in {
-        "forecast": (again.values_wh, told.values_wh),
-        "50 % band": (_edges(again.band_50), _edges(told.band_50)),
-        "90 % band": (_edges(again.band_90), _edges(told.band_90)),
+        "forecast": (again.values_wh, stated.values_wh),
+        "50 % band": (_edges(again.band_50), _edges(stated.band_50)),
+        "90 % band": (_edges(again.band_90), _edges(stated.band_90)),
     }.items():
         if len(mine) != len(theirs) or np.abs(np.subtract(mine, theirs)).max(initial=0) > _ROUNDING_WH:
-            raise Objection(f"the calibrated {name} is another one")
+            raise Objection(f"the calibrated {name} is a different one")
 
 
 def _edges(band: BandPublic | None) -> list[int]:

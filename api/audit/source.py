@@ -1,4 +1,4 @@
-"""Where an auditor gets a day's records: a community's server over HTTP, and its chain. Neither is believed."""
+"""Where an auditor gets a day's records: a community's server over HTTP, and its chain. Neither is trusted."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from web3.exceptions import Web3Exception
 
 from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
 from data.day import DayClock
-from data.failures import told
+from data.failures import describe
 from rewards.deploy import Contracts
 
 _MOST_BYTES = 20_000_000
 _T = TypeVar("_T")
 
 Fetch = Callable[[str], bytes | None]
-"""The answer to a path such as /days; None where the server says that it has nothing there (404)."""
+"""The answer to a path such as /days; None if the server has nothing there (404)."""
 
 
 class AuditError(ValueError):
-    """An audit that can't go on: no server, or answers that are not of the documented form."""
+    """An audit that cannot continue: no server, or answers that are not of the documented form."""
 
 
 def from_server(url: str) -> Fetch:
-    """Ask a community's server. Raises AuditError for what is no http(s) address."""
+    """A source that reads a community's server. Raises AuditError for anything but an http(s) address."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
         raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
 
@@ -46,13 +46,13 @@ def from_server(url: str) -> Fetch:
                 return None
             raise AuditError(f"{url} refused {path}: {refused.code}: {refused}") from None
         except Unreachable as problem:
-            raise AuditError(f"{url} does not answer as a community's server: {problem}") from None
+            raise AuditError(f"{url} does not answer like a community's server: {problem}") from None
 
     return fetch
 
 
 def read(fetch: Fetch, path: str, kind: type[_T]) -> _T | None:
-    """The server's answer as the API documents it; None where it has nothing. Raises AuditError for another form."""
+    """The server's answer in its documented form; None if it has nothing. Raises AuditError for another form."""
     content = fetch(path)
     if content is None:
         return None
@@ -85,16 +85,29 @@ def clock_of(fetch: Fetch) -> DayClock:
     return DayClock(health.day_start_utc)
 
 
+def days_there_are(fetch: Fetch) -> str:
+    """A clause about the days that the server has community forecasts of. Raises AuditError."""
+    days = sorted(read(fetch, "/days", list[int]) or [])
+    if not days:
+        return "it has no community forecast of any day"
+    health = read(fetch, "/health", _Health)
+    start = None if health is None else health.day_start_utc
+    first, last = (
+        f"day {day}{'' if start is None else f' ({DayClock(start).date_of(day)})'}" for day in (days[0], days[-1])
+    )
+    return f"its community forecasts are of {first}" + (f" to {last}" if len(days) > 1 else "")
+
+
 Paid = dict[str, tuple[int, bytes]]
 """Tier and proof hash of each paid claim, by household."""
 
 
 class Registries(Protocol):
-    """What was registered: on the chain, or in the server's own words."""
+    """What was registered, according to the chain or to the server."""
 
     @property
     def source(self) -> str:
-        """Where that is, to end a sentence with."""
+        """Where that is, as the end of a sentence."""
 
     def meter_of(self, household: str) -> str:
         """The household's meter; the zero address where it is not enrolled."""
@@ -109,14 +122,14 @@ class Registries(Protocol):
         """Digest of the personal head that the household's forecast of a day is made with; zeros for none."""
 
     def registered_on(self, day: int) -> frozenset[str] | None:
-        """All households with a registered forecast of the day; None where only the server could say."""
+        """All households with a registered forecast of the day; None if only the server could say."""
 
     def rewarded_on(self, day: int) -> Paid | None:
-        """All paid claims of the day; None where only the server could say."""
+        """All paid claims of the day; None if only the server could say."""
 
 
 class ChainRegistries:
-    """The registries on the chain. Every method raises AuditError where they can't be asked."""
+    """The registries on the chain. Every method raises AuditError if they cannot be read."""
 
     source = "on the chain"
 
@@ -139,7 +152,7 @@ class ChainRegistries:
         return bytes(_asked(self._forecasts, "head_in_force", household, round_number, day))
 
     def registered_on(self, day: int) -> frozenset[str] | None:
-        return frozenset(str(told["household"]) for told in _events(self._forecasts, "Committed", day))
+        return frozenset(str(event["household"]) for event in _events(self._forecasts, "Committed", day))
 
     def rewarded_on(self, day: int) -> Paid | None:
         if day not in self._paid:
@@ -166,9 +179,11 @@ def _answering(asked: str, registry: Contract) -> Iterator[None]:
     try:
         yield
     except (RequestsConnectionError, Timeout) as error:
-        raise AuditError(f"the chain node does not answer: start it, or mend --rpc-url ({told(error)})") from error
+        raise AuditError(
+            f"the chain node does not answer: start it, or correct --rpc-url ({describe(error)})"
+        ) from error
     except (Web3Exception, HTTPError) as error:
         raise AuditError(
-            f"the chain does not say {asked}: is {registry.address} the community's registry, and does the node keep "
+            f"the chain does not know {asked}: is {registry.address} the community's registry, and does it keep "
             f"the whole chain? Check --contracts and --rpc-url ({type(error).__name__})"
         ) from error

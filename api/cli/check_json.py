@@ -37,9 +37,11 @@ def verify_json(files: Sequence[Path], community: CommunitySettings | None) -> i
         findings = [bundle] if isinstance(bundle, Finding) else examine(bundle, community)
         code = exit_code(findings)
         proves = [] if isinstance(bundle, Finding) or code else list(explain(bundle))
-        bundles.append({"file": str(file), "verdict": _VERDICTS[code], "findings": _told(findings), "proves": proves})
+        bundles.append(
+            {"file": str(file), "verdict": _VERDICTS[code], "findings": _as_json(findings), "proves": proves}
+        )
         codes.append(code)
-    worst = max(codes)  # what does not hold (3) outweighs what can't be read (1)
+    worst = max(codes)  # an invalid bundle (3) outweighs an unreadable one (1)
     _print({"verdict": _VERDICTS[worst], "exit_code": worst, "bundles": bundles})
     return worst
 
@@ -53,11 +55,11 @@ def audit_json(
     findings = [*before, *audit(fetch, day, community, registries)]
     code = audit_exit_code(findings)
     content = {"verdict": _VERDICTS[code], "exit_code": code, "day": day, "community": community}
-    _print(content | {"chain_asked": registries is not None, "findings": _told(findings)})
+    _print(content | {"chain_asked": registries is not None, "findings": _as_json(findings)})
     return code
 
 
-def _told(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def _as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [
         {"kind": one.kind, "what": one.what, "problem": one.problem, "meaning": one.meaning or None}
         for one in findings

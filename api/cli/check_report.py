@@ -1,6 +1,6 @@
-"""What checks find, told on the console: of one bundle, of several in one batch, of a whole day.
+"""Prints the findings of checks on the console: for one bundle, for several in one batch, for a whole day.
 
-Each function returns the exit code that the findings come to (`api.cli.terminal`).
+Each function returns the exit code that follows from the findings (`api.cli.terminal`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from api.protocol.bundle import Bundle, NotABundle, examine, explain, parse
 from api.protocol.finding import Finding
 from zkp.errors import MalformedProof
 
-if TYPE_CHECKING:  # what checks bundles has no use for a chain or a server, which take seconds to load
+if TYPE_CHECKING:  # checking bundles needs neither chain nor server, which take seconds to load
     from api.audit.source import Fetch, Registries
     from rewards.chain import Chain
     from rewards.deploy import Contracts
 
 
 def verify_one(console: Console, file: Path, community: CommunitySettings | None) -> int:
-    """Every check of a bundle; what it proves, or what fails, why, and what that means. The exit code."""
+    """Print every check of a bundle, and what it proves, or what fails, why, and what that means. Returns the exit
+    code."""
     bundle = read_bundle(file)
     if isinstance(bundle, Finding):
         _tell(console, bundle)
@@ -48,7 +49,7 @@ def verify_one(console: Console, file: Path, community: CommunitySettings | None
 
 
 def verify_many(console: Console, files: Sequence[Path], community: CommunitySettings | None) -> int:
-    """A line for each file, with the reason where it does not hold or can't be read. The exit code."""
+    """Print a line for each file, with the reason if it is invalid or unreadable. Returns the exit code."""
     from api.protocol.batch import bad_bundles
 
     each = list(dict.fromkeys(files))
@@ -82,7 +83,7 @@ def read_bundle(file: Path) -> Bundle | Finding:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """What does not hold outweighs what can't be read."""
+    """What is invalid outweighs what can't be read."""
     kinds = {finding.kind for finding in findings}
     return REFUSED if "failed" in kinds else FAILED if "missing" in kinds else 0
 
@@ -90,30 +91,30 @@ def exit_code(findings: Sequence[Finding]) -> int:
 def audit_day(
     console: Console, fetch: Fetch, day: int, community: str, registries: Registries | None, before: Sequence[Finding]
 ) -> int:
-    """All findings of an audit, what it leaves unchecked, and the verdict. The exit code. Raises AuditError.
+    """Print all findings of an audit, what it leaves unchecked, and the verdict. Returns the exit code. Raises
+    AuditError.
 
-    `before`: findings that count towards the verdict, and have been told.
+    `before`: findings that count towards the verdict and have been printed.
     """
     from api.audit.day import audit
 
-    console.print(f"Day {day} of {escape(repr(community))}", highlight=False)
     findings = list(before)
     for finding in audit(fetch, day, community, registries):
         _tell(console, finding)
         findings.append(finding)
     if registries is None:
         console.print(
-            "Not checked: whether meters, models and registrations are as on the chain, and whether the server left "
-            "out forecasts or claims; its own lists were believed. --rpc-url and --contracts ask the chain."
+            "Not checked: whether meters, models and registrations match the chain, and whether the server left out "
+            "forecasts or claims; its own lists were used. Use --rpc-url and --contracts to ask the chain."
         )
-    console.print("Not checked: whether the weather was true, and whether meters measure right.")
+    console.print("Not checked: whether the weather feed was accurate, and whether the meters measure correctly.")
     verdict = _verdict(day, findings)
     _mark(console, verdict)
     return audit_exit_code(findings)
 
 
 def audit_exit_code(findings: Sequence[Finding]) -> int:
-    """What does not hold outweighs what is missing."""
+    """What is invalid outweighs what is missing."""
     kinds = {finding.kind for finding in findings}
     return REFUSED if "failed" in kinds else INCOMPLETE if "missing" in kinds else 0
 
@@ -132,7 +133,7 @@ def _verdict(day: int, findings: Sequence[Finding]) -> Finding:
 
 
 def audit_contracts(console: Console, chain: Chain, contracts: Contracts, community: bytes) -> Finding:
-    """Whether the contracts are this version's, verifier and all; what is not is said. Raises a ChainError."""
+    """Whether all contracts, the verifier included, are this version's, and which are not. Raises a ChainError."""
     from rewards.bytecode_check import differences
 
     wrong = differences(chain, contracts, community)

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def train(
     config: ConfigOption = CONFIG,
     one_shot: Annotated[
-        bool, typer.Option("--one-shot", help="from one sum over all homes' days, without rounds of training")
+        bool, typer.Option("--one-shot", help="from a single sum over all homes' days, without training rounds")
     ] = False,
 ) -> None:
-    """Train the community's model by Flower's simulation, going on from the last saved round, and publish it.
+    """Train the community's model with Flower's simulation, resuming from the last saved round, and publish it.
 
-    Days that start after that are forecast by it.
+    Days that start after that are forecast with it.
     """
     from api.config.community_yaml import load
     from api.config.logs import leave_screen
@@ -56,22 +56,26 @@ def train(
 
 
 def _published(community: LocalCommunity, trained: TrainedModel) -> ChainSession | None:
-    """The chain, on which the model is registered now; None where another command or process does that."""
+    """The chain on which the model is registered now; None if another command or process will do that."""
     from api.one_machine.days import publish_finished
     from api.operator.chain_session import open_chain_session
     from rewards.errors import ChainBusy
 
     if _clock_stands(community):
-        console.print("The chain's clock stands: `wattproof forecast DAY` publishes the model before that day.")
+        console.print("The chain's clock is standing: `wattproof forecast DAY` publishes the model before that day.")
         return None
     try:
         chain_session = open_chain_session(community)
     except ChainBusy as busy:
-        console.print(f"[yellow]Not published here:[/] {escape(str(busy))}. A server publishes it by itself.")
+        console.print(
+            f"[yellow]Not published here:[/] {escape(str(busy))}. A running server publishes it automatically."
+        )
         return None
     publish_finished(community, chain_session)
     now = datetime.fromtimestamp(chain_session.chain.now, UTC)
-    console.print(f"Published: days that start after {now:%Y-%m-%d %H:%M} UTC are forecast by round {trained.round}.")
+    console.print(
+        f"Published: days that start after {now:%Y-%m-%d %H:%M} UTC are forecast with round {trained.round}."
+    )
     return chain_session
 
 
@@ -83,7 +87,7 @@ def _pin_heads(community: LocalCommunity, chain_session: ChainSession, trained: 
 
 
 class _Missed:
-    """Tells of a home that a step can't be done for, and keeps count."""
+    """Reports a home that a step failed for, and keeps count."""
 
     def __init__(self, what: str) -> None:
         self._what, self.homes = what, set[str]()
@@ -96,8 +100,8 @@ class _Missed:
 def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     """Forecast a day for every home here, prove and register each, open the community's total and calibrate it.
 
-    A home that has none is told with the reason, and the others go on. Exit codes: 0 every home has a forecast; 4 at
-    least one has none; 1 the day can't be forecast; 2 wrong command line.
+    A home that cannot be forecast is reported with the reason, and the others proceed. Exit codes: 0 every home has a
+    forecast; 4 at least one has none; 1 the day cannot be forecast; 2 wrong command line.
     """
     from api.one_machine.days import forecast_day, model_of_day
     from api.operator.chain_session import open_chain_session
@@ -111,7 +115,7 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
         console.print(f"{home.name}: {_cost(figures)}, registered")
         done += 1
     console.print(
-        f"Day {number}: {done} of {len(community.homes)} homes have a registered forecast, by round {trained.round}"
+        f"Day {number}: {done} of {len(community.homes)} homes have a registered forecast, with round {trained.round}"
     )
     _show_total(community, number)
     if missed.homes:
@@ -138,7 +142,7 @@ def _show_total(community: LocalCommunity, day: int) -> None:
 
 
 def _open_measured(community: LocalCommunity, before: int) -> None:
-    """The measured totals of past days, those that are missing; a day that cannot have one is said."""
+    """Open the missing measured totals of past days; a day that cannot have one is reported."""
     from api.one_machine.totals import open_missing_measured
 
     for day, opened in open_missing_measured(community, before).items():
@@ -158,7 +162,7 @@ def prove(
     out: Annotated[Path, typer.Option(help="bundle to write")],
     config: ConfigOption = CONFIG,
 ) -> None:
-    """Make one home's proof of a day and write it as a bundle, without registering it."""
+    """Make one home's proof for a day and write it as a bundle, without registering it."""
     from api.config.community_yaml import load
     from api.gateway.agent import prove_on_gateway
     from data.atomic import write_bytes
@@ -193,9 +197,9 @@ def _prove_in_community(settings: Config, name: str, day: int) -> tuple[bytes, P
 
 
 def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
-    """Say how high a home's peak of a day is expected to be, for itself: low, middle or high of its own past peaks.
+    """Show how high a home's peak is expected to be on a day: low, middle or high among its own past peaks.
 
-    The day is the one after its readings end, where none is named. It takes a one-shot training before.
+    By default the day after its readings end. Requires a one-shot training.
     """
     from api.config.community_yaml import load
     from api.gateway.peak import expected_peak, peak_head
@@ -203,10 +207,10 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
     from data.errors import DataError
 
     settings = load(config)
-    head = peak_head(settings)
+    head = peak_head(settings.api)
     if head is None:
-        raise DataError("there is no head of peak classes here yet: it comes with a one-shot training")
-    opened = open_household(settings, home)
+        raise DataError("there are no peak classes here yet: they come with a one-shot training")
+    opened = open_household(settings.data, settings.community, settings.api.homes_dir, home)
     wanted = opened.due_day() if day is None else day.number(opened.clock)
     expected = expected_peak(opened, head, wanted)
     if expected is None:
@@ -221,8 +225,8 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
 def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     """After a day: prove each home's skill, claim its reward, and open the community's measured total.
 
-    A home that can't is told with the reason, and the others go on. Exit codes: 0 every home is paid or has nothing
-    to claim; 4 at least one could not claim; 1 the day can't be claimed; 2 wrong command line.
+    A home that cannot claim is reported with the reason, and the others proceed. Exit codes: 0 every home is paid or
+    has nothing to claim; 4 at least one could not claim; 1 the day cannot be claimed; 2 wrong command line.
     """
     from api.one_machine.days import claim_day
     from api.operator.chain_session import open_chain_session
@@ -242,14 +246,14 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
 
 
 def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[LocalCommunity, int]:
-    """The community, and the day that is meant: the one that has begun last where none is named, or before it."""
+    """The community and the day in question: by default the newest that has begun, or the one before it."""
     from api.config.community_yaml import load
     from api.one_machine.community import LocalCommunity
 
     community = LocalCommunity(load(path))
     clock = community.clock
     if (named is None or named.is_relative) and _clock_stands(community):
-        raise typer.BadParameter("name the day: the community's clock stands", param_hint="DAY")
+        raise typer.BadParameter("name the day: the chain's clock is standing", param_hint="DAY")
     day = clock.day_of(datetime.fromtimestamp(time.time(), UTC)) - days_ago if named is None else named.number(clock)
     if named is None or named.needs_clock:
         until = clock.start_of(day + 1)
@@ -258,5 +262,5 @@ def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[Loc
 
 
 def _clock_stands(community: LocalCommunity) -> bool:
-    """Whether the chain's time is not this machine's, so that there is no newest day."""
+    """Whether the chain's clock is standing, so that there is no newest day."""
     return community.config.rewards.rpc_url is None and community.config.rewards.clock == "standing"

@@ -10,12 +10,12 @@ import typer
 from api.cli.arguments import CONFIG, ConfigOption, HomeOption
 from api.cli.terminal import console
 
-data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or bring in your own meter's readings.")
+data_app = typer.Typer(no_args_is_help=True, help="Get the demo homes, or import your own meter's readings.")
 
 
 @data_app.command("fetch")
 def data_fetch(cache: Annotated[Path, typer.Option(help="where to keep it")] = Path(".cache/wattproof")) -> None:
-    """Get the 17 demo homes (MIT-licensed CityLearn data, 2 MB) by hash; works offline afterwards."""
+    """Download the 17 demo homes (MIT-licensed CityLearn data, 2 MB), pinned by hash; works offline afterwards."""
     from data.citylearn import fetch
 
     console.print(f"The demo homes are in {fetch(cache)}")
@@ -25,39 +25,43 @@ def data_fetch(cache: Annotated[Path, typer.Option(help="where to keep it")] = P
 def data_import(
     file: Annotated[Path, typer.Argument(help="a portal's or meter's export: CSV, xlsx, JSON, XML, NEM12, P1 log")],
     home: HomeOption,
-    out: Annotated[Path, typer.Option(help="the home's table: made, or added to")],
-    timezone: Annotated[str | None, typer.Option(help="zone of times without UTC offset, e.g. Europe/Rome")] = None,
+    out: Annotated[Path, typer.Option(help="the home's table: created, or added to")],
+    timezone: Annotated[
+        str | None, typer.Option(help="time zone of times without a UTC offset, e.g. Europe/Rome")
+    ] = None,
     end_stamps: Annotated[bool, typer.Option(help="a time is the end of its interval, not the start")] = False,
-    cumulative: Annotated[bool, typer.Option(help="readings are a register that only grows")] = False,
+    cumulative: Annotated[bool, typer.Option(help="readings are a cumulative register")] = False,
     map_: Annotated[
         list[str] | None,
         typer.Option("--map", help="columns: timestamp=NAME,kwh=NAME (or #2; wh, kw, export_kwh)"),
     ] = None,
-    where: Annotated[list[str] | None, typer.Option(help="rows that count: COLUMN=VALUE")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="use only rows with COLUMN=VALUE")] = None,
     preset: Annotated[str | None, typer.Option(help="who exported it, e.g. enedis (see: data presets)")] = None,
     dates: Annotated[str | None, typer.Option(help="order of 01/02/2026: dmy or mdy")] = None,
-    accept_unusual: Annotated[bool, typer.Option(help="the figures are right though no usual home has them")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="other values for hours it has are corrections")] = False,
+    accept_unusual: Annotated[bool, typer.Option(help="the figures are right, although unusual for a home")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="values that differ from existing ones are corrections")
+    ] = False,
 ) -> None:
     """Add a household's own readings, at any interval that divides an hour, to its table.
 
-    Hours that are there stay; wrong lines are named, and nothing is half-written. Look at the closing line: a wrong
-    time zone shows in the hour of the peak, a wrong unit in the kWh a day.
+    Existing hours stay; faulty lines are named, and nothing is written in part. Check the closing line: a wrong time
+    zone shows in the hour of the peak, a wrong unit in the kWh per day.
     """
     from data.append import append_table
     from data.errors import ImportRefused
+    from data.importing.command_options import column_roles, date_order, row_filter
     from data.importing.importer import import_file
     from data.importing.options import ImportOptions
     from data.importing.summary import summary
     from data.importing.times import zone_named
-    from data.importing.told import columns_told, date_order, rows_told
 
     options = ImportOptions(
-        home, timezone, "end" if end_stamps else "start", cumulative, columns=columns_told(map_ or ()), preset=preset,
-        where=rows_told(where or ()), dates=date_order(dates), accept_unusual=accept_unusual,
+        home, timezone, "end" if end_stamps else "start", cumulative, columns=column_roles(map_ or ()), preset=preset,
+        where=row_filter(where or ()), dates=date_order(dates), accept_unusual=accept_unusual,
     )  # fmt: skip
     if file.exists() and out.exists() and out.samefile(file):
-        raise ImportRefused(file, "is --out, too, and would be overwritten: name another file for the table")
+        raise ImportRefused(file, "is also --out, and would be overwritten: name another file for the table")
     imported = import_file(file, options)
     now = append_table(out, imported.readings, replace=replace)
     console.print(f"{home}: {summary(imported, None if timezone is None else zone_named(file, timezone))}")
@@ -71,7 +75,7 @@ def data_import(
 
 @data_app.command("weather")
 def data_weather(config: ConfigOption = CONFIG) -> None:
-    """Bring the weather feed up to date from Open-Meteo, as `serve` does by itself (weather_from: open-meteo)."""
+    """Update the weather feed from Open-Meteo, as `serve` does automatically (weather_from: open-meteo)."""
     from api.config.community_yaml import load
     from api.operator.weather import update_feed
 
@@ -81,7 +85,7 @@ def data_weather(config: ConfigOption = CONFIG) -> None:
 
 @data_app.command("presets")
 def data_presets() -> None:
-    """List the exporters whose files are known: their columns, and what is known of them beyond these."""
+    """List the known exporters: their columns, and what else is known about their files."""
     from data.importing.presets import OTHER_KINDS, PRESETS
 
     for name, preset in PRESETS.items():
@@ -90,5 +94,5 @@ def data_presets() -> None:
         known += ["a register"] if preset.is_register else []
         known += [f"usually --timezone {preset.zone}"] if preset.zone else []
         console.print(f"{name}: {preset.exporter}; {'; '.join(known)}")
-    for told in OTHER_KINDS.values():
-        console.print(told)
+    for kind in OTHER_KINDS.values():
+        console.print(kind)

@@ -1,4 +1,4 @@
-"""A day as people name it on the command line: a date, `yesterday`, `today`, `tomorrow`, or the day's number."""
+"""A day as named on the command line: a date, `yesterday`, `today`, `tomorrow`, or the day's number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-if TYPE_CHECKING:  # what `verify` loads has no need of pandas
+if TYPE_CHECKING:  # `verify` does not need pandas
     from data.day import DayClock
 
 LAST_NUMBER = 80_000
@@ -19,14 +19,14 @@ _HOW = "write a date (2017-05-30), yesterday, today, tomorrow, or the number of 
 
 @dataclass(frozen=True)
 class DayName:
-    """What was written, and the number, date or distance from today that it is."""
+    """The text, and the number, date or distance from today that it means."""
 
     text: str
     meant: int | date | str
 
     @property
     def needs_clock(self) -> bool:
-        """Whether the community's start of the day decides which day it is."""
+        """Whether it depends on when the community's day starts."""
         return not isinstance(self.meant, int)
 
     @property
@@ -35,7 +35,7 @@ class DayName:
         return isinstance(self.meant, str)
 
     def number(self, clock: DayClock, now: float | None = None) -> int:
-        """The day's number on the community's clock. `now`: UTC seconds since 1970; this machine's, if not given."""
+        """The day's number on the community's clock. `now`: UTC seconds since 1970; this machine's by default."""
         if isinstance(self.meant, int):
             return self.meant
         if isinstance(self.meant, date):
@@ -45,7 +45,7 @@ class DayName:
 
 
 def day_named(text: str | DayName) -> DayName:
-    """Raises BadParameter for what names no day."""
+    """Raises BadParameter for text that does not name a day."""
     if isinstance(text, DayName):
         return text
     if text.isdecimal() and text.isascii() and len(text) <= len(str(LAST_NUMBER)):
@@ -57,7 +57,7 @@ def day_named(text: str | DayName) -> DayName:
     try:
         named = date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day: {_HOW}") from None
+        raise typer.BadParameter(f"{text!r} is not a day: {_HOW}") from None
     if named.year < 1970 or named.year > 2188:
         raise typer.BadParameter(f"{text}: dates run from 1970 to 2188")
     return DayName(text, named)

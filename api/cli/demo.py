@@ -1,7 +1,7 @@
 """`wattproof demo`: one community day on 17 real homes, end to end, with a report and pictures at the end.
 
-Steps can be interrupted anywhere: rounds, vaults, proofs and the chain's journal are on disk, and the next run goes
-on from them. A finished demo, or one made with another configuration, is started over.
+It can be interrupted anywhere: rounds, vaults, proofs and the chain's journal are on disk, and the next run resumes
+from them. A finished demo, or one made with another configuration, is started over.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from api.protocol.calibration import Calibrated, NotCalibrated, calibrated
 from data.atomic import write_bytes
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
+from forecasting.palette import DARK, LIGHT
 from rewards.claims import holdings
 from rewards.journal import Journal
 
@@ -50,7 +51,7 @@ _REPORT = "report.json"
 
 @dataclass
 class Demo:
-    """One run; figures gather in `report` as the steps go by."""
+    """One run; each step adds its figures to `report`."""
 
     config: Config
     console: Console
@@ -87,19 +88,19 @@ class Demo:
         if not mark.exists():
             if folder.exists() and any(folder.iterdir()):
                 raise ConfigError(
-                    f"{folder} holds files that are no demo's, and a demo would begin by emptying it: name another "
+                    f"{folder} holds files of something else, and a demo would begin by deleting them: name another "
                     "folder with --folder"
                 )
         elif (folder / _REPORT).exists():
             self._start_over(f"A finished demo is in {folder}")
         elif mark.read_bytes() == wanted.encode():
-            self.console.print(f"An interrupted demo is in {folder}: going on where it stopped.")
+            self.console.print(f"An interrupted demo is in {folder}: resuming.")
         else:
             self._start_over(f"{folder} holds a demo with other settings")
         write_bytes(mark, wanted.encode())
 
     def _start_over(self, why: str) -> None:
-        """Delete all there is, unless a server still runs on it."""
+        """Delete everything in it, unless a server still uses it."""
         folder = self.config.api.state_dir
         with Journal(folder / JOURNAL):
             self.console.print(f"{why}: starting over.")
@@ -126,7 +127,7 @@ class Demo:
         with self.console.status("Fitting each home's personal head"):
             heads, models = training.personalise(community, trained, community.homes)
         fitted = time.perf_counter()
-        with self.console.status("Walking forward over the test days, beside the baselines"):
+        with self.console.status("Backtesting on the test days, beside the baselines"):
             scores = training.evaluate(community, trained, heads, models)
         self._seconds |= {"personalise": fitted - started, "evaluate": time.perf_counter() - fitted}
         return models, scores
@@ -146,7 +147,7 @@ class Demo:
         self._seconds["prove"] = time.perf_counter() - started
         self.report["proofs"] = {
             "count": count,
-            "verified": count,  # `proving.make` raises for one that does not verify
+            "verified": count,  # `proving.make` raises for a proof that does not verify
             "prove_s_median": _median([f.prove_s for f in figures]),
             "verify_s_median": _median([f.verify_s for f in figures]),
             "bytes": max((f.bytes for f in figures), default=None),
@@ -187,7 +188,7 @@ class Demo:
     def _calibrate(
         self, community: LocalCommunity, models: Mapping[str, IntegerModel], day: int, opened: Sequence[int]
     ) -> Calibrated | None:
-        """The day's calibrated total. The demo proves one day, so the totals of the days before are computed only."""
+        """The day's calibrated total. The demo proves one day, so the totals of the days before are only computed."""
         started = time.perf_counter()
         split = training.split_of(community)
         with self.console.status("Computing the totals of past days, without proofs"):
@@ -206,7 +207,7 @@ class Demo:
             return None
 
     def _compare(self, community: LocalCommunity, day: int, opened: Sequence[int], result: Calibrated | None) -> None:
-        """Open the measured total, which the meters' signatures vouch for, and set the forecasts beside it."""
+        """Open the measured total, backed by the meters' signatures, and compare the forecasts with it."""
         measured = open_measured(community, day).values
         actual = np.array(measured, dtype=np.float64)
         self.report["community"]["day"] = {
@@ -214,8 +215,9 @@ class Demo:
             "wape_calibrated": result and metrics.wape(actual, np.array(result.values, dtype=np.float64)),
             "learnt_from": {"proven": result.days_proven, "computed": result.days_computed} if result else None,
         }
-        figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured)
-        figure.savefig(self.config.api.state_dir / "community_day.png", dpi=130)
+        for palette, suffix in ((LIGHT, ""), (DARK, "_dark")):
+            figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured, palette)
+            figure.savefig(self.config.api.state_dir / f"community_day{suffix}.png", dpi=130)
 
     def _finish(
         self,
@@ -247,12 +249,12 @@ class Demo:
 
 
 def _median(values: list[float]) -> float | None:
-    """None where the proofs were all made by a demo before this one, and their figures are gone."""
+    """None if an earlier run made all the proofs, and their figures are gone."""
     return statistics.median(values) if values else None
 
 
 def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores, folder: Path) -> None:
-    """What a newcomer wants to know."""
+    """The figures of interest to a newcomer."""
     console.print(report.as_table(scores, training.PROVEN))
     proofs, rewards = figures["proofs"], figures["rewards"]
     table = Table(title="One community day, proven and paid", show_header=False)
@@ -264,7 +266,7 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
         table.add_row("checking it takes", checking)
     table.add_row("households that beat the naive forecast", f"{rewards['claims']} of {figures['homes']}")
     table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
-    for name, value in _totals_told(figures["community"]):
+    for name, value in _totals_rows(figures["community"]):
         table.add_row(name, value)
     for call in ("submit", "reward"):
         if call in figures["chain"]["gas"]:
@@ -276,7 +278,7 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
     console.print("Look around: [bold]make serve[/], then open http://127.0.0.1:8000")
 
 
-def _totals_told(community: dict[str, Any]) -> list[tuple[str, str]]:
+def _totals_rows(community: dict[str, Any]) -> list[tuple[str, str]]:
     """The community's total, plain and calibrated, and which totals are proven."""
     one, many, totals = community["day"], community["test_days"], community["totals"]
     rows = []

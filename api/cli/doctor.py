@@ -1,4 +1,4 @@
-"""What `wattproof doctor` looks at: each check is a function from the settings to findings, and changes nothing."""
+"""The checks of `wattproof doctor`: each is a function from the settings to findings, and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from api.config.community_yaml import Config, load
 from api.protocol.finding import Finding
-from data.failures import told
+from data.failures import describe
 
 _LEAST_FREE_MB = 500
 _SOON_DAYS = 30
@@ -19,14 +19,14 @@ Check = Callable[[Config], Iterator[Finding]]
 
 
 def examine_machine(config: Path) -> list[Finding]:
-    """All findings in the order of the checks. Raises ConfigError for settings that can't be used."""
+    """All findings in the order of the checks. Raises ConfigError for invalid settings."""
     settings = load(config)
     found = [Finding(f"Settings: {config} ({settings.community.name}, data.source: {settings.data.source})")]
     for check in (_readings, _weather, _keys, _state, _ports, _chain, _server):
         try:
             found += check(settings)
         except Exception as problem:  # noqa: BLE001 - a check that can't be made is a finding, and the others go on
-            found.append(Finding.failed(f"The check of {check.__name__[1:]} could not be made", told(problem)))
+            found.append(Finding.failed(f"The check of {check.__name__[1:]} could not be made", describe(problem)))
     return found
 
 
@@ -35,13 +35,14 @@ def _readings(settings: Config) -> Iterator[Finding]:
     from data.day import DayClock, utc_text
 
     if settings.data.source == "none":
-        yield Finding.noted("No readings are here, as the settings say.")
+        yield Finding.noted("There are no readings on this machine, as configured (data.source: none).")
         return
     for table in settings.data.files:
         if not table.exists():
             yield Finding.missing(
-                f"{table} is not there",
-                "`wattproof data import EXPORT --home NAME --out TABLE` makes it; or take it out of data.files",
+                f"{table} does not exist",
+                f"create it with `wattproof data import EXPORT --home {table.stem} --out {table}`, EXPORT being the "
+                "file from your meter's portal; or remove it from data.files",
             )
     if any(not table.exists() for table in settings.data.files):
         return
@@ -54,17 +55,17 @@ def _readings(settings: Config) -> Iterator[Finding]:
         line = f"{home}: {len(mine)} hours, {utc_text(first)} to {utc_text(last)} (day {clock.day_of(last)})"
         if gaps:
             yield Finding.missing(
-                f"{line}; {gaps} hours are missing in between", "import them: days that need them have no forecast"
+                f"{line}; {gaps} hours are missing in between", "import them: days that need them cannot be forecast"
             )
         elif len(mine) < 9 * 24:
-            yield Finding.missing(line, "a model takes at least nine days of readings")
+            yield Finding.missing(line, "a model needs at least nine days of readings")
         else:
             yield Finding(f"{line}, {filled} filled")
 
 
 def _weather(settings: Config) -> Iterator[Finding]:
     if settings.data.source != "citylearn" and settings.data.weather is None:
-        yield Finding.noted("No weather feed (data.weather): forecasts rest on calendar and load.")
+        yield Finding.noted("No weather feed (data.weather): forecasts use calendar and load only.")
 
 
 def _keys(settings: Config) -> Iterator[Finding]:
@@ -73,21 +74,32 @@ def _keys(settings: Config) -> Iterator[Finding]:
 
     folder = settings.federation.deployment.keys_dir
     if not folder.exists():
-        yield Finding.noted(f"No keys in {folder}: agents and coordinators need them (`wattproof keys`).")
+        if settings.gateway.api_url is not None:
+            yield Finding.missing(
+                f"No keys in {folder}",
+                "get authority.pem and agents/HOME.key from the coordinator, or make the pair here with "
+                "`wattproof keys --home HOME --gateway` and send HOME.pub",
+            )
+        elif settings.data.source == "none":
+            yield Finding.missing(
+                f"No keys in {folder}", "create them with `wattproof keys --home NAME --home NAME ...`"
+            )
+        else:
+            yield Finding.noted(f"No keys in {folder}: only coordinators and agents need them (`wattproof keys`).")
         return
     certificates = Certificates.of(KeyFolder(folder))
     for name in certificates.paths:
         left = certificates.days_left(name)
         if left > _SOON_DAYS:
-            yield Finding(f"The {name}'s certificate holds for {left:.0f} days.")
+            yield Finding(f"The {name}'s certificate is valid for {left:.0f} more days.")
         else:
             yield Finding.failed(
-                f"The {name}'s certificate ends in {left:.0f} days or cannot be read",
-                "`wattproof keys --renew` on the coordinator renews it; hand authority.pem to every gateway",
+                f"The {name}'s certificate expires in {left:.0f} days or cannot be read",
+                "renew it with `wattproof keys --renew` on the coordinator, and give authority.pem to every gateway",
             )
     for key in sorted((folder / "agents").glob("*.key")):
         if key.stat().st_mode & 0o077:
-            yield Finding.failed(f"{key} can be read by others", f"chmod 600 {key}")
+            yield Finding.failed(f"{key} is readable by others", f"chmod 600 {key}")
 
 
 def _state(settings: Config) -> Iterator[Finding]:
@@ -95,16 +107,19 @@ def _state(settings: Config) -> Iterator[Finding]:
     there = folder if folder.exists() else next(p for p in folder.absolute().parents if p.exists())
     free = shutil.disk_usage(there).free // 2**20
     if free < _LEAST_FREE_MB:
-        yield Finding.failed(f"{there}: {free} MB are free", f"make room: at least {_LEAST_FREE_MB} MB")
+        yield Finding.failed(f"{there}: only {free} MB are free", f"make room: at least {_LEAST_FREE_MB} MB")
     else:
         yield Finding(f"State: {folder} ({free:,} MB free)")
     if folder.exists() and folder.stat().st_mode & 0o007:
-        yield Finding.failed(f"{folder} can be read by everybody", f"chmod 700 {folder}")
-    rounds = sorted(path.name for path in (folder / "rounds").glob("[0-9]*"))
-    yield Finding.noted(f"Rounds of the model: {f'up to {int(rounds[-1])}' if rounds else 'none yet'}.")
+        yield Finding.failed(f"{folder} is readable by everybody", f"chmod 700 {folder}")
+    if settings.gateway.api_url is None:
+        rounds = sorted(int(path.name) for path in (folder / "rounds").glob("[0-9]*") if path.name.isdigit())
+        yield Finding.noted(f"Rounds of the model: {f'up to {rounds[-1]}' if rounds else 'none yet'}.")
 
 
 def _ports(settings: Config) -> Iterator[Finding]:
+    if settings.gateway.api_url is not None:
+        return  # a gateway opens no port
     with socket.socket() as probe:
         probe.settimeout(_PROBE_S)
         taken = probe.connect_ex((settings.api.host, settings.api.port)) == 0
@@ -116,6 +131,8 @@ def _chain(settings: Config) -> Iterator[Finding]:
     from rewards.errors import ChainError
 
     node = settings.rewards.rpc_url
+    if settings.gateway.api_url is not None:
+        return  # a gateway asks the community's server, or a node of its own
     if node is None:
         journal = settings.api.state_dir / "chain.jsonl"
         size = f"its journal has {journal.stat().st_size:,} bytes" if journal.exists() else "no journal yet"
@@ -125,7 +142,7 @@ def _chain(settings: Config) -> Iterator[Finding]:
         chain = Chain.at(node.get_secret_value())
         yield Finding(f"The chain's node answers (chain id {chain.web3.eth.chain_id}).")
     except ChainError as problem:
-        yield Finding.failed("The chain's node (rewards.rpc_url) does not answer", told(problem))
+        yield Finding.failed("The chain's node (rewards.rpc_url) does not answer", describe(problem))
 
 
 def _server(settings: Config) -> Iterator[Finding]:
@@ -137,7 +154,10 @@ def _server(settings: Config) -> Iterator[Finding]:
     try:
         answer = httpx.get(url.rstrip("/") + "/livez", timeout=_PROBE_S)
     except httpx.HTTPError as problem:
-        yield Finding.failed("The community's server (gateway.api_url) cannot be reached", type(problem).__name__)
+        yield Finding.failed(
+            f"The community's server at {url} cannot be reached ({type(problem).__name__})",
+            "check gateway.api_url and the network, and ask its manager whether it runs",
+        )
         return
     if answer.is_success:
         yield Finding("The community's server answers (gateway.api_url).")

@@ -22,6 +22,7 @@ from api.cli.arguments import (
     HomeArgument,
     HomesOption,
     JsonOption,
+    ServedConfigOption,
     community_named,
 )
 from api.cli.data_commands import data_app
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run side by side, one core each
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # homes and proofs run in parallel, one core each
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,14 +52,14 @@ app.add_typer(gossip_app, name="gossip")
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=terminal.tell_version, is_eager=True, help="print the version, and end"),
+        typer.Option("--version", callback=terminal.tell_version, is_eager=True, help="print the version and exit"),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="log warnings and errors only")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more than usual")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log more")] = False,
 ) -> None:
     """Day-ahead load forecasts for an energy community: trained jointly, proven in zero knowledge, rewarded on chain.
 
-    Exit codes: 0 done; 1 it could not be done; 2 wrong command line; 3 something that was checked does not hold; 4
+    Exit codes: 0 done; 1 it could not be done; 2 wrong command line; 3 something that was checked is invalid; 4
     something is missing.
     """
     if quiet or verbose:
@@ -73,16 +74,16 @@ for command in (
 
 @app.command()
 def verify(
-    files: Annotated[list[Path], typer.Argument(help="bundles, as the API or `prove` gives them")],
+    files: Annotated[list[Path], typer.Argument(help="bundles, as written by the API or `prove`")],
     community: Annotated[str | None, typer.Option(help="name of the community they must be bound to")] = None,
-    check_setup: Annotated[bool, typer.Option(help="check the ceremony's 4096 powers by pairing, too")] = False,
+    check_setup: Annotated[bool, typer.Option(help="also check the ceremony's 4096 powers by pairing")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check bundles' signatures and proofs without trusting anybody.
 
-    For a single bundle, explain in plain words what it proves. Several are checked in one batch, and the bad ones
-    are named. Exit codes: 0 all hold; 3 at least one does not hold or is not a bundle; 1 none is bad, but a file
-    could not be read; 2 wrong command line.
+    For a single bundle, explain in plain words what it proves. Several are checked in one batch, and invalid ones are
+    named. Exit codes: 0 all are valid; 3 at least one is invalid or not a bundle; 1 none is invalid, but a file could
+    not be read; 2 wrong command line.
     """
     from api.cli import check_json, check_report
     from zkp.algebra.srs import load_setup
@@ -103,17 +104,15 @@ def verify(
 def audit(
     day: DayArgument,
     server: Annotated[str, typer.Option(help="the community's server")] = "http://127.0.0.1:8000",
-    community: Annotated[str | None, typer.Option(help="its name; as the server says, if not given")] = None,
-    rpc_url: Annotated[
-        str | None, typer.Option(help="your own node of the chain, to look into its registries")
-    ] = None,
+    community: Annotated[str | None, typer.Option(help="its name; by default as the server says")] = None,
+    rpc_url: Annotated[str | None, typer.Option(help="your own chain node, to read the registries")] = None,
     contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a whole day without trusting the server: all proofs, paid claims, totals, the calibrated forecast.
 
-    With a node, the chain is also asked for what the server leaves out. Exit codes: 0 everything holds; 3 a check
-    failed; 4 no check failed, but records are missing; 1 the audit could not be made; 2 wrong command line.
+    With a node, the chain is also searched for what the server leaves out. Exit codes: 0 everything holds; 3 a check
+    failed; 4 no check failed, but records are missing; 1 the audit could not be completed; 2 wrong command line.
     """
     from api.audit.source import ChainRegistries, clock_of, community_of, from_server
     from api.cli import check_json, check_report
@@ -121,7 +120,9 @@ def audit(
     from rewards.deploy import Addresses, Contracts
 
     if (rpc_url is None) != (contracts is None):
-        raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
+        raise typer.BadParameter(
+            "--rpc-url and --contracts go together: a node, and the contracts' addresses on its chain"
+        )
     fetch, registries, before = from_server(server), None, []
     named = community_named(community_of(fetch) if community is None else community)
     number = day.meant if isinstance(day.meant, int) else day.number(clock_of(fetch))
@@ -133,12 +134,14 @@ def audit(
         registries = ChainRegistries(known)
     if as_json:
         raise typer.Exit(check_json.audit_json(fetch, number, named.name, registries, before))
+    shown = f"{number} ({day.text})" if day.text != str(number) else str(number)
+    console.print(f"Day {shown} of {named.name!r}", markup=False, highlight=False)
     raise typer.Exit(check_report.audit_day(console, fetch, number, named.name, registries, before))
 
 
 @app.command()
 def show(file: BundleArgument) -> None:
-    """Print a bundle as JSON for people: the claim in words, what is public, every message of the proof by name."""
+    """Print a bundle as readable JSON: the claim in words, its public part, every message of the proof by name."""
     import json
 
     from api.protocol import bundle as bundles
@@ -159,17 +162,18 @@ app.command()(backup_commands.restore)
 def keys(
     config: ConfigOption = CONFIG,
     home: HomesOption = None,
-    host: Annotated[
-        list[str] | None, typer.Option(help="another name or address of the coordinator, beside the settings' own")
-    ] = None,
+    host: Annotated[list[str] | None, typer.Option(help="an additional name or address of the coordinator")] = None,
     gateway: Annotated[
-        bool, typer.Option("--gateway", help="only the home's own pair, for its gateway; hand over the .pub")
+        bool,
+        typer.Option(
+            "--gateway", help="only the home's own key pair, made on its gateway; send the .pub to the coordinator"
+        ),
     ] = False,
     renew: Annotated[
-        bool, typer.Option("--renew", help="certificates for another five years, by the same keys and names")
+        bool, typer.Option("--renew", help="renew the certificates for five years, with the same keys and names")
     ] = False,
 ) -> None:
-    """Make the keys and certificates of a deployed federation; nothing that exists is overwritten but by --renew."""
+    """Create the keys and certificates of a deployed federation; only --renew overwrites existing files."""
     from api.config.community_yaml import load
     from fl.deployment.keys import make_agent_key, make_keys, renew_certificates
 
@@ -177,19 +181,19 @@ def keys(
     deployment = settings.federation.deployment
     if renew:
         written = "\n".join(str(path) for path in renew_certificates(deployment.keys_dir))
-        console.print(f"{written}\nStart the coordinator again, and hand authority.pem to every gateway.")
+        console.print(f"{written}\nRestart the coordinator, and give authority.pem to every gateway.")
         return
     names = home or _homes_of(settings)
     if gateway:
         made = [path for name in names for path in make_agent_key(deployment.keys_dir, name)]
     else:
         made = make_keys(deployment.keys_dir, [deployment.host, *(host or [])], names)
-    console.print("\n".join(str(p) for p in made) or "All keys are there already.")
+    console.print("\n".join(str(p) for p in made) or "All keys already exist.")
 
 
 @app.command()
 def migrate(config: ConfigOption = CONFIG) -> None:
-    """Take over the state of an older release: its model as a new round, its contracts put aside.
+    """Migrate the state of an older release: its model becomes a new round, its contracts are set aside.
 
     Claim open days with that release first. Proofs and totals of its days stay as they are.
     """
@@ -203,10 +207,10 @@ def migrate(config: ConfigOption = CONFIG) -> None:
 def roster(
     config: ConfigOption = CONFIG,
     make: Annotated[
-        bool, typer.Option("--make", help="on the coordinator: write it from keys/agents/*.pub, then hand it out")
+        bool, typer.Option("--make", help="on the coordinator: create it from keys/agents/*.pub, to be distributed")
     ] = False,
 ) -> None:
-    """Show, or make, the roster: the homes, by their keys, that agents sum updates and totals with.
+    """Show or create the roster: the homes, with their keys, that agents sum updates and totals with.
 
     Every home compares the fingerprint with homes it knows, not with the coordinator.
     """
@@ -236,7 +240,7 @@ def _homes_of(settings: Config) -> list[str]:
 
 @app.command()
 def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
-    """Print the addresses of a home's wallet and meter, made if need be, as a line of `community.members`."""
+    """Print a home's wallet and meter addresses, created if necessary, as an entry for `community.members`."""
     from api.config.community_yaml import load
     from api.gateway.home import Home
 
@@ -246,7 +250,7 @@ def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 
 @app.command()
 def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
-    """Run a household's agent on its gateway: it trains when asked, forecasts and proves each day, and submits."""
+    """Run a household's agent on its gateway: it trains on request, forecasts and proves each day, and submits."""
     from api.config.community_yaml import load
     from api.gateway.agent import run_gateway
 
@@ -257,23 +261,24 @@ def agent(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 def coordinator(
     config: ConfigOption = CONFIG,
     one_shot: Annotated[
-        bool, typer.Option("--one-shot", help="no rounds: homes sum their days once, and the model follows from that")
+        bool,
+        typer.Option(
+            "--one-shot", help="no rounds: homes sum statistics of their days once, and the model follows from that"
+        ),
     ] = False,
-    join: Annotated[
-        bool, typer.Option("--join", help="homes that are in no one-shot sum yet are added to it")
-    ] = False,
+    join: Annotated[bool, typer.Option("--join", help="add homes that are in no one-shot sum yet")] = False,
     leave: Annotated[
-        list[str] | None, typer.Option(help="a home whose part is taken out of the one-shot sum; several times")
+        list[str] | None, typer.Option(help="remove this home's part from the one-shot sum; can be repeated")
     ] = None,
 ) -> None:
-    """Run the coordinator: it asks agents for rounds of training and saves each with its commitment."""
+    """Run the coordinator: it runs training rounds with the agents and saves each with its commitment."""
     from api.config.community_yaml import ConfigError
     from api.http.connections import BoundedProtocol
     from api.operator import training
     from fl.deployment.coordinator import run_coordinator
 
     if one_shot + join + bool(leave) > 1:
-        raise typer.BadParameter("one of --one-shot, --join and --leave at a time")
+        raise typer.BadParameter("use only one of --one-shot, --join and --leave")
     community = _community(config)
     if community.config.federation.topology == "gossip":
         raise ConfigError(f"{config}: federation.topology is gossip: there is no coordinator; see `wattproof gossip`")
@@ -286,11 +291,8 @@ def coordinator(
 
 @app.command()
 def serve(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="the community's settings; community.yaml here, else the demo's"),
-    ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="in place of the settings' api.port")] = None,
+    config: ServedConfigOption = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="overrides the settings' api.port")] = None,
 ) -> None:
     """Serve the API and the page: community forecasts, proofs, claims."""
     from api.cli.served import settings_to_serve
@@ -300,7 +302,7 @@ def serve(
     console.print(f"Settings: {name} ({chosen.community.name}), state in {chosen.api.state_dir}", highlight=False)
     settings = chosen.api
     chosen_port = settings.port if port is None else port
-    with listener.bound(settings.host, chosen_port) as bound:  # before what takes long, which loading the rest does
+    with listener.bound(settings.host, chosen_port) as bound:  # before anything slow, such as loading the rest
         from api.http.server import make_app
         from api.one_machine.community import LocalCommunity
 
@@ -313,7 +315,7 @@ def serve(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="where everything is kept")] = Path("out/demo"),
-    num_clients: Annotated[int | None, typer.Option(help="take only the first so many homes (3 or more)")] = None,
+    num_clients: Annotated[int | None, typer.Option(help="use only the first N homes (3 or more)")] = None,
 ) -> None:
     """One community day on 17 real homes, end to end: train, forecast, prove, register, score, reward."""
     from api.cli.demo import Demo
@@ -330,7 +332,7 @@ def _community(path: Path) -> LocalCommunity:
 
 
 def main() -> None:
-    """The console script; how it ends is `api.cli.terminal`'s."""
+    """The console script; exit codes are handled by `api.cli.terminal`."""
     from api.config.logs import set_up
 
     set_up()

@@ -1,4 +1,4 @@
-"""Which settings `wattproof serve` takes where none are named: the community's here, else those of the demo here."""
+"""Which settings `wattproof serve` and `days` use by default: the community's in this folder, else the demo's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEMO = Path("out/demo")
 
 
 def settings_to_serve(named: Path | None) -> tuple[Config, str]:
-    """The settings, and what they are, to be told. Raises ConfigError where there are none; makes nothing."""
+    """The settings, and a description of them. Raises ConfigError if there are none; creates nothing."""
     if named is not None or CONFIG.exists():
         path = named or CONFIG
         return load(path), str(path)

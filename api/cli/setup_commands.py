@@ -1,9 +1,10 @@
-"""`wattproof init`, `doctor`, `status` and `days`: settings to begin with, what is missing to run, how this machine
-stands, and which days there are."""
+"""`wattproof init`, `doctor`, `status` and `days`: initial settings, what is missing to run, this machine's state, and
+which days exist."""
 
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -12,15 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.arguments import CONFIG, ConfigOption, HomesOption, JsonOption
+from api.cli.arguments import CONFIG, ConfigOption, HomesOption, JsonOption, ServedConfigOption
 from api.cli.terminal import INCOMPLETE, Marks, console
 
 if TYPE_CHECKING:
     from api.protocol.finding import Finding
 
+_COMMENT_COLUMN = 38
+
 
 class Role(StrEnum):
-    """What a machine does in its community."""
+    """The role of a machine in its community."""
 
     SERVER = "server"
     GATEWAY = "gateway"
@@ -28,34 +31,50 @@ class Role(StrEnum):
 
 
 _NEXT = {
-    Role.SERVER: "wattproof keys --home NAME ..., then wattproof coordinator, and wattproof serve beside it",
-    Role.GATEWAY: "wattproof identity NAME, for the manager, then wattproof agent NAME",
-    Role.ONE_MACHINE: "wattproof data import EXPORT --home NAME --out NAME.csv for each home, then wattproof train",
+    Role.SERVER: (
+        "wattproof keys --home NAME --home NAME ...    # certificates, and a key for each gateway",
+        "wattproof coordinator                         # trains with the gateways",
+        "wattproof serve                               # beside it: forecasts, claims, the page",
+    ),
+    Role.GATEWAY: (
+        "wattproof data import EXPORT --home NAME --out NAME.csv    # the home's readings",
+        "wattproof identity NAME                                    # a line for the manager's community.members",
+        "wattproof agent NAME                                       # trains, forecasts, proves, submits",
+    ),
+    Role.ONE_MACHINE: (
+        "wattproof data import EXPORT --home NAME --out NAME.csv    # for each home",
+        "wattproof train                                            # the model, before the day that it is for",
+        "wattproof forecast                                         # each day, within the hour after it begins",
+    ),
 }
 
 
 def init(
-    role: Annotated[Role, typer.Option(help="what this machine does")],
-    name: Annotated[str, typer.Option(help="the community's name; the same on every machine, and for ever")],
+    role: Annotated[Role, typer.Option(help="the role of this machine")],
+    name: Annotated[str, typer.Option(help="the community's name; the same on every machine, and never changed")],
     home: HomesOption = None,
-    host: Annotated[str, typer.Option(help="the coordinator's name in the network")] = "coordinator.example",
+    host: Annotated[str, typer.Option(help="the coordinator's host name")] = "coordinator.example",
     day_start_utc: Annotated[
         int,
         typer.Option(min=0, max=23, help="UTC hour of the community's midnight: 23 for Rome, Madrid, Paris, Berlin"),
     ] = 23,
-    out: Annotated[Path, typer.Option(help="the settings to write; never one that is there")] = CONFIG,
+    out: Annotated[
+        Path, typer.Option(help="the settings file to write; an existing one is never overwritten")
+    ] = CONFIG,
 ) -> None:
-    """Write settings with comments for a server, a gateway, or all homes on one machine."""
+    """Write commented settings for a server, a gateway, or all homes on one machine."""
     from api.config.community_yaml import ConfigError, load
     from data.atomic import write_bytes
 
     if out.exists():
-        raise ConfigError(f"{out} is there already and stays as it is: name another file with --out, or edit it")
+        raise ConfigError(f"{out} already exists and was not changed: name another file with --out, or edit it")
     homes = home or (["elm-3"] if role is Role.GATEWAY else ["elm-3", "elm-5", "elm-7"])
     template = files(__package__).joinpath("templates", f"{role}.yaml").read_text(encoding="utf-8")
     tables = ", ".join(f"{one}.csv" for one in homes)
-    text = Template(template).substitute(
-        name=json.dumps(name, ensure_ascii=False), files=tables, start=day_start_utc, host=json.dumps(host)[1:-1]
+    text = _aligned(
+        Template(template).substitute(
+            name=json.dumps(name, ensure_ascii=False), files=tables, start=day_start_utc, host=json.dumps(host)[1:-1]
+        )
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, text.encode())
@@ -64,14 +83,24 @@ def init(
     except ConfigError:
         out.unlink()
         raise
-    console.print(f"{out} is written. Look through it, then: {_NEXT[role]}", highlight=False)
-    console.print("`wattproof doctor` says what is missing.")
+    console.print(f"Wrote {out}. Review it, then run:", highlight=False)
+    for command in _NEXT[role]:
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+    console.print("`wattproof doctor` shows what is still missing.")
+
+
+def _aligned(text: str) -> str:
+    """The settings with the comments behind values in one column, whatever was filled in."""
+    return re.sub(
+        r"^([^#\n]*\S)  +(# .*)$", lambda line: f"{line[1]:<{_COMMENT_COLUMN}}  {line[2]}", text, flags=re.MULTILINE
+    )
 
 
 def doctor(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Look at settings, readings, keys, ports, disk and chain, change nothing, and say what to do about each.
+    """Check settings, readings, keys, ports, disk and chain without changing anything, and say how to fix each
+    problem.
 
-    Exit codes: 0 nothing is wrong; 4 something is missing; 1 the settings can't be used; 2 wrong command line.
+    Exit codes: 0 nothing is wrong; 4 something is missing or wrong; 1 the settings are invalid; 2 wrong command line.
     """
     from api.cli.doctor import examine_machine
 
@@ -93,8 +122,8 @@ def _tell(findings: list[Finding], as_json: bool) -> None:
     """Print findings, and end with INCOMPLETE where one of them is bad."""
     bad = sum(finding.is_bad for finding in findings)
     if as_json:
-        told = [{"kind": one.kind, "what": one.what, "remedy": one.problem} for one in findings]
-        typer.echo(json.dumps({"healthy": not bad, "findings": told}, indent=2))
+        shown = [{"kind": one.kind, "what": one.what, "remedy": one.problem} for one in findings]
+        typer.echo(json.dumps({"healthy": not bad, "findings": shown}, indent=2))
     else:
         marks = Marks.of(console)
         for one in findings:
@@ -102,17 +131,17 @@ def _tell(findings: list[Finding], as_json: bool) -> None:
             console.print(one.what, markup=False, highlight=False, soft_wrap=True)
             if one.problem:
                 console.print(f"    {one.problem}", markup=False, highlight=False, soft_wrap=True)
-        console.print("Nothing is wrong." if not bad else f"{bad} to look at.")
+        console.print("Nothing is wrong." if not bad else f"{bad} problem{'' if bad == 1 else 's'} found.")
     if bad:
         raise typer.Exit(INCOMPLETE)
 
 
-def days(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """List the days of the community: forecasts, whether the totals are open, and up to when there are readings."""
-    from api.config.community_yaml import load
+def days(config: ServedConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the community's days: how many forecasts, whether the totals are open, and how far the readings reach."""
+    from api.cli.served import settings_to_serve
     from api.one_machine.days_known import days_known
 
-    known = days_known(load(config))
+    known = days_known(settings_to_serve(config)[0])
     if as_json:
         typer.echo(json.dumps([one.as_json() for one in known.days], indent=2))
         return
@@ -120,6 +149,6 @@ def days(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         totals = [
             name for name, there in (("forecast", one.forecast_total), ("measured", one.measured_total)) if there
         ]
-        opened = f"total of {' and '.join(totals)} open" if totals else "no total open"
+        opened = f"{' and '.join(totals)} total open" if totals else "no total open"
         console.print(f"{one.date}  day {one.day}  {one.forecasts} forecasts, {opened}", highlight=False)
     console.print(known.readings, highlight=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from data.sources.source import Reading
 
 _SHOWN = 5
-source_app = typer.Typer(no_args_is_help=True, help="Live meters: what there is, and what one tells now.")
+source_app = typer.Typer(no_args_is_help=True, help="Live meters: list the sources, and test one.")
 
 
 @source_app.command("list")
@@ -32,22 +32,22 @@ def source_list() -> None:
 
 @source_app.command("test")
 def source_test(
-    source: Annotated[str | None, typer.Argument(help="a source's name; that of data.live, if not given")] = None,
+    source: Annotated[str | None, typer.Argument(help="a source's name; by default that of data.live")] = None,
     config: ConfigOption = CONFIG,
     path: Annotated[Path | None, typer.Option(help="serial port, folder or file")] = None,
     address: Annotated[str | None, typer.Option(help="host:port or URL")] = None,
     secret_file: Annotated[Path | None, typer.Option(help="file with a token, or USER:PASSWORD")] = None,
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the source")] = None,
 ) -> None:
-    """Ask a meter once, and show what it gives now. Nothing is stored."""
+    """Poll a meter once, and show what it returns. Nothing is stored."""
     from data.sources.source import source_named
 
     settings = _settings(source, config, path, address, secret_file, option or [])
     readings = list(source_named(settings).poll(None))
     if not readings:
-        console.print(f"{settings.source}: reached, and it tells nothing yet")
+        console.print(f"{settings.source}: reached, but it reports nothing yet")
     for reading in readings[-_SHOWN:]:
-        console.print(_told(reading))
+        console.print(_line(reading))
     if len(readings) > _SHOWN:
         console.print(f"(the last {_SHOWN} of {len(readings)})")
 
@@ -74,8 +74,8 @@ def _settings(
     return LiveSettings(source=source, path=path, address=address, secret_file=secret_file, options=pairs)
 
 
-def _told(reading: Reading) -> str:
-    """A line about a reading: the person asked their own meter."""
+def _line(reading: Reading) -> str:
+    """A line about a reading: the person is asking their own meter."""
     from data.sources.source import Register
 
     out = "" if reading.exported is None else f", exported {reading.exported / 1000:.3f} kWh"

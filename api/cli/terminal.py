@@ -1,13 +1,13 @@
-"""What commands share: the console, its marks, exit codes, and how a command ends that fails.
+"""What commands share: the console, its marks, exit codes, and how a failing command ends.
 
-    0   done; of checks: everything that was checked holds
-    1   it could not be done: bad settings, a damaged or missing file, no server, or a fault of this program
+    0   done; for checks: everything that was checked holds
+    1   it could not be done: invalid settings, a damaged or missing file, no server, or a fault of this program
     2   a wrong command line
-    3   something was checked and does not hold (`verify`, `audit`)
+    3   something was checked and is invalid (`verify`, `audit`)
     4   something is missing: records (`audit`), the forecast or claim of a home (`forecast`, `claim`)
 
-An expected error is one line that says what is wrong and what to do. An unexpected one is told by its outline, which
-holds no values (`data.failures`).
+An expected error is one line that says what is wrong and what to do. An unexpected one is printed as an outline,
+which holds no values (`data.failures`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from api.protocol.finding import Kind
-from data.failures import is_ours, outline, told
+from data.failures import describe, is_ours, outline
 
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
 _EXTRA_OF = {"dp_accounting": "privacy"} | dict.fromkeys(
@@ -44,7 +44,7 @@ class Marks:
 
     @classmethod
     def of(cls, console: Console) -> Marks:
-        """Those that the console's encoding can write: two that both came out as `?` would say nothing."""
+        """Marks that the console's encoding can write: two that both came out as `?` would be indistinguishable."""
         try:
             "✓✗•".encode(console.encoding)
         except UnicodeEncodeError:
@@ -57,7 +57,7 @@ class Marks:
 
 
 def run(command: Callable[[], object]) -> None:
-    """Run a command; ends the process with its exit code, whatever becomes of it."""
+    """Run a command; ends the process with its exit code, whatever the outcome."""
     for stream in (sys.stdout, sys.stderr):
         _write_anything(stream)
     try:
@@ -68,7 +68,7 @@ def run(command: Callable[[], object]) -> None:
 
 
 def tell_version(wanted: bool) -> None:
-    """Print the version and end, if that is wanted."""
+    """Print the version and exit, if requested."""
     if wanted:
         from importlib.metadata import version
 
@@ -77,7 +77,7 @@ def tell_version(wanted: bool) -> None:
 
 
 def _write_anything(stream: TextIO) -> None:
-    """A letter that the terminal can't write becomes a question mark, and no error."""
+    """A character that the terminal cannot write becomes a question mark, not an error."""
     if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
         reconfigure(errors="replace")
 
@@ -91,11 +91,11 @@ def _tell(error: Exception) -> None:
         )  # fmt: skip
         return
     if is_ours(error) or (isinstance(error, OSError) and error.strerror):
-        console.print(f"[bold red]Error:[/] {escape(told(error))}", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]Error:[/] {escape(describe(error))}", highlight=False, soft_wrap=True)
         return
     console.print("[bold red]Internal error.[/] This is a fault in Wattproof: please report these lines.")
     console.print(
-        "They hold no values: what libraries say is left out, for it may quote readings, keys or passwords."
+        "They hold no values: messages of libraries are left out, since they may quote readings, keys or passwords."
     )
     console.print(escape(outline(error)), highlight=False, soft_wrap=True)
 

@@ -1,7 +1,7 @@
 """community.yaml: one file, a part for each package, validated before anything runs.
 
-Every problem is reported with the file, the line, the key's path, what is wrong and what to do. What was written is
-quoted where it can't be a secret. Paths in the file are relative to the file's folder, wherever a command is started.
+Every problem is reported with the file, the line, the key's path, what is wrong and what to do. The value is quoted
+unless it could be a secret. Paths in the file are relative to the file's folder, wherever a command is started.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Config(BaseModel):
         if self.rewards.rpc_url and self.rewards.key_file is None:
             raise ValueError("rewards.rpc_url needs rewards.key_file, the operator's funded key")
         if self.data.weather_from == "operator" and self.gateway.api_url is None:
-            raise ValueError("data.weather_from: operator needs gateway.api_url, from where the feed is taken")
+            raise ValueError("data.weather_from: operator needs gateway.api_url, where the feed is fetched from")
         return self
 
 
@@ -60,10 +60,10 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(
-            f"{path}: not found. Copy community.example.yaml there, or name a file with --config"
+            f"{path}: not found. Create it with `wattproof init`, or name another file with --config"
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: cannot be read, for it is not UTF-8 text") from None
+        raise ConfigError(f"{path}: cannot be read: it is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     return anchored(parse(text, str(path)), path.absolute().parent)
@@ -77,7 +77,7 @@ def parse(text: str, name: str) -> Config:
         where = name if problem.line is None else f"{name}, line {problem.line}"
         raise ConfigError(f"{where}: {problem}") from None
     if not isinstance(tree.content, dict):
-        raise ConfigError(f"{name}: is not a list of settings; it begins like community.example.yaml")
+        raise ConfigError(f"{name}: is not a settings file; see community.example.yaml for its form")
     try:
         return Config.model_validate(tree.content)
     except ValidationError as error:
@@ -86,7 +86,8 @@ def parse(text: str, name: str) -> Config:
 
 
 def anchored(settings: _Settings, folder: Path) -> _Settings:
-    """Settings whose relative paths begin at `folder`, and ~ at the user's home; defaults, too."""
+    """The settings with relative paths (defaults included) resolved against `folder`, and ~ against the user's
+    home."""
     found: dict[str, Any] = {}
     for name, value in settings:
         if isinstance(value, BaseModel):
@@ -102,7 +103,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ConfigError(f"{path}: there is no such user's home on this machine; write the path in full") from None
+        raise ConfigError(f"{path}: this machine has no home folder for that user; write the path in full") from None
 
 
 def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
@@ -113,7 +114,7 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
     misread = tree.misread(path)
     match problem["type"]:
         case "extra_forbidden":
-            renamed = f"; it is called {RENAMED[key]} now" if key in RENAMED else _suggestion(path)
+            renamed = f"; it is now called {RENAMED[key]}" if key in RENAMED else _suggestion(path)
             return f"{where}: {key} is not a setting{renamed}"
         case "missing":
             return f"{where}: {key} is missing; add it{_description(path)}"
@@ -123,7 +124,7 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
             written, read_as = misread
             shown = quotable(written)
             remedy = "put it in quotes" if shown is None else f"write {shown}"
-            return f"{where}: {key} is read as {read_as}, for it has no quotes: {remedy}{_description(path)}"
+            return f"{where}: {key} is read as {read_as} because it has no quotes: {remedy}{_description(path)}"
         case _:
             wrong, shown = problem["msg"][0].lower() + problem["msg"][1:], quotable(problem["input"])
             written = "" if shown is None or _is_secret(path) else f" is {shown}"
@@ -145,7 +146,7 @@ def _suggestion(path: KeyPath) -> str:
     model = _model(path)
     names = list(model.model_fields) if model else []
     close = difflib.get_close_matches(str(path[-1]), names, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}"
+    return f"; did you mean {close[0]}?" if close else f"; the settings here are {', '.join(names)}"
 
 
 def _field(path: KeyPath) -> FieldInfo | None:
@@ -154,7 +155,7 @@ def _field(path: KeyPath) -> FieldInfo | None:
 
 
 def _is_secret(path: KeyPath) -> bool:
-    """Whether a setting may hold a password or a key: an address that is logged in to."""
+    """Whether a setting may hold a password or a key, such as an address with credentials."""
     field = _field(path)
     return field is not None and (not field.repr or "SecretStr" in str(field.annotation))
 

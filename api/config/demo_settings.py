@@ -1,4 +1,4 @@
-"""The settings of the demo. Loads little: `wattproof serve` looks at them before anything that takes long."""
+"""The settings of the demo. Loads little: `wattproof serve` reads them before anything that takes long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key in a file, and the account it is of. Loads little: the agent's own process signs with it."""
+"""A private key in a file, and its account. Loads little: the agent's main process signs with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VAULT = "vault.db"
 def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
     """The account whose key is in a file (64 hex digits); a new one, mode 0600, where there is none.
 
-    Raises DamagedFile for a file that holds no key, ConfigError for one that is missing where none is to be made.
+    Raises DamagedFile for a file that holds no key, ConfigError for a missing one that may not be created.
     """
     if not path.exists():
         if not make:
@@ -40,9 +40,9 @@ def household_account(folder: Path) -> LocalAccount:
 
 
 def household_key(folder: Path, name: str) -> Path:
-    """The file of a household's key. Raises LostFile where it is gone and days have been signed for the household.
+    """The file of a household's key. Raises LostFile if it is gone and days have been signed for the household.
 
-    With a new key it would be another household: without its tokens, record and signed days, and not enrolled.
+    A new key would mean a new household, without tokens, record or signed days, and not enrolled.
     """
     vault = folder / VAULT
     if vault.exists():
@@ -54,7 +54,7 @@ def household_key(folder: Path, name: str) -> Path:
 
 
 def _account(key: bytes) -> LocalAccount:
-    """Raises ValueError for a number that is no key; the library's own words may quote it."""
+    """Raises ValueError for a number that is not a key; the library's message, which may quote it, is dropped."""
     try:
         account: LocalAccount = Account.from_key(key)
     except (ValueError, EthValidationError):

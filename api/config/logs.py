@@ -1,7 +1,11 @@
-"""Logs: for people on a terminal, one JSON object a line elsewhere; into a file where progress bars have the screen.
+"""Logs: readable lines on a terminal, one JSON object per line elsewhere; to a file while progress bars own the
+screen.
 
-Fields that could hold a secret are blotted out, passwords in addresses too; errors of libraries are told without
-their words (`data.failures`).
+Fields that could hold a secret are redacted, as are passwords in addresses; errors raised by libraries are logged
+without their messages (`data.failures`).
+
+By hand: one `logging.Formatter` serves our loggers, Flower's and uvicorn's alike; structlog would add a second API
+beside `logging`, and its rendering of exceptions would have to be replaced to keep values out.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ _SECRET = re.compile(r"(^|_)(private|secret|blinding|readings?|key|password|toke
 
 
 def set_up(level: str = "INFO") -> None:
-    """Send the logs of this process to stderr, and let it end without telling values."""
+    """Send this process's logs to stderr, and keep values out of its last traceback."""
     tell_no_values()
     handler: logging.Handler
     if sys.stderr.isatty():
@@ -42,7 +46,7 @@ def set_up(level: str = "INFO") -> None:
 
 
 def leave_screen(console: Console, folder: Path) -> None:
-    """Leave the screen to people and progress bars: the log goes into `LOG` in the folder from now on, as JSON.
+    """Keep the log off the screen: from now on it goes to `LOG` in the folder, as JSON.
 
     Warnings and errors are shown as well, above the bars. Nothing changes where `console` is no terminal.
     """
@@ -57,13 +61,13 @@ def leave_screen(console: Console, folder: Path) -> None:
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """The structured fields of a record; those whose name speaks of a secret are blotted out."""
+    """The structured fields of a record; those whose name suggests a secret are redacted."""
     extra = {name: value for name, value in record.__dict__.items() if name not in _PLAIN and name[0] != "_"}
     return {name: "[hidden]" if _SECRET.search(name) else value for name, value in extra.items()}
 
 
 class _Formatter(logging.Formatter):
-    """Tells an exception by its outline."""
+    """Formats an exception by its outline."""
 
     def formatException(self, ei: _ExcInfo) -> str:
         return outline(ei[1]) if ei[1] is not None else ""

@@ -23,17 +23,17 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 
 
-class Member(BaseModel):
-    """A household with a gateway of its own."""
+class HouseholdEntry(BaseModel):
+    """A household that has its own gateway, as `community.members` lists it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     household: Address = Field(description="address of its wallet, as `wattproof identity` prints it")
-    meter: Address = Field(description="address of its meter's key")
+    meter: Address = Field(description="address of its meter")
     home: str | None = Field(
         default=None,
         pattern=f"^{HOME_NAME}$",
-        description="its gateway's name, as in keys/agents/HOME.pub; none: it is in no total",
+        description="its gateway's name, as in keys/agents/HOME.pub; none: it takes part in no total",
     )
 
 
@@ -43,8 +43,8 @@ class CommunitySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: str = Field(min_length=1, max_length=100, description="never change it: proofs are bound to it")
-    members: tuple[Member, ...] = Field(
-        default=(), description="at the server: households with gateways of their own, enrolled when it starts"
+    members: tuple[HouseholdEntry, ...] = Field(
+        default=(), description="on the server: households with their own gateways, enrolled at start-up"
     )
 
     @model_validator(mode="after")
@@ -52,7 +52,7 @@ class CommunitySettings(BaseModel):
         named = [member.home for member in self.members if member.home is not None]
         if twice := sorted({home for home in named if named.count(home) > 1}):
             raise ValueError(
-                f"community.members names {', '.join(twice)} more than once: a gateway's name is its own"
+                f"community.members names {', '.join(twice)} more than once: gateway names must be unique"
             )
         return self
 
@@ -76,7 +76,7 @@ class HomeAssistantSettings(BaseModel):
 
 
 class GatewaySettings(BaseModel):
-    """Where a gateway hands its forecasts and claims in, and what its household signs for."""
+    """Where a gateway submits its forecasts and claims, and what its household signs for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -88,25 +88,25 @@ class GatewaySettings(BaseModel):
     chain_id: int | None = Field(
         default=None,
         ge=1,
-        description="the only chain the household signs for; not set: the one told at first contact",
+        description="the only chain the household signs for; not set: the one the API names at first contact",
     )
     forecast_registry: Address | None = Field(
-        default=None, description="the only contract it signs for; not set: the one told at first contact"
+        default=None, description="the only contract it signs for; not set: the one the API names at first contact"
     )
     rpc_url: SecretStr | None = Field(
-        default=None, description="a chain node the household trusts: model and registration are checked there"
+        default=None, description="a chain node the household trusts; model and registration are checked there"
     )
     max_fee: float = Field(
         default=0.01, gt=0, description="most that one transaction may cost, in the chain's coin (10^18 units)"
     )
-    retry_max_s: float = Field(default=300, gt=0, description="longest wait before the API is tried again")
-    give_up_hours: float = Field(default=48, gt=0, description="what is not submitted by then is left")
+    retry_max_s: float = Field(default=300, gt=0, description="longest wait before the API is retried")
+    give_up_hours: float = Field(default=48, gt=0, description="submissions still unsent by then are abandoned")
     roster: Path | None = Field(
         default=None,
-        description="file of the homes whose totals this home enters, from `wattproof roster`; none: it enters none",
+        description="file of the homes that this home sums with, from `wattproof roster`; none: it enters no total",
     )
     fewest_in_total: int = Field(
-        default=5, ge=3, description="it enters no total that could be opened of fewer homes, whatever the API says"
+        default=5, ge=3, description="it enters no total that could be opened for fewer homes, whatever the API says"
     )
 
     home_assistant: HomeAssistantSettings | None = Field(
@@ -128,7 +128,7 @@ class GatewaySettings(BaseModel):
         parts = urlsplit(text)
         local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
         if not parts.hostname or not (parts.scheme == "https" or local):
-            raise ValueError("the address must begin with https:// (http:// is for this machine only)")
+            raise ValueError("the address must begin with https:// (http:// is allowed for this machine only)")
         return text.rstrip("/") if isinstance(url, str) else SecretStr(text.rstrip("/"))
 
 
@@ -141,13 +141,13 @@ class ApiSettings(BaseModel):
     database_url: SecretStr | None = Field(
         default=None, description="any SQLAlchemy URL, such as postgresql+psycopg://...; none: SQLite in state_dir"
     )
-    host: str = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: every one)")
+    host: str = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: all interfaces)")
     port: int = Field(default=8000, ge=1, le=65535)
     max_upload_kb: int = Field(default=512, ge=16, le=16_384, description="larger uploads are refused")
     workers: int = Field(default=2, ge=1, description="proofs made at the same time by `forecast` and `demo`")
     verifiers: int = Field(default=2, ge=1, le=64, description="processes of the server that check proofs")
     sum_phase_s: float = Field(
-        default=900, gt=0, description="a phase of a day's total waits so long for the last gateways, or for enough"
+        default=900, gt=0, description="how long a phase of a day's total waits for the last gateways"
     )
     public_url: str | None = Field(
         default=None,
@@ -195,7 +195,7 @@ class ApiSettings(BaseModel):
 
     @property
     def homes_dir(self) -> Path:
-        """A folder for each home of this machine, its owner's alone."""
+        """One folder per home on this machine, readable by its owner only."""
         return self.state_dir / "homes"
 
     @property
@@ -210,15 +210,15 @@ class ApiSettings(BaseModel):
 
     @property
     def outbox_dir(self) -> Path:
-        """On a gateway: what has been and what has to be submitted."""
+        """On a gateway: what has been submitted and what still has to be."""
         return self.state_dir / "outbox"
 
     @property
     def sums_dir(self) -> Path:
-        """On a gateway: its part in the community's totals, with one-time secrets."""
+        """On a gateway: its state in the community's totals, with one-time secrets."""
         return self.state_dir / "sums"
 
     @property
     def model_dir(self) -> Path:
-        """On a gateway: the community's model as it was handed out."""
+        """On a gateway: the community's model as distributed."""
         return self.state_dir / "model"

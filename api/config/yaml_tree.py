@@ -1,4 +1,8 @@
-"""A settings file as YAML: every node keeps its line, a key that is there twice is refused, nothing is guessed."""
+"""A settings file as YAML: every node keeps its line, duplicate keys are refused, nothing is guessed.
+
+By hand, on PyYAML: pydantic-settings reads YAML as well, but loses lines and accepts duplicate keys. It would also
+let environment variables override the file, so that a community's machines could differ without a trace in it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ _READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "ti
 
 
 class YamlProblem(ValueError):
-    """What can't be read; `line` from 1, where there is one. Its message quotes nothing longer than a key."""
+    """Text that cannot be read; `line` counts from 1, if known. The message quotes nothing longer than a key."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -39,18 +43,18 @@ class YamlTree:
             mark = error.problem_mark or error.context_mark
             raise YamlProblem(f"not YAML: {_words(error)}", mark.line + 1 if mark else None) from None
         except yaml.YAMLError:
-            raise YamlProblem("not YAML: it holds characters that no text has") from None
+            raise YamlProblem("not YAML: it contains control characters") from None
         except RecursionError:
             raise YamlProblem("not a list of settings: it is nested too deeply") from None
         except ValueError:  # of a date that no calendar has, or a number with too many digits
-            raise YamlProblem("a date or number in it can't be: put quotes around what is a text") from None
+            raise YamlProblem("it contains an impossible date or number: put quotes around text") from None
 
     def line_of(self, path: KeyPath) -> int | None:
         """Line of the deepest node on `path`, from 1."""
         return self._find(path)[1]
 
     def misread(self, path: KeyPath) -> tuple[str, str] | None:
-        """A text without quotes that YAML takes for something else: as it is written, and what it is read as."""
+        """Unquoted text that YAML reads as another type: as it is written, and what it is read as."""
         node, _ = self._find(path)
         if not isinstance(node, yaml.ScalarNode) or node.style is not None:
             return None
@@ -74,7 +78,7 @@ class YamlTree:
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
-    """Every node once; an alias may lead back to where it stands."""
+    """Every node once; an alias may refer to one of its own parents."""
     todo, seen = [root] if root is not None else [], set[int]()
     while todo:
         node = todo.pop(0)
@@ -97,13 +101,13 @@ def _check_keys(node: yaml.Node) -> None:
             line = key.start_mark.line + 1
             if key.value in lines:
                 raise YamlProblem(
-                    f"{key.value[:40]} is there twice, first in line {lines[key.value]}: keep one of them", line
+                    f"{key.value[:40]} appears twice, first in line {lines[key.value]}: keep one of them", line
                 )
             lines[key.value] = line
 
 
 def _words(error: yaml.MarkedYAMLError) -> str:
-    """What the parser says, without what it may quote: an alias or a tag can be a part of a password."""
+    """The parser's message, without what it may quote: an alias or a tag can be part of a password."""
     if isinstance(error, yaml.composer.ComposerError | ConstructorError):
         return "a text that begins with & * or ! needs quotes around it"
     return f"{error.problem}. Mind the indentation, and put quotes around texts with : or #"

@@ -1,1 +1,1 @@
-"""A household's gateway: trains, forecasts, proves, submits and claims. Holds readings; trusts nobody's word."""
+"""A household's gateway: trains, forecasts, proves, submits and claims. Holds readings; trusts no other party."""

@@ -1,10 +1,10 @@
 """A household's gateway: the agent that trains, and its daily task: forecast, prove, submit, claim.
 
-Beside each new model the home fits a personal head of its own, which it commits to on the chain before it uses it.
+For each new model the home fits its own personal head, which it commits to on the chain before using it.
 
-The agent's own process stays small. Training, proving and opening a fetched model run in processes of their own, one
-at a time, so that their memory does not add up (`fl.deployment.training_process`); it only signs and talks to the API
-itself.
+The agent's main process stays small: it only signs and talks to the API. Training, proving and opening a fetched
+model run in separate processes, one at a time, so that their memory does not add up
+(`fl.deployment.training_process`).
 """
 
 from __future__ import annotations
@@ -58,28 +58,30 @@ _log = logging.getLogger(__name__)
 
 
 def run_gateway(config: Config, home: str) -> None:
-    """Run the home's agent until it is told to stop.
+    """Run the home's agent until it is asked to stop.
 
-    While it has no readings, or too few to train on, it waits for them, and forecasts as soon as it can. Raises
-    DataError if its readings are damaged or another home's, KeysError if its key can't be had, LedgerDamaged or
+    While there are no readings, or too few to train on, it waits, and forecasts as soon as it can. Raises
+    DataError if its readings are damaged or another home's, KeysError if its key cannot be loaded, LedgerDamaged or
     RecordDamaged if its privacy ledger or its record of sums can't be read.
     """
     ledger = open_ledger(config.federation, config.api.homes_dir / home / "privacy.json")
     record = open_record(config.federation, config.api.homes_dir / home / "sums.jsonl")
-    wait_for_feed(config)
-    process = TrainingProcess(home, partial(open_learner, config, home))
+    api_url, every_s = config.gateway.api_url or "", config.federation.deployment.task_interval_s
+    wait_for_feed(config.data, api_url)
+    opened = partial(open_learner, config.data, config.forecasting, config.api.log_level, home)
+    process = TrainingProcess(home, opened)
     with suppress(NoReadingsYet):
-        process.start()  # what else is wrong with the readings is told now
+        process.start()  # other problems with the readings are raised here
     try:
         stop = stop_on_signals()
         with (
-            polled(config, home, stop),
-            follow_feed(config, stop),
+            polled(config.data, config.api.homes_dir, home, stop),
+            follow_feed(config.data, api_url, stop),
             shown_at_home(config, home, stop),
             _open_services(config, home, process, stop) as services,
         ):
             daily_task = DailyTask(config, home, process, services)
-            ready = partial(wait_for_readings, config, process)
+            ready = partial(wait_for_readings, config.data.files, every_s, process)
             if config.federation.topology == "gossip":
                 from api.gateway.gossip_peer import run_peer
 
@@ -101,26 +103,28 @@ def run_gateway(config: Config, home: str) -> None:
 
 
 def wait_for_readings(
-    config: Config, training: TrainingProcess, metrics: AgentMetrics, stop: threading.Event
+    tables: Sequence[Path], every_s: float, training: TrainingProcess, metrics: AgentMetrics, stop: threading.Event
 ) -> None:
-    """Wait until the home has enough readings to train on, or until `stop` is set; says so once for each reason.
+    """Wait until the home has enough readings to train on, or until `stop` is set; logs each reason once.
 
-    Its files are looked at again when they have changed, which is cheap.
+    The tables are read again only when they have changed, so that waiting is cheap.
     """
-    told, seen = "", None
+    last_reason, seen = "", None
     metrics.can_train.set(0)
     while not stop.is_set():
-        if (files := _stamps(config.data.files)) != seen:
+        if (files := _stamps(tables)) != seen:
             seen = files
             try:
                 training.start()
                 metrics.can_train.set(1)
                 return
             except DataError as why:
-                if str(why) != told:
-                    told = str(why)
-                    _log.warning("waiting for readings to train on", extra={"home": training.home, "reason": told})
-        stop.wait(config.federation.deployment.task_interval_s)
+                if str(why) != last_reason:
+                    last_reason = str(why)
+                    _log.warning(
+                        "waiting for readings to train on", extra={"home": training.home, "reason": last_reason}
+                    )
+        stop.wait(every_s)
 
 
 def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
@@ -131,9 +135,9 @@ def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
 class DailyTask:
     """Forecasts and proves the day after the home's readings end, whenever readings or model have changed.
 
-    With an API (`gateway.api_url`), it fetches the newest model before that, fits and pins its personal head beside
-    it, hands the forecast in, claims each day once it is measured, and enters the community's totals. Every day that
-    has no forecast gets a reason (`DayWatch`).
+    With an API (`gateway.api_url`), it fetches the newest model first, fits and pins its personal head, submits the
+    forecast, claims each day once it is measured, and enters the community's totals. Every day without a forecast
+    gets a reason (`DayWatch`).
     """
 
     def __init__(
@@ -146,7 +150,7 @@ class DailyTask:
     ) -> None:
         self._config, self._home, self._training, self._services = config, home, training, services
         self._seen: list[tuple[str, int]] | None = None
-        self._head_of = 0  # the last round that a head was looked for
+        self._head_of = 0  # the last round checked for a head
         self._due: Due | None = None
         self._proving = Attempt("proving", _log, config.federation.deployment.task_interval_s)
         grace_s, start_hour = config.rewards.grace_seconds, config.data.day_start_utc
@@ -163,19 +167,19 @@ class DailyTask:
                 self._services.sums.run_once(metrics)
 
     def _may_prove(self, metrics: AgentMetrics) -> bool:
-        """Whether it is certain by which model and head; what is new is fetched, fitted and pinned."""
+        """Whether the model and head to use are settled; what is new is fetched, fitted and pinned."""
         if self._services is None:
             return True
         is_new = self._inputs() != self._seen
         urgent = is_new or kept_model_path(self._config.api.model_dir) is None
-        # Nothing can be submitted while the API is away, and by another model than the newest it would be refused.
+        # Nothing can be submitted while the API is unreachable, and a forecast by an older model would be refused.
         if not self._services.models.refresh(metrics, urgent):
             if is_new:
-                self._because(API_AWAY, "the API has not said yet which model is the newest")
+                self._because(API_AWAY, "the API has not yet said which model is the newest")
             return False
         number = self._prepare_head()
         if not self._services.submitter.head_is_settled(number, metrics):
-            self._because(HEAD_UNSETTLED, "it is not certain yet whether the home's personal head is pinned")
+            self._because(HEAD_UNSETTLED, "it is not yet certain whether the home's personal head is pinned")
             return False
         return True
 
@@ -183,12 +187,12 @@ class DailyTask:
         return (self._config.api.proofs_dir / str(day) / f"{self._home}.json").exists()
 
     def _because(self, code: str, reason: str) -> None:
-        """Today waits for something else than readings."""
+        """Today's forecast is waiting for something other than readings."""
         self._due = None
         self._days.because(self._days.today, code, reason)
 
     def _explain(self) -> None:
-        """Why the day that is due has no forecast, or today has none, by the last look at the readings."""
+        """Why the day that is due, or today, has no forecast, as of the last look at the readings."""
         due = self._due
         if due is None:
             return
@@ -200,32 +204,32 @@ class DailyTask:
             self._days.because(self._days.today, NoReadings.code, reason)
 
     def _prepare_head(self) -> int:
-        """Fit the head beside a model that is new, and commit to it; the round that is kept, 0 for none."""
-        number = kept_round(self._config.api.model_dir)
+        """Fit a head for a new model, and commit to it; returns the round that is kept, 0 for none."""
+        folders = self._config.api
+        number = kept_round(folders.model_dir)
         if number in (0, self._head_of):
             return number
-        self._head_of = number  # a head that can't be fitted is not tried again and again
-        if read_head_commitment(self._config.api.homes_dir / self._home, number) is not None:
+        self._head_of = number  # a head that cannot be fitted is not retried
+        if read_head_commitment(folders.homes_dir / self._home, number) is not None:
             return number
         try:
-            values = self._training.call(fit_head, self._config, number)
+            values = self._training.call(fit_head, folders.model_dir, self._config.forecasting, number)
         except NoReadingsYet:
             return number
         except QuantisationError as unusable:
             _log.error("no personal head", extra={"home": self._home, "round": number, "reason": str(unusable)})
             return number
         if values is not None:
-            run = Isolated(self._training, self._config.api.log_level)
-            folders = self._config.api
+            run = Isolated(self._training, folders.log_level)
             run(keep_head, folders.model_dir, folders.homes_dir / self._home, number, values)
             _log.info("personal head fitted", extra={"home": self._home, "round": number})
         return number
 
     def _prove(self, metrics: AgentMetrics) -> None:
-        """Prove what there is to prove, once for these files. Raises what may turn out otherwise when tried again."""
+        """Prove what there is to prove, once per set of files. Raises what may succeed when retried."""
         inputs = self._inputs()
         if not inputs:
-            self._because(NoModel.code, "the community's model is not here yet: a training has to end first")
+            self._because(NoModel.code, "the community's model is not available yet: a training has to end first")
         elif inputs != self._seen:
             try:
                 self._prove_new(metrics)
@@ -238,12 +242,14 @@ class DailyTask:
 
     def _prove_new(self, metrics: AgentMetrics) -> None:
         days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
-        with self._training.paused_for(partial(open_prover, self._config, self._home)) as prover:
+        data, folders = self._config.data, self._config.api
+        opened = partial(open_prover, data, self._config.community, folders, self._home)
+        with self._training.paused_for(opened) as prover:
             _log.info("proving", extra={"home": self._home})
             try:
-                self._due = prover.call(prove_due, self._config)
+                self._due = prover.call(prove_due, folders)
             finally:
-                claimed = prover.call(prove_claims, self._config, days) if days else []
+                claimed = prover.call(prove_claims, folders, days) if days else []
         for day in claimed:
             _log.info("skill proven", extra={"home": self._home, "day": day})
         if (peak := self._due.peak) is not None:
@@ -265,9 +271,9 @@ class DailyTask:
 
 @dataclass(frozen=True)
 class GatewayServices:
-    """What a gateway that submits needs beside proving: the way to the newest model, the way out, and the totals.
+    """The services of a gateway that submits: fetching the newest model, submitting, and entering totals.
 
-    `sums`: None where no roster is set, for without one the home enters no total.
+    `sums`: None without a roster, because the home then enters no total.
     """
 
     models: ModelUpdater
@@ -279,7 +285,7 @@ class GatewayServices:
 def _open_services(
     config: Config, home: str, training: TrainingProcess, stop: threading.Event
 ) -> Iterator[GatewayServices | None]:
-    """None where no API is set. Raises KeysError for a roster or key that can't be used."""
+    """None if no API is set. Raises KeysError for an unusable roster or key."""
     settings = config.gateway
     if settings.api_url is None:
         yield None
@@ -302,24 +308,28 @@ def _open_services(
         models = ModelUpdater(
             folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s
         )
-        yield GatewayServices(models, submitter, open_sums(config, home, client, submitter.outbox, contributions))
+        sums = open_sums(
+            home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
+            submitter.outbox, contributions,
+        )  # fmt: skip
+        yield GatewayServices(models, submitter, sums)
     finally:
         client.close()
 
 
 def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None] | None:
-    """The bundle of a day, made now if it was not before, and what it cost as far as that is known.
+    """The bundle of a day, made now unless it exists, and what it cost as far as that is known.
 
-    None where no model has been handed out (no gateway).
+    None if no model has been distributed (no gateway).
 
-    Raises DataError, ForecastError where the day can't be forecast.
+    Raises DataError, ForecastError if the day cannot be forecast.
     """
     if kept_model_path(config.api.model_dir) is None:
         return None
     from api.gateway.prover import ProofFolder, open_household
     from api.protocol.bundle import encode
 
-    prove(open_household(config, home), config, day)
+    prove(open_household(config.data, config.community, config.api.homes_dir, home), config.api, day)
     folder = ProofFolder(config.api.proofs_dir)
     kept = folder.read(day, home)
     assert kept is not None  # just made, or before

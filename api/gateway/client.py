@@ -1,4 +1,4 @@
-"""What a gateway asks of the community's API. Nothing that it says is believed without a check of its own."""
+"""What a gateway requests from the community's API. It checks every answer before it relies on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEATHER_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class OfferedRound:
-    """A published round as the API tells it."""
+    """A published round, as reported by the API."""
 
     number: int
     digest: bytes
@@ -29,7 +29,7 @@ class OfferedRound:
 
 @dataclass(frozen=True)
 class SumStatus:
-    """How a masked sum stands, as the API tells it; `items`: what this home needs for its answer."""
+    """The state of a masked sum, as reported by the API; `items`: what this home needs for its answer."""
 
     nonce: bytes
     members: tuple[str, ...]
@@ -39,7 +39,7 @@ class SumStatus:
 
 
 class ApiClient:
-    """The API's part that a gateway uses. Every method raises Unreachable or ApiRefused."""
+    """The part of the API that a gateway uses. Every method raises Unreachable or ApiRefused."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
         self._http = BoundedHttpClient(url, stop)
@@ -47,13 +47,13 @@ class ApiClient:
     def newest_round(self) -> OfferedRound | None:
         """The last published round, if there is one."""
         try:
-            told = [
+            published = [
                 OfferedRound(_number(r["number"], 1, 1 << 32), _digest(r["digest"]))
                 for r in self._json("GET", "/rounds")
             ]
         except (KeyError, TypeError, ValueError) as error:
-            raise Unreachable(f"the list of rounds is not one: {error!r}") from error
-        return max(told, key=lambda offered: offered.number, default=None)
+            raise Unreachable(f"the list of rounds is malformed: {error!r}") from error
+        return max(published, key=lambda offered: offered.number, default=None)
 
     def weights(self, number: int) -> bytes:
         """The weights of a round's model, as the API gives them."""
@@ -66,14 +66,14 @@ class ApiClient:
     def head_of(self, household: str, number: int) -> PinnedHead | None:
         """The personal head that a household has pinned to a round, or None."""
         try:
-            told = self._json("GET", f"/households/{household}/heads/{number}")
-            return PinnedHead(_digest(told["digest"]), _number(told["pinned_at"], 1, 1 << 64))
+            answer = self._json("GET", f"/households/{household}/heads/{number}")
+            return PinnedHead(_digest(answer["digest"]), _number(answer["pinned_at"], 1, 1 << 64))
         except ApiRefused as refused:
             if refused.code == "no-head":
                 return None
             raise
         except (KeyError, TypeError, ValueError) as error:
-            raise Unreachable(f"the pinned head is not told: {error!r}") from error
+            raise Unreachable(f"the answer about the pinned head is malformed: {error!r}") from error
 
     def rewards_of(self, household: str) -> dict[str, Any]:
         """Tokens and record of a household, as the API tells everybody."""
@@ -89,14 +89,14 @@ class ApiClient:
 
     def facts(self, household: str) -> SigningFacts:
         """What the household's next transaction must say."""
-        told = self._json("GET", f"/households/{household}/signing")
+        answer = self._json("GET", f"/households/{household}/signing")
         try:
             return SigningFacts(
-                _number(told["chain_id"], 1, 1 << 64), to_checksum_address(told["forecast_registry"]),
-                _number(told["nonce"], 0, 1 << 64), _number(told["gas_price"], 0, 1 << 128),
+                _number(answer["chain_id"], 1, 1 << 64), to_checksum_address(answer["forecast_registry"]),
+                _number(answer["nonce"], 0, 1 << 64), _number(answer["gas_price"], 0, 1 << 128),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
-            raise Unreachable(f"what is to be signed is not told: {error!r}") from error
+            raise Unreachable(f"the answer about what to sign is malformed: {error!r}") from error
 
     def submit(self, bundle: bytes, transaction: str) -> None:
         """Submit a forecast's bundle with the transaction that registers it."""
@@ -108,15 +108,15 @@ class ApiClient:
         self._http.ask("POST", "/claims", bundle)
 
     def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
-        """What is asked of a home in the masked sum of a day."""
-        told = self._json("GET", f"/sums/{day}/{kind}?home={home}")
+        """What a home is asked for in the masked sum of a day."""
+        answer = self._json("GET", f"/sums/{day}/{kind}?home={home}")
         try:
             return SumStatus(
-                _exactly(told["nonce"], NONCE_BYTES), tuple(map(str, told["members"])), str(told["phase"]),
-                frozenset(map(str, told["waiting_for"])), items_from_json(told["items"]),
+                _exactly(answer["nonce"], NONCE_BYTES), tuple(map(str, answer["members"])), str(answer["phase"]),
+                frozenset(map(str, answer["waiting_for"])), items_from_json(answer["items"]),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Unreachable(f"how the sum stands is not told: {type(error).__name__}") from error
+            raise Unreachable(f"the state of the sum is malformed: {type(error).__name__}") from error
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:
         """Send a message of a masked sum."""
@@ -129,22 +129,22 @@ class ApiClient:
         try:
             return json_text.loads(self._http.ask(method, path))
         except ValueError as error:
-            raise Unreachable(f"{path} gives no JSON: is gateway.api_url the community's API?") from error
+            raise Unreachable(f"{path} did not answer in JSON: is gateway.api_url the community's API?") from error
 
 
-def _number(told: object, least: int, end: int) -> int:
-    number = int(str(told))
+def _number(value: object, least: int, end: int) -> int:
+    number = int(str(value))
     if not least <= number < end:
         raise ValueError(f"{number} is out of range")
     return number
 
 
-def _digest(told: object) -> bytes:
-    return _exactly(told, _DIGEST_BYTES)
+def _digest(value: object) -> bytes:
+    return _exactly(value, _DIGEST_BYTES)
 
 
-def _exactly(told: object, length: int) -> bytes:
-    content = bytes.fromhex(str(told).removeprefix("0x"))
+def _exactly(value: object, length: int) -> bytes:
+    content = bytes.fromhex(str(value).removeprefix("0x"))
     if len(content) != length:
-        raise ValueError(f"{told} has not {length} bytes")
+        raise ValueError(f"{value} does not have {length} bytes")
     return content

@@ -1,7 +1,7 @@
-"""Accounts for the days of a gateway: each has a forecast, or the reason why it has none, in the log and the metrics.
+"""Accounts for a gateway's days: each has a forecast, or a reason for having none in the log and the metrics.
 
-A reason is logged when it comes up, as long as there is time, and again once the day's deadline has passed without a
-forecast; then the day is counted, too, for the alert (`deploy/alerts.yml`). The newest reasons are kept in the home's
+A reason is logged when it arises, while there is still time, and again once the day's deadline has passed without a
+forecast; the day is then also counted for the alert (`deploy/alerts.yml`). The newest reasons are kept in the home's
 folder, for `wattproof status`.
 """
 
@@ -64,12 +64,12 @@ class DayWatch:
             _log.info("no forecast yet", extra={"home": self._home, "day": day, "code": code, "reason": reason})
 
     def settle(self, metrics: AgentMetrics) -> None:
-        """Count the days whose deadline has passed without a forecast, each once."""
+        """Count each day whose deadline has passed without a forecast, once."""
         for reason in REASONS:
-            metrics.without_forecast.labels(reason)  # a series that is not there yet can't be seen to increase
+            metrics.without_forecast.labels(reason)  # Prometheus sees no increase in a series that does not exist yet
         today = self.today
         for day in range(self._last + 1, today):
-            self.because(day, NOT_RUNNING, "the agent did not run on that day, or its machine slept")
+            self.because(day, NOT_RUNNING, "the agent did not run that day, or its machine was asleep")
         self._last = max(self._last, today)
         for day, (code, reason) in sorted(self._why.items()):
             if day not in self._counted and self._is_over(day) and not self._has_forecast(day):

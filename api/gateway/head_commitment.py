@@ -1,8 +1,8 @@
-"""What the public may know of a home's personal heads, on the home's disk: commitment, digest, when it was pinned.
+"""The public side of a home's personal heads, on the home's disk: commitment, digest, time of pinning.
 
     homes/HOME/heads/0020.json     the head of round 20
 
-The agent's own process reads this, without a proof system. The head itself is `api.gateway.personal_head`'s.
+The agent's main process reads this without a proof system. The head itself: `api.gateway.personal_head`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from data.atomic import write_bytes
 from data.damage import whole
 
 _REMEDY = (
-    "Keep it, and put a copy from your backup in its place, or wait for the next round: the registry wants this "
+    "Keep it, and restore a copy from your backup, or wait for the next round: the registry wants this "
     "round's forecasts to be made with the head"
 )
 
@@ -30,7 +30,7 @@ class HeadCommitment:
     pinned_at: int | None = None
 
     def is_in_force(self, day_start: int) -> bool:
-        """Whether the registry wants the forecast of a day that starts then to be made with this head."""
+        """Whether the registry requires the forecast of a day that starts then to be made with this head."""
         return self.pinned_at is not None and self.pinned_at < day_start
 
 

@@ -27,7 +27,7 @@ class Home:
     folder: Path
 
     def __post_init__(self) -> None:
-        """Raises DataError for a name that no folder may have: `../..` would lead out of the state folder."""
+        """Raises DataError for a name unfit for a folder: `../..` would lead out of the state folder."""
         if not is_home_name(self.name):
             raise DataError(f"home {self.name!r} can't be used: {HOME_NAME_RULE}")
 
@@ -44,7 +44,7 @@ class Home:
 
     @cached_property
     def vault(self) -> DayVault:
-        """Made after both keys, and never without them. Raises MeterError, OSError, and as they do."""
+        """Created after both keys, and never without them. Raises MeterError, OSError, and as they do."""
         _ = self.wallet, self.meter
         return DayVault(self.folder / VAULT)
 

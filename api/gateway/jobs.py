@@ -1,4 +1,4 @@
-"""What the processes of a gateway do: open the home to train, open it to prove, prove.
+"""The jobs of a gateway's processes: open the home to train, open it to prove, prove.
 
 Each loads no more than it needs: no PyTorch to prove, no Flower and no proof system to train.
 """
@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from api.config.community_yaml import Config
 from api.config.logs import set_up
 
 if TYPE_CHECKING:
+    from api.config.settings import ApiSettings, CommunitySettings
     from api.gateway.prover import HouseholdProver
+    from data.settings import DataSettings
     from fl.deployment.training_process import TrainingProcess
     from fl.task import HomeLearner
-    from forecasting.settings import ModelSettings
+    from forecasting.settings import ForecastingSettings, ModelSettings
     from zkp.lstm.integer_model import Ints
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True)
 class Proven:
-    """A proof made on the gateway. Plain numbers: the agent's process must load nothing to take it."""
+    """A proof made on the gateway. Plain numbers: the agent's process needs no imports to receive it."""
 
     day: int
     round: int
@@ -41,9 +42,9 @@ class Proven:
 
 @dataclass(frozen=True)
 class Due:
-    """What became of the day that is due by the home's readings. `readings_end`: UTC seconds.
+    """The outcome for the day that is due by the home's readings. `readings_end`: UTC seconds.
 
-    `proven`: None where that was done before, or can't be: then `missed` is the reason's name and its words.
+    `proven`: None if it was proven before, or cannot be: `missed` then holds the reason's name and message.
     `peak`: how likely a low, middle and high peak are; None without a head of peak classes, or too few days.
     """
 
@@ -54,24 +55,24 @@ class Due:
     peak: dict[str, float] | None = None
 
 
-def prove_due(opened: HouseholdProver, config: Config) -> Due:
+def prove_due(opened: HouseholdProver, folders: ApiSettings) -> Due:
     """Forecast and prove the newest day that the readings reach."""
     from api.gateway.not_forecast import NotForecast
 
     day, end = opened.due_day(), int(opened.readings_end.timestamp())
     try:
-        proven = prove(opened, config, day)
+        proven = prove(opened, folders, day)
     except NotForecast as why:
         return Due(day, end, missed=(why.code, str(why)))
-    return Due(day, end, proven, peak=_peak(opened, config, day))
+    return Due(day, end, proven, peak=_peak(opened, folders, day))
 
 
-def _peak(opened: HouseholdProver, config: Config, day: int) -> dict[str, float] | None:
+def _peak(opened: HouseholdProver, folders: ApiSettings, day: int) -> dict[str, float] | None:
     from api.gateway.peak import expected_peak, peak_head
     from fl.errors import StatisticsRefused
 
     try:
-        head = peak_head(config)
+        head = peak_head(folders)
         expected = None if head is None else expected_peak(opened, head, day)
     except StatisticsRefused as why:
         _log.warning("no class of the peak", extra={"home": opened.home.name, "reason": str(why)})
@@ -79,25 +80,25 @@ def _peak(opened: HouseholdProver, config: Config, day: int) -> dict[str, float]
     return None if expected is None else expected.by_class
 
 
-def prove(opened: HouseholdProver, config: Config, day: int) -> Proven | None:
+def prove(opened: HouseholdProver, folders: ApiSettings, day: int) -> Proven | None:
     """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
     from api.gateway import proving
     from api.gateway.prover import ProofFolder
     from api.gateway.round_model import RoundModel
 
-    folder = ProofFolder(config.api.proofs_dir)
+    folder = ProofFolder(folders.proofs_dir)
     if folder.read(day, opened.home.name) is not None:
         return None
-    model = RoundModel.kept(config.api.model_dir)
+    model = RoundModel.kept(folders.model_dir)
     prepared = opened.prepare(day, model)
     _, figures = opened.keep(prepared, proving.make(prepared.job), folder)
     return Proven(day, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
 
 
-def prove_claims(opened: HouseholdProver, config: Config, days: Sequence[int]) -> list[int]:
-    """Prove the skill of the days that have been measured by now; those of which there is a claim to submit.
+def prove_claims(opened: HouseholdProver, folders: ApiSettings, days: Sequence[int]) -> list[int]:
+    """Prove the skill of the days measured by now; returns those with a claim to submit.
 
-    What keeps a day from being claimed is logged, and the others go on.
+    What keeps a day from being claimed is logged, and the others proceed.
     """
     from data.errors import DataError
     from zkp.errors import ProofError
@@ -105,15 +106,15 @@ def prove_claims(opened: HouseholdProver, config: Config, days: Sequence[int]) -
     claimed = []
     for day in days:
         try:
-            if _prove_claim(opened, config, day):
+            if _prove_claim(opened, folders, day):
                 claimed.append(day)
         except (DataError, ProofError) as why:
             _log.error("claim failed", extra={"home": opened.home.name, "day": day, "reason": str(why)})
     return claimed
 
 
-def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
-    """Whether there is a claim of the day now to submit.
+def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> bool:
+    """Whether there is now a claim to submit for the day.
 
     A day whose forecast was no better than the naive one has nothing to claim: its submission ends here.
     """
@@ -123,10 +124,7 @@ def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
     from data.atomic import write_bytes
 
     name = opened.home.name
-    proof, path = (
-        ProofFolder(config.api.proofs_dir).read(day, name),
-        config.api.claims_dir / str(day) / f"{name}.json",
-    )
+    proof, path = ProofFolder(folders.proofs_dir).read(day, name), folders.claims_dir / str(day) / f"{name}.json"
     if proof is None or path.exists():
         return False
     if not opened.is_measured(day):
@@ -135,7 +133,7 @@ def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
     claim = opened.claim(day, proof.context.round)
     if claim is None:
         ended = Submission("claim", day, int(time.time())).ended("done", "no-better-than-naive")
-        Outbox(config.api.outbox_dir, name).put(ended)
+        Outbox(folders.outbox_dir, name).put(ended)
         return False
     write_bytes(path, encode(claim))
     return True
@@ -143,7 +141,7 @@ def _prove_claim(opened: HouseholdProver, config: Config, day: int) -> bool:
 
 @dataclass(frozen=True)
 class Isolated:
-    """Runs jobs in processes of their own, for each of which the training makes way."""
+    """Runs jobs in separate processes; the training is paused for each of them."""
 
     training: TrainingProcess
     log_level: str
@@ -167,12 +165,12 @@ def keep_offered_model(folder: Path, model: ModelSettings, number: int, digest: 
     keep_offered(folder, number, digest, content, ModelShape.of(model))
 
 
-def fit_head(learner: HomeLearner, config: Config, number: int) -> Ints | None:
+def fit_head(learner: HomeLearner, model_folder: Path, forecasting: ForecastingSettings, number: int) -> Ints | None:
     """The home's personal head beside the kept model of a round; None where it has none, or the weights are gone."""
     from fl.deployment.kept_model import kept_weights
 
-    weights = kept_weights(config.api.model_dir, number)
-    return None if weights is None else learner.personal_head(weights, config.forecasting)
+    weights = kept_weights(model_folder, number)
+    return None if weights is None else learner.personal_head(weights, forecasting)
 
 
 def keep_head(model_folder: Path, home_folder: Path, number: int, values: Ints) -> None:
@@ -186,15 +184,15 @@ def keep_head(model_folder: Path, home_folder: Path, number: int, values: Ints) 
         commit_head(home_folder, number, model.commitment)
 
 
-def open_learner(config: Config, home: str) -> HomeLearner:
+def open_learner(data: DataSettings, forecasting: ForecastingSettings, log_level: str, home: str) -> HomeLearner:
     from fl.deployment.home import load_home
 
-    set_up(config.api.log_level)
-    return load_home(config.data, config.forecasting, home)
+    set_up(log_level)
+    return load_home(data, forecasting, home)
 
 
-def open_prover(config: Config, home: str) -> HouseholdProver:
+def open_prover(data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str) -> HouseholdProver:
     from api.gateway.prover import open_household
 
-    set_up(config.api.log_level)
-    return open_household(config, home)
+    set_up(folders.log_level)
+    return open_household(data, community, folders.homes_dir, home)

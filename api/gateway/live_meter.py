@@ -1,4 +1,4 @@
-"""The meter that an agent polls by itself, beside its other work (`data.live`)."""
+"""The meter that an agent polls alongside its other work (`data.live`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from api.config.community_yaml import Config
+from data.settings import DataSettings
 from data.sources.poller import Poller
 from data.sources.source import source_named
 from fl.deployment.background import repeated
@@ -16,17 +17,17 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def polled(config: Config, home: str, stop: threading.Event) -> Iterator[None]:
+def polled(data: DataSettings, homes: Path, home: str, stop: threading.Event) -> Iterator[None]:
     """Poll the home's meter until `stop` is set or the block ends, if the settings name one.
 
-    Raises SourceError for settings that can't be used, DamagedFile for a state file. A meter that is away is logged
-    and asked again.
+    `homes`: the folder of the homes' states. Raises SourceError for unusable settings, DamagedFile for a state file.
+    A meter that does not answer is logged and retried.
     """
-    live = config.data.live
+    live = data.live
     if live is None:
         yield
         return
-    poller = Poller(source_named(live), home, config.data.files[0], config.api.homes_dir / home / "live.json")
+    poller = Poller(source_named(live), home, data.files[0], homes / home / "live.json")
 
     def poll() -> None:
         if added := poller.poll():

@@ -1,4 +1,4 @@
-"""Fetches the newest published model for a gateway that was not there when the training ended."""
+"""Fetches the newest published model for a gateway that was offline when the training ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelUpdater:
     """Keeps the gateway's model, in `folder`, up to date with what the community has published.
 
     The model is checked against the digest in the registry, read from the household's own node if it has one, else as
-    the API tells it. Opening it is work for a process of its own: it comes from outside, and it needs memory.
+    reported by the API. It is opened in a separate process: it is untrusted, and needs memory.
 
     Args:
         model: what the community's model must be.
@@ -47,9 +47,9 @@ class ModelUpdater:
         self._asked_at = -_ASK_AGAIN_S
 
     def refresh(self, metrics: AgentMetrics, urgent: bool) -> bool:
-        """Fetch the newest model if it is not here. Whether the API has been asked since there was a need to.
+        """Fetch the newest model unless it is here. Returns whether the API has been asked since it was needed.
 
-        `urgent`: there is something to prove; else it is asked every few minutes.
+        `urgent`: there is something to prove; otherwise it is asked every few minutes.
         """
         if not urgent and time.monotonic() - self._asked_at < _ASK_AGAIN_S:
             return True
@@ -72,7 +72,7 @@ class ModelUpdater:
             return
         digest = offered.digest if self._node is None else self._node.digest_of(offered.number)
         if digest is None:
-            self._refuse(offered, "no model of this round is registered on the chain", metrics)
+            self._refuse(offered, "no model is registered on the chain for this round", metrics)
             return
         try:
             self._keep(offered.number, digest, self._client.weights(offered.number))

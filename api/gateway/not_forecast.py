@@ -6,7 +6,7 @@ from data.errors import DataError
 
 
 class NotForecast(DataError):
-    """The home can't forecast a day; the message says why, and what to do."""
+    """The home cannot forecast a day; the message says why, and what to do."""
 
     code = "failed"
 
@@ -36,7 +36,7 @@ class NoWeather(NotForecast):
 
 
 class NoModel(NotForecast):
-    """No model of the community was published before the day started, or none has come here."""
+    """No community model was published before the day started, or none has arrived here."""
 
     code = "no-model"
 
@@ -63,4 +63,4 @@ FAILED, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING = NotForecast.code, "api-away", "h
 REASONS = frozenset({FAILED, API_AWAY, HEAD_UNSETTLED, NOT_RUNNING}) | {
     kind.code for kind in NotForecast.__subclasses__()
 }
-"""All that a day without a forecast is counted under."""
+"""The labels under which days without a forecast are counted."""

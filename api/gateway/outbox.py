@@ -1,4 +1,4 @@
-"""What a gateway has submitted and has still to submit, on disk: a gateway that is killed goes on with it.
+"""What a gateway has submitted and has still to submit, on disk: a gateway that was killed resumes from it.
 
 outbox/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
 outbox/elm-3/claim-17316.json
@@ -22,10 +22,9 @@ _log = logging.getLogger(__name__)
 Kind = Literal["head", "forecast", "claim"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
-_NAME_BEFORE = "errands"  # of the folder, in releases before 0.2; what waits there is taken over
+_NAME_BEFORE = "errands"  # the folder's name in releases before 0.2; submissions waiting there are migrated
 _REMEDY = (
-    "Keep it, and put a copy from your backup in its place, or move it away: what it was about may then be submitted "
-    "anew"
+    "Keep it, and restore a copy from your backup, or move it away: what it was about may then be submitted anew"
 )
 _ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
 
@@ -36,9 +35,9 @@ class Submission:
 
     Args:
         number: the day; of a head the round.
-        since: when it came up, UTC seconds.
+        since: when it was created, UTC seconds.
         code: the last refusal's, or the reason why it ended.
-        transaction: the household's own, signed, in hexadecimal; the same one goes out again until it is stale.
+        transaction: the household's own, signed, in hexadecimal; the same one is sent again until it is stale.
         signings: how often one was signed, each of which may cost its fee.
     """
 
@@ -74,18 +73,18 @@ class Outbox:
         )
 
     def all(self) -> list[Submission]:
-        """All of them: heads, forecasts, claims; later ones first, for theirs is the deadline that can be met."""
+        """All of them: heads, forecasts, claims; latest first, since their deadlines can still be met."""
         found = [_read(path) for path in self._folder.glob("*-*.json")]
         return sorted(found, key=lambda submission: (_ORDER.index(submission.kind), -submission.number))
 
     def forget_before(self, day: int) -> None:
-        """Delete what ended long before a day."""
+        """Delete submissions that ended long before a day."""
         for submission in self.all():
             if submission.kind != "head" and submission.state != "waiting" and submission.number < day - _KEEP_DAYS:
                 self._path(submission.kind, submission.number).unlink(missing_ok=True)
 
     def unclaimed(self) -> list[int]:
-        """Days whose forecast was registered and whose claim has not come up yet."""
+        """Days whose forecast is registered and whose claim does not exist yet."""
         registered = [
             submission.number
             for submission in self.all()
@@ -98,7 +97,8 @@ class Outbox:
 
 
 def _read(path: Path) -> Submission:
-    """The submission in a file. One that can't be read has ended (`damaged`): others go on; it is logged once."""
+    """The submission in a file. An unreadable one counts as ended (`damaged`) and is logged once; the others
+    proceed."""
     try:
         with whole(path, "a submission", _REMEDY):
             submission = Submission(**json.loads(path.read_text(encoding="utf-8")))

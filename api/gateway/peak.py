@@ -1,8 +1,8 @@
-"""The class of a home's next peak, told to the household alone: it leaves neither the gateway nor this machine."""
+"""The class of a home's next peak, for the household alone: it never leaves the gateway."""
 
 from __future__ import annotations
 
-from api.config.community_yaml import Config
+from api.config.settings import ApiSettings
 from api.gateway.prover import HouseholdProver
 from data.windows import make_windows
 from fl.one_shot.kept import PEAK_HEAD
@@ -11,18 +11,18 @@ from fl.one_shot.peak_forecast import PeakForecast, forecast_peak
 from fl.one_shot.peak_head import PeakHead
 from fl.store import RoundStore
 
-_STEPS = 24  # hours of public features that the forecast looks at
+_STEPS = 24  # hours of public features that the forecast reads
 
 
-def peak_head(config: Config) -> PeakHead | None:
-    """The community's head: as it was handed out to this gateway, or else of the training on this machine.
+def peak_head(folders: ApiSettings) -> PeakHead | None:
+    """The community's head: as distributed to this gateway, or else from the training on this machine.
 
-    Raises StatisticsRefused for a file that holds none.
+    Raises StatisticsRefused for a file that does not hold one.
     """
-    kept = kept_peak_head(config.api.model_dir)
+    kept = kept_peak_head(folders.model_dir)
     if kept is not None:
         return kept
-    arrays = RoundStore(config.api.state_dir / "rounds").newest(PEAK_HEAD)
+    arrays = RoundStore(folders.state_dir / "rounds").newest(PEAK_HEAD)
     return None if arrays is None else PeakHead.from_arrays(arrays)
 
 

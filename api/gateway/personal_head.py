@@ -1,4 +1,4 @@
-"""A home's personal head of a round: kept in its folder, committed to, and read back to prove with.
+"""A home's personal head for a round: kept in its folder, committed to, and read back for proving.
 
     homes/HOME/heads/0020.npz      its values, as fitted
     homes/HOME/heads/0020.key      a blinding for each row of the commitment
@@ -21,14 +21,14 @@ from api.gateway.not_forecast import HeadLost
 from data.atomic import write_bytes
 from forecasting.integer import DAMAGES
 from zkp.lstm.integer_model import Ints
-from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
+from zkp.lstm.weights import HeadOpening, Rows, WeightsCommitment
 
 
 @dataclass(frozen=True, repr=False)
 class CommittedHead:
-    """A committed head with what opens it."""
+    """A committed head with its opening."""
 
-    secret: PersonalHead
+    secret: HeadOpening
     rows: Rows
 
 
@@ -46,7 +46,7 @@ def commit_head(home_folder: Path, number: int, model: WeightsCommitment) -> Hea
     note, path = read_head_commitment(home_folder, number), _path(home_folder, number, ".npz")
     if note is not None or not path.exists():
         return note
-    head = PersonalHead.blind(model.shape, _values(path))
+    head = HeadOpening.blind(model.shape, _values(path))
     write_bytes(
         _path(home_folder, number, ".key"), json.dumps([hex(b) for b in head.blindings]).encode(), private=True
     )
@@ -62,13 +62,13 @@ def read_head(home_folder: Path, note: HeadCommitment) -> CommittedHead:
         values = _values(_path(home_folder, note.round, ".npz"))
         key = json.loads(_path(home_folder, note.round, ".key").read_text(encoding="ascii"))
         blindings = tuple(int(b, 16) for b in key)
-    except DAMAGES:  # says nothing of what was found there
+    except DAMAGES:  # the message reveals nothing about what was found there
         raise HeadLost(
             f"the personal head of round {note.round} in {heads_folder(home_folder)} is gone or damaged, and the "
             "registry wants this day's forecast to be made with it: restore the folder from a backup, or wait for "
             "the next round"
         ) from None
-    return CommittedHead(PersonalHead(values, blindings), tuple(bytes.fromhex(row[2:]) for row in note.rows))
+    return CommittedHead(HeadOpening(values, blindings), tuple(bytes.fromhex(row[2:]) for row in note.rows))
 
 
 def _values(path: Path) -> Ints:

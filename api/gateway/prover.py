@@ -1,4 +1,4 @@
-"""One household's part of a community day, made from what is its own and what is public: forecast, proof, bundle.
+"""One household's part of a community day, from its own and public data: forecast, proof, bundle.
 
 A gateway does this for its home (`api.gateway.agent`), the demo for every home in turn (`api.one_machine.day`). It
 loads neither chain nor PyTorch.
@@ -18,7 +18,7 @@ import pandas as pd
 from eth_utils.address import to_canonical_address
 from numpy.typing import NDArray
 
-from api.config.community_yaml import Config
+from api.config.settings import CommunitySettings
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
@@ -33,6 +33,7 @@ from data.day import DayClock, hours_text, utc_text
 from data.errors import DataError
 from data.features import PublicFeatures, public_features
 from data.meter import DayOpening, SignedDay
+from data.settings import DataSettings
 from data.signed_days import Changed, SignedDays
 from data.windows import HISTORY_HOURS, features_reach
 from forecasting.integer import IntegerModel
@@ -68,8 +69,8 @@ class ProofFigures:
 
 @dataclass(frozen=True, repr=False)
 class Prepared:
-    """A forecast that is not proven yet: the proof's statement and witness, the signed days that it rests on (oldest
-    first), and what is sealed once it is proven."""
+    """A forecast that is not yet proven: the proof's statement and witness, the signed days it uses (oldest first),
+    and what is sealed once it is proven."""
 
     job: Job
     week: tuple[SignedDay, ...]
@@ -104,13 +105,13 @@ class HouseholdProver:
         return pd.Timestamp(self.readings["ds"].max()) + pd.Timedelta(hours=1)
 
     def due_day(self) -> int:
-        """The day to forecast with the readings there are: the last one that starts when they end, or before."""
+        """The day to forecast from the available readings: the last one that starts when they end, or earlier."""
         return self.clock.day_of(self.readings_end)
 
     def prepare(self, day: int, model: ProvableModel) -> Prepared:
         """The forecast of a day, and the statement and witness of its proof, from the seven signed days before it.
 
-        Made with the home's own head where one is in force. Nothing is kept yet. Hours for which the table differs
+        Made with the home's own head if one is in force. Nothing is stored yet. Hours for which the table differs
         from a signed day are logged. Raises NotForecast (its kinds say why), MeterError for a damaged vault.
         """
         week = self._week_before(day)
@@ -132,9 +133,10 @@ class HouseholdProver:
         return Prepared(job, tuple(signed for signed, _ in week), forecast)
 
     def keep(self, prepared: Prepared, made: Made, folder: ProofFolder) -> tuple[InferenceBundle, ProofFigures]:
-        """Seal the forecast, which is proven and checked now, and keep its bundle; the bundle, and what it cost.
+        """Seal the forecast, now that it is proven and checked, and keep its bundle; returns the bundle, and what it
+        cost.
 
-        Raises SealedOtherwise where another process has sealed the day meanwhile.
+        Raises SealedOtherwise if another process has sealed the day in the meantime.
         """
         day = prepared.job.statement.context.day
         self.home.seal(day, prepared.forecast)
@@ -152,7 +154,7 @@ class HouseholdProver:
         return [self._signed(d) for d in numbers]
 
     def _signed(self, day: int) -> tuple[SignedDay, DayOpening]:
-        """A signed day; where the table differs from it, that is logged."""
+        """A signed day; differences from the table are logged."""
         changed = self.days.changes(day)
         if changed is not None:
             _tell_changed(self.home.name, changed)
@@ -183,7 +185,7 @@ class HouseholdProver:
     def _public_inputs(self, day: int, steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Public features of a day, [1, T, F - 1] and [1, E]. Raises NoWeather."""
         if not features_reach(self.features, day, steps):
-            raise NoWeather(f"the weather feed does not cover the hours before day {day}: bring it up to date")
+            raise NoWeather(f"the weather feed does not cover the hours before day {day}: update it")
         ahead, exogenous = self.features.window(day, steps)
         return ahead[None], exogenous[None]
 
@@ -198,8 +200,8 @@ class HouseholdProver:
 
     def _sealed_otherwise(self, day: int) -> SealedOtherwise:
         return SealedOtherwise(
-            f"another forecast of day {day} is sealed in {self.home.folder}, by another round or head. It stays, for "
-            "it may have been submitted"
+            f"another forecast of day {day} is sealed in {self.home.folder}, from another round or head. It stays, "
+            "as it may have been submitted"
         )
 
     def _head_in_force(self, day: int, number: int) -> CommittedHead | None:
@@ -213,7 +215,7 @@ class HouseholdProver:
         return not any(len(self.days.missing(d)) for d in (day, day - skill.SEASON_DAYS))
 
     def tell_gap(self, day: int) -> None:
-        """Log the hours that keep a day of the last week from being claimed, though it is over by the readings."""
+        """Log the hours that keep a day of the last week, already measured, from being claimed."""
         if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
             return
         absent = [hour for d in (day, day - skill.SEASON_DAYS) for hour in self.days.missing(d)]
@@ -250,7 +252,7 @@ class HouseholdProver:
         )
 
     def _bundle(self, prepared: Prepared, proof: bytes) -> InferenceBundle:
-        """All that is needed to check the proof."""
+        """Everything needed to check the proof."""
         statement = prepared.job.statement
         return InferenceBundle(
             context=ContextPart.of(statement.context),
@@ -276,13 +278,11 @@ def _tell_changed(home: str, changed: Changed) -> None:
         _log.warning("the table has other values than the meter signed: the day counts as signed", extra=context)
 
 
-def open_household(config: Config, name: str) -> HouseholdProver:
-    """The household of this gateway, from its own settings. Raises DataError if its readings can't be had."""
-    community = load_community(config.data)
-    clock = DayClock(config.data.day_start_utc)
-    home = Home(name, config.api.homes_dir / name)
-    readings, features = readings_of(community.readings, name), public_features(community.weather, clock)
-    return HouseholdProver(home, readings, features, clock, config.community.identifier)
+def open_household(data: DataSettings, community: CommunitySettings, homes: Path, name: str) -> HouseholdProver:
+    """The household of this gateway, its folder below `homes`. Raises DataError if its readings cannot be loaded."""
+    loaded, clock = load_community(data), DayClock(data.day_start_utc)
+    readings, features = readings_of(loaded.readings, name), public_features(loaded.weather, clock)
+    return HouseholdProver(Home(name, homes / name), readings, features, clock, community.identifier)
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class ProofFolder:
         return self.directory / str(day) / f"{home}.json"
 
     def read(self, day: int, home: str) -> InferenceBundle | None:
-        """A proof made before, or None. Raises DamagedFile."""
+        """An earlier proof, or None. Raises DamagedFile."""
         path = self.path(day, home)
         if not path.exists():
             return None
@@ -303,7 +303,7 @@ class ProofFolder:
             return InferenceBundle.model_validate_json(path.read_bytes())
 
     def figures(self, day: int, home: str) -> ProofFigures | None:
-        """What a proof made before cost, or None where that is not known. Raises DamagedFile."""
+        """What an earlier proof cost, or None if unknown. Raises DamagedFile."""
         path = self._figures_path(day, home)
         if not path.exists():
             return None

@@ -1,4 +1,4 @@
-"""Making a home's proof in a process of its own: it sees integers only, and no torch weighs on its memory."""
+"""Making a home's proof in a separate process: it sees integers only, and loads no PyTorch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zkp.lstm.integer_model import Trace, Weights
+from zkp.lstm.integer_model import IntegerWeights, Trace
 from zkp.statements import inference
 
 
@@ -17,7 +17,7 @@ class Job:
 
     statement: inference.Statement
     trace: Trace
-    weights: Weights
+    weights: IntegerWeights
     secrets: inference.Secrets
 
 

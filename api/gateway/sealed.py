@@ -1,6 +1,6 @@
 """Forecasts that a home has sealed: values and blinding, in the home's own folder, each written once.
 
-Loads no proof system: an agent's own process reads them for the community's total.
+Loads no proof system: an agent's main process reads them for the community's total.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from data.atomic import write_bytes
 from data.damage import whole
 
 _REMEDY = (
-    "Keep it, and put a copy from your backup in its place: without it this day can't be proven, claimed or summed, "
+    "Keep it, and restore a copy from your backup: without it this day can't be proven, claimed or summed, "
     "while other days can"
 )
 _OLD_VALUES = 24
@@ -21,7 +21,7 @@ _OLD_VALUES = 24
 
 @dataclass(frozen=True)
 class SealedForecast:
-    """A home's own forecast, 24 typical hours and 24 means, with what opens its commitment. Private."""
+    """A home's own forecast, 24 typical hours and 24 means, with the opening of its commitment. Private."""
 
     values: tuple[int, ...]
     blinding: int

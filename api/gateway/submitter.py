@@ -1,7 +1,7 @@
-"""Submits what a gateway has: its personal head, forecasts, claims. Signs, sends, repeats until there is an answer.
+"""Submits a gateway's personal head, forecasts and claims: signs, sends, and repeats until there is an answer.
 
-At least once: what has been sent is sent again until the API says that it has it, which it does for a repeat, too.
-Everything is on disk (`api.gateway.outbox`) before it is sent. This runs in the agent's own process, without a proof
+Delivery is at least once: a submission is repeated until the API confirms it, which it also does for a repeat.
+Everything is on disk (`api.gateway.outbox`) before it is sent. This runs in the agent's main process, without a proof
 system.
 """
 
@@ -34,29 +34,28 @@ from rewards.signing import NO_HEAD, FeeTooHigh, HeadPin, Registration, Registry
 
 _log = logging.getLogger(__name__)
 _COIN = 10**18
-_SIGNINGS = 3  # each may cost its fee, and an API that cheats could ask for one after the other
+_SIGNINGS = 3  # each may cost its fee, and a cheating API could request one after another
 
 DONE_BEFORE = {"head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed"}
-"""What a repeat is told when the first time had worked."""
-MAY_MEND = frozenset(
+"""The refusals of a repeat whose first attempt had succeeded."""
+MAY_RESOLVE = frozenset(
     {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features"}
 )
-"""Refusals that may turn out otherwise later: the household is enrolled, the round published, the feed brought up."""
+"""Refusals that may be resolved later: the household enrolled, the round published, the feed updated."""
 FINAL = frozenset(
     {"late-forecast", "duplicate-forecast", "late-round", "old-round", "wrong-model", "wrong-meter",
      "wrong-head", "other-head", "other-household", "other-community", "malformed-proof", "invalid-proof",
      "invalid-statement", "malformed-transaction", "malformed-request", "stale-transaction",
      "no-forecast", "chain-refused", "too-large"}
 )  # fmt: skip
-"""Refusals for good, by the names they are counted under; an API that makes up others adds no series."""
+"""Permanent refusals, by the names they are counted under; an API that invents others adds no series."""
 _OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed", "damaged"})
-OUTCOMES = frozenset({"ok", "other"}) | FINAL | MAY_MEND | _OWN_CODES
-"""All that a try to submit is counted under."""
+OUTCOMES = frozenset({"ok", "other"}) | FINAL | MAY_RESOLVE | _OWN_CODES
+"""The outcomes under which attempts to submit are counted."""
 
 
 _REMEDY = (
-    "Keep it, and put a copy from your backup in its place, or move it and its submission away: it may then be made "
-    "again"
+    "Keep it, and restore a copy from your backup, or move it and its submission away: it may then be made again"
 )
 
 
@@ -74,7 +73,7 @@ class Submitter:
     Args:
         folders: where the home's proofs, claims and keys are.
         first_s: the first wait before the API is asked again.
-        client: the line to the API; the submitter asks nobody else but the household's own node, if it has one.
+        client: of the API; the submitter talks to nothing else but the household's own node, if it has one.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Submitter:
         self._waits: dict[tuple[str, int], Backoff] = {}
 
     def run_once(self, metrics: AgentMetrics) -> None:
-        """Submit what is new and what waits, as far as its time has come."""
+        """Submit what is new and what is waiting, if its time has come."""
         self._announce(metrics)
         self._note_new()
         for submission in self.outbox.all():
@@ -103,9 +102,9 @@ class Submitter:
         metrics.submissions_waiting.set(sum(submission.state == "waiting" for submission in self.outbox.all()))
 
     def head_is_settled(self, number: int, metrics: AgentMetrics) -> bool:
-        """Whether it is certain which head is in force: that of the round is submitted if need be.
+        """Whether it is certain which head is in force; submits the round's head if necessary.
 
-        A transaction that is out, without an answer, may or may not have pinned it.
+        A transaction that was sent and not answered may or may not have pinned it.
         """
         self._note_new_head(number)
         submission = self.outbox.get("head", number)
@@ -122,7 +121,7 @@ class Submitter:
             self._try(submission, wait, metrics)
 
     def _announce(self, metrics: AgentMetrics) -> None:
-        """Start every series at zero: Prometheus sees no increase in one that appears with its first count."""
+        """Start every series at zero: Prometheus sees no increase in a series that first appears with a count."""
         for kind in DONE_BEFORE:
             for outcome in OUTCOMES:
                 metrics.submissions.labels(kind, outcome)
@@ -172,22 +171,22 @@ class Submitter:
         except DamagedFile as damaged:
             raise _Later("damaged", str(damaged)) from damaged
         except ApiRefused as refused:
-            if refused.code in MAY_MEND or (submission.kind, refused.code) == ("claim", "stale-transaction"):
+            if refused.code in MAY_RESOLVE or (submission.kind, refused.code) == ("claim", "stale-transaction"):
                 # A claim's transaction is the operator's own: it is for the operator to get it right.
                 raise _Later(refused.code, str(refused)) from refused
             if refused.code != DONE_BEFORE[submission.kind]:
                 raise
 
     def _submit_head(self, submission: Submission) -> None:
-        """Have the head pinned, and note when the registry says that it was."""
+        """Have the head pinned, and record when, according to the registry."""
         note = read_head_commitment(self._home_folder, submission.number)
         if note is None:
-            raise ApiRefused("no-head", f"the home's folder has no head of round {submission.number} any more", 404)
+            raise ApiRefused("no-head", f"the home's folder no longer has a head for round {submission.number}", 404)
         pin = HeadPin(submission.number, bytes.fromhex(note.digest[2:]))
         self._send_signed(submission, pin, lambda transaction: self._client.pin_head(pin, transaction))
         kept = (self._node or self._client).head_of(self._wallet.address, pin.round)
         if kept is None:
-            raise _Later("unconfirmed", "the head is said to be pinned, and the registry is said not to have it")
+            raise _Later("unconfirmed", "the API says that the head is pinned, but not in the registry")
         if kept.digest != pin.digest:
             raise ApiRefused(
                 "other-head", f"round {pin.round} has another head of this household: 0x{kept.digest.hex()}", 409
@@ -202,7 +201,7 @@ class Submitter:
             raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
 
     def _registration(self, bundle: bytes) -> Registration:
-        """What the registry is to keep of a bundle this gateway made."""
+        """What the registry should record of a bundle this gateway made."""
         content = json.loads(bundle)
         proof, context = bytes.fromhex(content["proof"][2:]), content["context"]
         note = read_head_commitment(self._home_folder, context["round"]) if content["personal"] else None
@@ -211,7 +210,7 @@ class Submitter:
         return Registration(context["day"], context["round"], head, commitment, keccak(proof))
 
     def _send_signed(self, submission: Submission, said: RegistryCall, send: Callable[[str], None]) -> None:
-        """Send what the household says with its transaction; what is stale is signed anew, later."""
+        """Send the household's transaction; a stale one is signed again, later."""
         submission = self._signed(submission, said)
         assert submission.transaction is not None  # signed just now or before
         try:
@@ -224,7 +223,7 @@ class Submitter:
                 raise
 
     def _signed(self, submission: Submission, said: RegistryCall) -> Submission:
-        """The submission with its transaction, which is on disk before it goes out."""
+        """The submission with its transaction, on disk before it is sent."""
         if submission.transaction is not None:
             return submission
         wallet = self._wallet

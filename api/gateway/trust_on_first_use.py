@@ -1,4 +1,4 @@
-"""The chain and contract a household signs for, and no others: those of its settings, or told at first contact."""
+"""The only chain and contract a household signs for: those in its settings, or those named at first contact."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from rewards.signing import SigningFacts
 _log = logging.getLogger(__name__)
 _Pin = tuple[int, str]
 _REMEDY = (
-    "Nothing is signed until it is mended. Put a copy from your backup in its place, or set gateway.chain_id and "
+    "Nothing is signed until it is mended. Restore a copy from your backup, or set gateway.chain_id and "
     "gateway.forecast_registry to what the community's manager says, and move it away"
 )
 
 
 class OtherChain(Exception):
-    """Another chain or contract is asked for than the one that is pinned."""
+    """The request is for another chain or contract than the pinned one."""
 
 
 class TrustOnFirstUse:
-    """Checks what is asked to be signed for. What the settings leave open is kept in `path` at first contact."""
+    """Checks what the household is asked to sign for. What the settings leave open is pinned in `path` at first
+    contact."""
 
     def __init__(self, settings: GatewaySettings, path: Path) -> None:
         self._settings, self._path = settings, path
 
     def check(self, facts: SigningFacts) -> None:
-        """Raises OtherChain unless the facts are of the pinned chain and contract."""
-        told = (facts.chain_id, facts.forecast_registry)
-        chain_id, registry = self._known or told
+        """Raises OtherChain unless the facts name the pinned chain and contract."""
+        asked = (facts.chain_id, facts.forecast_registry)
+        chain_id, registry = self._known or asked
         pinned = (self._settings.chain_id or chain_id, self._settings.forecast_registry or registry)
-        if told != pinned:
+        if asked != pinned:
             raise OtherChain(
-                f"asked to sign for contract {told[1]} on chain {told[0]}, but {pinned[1]} on chain {pinned[0]} is "
+                f"asked to sign for contract {asked[1]} on chain {asked[0]}, but {pinned[1]} on chain {pinned[0]} is "
                 f"pinned. If the community has moved: set gateway.chain_id and gateway.forecast_registry to what its "
                 f"manager says, and move {self._path} away"
             )
         if self._known is None:
-            write_bytes(self._path, json.dumps(told).encode(), private=True)
-            _log.info("chain pinned", extra={"chain_id": told[0], "forecast_registry": told[1]})
+            write_bytes(self._path, json.dumps(asked).encode(), private=True)
+            _log.info("chain pinned", extra={"chain_id": asked[0], "forecast_registry": asked[1]})
 
     @property
     def _known(self) -> _Pin | None:

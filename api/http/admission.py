@@ -1,7 +1,7 @@
-"""What is looked at before a proof is checked, because it costs next to nothing: who sends it, and whether it is new.
+"""The cheap checks before a proof is checked: who sends it, and whether it is new.
 
-A stranger's request ends here. Only what a household has signed, or brings with its meter's public signatures for a
-day that is not paid yet, comes to the queues behind.
+Requests from strangers end here. Only what a household has signed, or submits with its meter's public signatures for
+a day that is not yet paid, reaches the queues behind.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from zkp.errors import InvalidProof
 
 
 def check_shape(community: Community, bundle: bundles.InferenceBundle) -> None:
-    """Whether the proof is of a model of the community's sizes: the cost of a check follows from them."""
+    """Check that the proof's model has the community's sizes, which determine the cost of a check."""
     if tuple(bundle.weights.shape) != astuple(ModelShape.of(community.config.forecasting.model)):
         raise ApiError(
             "unknown-shape",
-            "the proof is of a model of other sizes than this community's: check it with `wattproof verify`", 422,
+            "the proof's model does not have this community's sizes: check it with `wattproof verify`", 422,
         )  # fmt: skip
 
 
 def check_forecast(
     community: Community, chain_session: ChainSession, bundle: bundles.InferenceBundle, raw: bytes
 ) -> None:
-    """Everything of a new forecast but its sender, its meter's signatures and its proof; `raw`: the transaction.
+    """Everything in a new forecast except its sender, its meter's signatures and its proof; `raw`: the transaction.
 
     Raises ApiError, InvalidStatement, Refused.
     """
@@ -55,7 +55,9 @@ def check_sender(community: Community, bundle: bundles.InferenceBundle, raw: byt
     """Whether the household that the bundle is of, and that is enrolled, signed the transaction. Raises ApiError."""
     sender = sender_of(raw)
     if sender != bundle.household:
-        raise ApiError("other-household", f"the proof is of {bundle.household}, the transaction of {sender}", 403)
+        raise ApiError(
+            "other-household", f"the proof belongs to {bundle.household}, the transaction to {sender}", 403
+        )
     _check_household(community, bundle)
 
 
@@ -85,7 +87,7 @@ def _check_household(community: Community, bundle: bundles.Bundle) -> None:
 
 def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
     if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
-        raise ApiError("other-community", "the proof speaks of another community", 403)
+        raise ApiError("other-community", "the proof is bound to another community", 403)
     with community.sessions() as session:
         known = session.get(ModelRound, bundle.context.round)
     if known is None:
@@ -98,16 +100,18 @@ def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
     try:
         features = community.public_features(bundle.context.day)
     except TableError as error:
-        raise ApiError("no-weather", f"the community's weather feed does not reach yet: {error}", 409) from error
+        raise ApiError(
+            "no-weather", f"the community's weather feed does not reach that far yet: {error}", 409
+        ) from error
     for mine, theirs in zip(features, (steps, exogenous), strict=True):
         if mine.shape != theirs.shape or (mine != theirs).any():
             raise ApiError("wrong-features", "the public features are not those of the community's weather feed", 422)
 
 
 def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
-    """What the database says of a claim. Raises ApiError, InvalidProof."""
+    """Check a claim against the database. Raises ApiError, InvalidProof."""
     if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
-        raise ApiError("other-community", "the claim speaks of another community", 403)
+        raise ApiError("other-community", "the claim is bound to another community", 403)
     _check_household(community, bundle)
     household, day = bundle.household, bundle.context.day
     with community.sessions() as session:
@@ -116,7 +120,7 @@ def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
         forecast = session.scalar(select(Forecast).where(Forecast.household == household, Forecast.day == day))
     if paid is not None:
         again = paid.proof_hash == bundles.to_hex(keccak(bundles.from_hex(bundle.proof)))
-        if kept is not None or not again:  # else the very claim that was paid, and is not kept yet
+        if kept is not None or not again:  # otherwise it is the claim that was paid, not stored yet
             raise ApiError("already-claimed", f"day {day} of {household} was paid before", 409)
     if forecast is not None and (forecast.commitment, forecast.round) != (bundle.forecast, bundle.context.round):
-        raise InvalidProof("the proof speaks of another forecast than the registered one")
+        raise InvalidProof("the proof is about another forecast than the registered one")

@@ -1,9 +1,8 @@
 """uvicorn's HTTP/1.1 connection with bounds that uvicorn leaves to a proxy: on request heads, and on connections.
 
-Whoever opens connections and sends nothing, a head that never ends, or one header after the other, holds a socket and
-memory. Bodies are bounded in `api.http.limits`, where the application reads them. When there are too many
-connections, the one whose sender has kept the server waiting for longest makes way: who sends a whole request at once
-is heard.
+A client that opens connections and sends nothing, or a head that never ends, holds a socket and memory. Bodies are
+bounded in `api.http.limits`, where the application reads them. When there are too many connections, the one whose
+client has kept the server waiting longest is closed, so that complete requests are served.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _is_awaited(self) -> bool:
-        """Whether the server waits for the sender, rather than the other way round."""
+        """Whether the server is waiting for the client, rather than the other way round."""
         return self._in_head or self.cycle.response_complete or self.cycle.more_body
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,7 +52,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
-                self._refuse(431, "too-large", f"the head of the request is larger than {HEAD_BYTES >> 10} kB")
+                self._refuse(431, "too-large", f"the request head is larger than {HEAD_BYTES >> 10} kB")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -65,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP is refused in the API's one form, too."""
+        """Anything but HTTP is refused in the API's one form as well."""
         self._refuse(400, "malformed-request", msg)
 
     def _start_head(self) -> None:
@@ -80,10 +79,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._deadline = None
-        self._refuse(408, "slow-request", f"the head of the request was not complete within {HEAD_S:.0f} s")
+        self._refuse(408, "slow-request", f"the request head was not complete within {HEAD_S:.0f} s")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer and close. A connection on which an answer is under way is only closed."""
+        """Answer and close. A connection with an answer under way is only closed."""
         self._end_head()
         if self.cycle is None or self.cycle.response_complete:
             told = JSONResponse(content_of(code, status, message), status, {"connection": "close"}, PROBLEM_JSON)

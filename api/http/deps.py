@@ -55,7 +55,7 @@ BundleBody = Annotated[bundles.Bundle, Depends(_bundle)]
 BUNDLE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "a proof bundle, byte for byte as it was downloaded",
+        "description": "a proof bundle, byte for byte as downloaded",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }

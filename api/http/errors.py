@@ -22,7 +22,7 @@ from zkp import errors as proof
 
 
 class ApiError(Exception):
-    """A request refused. `retry_after_s`: it may be tried again after so long."""
+    """A refused request. `retry_after_s`: when it may be retried."""
 
     def __init__(self, code: str, message: str, status: int, retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ _OF_SUMS = {
 }  # fmt: skip
 """The status of each reason of `SecureSumRefused`."""
 RETRY_S = 10
-"""When to try again what failed for something that the server itself waits for."""
+"""When to retry a request that failed because the server itself is waiting for something."""
 _BY_STATUS = {400: "malformed-request", 404: "not-found", 405: "wrong-method", 413: "too-large"}
 
 
@@ -80,22 +80,22 @@ def from_validation(error: RequestValidationError) -> ApiError:
 
 
 def from_http(error: HTTPException) -> ApiError:
-    """The refusal for what the framework itself refuses: an unknown path, a wrong method, a body that is no JSON."""
+    """The refusal for what the framework itself refuses: an unknown path, a wrong method, a body that is not JSON."""
     code = _BY_STATUS.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "-"))
     return ApiError(code, str(error.detail), error.status_code)
 
 
 def answer(refusal: ApiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer that tells a refusal."""
-    told = str(refusal).encode("utf-8", "backslashreplace").decode()  # it may quote half a surrogate pair
+    """The HTTP answer for a refusal."""
+    message = str(refusal).encode("utf-8", "backslashreplace").decode()  # it may quote half a surrogate pair
     after = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
-    content = content_of(refusal.code, refusal.status, told)
+    content = content_of(refusal.code, refusal.status, message)
     kept = {"Cache-Control": "no-store"}  # what is refused now may be there in a moment
     return JSONResponse(content, refusal.status, {**kept, **(headers or {}), **after}, PROBLEM_JSON)
 
 
 def refusals(by_status: Mapping[int, list[str]]) -> dict[int | str, dict[str, Any]]:
-    """A route's `responses`: by status, the codes that it may be refused with, each with an example."""
+    """A route's `responses`: by status, the codes it may refuse with, each with an example."""
     return {
         status: {
             "description": ", ".join(codes),

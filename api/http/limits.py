@@ -13,8 +13,8 @@ from api.http.errors import ApiError, answer
 from api.protocol.json_text import MOST_NESTING, Outline
 
 BODY_S = 30.0
-_MOST_PARTS = 16_384  # keys and values: a handed-in forecast has under 2,500, and each costs time to look at
-_DRAIN_BYTES = 4 << 20  # read and thrown away, so that the sender is done sending and hears why it was refused
+_MOST_PARTS = 16_384  # keys and values: a submitted forecast has under 2,500, and each takes time to inspect
+_DRAIN_BYTES = 4 << 20  # read and discarded, so that the client finishes sending and receives the refusal
 
 
 class BodyLimits:
@@ -22,7 +22,7 @@ class BodyLimits:
 
     Args:
         most_bytes: counted as they arrive, whatever the headers announce.
-        seconds: until the whole body must be here.
+        seconds: until the whole body must have arrived.
     """
 
     def __init__(self, app: ASGIApp, most_bytes: int, seconds: float = BODY_S) -> None:
@@ -44,7 +44,7 @@ class BodyLimits:
                 await self._app(scope, _again(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The body; None where the sender has gone. Raises ApiError."""
+        """The body; None if the client has disconnected. Raises ApiError."""
         body, size = bytearray(), 0
         try:
             async with asyncio.timeout(self._seconds):
@@ -59,7 +59,7 @@ class BodyLimits:
                     if size > self._most_bytes + _DRAIN_BYTES or not message.get("more_body", False):
                         break
         except TimeoutError:
-            raise ApiError("slow-request", f"the body was not here within {self._seconds:.0f} s", 408) from None
+            raise ApiError("slow-request", f"the body did not arrive within {self._seconds:.0f} s", 408) from None
         if size > self._most_bytes:
             raise self._too_large()
         _check_text(bytes(body))
@@ -70,7 +70,7 @@ class BodyLimits:
 
 
 def _check_text(body: bytes) -> None:
-    """Raises ApiError for what is not UTF-8 (JSON may not be anything else), or too deep for a parser."""
+    """Raises ApiError for anything but UTF-8 (which JSON requires), or nesting too deep for a parser."""
     if b"\0" in body or not _is_utf8(body):
         raise ApiError("malformed-request", "the request body is not JSON in UTF-8", 400)
     outline = Outline.of(body)
@@ -89,7 +89,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _announced(scope: Scope) -> int | None:
-    """The length of the body as the headers have it: 0 where there is none, None where they do not say."""
+    """The body's length according to the headers: 0 if there is none, None if they do not say."""
     headers = dict(scope["headers"])
     if b"transfer-encoding" in headers:
         return None
@@ -98,7 +98,7 @@ def _announced(scope: Scope) -> int | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A channel that gives a body that was read, and then what else comes."""
+    """A channel that replays a body already read, then passes on what follows."""
     given = False
 
     async def receive_again() -> Message:

@@ -1,4 +1,4 @@
-"""The port that the server listens on: had before anything slow is done, so that a busy one is said at once."""
+"""The port the server listens on: bound before anything slow is done, so that a busy port is reported at once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from api.http.connections import BoundedProtocol
 
 _STOP_S = 25  # a request may wait for a block (`rewards.chain.RELAY_WAIT_S`)
 _REASONS = {
-    errno.EADDRINUSE: "another program listens there: stop it, or set api.port to another port",
-    errno.EADDRNOTAVAIL: "this machine has no such address: set api.host to one of its own",
-    errno.EACCES: "it is not allowed to this user: set api.port to one above 1023",
+    errno.EADDRINUSE: "another program is listening there: stop it, or set api.port to another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: set api.host to one that it has",
+    errno.EACCES: "this user may not use it: set api.port to one above 1023",
 }
 
 
 class PortRefused(OSError):
-    """The address that the server is to listen on cannot be had."""
+    """The server cannot listen on its address."""
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that has the port and does not listen yet: whoever connects is refused until the server is ready.
+    """A socket bound to the port that does not listen yet: connections are refused until the server is ready.
 
     Raises PortRefused, which says why and what to do.
     """
@@ -32,11 +32,11 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise PortRefused(f"{where}: api.host is no address, and no name that is known ({error.strerror})") from None
+        raise PortRefused(f"{where}: api.host is neither an address nor a known name ({error.strerror})") from None
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was left a moment ago is free
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port released a moment ago is free
         listener.bind(address)
     except OSError as error:
         listener.close()
@@ -57,12 +57,12 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve on a bound socket until the process is told to stop. Raises PortRefused."""
+    """Serve on a bound socket until the process is asked to stop. Raises PortRefused."""
     config = uvicorn.Config(
         app, http=BoundedProtocol, ws="none", log_config=None, log_level="error", access_log=False,
         timeout_graceful_shutdown=_STOP_S,
     )  # fmt: skip
     try:
         _Server(config, app).run(sockets=[listener])
-    except OSError as error:  # another one that was bound to the port, too, was the first to listen
+    except OSError as error:  # another socket bound to the same port was the first to listen
         raise PortRefused(f"cannot listen on the port: {_REASONS.get(error.errno or 0, error.strerror)}") from None

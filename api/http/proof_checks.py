@@ -1,4 +1,4 @@
-"""Proofs are checked in processes of their own, for the arithmetic holds the interpreter's lock."""
+"""Proofs are checked in separate processes, because the arithmetic holds the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from api.protocol import bundle as bundles
 from api.protocol.arithmetic import warm_up
 from fl.worker import WorkProcess
 
-_NICE = 5  # requests that only read go before proofs
+_NICE = 5  # read requests take priority over proofs
 
 
 class ProofChecker:
-    """So many processes, each checking one proof at a time. They start with the first proof."""
+    """A number of processes, each checking one proof at a time. They start with the first proof."""
 
     is_ready = False
 

@@ -1,4 +1,4 @@
-"""Transactions that households sign and the server passes on."""
+"""Transactions that households sign and the server relays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.http.errors import ApiError
 
 
 def decoded(text: str) -> bytes:
-    """A transaction's bytes. Raises ApiError for what is not hexadecimal."""
+    """A transaction's bytes. Raises ApiError for text that is not hexadecimal."""
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
@@ -18,7 +18,7 @@ def decoded(text: str) -> bytes:
 
 
 def sender_of(raw: bytes) -> str:
-    """Who signed a transaction. Raises ApiError for what is none."""
+    """Who signed a transaction. Raises ApiError for a malformed one."""
     try:
         return str(Account.recover_transaction(raw))
     except (ValueError, TypeError, BadSignature, RLPException, RecursionError) as error:

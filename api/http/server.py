@@ -1,6 +1,6 @@
 """The HTTP server: community forecasts, proofs, claims.
 
-It can withhold, but not forge: all it says can be checked without it.
+It can withhold, but not forge: all its answers can be checked without it.
 
 One router for each noun, below /v1; every refusal is a problem in JSON with a code of its own (`api.http.errors`).
 What takes long waits in queues (`api.http.work`); bodies are bounded (`api.http.limits`), connections too
@@ -62,7 +62,7 @@ _ANY = refusals({
 
 
 def make_app(community: Community, chain_session: ChainSession | None = None) -> FastAPI:
-    """The application on an open community; opens the chain unless given one."""
+    """The application for an open community; opens the chain unless one is given."""
     chain_session = chain_session or open_chain_session(community)
     work = Work(community.config.api, chain_session)
 
@@ -117,7 +117,7 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
 
 
 def _add_refusals(app: FastAPI) -> None:
-    """Every error becomes an answer of the one form."""
+    """Every error becomes an answer in the one form."""
 
     async def refused(_request: Request, error: Exception) -> JSONResponse:
         return answer(error if isinstance(error, ApiError) else from_exception(error))
@@ -135,8 +135,8 @@ def _add_refusals(app: FastAPI) -> None:
         return answer(ApiError("busy", str(error), 429, error.retry_after_s))
 
     async def no_chain(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("the chain node gives no useable answer", extra={"reason": f"{type(error).__name__}: {error}"})
-        message = "the chain node does not give what was asked of it: try again later"
+        _log.error("the chain node gave no usable answer", extra={"reason": f"{type(error).__name__}: {error}"})
+        message = "the chain node does not answer as it should: try again later"
         return answer(ApiError("chain-unreachable", message, 503, RETRY_S))
 
     async def no_database(_request: Request, error: Exception) -> JSONResponse:

@@ -1,8 +1,8 @@
 """What the server does behind queues: proof checks, the chain, secure sums, calibrations and pictures.
 
-Reads of the database are behind none of them; what follows from totals is computed once (`api.http.kept_answers`).
-How many may wait is a matter of how long the last one then waits: a gateway gives up after 30 s
-(`api.protocol.bounded_client`) and comes again.
+Database reads do not queue; what follows from totals is computed once (`api.http.kept_answers`). The bounds on
+waiting jobs follow from how long the last one waits: a gateway gives up after 30 s (`api.protocol.bounded_client`)
+and retries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SUM_WORKERS, _FIGURE_WORKERS = 4, 2
 
 @dataclass(frozen=True)
 class ProofLanes:
-    """A forecast has an hour, a claim has days, and who only wants to know has a command of their own for it."""
+    """A forecast has an hour, a claim has days, and a mere check can be done locally with `wattproof verify`."""
 
     forecasts: Lane
     claims: Lane
@@ -59,11 +59,11 @@ class Work(AbstractContextManager["Work"]):
         self.checker = ProofChecker(settings.verifiers)
         checks = WorkQueue("checks proofs", settings.verifiers)
         self._start = checks.lane("the start", 1)
-        if chain_session.chain.tester is not None:  # one thread's at a time
+        if chain_session.chain.tester is not None:  # used by one thread at a time
             one = WorkQueue("asks the chain", 1)
             chain = one, one, one
         else:
-            # A household's transaction takes a block, the operator's go one after another.
+            # A household's transaction takes a block; the operator's are sent one after another.
             chain = (
                 WorkQueue("asks the chain", _NODE_READERS), WorkQueue("registers", _NODE_RELAYS),
                 WorkQueue("pays", 1),
@@ -75,7 +75,7 @@ class Work(AbstractContextManager["Work"]):
         self.calibrations, self.pictures = figures.lane("a calibration", 64), figures.lane("a picture", 8)
 
     def start(self) -> Future[None]:
-        """Start what checks proofs, so that the first proof need not wait for it; done when it is ready."""
+        """Start the proof checkers, so that the first proof need not wait for them; returns when they are ready."""
         return self._start.submit(self.checker.start)
 
     def __exit__(

@@ -1,8 +1,8 @@
-"""Work that takes long, behind bounded queues with workers of their own, so that nothing else waits for it.
+"""Slow work, behind bounded queues with their own workers, so that nothing else waits for it.
 
-A queue has lanes. Its workers take the oldest job of the first lane that has one, and each lane holds so many jobs at
-most: who comes beyond that is told so at once, and when to come again, rather than kept waiting (the bulkhead and
-load-shedding patterns of M. Nygard, "Release It!").
+A queue has lanes. Its workers take the oldest job of the first lane that has one, and each lane holds a bounded
+number of jobs: a request beyond that is refused at once, with a time to retry, rather than kept waiting (the bulkhead
+and load-shedding patterns of M. Nygard, "Release It!"). By hand: Celery and RQ need a broker, and refuse nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _WEIGHT = 0.2  # of the newest job in the moving average of their times
 
 
 class Busy(Exception):
-    """A lane holds as many jobs as it may; `retry_after_s`: when some of them should be done."""
+    """A lane is full; `retry_after_s`: when some of its jobs should be done."""
 
     def __init__(self, name: str, retry_after_s: int) -> None:
-        super().__init__(f"too many others wait for {name}: try again in {retry_after_s} s")
+        super().__init__(f"too many requests are waiting for {name}: try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
 
@@ -43,11 +43,11 @@ class WorkQueue:
         self._lock, self._threads = threading.Lock(), list[threading.Thread]()
 
     def lane(self, name: str, most: int) -> Lane:
-        """A lane that goes after those made before it, and holds `most` jobs, waiting or at work."""
+        """A lane with lower priority than those created before it; holds `most` jobs, waiting or running."""
         return Lane(name, partial(self._put, next(self._lanes)), most, self._workers)
 
     def close(self) -> None:
-        """Finish what waits, then end the threads."""
+        """Finish the waiting jobs, then end the threads."""
         with self._lock:
             threads, self._threads = self._threads, []
         for _ in threads:
@@ -71,7 +71,7 @@ class WorkQueue:
 
 
 class Lane:
-    """A way into a queue. For any thread."""
+    """An entrance to a queue, with its own bound. For any thread."""
 
     def __init__(self, name: str, put: Callable[[Callable[[], None]], None], most: int, workers: int) -> None:
         self.name, self._put, self._most, self._workers = name, put, most, workers
@@ -96,7 +96,7 @@ class Lane:
         started = time.monotonic()
         wanted = future.set_running_or_notify_cancel()
         result, problem = _attempt(job) if wanted else (None, None)
-        with self._lock:  # before anybody hears of it: who then comes again finds the room
+        with self._lock:  # before the result is returned, so that a retry finds room
             self._held -= 1
             if wanted:
                 self._mean_s += _WEIGHT * (time.monotonic() - started - self._mean_s)

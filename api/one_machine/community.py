@@ -1,7 +1,7 @@
 """A community with homes on this machine: beside the operator's part, their readings, keys and vaults.
 
-In a demo one process plays everybody; in a real community a gateway opens only its own home. What is a home's alone
-(keys, vault, forecasts) stays in the home's own folder, readable by its owner only.
+In a demo one process plays all parties; in a real community a gateway opens only its own home. A home's private data
+(keys, vault, forecasts) stay in the home's own folder, readable by its owner only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from api.operator.community import Community
 
 
 class LocalCommunity(Community):
-    """A community and the homes that are here; none where the settings say so (`data.source: none`)."""
+    """A community and the homes on this machine; none if the settings say so (`data.source: none`)."""
 
     @property
     def readings(self) -> pd.DataFrame:
@@ -25,7 +25,7 @@ class LocalCommunity(Community):
 
     @cached_property
     def homes(self) -> list[Home]:
-        """The homes here, by name; the first `num_clients` of them where the configuration says so."""
+        """The homes here, by name; only the first `num_clients` of them if the configuration says so."""
         if self.config.data.source == "none":
             return []
         names = sorted(str(h) for h in self.readings["unique_id"].unique())

@@ -1,7 +1,7 @@
-"""Totals of days that were not proven: the same integer models, run by whoever has all readings, as the demo has.
+"""Totals of days that were not proven: the same integer models, run where all readings are at hand, as in the demo.
 
-They let the demo calibrate the one day that it proves. They are kept apart from opened totals, and named so wherever
-they are shown: nobody can check them.
+They let the demo calibrate the one day that it proves. They are kept apart from opened totals, and labelled as
+computed wherever they are shown, because they cannot be checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zkp.lstm.integer_model import Ints
 
 
 def compute_totals(community: LocalCommunity, models: Mapping[str, IntegerModel], days: range) -> list[PastDay]:
-    """Both totals of each of `days` that all homes have complete, week and day; `models` by the homes' names."""
+    """Both totals of each of `days` for which all homes have complete readings, week and day; `models` by home."""
     names = [home.name for home in community.homes]
     readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
     steps = community.config.forecasting.model.steps

@@ -23,12 +23,12 @@ from rewards.errors import Refused
 from zkp.errors import ProofError
 
 Missed = Callable[[Home, Exception], None]
-"""Told of a home that a step can't be done for; the others go on."""
+"""Called for a home that a step failed for; the others proceed."""
 
 
 @contextmanager
 def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
-    """What the block raises on account of this one home is told to `missed`; raised where that is not given."""
+    """Passes what the block raises for this one home to `missed`; raises it if `missed` is not given."""
     try:
         yield
     except (DataError, ProofError, Refused) as why:
@@ -40,7 +40,7 @@ def one_home(home: Home, missed: Missed | None) -> Iterator[None]:
 def pin_heads(
     community: LocalCommunity, chain_session: ChainSession, number: int, missed: Missed | None = None
 ) -> None:
-    """Pin each home's personal head of a round, where it has one that is not pinned yet, and note when it was."""
+    """Pin each home's personal head of a round, unless it has none or it is pinned, and record when."""
     for home in community.homes:
         with one_home(home, missed):
             _pin_head(chain_session, home, number)
@@ -68,11 +68,11 @@ def prove_day(
     homes: Sequence[Home] | None = None,
     missed: Missed | None = None,
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
-    """Forecast and prove a day for every home, or those given, each as soon as it is done, with what it cost as far
-    as that is known.
+    """Forecast and prove a day for every home, or for those given; yields each as soon as it is done, with its cost
+    if known.
 
-    Proofs made before are read back; one that is made is on disk before it is given out. What keeps one home from a
-    forecast (NotForecast, other DataError, ProofError) is told to `missed`, or raised where that is not given.
+    Earlier proofs are read back; a new one is on disk before it is yielded. What keeps one home from a forecast
+    (NotForecast, other DataError, ProofError) is passed to `missed`, or raised if that is not given.
     """
     kept = ProofFolder(community.config.api.proofs_dir)
     waiting = []
@@ -106,5 +106,5 @@ def register(community: LocalCommunity, chain_session: ChainSession, home: Home,
 
 
 def make_claim(community: LocalCommunity, home: Home, day: int, round_number: int) -> ClaimBundle | None:
-    """A home's claim of a day (`HouseholdProver.claim`); None when the forecast lost to the naive one."""
+    """A home's claim for a day (`HouseholdProver.claim`); None if the forecast lost to the naive one."""
     return community.opened(home).claim(day, round_number)

@@ -1,6 +1,6 @@
 """All homes of a community on one machine: the model of a day, the homes' forecasts of it, their claims after it.
 
-What keeps one home from its forecast or claim is told, and the others go on.
+What keeps one home from its forecast or claim is reported, and the others proceed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from rewards.deploy import Contracts
 
 
 def publish_finished(community: LocalCommunity, chain_session: ChainSession) -> int | None:
-    """Register the model of a finished training, if it is not registered; its round, None while there is none.
+    """Register the model of a finished training, unless it is registered; returns its round, None if there is none.
 
-    Raises DataError where the registry has another model of that round, which it keeps.
+    Raises DataError if the registry has another model for that round, which is final.
     """
     found = finished_round(community.folder / "rounds", community.config.federation.rounds)
     if found is None:
@@ -39,8 +39,8 @@ def publish_finished(community: LocalCommunity, chain_session: ChainSession) -> 
     latest, registered = registry.latest().call(), bytes(registry.digest_of(number).call())
     if registered != digest and number <= latest:
         raise DataError(
-            f"the model of round {number} in {community.folder / 'rounds'} can't be published: the registry has "
-            f"another one, and goes on after round {latest}. A training that begins anew has to end later: set "
+            f"the model of round {number} in {community.folder / 'rounds'} cannot be published: the registry has "
+            f"another one, and continues after round {latest}. A training that starts over has to end later: set "
             f"federation.rounds to more than {latest}"
         )
     publish_digest(community, chain_session, number, digest)
@@ -48,9 +48,9 @@ def publish_finished(community: LocalCommunity, chain_session: ChainSession) -> 
 
 
 def model_of_day(community: LocalCommunity, chain_session: ChainSession, day: int) -> TrainedModel:
-    """The model that a day is forecast by: that of the round in force when it starts. Publishes a finished training.
+    """The model a day is forecast with: that of the round in force when it starts. Publishes a finished training.
 
-    Raises NoModel, with what to do, where no round was published before; DataError where its model is not here.
+    Raises NoModel, with what to do, if no round was published before; DataError if its model is not here.
     """
     publish_finished(community, chain_session)
     number = _round_in_force(chain_session.contracts, community.start_of(day))
@@ -59,8 +59,8 @@ def model_of_day(community: LocalCommunity, chain_session: ChainSession, day: in
     trained = model_of(community, number)
     if trained.digest != bytes(chain_session.contracts.model_registry.functions.digest_of(number).call()):
         raise DataError(
-            f"the model of round {number} in {community.folder / 'rounds'} is not the registered one, by which day "
-            f"{day} has to be forecast: put the folder back from a backup"
+            f"the model of round {number} in {community.folder / 'rounds'} is not the registered one, with which "
+            f"day {day} has to be forecast: restore the folder from a backup"
         )
     return trained
 
@@ -84,7 +84,7 @@ def _why_no_model(community: LocalCommunity, chain_session: ChainSession, day: i
     if chain_session.chain.now < start:
         return f"no model for day {day} yet: {why}. `wattproof train` has to end before {_text(start)}"
     return (
-        f"day {day} started at {_text(start)} without a model, and can't be forecast any more: {why}. "
+        f"day {day} started at {_text(start)} without a model, and can no longer be forecast: {why}. "
         f"`wattproof train` publishes the model when it ends. The next day starts at "
         f"{_text(community.start_of(day + 1))}: run `wattproof forecast {day + 1}` within "
         f"{community.config.rewards.grace_seconds // 60} minutes after that"
@@ -94,7 +94,8 @@ def _why_no_model(community: LocalCommunity, chain_session: ChainSession, day: i
 def forecast_day(
     community: LocalCommunity, chain_session: ChainSession, day: int, trained: TrainedModel, missed: Missed
 ) -> Iterator[tuple[Home, ProofFigures | None]]:
-    """Forecast a day for every home, prove and register it; each as it is done, with what the proof cost if known."""
+    """Forecast a day for every home, prove and register it; yields each as it is done, with the proof's cost if
+    known."""
     due = community.start_of(day) + community.config.rewards.grace_seconds
     homes = community.homes
     if chain_session.chain.now > due:
@@ -126,7 +127,7 @@ def _fit_missing_heads(community: LocalCommunity, trained: TrainedModel) -> None
 
 @dataclass(frozen=True)
 class Claimed:
-    """A reward: tier in percent, amount in 10^-18 tokens. `before`: it was paid already."""
+    """A reward: tier in percent, amount in 10^-18 tokens. `before`: it had already been paid."""
 
     tier: int
     amount: int
@@ -136,15 +137,15 @@ class Claimed:
 def claim_day(
     community: LocalCommunity, chain_session: ChainSession, day: int, missed: Missed
 ) -> Iterator[tuple[Home, Claimed | None]]:
-    """Prove each home's skill on a day and claim its reward; None where it was no better than the naive forecast.
+    """Prove each home's skill on a day and claim its reward; None if it was no better than the naive forecast.
 
-    Each claim is of the round that the home's forecast was registered with. Raises DataError before the day's end.
+    Each claim is for the round that the home's forecast was registered with. Raises DataError before the day's end.
     """
     end = community.start_of(day + 1)
     chain_session.chain.advance_to(end)
     if chain_session.chain.now < end:
         raise DataError(
-            f"day {day} can be claimed after its end at {_text(end)}: it is {_text(chain_session.chain.now)}"
+            f"day {day} can be claimed after its end at {_text(end)}; it is now {_text(chain_session.chain.now)}"
         )
     for home in community.homes:
         found: list[Claimed | None] = []
@@ -160,7 +161,7 @@ def _claim(community: LocalCommunity, chain_session: ChainSession, home: Home, d
         return Claimed(paid.tier, paid.amount, before=True)
     commitment, number, _ = chain_session.contracts.forecast_registry.functions.forecast_of(household, day).call()
     if not commitment:
-        raise DataError(f"no forecast of day {day} is registered")
+        raise DataError(f"no forecast is registered for day {day}")
     bundle = make_claim(community, home, day, int(number))
     if bundle is None:
         return None

@@ -1,4 +1,4 @@
-"""Which days there are: with forecasts and totals in the database, and with readings in the files here."""
+"""Which days exist: with forecasts and totals in the database, and with readings in the files here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DaysKnown:
 
 
 def days_known(config: Config) -> DaysKnown:
-    """What the database and the readings of this machine have. Raises ConfigError, DataError, DatabaseError."""
+    """The days in the database and in the readings on this machine. Raises ConfigError, DataError, DatabaseError."""
     community = LocalCommunity(config)
     with community.sessions() as session:
         counted = session.execute(select(Forecast.day, func.count()).group_by(Forecast.day))
@@ -49,16 +49,16 @@ def days_known(config: Config) -> DaysKnown:
         KnownDay(day, community.clock.date_of(day), counts.get(day, 0), day in totals, day in measured)
         for day in named
     ]
-    return DaysKnown(days, _readings_told(community))
+    return DaysKnown(days, _readings_sentence(community))
 
 
-def _readings_told(community: LocalCommunity) -> str:
+def _readings_sentence(community: LocalCommunity) -> str:
     if community.config.data.source == "none":
-        return "No readings are here (data.source: none)."
+        return "There are no readings on this machine (data.source: none)."
     readings, clock = community.readings, community.clock
     ends = readings.groupby("unique_id", observed=True)["ds"].max()
     first, last = clock.day_of(readings["ds"].min()), clock.day_of(ends.min())
     return (
-        f"Readings of {len(ends)} homes from {clock.date_of(first)} (day {first}); all of them reach into "
+        f"Readings of {len(ends)} homes from {clock.date_of(first)} (day {first}); all of them reach "
         f"{clock.date_of(last)} (day {last})."
     )

@@ -1,4 +1,4 @@
-"""How good the community's total is, plain and calibrated: what the demo reports beside the homes' accuracy."""
+"""The accuracy of the community's total, plain and calibrated, which the demo reports beside the homes' accuracy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Totals = NDArray[np.float64]
 class TotalAccuracy:
     """Over `days` days: WAPE of the plain sum and of the calibrated total, and the share of hours in each band.
 
-    `days_better`: days on which the calibrated total was nearer.
+    `days_better`: days on which the calibrated total was closer.
     """
 
     days: int

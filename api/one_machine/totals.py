@@ -18,14 +18,14 @@ from zkp.algebra.field import MODULUS
 from zkp.statements import total
 
 FEWEST = 3
-"""Homes that a masked sum takes at least."""
+"""The fewest homes that a masked sum takes."""
 
 
 def open_total(community: LocalCommunity, day: int) -> total.Total:
-    """The total of the day's registered forecasts, from all homes here that have one; as it is, if it was opened.
+    """The total of the day's registered forecasts, from all homes here that have one; as stored, if it was opened.
 
-    Checked against the sum of the registered commitments. Raises InvalidProof where it is not that, DataError where
-    there are fewer than `FEWEST`.
+    Checked against the sum of the registered commitments. Raises InvalidProof if they differ, DataError if there are
+    fewer than `FEWEST`.
     """
     with community.sessions() as database:
         known = database.get(CommunityTotal, day)
@@ -36,7 +36,7 @@ def open_total(community: LocalCommunity, day: int) -> total.Total:
     vectors = {a: [*s.values, s.blinding] for a, s in sealed.items() if s is not None and a in registered}
     if len(vectors) < FEWEST:
         raise DataError(
-            f"day {day} has no total: of {FEWEST} registered forecasts that it takes, {len(vectors)} are here"
+            f"day {day} has no total: it takes {FEWEST} registered forecasts, and {len(vectors)} are here"
         )
     opened, present = _masked_total(community, f"total/{day}", vectors)
     with community.sessions.begin() as database:
@@ -45,7 +45,7 @@ def open_total(community: LocalCommunity, day: int) -> total.Total:
 
 
 def open_measured(community: LocalCommunity, day: int) -> total.Total:
-    """The measured total of a day that is over, from the homes in its forecast's total; as it is, if it was opened.
+    """The measured total of a day that is over, from the homes in its forecast's total; as stored, if it was opened.
 
     Checked against the sum of the days that the meters signed. Raises DataError where the day has no total of
     forecasts, or a home in it has no complete readings; InvalidProof.
@@ -68,7 +68,7 @@ def open_measured(community: LocalCommunity, day: int) -> total.Total:
 
 
 def open_missing_measured(community: LocalCommunity, before: int) -> dict[int, total.Total | str]:
-    """Open the measured totals that days before `before` still lack; by day, the total, or why there is none."""
+    """Open the measured totals that days before `before` still lack; by day, the total or why there is none."""
     with community.sessions() as database:
         forecast = set(database.scalars(select(CommunityTotal.day).where(CommunityTotal.day < before)))
         missing = sorted(forecast - set(database.scalars(select(MeasuredTotal.day))))

@@ -40,7 +40,7 @@ def split_of(community: LocalCommunity) -> evaluation.Split:
 
 
 def _windows(community: LocalCommunity) -> Windows:
-    """All homes' days, those that start early or late among them."""
+    """All homes' days, including shifted ones that start early or late."""
     settings = community.config.forecasting
     return make_windows(
         community.readings, community.features, community.clock, steps=settings.model.steps, shifts=settings.shifts
@@ -63,17 +63,19 @@ def _write_homes(community: LocalCommunity) -> tuple[HomeFolder, list[str]]:
             "home not trained with", extra={"home": home, "reason": "it has no day with a complete week before it"}
         )
     if not able:
-        raise NoReadingsYet("no home has a day to train on: that takes the complete week before it, about nine days")
+        raise NoReadingsYet(
+            "no home has a day to train on: a day needs the complete week before it, about nine days of readings"
+        )
     files = HomeFolder(folder.resolve(), model_shape(community), community.config.forecasting.huber)
     return files, [home for home in homes if home in able]
 
 
 def train(community: LocalCommunity, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
-    """Run what is left of the federation's rounds in Flower's simulation; `on_round` reports progress.
+    """Run the remaining rounds of the federation in Flower's simulation; `on_round` reports progress.
 
-    `one_shot`: a one-shot training (`fl.one_shot`) in their place, as one round more than there are.
+    `one_shot`: a one-shot training (`fl.one_shot`) instead, as one additional round.
     """
-    from fl.one_shot.rounds import one_shot_rounds  # it loads the accountant of privacy, 60 MB
+    from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     files, homes = _write_homes(community)
@@ -99,7 +101,7 @@ def _float_model(community: LocalCommunity, weights: Weights) -> LoadForecaster:
 def personal_heads(
     community: LocalCommunity, trained: TrainedModel, homes: Sequence[Home]
 ) -> dict[str, PersonalHead]:
-    """Each of the homes' own head, trained on its own days; homes with too few of them have none."""
+    """Each home's own head, trained on its own days; homes with too few days have none."""
     model = _float_model(community, trained.weights)
     windows = _windows(community).between(0, split_of(community).train_end)
     found = {
@@ -111,9 +113,9 @@ def personal_heads(
 def with_heads(
     community: LocalCommunity, trained: TrainedModel, heads: Mapping[str, PersonalHead]
 ) -> dict[str, IntegerModel]:
-    """What each home proves: the round's integer model, with the home's own head where it has one.
+    """What each home proves with: the round's integer model, with the home's own head if it has one.
 
-    A head whose outputs could leave their range is logged, and its home has none.
+    A head whose outputs could leave their range is logged and dropped.
     """
     state, shape = trained.weights, model_shape(community)
     models = {home.name: trained.integer for home in community.homes}

@@ -1,8 +1,4 @@
-"""The community's calibrated forecast of a day, from totals that everybody may know (forecasting/calibration.py).
-
-A past day serves when both its totals are there, forecast and measured, of the same households. Missing days are
-passed over ("yesterday" is then the last day there is), but no more than a week of them: older errors say little.
-"""
+"""The past days in the database that a day's forecast is calibrated on (`api.protocol.calibration`)."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from api.protocol.calibration import PastDay
 
 
 def past_days(community: Community, before: int) -> list[PastDay]:
-    """All days before `before` that can serve, in order; proven totals go before computed ones of the same day."""
+    """All usable days before `before`, in order; proven totals take precedence over computed ones of the same day."""
     with community.sessions() as session:
         computed = session.scalars(select(ComputedTotals).where(ComputedTotals.day < before)).all()
         forecast = session.scalars(select(CommunityTotal).where(CommunityTotal.day < before)).all()

@@ -1,4 +1,5 @@
-"""What the operator does on the chain: rounds published, forecasts and claims registered, each noted in the database.
+"""What the operator does on the chain: publish rounds, register forecasts and claims, and record each in the
+database.
 
 Every step can be repeated: what is registered or paid already is left as it is."""
 
@@ -32,9 +33,9 @@ class ChainSession:
 
     @property
     def turn(self) -> AbstractContextManager[object]:
-        """What a thread that sends nothing of the operator's waits for: the embedded EVM serves one at a time.
+        """The lock for threads that send nothing of the operator's: the embedded EVM serves one at a time.
 
-        A node serves all at once. A household's transaction takes a block there, and all of them have one hour.
+        A node serves all at once. A household's transaction takes a block there, and all of them share one hour.
         """
         return self.lock if self.chain.tester is not None else nullcontext()
 
@@ -48,7 +49,7 @@ def open_chain_session(community: Community, day: int | None = None) -> ChainSes
 
 
 def publish_round(community: Community, chain_session: ChainSession, trained: TrainedModel) -> None:
-    """Register the model's digest for its round. Raises Refused when that or a later round has another one."""
+    """Register the model's digest for its round. Raises Refused if that or a later round has another digest."""
     publish_digest(community, chain_session, trained.round, trained.digest)
 
 
@@ -110,7 +111,7 @@ def settle_claim(community: Community, chain_session: ChainSession, bundle: Clai
 
 @dataclass(frozen=True)
 class Paid:
-    """A reward as the chain's event tells it; amount in 10^-18 tokens."""
+    """A reward, from the chain's event; amount in 10^-18 tokens."""
 
     household: str
     day: int
@@ -120,14 +121,14 @@ class Paid:
 
 
 def recall_reward(community: Community, chain_session: ChainSession, household: str, day: int) -> Paid | None:
-    """The reward already paid for a day, from the chain, noted in the database if it is missing there."""
+    """The reward already paid for a day, from the chain; recorded in the database if missing there."""
     contract = chain_session.contracts.rewards
     if not contract.functions.claimed(household, day).call():
         return None
     wanted = {"household": household, "day": day}
     (event,) = contract.events.Rewarded().get_logs(from_block=0, argument_filters=wanted)
-    told = event["args"]
-    paid = Paid(household, day, int(told["tier"]), int(told["amount"]), bytes(told["proof_hash"]))
+    arguments = event["args"]
+    paid = Paid(household, day, int(arguments["tier"]), int(arguments["amount"]), bytes(arguments["proof_hash"]))
     keep_reward(community, paid)
     return paid
 

@@ -34,13 +34,13 @@ from zkp.lstm.integer_model import Ints, Shape
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"
 CONTRACTS, OLD_CONTRACTS = "contracts.json", "contracts-older.json"
-_NEW_COMMUNITY = "Without it, what is on this chain is lost to this program: begin anew with another api.state_dir."
-_EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits has been cut off or written over
-_LEAD_S = 3600  # a standing clock starts so long before the first day: its model must be published before it
+_NEW_COMMUNITY = "Without it this chain can no longer be used here: start over with another api.state_dir."
+_EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits is truncated or overwritten
+_LEAD_S = 3600  # a standing clock starts this long before the first day, whose model must be published before it
 
 
 class Community:
-    """Everything a command needs, opened when first asked for."""
+    """Everything a command needs, opened on first use."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -64,7 +64,7 @@ class Community:
     def public_features(self, day: int) -> tuple[Ints, Ints]:
         """Public features of a forecast day in fixed point, steps [1, T, F - 1] and exogenous [1, E].
 
-        Needs no readings, and sees what a weather feed has grown by. Raises TableError where that does not reach.
+        Needs no readings, and sees new rows of a weather feed. Raises TableError if the feed does not reach that far.
         """
         data, demo = self.config.data, self.config.data.source == "citylearn"
         features = self.features if demo else public_features(weather_before(data, self.clock, day), self.clock)
@@ -89,7 +89,7 @@ class Community:
     def open_chain(self, first_day: int | None = None) -> Chain:
         """The configured chain. A new embedded one begins now, or an hour before `first_day` if its clock stands.
 
-        Raises ChainBusy while another process has the embedded one, NodeUnreachable.
+        Raises ChainBusy while another process uses the embedded one, NodeUnreachable.
         """
         if self.config.rewards.rpc_url is not None:
             return Chain.at(self.config.rewards.rpc_url.get_secret_value())
@@ -114,8 +114,8 @@ class Community:
                 return start
 
     def open_contracts(self, chain: Chain) -> Contracts:
-        """The community's contracts, deployed if they are not yet. Raises OutdatedContracts for an older
-        release's, ContractsLost, LostFile."""
+        """The community's contracts, deployed on first use. Raises OutdatedContracts for an older release's,
+        ContractsLost, LostFile."""
         path = self.folder / CONTRACTS
         if not (self.folder / OLD_CONTRACTS).exists() and self._has_households():
             check_kept(path, "the database knows households that were enrolled in these contracts", _NEW_COMMUNITY)
@@ -152,9 +152,9 @@ class Community:
         return [(member.household, member.meter) for member in self.config.community.members]
 
     def enrol(self, chain: Chain, contracts: Contracts) -> None:
-        """Take every household in, on the chain and in the database, where it is not yet.
+        """Enrol every household, on the chain and in the database, unless it is enrolled.
 
-        A household that has left is not taken in again: it has withdrawn its consent.
+        A household that has left is not enrolled again: it has withdrawn its consent.
         """
         registry = contracts.forecast_registry.functions
         for household, meter in self.households():

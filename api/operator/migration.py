@@ -1,9 +1,9 @@
-"""What a community of an older release needs so that this one goes on with it.
+"""What a community of an older release needs so that this release can continue it.
 
 Proofs of an older format are history: they stay in the database and can be checked with the release that made them. A
-trained model is not: its float weights are what they were, only the integers that are proven are made otherwise now.
-So the last round is saved once more, under the next number, and published like any other. Contracts that check proofs
-of the older format are put aside; the next command deploys this release's, and enrols all homes again.
+trained model stays usable: its float weights are unchanged, only the proven integers are now derived differently. So
+the last round is saved once more, under the next number, and published like any other. Contracts that check proofs of
+the older format are set aside; the next command deploys this release's, and enrols all homes again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rewards.errors import OutdatedContracts
 
 
 def migrate(community: Community) -> list[str]:
-    """Do what is needed; says each thing that was done. Nothing is deleted, and a second run does nothing."""
+    """Do what is needed; returns a sentence for each step done. Nothing is deleted, and a second run does nothing."""
     done = [_saved_again(community), _put_aside(community)]
     return [sentence for sentence in done if sentence]
 
@@ -53,6 +53,6 @@ def _put_aside(community: Community) -> str:
         chain.close()
     aside = community.folder / OLD_CONTRACTS
     if aside.exists():
-        raise OutdatedContracts(f"{aside} is there already: move it away, so that {path} can be kept in its place")
+        raise OutdatedContracts(f"{aside} already exists: move it away, so that {path} can be kept in its place")
     path.rename(aside)
     return f"The contracts of the older release are named in {aside}; the next command deploys this release's."

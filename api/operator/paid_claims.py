@@ -1,4 +1,4 @@
-"""Claims that were paid, kept for whoever audits their day. All of a claim is public: the contract was sent it."""
+"""Claims that were paid, kept for auditors. A claim is public: it was sent to the contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewards.errors import AlreadyClaimed
 
 
 def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
-    """`settle_claim`, and the claim is kept; also one that is brought again, should it be missing.
+    """`settle_claim`, and store the claim; also one that is submitted again, should it be missing.
 
     Raises AlreadyClaimed, and what `settle_claim` raises.
     """
@@ -24,7 +24,7 @@ def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundl
         keep_claim(community, bundle)
         return amount
     if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(chain_session, bundle):
-        verify(bundle)  # what stands around the proof could be another's
+        verify(bundle)  # the parts around the proof could be another claim's
         keep_claim(community, bundle)
     raise AlreadyClaimed("reward", "already claimed")
 

@@ -1,6 +1,6 @@
 """Publishes the model of a finished training while the server runs: on the chain, and for gateways to fetch.
 
-The coordinator saves every round, and only the last of a training is one to forecast with.
+The coordinator saves every round, but only the last of a training is used to forecast.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def finished_round(rounds: Path, last: int) -> tuple[int, bytes] | None:
 
 
 class Publisher:
-    """Looks for a finished training again and again and publishes it once."""
+    """Polls for a finished training and publishes it once."""
 
     def __init__(self, community: Community, chain_session: ChainSession) -> None:
         self._community, self._chain_session = community, chain_session
         self._done: tuple[int, bytes] | None = None
-        self._told = ""
+        self._last_refusal = ""
 
     def look(self) -> None:
-        """Publish what is new. A refusal of the chain is logged, once for each reason, and tried again."""
+        """Publish what is new. A refusal by the chain is logged once per reason, and retried."""
         found = finished_round(self._community.folder / "rounds", self._community.config.federation.rounds)
         if found is None or found == self._done:
             return
@@ -61,13 +61,13 @@ class Publisher:
             with self._chain_session.lock:
                 publish_digest(self._community, self._chain_session, *found)
         except ChainError as error:
-            if str(error) != self._told:
+            if str(error) != self._last_refusal:
                 _log.error("model not published", extra={"round": found[0], "reason": str(error)})
-            self._told = str(error)
+            self._last_refusal = str(error)
             return
         self._done = found
         _log.info("model published", extra={"round": found[0], "digest": found[1].hex()})
 
     def watch(self) -> AbstractContextManager[None]:
-        """Look now and every few seconds while the block runs."""
+        """Poll now and every few seconds while the block runs."""
         return repeated(self.look, _EVERY_S, Event(), name="looking for a finished training", log=_log)

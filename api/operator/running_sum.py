@@ -1,8 +1,8 @@
-"""One masked sum of gateways as the server leads it, within a transaction of the database.
+"""One masked sum of gateways as the server coordinates it, within a database transaction.
 
-A phase ends when all have answered that could, or at its deadline when enough have; it waits as long as there are not
-enough. What is sent for a phase that is over is refused: that member has dropped out. Whatever a member sends is
-checked before it is passed on, and who forged an envelope, or complained of a good one, is named and left out.
+A phase ends when everyone who could has answered, or at its deadline if enough have; otherwise it keeps waiting. A
+message for a phase that is over is refused: that member has dropped out. Every message is checked before it is passed
+on, and a member that forged an envelope, or complained about a valid one, is named and excluded.
 
     keys → share → check (→ answer) → mask → agree → reveal → open | failed
 """
@@ -52,7 +52,8 @@ _log = logging.getLogger(__name__)
 
 
 class SecureSumRefused(Exception):
-    """A message that a sum does not take, or a sum that is not there (yet). `code`: the API's name of the reason."""
+    """A message that a sum does not accept, or a sum that does not exist (yet). `code`: the API's name for the
+    reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -61,7 +62,7 @@ class SecureSumRefused(Exception):
 
 @dataclass(frozen=True)
 class SumState:
-    """How a sum stands: what is collected, from whom, and what one member needs for its part of it."""
+    """The state of a sum: what is collected, from whom, and what one member needs for its answer."""
 
     terms: SumTerms
     phase: str
@@ -78,7 +79,7 @@ def said(database: Database, row: MaskedSum, stage: Stage) -> dict[str, SumMessa
 
 
 class RunningSum:
-    """A sum as its row and its messages say. `now`: UTC seconds."""
+    """A sum, from its database row and messages. `now`: UTC seconds."""
 
     def __init__(
         self, database: Database, row: MaskedSum, kind: Kind, community: str, phase_s: float, now: float
@@ -94,7 +95,7 @@ class RunningSum:
         return SumState(self._terms, self._row.phase, tuple(sorted(waiting)), self._row.reason, items)
 
     def take(self, message: SumMessage) -> None:
-        """Keep a message that is right. Raises SecureSumRefused, MeterError."""
+        """Store a valid message. Raises SecureSumRefused, MeterError."""
         member = self._row.members.get(message.home)
         if member is None:
             raise SecureSumRefused("not-a-member", f"{message.home} is not in this sum")
@@ -103,7 +104,7 @@ class RunningSum:
         kept = self._said(message.stage).get(message.home)
         if kept is not None:
             if kept.items != message.items:
-                raise SecureSumRefused("second-message", f"{message.home} has said something else in this stage")
+                raise SecureSumRefused("second-message", f"{message.home} has sent another message in this stage")
             return
         if message.home not in self._waiting_for() or message.stage != self._row.phase:
             raise SecureSumRefused("wrong-stage", f"{message.home} is not asked for `{message.stage}` now")
@@ -120,19 +121,21 @@ class RunningSum:
         self._database.flush()
 
     def advance(self) -> None:
-        """Go on to the next phase if this one is over; after the last, the sum is `over` and can be opened."""
+        """Advance to the next phase if this one is over; after the last, the sum is `over` and can be opened."""
         while (phase := self._phase) is not None and phase != STAGES[-1] and self._is_over():
-            _log.info("stage of a sum over", extra=self._told | {"stage": phase, "answers": len(self._said(phase))})
+            _log.info(
+                "stage of a sum over", extra=self._log_context | {"stage": phase, "answers": len(self._said(phase))}
+            )
             self._row.phase, self._row.until = STAGES[STAGES.index(phase) + 1], self._now + self._phase_s
             if self._row.phase == "mask":
                 self._leave_out()
             self._database.flush()
 
     def _leave_out(self) -> None:
-        """Name those who cheated before the masks; without them there may be too few."""
+        """Name the members that cheated before the masks; without them there may be too few."""
         cheats = self._cheats()
         for home, why in cheats.items():
-            _log.error("a gateway has cheated in a sum", extra=self._told | {"gateway": home, "reason": why})
+            _log.error("a gateway has cheated in a sum", extra=self._log_context | {"gateway": home, "reason": why})
         self._row.reason = "; ".join(f"{home} is left out: {why}" for home, why in cheats.items())[:500]
         if (left := len(self._asked("mask"))) < self._session.certain:
             self._row.phase = "failed"
@@ -159,14 +162,14 @@ class RunningSum:
         return next((stage for stage in STAGES if stage == self._row.phase), None)
 
     @property
-    def _told(self) -> dict[str, object]:
+    def _log_context(self) -> dict[str, object]:
         return {"day": self._row.day, "kind": self._row.kind}
 
     def _said(self, stage: Stage) -> dict[str, SumMessage]:
         return said(self._database, self._row, stage)
 
     def _asked(self, phase: Stage) -> set[str]:
-        """Who can answer in a phase: those that did in the one before, without those that cheated."""
+        """The members that can answer in a phase: those that did in the one before, without cheaters."""
         match phase:
             case "keys":
                 return set(self._terms.members)
@@ -180,7 +183,7 @@ class RunningSum:
         return set() if self._phase is None else self._asked(self._phase) - self._said(self._phase).keys()
 
     def _complaints(self) -> dict[str, dict[str, bytes]]:
-        """By the accused, who complained of its envelope, and the signed complaint."""
+        """By accused member: who complained about its envelope, and the signed complaint."""
         accusers: dict[str, dict[str, bytes]] = {}
         for accuser, message in self._said("check").items():
             for accused, signature in message.items.items():
@@ -188,7 +191,7 @@ class RunningSum:
         return accusers
 
     def _cheats(self) -> dict[str, str]:
-        """Who forged an envelope, or complained of a good one, and the reason."""
+        """Members that forged an envelope, or complained about a valid one, with the reason."""
         complaints = self._complaints()
         if not complaints:
             return {}
@@ -206,7 +209,7 @@ class RunningSum:
         return {home: PublicKeys.from_bytes(one.items[KEYS]) for home, one in self._said("keys").items()}
 
     def _shared(self) -> dict[str, PublicKeys]:
-        """Those that the vectors are masked with."""
+        """The members that the vectors are masked with."""
         keys = self._keys()
         return {home: keys[home] for home in self._asked("mask")}
 
@@ -253,7 +256,7 @@ class RunningSum:
                 _expect(items, self._asked("mask"), SHARE_BYTES)
 
     def opened(self) -> Total | str:
-        """The sum, or why it can't be had. Changes nothing."""
+        """The sum, or why it cannot be opened. Changes nothing."""
         masked = {home: one.items[MASKED] for home, one in self._said("mask").items()}
         reveals = {home: one.items for home, one in self._said("reveal").items()}
         shared = self._asked("mask")
@@ -261,13 +264,15 @@ class RunningSum:
         try:
             opened = unmask(self._session, self._keys(), sealed, masked, reveals)
             for liar, why in opened.liars.items():
-                _log.error("a gateway has cheated in a sum", extra=self._told | {"gateway": liar, "reason": why})
+                _log.error(
+                    "a gateway has cheated in a sum", extra=self._log_context | {"gateway": liar, "reason": why}
+                )
             return as_total(opened.total)
         except (MaskingRefused, ValueError) as problem:
             return str(problem)
 
     def finish(self, opened: Total | str) -> None:
-        """Check the sum against the commitments and keep it; or keep why there is none."""
+        """Check the sum against the commitments and store it; otherwise store why there is none."""
         if not self.over:
             return
         try:
@@ -275,10 +280,10 @@ class RunningSum:
                 raise InvalidProof(opened)
             self._keep(opened)
             self._row.phase = "open"
-            _log.info("sum open", extra=self._told)
+            _log.info("sum open", extra=self._log_context)
         except (ProofError, SecureSumRefused) as problem:
             self._row.phase, self._row.reason = "failed", str(problem)[:500]
-            _log.error("sum failed", extra=self._told | {"reason": str(problem)})
+            _log.error("sum failed", extra=self._log_context | {"reason": str(problem)})
 
     def _keep(self, opened: Total) -> None:
         day, forecast = self._row.day, self._row.kind == "forecast"

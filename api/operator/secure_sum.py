@@ -1,8 +1,8 @@
-"""The server's side of the masked sums of gateways: it begins them when their time has come, and opens them.
+"""The server's side of the gateways' masked sums: it starts them when their time has come, and opens them.
 
-There is one sum of a day and kind, ever: a member that entered two, over different members, would show its own value
-as their difference. So a sum never begins anew. Its state is in the database alone, and a server that restarts goes
-on with it. How a sum goes from stage to stage: `api.operator.running_sum`.
+There is exactly one sum per day and kind: a member that entered two, over different members, would reveal its own
+value as their difference. So a sum is never started again. Its state is in the database alone, and a restarted server
+continues it. How a sum moves from stage to stage: `api.operator.running_sum`.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ class SecureSumServer:
         self._keys_problem = ""
 
     def state(self, day: int, kind: Kind, home: str | None = None) -> SumState:
-        """How the sum stands; begins it if its time has come. Raises SecureSumRefused where there is none (yet)."""
+        """The state of the sum; starts it if its time has come. Raises SecureSumRefused if there is none (yet)."""
         now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
             current = self._current(database, day, kind, now)
-            told, over = current.state(home), current.over
-        return self._opened(day, kind, home) if over else told
+            status, over = current.state(home), current.over
+        return self._opened(day, kind, home) if over else status
 
     def take(self, day: int, kind: Kind, message: SumMessage) -> SumState:
-        """Take a member's message; the same again is fine. Raises SecureSumRefused, MeterError."""
+        """Accept a member's message; repeats are idempotent. Raises SecureSumRefused, MeterError."""
         now = self._chain_time(day, kind)
         with self._lock, self._community.sessions.begin() as database:
             current = self._current(database, day, kind, now)
             current.take(message)
             current.advance()
-            told, over = current.state(message.home), current.over
-        return self._opened(day, kind, message.home) if over else told
+            status, over = current.state(message.home), current.over
+        return self._opened(day, kind, message.home) if over else status
 
     def _opened(self, day: int, kind: Kind, home: str | None) -> SumState:
-        """Open a sum whose last phase is over, unless that is being done already; how it stands then.
+        """Open a sum whose last phase is over, unless another thread is doing so; returns its state afterwards.
 
-        Half a minute's work for a hundred homes: nobody waits for it who asks something else.
+        This takes half a minute for a hundred homes; other requests do not wait for it.
         """
         with self._lock:
             mine = (day, kind) not in self._opening
@@ -78,7 +78,7 @@ class SecureSumServer:
             return self._current(database, day, kind).state(home)
 
     def _chain_time(self, day: int, kind: Kind) -> int:
-        """The chain's time, for a sum that has not begun; asked before the lock is taken, for a node may be slow."""
+        """The chain's time, for a sum that has not started; read before taking the lock, since a node may be slow."""
         with self._community.sessions() as database:
             begun = database.get(MaskedSum, (day, kind)) is not None
         return 0 if begun else self._chain_session.chain.now
@@ -109,7 +109,7 @@ class SecureSumServer:
         return row
 
     def _forecasters(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
-        """Gateways whose forecast of the day is registered, once no other can come."""
+        """Gateways whose forecast of the day is registered, once registration has closed."""
         if database.get(CommunityTotal, day) is not None:
             raise SecureSumRefused("already-open", f"the total of day {day} was opened before")
         _await(
@@ -138,7 +138,7 @@ class SecureSumServer:
             raise SecureSumRefused("already-open", f"the measured total of day {day} was opened before")
         before = database.get(MaskedSum, (day, "forecast"))
         if before is None or before.phase != "open":
-            raise SecureSumRefused("no-sum", f"gateways have opened no total of forecasts of day {day}")
+            raise SecureSumRefused("no-sum", f"gateways have opened no total of forecasts for day {day}")
         _await(now, self._community.start_of(day + 1), f"day {day} is not over")
         return {home: before.members[home] for home in sorted(said(database, before, "mask"))}
 

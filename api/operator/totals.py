@@ -1,10 +1,9 @@
 """The community's totals of a day, forecast and measured, each opened by a masked sum and checked as it is opened.
 
-Homes submit values and blinding under masks that cancel, so that only the sum of both comes out, and opens the sum
-of their commitments: registered forecasts, or the days that their meters signed (zkp/statements/total.py). Each
-total is opened once, and the measured one is of exactly the homes in the forecast's: two sums over different homes
-would show their difference. Here the sums of homes on this machine are run; those of gateways:
-`api.operator.secure_sum`.
+Homes submit values and blinding under masks that cancel, so that only the sums are revealed; these open the sum of
+the commitments: registered forecasts, or the days that meters signed (zkp/statements/total.py). Each total is opened
+once, and the measured one covers exactly the homes in the forecast's: two sums over different homes would reveal
+their difference. Here the sums of homes on this machine are run; those of gateways: `api.operator.secure_sum`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The model of a saved round, as days are forecast and proven by it. Loads neither PyTorch nor Flower."""
+"""The model of a saved round, as used to forecast and prove days. Loads neither PyTorch nor Flower."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rounds_of(community: Community) -> RoundStore:
 
 
 def digest_of(community: Community, weights: Weights) -> bytes:
-    """The digest of the integer model that is made of these weights."""
+    """The digest of the integer model quantised from these weights."""
     return commit_weights(quantise(weights, model_shape(community)).weights).digest()
 
 
@@ -63,8 +63,7 @@ def latest_model(community: Community) -> TrainedModel:
 
 
 def model_of(community: Community, number: int) -> TrainedModel:
-    """A saved round. Raises FileNotFoundError where it is not here, RoundDamaged where it can't be read,
-    OlderRound."""
+    """A saved round. Raises FileNotFoundError if it is not here, RoundDamaged if it cannot be read, OlderRound."""
     return _as_trained(community, rounds_of(community).load(number))
 
 

@@ -66,7 +66,7 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     if not settings.secure_aggregation.enabled:
         raise FederationError(
-            "a one-shot training over agents sums under masks: set federation.secure_aggregation.enabled: true, at "
+            "a one-shot training over agents uses masked sums: set federation.secure_aggregation.enabled: true on "
             "the coordinator and every gateway, and give the gateways a roster (`wattproof roster`)"
         )
     rounds = one_shot_rounds(
@@ -77,4 +77,4 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
 
 
 def _say_nothing(done: int, total: int, loss: float) -> None:
-    """Progress that the log tells."""
+    """Reports progress in the log."""

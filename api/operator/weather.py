@@ -1,4 +1,4 @@
-"""The weather feed that the operator keeps for all: it grows every hour, and gateways take it from `/weather`."""
+"""The weather feed that the operator maintains: it grows every hour, and gateways fetch it from `/weather`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERY_S = 900.0
 
 
 def update_feed(data: DataSettings) -> int:
-    """Add to the feed what Open-Meteo says of the hours since it ends; how many. Raises SourceError, TableError."""
+    """Append the hours since the feed ends, from Open-Meteo; returns how many. Raises SourceError, TableError."""
     from data.weather.feed import updated
     from data.weather.open_meteo import OpenMeteo
 
@@ -26,7 +26,7 @@ def update_feed(data: DataSettings) -> int:
 
 
 def keep_feed(config: Config) -> AbstractContextManager[None]:
-    """Update the feed now and again while the block runs, if the settings say that it is kept here."""
+    """Update the feed periodically while the block runs, if the settings say that it is kept here."""
     if config.data.weather_from != "open-meteo":
         return nullcontext()
 

@@ -1,1 +1,1 @@
-"""What gateways, operator and auditor say to each other: proof bundles, secure-sum messages, the bounded client."""
+"""What gateways, operator and auditor exchange: proof bundles, secure-sum messages, the bounded HTTP client."""

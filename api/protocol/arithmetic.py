@@ -1,10 +1,10 @@
-"""What whoever proves or checks loads first: the ceremony, and compiled arithmetic."""
+"""What every prover and verifier loads first: the ceremony's points, and compiled arithmetic."""
 
 from __future__ import annotations
 
 
 def warm_up() -> None:
-    """Load the ceremony and the compiled arithmetic, so that the first proof is timed like the others."""
+    """Load the ceremony's points and the compiled arithmetic, so that the first proof takes as long as the others."""
     from zkp.algebra.srs import ROW, load_setup
     from zkp.algebra.vector import Vector
 

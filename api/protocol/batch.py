@@ -1,4 +1,4 @@
-"""Many bundles checked together: every signature, and all forecasts' proofs in one batch; the bad ones are named."""
+"""Many bundles checked together: every signature, and all inference proofs in one batch; invalid ones are named."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from zkp.batch.verify import Pair, verify_batch
 
 
 def bad_bundles(bundles: Sequence[Bundle], community: CommunitySettings | None = None) -> dict[int, Finding]:
-    """The bundles that do not hold, by position, each with the first check that fails.
+    """The invalid bundles, by position, each with the first check that fails.
 
-    `community`: the one that they are to belong to, if that is known.
+    `community`: the one they must belong to, if known.
 
-    A batch tells which proofs are bad; why, and what that means, a bad one's own check tells.
+    The batch says which proofs are invalid; checking an invalid one alone says why, and what that means.
     """
     bad: dict[int, Finding] = {}
     batch: dict[int, Pair] = {}
     for k, bundle in enumerate(bundles):
         foreign = community is not None and bundle.context.community != to_hex(community.identifier)
-        if foreign or not isinstance(bundle, InferenceBundle):  # claims are another statement, checked one by one
+        if foreign or not isinstance(bundle, InferenceBundle):  # claims prove another statement, checked one by one
             if (last := examine(bundle, community)[-1]).is_bad:
                 bad[k] = last
             continue
@@ -34,8 +34,6 @@ def bad_bundles(bundles: Sequence[Bundle], community: CommunitySettings | None =
         k = places[place]
         last = examine(bundles[k])[-1]
         bad[k] = (
-            last
-            if last.is_bad
-            else Finding.failed("The batch does not hold with it, though its own check passes.", why)
+            last if last.is_bad else Finding.failed("The batch fails with it, although it passes on its own.", why)
         )
     return dict(sorted(bad.items()))

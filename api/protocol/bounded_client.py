@@ -1,6 +1,6 @@
-"""The one way to ask a community's API: bounded in bytes and time, redirects not followed, nothing believed.
+"""The one client for a community's API: bounded in bytes and time, follows no redirects, trusts no answer.
 
-Every failure is one of two: Unreachable, to be tried again, or ApiRefused, with the API's code.
+Every failure is one of two: Unreachable, to be retried, or ApiRefused, with the API's code.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _ANSWER_BYTES = 1 << 20
 
 
 class Unreachable(Exception):
-    """There is no useable answer just now."""
+    """There is no usable answer at the moment."""
 
 
 class ApiRefused(Exception):
-    """The API said no; `code` is its word for programs, `status` HTTP's."""
+    """The API refused; `code` is the API's error code, `status` the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class ApiRefused(Exception):
 
 
 class BoundedHttpClient:
-    """A line to the API at `url`. Once `stop` is set nothing is asked any more."""
+    """A client for the API at `url`. Once `stop` is set it sends no more requests."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=client_context())
@@ -43,7 +43,7 @@ class BoundedHttpClient:
     def ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:
         """The answer's body of at most `limit` bytes. Raises Unreachable, ApiRefused."""
         if self._stop.is_set():
-            raise Unreachable(f"{method} {path} is not asked: this process ends")
+            raise Unreachable(f"{method} {path} not requested: this process is stopping")
         headers = {"content-type": "application/json"} if content is not None else {}
         try:
             with self._client.stream(method, path, content=content, headers=headers) as answer:
@@ -55,7 +55,7 @@ class BoundedHttpClient:
         raise _refusal(answer.status_code, body, f"{method} {path}")
 
     def _read(self, answer: httpx.Response, limit: int) -> bytes:
-        """The body, if it is not larger than `limit` and does not trickle in for ever."""
+        """The body, unless it is larger than `limit` or arrives too slowly."""
         body, until = bytearray(), time.monotonic() + _WHOLE_S
         for part in answer.iter_bytes():
             body += part
@@ -64,7 +64,7 @@ class BoundedHttpClient:
             if time.monotonic() > until:
                 raise Unreachable(f"the answer takes longer than {_WHOLE_S:.0f} s")
             if self._stop.is_set():
-                raise Unreachable("the answer is not waited for: this process ends")
+                raise Unreachable("not waiting for the answer: this process is stopping")
         return bytes(body)
 
     def close(self) -> None:
@@ -72,16 +72,17 @@ class BoundedHttpClient:
 
 
 def _refusal(status: int, body: bytes, what: str) -> ApiRefused | Unreachable:
-    """The refusal in the API's one form; anything else (a proxy's page, a server in trouble) may be mended."""
+    """A refusal in the API's form; anything else (a proxy's page, a failing server) may resolve itself."""
     try:
-        told = json_text.loads(body)
-        refused = ApiRefused(_printable(told["error"], 40), _printable(told["message"], 500), status)
+        answer = json_text.loads(body)
+        refused = ApiRefused(_printable(answer["error"], 40), _printable(answer["message"], 500), status)
     except (ValueError, KeyError, TypeError):
-        return Unreachable(f"{what}: status {status} without a word of the API: is that the community's server?")
+        problem = f"HTTP {status}, and the answer is not in the API's format. Is this a Wattproof server?"
+        return Unreachable(f"{what}: {problem}")
     again = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _AGAIN
     return Unreachable(f"{what}: {refused.code}: {refused}") if again else refused
 
 
-def _printable(told: object, most: int) -> str:
-    """A text for logs and terminals, which a server in the wrong hands can't play tricks on."""
-    return "".join(letter for letter in str(told)[:most] if letter.isprintable())
+def _printable(value: object, most: int) -> str:
+    """Text that is safe to print in logs and terminals, whatever the server sent."""
+    return "".join(letter for letter in str(value)[:most] if letter.isprintable())

@@ -1,4 +1,4 @@
-"""A proof with everything that is needed to check it, as one JSON file: nobody has to be trusted for any part.
+"""A proof with everything needed to check it, as one JSON file: no part of it has to be trusted.
 
 An inference bundle holds the statement in public terms, the seven days that the meter signed (EIP-712) and the proof;
 a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: `parse` takes exactly the
@@ -33,7 +33,7 @@ from zkp.view import view
 
 def _canonical_hex(text: str) -> str:
     if not text.startswith("0x") or text != "0x" + bytes.fromhex(text[2:]).hex():
-        raise ValueError("not lower-case hexadecimal with 0x before it")
+        raise ValueError("not lower-case hexadecimal with a 0x prefix")
     return text
 
 
@@ -130,7 +130,7 @@ class WeightsPart(_Part):
     def parsed(self) -> WeightsCommitment:
         layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
         if len(self.shape) != len(fields(Shape)):
-            raise ValueError(f"a model has {len(fields(Shape))} sizes, here are {len(self.shape)}")
+            raise ValueError(f"a model has {len(fields(Shape))} sizes, not {len(self.shape)}")
         return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
 
 
@@ -164,7 +164,7 @@ class InferenceBundle(_Part):
         return self.weights.parsed().digest_of_head(tuple(from_hex(row) for row in self.personal))
 
     def check_days(self) -> None:
-        """Whether the history is of the week before the day. Raises InvalidStatement."""
+        """Check that the history is the week before the day. Raises InvalidStatement."""
         day = self.context.day
         if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
             raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
@@ -181,7 +181,7 @@ class InferenceBundle(_Part):
             steps = np.array([self.steps], dtype=np.int64)
             return weights, steps, np.array([self.exogenous], dtype=np.int64).reshape(1, -1)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidStatement(f"the model or its public features are out of shape: {error}") from error
+            raise InvalidStatement(f"the model or its public features are malformed: {error}") from error
 
     def statement(self) -> inference.Statement:
         """The statement, with every meter signature checked. Raises MeterError, InvalidStatement, MalformedProof."""
@@ -228,11 +228,11 @@ _KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle]] = {
 
 
 class NotABundle(MalformedProof):
-    """The bytes are of no format that this version knows."""
+    """The bytes are in no format that this version knows."""
 
 
 def encode(bundle: Bundle) -> bytes:
-    """The bundle's one form in bytes."""
+    """The canonical encoding of a bundle."""
     return bundle.model_dump_json().encode()
 
 
@@ -242,21 +242,21 @@ def parse(data: bytes) -> Bundle:
         if f'"{name}"'.encode() in data[:100]:
             bundle = _validated(partial(kind.model_validate_json, data))
             if encode(bundle) != data:
-                raise MalformedProof("the bundle is not written the way Wattproof writes it: download it again")
+                raise MalformedProof("the bundle is not in its canonical encoding: download it again")
             return bundle
-    raise NotABundle("it is not a Wattproof bundle of a known format")
+    raise NotABundle("its format is missing or unknown to this version")
 
 
 def canonical_json(content: dict[str, Any]) -> bytes:
-    """The bytes of a bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    """The bytes of a bundle embedded in a larger JSON document. Raises MalformedProof as `parse` does."""
     return encode(from_content(content))
 
 
 def from_content(content: dict[str, Any]) -> Bundle:
-    """A bundle that came as part of a larger JSON document. Raises MalformedProof as `parse` does."""
+    """A bundle embedded in a larger JSON document. Raises MalformedProof as `parse` does."""
     kind = _KINDS.get(str(content.get("format")))
     if kind is None:
-        raise NotABundle("it is not a Wattproof bundle of a known format")
+        raise NotABundle("its format is missing or unknown to this version")
     return _validated(partial(kind.model_validate, content))
 
 
@@ -278,9 +278,9 @@ def verify(bundle: Bundle) -> None:
 
 
 _MEANINGS: dict[type[Exception], str] = {
-    MeterError: "Nobody knows whether the readings came from this meter, so the proof was not checked.",
+    MeterError: "It is unknown whether the readings came from this meter, so the proof was not checked.",
     InvalidStatement: "The bundle's public inputs are malformed, so the proof could not be checked.",
-    OlderFormat: "The proof was made by an older release, and this one no longer checks it. This says nothing about "
+    OlderFormat: "The proof was made by an older release, which this one no longer checks. This says nothing about "
     "the claim.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
     InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
@@ -289,13 +289,13 @@ _MEANINGS: dict[type[Exception], str] = {
 
 
 REFUSALS = tuple(_MEANINGS)
-"""What a bundle that does not hold raises."""
+"""What verifying an invalid bundle raises."""
 
 
 def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[Finding]:
-    """What is found of a bundle, in words and in order, up to the first check that fails.
+    """The findings about a bundle, in order, up to the first check that fails.
 
-    `community`: the one that it is to belong to, if that is known.
+    `community`: the one it must belong to, if known.
     """
     seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
     days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
@@ -349,10 +349,10 @@ def _finding(held: str, failed: str, check: Callable[[], object]) -> Finding:
 
 
 def shown(bundle: Bundle) -> dict[str, Any]:
-    """The bundle for people, as JSON: the claim in words, its public part, every message of the proof by name.
+    """The bundle as readable JSON: the claim in words, its public part, every message of the proof by name.
 
-    Nothing is proven by it: `examine` checks. Raises MeterError, InvalidStatement, MalformedProof where the parts
-    cannot be told from each other.
+    It checks nothing: `examine` does. Raises MeterError, InvalidStatement, MalformedProof if the parts cannot be
+    separated.
     """
     return {
         "claims": explain(bundle),
@@ -362,18 +362,18 @@ def shown(bundle: Bundle) -> dict[str, Any]:
 
 
 def explain(bundle: Bundle) -> list[str]:
-    """What a valid bundle says, in words, and what it leaves to check elsewhere."""
+    """What a valid bundle proves, in words, and what remains to be checked elsewhere."""
     context = bundle.context
-    bound = f"It is bound to the community with the identifier {context.community}."
+    bound = f"It is bound to the community with identifier {context.community}."
     if isinstance(bundle, ClaimBundle):
         return [
             f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
             f"hours, at least {bundle.tier} % less absolute error than the seasonal-naive forecast (a week before).",
             bound,
-            f"Both days of readings were committed to and signed by the meter {bundle.meter}. The forecast is in the "
+            f"Both days of readings were committed to and signed by meter {bundle.meter}. The forecast is in "
             f"commitment {bundle.forecast}.",
-            "Neither the readings nor the forecast are shown. That the forecast was registered in time, and that the "
-            "meter is this household's, stands in the forecast registry on the chain.",
+            "Neither the readings nor the forecast are revealed. The forecast registry on the chain records whether "
+            "the forecast was registered in time, and which meter is this household's.",
         ]
     shape = bundle.weights.parsed().shape
     return [
@@ -381,14 +381,14 @@ def explain(bundle: Bundle) -> list[str]:
         f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}{_with_head(bundle)}.",
         bound,
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
-        f"in {shape.layers} layer(s), beside a linear path from the week's 168 hours. A step sees {shape.loads} "
-        f"load(s) of the week and {shape.public} public features.",
+        f"in {shape.layers} {'layer' if shape.layers == 1 else 'layers'}, beside a linear path from the week's 168 "
+        f"hours. Each step reads {shape.loads} of the week's loads and {shape.public} public features.",
         f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
         f"is in the commitment {bundle.forecast}.",
-        "Neither the readings nor the forecast are shown. Compare the digest with the model registry, and "
+        "Neither the readings nor the forecast are revealed. Compare the digest with the model registry, and the "
         "commitment, meter and personal head with the forecast registry, on the chain.",
     ]
 
 
 def _with_head(bundle: InferenceBundle) -> str:
-    return f", with a personal head of its own (digest {to_hex(bundle.head_digest)})" if bundle.personal else ""
+    return f", with its own personal head (digest {to_hex(bundle.head_digest)})" if bundle.personal else ""

@@ -1,8 +1,8 @@
-"""The community's calibrated forecast of a day, from totals that everybody may know (forecasting/calibration.py).
+"""The community's calibrated forecast of a day, from public totals (forecasting/calibration.py).
 
-The operator and an auditor compute it alike. A past day serves when both its totals are there, forecast and measured,
-of the same households. Missing days are passed over ("yesterday" is then the last day there is), but no more than a
-week of them: older errors say little."""
+The operator and an auditor compute it alike. A past day counts if both its totals exist, forecast and measured, for
+the same households. Missing days are skipped ("yesterday" is then the last day available), but no more than a week of
+them: older errors say little."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PastDay:
 
 @dataclass(frozen=True)
 class Band:
-    """Where the load lies with the stated share of certainty, 24 Wh each."""
+    """Where the load lies with the stated probability, 24 Wh each."""
 
     low: tuple[int, ...]
     high: tuple[int, ...]
@@ -75,7 +75,7 @@ def calibrated(past: Sequence[PastDay], day: int, opened: Sequence[int]) -> Cali
 
 
 def _without_older_than_a_hole(past: Sequence[PastDay], day: int) -> list[PastDay]:
-    """The days from the last long hole on."""
+    """The days since the last long gap."""
     known: list[PastDay] = []
     for one in reversed(past):
         if day - one.day > LONGEST_HOLE + 1:

@@ -1,4 +1,4 @@
-"""What a check came to, in a sentence that is true as it stands: a check that fails never reads as an assertion."""
+"""The outcome of a check, as a sentence that is true as it stands: a failed check never reads as an assertion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Finding:
     """Args:
     what: what was found, a sentence.
     kind: held; failed: something is false; missing: what should be there is not; noted: said for completeness.
-    problem: of what failed or is missing, why. `meaning`: what that means, if it needs saying.
+    problem: why a check failed or something is missing. `meaning`: what that means, where it needs saying.
     """
 
     what: str

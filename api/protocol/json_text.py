@@ -1,5 +1,5 @@
-"""JSON from strangers. Python's parser recurses on the C stack as deep as the text nests, up to a limit that
-libraries of ours raise (py-ecc to 100,000): without a bound of our own, one text could end the process.
+"""JSON from untrusted senders. Python's parser recurses on the C stack as deep as the text nests, up to a limit that
+some of our libraries raise (py-ecc to 100,000): without a bound of our own, one text could end the process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_NESTING = 32
-"""Arrays and objects inside one another; a handed-in forecast has six."""
+"""Arrays and objects inside one another; a submitted forecast has six."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -43,5 +43,5 @@ class Outline:
 def loads(text: bytes) -> Any:
     """What a JSON text in UTF-8 says. Raises ValueError, also for one that nests too deep."""
     if b"\0" in text or Outline.of(text).is_deeper_than(MOST_NESTING):
-        raise ValueError(f"this is no JSON in UTF-8, or it nests more than {MOST_NESTING} arrays and objects")
+        raise ValueError(f"not JSON in UTF-8, or more than {MOST_NESTING} nested arrays and objects")
     return json.loads(text.decode())

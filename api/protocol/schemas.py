@@ -11,7 +11,7 @@ from api.protocol.calibration import Band, Calibrated, PastDay
 
 
 class BandPublic(BaseModel):
-    """Where the load lies with the named share of certainty, 24 hours of Wh."""
+    """Where the load lies with the named probability, 24 hours of Wh."""
 
     low_wh: list[int]
     high_wh: list[int]
@@ -22,7 +22,7 @@ class BandPublic(BaseModel):
 
 
 class CalibratedPublic(BaseModel):
-    """The total put right by the totals of past days, of which some may be computed only (nobody can check those).
+    """The total corrected from the totals of past days, some of which may only be computed (those cannot be checked).
 
     The bands are absent until a week of calibrated days has shown its errors.
     """
@@ -97,7 +97,7 @@ class PastTotals(BaseModel):
 
 
 class CalibrationInputs(BaseModel):
-    """All that the calibration of a day uses: anybody can repeat it (forecasting/calibration.py)."""
+    """Everything the calibration of a day uses: anybody can repeat it (forecasting/calibration.py)."""
 
     day: int
     forecast_wh: list[int]
@@ -106,7 +106,7 @@ class CalibrationInputs(BaseModel):
 
 
 class HouseholdPublic(BaseModel):
-    """What everybody may know of a household."""
+    """The public data of a household."""
 
     address: str
     meter: str
@@ -133,7 +133,7 @@ class RoundPublic(BaseModel):
 
 
 class ClaimPublic(BaseModel):
-    """A claim that was paid: all that is shown of how good the household's forecast was is the tier (percent)."""
+    """A claim that was paid. The tier (percent) is all it reveals about how good the household's forecast was."""
 
     household: str
     day: int

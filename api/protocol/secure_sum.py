@@ -1,8 +1,8 @@
 """A masked sum over the network, as server and gateways both see it: its terms, and signed messages.
 
-A sum is of one day and kind. Its terms (the day, the kind, the members' names, a number drawn by the server) are in
-its label, and the label is in every key, mask and signature: a message serves in no other sum, and members that were
-told different members have nothing in common. The protocol itself: `fl.secagg.aggregator`.
+A sum is for one day and kind. Its terms (the day, the kind, the members' names, a number drawn by the server) are in
+its label, and the label is in every key, mask and signature: a message is valid in no other sum, and members given
+different member lists share no mask. The protocol itself: `fl.secagg.aggregator`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class SumTerms:
     members: tuple[str, ...]
 
     def session(self, roster: Mapping[str, bytes]) -> Session:
-        """The session that follows; nothing of it is left to the server. Raises MaskingRefused, TooFewMembers.
+        """The session that follows from the terms; the server chooses nothing in it. Raises MaskingRefused,
+        TooFewMembers.
 
-        A measured total must be of exactly the homes in the forecast's, so that all of them open it together.
+        A measured total must cover exactly the homes in the forecast's, so that all of them open it together.
         """
         count = len(self.members)
         return Session(
@@ -65,7 +66,7 @@ class SumTerms:
 
 @dataclass(frozen=True)
 class SumMessage:
-    """What a member says in one stage. `items` may hold shares of secrets, so its repr shows none.
+    """A member's message in one stage. `items` may hold shares of secrets, so its repr shows none.
 
     keys: its PublicKeys, with the day that its meter signed if that is to be summed · share: an envelope for each
     other member · check: a signed complaint of each that can't be opened · answer: the keys of those of its own that
@@ -112,5 +113,5 @@ def items_to_json(items: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def items_from_json(items: Mapping[str, str]) -> dict[str, bytes]:
-    """Raises ValueError, TypeError, AttributeError for what is no mapping of names to hexadecimal."""
+    """Raises ValueError, TypeError, AttributeError for anything but a mapping of names to hexadecimal."""
     return {str(name): bytes.fromhex(value) for name, value in items.items()}

@@ -1,6 +1,6 @@
-"""Cells of a table: dates, clock times and numbers in the many ways in which portals and devices write them.
+"""Cells of a table: dates, clock times and numbers in the many forms that portals and devices write.
 
-Readers are made for a column and remember what they have seen: a file of two million rows has few different dates and
+A reader is made for a column and caches what it has seen: a file of two million rows has few different dates and
 clock times.
 """
 

@@ -1,4 +1,5 @@
-"""What a file is, judged by its bytes: text and its encoding, a workbook, XML, JSON; or none that holds readings."""
+"""What a file is, judged by its bytes: text and its encoding, a workbook, XML, JSON; or something without
+readings."""
 
 import codecs
 import re
@@ -28,7 +29,7 @@ _PACKED = {
 def kind_of(path: Path) -> tuple[Kind, str]:
     """The kind of a file and its encoding (empty for a workbook and XML, which say it themselves).
 
-    Raises ImportRefused for a file that is missing, empty, packed, or of bytes that are no text.
+    Raises ImportRefused for a file that is missing, empty, compressed, or not text.
     """
     if not path.is_file():
         raise ImportRefused(path, "there is no such file")
@@ -103,7 +104,7 @@ def _refuse_nul(path: Path) -> None:
                 text = _CONTROL.sub("", block[:200].decode("utf-8", errors="replace"))
                 if "\ufffd" in text:
                     raise ImportRefused(path, "is binary, not text: download the readings as CSV or Excel")
-                problem = "has NUL bytes: it was damaged where it was written; delete them, or download it again"
+                problem = "has NUL bytes, so it was damaged when it was written: delete them, or download it again"
                 raise ImportRefused(path, problem, lines)
             lines += block.count(b"\n")
 

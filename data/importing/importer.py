@@ -58,7 +58,7 @@ def import_file(path: Path, options: ImportOptions) -> Imported:
     imports, exports = (of_flow(readings, flow, is_register=is_register) for flow in flows)
     readings.clear()
     if not imports:
-        raise ImportRefused(path, "has no readings of energy that a home takes: all are exports, or blank")
+        raise ImportRefused(path, "has no readings of imported energy: all are exports, or blank")
     steps = steps_of(path, imports, is_register=is_register)
     stamp = "end" if steps.names_last else stamp
     hours = _hours(path, imports, steps, stamp, is_register, options)
@@ -165,7 +165,7 @@ def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, optio
     """A column's numbers as µWh."""
     plausible.check_sign(path, series.lines, series.numbers, series.flow)
     if not is_register and not series.has_ends and series.flow == "import":
-        plausible.check_register_told(path, series.lines, series.numbers, accepted=options.accept_unusual)
+        plausible.check_register(path, series.lines, series.numbers, accepted=options.accept_unusual)
     span = (series.utc[-1] - series.utc[0] + (steps.interval or 0)) / HOUR_S
     unit: Unit = series.unit or plausible.unit_of(
         path, series.name, series.numbers, float(span), is_register=is_register
@@ -173,11 +173,11 @@ def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, optio
     factor = _MICRO_WH[unit]
     if unit in POWER:
         if is_register:
-            raise ImportRefused(path, f"{series.name!r} is a power in {unit}: leave --cumulative away")
+            raise ImportRefused(path, f"{series.name!r} is a power in {unit}: leave --cumulative out")
         factor *= (steps.interval or HOUR_S) / HOUR_S
     over = np.flatnonzero(series.numbers > _LARGEST / 2 / factor)
     if len(over):
-        problem = "the energy is more than any meter counts: correct it"
+        problem = "the energy exceeds what any meter counts: correct it"
         raise ImportRefused(path, problem, int(series.lines[over[0]]))
     return np.rint(series.numbers * factor).astype(np.int64)
 
@@ -220,7 +220,7 @@ def _checked_register(
             down = down[:0]
     if len(down):
         problem = (
-            "the register goes down: the meter was exchanged or reset (or these are no register's readings); import "
+            "the register goes down: the meter was replaced or reset (or these are not register readings); import "
             "the part before and the part after"
         )
         raise ImportRefused(path, problem, int(lines[down[0] + 1]))

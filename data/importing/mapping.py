@@ -119,16 +119,16 @@ def _kind(cells: Sequence[str]) -> CellKind:
 
 
 def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns: list[list[str]]) -> Mapping:
-    told = {role: _column(sheet, options.columns[role][0]) for role in TIME_ROLES if role in options.columns}
-    if "timestamp" in told:
-        end = (told["end"],) if "end" in told else None
-        return Mapping((told["timestamp"],), (), end=end, is_utc=_is_utc(sheet, told["timestamp"]))
-    if "end" in told:
-        return Mapping((told["end"],), (), "end", is_utc=_is_utc(sheet, told["end"]))
-    if "date" in told and "time" in told:
-        hours = kinds[told["time"]] == "number"
-        return Mapping((told["date"], told["time"]), (), numbers_hours=hours)
-    if told:
+    given = {role: _column(sheet, options.columns[role][0]) for role in TIME_ROLES if role in options.columns}
+    if "timestamp" in given:
+        end = (given["end"],) if "end" in given else None
+        return Mapping((given["timestamp"],), (), end=end, is_utc=_is_utc(sheet, given["timestamp"]))
+    if "end" in given:
+        return Mapping((given["end"],), (), "end", is_utc=_is_utc(sheet, given["end"]))
+    if "date" in given and "time" in given:
+        hours = kinds[given["time"]] == "number"
+        return Mapping((given["date"], given["time"]), (), numbers_hours=hours)
+    if given:
         raise ImportRefused(sheet.path, "date and time go together: name both with --map, or a timestamp")
     if sheet.names and (clocks := clock_columns(sheet.names)):
         dates = [at for at, kind in enumerate(kinds) if kind == "date" and at not in clocks.columns]
@@ -203,17 +203,17 @@ def _with_values(
     kinds: list[CellKind],
     columns: list[list[str]],
 ) -> Mapping:
-    told = [
+    named = [
         ValueColumn(_column(sheet, name), "export" if role.startswith("export_") else "import", unit)
         for role in VALUE_ROLES
         for unit in UNITS
         if unit == role.removeprefix("export_")
         for name in options.columns.get(role, ())
     ]
-    if told:
-        if not any(value.flow == "import" for value in told):
+    if named:
+        if not any(value.flow == "import" for value in named):
             raise ImportRefused(sheet.path, f"only exported energy is named: {HOW_TO_MAP}; {_there_are(sheet)}")
-        return replace(mapping, values=tuple(told))
+        return replace(mapping, values=tuple(named))
     if not sheet.names:
         raise ImportRefused(
             sheet.path, "its columns have no names: name them by number, as in --map timestamp=#1,kwh=#2"

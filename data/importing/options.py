@@ -1,4 +1,4 @@
-"""What a person says about a file that the file does not say itself, and what came of it."""
+"""What a person specifies about a file, and the result of an import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class ImportOptions:
         preset: name of one of `data.importing.presets.PRESETS`.
         where: column -> value that its rows must have.
         dates: the order of day and month, where 01/02/2026 can be either.
-        accept_unusual: the figures are right although no usual home has them.
+        accept_unusual: the figures are right, although unusual for a home.
     """
 
     unique_id: str

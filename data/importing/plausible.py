@@ -1,6 +1,6 @@
-"""Figures that no home has: a wrong unit, a register taken for energy, a register that stood still and jumps.
+"""Implausible figures: a wrong unit, a register taken for energy, a register that stood still and jumps.
 
-A message tells the figure only where it is none that a home has.
+A message shows a figure only if no home has such figures.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ _TOLD_KWH_A_DAY = (0.3, 300.0)
 _JUDGED_HOURS = 12
 _REGISTER_ROWS = 24
 _STILL_S = 3 * HOUR_S
-ACCEPT = "If the figures are right, say --accept-unusual"
+ACCEPT = "If the figures are right, use --accept-unusual"
 
 
 def unit_of(path: Path, name: str, numbers: Floats, hours: float, *, is_register: bool) -> Unit:
@@ -36,17 +36,19 @@ def unit_of(path: Path, name: str, numbers: Floats, hours: float, *, is_register
         return big  # type: ignore[return-value]
     if low <= a_day / 1000 <= high:
         return small  # type: ignore[return-value]
-    problem = f"{name!r} names no unit, and a home takes that much neither in {big} nor in {small}: say it with --map"
+    problem = (
+        f"{name!r} names no unit, and the values are implausible both in {big} and in {small}: specify it with --map"
+    )
     raise ImportRefused(path, f"{problem} {big}={name}, or {small}={name}")
 
 
-def check_register_told(path: Path, lines: Ints, numbers: Floats, *, accepted: bool) -> None:
+def check_register(path: Path, lines: Ints, numbers: Floats, *, accepted: bool) -> None:
     """Refuse values that only grow, and are far above their own steps, where nobody said that they are a register."""
     steps = np.diff(numbers)
     if accepted or len(numbers) < _REGISTER_ROWS or (steps < 0).any() or not (steps > 0).any():
         return
     if numbers[0] > 10 * steps.max():
-        problem = f"the values only grow, as a cumulative register does: say --cumulative. {ACCEPT}"
+        problem = f"the values only grow, as a cumulative register does: use --cumulative. {ACCEPT}"
         raise ImportRefused(path, problem, int(lines[0]))
 
 
@@ -56,11 +58,11 @@ def check_sign(path: Path, lines: Ints, numbers: Floats, flow: str) -> None:
     if len(below) == 0:
         return
     if flow == "export":
-        problem = "the export is negative: write what flows out as a positive number"
+        problem = "the export is negative: write exported energy as a positive number"
     else:
         problem = (
-            "the energy is negative: a net of import and export can't be taken apart; put what flows in into one "
-            "column, and what flows out into export_kwh"
+            "the energy is negative: a net of import and export cannot be separated; put imported energy in one "
+            "column, and exported energy in export_kwh"
         )
     raise ImportRefused(path, problem, int(lines[below[0]]))
 

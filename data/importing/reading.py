@@ -156,7 +156,7 @@ class _Reader:
 
     def readings(self) -> list[Readings]:
         if not self._wall:
-            raise ImportRefused(self._sheet.path, "has no rows that --where asks for")
+            raise ImportRefused(self._sheet.path, "has no rows that match --where")
         lines, wall, offsets = _joined(self._lines), _joined(self._wall), _joined(self._offsets)
         codes = _joined(self._labelled) if self._labelled else None
         ends = _joined(self._until) if self._until else None
@@ -200,7 +200,7 @@ class _Reader:
         if (twice := np.flatnonzero(np.diff(days.wall[order]) == 0)).size:
             line = int(days.lines[order[twice[0] + 1]])
             raise ImportRefused(
-                self._sheet.path, "this day is there twice: choose rows with --where COLUMN=VALUE", line
+                self._sheet.path, "this day appears twice: choose rows with --where COLUMN=VALUE", line
             )
         numbers = np.stack([column.numbers for column in days.columns], axis=1)[order].reshape(-1)
         wall = (days.wall[order, None] + clocks).reshape(-1)
@@ -220,11 +220,11 @@ def _joined(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
     return whole
 
 
-def day_order(sheet: Sheet, mapping: Mapping, told: str | None) -> Order:
+def day_order(sheet: Sheet, mapping: Mapping, given: str | None) -> Order:
     """Whether 01/02/2026 is a day in January or in February: as told, by numbers above 12, or because days follow
     each other. Raises ImportRefused where the file does not show it."""
-    if told:
-        return "dmy" if told == "dmy" else "mdy"
+    if given:
+        return "dmy" if given == "dmy" else "mdy"
     at = mapping.time[0]
     ends = [date_part(row[mapping.end[0]]) for row in sheet.sample[-1:]] if mapping.end else []
     found = _order_of([*(date_part(row[at]) for row in sheet.sample), *ends])
@@ -261,5 +261,5 @@ def _refuse_order(sheet: Sheet, mapping: Mapping, text: str) -> None:
     apart = (
         f" (its readings are {minutes:g} minute{'s' if minutes != 1 else ''} apart)" if 0 < minutes < DAY_S else ""
     )
-    problem = f"{text} can be a day and a month or a month and a day{apart}: say --dates dmy or --dates mdy"
+    problem = f"{text} can be a day and a month or a month and a day{apart}: use --dates dmy or --dates mdy"
     raise ImportRefused(sheet.path, problem)

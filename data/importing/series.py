@@ -73,7 +73,7 @@ def _each_once(path: Path, readings: Readings) -> Readings:
         other = np.flatnonzero((first != second) & ~(np.isnan(first) & np.isnan(second)))
         if len(other):
             line = int(readings.lines[twice[other[0]] + 1])
-            problem = "the time is there twice, with different values: choose rows with --where COLUMN=VALUE"
+            problem = "the time appears twice, with different values: choose rows with --where COLUMN=VALUE"
             raise ImportRefused(path, problem, line)
     return readings.where(np.insert(np.diff(readings.wall) != 0, 0, True))
 

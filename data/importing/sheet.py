@@ -50,7 +50,7 @@ class Sheet:
         width = _width(start)
         first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width)), None)
         if first is None:
-            raise ImportRefused(path, "has no readings: it is empty but for names, or no row has a time and a number")
+            raise ImportRefused(path, "has no readings: only a header, or no row has a time and a number")
         header = _header(start[:first])
         above = tuple(tuple(cells) for _, cells in start[: header or 0])
         sample = tuple(_fitted(path, line, cells, width) for line, cells in start[first:])
@@ -74,8 +74,8 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
     with path.open(encoding=encoding, newline="") as file:
         head = file.read(_HEAD_CHARACTERS)
     head = head.removeprefix("\ufeff")
-    told = head[4:5] if head[:4].lower() == "sep=" else ""
-    delimiter = told if told and told in _DELIMITERS else _delimiter(path, head)
+    declared = head[4:5] if head[:4].lower() == "sep=" else ""
+    delimiter = declared if declared and declared in _DELIMITERS else _delimiter(path, head)
 
     def blocks() -> Iterator[Block]:
         with path.open(encoding=encoding, newline="") as file:

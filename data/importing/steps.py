@@ -41,7 +41,7 @@ class Steps:
         utc = utc - beside
         twice = np.flatnonzero(np.diff(utc) == 0)
         if len(twice) and not is_register:
-            problem = "two readings are of one interval: keep each reading once"
+            problem = "two readings are in the same interval: keep each reading once"
             raise ImportRefused(path, problem, int(lines[twice[0] + 1]))
         if len(twice):
             kept = np.insert(np.diff(utc) != 0, 0, True)
@@ -54,14 +54,14 @@ def steps_of(path: Path, series: list[Series], *, is_register: bool) -> Steps:
     utc = np.unique(np.concatenate([one.utc for one in series])) if len(series) > 1 else series[0].utc
     lines = series[0].lines
     if len(utc) < 2:
-        raise ImportRefused(path, "has one reading only: the interval can't be told from a single one", int(lines[0]))
+        raise ImportRefused(path, "has only one reading, which does not determine the interval", int(lines[0]))
     steps = np.diff(utc)
     rounded = np.where(steps < 45, steps, (steps + 30) // 60 * 60)
     sizes, counts = np.unique(rounded, return_counts=True)
     interval = int(sizes[np.argmax(counts)])
     if interval > HOUR_S:
         raise ImportRefused(
-            path, f"readings are {interval / 60:g} minutes apart: at most 60 are understood; export at 60, 30 or 15"
+            path, f"readings are {interval / 60:g} minutes apart: at most 60 are supported; export at 60, 30 or 15"
         )
     if is_register and (interval not in INTERVALS_S or not _is_on_grid(utc, interval)):
         return Steps(None)

@@ -1,4 +1,4 @@
-"""What an import says when it closes: enough for a person to see a wrong time zone or a wrong unit."""
+"""The closing line of an import: enough for a person to notice a wrong time zone or a wrong unit."""
 
 from datetime import timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo

@@ -99,7 +99,9 @@ def read_telegrams(path: Path) -> list[Readings]:
                 path, f"this P1 telegram is damaged: {problem}; remove it from the log", line
             ) from None
     if not found:
-        raise ImportRefused(path, "looks like a log of P1 telegrams, and has no whole one (from / to ! and checksum)")
+        raise ImportRefused(
+            path, "looks like a log of P1 telegrams, but has no complete one (from / to ! and checksum)"
+        )
     wall = np.array([int(t.taken.timestamp()) for _, t in found], dtype=np.int64)
     columns: list[Values] = []
     flows: list[tuple[Flow, list[float | None]]] = [

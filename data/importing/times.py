@@ -23,7 +23,7 @@ def zone_named(path: Path, timezone: str) -> ZoneInfo:
     try:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        problem = f"there is no time zone {timezone!r}: use a name such as Europe/Berlin or America/Los_Angeles"
+        problem = f"unknown time zone {timezone!r}: use a name such as Europe/Berlin or America/Los_Angeles"
         raise ImportRefused(path, problem) from None
 
 
@@ -41,7 +41,7 @@ def to_utc(
     if not bare.any():
         return utc, unreal
     if zone is None:
-        problem = "the time has no UTC offset: say in which time zone it is (--timezone)"
+        problem = "the time has no UTC offset: specify the time zone with --timezone"
         raise ImportRefused(path, problem, int(lines[bare.argmax()]))
     days, of_day = np.unique(wall[bare] // DAY_S, return_inverse=True)
     begins = np.array([_offset(zone, int(day) * DAY_S) for day in days], dtype=np.int64)
@@ -54,7 +54,7 @@ def to_utc(
     if len(wrong):
         at = _written(int(wall[wrong[0]]))
         raise ImportRefused(
-            path, f"{at} did not happen in {zone.key}: clocks went forward over it", int(lines[wrong[0]])
+            path, f"{at} did not occur in {zone.key}: clocks were put forward past it", int(lines[wrong[0]])
         )
     return utc - shift, unreal
 
@@ -83,7 +83,7 @@ def _of_changing_days(path: Path, zone: ZoneInfo, lines: Ints, wall: Ints) -> tu
         if len(back) != 1:
             when = _written(int(wall[night[0]]))
             problem = (
-                f"{when} happened twice in {zone.key}, and the file has it once: write UTC offsets for that night"
+                f"{when} occurred twice in {zone.key}, but the file has it once: write UTC offsets for that night"
             )
             raise ImportRefused(path, problem, int(lines[night[0]]))
         later = night[back[0] + 1 :]

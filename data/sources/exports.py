@@ -1,4 +1,4 @@
-"""Hours of an exported file, read in a process of its own: an agent stays small, whatever the file is."""
+"""Hours of an exported file, read in a separate process: an agent stays small, whatever the file is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def isolated(work: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def hours_of_export(path: Path, options: dict[str, Any]) -> list[Hour] | str:
-    """The hours of a file; words for why it is refused (ImportRefused does not travel between processes)."""
+    """The hours of a file; the reason if it is refused (ImportRefused cannot be pickled)."""
     from data.errors import DataError
     from data.importing.importer import import_file
     from data.importing.options import ImportOptions

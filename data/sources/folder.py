@@ -1,4 +1,4 @@
-"""A watched folder: each export that is put into it comes in, once."""
+"""A watched folder: each export placed in it is imported once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import SourceError
-from data.importing.told import columns_told, date_order, rows_told
+from data.importing.command_options import column_roles, date_order, row_filter
 from data.sources.exports import hours_of_export, isolated
 from data.sources.settings import LiveSettings
 from data.sources.source import Hour, Reading, need
@@ -24,20 +24,20 @@ class Folder:
     nothing that is stored. One that is refused is named in the log once, and read again when it has changed."""
 
     def __init__(self, settings: LiveSettings) -> None:
-        told = need(settings, may=_OPTIONS)
+        options = need(settings, may=_OPTIONS)
         if settings.path is None:
             raise SourceError("folder needs data.live.path, the folder to watch")
         self._folder = settings.path
         self._options: dict[str, Any] = {
             "unique_id": "home",
-            "timezone": told.get("timezone"),
+            "timezone": options.get("timezone"),
             "stamp": "end" if settings.options.get("end_stamps") else "start",
             "cumulative": bool(settings.options.get("cumulative")),
             "accept_unusual": bool(settings.options.get("accept_unusual")),
-            "preset": told.get("preset"),
-            "dates": date_order(told.get("dates")),
-            "columns": columns_told([told["map"]] if "map" in told else ()),
-            "where": rows_told([told["where"]] if "where" in told else ()),
+            "preset": options.get("preset"),
+            "dates": date_order(options.get("dates")),
+            "columns": column_roles([options["map"]] if "map" in options else ()),
+            "where": row_filter([options["where"]] if "where" in options else ()),
         }
         self._seen: dict[Path, tuple[int, int]] = {}
 

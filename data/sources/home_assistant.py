@@ -24,12 +24,12 @@ class HomeAssistant:
     """An energy entity's hours: what its `sum` grew by in each (`change`), in Wh."""
 
     def __init__(self, settings: LiveSettings) -> None:
-        told = need(settings, options=["import"], may=["export"])
+        options = need(settings, options=["import"], may=["export"])
         if settings.address is None:
             raise SourceError("home-assistant needs data.live.address, such as ws://homeassistant.local:8123")
         self._token = secret(settings)
         self._address = _websocket(settings.address)
-        self._import, self._export = told["import"], told.get("export")
+        self._import, self._export = options["import"], options.get("export")
 
     def __repr__(self) -> str:
         return "HomeAssistant()"
@@ -65,7 +65,7 @@ class HomeAssistant:
         except (WebSocketException, OSError, TimeoutError):
             raise SourceError("Home Assistant can't be reached: check data.live.address") from None
         if not answer.get("success") or not isinstance(answer.get("result"), dict):
-            raise SourceError("Home Assistant refused to tell its statistics: does the token's user see the energy?")
+            raise SourceError("Home Assistant refused the statistics: may the token's user see them?")
         return dict(answer["result"])
 
     def _log_in(self, socket: ClientConnection) -> None:
@@ -88,9 +88,7 @@ class HomeAssistant:
                     continue  # a meter that was exchanged: what flowed in that hour is not known
                 hours[datetime.fromtimestamp(row["start"] / 1000, UTC)] = round(wh)
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise SourceError(
-                "Home Assistant's statistics have another form than known: is it of an old version?"
-            ) from None
+            raise SourceError("Home Assistant's statistics have an unknown form: is it an old version?") from None
         return hours
 
 

@@ -12,7 +12,7 @@ from data.sources.settings import LiveSettings
 Found = TypeVar("Found")
 _LONGEST = 1 << 17
 ANSWER_S = 25.0
-"""A meter tells its registers every one to ten seconds."""
+"""A meter sends its registers every one to ten seconds."""
 
 
 def read_until(
@@ -41,5 +41,5 @@ def read_until(
                 del came[:-_LONGEST]
     except (serial.SerialException, OSError, ValueError):
         raise SourceError(f"{shown} can't be read: is the meter or its dongle there, and not in use?") from None
-    told = "nothing comes from it" if not came else "what comes from it is no whole telegram"
-    raise SourceError(f"{shown}: {told}: check the cable, and that the source is {settings.source}")
+    problem = "no data received" if not came else "no complete telegram received"
+    raise SourceError(f"{shown}: {problem}: check the cable, and that the source is {settings.source}")

@@ -1,4 +1,4 @@
-"""MQTT: a register that somebody publishes again and again, as a number or inside a JSON object (paho-mqtt)."""
+"""MQTT: a register published periodically, as a number or inside a JSON object (paho-mqtt)."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _TRUE = ("true", "True", "1", "yes")
 class Mqtt:
     """A broker's topics for the imported and, if there is one, the exported register.
 
-    A retained message is passed over: it may be days old, and would count as read now.
+    Retained messages are ignored: one may be days old, and would count as read now.
     """
 
     def __init__(self, settings: LiveSettings, *, answer_s: float = _ANSWER_S) -> None:
-        told = need(settings, options=["topic"], may=["export_topic", "field", "export_field", "unit", "tls"])
+        options = need(settings, options=["topic"], may=["export_topic", "field", "export_field", "unit", "tls"])
         if settings.address is None:
             raise SourceError("mqtt needs data.live.address, the broker's host:port")
         host, colon, port = settings.address.rpartition(":")
         if not colon or not port.isdigit():
             raise SourceError(f"data.live.address {settings.address!r}: write the broker's host:port")
-        if (unit := told.get("unit", "kwh").lower()) not in _WH:
+        if (unit := options.get("unit", "kwh").lower()) not in _WH:
             raise SourceError(f"data.live.options.unit {unit!r}: write wh, kwh or mwh")
         self._host, self._port, self._wh = host, int(port), _WH[unit]
         self._login = secret(settings).partition(":") if settings.secret_file else None
-        self._tls = told.get("tls") in _TRUE
-        self._wanted = {"import": (told["topic"], told.get("field"))}
-        if "export_topic" in told or "export_field" in told:
-            self._wanted["export"] = (told.get("export_topic", told["topic"]), told.get("export_field"))
+        self._tls = options.get("tls") in _TRUE
+        self._wanted = {"import": (options["topic"], options.get("field"))}
+        if "export_topic" in options or "export_field" in options:
+            self._wanted["export"] = (options.get("export_topic", options["topic"]), options.get("export_field"))
         self._answer_s = answer_s
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ def _number(payload: bytes, path: str | None) -> float:
         at = f" at {path!r}" if path else ""
         raise SourceError(f"a message has no number{at}: set data.live.options.field to where it is") from None
     if not 0 <= number < 1e12:
-        raise SourceError("a message has a number that no register shows")
+        raise SourceError("a message has a number that is impossible for a register")
     return number
 
 

@@ -24,14 +24,14 @@ from data.sources.store import hours_between, store_hours
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
 _KEEP_EVERY_S = 600
-"""Registers are written to disk so often, as memory cards wear: what a power cut loses is bridged."""
+"""How often registers are written to disk; memory cards wear, and what a power cut loses is bridged."""
 Kept = list[tuple[int, int, int | None]]
 
 
 @dataclass
 class PollState:
-    """What a poller must not lose. `since`: the end of the last hour that is stored, seconds since 1970. `registers`:
-    times, imported and exported Wh."""
+    """The state that a poller must not lose. `since`: the end of the last hour that is stored, seconds since 1970.
+    `registers`: times, imported and exported Wh."""
 
     since: int | None = None
     registers: Kept = field(default_factory=list, repr=False)
@@ -96,7 +96,7 @@ class Poller:
         if kept and at <= kept[-1][0]:
             return []  # the meter has not told anything new
         if kept and (reading.imported < kept[-1][1] or _falls(kept[-1][2], reading.exported)):
-            _log.warning("the meter's register goes down: it was exchanged or reset; the hour of it is left out")
+            _log.warning("the meter's register goes down: it was replaced or reset; that hour is left out")
             kept.clear()
         if len(kept) >= 2 and at - kept[-2][0] < 60:
             kept.pop()  # one reading a minute is enough
@@ -110,7 +110,7 @@ class Poller:
             return 0
         added, otherwise = isolated(store_hours, self._table, self._home, hours)
         if otherwise:
-            remedy = "they stay; if the meter is right, import them with --replace"
+            remedy = "they were not changed; if the meter is right, import them with --replace"
             _log.warning("the table has other values", extra={"hours": otherwise, "remedy": remedy})
         state = self._state
         stored = max(epoch_hour(hour.start) for hour in hours) + _HOUR_S

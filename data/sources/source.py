@@ -1,6 +1,6 @@
-"""The interface of live meters: what they tell, and how one is opened by its name.
+"""The interface of live meters: what they report, and how one is opened by name.
 
-Others plug in theirs by an entry point of the group `wattproof.sources`: a name, and a function that takes
+Other packages add theirs by an entry point of the group `wattproof.sources`: a name, and a function that takes
 LiveSettings and returns a Source.
 """
 
@@ -43,12 +43,12 @@ Reading = Register | Hour
 
 
 class Source(Protocol):
-    """A live meter. It holds no state that a restart would lose: what is stored is the poller's."""
+    """A live meter. It holds no state that a restart would lose: the poller stores it."""
 
     def poll(self, since: datetime | None) -> Iterable[Reading]:
-        """What the meter tells now: its registers, or the hours from `since` (UTC; None: all that it has).
+        """What the meter reports now: its registers, or the hours from `since` (UTC; None: all it has).
 
-        Raises SourceError where it can't be reached, or tells what can't be understood.
+        Raises SourceError if it cannot be reached, or its answer cannot be parsed.
         """
         ...
 
@@ -95,7 +95,7 @@ def source_named(settings: LiveSettings) -> Source:
     others = plug_ins(SOURCES)
     if settings.source not in others.names:
         names = ", ".join([*BUILT_IN, *(point.name for point in others)])
-        raise SourceError(f"there is no source {settings.source!r}: there are {names}")
+        raise SourceError(f"unknown source {settings.source!r}: known are {names}")
     plugged: Callable[[LiveSettings], Source] = others[settings.source].load()
     return plugged(settings)
 

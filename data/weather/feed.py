@@ -1,6 +1,7 @@
-"""The community's weather feed: a table that only grows. What it has said of an hour stays, as proofs rest on it.
+"""The community's weather feed: an append-only table. A row never changes, because proofs depend on it.
 
-Who keeps the feed (the operator, or a single machine) asks Open-Meteo every hour; the others take it from there.
+The machine that maintains the feed (the operator, or a single machine) asks Open-Meteo every hour; the others fetch
+it from there.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def merged(path: Path, text: bytes) -> int:
         if theirs.empty or theirs.isna().any(axis=None) or not (steps == _HOUR).all():
             raise ValueError
     except (ValueError, KeyError, pd.errors.ParserError):
-        raise SourceError("what the operator hands out is no weather feed") from None
+        raise SourceError("what the operator serves is not a weather feed") from None
     if not path.exists():
         write_weather(theirs, path)
         return len(theirs)
@@ -93,12 +94,12 @@ def merged(path: Path, text: bytes) -> int:
     both = ours.merge(theirs, on="ds", suffixes=("", "_theirs"))
     if any((both[name] != both[f"{name}_theirs"]).any() for name in COLUMNS):
         raise SourceError(
-            f"the operator's weather says something else of hours in {path}: it stays; move it away to take theirs"
+            f"the operator's weather differs for hours in {path}, which was not changed; move it away to fetch theirs"
         )
     new = theirs[theirs["ds"] > ours["ds"].iloc[-1]]
     if new.empty:
         return 0
     if new["ds"].iloc[0] != ours["ds"].iloc[-1] + _HOUR:
-        raise SourceError(f"the operator's weather begins after {path} ends: move that away to take theirs")
+        raise SourceError(f"the operator's weather begins after {path} ends: move that away to fetch theirs")
     write_weather(pd.concat([ours, new], ignore_index=True), path)
     return len(new)

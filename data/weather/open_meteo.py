@@ -88,7 +88,7 @@ class OpenMeteo:
             answer = _fetched(url, full)
         except SourceError as away:
             if age <= usable_s and (content := _parsed(kept)) is not None:
-                log.warning("the weather service is away: its last answer stands in", extra={"reason": str(away)})
+                log.warning("the weather service is unreachable: using its last answer", extra={"reason": str(away)})
                 return content
             raise
         write_bytes(kept, json.dumps(answer).encode())
@@ -102,7 +102,7 @@ def _fetched(url: str, query: dict[str, Any]) -> dict[str, Any]:
         answer = httpx.get(url, params=query, timeout=_ANSWER_S, verify=client_context())
         content = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        raise SourceError("Open-Meteo can't be reached, or what answers is something else") from None
+        raise SourceError("Open-Meteo cannot be reached, or something else answers at its address") from None
     if answer.status_code != 200 or not isinstance(content, dict) or "hourly" not in content:
         reason = content.get("reason") if isinstance(content, dict) else None
         raise SourceError(f"Open-Meteo refuses ({answer.status_code}): {str(reason)[:200]}")
@@ -123,15 +123,15 @@ def _table(answer: dict[str, Any], suffix: str, *, solar: bool = True) -> pd.Dat
     names = {"temperature": "temperature_2m"} | ({"direct_solar": "direct_radiation"} if solar else {})
     try:
         hourly = answer["hourly"]
-        told = {name: str(answer["hourly_units"][f"{name}{suffix}"]) for name in names.values()}
+        units = {name: str(answer["hourly_units"][f"{name}{suffix}"]) for name in names.values()}
         table: dict[str, Any] = {
             "ds": pd.to_datetime(np.array(hourly["time"], dtype=np.int64), unit="s", utc=True).as_unit("ns")
         }
         for column, name in names.items():
             table[column] = np.array(hourly[f"{name}{suffix}"], dtype=np.float64)  # null becomes NaN
     except (KeyError, TypeError, ValueError):
-        raise SourceError("Open-Meteo's answer has another form than known") from None
-    for name, unit in told.items():
+        raise SourceError("Open-Meteo's answer has an unknown form") from None
+    for name, unit in units.items():
         if unit != _UNITS[name]:
             raise SourceError(f"Open-Meteo's {name} is in {unit[:20]}, not in {_UNITS[name]}")
     return pd.DataFrame(table)

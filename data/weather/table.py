@@ -1,4 +1,4 @@
-"""A weather table from any CSV with times and temperatures: units checked, short gaps bridged, what is done said.
+"""A weather table from any CSV with times and temperatures: units checked, short gaps bridged, changes logged.
 
 Columns: `ds` (the start of the hour, UTC), `temperature` (°C), `temperature_24h` (°C, what was predicted in that hour
 for 24 hours later), `direct_solar_24h` (W/m², likewise).
@@ -24,7 +24,7 @@ _NAMES = {
 _TIMES = ("ds", "time", "timestamp", "datetime", "date")
 _UNIT = re.compile(r"[ _]*[(\[]?(?:°|deg_?)?([cfk]|celsius|fahrenheit|kelvin)[)\]]?$")
 _MISSING_BELOW = -90.0
-"""Nowhere on Earth is it colder: -9999, -999, -99 are how tables write that nothing was measured."""
+"""Colder than anywhere on Earth: tables write -9999, -999 or -99 for a missing measurement."""
 _HOTTEST_C, _COLDEST_K, _HOTTEST_K = 58.0, 180.0, 332.0
 _NOTHING = ["", "null", "na", "nan", "-"]
 _BRIDGED_HOURS = 6
@@ -123,7 +123,7 @@ def _hourly(path: Path, weather: pd.DataFrame) -> pd.DataFrame:
     weather = weather.drop_duplicates().sort_values("ds", ignore_index=True)
     if weather["ds"].duplicated().any():
         when = weather["ds"][weather["ds"].duplicated()].iloc[0]
-        raise TableError(f"{path}: {when.isoformat()} is there twice with different values: keep each time once")
+        raise TableError(f"{path}: {when.isoformat()} appears twice with different values: keep each time once")
     grouped = weather.groupby(weather["ds"].dt.floor("h")).mean(numeric_only=True)
     return grouped.rename_axis("ds").reset_index()
 
@@ -147,7 +147,7 @@ def _every_hour(path: Path, weather: pd.DataFrame) -> pd.DataFrame:
         at = int(gaps.argmax())
         first = whole.index[known[at] + 1]
         problem = f"{path}: values are missing in {gaps[at]} hours from {first.isoformat()}"
-        raise TableError(f"{problem}: up to {_BRIDGED_HOURS} hours between others are bridged; bring the rest")
+        raise TableError(f"{problem}: up to {_BRIDGED_HOURS} hours between others are bridged; supply the rest")
     if bridged := int(gaps.sum()):
         log.warning("gaps of the weather feed are bridged", extra={"path": str(path), "hours": bridged})
     whole = whole.iloc[known[0] : known[-1] + 1].interpolate()

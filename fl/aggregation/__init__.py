@@ -1,1 +1,1 @@
-"""How the homes' updates become the next global model: strategies, and rules that withstand wrong updates."""
+"""How the homes' updates become the next global model: strategies, and rules that tolerate wrong updates."""

@@ -27,15 +27,15 @@ def flatten(weights: Weights, start: Weights) -> NDArray[np.float64]:
 
 
 def step_of(weights: Weights, start: Weights) -> NDArray[np.float64]:
-    """The update as `flatten` gives it; no step at all from a training that has left the range of numbers.
+    """The update as `flatten` gives it; a zero step from a training that has overflowed.
 
-    Whoever chooses a model can make it overflow for homes with a load above some threshold and for no others. That a
-    home then gives no update would tell of its readings, one question a round, whatever hides its updates.
+    Whoever chooses a model can make it overflow for homes with a load above some threshold and for no others. A
+    missing update would then reveal something about the readings, one bit a round, whatever hides the updates.
     """
     step = flatten(weights, start)
     if np.isfinite(step).all():
         return step
-    _log.error("the training has left the range of numbers: no step is sent")
+    _log.error("the training has overflowed: a zero step is sent")
     return np.zeros_like(step)
 
 

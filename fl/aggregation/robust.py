@@ -9,8 +9,8 @@
     norm_bound    the mean, updates first scaled down to a multiple of their median norm (Sun et al., 2019)
     outliers      the mean without updates far from the median update, by the median absolute deviation
 
-f is `attackers`, n the homes in the round. Every home counts the same: how many days it has is its own word. The
-rules that Flower has are Flower's (the functions inside its strategies, on rows instead of its messages).
+f is `attackers`, n the homes in the round. Every home counts the same, because the number of days is self-reported.
+The rules that Flower has are Flower's (the functions inside its strategies, on rows instead of its messages).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def aggregate(rows: Rows, settings: RobustSettings) -> Step:
     if len(rows) < settings.fewest_homes:
         raise FederationError(
             f"{settings.rule} against {settings.attackers} wrong homes needs {settings.fewest_homes} updates "
-            f"in a round, here are {len(rows)}: lower robust.attackers, raise min_homes or choose another rule"
+            f"in a round, there are {len(rows)}: lower robust.attackers, raise min_homes or choose another rule"
         )
     return _RULES[settings.rule](rows, settings)
 

@@ -32,7 +32,7 @@ from fl.dp.budget import HomeLedger
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 DailyTask = Callable[[AgentMetrics], None]
-"""What the gateway does besides training, every `task_interval_s`: forecasting and proving (`api.gateway.agent`)."""
+"""What the gateway does besides training, every `task_interval_s`: forecast and prove (`api.gateway.agent`)."""
 
 Ready = Callable[[AgentMetrics, threading.Event], None]
 
@@ -52,15 +52,15 @@ def run_agent(
 ) -> None:
     """Serve the home's share of every training until `stop` is set (by default: SIGTERM or SIGINT).
 
-    The agent waits for a coordinator that is away, and registers again with one that has restarted.
+    The agent waits for an unreachable coordinator, and registers again with one that has restarted.
 
     Args:
-        learner: the home and its data; nothing of it leaves but what `client_app` sends.
+        learner: the home and its data; only what `client_app` sends leaves it.
         mods: what the home protects itself with (`client_mods.home_mods`).
         keep, keep_peaks: what to do with the community's model, and with its head of the peak classes, when they are
             handed out.
-        daily_task: called again and again in a thread of its own; what it raises is logged, and it is called again.
-        ready: waits until the home can train, before the agent connects; the daily task is looked after meanwhile.
+        daily_task: called repeatedly in a separate thread; what it raises is logged, and it is called again.
+        ready: waits until the home can train, before the agent connects; the daily task runs in the meantime.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
         ledger: the privacy ledger that the mods write; its figures are among the metrics.
 
@@ -126,14 +126,14 @@ def _serve(client: FleetClient, app: ClientApp, metrics: AgentMetrics, poll_s: f
             _log.warning("message given up", extra={"reason": str(refused)})
             stop.wait(poll_s)
         except NotRegistered as gone:
-            _log.warning("the coordinator has forgotten this agent", extra={"reason": str(gone)})
+            _log.warning("the coordinator no longer knows this agent", extra={"reason": str(gone)})
             return
 
 
 def _patiently(
     call: Callable[[], _Answer], outage: Outage, stop: threading.Event, until: float = math.inf
 ) -> _Answer | None:
-    """`call`, again and again while the line is down. None if stopped, MessageRefused once `until` has passed."""
+    """`call`, repeated while the connection is down. None if stopped, MessageRefused once `until` has passed."""
     while not stop.is_set():
         try:
             answer = call()
@@ -158,7 +158,7 @@ def _answer(app: ClientApp, message: Message, node_id: int, state: RecordDict) -
     try:
         return app(message=message, context=context)
     except Exception as problem:  # noqa: BLE001 - whatever fails here fails this message, not the agent
-        # The text of an exception may quote the home's data: it stays here, the coordinator gets its kind.
+        # The text of an exception may quote the home's data: it stays here; the coordinator gets its type.
         _log.exception("message failed", extra={"type": message.metadata.message_type})
         error = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=type(problem).__name__)
         return Message(error, reply_to=message)

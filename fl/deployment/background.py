@@ -1,4 +1,7 @@
-"""What a process does again and again in a thread of its own, beside what it is there for."""
+"""Work that a process repeats in a separate thread, beside its main task.
+
+By hand: one thread and one event per task; APScheduler brings job stores and triggers that nothing here needs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from data.errors import DataError
-from data.failures import told
+from data.failures import describe
 from fl.deployment.backoff import Backoff
 
 LONGEST_WAIT_S = 300.0
@@ -17,10 +20,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Attempt:
-    """Work that is tried again and again; what it raises is logged, and it is left alone for longer each time.
+    """Work that is retried; what it raises is logged, and the waits grow.
 
-    A failure of the system (a disk that is full) or of data is one line. Any other one tells where it happened, once:
-    as long as the same comes back, that is one line, too.
+    A failure of the system (a full disk) or of data is logged as one line. Any other failure is logged with a
+    traceback the first time, and as one line while the same failure repeats.
 
     Args:
         name: what the work is called in the log: "NAME failed".
@@ -30,10 +33,10 @@ class Attempt:
     def __init__(self, name: str, log: logging.Logger, first_s: float) -> None:
         self._name, self._log = name, log
         self._wait = Backoff(first_s, LONGEST_WAIT_S)
-        self._told: tuple[type[Exception], str] | None = None
+        self._last_problem: tuple[type[Exception], str] | None = None
 
     def __call__(self, act: Callable[[], None]) -> bool:
-        """Try, if its time has come; whether it has worked."""
+        """Try, if its time has come; returns whether it worked."""
         if not self._wait.due:
             return False
         try:
@@ -42,31 +45,31 @@ class Attempt:
             self._tell(problem, round(self._wait.failed(), 1))
             return False
         self._wait.worked()
-        self._told = None
+        self._last_problem = None
         return True
 
     def _tell(self, problem: Exception, again_s: float) -> None:
-        same, self._told = self._told == (type(problem), str(problem)), (type(problem), str(problem))
+        same, self._last_problem = self._last_problem == (type(problem), str(problem)), (type(problem), str(problem))
         is_fault = not (same or isinstance(problem, OSError | DataError))
         extra = {"reason": reason_of(problem), "again_in_s": again_s}
         self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_fault else None)
 
 
 def reason_of(problem: BaseException) -> str:
-    """One line about a failure (`data.failures.told`), with what to do about a full disk."""
+    """One line about a failure (`data.failures.describe`), with what to do about a full disk."""
     if isinstance(problem, OSError) and problem.errno in _FULL:
         where = f" ({problem.filename})" if problem.filename else ""
         return f"the disk is full{where}: free some space"
-    return told(problem)
+    return describe(problem)
 
 
 @contextmanager
 def repeated(
     act: Callable[[], None], every_s: float, stop: threading.Event, *, name: str, log: logging.Logger
 ) -> Iterator[None]:
-    """Call `act` now and every so many seconds until `stop` is set, which the end of the block does.
+    """Call `act` now and periodically until `stop` is set, which the end of the block does.
 
-    What it raises is logged, and it is called again, later each time (`Attempt`).
+    What it raises is logged, and it is called again with growing waits (`Attempt`).
     """
     attempt = Attempt(name, log, every_s)
 

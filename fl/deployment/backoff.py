@@ -1,4 +1,7 @@
-"""When to try again: later each time, and not all gateways of a community at once."""
+"""When to retry: after growing waits, and not all gateways of a community at once.
+
+By hand: callers ask whether an attempt is due and go on with other work; tenacity blocks in the call that it retries.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ class Backoff:
 
     @property
     def due(self) -> bool:
-        """Whether it may be tried now."""
+        """Whether an attempt is due."""
         return self._failures == 0 or self._now() >= self._until
 
     def failed(self) -> float:
-        """Note a failure; seconds until the next try."""
+        """Record a failure; returns the seconds until the next attempt."""
         wait = min(self._most_s, self._first_s * 2.0 ** min(self._failures, 60)) * random.uniform(0.5, 1)
         self._failures += 1
         self._until = self._now() + wait

@@ -1,4 +1,4 @@
-"""How long the certificates of a deployment still hold, said in time and again and again."""
+"""How long a deployment's certificates remain valid, with warnings in good time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Certificates:
-    """The certificates of a keys folder that are there: `coordinator` and `authority`, or the latter on a gateway."""
+    """The certificates in a keys folder: `coordinator` and `authority`, or only the latter on a gateway."""
 
     paths: Mapping[str, Path]
     now: Callable[[], datetime] = field(default=_now, repr=False)
@@ -34,14 +34,14 @@ class Certificates:
         return Certificates({name: path for name, path in paths.items() if path.exists()})
 
     def days_left(self, name: str) -> float:
-        """Days until a certificate ends; below zero once it has. NaN for a file that is no certificate any more."""
+        """Days until a certificate expires; negative once it has. NaN for a file that is no longer a certificate."""
         try:
             return (_read(self.paths[name]).not_valid_after_utc - self.now()).total_seconds() / 86400
         except (OSError, ValueError):
             return float("nan")
 
     def warn(self) -> None:
-        """Log every certificate that has ended, ends within thirty days, or has not begun."""
+        """Log every certificate that has expired, expires within thirty days, or is not yet valid."""
         for name, path in self.paths.items():
             days = self.days_left(name)
             fields = {"certificate": name, "path": str(path), "days_left": round(days, 1)}
@@ -53,9 +53,11 @@ class Certificates:
             if begins > self.now():
                 _log.error("certificate is not valid yet: is this machine's clock right?", extra=fields)
             elif days <= 0:
-                _log.error("certificate has ended, and is refused; `wattproof keys --renew` renews it", extra=fields)
+                _log.error(
+                    "certificate has expired, and is refused; `wattproof keys --renew` renews it", extra=fields
+                )
             elif days < WARN_DAYS:
-                _log.warning("certificate ends soon; `wattproof keys --renew` renews it", extra=fields)
+                _log.warning("certificate expires soon; `wattproof keys --renew` renews it", extra=fields)
 
 
 def _read(path: Path) -> x509.Certificate:

@@ -25,7 +25,7 @@ from fl.exchange import Identify, ask_names
 from fl.secagg.roster import Roster
 from fl.settings import FederationSettings
 
-_AGENTS_EVERY_S = 5.0  # how soon a key that is deleted or added counts
+_AGENTS_EVERY_S = 5.0  # how soon a deleted or added key takes effect
 _log = logging.getLogger(__name__)
 
 
@@ -34,8 +34,8 @@ def run_coordinator(
 ) -> None:
     """Serve the agents and run `app` (see `server_app.make_server_app`) to its end.
 
-    A killed coordinator is started again the same way: agents reconnect by themselves and training resumes from the
-    last saved round. `protocol`: see `FleetServer.serve`.
+    A killed coordinator is restarted the same way: agents reconnect on their own and training resumes from the last
+    saved round. `protocol`: see `FleetServer.serve`.
 
     Raises KeysError, or FederationError of the port or of the training.
     """
@@ -69,11 +69,11 @@ def run_coordinator(
 
 
 def _admit(server: FleetServer, keys_dir: Path) -> None:
-    """Let in the homes that are listed now. A file that can't be read changes nothing until it can."""
+    """Admit the homes that are listed now. An unreadable file changes nothing until it can be read."""
     try:
         added, removed = server.admit(read_agent_list(keys_dir))
     except (KeysError, OSError) as problem:
-        _log.error("the list of agents can't be read: as before", extra={"reason": str(problem)})
+        _log.error("the list of agents cannot be read and stays unchanged", extra={"reason": str(problem)})
         return
     for home in removed:
         _log.warning("agent shut out", extra={"home": home})
@@ -82,15 +82,15 @@ def _admit(server: FleetServer, keys_dir: Path) -> None:
 
 
 def identify_by_key(settings: DeploymentSettings) -> Identify:
-    """How the coordinator names nodes: by the key they signed with; by asking them where there are no keys."""
+    """How the coordinator names nodes: by the key they signed with, or by asking them if there are no keys."""
     return ask_names() if settings.insecure else _registered_names
 
 
 def agents_roster(settings: FederationSettings) -> Callable[[], Mapping[str, bytes]] | None:
     """The identities of the homes that sum with each other, as they stand now; None without secure aggregation.
 
-    Of the homes in `secure_aggregation.roster`, if the coordinator has the file that it gave to the homes; else of
-    all that may join. Raises KeysError, also when called.
+    Of the homes in `secure_aggregation.roster`, if the coordinator has the file that it gave to the homes; otherwise
+    of all that may join. Raises KeysError, also when called.
     """
     secure = settings.secure_aggregation
     if not secure.enabled:

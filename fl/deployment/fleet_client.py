@@ -1,7 +1,8 @@
-"""An agent's line to the coordinator: Flower's Fleet protocol over HTTPS, kept up through restarts on either side.
+"""An agent's connection to the coordinator: Flower's Fleet protocol over HTTPS, kept up through restarts on either
+side.
 
-The line speaks with Flower's own client (`FleetHttpClient`, node authentication, object transfer). What it leaves out
-is the app bundle: an agent runs the ClientApp installed with it, never code the coordinator sends.
+It uses Flower's own client (`FleetHttpClient`, node authentication, object transfer), except for the app bundle: an
+agent runs the ClientApp installed with it, never code the coordinator sends.
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ _Answer = TypeVar("_Answer")
 
 
 class ConnectionDown(Exception):
-    """The coordinator can't be reached just now. The registration stands, the call may be made again."""
+    """The coordinator cannot be reached at the moment. The registration stands; the call may be repeated."""
 
 
 class NotRegistered(Exception):
-    """The coordinator doesn't know this agent's node, as after a restart: `connect` again."""
+    """The coordinator does not know this agent's node, for instance after a restart: `connect` again."""
 
 
 class MessageRefused(Exception):
-    """The coordinator won't take or give this one message (its round is over, say). The line is fine."""
+    """The coordinator refuses this one message (its round is over, for instance). The connection is fine."""
 
 
 class CoordinatorsClock:
@@ -81,13 +82,13 @@ class CoordinatorsClock:
     def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
         response = call_next(context)
         with contextlib.suppress(KeyError, ValueError):
-            told = parsedate_to_datetime(response.headers["date"]).timestamp()
-            self.ahead_s = round(time.time() - told - 0.5)  # a date has whole seconds
+            server_time = parsedate_to_datetime(response.headers["date"]).timestamp()
+            self.ahead_s = round(time.time() - server_time - 0.5)  # a date has whole seconds
         return response
 
 
 class FleetClient:
-    """One agent's registration with the coordinator, and the messages that come and go over it."""
+    """One agent's registration with the coordinator, and its messages."""
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class FleetClient:
         self._node: Node | None = None
         self._arriving: tuple[int, ObjectTree] | None = None  # run and tree of a message that is being received
         self._beating: threading.Thread | None = None
-        self.outage = Outage(_log, "line to the coordinator", most_s=retry_max_s)
+        self.outage = Outage(_log, "connection to the coordinator", most_s=retry_max_s)
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -128,7 +129,7 @@ class FleetClient:
         return self._node is not None and not self.outage.active
 
     def connect(self) -> bool:
-        """Announce this agent, for as long as it takes. False if it was stopped meanwhile."""
+        """Register this agent, for as long as it takes. False if it was stopped in the meantime."""
         register = self._self_registers
         while not self._stop.is_set():
             try:
@@ -138,7 +139,7 @@ class FleetClient:
                 request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
                 self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
             except (ConnectionDown, NotRegistered, MessageRefused) as problem:
-                # Refused too while the coordinator still takes a killed predecessor for alive, two heartbeats long.
+                # Also refused while the coordinator still considers a killed predecessor alive, for two heartbeats.
                 self._stop.wait(self.outage.failed(str(problem)))
             else:
                 self.outage.over()
@@ -149,8 +150,8 @@ class FleetClient:
     def receive(self) -> Message | None:
         """The next message with its content, or None if there is none.
 
-        Raises ConnectionDown, NotRegistered or MessageRefused. A message is told of once: after
-        ConnectionDown the next call asks for the content of the same one.
+        Raises ConnectionDown, NotRegistered or MessageRefused. A message is announced once: after ConnectionDown the
+        next call requests the content of the same one.
         """
         node = self._registered()
         if self._arriving is None:
@@ -205,9 +206,9 @@ class FleetClient:
                 raise MessageRefused(str(problem)) from problem
 
     def close(self) -> None:
-        """Say goodbye if the coordinator is there to hear it, and hang up. The line's `stop` must be set.
+        """Unregister if the coordinator can be reached, and close the connection. `stop` must be set.
 
-        A coordinator that is told to stop waits for open connections.
+        A coordinator that is shutting down waits for open connections.
         """
         if self._beating is not None:
             self._beating.join()
@@ -215,7 +216,7 @@ class FleetClient:
             try:
                 self._call(self._client.DeactivateNode, DeactivateNodeRequest(node_id=self._node.node_id))
             except (ConnectionDown, NotRegistered, MessageRefused) as down:
-                _log.debug("left without a goodbye", extra={"reason": str(down)})
+                _log.debug("left without unregistering", extra={"reason": str(down)})
         self._client.close()
 
     def _registered(self) -> Node:
@@ -229,13 +230,13 @@ class FleetClient:
             self._beating.start()
 
     def _keep_beating(self) -> None:
-        """Flower counts a node as gone when it is silent for two intervals; two beats an interval leave room."""
+        """Flower considers a node gone after two silent intervals; two heartbeats per interval leave a margin."""
         while not self._stop.wait(self._heartbeat_s / 2):
             request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=self._heartbeat_s)
             try:
                 self._call(self._client.SendNodeHeartbeat, request)
             except (ConnectionDown, NotRegistered, MessageRefused) as down:
-                _log.debug("heartbeat not heard", extra={"reason": str(down)})
+                _log.debug("heartbeat not acknowledged", extra={"reason": str(down)})
 
     def _call(self, method: Callable[[_Request], _Answer], request: _Request) -> _Answer:
         try:
@@ -253,7 +254,7 @@ class FleetClient:
 
     @staticmethod
     def _refusal(response: httpx.Response) -> str:
-        """What the coordinator has against a request, and what to do where that is known."""
+        """Why the coordinator refuses a request, and what to do if that is known."""
         try:
             content = response.json()
             code, detail = str(content.get("code", "")), str(content.get("detail", ""))[:200]
@@ -262,7 +263,9 @@ class FleetClient:
         if code == WRONG_CLOCK:
             return f"this machine's clock or the coordinator's is wrong: {detail}; set it"
         if code == UNKNOWN_KEY:
-            return "the coordinator has no key of this home, or another: its .pub must be in keys/agents there"
+            return (
+                "the coordinator has no key for this home, or a different one: its .pub must be in keys/agents there"
+            )
         return f"the coordinator answered {response.status_code}" + (f" ({detail})" if detail else "")
 
     def _counted_in(self, pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
@@ -286,6 +289,6 @@ def _why_unreachable(problem: httpx.HTTPError) -> str:
     if "certificate has expired" in text or "certificate is not yet valid" in text:
         return (
             f"{text}; by this machine's clock it is {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: if that is wrong, set "
-            "it; if not, the certificates have run out: `wattproof keys --renew` on the coordinator makes new ones"
+            "it; if not, the certificates have expired: `wattproof keys --renew` on the coordinator renews them"
         )
     return text

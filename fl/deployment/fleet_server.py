@@ -1,8 +1,8 @@
 """The coordinator's end of the network: Flower's Fleet API on one port, and a Grid over the state behind it.
 
 Only the Fleet API is served. Flower's SuperLink also offers a Control API (start and stop runs, register nodes) and a
-Runtime API on the same port; here both stay off the network, so that all a stranger can reach is the node
-authentication. The ServerApp runs in this process and reads the same state directly.
+Runtime API on the same port; here both stay off the network, so that strangers reach only the node authentication.
+The ServerApp runs in this process and reads the same state directly.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from fl.deployment.signed_requests import RequestVerifier
 from fl.errors import FederationError
 
 _POLL_S = 0.1
-# What a reply may have: models come back as they went out, masked ones in twice the bytes, and short messages have
+# Bounds of a reply: models return as large as they were sent, masked ones twice as large, and short messages hold
 # keys and shares of many neighbours.
 _REPLY_MULTIPLE, _REPLY_SLACK_BYTES = 4, 256 * 1024
 
@@ -56,8 +56,8 @@ _REPLY_MULTIPLE, _REPLY_SLACK_BYTES = 4, 256 * 1024
 class FleetServer:
     """The state of one SuperLink, in memory: nodes, runs, messages and their objects.
 
-    Nothing in it needs to outlive the process. Agents that find the coordinator restarted register again by their
-    keys, and training resumes from the saved rounds.
+    Nothing in it needs to outlive the process. After a restart, agents register again with their keys, and training
+    resumes from the saved rounds.
     """
 
     def __init__(self, agents: Mapping[str, bytes] | None) -> None:
@@ -72,10 +72,10 @@ class FleetServer:
         self.admit(agents or {})
 
     def admit(self, agents: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
-        """Let in these homes and no others from now on; those that are new, and those that are shut out.
+        """Admit these homes and no others from now on; returns the new ones and the excluded ones.
 
-        Who is shut out is refused with its next request, and counts as gone from the round that is on. A home with
-        another key than before is both. Raises ValueError for a key that is not on P-384, and changes nothing then.
+        An excluded home is refused at its next request, and counts as gone from the current round. A home whose key
+        has changed is both. Raises ValueError for a key that is not on P-384, and changes nothing then.
         """
         if len(set(agents.values())) < len(agents):
             raise ValueError("two homes have the same key")
@@ -119,9 +119,9 @@ class FleetServer:
         key: Path | None,
         protocol: type[asyncio.Protocol] | None = None,
     ) -> Iterator[None]:
-        """Serve the Fleet API in a thread while the block runs. FederationError if the port can't be had.
+        """Serve the Fleet API in a thread while the block runs. FederationError if the port cannot be bound.
 
-        `protocol`: of a connection; uvicorn's own by default, which lets one that says nothing stay.
+        `protocol`: of a connection; uvicorn's own by default, which keeps idle ones open.
         """
         config = uvicorn.Config(
             self.app(), ssl_certfile=certificate, ssl_keyfile=key, log_config=None, access_log=False, ws="none",
@@ -144,7 +144,7 @@ class FleetServer:
 
     @contextmanager
     def run(self) -> Iterator[FleetGrid]:
-        """One run of training: the Grid to it. Replies are taken while the block runs."""
+        """One training run: the Grid for it. Replies are accepted while the block runs."""
         run_id = self.state.create_run(
             fab_id=None, fab_version=None, fab_hash=None, override_config=UserConfig(),
             federation_id=NOOP_FEDERATION_ID, federation_config=None, flwr_aid=NOOP_FLWR_AID,
@@ -219,12 +219,12 @@ class FleetGrid(Grid):
         return sent
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Replies that have begun to arrive; their content may still be on its way (see `_complete`)."""
+        """Replies that have begun to arrive; their content may be incomplete (see `_complete`)."""
         wanted = set(message_ids)
         return self._state.get_message_res(message_ids=wanted, run_id=self._run.run_id) if wanted else []
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """The replies complete within `timeout` seconds. What is still open then is withdrawn."""
+        """The replies complete within `timeout` seconds. Messages still open then are withdrawn."""
         waiting = set(self.push_messages(messages))
         deadline = None if timeout is None else time.monotonic() + timeout
         arriving: list[Message] = []
@@ -255,7 +255,7 @@ class FleetGrid(Grid):
         return message
 
     def _drop(self, message_ids: set[str]) -> None:
-        """Forget messages, their content, and what is there of their replies."""
+        """Delete messages, their content, and their replies so far."""
         for message_id in message_ids:
             self._state.object_store.delete(message_id)
         self._state.delete_messages(message_ids)

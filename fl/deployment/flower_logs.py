@@ -1,4 +1,4 @@
-"""Flower's log, made part of ours: its own handler writes coloured lines among the JSON ones."""
+"""Flower's log as part of ours: its own handler would write coloured lines among the JSON ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flwr.common.logger import FLOWER_LOGGER  # importing it sets Flower's handl
 
 
 def join_flower_logs(level: int = logging.WARNING) -> None:
-    """Send Flower's records of `level` and above the way all others go."""
+    """Route Flower's records of `level` and above like all others."""
     FLOWER_LOGGER.handlers.clear()
     FLOWER_LOGGER.propagate = True
     FLOWER_LOGGER.setLevel(level)

@@ -1,7 +1,7 @@
 """A gateway's home, opened from its own settings: readings, features, windows. All an agent needs, and no more.
 
-The process that trains imports this; it stays clear of the chain, the proofs and the reports, which would take more
-memory than the training does.
+The training process imports this; it avoids the chain, the proofs and the reports, which would take more memory than
+the training itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from forecasting.shape import ModelShape
 def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
     """The learner of `home` from the readings `data` names: training days, and the latest ones for validation.
 
-    Nothing is kept back for a test, as in a report: a home learns from its latest days, too. Raises DataError if the
-    readings can't be had or are another home's; NoReadingsYet (one of them) if there are too few days.
+    Unlike in a report, no days are held out for a test: a home also learns from its latest days. Raises DataError if
+    the readings cannot be loaded or are another home's; NoReadingsYet (a DataError) if there are too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)

@@ -1,7 +1,7 @@
-"""The community's model as a gateway keeps it, of the last round handed out or fetched. Older ones are deleted.
+"""The community's model as a gateway keeps it, from the last round distributed or fetched. Older ones are deleted.
 
 model/0020.npz             the integers of round 20, which are proven
-model/weights-0020.npz     the weights they were made from, which a personal head is fitted beside
+model/weights-0020.npz     the weights they were quantised from, to which a personal head is fitted
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def replace_kept_model(folder: Path, number: int, weights: Weights, model: Integ
 
 
 def kept_weights(folder: Path, number: int) -> Weights | None:
-    """The weights of the round that is kept, or None where they are not here."""
+    """The weights of the kept round, or None if they are not here."""
     path = _weights_path(folder, number)
     return load(path, _REMEDY) if path.exists() else None
 

@@ -5,7 +5,7 @@
     keys/coordinator.key    stays with the coordinator
     keys/coordinator.pem    names the hosts agents may reach the coordinator by
     keys/agents/HOME.key    goes to that home's gateway, nowhere else (0600)
-    keys/agents/HOME.pub    the coordinator's list of who may join; delete one to lock a home out
+    keys/agents/HOME.pub    the coordinator's list of who may join; delete one to exclude a home
     keys/peers/HOME.key     without a coordinator: that home's TLS key, goes to its gateway, nowhere else (0600)
     keys/peers/HOME.pem     its certificate, by which other peers know that it is of the community
 
@@ -43,7 +43,7 @@ _NEW = "make it with `wattproof keys`"
 
 @dataclass(frozen=True)
 class KeyFolder:
-    """Where the keys of a deployment lie."""
+    """The paths of a deployment's keys."""
 
     directory: Path
 
@@ -99,9 +99,9 @@ class PeerKeys:
 
 
 def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> list[Path]:
-    """Make what is missing of a deployment's keys; nothing that exists is overwritten.
+    """Create the missing keys of a deployment; existing files are not overwritten.
 
-    A certificate or a public key that is gone is made anew with the private key that is there.
+    A missing certificate or public key is recreated from the existing private key.
 
     Args:
         hosts: names and addresses of the coordinator (the certificate's subject alternative names).
@@ -128,8 +128,8 @@ def make_keys(directory: Path, hosts: Sequence[str], homes: Sequence[str]) -> li
 def renew_certificates(directory: Path) -> list[Path]:
     """Give the authority and the coordinator certificates that last another five years; keys and hosts stay.
 
-    Gateways go on with the authority's old certificate until that ends; by then they must have the new one. Returns
-    the files written. Raises KeysError if one of the keys or certificates is missing.
+    Gateways keep working with the authority's old certificate until it expires; by then they need the new one.
+    Returns the files written. Raises KeysError if one of the keys or certificates is missing.
     """
     folder = check_coordinator(directory)
     authority = x509.load_pem_x509_certificate(load_authority(directory))
@@ -142,7 +142,8 @@ def renew_certificates(directory: Path) -> list[Path]:
 
 
 def make_agent_key(directory: Path, home: str) -> list[Path]:
-    """Make one home's pair if there is none; a gateway can do so itself and hand over the .pub. The files made."""
+    """Create one home's key pair if there is none; a gateway can do so itself and send the .pub. Returns the files
+    made."""
     folder = KeyFolder(directory)
     if folder.agent_public(home).exists():
         return []
@@ -172,7 +173,7 @@ def make_peer_keys(directory: Path, home: str, hosts: Sequence[str]) -> PeerKeys
 
 
 def load_agent_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """An agent's private key. Raises KeysError if it is missing or is no P-384 key in PEM."""
+    """An agent's private key. Raises KeysError if it is missing or not a P-384 key in PEM."""
     key = _load_key(path)
     if not isinstance(key.curve, ec.SECP384R1):
         raise KeysError(f"{path} is a key on {key.curve.name}, agents use P-384: {_NEW}")
@@ -193,7 +194,7 @@ def roster_of_agents(directory: Path) -> Roster:
 
 
 def read_agent_list(directory: Path) -> dict[str, bytes]:
-    """`load_agent_list` that may be empty. Raises KeysError for a file that is no P-384 key."""
+    """Like `load_agent_list`, but may be empty. Raises KeysError for a file that is not a P-384 key."""
     listed = {}
     for path in sorted((directory / "agents").glob("*.pub")):
         try:
@@ -214,7 +215,7 @@ def read_agent_list(directory: Path) -> dict[str, bytes]:
 
 
 def load_authority(directory: Path) -> bytes:
-    """The certificate agents trust (PEM). Raises KeysError if it is missing or is no certificate."""
+    """The certificate agents trust (PEM). Raises KeysError if it is missing or not a certificate."""
     path = KeyFolder(directory).authority
     try:
         content = path.read_bytes()
@@ -265,16 +266,16 @@ def _make_coordinator(folder: KeyFolder, hosts: Sequence[str]) -> list[Path]:
 
 
 def _load_signer(folder: KeyFolder, authority: x509.Certificate) -> ec.EllipticCurvePrivateKey:
-    """The authority's key. Raises KeysError if it is missing, or another one than its certificate's."""
+    """The authority's key. Raises KeysError if it is missing or does not match its certificate."""
     if not folder.authority_key.exists():
         raise KeysError(
-            f"{folder.authority_key} is missing: put a copy back. If there is none, move {folder.authority} and "
+            f"{folder.authority_key} is missing: restore a copy. If there is none, move {folder.authority} and "
             f"{folder.coordinator} away and make new ones with `wattproof keys`; every gateway then needs the new "
             f"{folder.authority.name}"
         )
     signer = _load_key(folder.authority_key)
     if signer.public_key() != authority.public_key():
-        raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: put the right one back")
+        raise KeysError(f"{folder.authority_key} is not the key of {folder.authority}: restore the right one")
     return signer
 
 
@@ -367,10 +368,10 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except FileNotFoundError as problem:
         raise KeysError(f"{path} is missing: {_NEW}") from problem
     except (ValueError, TypeError) as problem:
-        # `from None`: the parser's own words may quote the file.
+        # `from None`: the parser's message may quote the file.
         raise KeysError(
-            f"{path} is not an unencrypted private key in PEM ({type(problem).__name__}): keep it, and put a copy "
-            "from your backup in its place"
+            f"{path} is not an unencrypted private key in PEM ({type(problem).__name__}): keep it, and restore a "
+            "copy from your backup in its place"
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeysError(f"{path} is not an elliptic curve key: {_NEW}")

@@ -1,10 +1,10 @@
-"""Flower's link state in memory, made fit for many homes, and for homes that are not what they should be.
+"""Flower's link state in memory, adapted to many homes, and to misbehaving ones.
 
-Flower's own looks through all open messages, under its lock, whenever any node asks for work. A thousand homes that
-ask once a second while a thousand messages are open keep a core busy with that alone (`WaitingLinkState`).
+Flower's own scans all open messages, under its lock, whenever any node asks for work. A thousand homes that ask once
+a second while a thousand messages are open keep a core busy with that alone (`WaitingLinkState`).
 
-And it takes what nodes send at their word. `GuardedLinkState`, the coordinator's, keeps each reply by itself
-(`fl.deployment.reply_buffer`), knows which nodes hang, and can shut a node out while it runs.
+It also trusts what nodes send. `GuardedLinkState`, the coordinator's, keeps replies apart
+(`fl.deployment.reply_buffer`), knows which nodes hang, and can exclude a node while it runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fl.deployment.reply_buffer import PushedReply
 
 
 class WaitingLinkState(InMemoryLinkState):
-    """Knows which nodes have messages waiting, and looks for those of no other node."""
+    """Tracks which nodes have messages waiting, and searches for no others."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -57,16 +57,16 @@ class GuardedLinkState(WaitingLinkState):
         self._hanging: set[int] = set()
 
     def expect_reply(self, message_id: str, most: int) -> None:
-        """Take up to `most` bytes for the answer to a message."""
+        """Accept up to `most` bytes for the answer to a message."""
         with self.lock:
             self._largest[message_id] = most
 
     def pushed_reply(self, reply_id: str) -> PushedReply | None:
-        """A reply as far as it has come; None if it was given up."""
+        """A reply as far as it has arrived; None if it was given up."""
         return self._replies.get(reply_id)
 
     def withdraw(self, message_ids: set[str]) -> None:
-        """Give up waiting for answers. Nodes that have got one of the messages count as hanging (`get_nodes`)."""
+        """Stop waiting for answers. Nodes that received one of the messages count as hanging (`get_nodes`)."""
         with self.lock:
             for message_id in message_ids:
                 message = self.message_ins_store.get(message_id)
@@ -74,7 +74,7 @@ class GuardedLinkState(WaitingLinkState):
                     self._hanging.add(message.metadata.dst_node_id)
 
     def shut_out(self, public_key: bytes) -> None:
-        """Take a node for gone for good. Its key may come back later, as another node."""
+        """Consider a node permanently gone. Its key may return later, as another node."""
         with self.lock:
             node_id = self.node_public_key_to_node_id.pop(public_key, None)
             if node_id is not None:
@@ -83,11 +83,11 @@ class GuardedLinkState(WaitingLinkState):
                 self.delete_node(node.owner_aid, node_id)
             for reply in self._replies.values():  # the rest of it would be refused, and waited for in vain
                 if reply.message.metadata.src_node_id == node_id and reply.missing:
-                    reply.refuse("the home was shut out in the middle of its reply")
+                    reply.refuse("the home was excluded during its reply")
 
     def get_nodes(self, run_id: int) -> set[int]:
-        """Nodes that are online and don't hang: who left a message unanswered is waited for, and not asked again,
-        until it asks for work again itself."""
+        """Nodes that are online and do not hang: a node that left a message unanswered is not asked again until it
+        asks for work itself."""
         with self.lock:
             return super().get_nodes(run_id) - self._hanging
 

@@ -1,7 +1,7 @@
-"""The coordinator's listening socket: how often one address may connect, looked at before a handshake is begun.
+"""The coordinator's listening socket: how often one address may connect, checked before the TLS handshake.
 
-A handshake costs the coordinator some milliseconds and whoever asks for it nothing. An agent keeps its connection and
-needs one now and then, so an address that connects again and again is hung up on at once.
+A handshake costs the coordinator some milliseconds and the client almost nothing. An agent keeps its connection and
+needs a new one only occasionally, so an address that keeps connecting is disconnected at once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _AT_A_TIME = 100
 
 
 class LimitedListener(socket.socket):
-    """A listening socket that hangs up on addresses that connect too often. Made by `listen`."""
+    """A listening socket that disconnects addresses which connect too often. Made by `listen`."""
 
     limit: RateLimit
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As of `socket.socket`. Raises BlockingIOError also after a hundred that it hung up on."""
+        """As `socket.socket.accept`. Also raises BlockingIOError after dropping a hundred connections."""
         for _ in range(_AT_A_TIME):
             connection, address = super().accept()
             if self.limit.take(source_of(address[0])):
@@ -32,14 +32,14 @@ class LimitedListener(socket.socket):
 
 
 def listen(bind: str, port: int) -> LimitedListener:
-    """A socket that listens there. Raises FederationError where it can't."""
+    """A socket that listens there. Raises FederationError if it cannot."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = LimitedListener(family, kind, protocol)
     except OSError as problem:
-        raise FederationError(f"{bind}:{port} can't be listened on: {problem.strerror}") from problem
+        raise FederationError(f"cannot listen on {bind}:{port}: {problem.strerror}") from problem
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was left a moment ago is free
         listener.bind(address)
@@ -47,7 +47,7 @@ def listen(bind: str, port: int) -> LimitedListener:
     except OSError as problem:
         listener.close()
         raise FederationError(
-            f"{bind}:{port} can't be listened on ({problem.strerror}): is another coordinator running?"
+            f"cannot listen on {bind}:{port} ({problem.strerror}): is another coordinator running?"
         ) from problem
     listener.limit = RateLimit(RATE, BURST)
     return listener

@@ -1,4 +1,4 @@
-"""Something that is away for a while: when to try again, and how often to say so."""
+"""An outage: when to retry, and how often to log it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _AGAIN_S = 3600.0
 
 
 class Outage:
-    """Each reason of an outage is logged once, and once more each hour that it lasts; so is its end.
+    """Logs each reason of an outage once, and once more every hour it lasts; also its end.
 
     Args:
-        log, what: the logger and the subject of its records: "line to the coordinator".
-        most_s: the longest wait: what is away may be so for days.
+        log, what: the logger and the subject of its records: "connection to the coordinator".
+        most_s: the longest wait, since an outage may last for days.
     """
 
     def __init__(
         self, log: logging.Logger, what: str, now: Callable[[], float] = time.monotonic, most_s: float = 30.0
     ) -> None:
         self._log, self._what, self._now = log, what, now
-        self._told: dict[str, float] = {}  # reason -> when it was logged last
+        self._logged_at: dict[str, float] = {}  # reason -> when it was logged last
         self._since: float | None = None
         self._wait = Backoff(min(_FIRST_S, most_s), most_s, now)
 
@@ -33,18 +33,18 @@ class Outage:
         return self._since is not None
 
     def failed(self, reason: str) -> float:
-        """Note a failure; seconds to wait before the next try, spread at random over agents."""
+        """Record a failure; returns the seconds to wait before the next attempt, spread at random over agents."""
         now = self._now()
         if self._since is None:
             self._since = now
-        if now - self._told.get(reason, -_AGAIN_S) >= _AGAIN_S:
-            self._told[reason] = now
+        if now - self._logged_at.get(reason, -_AGAIN_S) >= _AGAIN_S:
+            self._logged_at[reason] = now
             self._log.warning("%s down", self._what, extra={"reason": reason, "for_s": round(now - self._since)})
         return self._wait.failed()
 
     def over(self) -> None:
-        """Note that it works."""
+        """Record that it works again."""
         if self._since is not None:
             self._log.info("%s up again", self._what, extra={"for_s": round(self._now() - self._since)})
-        self._told, self._since = {}, None
+        self._logged_at, self._since = {}, None
         self._wait.worked()

@@ -1,4 +1,8 @@
-"""How often somebody may do something: token buckets, for as many somebodies as there is room for."""
+"""Rate limits by name: token buckets, for a bounded number of names.
+
+By hand: the packages for it (limits, slowapi) keep every name they have seen, so that a stranger could fill the
+memory, and slowapi looks at a request only once its route is known.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ _MOST = 10_000
 class RateLimit:
     """`burst` times at once, `rate` times a second in the long run, for each name.
 
-    Of more than ten thousand names those that have done nothing for longest are forgotten.
+    Beyond ten thousand names the longest idle ones are forgotten.
     """
 
     def __init__(self, rate: float, burst: int, now: Callable[[], float] = time.monotonic) -> None:
@@ -21,11 +25,11 @@ class RateLimit:
         self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # name -> tokens, and when
 
     def left(self, name: Hashable) -> bool:
-        """Whether `name` may do it once more."""
+        """Whether `name` is within its limit."""
         return self._tokens(name) >= 1
 
     def take(self, name: Hashable) -> bool:
-        """Count one; False, and nothing is counted, if it was too many."""
+        """Count one; returns False, and counts nothing, if the limit is exceeded."""
         tokens = self._tokens(name)
         if tokens < 1:
             return False
@@ -41,7 +45,7 @@ class RateLimit:
 
 
 def source_of(host: str) -> str:
-    """Who an address is, as far as limits go: an IPv4 address, or the network of an IPv6 one, which has many."""
+    """The name that limits apply to: an IPv4 address, or the network of an IPv6 address, since one host has many."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

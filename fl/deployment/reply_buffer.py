@@ -1,10 +1,10 @@
-"""Homes' replies on their way in: gathered piece by piece, within bounds, apart from each other.
+"""Incoming replies of homes: collected piece by piece, within bounds, apart from each other.
 
-A reply comes as objects named by their SHA-256, which refer to each other (Flower's inflatable objects). Flower keeps
-those of all nodes in one store and trusts what a node says about their shape. So one home could give another's
-objects children that never come, have a tree expand beyond all bounds, or have one piece repeated a million times;
-and a reply that can't be put together is an exception in the coordinator. Here each reply is its own, is no larger
-than what was sent to the home gives reason for, and whatever is wrong with it makes an error reply of that home.
+A reply arrives as objects named by their SHA-256, which refer to each other (Flower's inflatable objects). Flower
+keeps those of all nodes in one store and trusts what a node says about their shape. So one home could give another's
+objects children that never arrive, make a tree expand beyond all bounds, or have one piece repeated a million times;
+and a reply that cannot be assembled is an exception in the coordinator. Here each reply is stored separately, is no
+larger than the request justifies, and any fault in it becomes an error reply of that home.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _JSON_KINDS = ("RecordDict", "ArrayRecord", "Array")
 
 
 class ReplyRefused(Exception):
-    """A reply that is not taken; the text says why."""
+    """A refused reply; the text says why."""
 
 
 @dataclass
@@ -41,10 +41,10 @@ class PushedReply:
     """One reply as it arrives.
 
     Args:
-        message: its metadata as the link checked them: who it is from, and what it answers. What the reply's own
-            content says about that counts for nothing.
+        message: its metadata as checked by the link: its sender, and what it answers. What the reply's own content
+            says about that is ignored.
         expected: ids of its objects, its own first.
-        most: bytes that are taken of it.
+        most: bytes that are accepted of it.
     """
 
     message: Message
@@ -55,7 +55,7 @@ class PushedReply:
 
     @staticmethod
     def announced(message: Message, tree: ObjectTree, most: int) -> PushedReply:
-        """The reply that a home announces. One that can't be taken is refused from the start."""
+        """The reply that a home announces. An unacceptable one is refused from the start."""
         try:
             expected = _object_ids(message.metadata.message_id, tree)
         except ReplyRefused as refused:
@@ -68,12 +68,12 @@ class PushedReply:
         return [] if self.refused else [each for each in self.expected if each not in self.contents]
 
     def add(self, object_id: str, content: bytes) -> bool:
-        """Take in one object; False if it is not one of the reply's."""
+        """Accept one object; False if it does not belong to the reply."""
         if self.refused or object_id not in self.expected or get_object_id(content) != object_id:
             return False
         if object_id not in self.contents:
             if sum(map(len, self.contents.values())) + len(content) > self.most:
-                self.refuse(f"the reply is larger than {self.most} bytes, more than what was asked gives reason for")
+                self.refuse(f"the reply is larger than {self.most} bytes, which the request does not justify")
                 return False
             self.contents[object_id] = content
         return True
@@ -83,7 +83,7 @@ class PushedReply:
         self.contents.clear()
 
     def whole(self) -> Message | None:
-        """The message once all of it is there, else None. What is wrong with it makes it an error message."""
+        """The message once complete, otherwise None. A fault in it turns it into an error message."""
         if self.missing:
             return None
         if self.refused is None:
@@ -122,7 +122,7 @@ def _object_ids(message_id: str, tree: ObjectTree) -> dict[str, None]:
 
 
 def _depth(tree: ObjectTree) -> int:
-    """Levels of the tree, counted no further than matters."""
+    """Levels of the tree, counted up to the limit."""
     level, depth = [tree], 0
     while level and depth <= _DEPTH:
         level, depth = [child for node in level for child in node.children], depth + 1

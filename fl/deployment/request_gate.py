@@ -1,9 +1,9 @@
-"""What every request to the coordinator passes before anything parses it: limits, then whose it is.
+"""What every request to the coordinator passes before anything parses it: rate limits, then authentication.
 
-A stranger costs a look at one header; one that goes on is kept waiting, so that its connection brings no more than a
-request every two seconds (closing it would cost a handshake for the next one). Limits are kept for each address and
-key by themselves, so that neither junk from a home's own network nor junk in its name from elsewhere keeps it out;
-only both together do. Bodies are read up to what the API can have use for.
+A stranger costs one header lookup; a persistent one is delayed, so that its connection delivers at most one request
+every two seconds (closing it would cost a handshake for the next one). Limits apply per address and per key, so that
+neither junk from a home's own network nor junk in its name from elsewhere locks it out; only both together do. Bodies
+are read up to the size the API can use.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _SignedRequest:
 
 
 class RequestGate:
-    """ASGI middleware, the outermost. `doorkeeper`: None lets anybody in (for loopback), within the same bounds."""
+    """ASGI middleware, the outermost. `doorkeeper`: None admits everybody (for loopback), within the same bounds."""
 
     def __init__(self, app: ASGIApp, doorkeeper: RequestVerifier | None) -> None:
         self._app, self._doorkeeper = app, doorkeeper
@@ -69,7 +69,7 @@ class RequestGate:
         await self._app(scope, _Again(body, receive), send)
 
     async def _hold(self, refused: _Refused) -> bool:
-        """Keep one that sends too many requests waiting; False if too many wait already."""
+        """Delay a client that sends too many requests; False if too many are being delayed already."""
         if refused.status != 429:
             return True
         if self._held >= _MOST_HELD:
@@ -82,7 +82,7 @@ class RequestGate:
         return True
 
     async def _let_in(self, scope: Scope, receive: Receive) -> bytes:
-        """The body of a request that may pass; who signed it is in the scope then. Raises _Refused."""
+        """The body of an admitted request; its signer is then in the scope. Raises _Refused."""
         headers, address = Headers(scope=scope), _address(scope)
         agent = None if self._doorkeeper is None else self._claimed(self._doorkeeper, headers, address)
         body = await _read(headers, receive, _LARGEST_OBJECT if scope["path"] == _PUSH_OBJECT else _LARGEST_BODY)
@@ -95,7 +95,7 @@ class RequestGate:
                 _log.warning("request refused", extra={"home": agent.home, "from": address, "reason": str(refused)})
                 raise _Refused(401, refused.code, str(refused)) from refused
             if not self._requests.take(agent.key_id):
-                raise _Refused(429, TOO_MANY, "too many requests of this agent")
+                raise _Refused(429, TOO_MANY, "too many requests from this agent")
             scope.setdefault("state", {})["agent"] = agent
         return body
 
@@ -104,10 +104,10 @@ class RequestGate:
             agent = doorkeeper.claimed(headers.get("signature-input", ""))
         except NotAuthentic as refused:
             if not self._strangers.take(address):
-                raise _Refused(429, TOO_MANY, "too many requests that are no agent's") from None
+                raise _Refused(429, TOO_MANY, "too many requests that no agent has signed") from None
             raise _Refused(401, refused.code, str(refused)) from refused
         if not self._failures.left((address, agent.key_id)):
-            raise _Refused(429, TOO_MANY, "too many requests from there that this agent has not signed")
+            raise _Refused(429, TOO_MANY, "too many requests from this address that the agent has not signed")
         return agent
 
 
@@ -130,7 +130,7 @@ def only_its_own(state: LinkState, request: Request) -> None:
             raise HTTPException(400, "one message and its objects at a time")
         metadata = message.messages_list[0].metadata
         if metadata.src_node_id != message.node.node_id or metadata.dst_node_id != SUPERLINK_NODE_ID:
-            raise HTTPException(403, "a message from this node to the coordinator, and no other")
+            raise HTTPException(403, "only messages from this node to the coordinator are accepted")
 
 
 def _node_of(message: Any) -> int:
@@ -162,7 +162,7 @@ async def _body(receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Refused(400, TOO_SLOW, "the request was given up")
+            raise _Refused(400, TOO_SLOW, "the client gave up the request")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
@@ -172,7 +172,7 @@ async def _body(receive: Receive, most: int) -> bytes:
 
 
 class _Again:
-    """The body once more, for what parses it; after that whatever the connection says."""
+    """Replays the body for the parser; after that, passes on what the connection receives."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._message: Message | None = {"type": "http.request", "body": body, "more_body": False}

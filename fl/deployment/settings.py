@@ -13,22 +13,22 @@ from fl.training_settings import _Part
 class DeploymentSettings(_Part):
     """Coordinator and agents as processes on a network."""
 
-    host: str = Field(default="127.0.0.1", description="name or address agents reach the coordinator by")
-    bind: str = Field(default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: every one)")
+    host: str = Field(default="127.0.0.1", description="name or address by which agents reach the coordinator")
+    bind: str = Field(default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: all interfaces)")
     port: int = Field(default=8443, ge=1, le=65535)
     keys_dir: Path = Field(default=Path("keys"), description="made by `wattproof keys`")
     insecure: bool = Field(
-        default=False, description="no TLS and no authentication of agents: for a bench on loopback only"
+        default=False, description="no TLS and no authentication of agents: only for benches on loopback"
     )
     heartbeat_s: float = Field(
-        default=15, ge=10, le=600, description="an agent unheard of for twice as long counts as gone"
+        default=15, ge=10, le=600, description="an agent silent for twice as long counts as gone"
     )
     retry_max_s: float = Field(
-        default=30, gt=0, le=3600, description="the longest wait before an agent tries again to reach a coordinator"
+        default=30, gt=0, le=3600, description="longest wait before an agent retries to reach a coordinator"
     )
-    poll_s: float = Field(default=1.0, gt=0, le=60, description="how often an agent asks for work")
+    poll_s: float = Field(default=1.0, gt=0, le=60, description="seconds between an agent's requests for work")
     task_interval_s: float = Field(
-        default=30, gt=0, description="how often an agent looks for a new day to forecast and prove"
+        default=30, gt=0, description="seconds between an agent's checks for a new day to forecast and prove"
     )
     coordinator_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
     agent_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")

@@ -1,12 +1,12 @@
 """Requests of agents, signed by HTTP Message Signatures (RFC 9421) with the body's digest (RFC 9530).
 
-Flower's node authentication signs the time of a request and nothing else: whoever sees one can send any other request
-in that agent's name for five minutes. Here the signature covers method, host, path, media type, the digest of the
-body, the time and a number that is used once. It is ECDSA on P-384 with SHA-384 (RFC 9421, section 3.3.5), by the key
-that the coordinator knows the home by. Library: http-message-signatures.
+Flower's node authentication signs the time of a request and nothing else: anyone who sees one can send any other
+request in that agent's name for five minutes. Here the signature covers method, host, path, media type, the digest of
+the body, the time and a number that is used once. It is ECDSA on P-384 with SHA-384 (RFC 9421, section 3.3.5), by the
+key that the coordinator knows the home by. Library: http-message-signatures.
 
-A request that is sent again is refused while its time would still do; after that its time is refused. What a restart
-of the coordinator forgets is worth little to who has recorded it: nodes and messages have other numbers then.
+A replayed request is refused by its nonce while its time is acceptable, and by its time afterwards. Nonces forgotten
+in a restart of the coordinator are of little use to an attacker: nodes and messages then have other numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from http_message_signatures.algorithms import ECDSA_P384_SHA384
 TAG = "wattproof-fleet"
 COVERED = ("@method", "@authority", "@path", "content-type", "content-digest")
 TOLERANCE_S = 300  # how far a gateway's clock may be off
-_ANY_TIME = datetime.timedelta(days=36_500)  # the library would judge by the machine's clock, we judge by ours
+_ANY_TIME = datetime.timedelta(
+    days=36_500
+)  # the library would use the machine's clock; the coordinator's is used instead
 UNKNOWN_KEY, WRONG_CLOCK, BAD_SIGNATURE, REPLAYED = "unknown-key", "wrong-clock", "bad-signature", "replayed"
 
 _KEY_ID = re.compile(r';keyid="([0-9a-f]{64})"')
@@ -39,7 +41,7 @@ _CREATED = re.compile(r";created=(\d{1,12})(?![\d.])")
 
 
 class NotAuthentic(Exception):
-    """A request that does not come from an agent that may join, or not now. `code` is what the agent is told."""
+    """A request that is not from an admitted agent, or not from now. `code` is sent to the agent."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -68,7 +70,7 @@ class Agent:
 
 
 def key_id_of(key: ec.EllipticCurvePublicKey) -> str:
-    """How a key is called in signatures: SHA-256 of its SubjectPublicKeyInfo, 64 hexadecimal digits."""
+    """A key's identifier in signatures: SHA-256 of its SubjectPublicKeyInfo, 64 hexadecimal digits."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
@@ -100,7 +102,7 @@ class SignedRequests:
 
 
 class Request(Protocol):
-    """What is signed of a request, beside its body; header fields in order, repeated ones each for itself."""
+    """The signed parts of a request, besides its body; header fields in order, repeated ones individually."""
 
     @property
     def method(self) -> str: ...
@@ -123,7 +125,7 @@ class RequestVerifier:
         self.admit(agents)
 
     def admit(self, agents: Mapping[str, bytes]) -> None:
-        """Let in these homes and no others. Raises ValueError."""
+        """Admit these homes and no others. Raises ValueError."""
         found = [Agent.of(home, public) for home, public in agents.items()]
         self._agents = {agent.key_id: agent for agent in found}
 
@@ -131,19 +133,19 @@ class RequestVerifier:
         return self._agents.get(key_id)
 
     def claimed(self, signature_input: str) -> Agent:
-        """Whose a request claims to be, by a look at one header: enough to send strangers away.
+        """Whose a request claims to be, from one header: enough to reject strangers.
 
-        Raises NotAuthentic for no agent, or a time that will not do.
+        Raises NotAuthentic for an unknown agent, or an unacceptable time.
         """
         key_ids, created = _KEY_ID.findall(signature_input), _CREATED.findall(signature_input)
         agent = self.agent(key_ids[0]) if len(key_ids) == 1 else None
         if agent is None or len(created) != 1:
-            raise NotAuthentic(UNKNOWN_KEY, "no request of an agent that is let in")
+            raise NotAuthentic(UNKNOWN_KEY, "not a request of an admitted agent")
         self._check_time(int(created[0]))
         return agent
 
     def check(self, request: Request, body: bytes, claimed: Agent) -> None:
-        """Raises NotAuthentic unless the agent has signed this request, and it comes for the first time."""
+        """Raises NotAuthentic unless the agent has signed this request and it is not a repeat."""
         try:
             (result,) = self._verifier.verify(
                 request,
@@ -152,7 +154,7 @@ class RequestVerifier:
                 require_components=COVERED,
                 body=body,
             )
-        except Exception as problem:  # whatever a stranger's headers do to the parsers, they don't pass
+        except Exception as problem:  # whatever a stranger's headers do to the parsers, the request does not pass
             raise NotAuthentic(BAD_SIGNATURE, "the signature is not that of the request") from problem
         if result.parameters["keyid"] != claimed.key_id or not result.nonce or result.body != body:
             raise NotAuthentic(BAD_SIGNATURE, "the signature is not that of the request")
@@ -170,7 +172,7 @@ class RequestVerifier:
         while self._seen and next(iter(self._seen.values())) < now:
             self._seen.popitem(last=False)
         if (key_id, nonce) in self._seen:
-            raise NotAuthentic(REPLAYED, "the request has come before")
+            raise NotAuthentic(REPLAYED, "the request was received before")
         self._seen[(key_id, nonce)] = now + 2 * TOLERANCE_S + 1
 
 

@@ -22,7 +22,7 @@ class _Served:
         self.registry = CollectorRegistry()
         self.certificates = Gauge(
             "wattproof_certificate_days_left",
-            "Days until a certificate ends; below zero once it has",
+            "Days until a certificate expires; negative once it has",
             ["certificate"],
             registry=self.registry,
         )
@@ -42,7 +42,7 @@ class _Served:
             thread.join()
 
     def follow_certificates(self, certificates: Certificates) -> None:
-        """Tell how long each of them still holds, at each scrape."""
+        """Report how long each of them remains valid, at each scrape."""
         for name in certificates.paths:
             self.certificates.labels(name).set_function(partial(certificates.days_left, name))
 
@@ -59,7 +59,7 @@ class CoordinatorMetrics(_Served):
         )
         self.left_out = Gauge(
             "wattproof_round_left_out",
-            "Homes asked in the last round without a useable answer",
+            "Homes asked in the last round without a usable answer",
             registry=registry,
         )
         self.train_loss = Gauge("wattproof_train_loss", "Mean training loss of the last round", registry=registry)
@@ -91,7 +91,7 @@ class CoordinatorMetrics(_Served):
 
 
 class AgentMetrics(_Served):
-    """What one agent does. `proven` is for the daily task that forecasts and proves on the same gateway."""
+    """The metrics of one agent. `proven` is for the daily task that forecasts and proves on the same gateway."""
 
     def __init__(self, home: str) -> None:
         super().__init__()
@@ -99,7 +99,9 @@ class AgentMetrics(_Served):
         self.home = Gauge("wattproof_agent_info", "Which home this is", ["home"], registry=registry)
         self.home.labels(home).set(1)
         self.connected = Gauge(
-            "wattproof_agent_connected", "1 while registered with the coordinator and heard there", registry=registry
+            "wattproof_agent_connected",
+            "1 while registered with the coordinator and in contact with it",
+            registry=registry,
         )
         self.clock = Gauge(
             "wattproof_agent_clock_ahead_seconds",
@@ -152,7 +154,7 @@ class AgentMetrics(_Served):
         )
         self.submissions = Counter(
             "wattproof_agent_submissions",
-            "Tries to hand a forecast or a claim in: ok, or why not",
+            "Attempts to submit a forecast or a claim: ok, or why not",
             ["kind", "outcome"],
             registry=registry,
         )
@@ -173,7 +175,7 @@ class AgentMetrics(_Served):
         )
 
     def follow_privacy(self, ledger: HomeLedger) -> None:
-        """Tell what the home's own ledger says, at each scrape."""
+        """Report the home's own ledger, at each scrape."""
         epsilon = Gauge(
             "wattproof_agent_epsilon_spent", "Privacy loss of this home's updates, at delta", registry=self.registry
         )
@@ -186,12 +188,12 @@ class AgentMetrics(_Served):
         releases.set_function(lambda: ledger.releases)
 
     def follow_connection(self, client: FleetClient) -> None:
-        """Tell how the line to the coordinator is, at each scrape."""
+        """Report the state of the connection to the coordinator, at each scrape."""
         self.connected.set_function(lambda: float(client.up))
         self.clock.set_function(lambda: float(client.clock.ahead_s or 0))
 
     def peak_expected(self, day: int, probabilities: Mapping[str, float]) -> None:
-        """Tell how high the home's peak of a day is expected to be: on loopback, to the household alone."""
+        """Report how high the home's peak of a day is expected to be: on loopback, to the household alone."""
         self.peak_day.set(day)
         for name, probability in probabilities.items():
             self.peak.labels(name).set(probability)
@@ -202,7 +204,7 @@ class AgentMetrics(_Served):
         self.proven_day.set(day)
 
     def answered(self, message: Message, reply: Message, seconds: float) -> None:
-        """Count one message that has been worked on."""
+        """Count one processed message."""
         kind = message.metadata.message_type
         self.messages.labels(kind, "failed" if reply.has_error() else "ok").inc()
         self.seconds.labels(kind).observe(seconds)
@@ -212,6 +214,6 @@ class AgentMetrics(_Served):
                 self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]
 
     def carried(self, bytes_in: int, bytes_out: int) -> None:
-        """Set the line's totals."""
+        """Set the connection's totals."""
         self.bytes_in.set(bytes_in)
         self.bytes_out.set(bytes_out)

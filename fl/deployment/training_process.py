@@ -1,4 +1,4 @@
-"""A gateway's home whose training runs in a process of its own, which makes way for other work of the gateway."""
+"""A gateway's home whose training runs in a separate process, which can be paused for other work of the gateway."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _P = ParamSpec("_P")
 
 
 class TrainingProcess:
-    """A `client_app.Learner` that keeps its home open in a process of its own, from the first training on.
+    """A `client_app.Learner` that keeps its home open in a separate process, from the first training on.
 
     Args:
         open_learner: opens the home in that process; travels as a pickle.
@@ -72,7 +72,8 @@ class TrainingProcess:
 
     @contextmanager
     def paused_for(self, open_subject: Callable[[], _Subject]) -> Iterator[WorkProcess[_Subject]]:
-        """A process for other work while the block runs; this one gives its memory back, and training waits."""
+        """A process for other work while the block runs; the training process releases its memory, and training
+        waits."""
         with self._one_at_a_time:
             self._process.close()
             with WorkProcess(open_subject) as process:

@@ -1,4 +1,4 @@
-"""Differential privacy for whole homes: what it is made of, and the accountant. Clipping and noise: `fl.dp.noise`.
+"""Differential privacy for whole homes: the mechanisms and the accountant. Clipping and noise: `fl.dp.noise`.
 
 What is protected is everything a home has, not one reading (user-level privacy; McMahan et al., ICLR 2018). An update
 is clipped to an L2 norm C and Gaussian noise is added:
@@ -8,7 +8,7 @@ is clipped to an L2 norm C and Gaussian noise is added:
     distributed   by each home, a part of the noise, under secure aggregation: N(0, (zC)^2) on the sum at least
 
 z is `noise_multiplier`. Adaptive clipping (Andrew et al., NeurIPS 2021) moves C to a quantile of the updates' norms,
-told by a count that gets noise too.
+estimated by a count that is noised as well.
 
 Training and evaluation losses are no part of the guarantee, so homes withhold them in `local` and `distributed`. No
 amplification by sampling is claimed: which homes a round asks is drawn from a seed that is not secret.

@@ -1,15 +1,14 @@
-"""A home's own ledger of differential privacy: what left it, and what that has cost, whatever the coordinator says.
+"""A home's own ledger of differential privacy: what left it and what that has cost, independent of the coordinator.
 
-Each update that is about to leave is written down first. Rounds are not told apart by the numbers that the
-coordinator gives them: one that is asked again, renamed or replayed is another noisy look at the same data, and
-counts again. So does a new training of another model. When one more update would exceed the home's own
-`privacy.max_epsilon`, the home trains no more.
+Each update is recorded before it leaves. Rounds are not distinguished by the numbers that the coordinator gives them:
+one that is repeated, renamed or replayed is another noisy look at the same data, and counts again. So does a new
+training of another model. When one more update would exceed the home's own `privacy.max_epsilon`, the home trains no
+more.
 
 What is counted is a release's noise in units of its sensitivity (z; z/2 in `local`, where any other update may stand
 in its place). Releases of Gaussian noise compose to one: 1/sigma^2 = sum 1/sigma_k^2 (Dong et al. 2022), also where
-the settings have changed between them; its epsilon is the accountant's (`fl.dp.accountant`). In `local` the home sees
-to the noise itself; in `distributed` and `central` the figure holds if the other homes, or the coordinator, add
-theirs.
+the settings have changed between them; its epsilon is the accountant's (`fl.dp.accountant`). In `local` the home adds
+the noise itself; in `distributed` and `central` the figure holds if the other homes, or the coordinator, add theirs.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from fl.worker import WorkProcess
 
 __all__ = ["Account", "HomeBudgetSpent", "HomeLedger", "LedgerDamaged", "account_in_process"]
 FORMAT = "wattproof/privacy-ledger/1"
-_AT_A_TIME = 256  # epsilons asked of the accountant at once: starting it takes longer than they do
+_AT_A_TIME = 256  # epsilons requested from the accountant at once: starting it takes longer than computing them
 
 Account = Callable[[float, float, float, int], list[float]]
 """(sum of 1/sigma^2 so far, 1/sigma^2 of a release, delta, n): epsilon after 0, 1, ..., n - 1 more releases."""
@@ -35,7 +34,7 @@ class HomeBudgetSpent(FederationError):
 
 
 def account_in_process(spent: float, each: float, delta: float, count: int) -> list[float]:
-    """The accountant in a process of its own: its library takes 60 MB that an agent does not keep."""
+    """The accountant in a separate process: its library takes 60 MB, which an agent does not keep."""
     with WorkProcess(_nothing) as process:
         return process.call(_epsilons, spent, each, delta, count)
 
@@ -53,7 +52,7 @@ def _epsilons(_nothing: None, spent: float, each: float, delta: float, count: in
 class HomeLedger:
     """The ledger of one home, in a file that only its owner can read (`fl.dp.releases`).
 
-    Raises LedgerDamaged for a file that is there and is no ledger.
+    Raises LedgerDamaged for an existing file that is not a ledger.
     """
 
     def __init__(self, path: Path, settings: PrivacySettings, account: Account = account_in_process) -> None:
@@ -88,14 +87,14 @@ class HomeLedger:
             )
 
     def spend(self, round_number: int | None) -> None:
-        """Write one more update down; only then may it leave. Raises as `check`, or OSError."""
+        """Record one more update; only then may it leave. Raises as `check`, or OSError."""
         with self._kept.changing():
             self.check()
             self._kept.add(round_number, self._sigma)
             self._look_ahead()
 
     def _look_ahead(self) -> None:
-        """Have the epsilons that follow from the releases at hand; the accountant is asked as seldom as can be."""
+        """Keep the epsilons that follow from the releases at hand; the accountant is asked as rarely as possible."""
         added = self.releases - self._counted
         if self._counted >= 0 and self._alike(added) and added + 1 < len(self._ahead):
             self._ahead = self._ahead[added:]
@@ -104,5 +103,5 @@ class HomeLedger:
         self._counted = self.releases
 
     def _alike(self, added: int) -> bool:
-        """Whether the last so many releases had the noise of these settings (another process may have others)."""
+        """Whether the last `count` releases had the noise of these settings (another process may use others)."""
         return all(release.sigma == self._sigma for release in self._kept.entries[self.releases - added :])

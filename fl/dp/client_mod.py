@@ -1,7 +1,7 @@
 """Differential privacy at home: a Flower mod that clips an update and adds the home's noise before it leaves.
 
-Flower's `LocalDpMod` is not used: its noise is calibrated by a bound that holds for epsilon below 1 only, it draws
-from NumPy's global generator, and it lets the losses through.
+Flower's `LocalDpMod` is not used: its noise is calibrated by a bound that only holds for epsilon below 1, it draws
+from NumPy's global generator, and it lets the losses pass.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ CLIP_NORM = "clip_norm"  # in the plan, where clipping is adaptive
 class PrivateUpdateMod:
     """Clips the update of each training, and adds noise in `local` and `distributed` mode.
 
-    In `distributed` mode what goes on to the masks is the step itself: as a model in float32 it would be rounded to
-    what numbers of the model's size have between them, and a coordinator that starts from large weights would have
-    the homes' parts of the noise rounded away. The sums of a one-shot training are another mod's
-    (`fl.one_shot.client_mod`).
+    In `distributed` mode the step itself is passed on to the masks: as a float32 model it would be rounded to the
+    spacing of floats of the model's size, and a coordinator that starts from large weights could have the homes'
+    parts of the noise rounded away. The sums of a one-shot training are handled by `fl.one_shot.client_mod`.
 
     Args:
-        settings: the home's own; what the coordinator says counts for an adaptive norm only.
-        homes: updates that are certain to be in a sum (`distributed`): each home adds that part of the noise.
+        settings: the home's own; only an adaptive norm is taken from the coordinator.
+        homes: updates certain to be in a sum (`distributed`): each home adds that fraction of the noise.
 
     Raises ValueError for a training message whose plan gives no clipping norm where clipping is adaptive.
     """
@@ -61,7 +60,7 @@ class PrivateUpdateMod:
             reply.content[STEP] = ArrayRecord({STEP: Array(step)})
         else:
             reply.content[ARRAYS] = to_record(moved(start, step))
-        reply.content[METRICS] = self._told(reply.content.metric_records[METRICS], whole)
+        reply.content[METRICS] = self._disclosed(reply.content.metric_records[METRICS], whole)
         return reply
 
     def _norm(self, message: Message) -> float:
@@ -72,17 +71,18 @@ class PrivateUpdateMod:
             raise ValueError("clipping is adaptive at this home, and the coordinator's plan gives no clip_norm")
         return norm
 
-    def _told(self, metrics: MetricRecord, whole: bool) -> MetricRecord:
-        """What goes with the update: everything in `central`, where the coordinator is trusted; else nothing."""
+    def _disclosed(self, metrics: MetricRecord, whole: bool) -> MetricRecord:
+        """The metrics sent with the update: all in `central`, where the coordinator is trusted; otherwise none."""
         if self._settings.mode == "central":
             return MetricRecord({**metrics, UNCLIPPED: float(whole)})
         return MetricRecord({EXAMPLES: 1, "loss": math.nan})
 
 
 class BudgetGate:
-    """Refuses a round from the start when the home's ledger leaves no room for its update, and evaluation with it.
+    """Refuses a round, and evaluation, from the start if the home's ledger leaves no room for its update.
 
-    Under secure aggregation a round starts with the keys: later the other homes would have to make up for this one.
+    Under secure aggregation a round starts with the keys: later the other homes would have to recover from its
+    dropping out.
     """
 
     def __init__(self, ledger: HomeLedger) -> None:
@@ -97,10 +97,9 @@ class BudgetGate:
 
 
 class ReleaseCount:
-    """Writes an update into the home's ledger before it is made; inside secure aggregation, around the noise.
+    """Records an update in the home's ledger before it is made; inside secure aggregation, around the noise.
 
-    It counts messages that are trained on. Neither their round nor anything else that the coordinator says can make
-    one of them free.
+    It counts training messages. Neither their round number nor anything else from the coordinator makes one free.
     """
 
     def __init__(self, ledger: HomeLedger, home: str) -> None:
@@ -109,8 +108,8 @@ class ReleaseCount:
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         if message.metadata.message_type == MessageType.TRAIN:
             plan = message.content.config_records.get(PLAN)
-            told = None if plan is None else plan.get("round")
-            self._ledger.spend(told if isinstance(told, int) else None)
+            number = None if plan is None else plan.get("round")
+            self._ledger.spend(number if isinstance(number, int) else None)
             spent = {"epsilon": round(self._ledger.epsilon, 4), "releases": self._ledger.releases}
             _log.info("privacy spent", extra={"home": self._home, **spent})
         return call_next(message, context)

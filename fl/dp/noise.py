@@ -21,8 +21,8 @@ def clip(step: NDArray[np.float64], norm: float) -> tuple[NDArray[np.float64], b
 def gaussian(count: int, seed: bytes | None = None) -> NDArray[np.float64]:
     """Standard normal numbers, float64 [count], from the operating system's randomness (or a 32-byte seed: benches).
 
-    Noise that can be predicted hides nothing, so it comes from ChaCha20 and not from NumPy's generators (Box and
-    Muller 1958 over 53-bit uniforms).
+    Predictable noise hides nothing, so it comes from ChaCha20 and not from NumPy's generators (Box and Muller 1958
+    over 53-bit uniforms).
     """
     words = Words64().expand(seed or secrets.token_bytes(SEED_BYTES), 2 * count)
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

@@ -1,8 +1,8 @@
-"""Releases of noisy updates or sums, on disk: what each had of noise, so that its privacy loss can be added up.
+"""Releases of noisy updates or sums, on disk, each with its noise, so that the privacy loss can be added up.
 
-A ledger is one JSON file, written whole under a lock and read again before each entry, so that two processes on one
-ledger count together. It only grows: one that has lost entries since this process read it is refused, for a count
-that starts over promises privacy that is spent.
+A ledger is one JSON file, written atomically under a lock and read again before each entry, so that two processes on
+one ledger count together. It only grows: a ledger that has lost entries since this process read it is refused,
+because a count that starts over would promise privacy that is already spent.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from fl.file_lock import locked
 
 
 class LedgerDamaged(FederationError):
-    """The ledger can't be read, or has lost entries, so nobody knows what was spent."""
+    """The ledger cannot be read, or has lost entries, so the privacy spent is unknown."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release that was made, or about to be: when, the round as the coordinator called it, the noise it had."""
+    """One release, made or about to be: when, the coordinator's round number, its noise."""
 
     at: str  # UTC, ISO 8601
     round: int | None
@@ -57,30 +57,30 @@ class Releases:
         return math.fsum(release.sigma**-2 for release in self.entries)
 
     def refresh(self) -> None:
-        """Take in what other processes have written. Raises LedgerDamaged."""
+        """Read what other processes have written. Raises LedgerDamaged."""
         entries, values = self._read()
         if len(entries) < len(self.entries):
             raise LedgerDamaged(
-                f"{self.path} has {len(entries)} releases and had {len(self.entries)} a moment ago: put back what it "
-                "was; until then nothing more is released"
+                f"{self.path} has {len(entries)} releases, but had {len(self.entries)} a moment ago: restore "
+                "it; until then nothing more is released"
             )
         self.entries = entries
         self.values |= values
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Have the file to this process, as it is now, while the block decides and writes."""
+        """Lock the file for this process, with its current content, while the block decides and writes."""
         with locked(self.path.with_suffix(".lock"), wait=True):
             self.refresh()
             yield
 
     def add(self, round_number: int | None, sigma: float) -> None:
-        """Write one more release down; it is on disk when this returns. Within `changing`. Raises OSError."""
+        """Record one more release; it is on disk when this returns. Within `changing`. Raises OSError."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._write([*self.entries, Release(now, round_number, sigma)], self.values)
 
     def keep(self, **values: float) -> None:
-        """Write values down beside the releases. Within `changing`."""
+        """Record values beside the releases. Within `changing`."""
         self._write(self.entries, self.values | values)
 
     def _write(self, entries: list[Release], values: dict[str, float]) -> None:
@@ -111,6 +111,6 @@ class Releases:
 
     def _damaged(self, problem: Exception) -> LedgerDamaged:
         return LedgerDamaged(
-            f"{self.path} is not a privacy ledger ({type(problem).__name__}), so nobody knows what {self._owner} has "
-            "spent. Put a copy back; if there is none, only its owner can decide to begin again, by moving it away"
+            f"{self.path} is not a privacy ledger ({type(problem).__name__}), so what {self._owner} has spent is "
+            "unknown. Restore a copy; if there is none, only its owner can decide to start over, by moving it away"
         )

@@ -1,8 +1,8 @@
 """Differential privacy at the coordinator: the ledger of what was released, central clipping and noise.
 
 Flower's strategy wrappers do the same for its strategies; they count rounds in memory and draw from NumPy's global
-generator. Here the count outlives the coordinator: each release is written down with its noise before homes are
-asked, never after, and rounds whose ledger is gone are not built upon.
+generator. Here the count outlives the coordinator: each release is recorded with its noise before homes are asked,
+never after, and rounds whose ledger is gone are not continued.
 """
 
 from __future__ import annotations
@@ -75,15 +75,15 @@ class Privacy:
         return epsilon_of(self._kept.precision, self.settings.delta)
 
     def check_covers(self, saved: RoundReport) -> None:
-        """Raises LedgerDamaged unless the ledger knows all that the saved rounds say was released."""
-        told = int(saved.extra.get("releases", 0))
-        if self.releases < told:
+        """Raises LedgerDamaged unless the ledger holds every release that the saved rounds mention."""
+        recorded = int(saved.extra.get("releases", 0))
+        if self.releases < recorded:
             have = f"knows {self.releases} of them" if self.path.exists() else "is missing"
             raise LedgerDamaged(
-                f"the rounds up to {saved.round} in {self.path.parent} released {told} noisy sums (epsilon "
-                f"{saved.extra.get('epsilon', math.nan):.2f}), and their ledger {self.path.name} {have}: put it "
-                "back. If there is no copy, nobody can say what the homes have spent, and these rounds can't be "
-                "built upon; a new training in another folder counts from nothing, on top of what this one spent"
+                f"the rounds up to {saved.round} in {self.path.parent} released {recorded} noisy sums (epsilon "
+                f"{saved.extra.get('epsilon', math.nan):.2f}), and their ledger {self.path.name} {have}: restore "
+                "it. Without a copy it is unknown what the homes have spent, and these rounds cannot be continued; "
+                "a new training in another folder counts from zero, on top of what this one spent"
             )
 
     def gather(self, inner: Gather) -> Gather:
@@ -94,8 +94,8 @@ class Privacy:
         ) -> Gathered:
             number = plan.get("round")
             self._spend(number if isinstance(number, int) else None)
-            told = ConfigRecord({**plan, CLIP_NORM: self.clip_norm})
-            return inner(grid, nodes, start, told, timeout)
+            bounded = ConfigRecord({**plan, CLIP_NORM: self.clip_norm})
+            return inner(grid, nodes, start, bounded, timeout)
 
         return counted
 

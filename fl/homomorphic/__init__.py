@@ -6,6 +6,6 @@
     home_mod       the same as a Flower mod
     sum_round      the coordinator's side, in place of `fl.secagg.exchanges.MaskedRound`
 
-**Any one home in league with the coordinator reads everybody**: each home has the key. Masked sums withstand up to
-`Session.colluders` such homes. docs/homomorphic.md compares the two.
+**Any one home colluding with the coordinator can read every update**: each home has the key. Masked sums withstand up
+to `Session.colluders` such homes. docs/secure-sums.md compares the two.
 """

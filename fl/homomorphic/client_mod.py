@@ -1,7 +1,7 @@
 """Sums under BFV at home: a Flower mod like `fl.secagg.client_mod.SecAggMod`, whose conditions and record it keeps.
 
-That a home has signed who is in a sum goes into its record before the signature leaves: any one home that is shown
-enough signatures opens the sum, so from then on it can't be said any more that nobody will (`fl.secagg.sum_record`).
+A home records that it has signed who is in a sum before the signature leaves: any single home that is shown enough
+signatures opens the sum, so from then on it is no longer certain that nobody will (`fl.secagg.sum_record`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""One sum under BFV as the coordinator leads it: it passes sealed secrets on, adds ciphertexts, has homes decrypt.
+"""One sum under BFV as the coordinator leads it: it passes on sealed secrets, adds ciphertexts, and has homes
+decrypt.
 
-The coordinator has no key, so it can check neither what a home encrypted nor what homes say the total is. What is no
-ciphertext is left out; a total is taken when all of three homes say the same, else when more than half of all do.
+The coordinator has no key, so it can check neither what a home encrypted nor the total that homes report. Malformed
+ciphertexts are left out; a total is accepted when three homes all report the same, otherwise when more than half of
+all do.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class EncryptedRound:
     _digest: bytes = b""
     _sum: list[bytes] = field(default_factory=list)
     _homes: tuple[str, ...] = ()
-    _told: dict[str, bytes] = field(default_factory=dict)  # the total, as each home says
+    _totals: dict[str, bytes] = field(default_factory=dict)  # the total, as each home says
 
     @property
     def settled(self) -> bool:
@@ -103,8 +105,8 @@ class EncryptedRound:
 
         homes = sorted(keys)
         maker = homes[int.from_bytes(self.terms.nonce, "big") % len(homes)]
-        told = stage_record(SECRET, {home: key.to_bytes() for home, key in keys.items()})
-        made = self.exchanges.ask({maker: RecordDict({SECAGG: told})}, read)
+        request = stage_record(SECRET, {home: key.to_bytes() for home, key in keys.items()})
+        made = self.exchanges.ask({maker: RecordDict({SECAGG: request})}, read)
         if maker not in made:
             raise MaskingRefused(f"{maker} was to make the secret of the sum: {self.exchanges.left_out[maker]}")
         return made[maker]
@@ -141,23 +143,23 @@ class EncryptedRound:
             self.session.check_signed(home, statement, signature)
             return signature
 
-        told = RecordDict({SECAGG: stage_record(AGREE, dict.fromkeys(self._homes, b""))})
+        request = RecordDict({SECAGG: stage_record(AGREE, dict.fromkeys(self._homes, b""))})
         missing = sorted(set(self._homes) - self.agreed.keys())
-        self.agreed |= self.exchanges.ask(dict.fromkeys(missing, told), read)
+        self.agreed |= self.exchanges.ask(dict.fromkeys(missing, request), read)
         self._enough(self.agreed, "agreed on who is in the sum", self.session.threshold)
 
     def _total(self) -> bytes:
         """What homes say the sum is. Raises MaskingRefused where they don't agree, or none says anything."""
-        first = sorted(self.agreed.keys() - self._told.keys())[:_OPENERS]
+        first = sorted(self.agreed.keys() - self._totals.keys())[:_OPENERS]
         said = self._ask_to_open(first)
         if len(said) < min(_OPENERS, len(self._homes)) or len(set(said.values())) > 1:
-            self._ask_to_open(sorted(self.agreed.keys() - self._told.keys()))
-        if not self._told:
+            self._ask_to_open(sorted(self.agreed.keys() - self._totals.keys()))
+        if not self._totals:
             raise TooFewMembers("no home has decrypted the sum: " + _reasons(self.exchanges.left_out, self.agreed))
-        total, votes = Counter(self._told.values()).most_common(1)[0]
-        if 2 * votes <= len(self._told):
+        total, votes = Counter(self._totals.values()).most_common(1)[0]
+        if 2 * votes <= len(self._totals):
             raise MaskingRefused("the homes say different things of what the sum is, none of them most of the homes")
-        for home in [home for home, each in self._told.items() if each != total]:
+        for home in [home for home, each in self._totals.items() if each != total]:
             self.exchanges.cheated(home, "it says another total than most homes, who have decrypted the same sum")
         return total
 
@@ -175,7 +177,7 @@ class EncryptedRound:
         record = stage_record(OPEN, self.agreed)
         record[CIPHERTEXTS] = self._sum
         said = self.exchanges.ask(dict.fromkeys(homes, RecordDict({SECAGG: record})), read) if homes else {}
-        self._told |= said
+        self._totals |= said
         return said
 
     def _enough(self, found: Collection[str], what: str, needed: int | None = None) -> None:

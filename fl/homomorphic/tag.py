@@ -1,7 +1,7 @@
 """A tag beside the numbers of a sum, that fits only if each home's numbers are in it once, unchanged.
 
-Whoever adds ciphertexts can do more with them: scale them, blank slots, add a home's twice, leave all but one out. So
-each home i enters, beside its numbers v,
+Whoever adds ciphertexts can also scale them, blank slots, add a home's twice, or leave out all but one. So each home
+i enters, beside its numbers v,
 
     tag = <k, v> + F(i)    modulo MODULUS,
 

@@ -1,6 +1,6 @@
 """Statistics in whole numbers: 32 fractional bits in 64-bit words, and how many days of how many homes fit in.
 
-Each day's product is rounded for itself and whole numbers are added, so that a sum is the same to the bit in any
+Each day's product is rounded individually and whole numbers are added, so that a sum is the same to the bit in any
 order, and a home's part can be taken out of it again. (A float sum depends on its order, and in float32 the variance
 E z^2 - mu^2 cancels.)
 """

@@ -23,7 +23,8 @@ def peak_head_path(folder: Path) -> Path:
 
 
 def keep_peak_head(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Keep the head that was handed out in place of the one before. Raises StatisticsRefused for what is no head."""
+    """Keep the head that was handed out in place of the one before. Raises StatisticsRefused for anything but a
+    head."""
     from fl.one_shot.peak_head import PeakHead
 
     head = PeakHead.from_arrays(arrays)

@@ -24,12 +24,13 @@ class OneShotSettings(BaseModel):
     fresh_days: int | None = Field(
         default=None,
         ge=1,
-        description="an agent's: enter another one-shot training once the home has so many new days. None: none, for "
-        "of two sums of nearly the same days the difference shows a home that is in one of them only. Under "
+        description="for an agent: enter another one-shot training after this many new days. None: none, because "
+        "the difference of two sums of nearly the same days reveals a home that is in only one of them. Under "
         "differential privacy the budget counts instead",
     )
     leave: bool = Field(
-        default=False, description="an agent's: its home's sums are taken out of the total again, and none is entered"
+        default=False,
+        description="for an agent: its home's sums are taken out of the total again, and none is entered",
     )
     clip_norm: float = Field(
         default=1.5, gt=0, description="under differential privacy: longest statistics of a home (L2), a day's mean"

@@ -1,4 +1,4 @@
-"""What homes have summed, and how it grows and shrinks: joining is adding, leaving is subtracting."""
+"""The sum over homes, and how it grows and shrinks: joining is adding, leaving is subtracting."""
 
 from __future__ import annotations
 

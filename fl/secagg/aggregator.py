@@ -1,7 +1,7 @@
 """A sum of private vectors under masks that cancel: the aggregator learns the sum and nothing else.
 
 The protocol of Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning" (CCS 2017), in
-its form against an aggregator that cheats. Six messages of each member; nothing here knows how they travel:
+its form against an aggregator that cheats. Each member sends six messages; nothing here depends on how they travel:
 
     keys     one-time public keys: one for pairwise masks, one to seal shares to, and a commitment to the own seed
     share    Shamir shares of the own seed and of the mask key, sealed in an envelope for each other member
@@ -13,14 +13,14 @@ its form against an aggregator that cheats. Six messages of each member; nothing
              once `threshold` members have signed to the same sum
 
 Two sets of `threshold` signers have an honest member in common, which signs one sum only (`Session.colluders`). So
-all that reveal anything reveal for one sum, of at least `Session.certain` vectors, and an aggregator that
-tells different members different things gets nothing at all. The proof stands in docs/federation-privacy.md. All
-members are each other's neighbours: on a sparse graph (Bell et al., CCS 2020) the sum can be cut where the graph is
-thin, and whoever draws the graph can look for a thin place.
+everyone who reveals anything reveals for one sum, of at least `Session.certain` vectors, and an aggregator that gives
+members different information gets nothing at all. The proof is in docs/federation-privacy.md. All members are each
+other's neighbours: on a sparse graph (Bell et al., CCS 2020) the sum can be split where the graph has few edges, and
+whoever draws the graph can choose such a place.
 
-Without a roster nothing is signed: that is for one machine which plays all members.
+Without a roster nothing is signed: that is for one machine that simulates all members.
 
-This file is the aggregator's side, and gives out the rest: `fl.secagg.session` (session, keys, masks, what is
+This file is the aggregator's side, and re-exports the rest: `fl.secagg.session` (session, keys, masks, what is
 signed), `fl.secagg.envelopes`, `fl.secagg.member`.
 """
 
@@ -83,14 +83,14 @@ Envelopes = Mapping[str, Mapping[str, bytes]]
 
 @dataclass(frozen=True)
 class Unmasked:
-    """The opened sum, and who gave shares that were not what the owner had sealed, with the reason."""
+    """The opened sum, and the members whose shares were not what the owner had sealed, with the reason."""
 
     total: Vector
     liars: dict[str, str] = field(default_factory=dict)
 
 
 def duplicated_keys(keys: Mapping[str, PublicKeys]) -> dict[str, str]:
-    """Members that gave a key that another one gave, or one twice, with the reason."""
+    """Members whose key is also another member's, or was given twice, with the reason."""
     owners: dict[bytes, list[str]] = {}
     for name, each in keys.items():
         for key in (each.mask_key, each.channel_key):
@@ -171,7 +171,7 @@ def sum_in_process(
 
 @dataclass
 class _Opening:
-    """Restores secrets from revealed shares; a share that is not as it was sealed counts for nothing."""
+    """Restores secrets from revealed shares; a share that differs from the sealed one is ignored."""
 
     session: Session
     keys: Mapping[str, PublicKeys]

@@ -1,7 +1,7 @@
-"""Secure aggregation at home: a Flower mod around the ClientApp. Nothing but masked sums' messages leaves through it.
+"""Secure aggregation at home: a Flower mod around the ClientApp. Only messages of masked sums leave through it.
 
 What local mods do to an update (clipping, noise) is done before it is masked. Secrets of a round stay in the node's
-own Flower state between the messages, and are dropped as they have served; in which sums the home is stands on disk.
+own Flower state between messages, and are dropped once used; the sums the home is in are recorded on disk.
 """
 
 from __future__ import annotations
@@ -234,9 +234,9 @@ class SecAggMod:
             raise MaskingRefused(f"the training failed: {reply.error.reason}")
         metrics = dict(reply.content.metric_records[METRICS])
         days = min(int(cast(int, metrics[EXAMPLES])), self._strategy.most_days)
-        told = {n: float(v) for n, v in metrics.items() if isinstance(v, int | float) and math.isfinite(v)}
+        finite = {n: float(v) for n, v in metrics.items() if isinstance(v, int | float) and math.isfinite(v)}
         weight = days if terms.weighting == "examples" else 1
-        return encode(_step(reply.content, start), told, weight, noisy=self._noisy)
+        return encode(_step(reply.content, start), finite, weight, noisy=self._noisy)
 
     def _summed(self, session: Session, message: Message, context: Context, call_next: ClientAppCallable) -> Vector:
         """The home's part of a one-shot training, as the vector to mask.

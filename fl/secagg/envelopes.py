@@ -4,8 +4,8 @@
 
 An envelope is sealed to the receiver's channel key by a key pair of its own (X25519, HKDF-SHA256, ChaCha20-Poly1305:
 ECIES as in RFC 9180, base mode). So the sender can open that one envelope to the aggregator, and nothing else, when
-the receiver complains of it, and whoever did wrong is found out; see `judge`. That the sender made it is not in the
-envelope: who else might have can only have put shares of its own choice in it, for the names are in its key.
+the receiver complains about it, which shows who is at fault; see `judge`. The envelope does not authenticate its
+sender: anyone else could only have sealed shares of its own choice, because the names are in its key.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def open_envelope(session: Session, sender: str, receiver: str, channel_key: byt
 def judge(
     session: Session, sender: str, receiver: str, envelope: bytes, ephemeral: bytes | None, theirs: PublicKeys
 ) -> tuple[str, str]:
-    """Whose fault a complaint shows, and why: the receiver complained of the envelope, and the sender was asked.
+    """Who is at fault after a complaint, and why: the receiver complained about the envelope, and the sender was
+    asked to open it.
 
     Args:
         ephemeral: what the sender answered; None for nothing.

@@ -1,8 +1,8 @@
 """The exchanges of one round under secure aggregation, as the coordinator leads them.
 
-Whatever a home sends is checked before it is passed on, so that one home's rubbish stops no other: whoever sends it
-is left out of the round, and whoever is proven to have cheated (a forged envelope, a false complaint, another share
-than was sealed) is named, with the reason.
+Every message is checked before it is passed on, so that one home's garbage stops no other: its sender is left out of
+the round, and a home that provably cheated (a forged envelope, a false complaint, a share other than the sealed one)
+is named, with the reason.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class Exchanges:
     def ask(
         self, records: Mapping[str, RecordDict], read: Callable[[str, RecordDict], _T], timeout: float | None = None
     ) -> dict[str, _T]:
-        """Send each home its records; by home what `read` makes of the replies.
+        """Send each home its records; returns what `read` makes of the replies, by home.
 
-        Whoever gives none, or one that `read` refuses, is left out, with the reason.
+        Homes without a reply, or with one that `read` refuses, are left out, with the reason.
         """
         nodes = {home: self.nodes[home] for home in sorted(records)}
         replies, missing = exchange(self.grid, nodes, records, MessageType.TRAIN, timeout or self.timeout)
@@ -190,8 +190,8 @@ class MaskedRound:
             check_envelopes(home, envelopes, keys)
             return envelopes
 
-        told = stage_record(SHARE, {home: each.to_bytes() for home, each in keys.items()})
-        asked = {home: RecordDict({SECAGG: told}) for home in keys}
+        request = stage_record(SHARE, {home: each.to_bytes() for home, each in keys.items()})
+        asked = {home: RecordDict({SECAGG: request}) for home in keys}
         return self._enough(self.exchanges.ask(asked, read), "shared their secrets")
 
     def _check_envelopes(self) -> list[str]:
@@ -247,8 +247,8 @@ class MaskedRound:
             self.session.check_signed(home, statement, masked.signature)
             return masked
 
-        told = stage_record(MASK, dict.fromkeys(shared, b""))
-        asked = {home: RecordDict({SECAGG: told, **content}) for home in shared}
+        request = stage_record(MASK, dict.fromkeys(shared, b""))
+        asked = {home: RecordDict({SECAGG: request, **content}) for home in shared}
         return self._enough(self.exchanges.ask(asked, read, timeout), "sent a masked update")
 
     def _ask_to_agree(self) -> dict[str, bytes]:
@@ -259,8 +259,8 @@ class MaskedRound:
             self.session.check_signed(home, statement, signature)
             return signature
 
-        told = stage_record(AGREE, {home: each.signature for home, each in masked.items()})
-        agreed = self.exchanges.ask({home: RecordDict({SECAGG: told}) for home in masked}, read)
+        request = stage_record(AGREE, {home: each.signature for home, each in masked.items()})
+        agreed = self.exchanges.ask({home: RecordDict({SECAGG: request}) for home in masked}, read)
         return self._enough(agreed, "agreed on who is in the sum", self.session.threshold)
 
     def _ask_for_shares(self) -> dict[str, dict[str, bytes]]:
@@ -270,9 +270,9 @@ class MaskedRound:
                 raise MaskingRefused("not a share of each of those that shared their secrets")
             return shares
 
-        told = stage_record(REVEAL, self.agreed)
+        request = stage_record(REVEAL, self.agreed)
         missing = self.agreed.keys() - self._reveals.keys()
-        return self.exchanges.ask({home: RecordDict({SECAGG: told}) for home in missing}, read)
+        return self.exchanges.ask({home: RecordDict({SECAGG: request}) for home in missing}, read)
 
     def _enough(self, items: dict[str, _T], what: str, needed: int | None = None) -> dict[str, _T]:
         needed = self.session.certain if needed is None else needed

@@ -1,4 +1,5 @@
-"""One member's side of a masked sum: keys, shares, the masked vector, its word on who is in the sum, and its shares.
+"""One member's side of a masked sum: keys, shares, the masked vector, its statement of who is in the sum, and its
+shares.
 
 Shares are Shamir's (`fl.secagg.shamir`) and travel in envelopes (`fl.secagg.envelopes`). The protocol:
 `fl.secagg.aggregator`.
@@ -34,7 +35,7 @@ from fl.secagg.shamir import random_secret, split
 
 @dataclass
 class _Secrets:
-    """What a member keeps between messages. Nothing of it is ever shown."""
+    """What a member keeps between messages. None of it is ever shown."""
 
     stage: str = "keys"
     mask_key: bytes = b""
@@ -66,7 +67,7 @@ def complaint(session: Session, accuser: str, accused: str, envelope_digest: byt
 class Member:
     """One member's side. In order: `keys`, `share`, `check`, `mask`, `agree`, `reveal`; each once (MaskingRefused).
 
-    Once only, even if refused: two vectors under one mask, or both shares of another one, would give secrets away.
+    Once only, even if refused: two vectors under one mask, or both shares of another member, would reveal secrets.
     Between `check` and `mask` it may be asked to `answer` complaints.
 
     Args:
@@ -153,7 +154,7 @@ class Member:
         return complaints
 
     def answer(self, complaints: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The key of each envelope that its receiver has complained of, by receiver: it shows what was in that one.
+        """The key of each envelope that its receiver has complained about, by receiver: it opens that envelope.
 
         Raises MaskingRefused for a complaint that the receiver did not sign, or of an envelope that this member did
         not send: then its shares would be shown to somebody who does not have them anyway.

@@ -1,6 +1,6 @@
 """The messages of secure aggregation between coordinator and homes, as Flower records and back.
 
-A round takes six exchanges, all of message type `train`, told apart by `stage` in the record `secagg`; a seventh,
+A round takes six exchanges, all of message type `train`, distinguished by `stage` in the record `secagg`; a seventh,
 `answer`, where a home has complained of another one, and `close`, where a sum that failed is asked for again.
 `fl.secagg.aggregator` says what they carry.
 """
@@ -27,7 +27,7 @@ _MOST_BRACKETS = 8
 
 @dataclass(frozen=True)
 class SumTerms:
-    """What a sum of a round is, as every home in it is told: what they train from, how, and who they are.
+    """The terms of a round's sum, as sent to every home in it: what they train from, how, and who they are.
 
     Attributes:
         nonce: drawn for this sum.
@@ -77,7 +77,7 @@ class SumTerms:
 
 @dataclass(frozen=True)
 class ClosedSum:
-    """A sum that failed and will never be opened: so many of its members have signed that they never reveal in it."""
+    """A sum that failed and will never be opened: enough of its members have signed that they never reveal in it."""
 
     terms: SumTerms
     signatures: dict[str, bytes]

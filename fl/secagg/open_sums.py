@@ -27,7 +27,8 @@ class OpenSums:
         return [one for one in self._sums if one.terms.start == start]
 
     def add(self, terms: SumTerms) -> None:
-        """A sum is about to have masked updates in it. Those of other models are forgotten: their rounds are done."""
+        """Record a sum that is about to receive masked updates. Those of other models are deleted: their rounds are
+        done."""
         self._write([*self.of(terms.start), ClosedSum(terms, {})])
 
     def sign(self, terms: SumTerms, signatures: dict[str, bytes]) -> None:
@@ -50,6 +51,6 @@ class OpenSums:
         except (MaskingRefused, ValueError, TypeError) as problem:
             raise FederationError(
                 f"{self._path} is damaged ({type(problem).__name__}): it says which sums of this round homes have to "
-                "be asked to close. Put a copy back. Without one, move it away; homes that are in such a sum will "
-                "refuse this round, and if too many do, begin a new training with another forecasting.seed"
+                "be asked to close. Restore a copy. Without one, move it away; homes that are in such a sum will "
+                "refuse this round, and if too many do, start a new training with another forecasting.seed"
             ) from None

@@ -7,7 +7,7 @@ plus a mask is uniform whatever the value.
 Masks come from ChaCha20 (RFC 8439) used as a stream cipher over zeros; field elements are cut from it 16 bytes longer
 than the modulus and reduced, as in RFC 9380, section 5.3, which leaves a bias below 2^-128. Flower's own
 `pseudo_rand_gen` is not used: it folds the seed to 32 bits and runs a Mersenne twister, which a coordinator can
-invert by trying them all.
+invert by brute force.
 """
 
 from __future__ import annotations

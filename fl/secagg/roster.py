@@ -1,9 +1,10 @@
-"""Who a home sums with: the public keys of the community's gateways, by home, in a file that homes compare.
+"""The homes that a home sums with: the public keys of the community's gateways, by home, in a file that homes
+compare.
 
 A coordinator that names the homes of a sum could invent them, all but one, and take the difference. A home with a
 roster takes part only in sums of homes in its roster, whose one-time keys are signed by the keys there (the keys that
-gateways sign their requests with, `fl.deployment.keys`). The file comes from the coordinator's list, so homes make
-sure that all have the same one, with the homes they know: its fingerprint is short enough to be read out.
+gateways sign their requests with, `fl.deployment.keys`). The file comes from the coordinator's list, so homes verify
+with homes they know that all have the same one: its fingerprint is short enough to read aloud.
 
     wattproof roster -c coordinator.yaml --make      from keys/agents/*.pub
     wattproof roster -c gateway.yaml                 homes and fingerprint of the file that a gateway has
@@ -81,7 +82,7 @@ class Roster:
 
     @classmethod
     def read(cls, path: Path) -> Roster:
-        """Raises KeysError for a file that is missing or no roster, or that gives two homes one key."""
+        """Raises KeysError for a file that is missing or not a roster, or that gives two homes the same key."""
         get = "Get it from the community, or make it from the gateways' public keys with `wattproof roster --make`"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -133,7 +134,7 @@ class Roster:
 
 
 def _distinct(members: dict[str, bytes], where: str) -> dict[str, bytes]:
-    """Raises KeysError where one key stands under two names: one who has it would count twice in a sum."""
+    """Raises KeysError if one key has two names: its owner would count twice in a sum."""
     seen: dict[bytes, str] = {}
     for home, identity in members.items():
         if (other := seen.setdefault(identity, home)) != home:

@@ -1,4 +1,5 @@
-"""What the members of a masked sum share: the session, their public keys, what they sign, and how seeds become masks.
+"""What the members of a masked sum share: the session, their public keys, the statements they sign, and how seeds
+become masks.
 
 Parts: X25519 (RFC 7748) and HKDF-SHA256 (RFC 5869) for the seeds, ChaCha20 for the masks (`fl.secagg.rings`), ECDSA
 on P-384 for signatures (`fl.secagg.roster`). Flower's P-384 key agreement is not used: its serialised private keys
@@ -25,15 +26,15 @@ FEWEST_MEMBERS = 3  # the sum of two tells each of them the other's vector
 
 
 class MaskingRefused(FederationError):
-    """A message of the protocol that a member or the aggregator must not act on; the message says which and why."""
+    """A protocol message that a member or the aggregator must not act on; the error says which and why."""
 
 
 class TooFewMembers(MaskingRefused):
-    """Fewer members left than must be: the sum can't be opened, and nobody's vector either."""
+    """Too few members are left: the sum cannot be opened, nor anybody's vector."""
 
 
 class SumSpoilt(MaskingRefused):
-    """A sum that can't be opened because of what one member sent; `culprit` names it."""
+    """A sum that cannot be opened because of what one member sent; `culprit` names it."""
 
     def __init__(self, culprit: str, why: str) -> None:
         super().__init__(why)
@@ -85,7 +86,7 @@ class Session:
 
     @property
     def colluders(self) -> int:
-        """Members in league with the aggregator up to which the session is safe: any two sets of `threshold` signers
+        """Members colluding with the aggregator up to which the session is safe: any two sets of `threshold` signers
         have an honest one in common."""
         return 2 * self.threshold - len(self.members) - 1
 

@@ -1,8 +1,8 @@
 """Shamir's secret sharing (CACM 1979) over the field of 2^255 - 19: any `threshold` shares give a secret back.
 
-Flower's sharing works in GF(2^128), in Python, a bit at a time: among 300 homes it takes minutes where whole numbers
-modulo a prime take milliseconds, which would be a reason to let each home have a few neighbours only, and that costs
-far more (see `fl.secagg.aggregator`). The prime is Curve25519's (RFC 7748), so that a secret is an X25519 key, too.
+Flower's sharing works in GF(2^128), in Python, a bit at a time: among 300 homes it takes minutes where integers
+modulo a prime take milliseconds. That would be a reason to give each home only a few neighbours, which costs far more
+security (see `fl.secagg.aggregator`). The prime is Curve25519's (RFC 7748), so that a secret is an X25519 key, too.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Which sums a home has been in, on disk: it takes part in one sum of a model that it trains from.
+"""Which sums a home has been in, on disk: it takes part in only one sum per model that it trains from.
 
 Training is deterministic, so an update is the same whenever a home trains from the same model, and two sums over
-different homes show the difference: one home's update. So a home that is about to send its masked update writes down
-from which model it was trained and in which sum it is; from that model it is in no other sum, whatever the
-coordinator calls the round, and over restarts. A sum that failed may be asked for again once it is certain that
-nobody will ever open it: when `threshold` of its members have signed that they never reveal a share in it, too few
-are left who could. A home signs that for a sum, or reveals in it, and never both.
+different homes show the difference: one home's update. So a home records, before it sends its masked update, which
+model it was trained from and which sum it is in; from that model it enters no other sum, whatever the coordinator
+calls the round, also after restarts. A failed sum may be repeated once it is certain that nobody will ever open it:
+when `threshold` of its members have signed that they never reveal a share in it, too few are left who could. A home
+either signs that for a sum, or reveals in it, never both.
 
     {"start": "1f...", "sum": "a0..."}     its masked update from this model is in this sum
     {"revealed": "a0..."}                  it has revealed its shares in it
@@ -46,7 +46,7 @@ class SecondOneShot(SecondSum):
 
 
 class RecordDamaged(FederationError):
-    """The record can't be read, so nobody knows which sums this home is in."""
+    """The record cannot be read, so it is unknown which sums this home is in."""
 
 
 class SumRecord:
@@ -183,8 +183,8 @@ class SumRecord:
                 self._take(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise RecordDamaged(
-                f"{self.path} is damaged ({type(problem).__name__}), so nobody knows which sums this home is in. An "
-                "older copy would not know either. Begin a new training with another forecasting.seed, and then "
+                f"{self.path} is damaged ({type(problem).__name__}), so it is unknown which sums this home is in. An "
+                "older copy would not help. Start a new training with another forecasting.seed, and then "
                 "delete the file"
             ) from None
         if torn:  # a power cut while it was written: what it was to allow has not left

@@ -1,8 +1,8 @@
 """The sums of one training at the coordinator: whatever homes are asked to sum, each sum is opened once or never.
 
-A sum that failed may be asked for again: if homes had sent their masked vectors, they are first asked to sign that
-they never open it; else they enter no other from the same start. A home that is proven to have cheated is named and
-asked no more, as long as the coordinator runs.
+A failed sum may be repeated: if homes had sent their masked vectors, they are first asked to sign that they never
+open it; otherwise they enter no other from the same start. A home that provably cheated is named and not asked again
+while the coordinator runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a home and a partner say to each other: sealed from end to end, for the coordinator only carries it.
+"""Messages between a home and a partner: sealed end to end, because the coordinator carries them.
 
 Keys are agreed by X25519 (RFC 7748), derived by HKDF-SHA256 for each direction, and used with ChaCha20-Poly1305
 (RFC 8439). The X25519 keys serve one session, and are signed by the identities that both sides have in their roster,
-so that the coordinator can't put itself in between. A message says what it is and which number it has: none is taken
-twice, out of order, or for another one.
+so that the coordinator can't put itself in between. Each message states its kind and number: none is accepted twice,
+out of order, or as another one.
 """
 
 from __future__ import annotations

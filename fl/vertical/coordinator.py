@@ -1,10 +1,10 @@
 """The coordinator's side of vertical learning: it leads a session, and carries sealed messages.
 
 It sees who has a match, how many hours they have, sealed messages, and the sum over homes that the regression is made
-from. It deals what the multiplication needs, so it must be in league with neither side (`fl.vertical.products`).
+from. It deals what the multiplication needs, so it must be colluding with neither side (`fl.vertical.products`).
 
-A home that does not answer is out of the session, for the reason given. When the partner goes away, homes learn on
-without its values, and forecast by the meter alone until it is back.
+A home that does not answer leaves the session, with the reason recorded. When the partner becomes unreachable, homes
+continue to learn without its values, and forecast from the meter alone until it is back.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class VerticalSession:
         own_keys = {KEY_OF + home: keys[home] for home in blinded}
         doubled = self._partner("double", {**blinded, **own_keys})
         asked = {home: {"sealed": data} for home, data in self._answered(blinded, doubled).items()}
-        told = self._homes("common", asked)
-        found = {home: answer["sealed"] for home, answer in told.items() if "sealed" in answer}
-        self.left_out |= dict.fromkeys(told.keys() - found.keys(), "the partner has no record of it")
+        answers = self._homes("common", asked)
+        found = {home: answer["sealed"] for home, answer in answers.items() if "sealed" in answer}
+        self.left_out |= dict.fromkeys(answers.keys() - found.keys(), "the partner has no record of it")
         days = self._answered(found, self._partner("rows", found)) if found else {}
         rows = self._homes("rows", {home: {"sealed": data} for home, data in days.items()})
         self._rows = {home: number(answer, "rows") for home, answer in rows.items()}
@@ -114,8 +114,8 @@ class VerticalSession:
             for home in self._matched
         }
         to_partner = {home: each.partner_seed + products.to_bytes(each.partner_share) for home, each in dealt.items()}
-        told_partner = {**to_partner, COLUMNS: number_bytes(left)}
-        theirs = self._answered(to_partner, self._partner("difference", told_partner))
+        for_partner = {**to_partner, COLUMNS: number_bytes(left)}
+        theirs = self._answered(to_partner, self._partner("difference", for_partner))
         asked = {home: {"seed": dealt[home].home_seed} for home in theirs}
         differences = self._values(self._homes("difference", asked), "sealed")
         parts = self._values(self._homes("share", {home: {"sealed": theirs[home]} for home in differences}), "sum")
@@ -126,9 +126,9 @@ class VerticalSession:
         for data in parts.values():
             total = total + products.from_bytes(data, "u8", length).astype(np.uint64)
         ridge = solve(total, len(parts), right, penalty)
-        told = ridge_bytes(ridge)
-        self._homes("weights", _same(self._matched, ridge=told))
-        self._partner("weights", {RIDGE: told})
+        content = ridge_bytes(ridge)
+        self._homes("weights", _same(self._matched, ridge=content))
+        self._partner("weights", {RIDGE: content})
         return ridge
 
     def learn(self, steps: int) -> None:
@@ -138,10 +138,10 @@ class VerticalSession:
             homes = [home for home in self._matched if home not in self.left_out]
             self._enough(homes, "are left")
             values = self._cut(homes)
-            told = {home: {"number": number_bytes(self._steps)} for home in homes}
+            items = {home: {"number": number_bytes(self._steps)} for home in homes}
             for home, data in values.items():
-                told[home]["sealed"] = data
-            answers = self._homes("step", told)
+                items[home]["sealed"] = data
+            answers = self._homes("step", items)
             self._gradients = {home: data for home, data in self._values(answers, "sealed").items() if data}
 
     def forecast(self, days: NDArray[np.int64]) -> tuple[str, ...]:
@@ -149,12 +149,12 @@ class VerticalSession:
         homes = [home for home in self._matched if home not in self.left_out]
         asked = self._values(self._homes("ask", _same(homes, days=products.to_bytes(days))), "sealed")
         values = self._or_away("values", asked)
-        told = {home: ({"sealed": values[home]} if home in values else {}) for home in asked}
-        return tuple(sorted(self._homes("forecast", told)))
+        items = {home: ({"sealed": values[home]} if home in values else {}) for home in asked}
+        return tuple(sorted(self._homes("forecast", items)))
 
     def _cut(self, homes: list[str]) -> dict[str, bytes]:
-        told = {home: self._gradients.get(home, b"") for home in homes}
-        return self._or_away("cut", {**told, NUMBER: number_bytes(self._steps)})
+        items = {home: self._gradients.get(home, b"") for home in homes}
+        return self._or_away("cut", {**items, NUMBER: number_bytes(self._steps)})
 
     def _or_away(self, stage: str, items: Mapping[str, bytes]) -> dict[str, bytes]:
         """What the partner says of each home; nothing while it is away."""
@@ -162,7 +162,9 @@ class VerticalSession:
             answer = self._partner(stage, items)
         except PartnerAway as away:
             if self.partner_away is None:
-                _log.warning("the partner is away: homes go on by the meter alone", extra={"reason": str(away)})
+                _log.warning(
+                    "the partner is unreachable: homes continue with the meter alone", extra={"reason": str(away)}
+                )
             self.partner_away = str(away)
             return {}
         self.partner_away = None
@@ -221,8 +223,8 @@ class VerticalSession:
 
 
 def _answer(reply: RecordDict, stage: str) -> dict[str, bytes]:
-    told, items = read(reply)
-    if told != stage:
+    answered, items = read(reply)
+    if answered != stage:
         raise VerticalRefused("the answer is of another stage")
     return items
 

@@ -30,12 +30,12 @@ class VerticalHomeMod:
     def __init__(self, make: Callable[[VerticalTerms], HomeSide], keep: Keep = lambda side, forecasts: None) -> None:
         self.sessions, self._keep = Sessions(make), keep
 
-    def __call__(self, told: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    def __call__(self, incoming: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Raises VerticalRefused."""
-        if VERTICAL not in told.content.config_records:
-            return call_next(told, context)
-        stage, items = read(told.content)
-        return Message(message(stage, self._answer(stage, items)), reply_to=told)
+        if VERTICAL not in incoming.content.config_records:
+            return call_next(incoming, context)
+        stage, items = read(incoming.content)
+        return Message(message(stage, self._answer(stage, items)), reply_to=incoming)
 
     def _answer(self, stage: str, items: Mapping[str, bytes]) -> dict[str, bytes]:
         if stage == "begin":

@@ -37,12 +37,12 @@ class VerticalPartnerMod:
         self._make, self._begun = make, set[bytes]()
         self.side: PartnerSide | None = None
 
-    def __call__(self, told: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    def __call__(self, incoming: Message, context: Context, call_next: ClientAppCallable) -> Message:
         """Raises VerticalRefused."""
-        if VERTICAL not in told.content.config_records:
-            return call_next(told, context)
-        stage, items = read(told.content)
-        return Message(message(stage, self._answer(stage, items)), reply_to=told)
+        if VERTICAL not in incoming.content.config_records:
+            return call_next(incoming, context)
+        stage, items = read(incoming.content)
+        return Message(message(stage, self._answer(stage, items)), reply_to=incoming)
 
     def _answer(self, stage: str, items: dict[str, bytes]) -> dict[str, bytes]:
         if stage == "begin":

@@ -3,7 +3,7 @@
 Beaver's multiplication (Crypto 1991), for matrices (Mohassel and Zhang, "SecureML", IEEE S&P 2017, section IV),
 modulo 2^64, so that it is exact. The coordinator deals random A, B and shares of A'B; home and partner tell each
 other X - A and Y - B, which are uniform, through a channel that the coordinator can't read. It holds as long as the
-coordinator, who knows A and B, is in league with neither.
+coordinator, who knows A and B, is colluding with neither.
 """
 
 from __future__ import annotations

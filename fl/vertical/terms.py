@@ -1,6 +1,6 @@
 """What a session of vertical learning is: all that home, partner and coordinator have to agree on.
 
-Its digest is in every key and signature of the session, so that nobody can be told anything else than the others.
+Its digest is in every key and signature of the session, so that no party can be given different terms.
 """
 
 from __future__ import annotations

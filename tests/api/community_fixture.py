@@ -81,7 +81,10 @@ class CommunityFixture:
         outbox.put(Submission("forecast", DAY, int(self.now), "done"))
         run = Isolated(TrainingProcess(name, _never), config.api.log_level)
         contributions = Contributions(name, config.api.homes_dir / name, run)
-        member = open_sums(config, name, ApiClient(self.url), outbox, contributions)
+        member = open_sums(
+            name, config.community.name, config.gateway, config.federation.deployment, config.api.sums_dir,
+            ApiClient(self.url), outbox, contributions,
+        )  # fmt: skip
         assert member is not None
         return member
 

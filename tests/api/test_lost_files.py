@@ -37,7 +37,7 @@ def test_a_household_that_has_signed_days_gets_no_new_key(tmp_path: Path, name: 
         lambda: (Home("elm-3", tmp_path).wallet, Home("elm-3", tmp_path).meter),
         lambda: Home("elm-3", tmp_path).vault,
     ):
-        with pytest.raises(LostFile, match=rf"{name} is missing.*put a copy from your backup in its place"):
+        with pytest.raises(LostFile, match=rf"{name} is missing.*restore it from your backup"):
             look()
     assert files(tmp_path) == before
 

@@ -44,7 +44,7 @@ def test_a_households_readings_from_file_to_proof(tmp_path: Path) -> None:
     keep_model(config.api.model_dir, 1, initial_weights(shape, 7), shape)
     with walked() as walk:
         append_table(tmp_path / "elm-3.csv", import_file(tmp_path / "export.csv", ImportOptions(HOME)).readings)
-        opened = open_household(config, HOME)
+        opened = open_household(config.data, config.community, config.api.homes_dir, HOME)
         prepared = opened.prepare(opened.due_day(), RoundModel.kept(config.api.model_dir))
         opened.keep(prepared, proving.make(prepared.job), ProofFolder(config.api.proofs_dir))
     assert walk.modules == drawn("A household's readings, from file to proof"), walk

@@ -80,7 +80,7 @@ def test_a_file_that_is_no_table_stays_as_it_is(path: Path) -> None:
     with pytest.raises(TableError, match=r"elm-3\.csv.*nothing was written.*--out"):
         append_table(path, table())
     assert path.read_text() == "the holiday's photographs"
-    with pytest.raises(TableError, match="is no file"):
+    with pytest.raises(TableError, match="is not a file"):
         append_table(path.parent, table())
 
 

@@ -50,7 +50,7 @@ def test_local_times_become_utc() -> None:
         (lambda t: t.assign(filled=0), "not bool"),
         (lambda t: t.assign(unique_id=7), "must be text"),
         (lambda t: t.assign(ds=t["ds"] + pd.Timedelta(minutes=30)), "start of an hour"),
-        (lambda t: pd.concat([t, t], ignore_index=True), "there twice"),
+        (lambda t: pd.concat([t, t], ignore_index=True), "appears twice"),
         (lambda t: t.assign(y=-t["y"]), "negative"),
         (lambda t: t.assign(y=t["y"] + MAX_WH_PER_HOUR), "check the unit"),
         (lambda t: t.assign(export=1), "export is int64, not Int64"),
@@ -139,7 +139,7 @@ def test_a_home_may_be_called_what_others_take_for_nothing(tmp_path: Path, home:
 
 @pytest.mark.parametrize("home", ["", " ", ".", "..", "../evil", "a/b", "a\\b", "elm 3", "-x", "a" * 65, "a\n"])
 def test_a_home_is_called_what_a_file_and_an_address_can_be(home: str) -> None:
-    with pytest.raises(TableError, match="a home's name has letters"):
+    with pytest.raises(TableError, match="a home's name has at most 64 letters"):
         table(home)
 
 

@@ -46,7 +46,7 @@ REFUSED = [
     (SECURE | EQUAL | {"secure_aggregation": BFV, "privacy": {"mode": "central"}}, "homes decrypt the sum"),
     (
         SECURE | EQUAL | {"secure_aggregation": BFV, "privacy": {"mode": "distributed"}},
-        "one home in league with the coordinator reads each update",
+        "one home colluding with the coordinator reads each update",
     ),
     (private("distributed"), "enable secure_aggregation, or set privacy.mode: local"),
     (
@@ -60,7 +60,7 @@ REFUSED = [
     (robust("krum") | private("central", min_homes=7), "measured for a mean"),
     (private("central") | {"strategy": {"weighting": "examples"}}, "set weighting: equal"),
     (private("local") | {"evaluate_every": 5}, "losses would leave the homes without noise"),
-    (robust("median") | {"strategy": {"weighting": "examples"}}, "buy weight by lying"),
+    (robust("median") | {"strategy": {"weighting": "examples"}}, "gain weight by lying"),
     (robust("bulyan", attackers=2), "needs 11 updates in a round"),
 ]
 

@@ -120,7 +120,7 @@ def test_a_round_is_saved_though_too_few_homes_are_left_to_score_it(store: Round
 
 def test_a_round_without_enough_updates_is_asked_again_and_then_is_an_error(store: RoundStore) -> None:
     grid = LocalGrid(learners(), silent={"ada", "bob", "cyd"})
-    with pytest.raises(QuorumMissed, match="round 1: 1 of the 4 homes asked gave a useable update, 2 are needed"):
+    with pytest.raises(QuorumMissed, match="round 1: 1 of the 4 homes asked gave a usable update, 2 are needed"):
         Rounds(settings(attempts=3), store).run(grid, ZERO)
     assert [home for kind, home in grid.asked if kind == "train" and home == "ada"] == ["ada"] * 3
     assert store.rounds() == []

@@ -95,7 +95,7 @@ def test_ctrl_c_ends_a_training_in_order_and_it_goes_on_from_there(tmp_path: Pat
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all that run there, Ray's processes among them
     output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, output
-    assert "training stopped; the same command goes on" in output and "Traceback" not in output
+    assert "training stopped; the same command resumes it" in output and "Traceback" not in output
     done = store.rounds()
     assert done == list(range(1, len(done) + 1)) and store.load(done[-1]).published
     process = start(done[-1] + 1)

@@ -67,7 +67,9 @@ def test_the_table_shows_people_the_names_and_figures(scores: Scores) -> None:
 def test_files_are_written_and_the_same_again(scores: Scores, tmp_path: Path) -> None:
     first = write_report(tmp_path / "1", forecasts(), scores, CLOCK, "my_model", ["yesterday"])
     again = write_report(tmp_path / "2", forecasts(), scores, CLOCK, "my_model", ["yesterday"])
-    assert [p.name for p in first] == ["accuracy.json", "accuracy.png", "community_week.png", "error_by_hour.png"]
+    pictures = ("accuracy", "community_week", "error_by_hour")
+    names = [f"{picture}{suffix}.png" for suffix in ("", "_dark") for picture in pictures]
+    assert [p.name for p in first] == ["accuracy.json", *names]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in first if p.suffix == ".png")

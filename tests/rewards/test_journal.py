@@ -81,7 +81,7 @@ def test_damage_is_named_with_its_line_and_never_a_reason_to_delete_the_journal(
     path = tmp_path / "chain.jsonl"
     path.write_bytes(b'{"time": 1600000000}\n' + line + b'\n{"time": 1600000001}\n')
     before = path.read_bytes()
-    with pytest.raises(JournalCorrupt, match=f"{path}, line 2, .*keep it, and put a copy from") as refusal:
+    with pytest.raises(JournalCorrupt, match=f"{path}, line 2, .*keep it, and restore a copy from") as refusal:
         Chain.embedded(path)
     assert "delete" not in str(refusal.value) and path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["chain.jsonl", "chain.lock"]

@@ -16,8 +16,8 @@ from zkp.algebra.curve import Point
 from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import Setup, load_setup
 from zkp.algebra.vector import RandomScalars
-from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, Ints, Shape, Trace, Weights
-from zkp.lstm.weights import PersonalHead, commit_weights
+from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, IntegerWeights, Ints, Shape, Trace
+from zkp.lstm.weights import HeadOpening, commit_weights
 from zkp.statements import inference
 from zkp.statements.context import Context
 
@@ -35,7 +35,7 @@ def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3) -> Shape:
     return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5)
 
 
-def random_weights(shape: Shape, seed: int) -> Weights:
+def random_weights(shape: Shape, seed: int) -> IntegerWeights:
     rng = np.random.default_rng(seed)
 
     def integers(limit: float, *size: int) -> Ints:
@@ -50,7 +50,7 @@ def random_weights(shape: Shape, seed: int) -> Weights:
         layers.append(w)
     head = integers(200, OUTPUTS, shape.head_inputs)
     head[HOURS:, HISTORY : shape.personal_inputs] = 0  # the means do not read the hidden state
-    return Weights(shape, tuple(layers), head)
+    return IntegerWeights(shape, tuple(layers), head)
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,7 +83,7 @@ def commit_window(day: int, readings: Sequence[int], blinding: int) -> bytes:
     return setup.curve.encode(commit_point(setup, window_slots(day), list(readings), blinding))
 
 
-def state(trace: Trace, model: IntegerModel, history: Ints, personal: PersonalHead | None = None) -> Case:
+def state(trace: Trace, model: IntegerModel, history: Ints, personal: HeadOpening | None = None) -> Case:
     """The statement that a trace is about, with fresh but seeded blindings."""
     days = tuple(range(FIRST_DAY, FIRST_DAY + len(history)))
     blindings = seeded(7)(2 * len(days))
@@ -114,7 +114,7 @@ def honest(layers: int = 1, windows: int = 1, personal: bool = False, seed: int 
     if personal:
         values = np.random.default_rng(seed + 1).integers(-12, 13, (OUTPUTS, shape.personal_inputs))
         values[HOURS:, HISTORY:] = 0
-        private = PersonalHead.blind(shape, values, seeded(5))
+        private = HeadOpening.blind(shape, values, seeded(5))
     model = IntegerModel(weights, None if private is None else private.values)
     history, steps, exogenous = inputs(shape, windows, seed)
     return state(model.run(history, steps, exogenous), model, history, private)

@@ -28,8 +28,8 @@ from tests.zkp.cases import GREEN_BLINDING, GREEN_READINGS, green_case, inferenc
 from tests.zkp.conftest import honest
 from zkp.algebra.field import MODULUS
 from zkp.algebra.vector import RandomScalars
-from zkp.lstm.integer_model import OUTPUTS, Ints, Shape, Weights
-from zkp.lstm.weights import PersonalHead, WeightsCommitment
+from zkp.lstm.integer_model import OUTPUTS, IntegerWeights, Ints, Shape
+from zkp.lstm.weights import HeadOpening, WeightsCommitment
 from zkp.statements import green_share, inference, skill
 from zkp.statements.context import Context
 
@@ -126,13 +126,13 @@ def _read_inference(public: dict[str, Any], private: dict[str, Any]) -> _Read:
     def prove() -> bytes:
         own = _ints(private["personal"], OUTPUTS, shape.personal_inputs)
         layers = tuple(_ints(w, 4, shape.hidden, shape.inputs(k)) for k, w in enumerate(private["layers"]))
-        weights = Weights(shape, layers, _ints(private["head"], OUTPUTS, shape.head_inputs))
+        weights = IntegerWeights(shape, layers, _ints(private["head"], OUTPUTS, shape.head_inputs))
         trace = IntegerModel(weights, own).run(
             _ints(private["history"], len(days), 168), statement.steps, statement.exogenous
         )
         blindings = {k: tuple(map(_scalar, private[f"{k}_blindings"])) for k in ("windows", "forecasts", "personal")}
         secrets = inference.Secrets(
-            blindings["windows"], blindings["forecasts"], PersonalHead(own, blindings["personal"])
+            blindings["windows"], blindings["forecasts"], HeadOpening(own, blindings["personal"])
         )
         return inference.prove(statement, trace, weights, secrets, random=counted())
 

@@ -2,7 +2,7 @@
 
 The file ships with eth-account, which web3 installs. Its SHA-256 is pinned and checked whenever it is loaded; the
 relation between its powers, e(tau^(i+1) G1, G2) = e(tau^i G1, tau G2) for all i, is a fact about that pinned hash,
-checked by `Setup.check_powers` (in the tests, and by `wattproof verify --check-setup` for who wants to see it).
+checked by `Setup.check_powers` (in the tests, and on request by `wattproof verify --check-setup`).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def ceremony_file() -> Path:
 def parse_ceremony(raw: bytes) -> tuple[list[bytes], list[bytes]]:
     """G1 and G2 powers, compressed, from the ceremony's text. Raises SetupError on another hash."""
     if hashlib.sha256(raw).hexdigest() != CEREMONY_SHA256:
-        raise SetupError("the ceremony's file has not the pinned SHA-256; reinstall eth-account")
+        raise SetupError("the ceremony's file does not have the pinned SHA-256; reinstall eth-account")
     lines = raw.decode().split()
     count, count_g2 = int(lines[0]), int(lines[1])
     # The file holds: both counts, G1 in Lagrange form, G2 powers, G1 powers.

@@ -127,7 +127,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Weights:
+class IntegerWeights:
     """Quantised weights: `layers[l]` int64 [4, H, inputs(l)], `head` int64 [48, head_inputs]; the bias comes last.
 
     The head's inputs are loads, hidden state, exogenous values, one. Its second half, the mean, has no weights for

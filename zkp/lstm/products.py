@@ -26,7 +26,7 @@ from zkp.argument.forms import EqAxis, PowerAxis, TensorForm
 from zkp.argument.relation import Draw, Product
 from zkp.lstm import integer_model as model
 from zkp.lstm.grid import FORECAST_ROW, PERSONAL, STRIDE, Grid
-from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, Trace, Weights
+from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, IntegerWeights, Trace
 
 _U = 1 << model.WIDE_BITS
 
@@ -227,7 +227,9 @@ def _own_right(grid: Grid, at: _Drawn, _: str, point: tuple[int, ...]) -> Linear
 # -- the prover's vectors --------------------------------------------------------------------------------------------
 
 
-def sides(grid: Grid, trace: Trace, weights: Weights, personal: Ints | None, draw: Draw) -> tuple[Vector, Vector]:
+def sides(
+    grid: Grid, trace: Trace, weights: IntegerWeights, personal: Ints | None, draw: Draw
+) -> tuple[Vector, Vector]:
     """Left and right vector of `product` from the witness, for the same challenges. `personal`: [48, loads and hidden
     state], where there is a personal head."""
     at = _Drawn.of(grid, draw)

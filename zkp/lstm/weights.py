@@ -22,9 +22,9 @@ from zkp.lstm.grid import Grid
 from zkp.lstm.integer_model import (
     OUTPUTS,
     PERSONAL_LIMIT,
+    IntegerWeights,
     Ints,
     Shape,
-    Weights,
 )
 from zkp.lstm.products import padded_inputs
 
@@ -59,7 +59,7 @@ class WeightsCommitment:
 
 
 @dataclass(frozen=True, repr=False)
-class PersonalHead:
+class HeadOpening:
     """A home's private head, int64 [48, loads and hidden state], and a blinding for each committed row.
 
     Weights lie in [-PERSONAL_LIMIT, PERSONAL_LIMIT); those of the mean for the hidden state are zero, and not read.
@@ -69,7 +69,7 @@ class PersonalHead:
     blindings: tuple[int, ...]
 
     @classmethod
-    def blind(cls, shape: Shape, values: Ints, random: RandomScalars = fresh_scalars) -> PersonalHead:
+    def blind(cls, shape: Shape, values: Ints, random: RandomScalars = fresh_scalars) -> HeadOpening:
         return cls(values, tuple(random(row_count(Grid(shape, 1).head_cells))))
 
     def commit(self, shape: Shape, backend: str = "") -> Rows:
@@ -116,7 +116,7 @@ def _commit_row(setup: Setup, row: Vector, blinding: int) -> Point:
     return setup.curve.add(point, setup.curve.msm([setup.blinder], [blinding % MODULUS]))
 
 
-def commit_weights(weights: Weights, backend: str = "") -> WeightsCommitment:
+def commit_weights(weights: IntegerWeights, backend: str = "") -> WeightsCommitment:
     """The commitment to published weights; the same from anybody."""
     setup = load_setup(backend)
     grid = Grid(weights.shape, 1)

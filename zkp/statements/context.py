@@ -1,4 +1,5 @@
-"""Who and when a proof speaks of. Absorbed before the first challenge, so that no proof can be replayed elsewhere."""
+"""Whom and which day a proof is about. Absorbed before the first challenge, so that no proof can be replayed
+elsewhere."""
 
 from __future__ import annotations
 

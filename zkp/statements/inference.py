@@ -28,9 +28,9 @@ from zkp.lstm import weights
 from zkp.lstm.constraints import constraints
 from zkp.lstm.gates import gates, lookup_groups, table
 from zkp.lstm.grid import PERSONAL, Grid, columns
-from zkp.lstm.integer_model import FEATURE_LIMIT, ONE, Ints, Shape, Trace, Weights
+from zkp.lstm.integer_model import FEATURE_LIMIT, ONE, IntegerWeights, Ints, Shape, Trace
 from zkp.lstm.products import Inputs, product, sides
-from zkp.lstm.weights import PersonalHead, Rows, WeightsCommitment
+from zkp.lstm.weights import HeadOpening, Rows, WeightsCommitment
 from zkp.lstm.witness import column_values
 from zkp.statements import formats
 from zkp.statements.context import Context
@@ -91,7 +91,7 @@ class Secrets:
 
     windows: tuple[int, ...]
     forecasts: tuple[int, ...]
-    personal: PersonalHead | None = None
+    personal: HeadOpening | None = None
 
 
 @lru_cache(maxsize=8)
@@ -167,7 +167,7 @@ def relation_of(
 def prove(
     statement: Statement,
     trace: Trace,
-    model: Weights,
+    model: IntegerWeights,
     secrets: Secrets,
     *,
     backend: str = "",
@@ -191,7 +191,7 @@ def prove(
 
 
 def _input_values(
-    statement: Statement, trace: Trace, model: Weights, secrets: Secrets, grid: Grid
+    statement: Statement, trace: Trace, model: IntegerWeights, secrets: Secrets, grid: Grid
 ) -> dict[str, Sequence[tuple[Vector, int] | None]]:
     """Rows of every committed input with their blindings."""
 

@@ -1,9 +1,10 @@
-"""A gateway's side of the community's totals: it asks how the sum of a day stands, and answers each stage.
+"""A gateway's side of the community's totals: it asks for the state of a day's sum, and answers each stage.
 
-It believes the server nothing: members must be in its own roster and sign by their keys there, enough of them must be
-in any sum that could come out, a measured total must be of the homes in the forecast's. Once its masked vector is out
-it answers no other sum of that day and kind, for two of them over different homes would show a home's own values. A
-stage never goes back, and a sum that was left for another is not entered again, whatever the server says it asks for.
+It does not trust the server: members must be in its own roster and sign with their keys there, any sum that could be
+opened must include enough of them, a measured total must cover the homes in the forecast's. Once its masked vector
+has been sent it answers no other sum of that day and kind: two of them over different homes would reveal a home's own
+values. A stage never goes back, and a sum that was left for another is not entered again, whatever the server asks
+for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.config.community_yaml import Config
 from api.config.settings import GatewaySettings
 from api.gateway.client import ApiClient, SumStatus
 from api.gateway.outbox import Outbox
@@ -36,43 +36,51 @@ from api.protocol.secure_sum import (
 )
 from fl.deployment.backoff import Backoff
 from fl.deployment.keys import KeyFolder, load_agent_key
+from fl.deployment.settings import DeploymentSettings
 from fl.deployment.telemetry import AgentMetrics
 from fl.errors import KeysError
 from fl.secagg.aggregator import MaskingRefused, Member, PublicKeys, Session
 from fl.secagg.roster import Roster
 
 _log = logging.getLogger(__name__)
-_DAYS = 8  # how long after its day a sum is asked about: calibration bridges no longer hole
+_DAYS = 8  # how long after its day a sum is asked about: calibration bridges no longer gap
 _PATIENT = frozenset({"too-early", "no-sum"})
 OUTCOMES = ("answered", "open", "failed", "refused", "unreachable")
 GetContribution = Callable[[Kind, int], Contribution | None]
 
 
 class _NotYet(Exception):
-    """There is nothing to enter yet; asked again later."""
+    """There is nothing to enter yet; retried later."""
 
 
 def open_sums(
-    config: Config, home: str, client: ApiClient, outbox: Outbox, contribution: GetContribution
+    home: str,
+    community: str,
+    settings: GatewaySettings,
+    deployment: DeploymentSettings,
+    folder: Path,
+    client: ApiClient,
+    outbox: Outbox,
+    contribution: GetContribution,
 ) -> SecureSumClient | None:
-    """The home's side; None without a roster. Raises KeysError for a roster or key that can't be used."""
-    path, fewest = config.gateway.roster, config.gateway.fewest_in_total
+    """The home's side, its states kept in `folder`; None without a roster. Raises KeysError for an unusable roster or
+    key."""
+    path, fewest = settings.roster, settings.fewest_in_total
     if path is None:
         _log.info("no gateway.roster: this home enters no total", extra={"home": home})
         return None
     roster = Roster.read(path)
-    key = load_agent_key(KeyFolder(config.federation.deployment.keys_dir).agent_key(home))
+    key = load_agent_key(KeyFolder(deployment.keys_dir).agent_key(home))
     roster.check_own(home, key)
     if len(roster.members) < fewest:
         raise KeysError(
-            f"{path} lists {len(roster.members)} homes and gateway.fewest_in_total asks for {fewest}: no total could "
+            f"{path} lists {len(roster.members)} homes, but gateway.fewest_in_total is {fewest}: no total could "
             "ever be opened"
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
-    first_s = config.federation.deployment.task_interval_s
     return SecureSumClient(
-        home, config.community.name, config.gateway, config.api.sums_dir, client, outbox, contribution, key, roster,
-        first_s=first_s,
+        home, community, settings, folder, client, outbox, contribution, key, roster,
+        first_s=deployment.task_interval_s,
     )  # fmt: skip
 
 
@@ -82,7 +90,7 @@ class SecureSumClient:
     Args:
         folder: where its states in sums are kept.
         outbox: says which days' forecasts are registered.
-        key: the home's own in the roster.
+        key: the home's own key, as in the roster.
     """
 
     def __init__(
@@ -104,16 +112,16 @@ class SecureSumClient:
         self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
         self._parts = SecureSumFolder(folder, home)
         self._waits: dict[tuple[Kind, int], Backoff] = {}
-        self._told: set[tuple[Kind, int, str]] = set()
+        self._logged: set[tuple[Kind, int, str]] = set()
 
     def run_once(self, metrics: AgentMetrics) -> None:
-        """Look at every sum that is not over, as far as its time has come."""
+        """Advance every open sum whose time has come."""
         for kind in KINDS:
             for outcome in OUTCOMES:
                 metrics.sums.labels(kind, outcome)
         with self._parts.turn() as mine:
             if not mine:
-                _log.warning("another process of this home is in its sums", extra={"home": self._home})
+                _log.warning("another process of this home is handling its sums", extra={"home": self._home})
                 return
             for kind, day in list(self._open()):
                 wait = self._waits.setdefault((kind, day), self._new_backoff())
@@ -143,7 +151,7 @@ class SecureSumClient:
             outcome = self._refused_by_api(kind, day, refused)
         except MaskingRefused as unsafe:
             outcome = "refused"
-            self._tell(kind, day, "no part in this sum", str(unsafe))
+            self._tell(kind, day, "not taking part in this sum", str(unsafe))
         except _NotYet:
             outcome = ""
         else:
@@ -167,22 +175,22 @@ class SecureSumClient:
         return "refused"
 
     def _look(self, kind: Kind, day: int) -> str | None:
-        """Answer what is asked; what came of it, None if nothing was asked."""
-        told = self._client.sum_state(day, kind, self._home)
-        part = self._part(kind, day, told)
-        if told.phase in ("open", "failed"):
-            self._end(kind, day, part, told.phase)
-            return told.phase
-        if part.ended or self._home not in told.waiting_for:
+        """Answer what is asked; returns the outcome, None if nothing was asked."""
+        status = self._client.sum_state(day, kind, self._home)
+        part = self._part(kind, day, status)
+        if status.phase in ("open", "failed"):
+            self._end(kind, day, part, status.phase)
+            return status.phase
+        if part.ended or self._home not in status.waiting_for:
             return None
-        message = self._answer(kind, day, part, told)
+        message = self._answer(kind, day, part, status)
         self._client.say(day, kind, message)
         _log.info("sum answered", extra={"home": self._home, "kind": kind, "day": day, "stage": message.stage})
         return "answered"
 
-    def _part(self, kind: Kind, day: int, told: SumStatus) -> SecureSumState:
-        """This home's part in the sum told of. Raises MaskingRefused where it is bound to another one."""
-        kept, terms = self._parts.get(kind, day), (told.nonce.hex(), list(told.members))
+    def _part(self, kind: Kind, day: int, status: SumStatus) -> SecureSumState:
+        """This home's state in the sum. Raises MaskingRefused if it is bound to another one."""
+        kept, terms = self._parts.get(kind, day), (status.nonce.hex(), list(status.members))
         if kept is not None and (kept.nonce, kept.members) == terms:
             return kept
         if kept is None:
@@ -192,23 +200,23 @@ class SecureSumClient:
             raise MaskingRefused(f"perhaps {second}: {kept.lost}, so this home stays out of it")
         if kept.bound:
             raise MaskingRefused(
-                f"{second}: this home's masked values are in another one, and both together would show the difference"
+                f"{second}: this home's masked values are in another one; the two would reveal the difference"
             )
         left = [*kept.left, kept.nonce] if kept.nonce else kept.left
         if terms[0] in left:
-            raise MaskingRefused(f"{second}: this home left that one for another before")
+            raise MaskingRefused(f"{second}: this home has left that one for another")
         return SecureSumState(*terms, left=left)
 
-    def _answer(self, kind: Kind, day: int, part: SecureSumState, told: SumStatus) -> SumMessage:
-        """The answer to the phase, on disk before it goes out; an answer given before goes out as it was."""
-        if part.stage == told.phase and part.message is not None:
+    def _answer(self, kind: Kind, day: int, part: SecureSumState, status: SumStatus) -> SumMessage:
+        """The answer to the phase, on disk before it is sent; an earlier answer is sent again unchanged."""
+        if part.stage == status.phase and part.message is not None:
             return SumMessage.from_json(part.message)
-        if told.phase not in STAGES:
-            raise MaskingRefused(f"{told.phase[:20]!r} is no stage of a sum")
-        stage: Stage = next(s for s in STAGES if s == told.phase)
+        if status.phase not in STAGES:
+            raise MaskingRefused(f"{status.phase[:20]!r} is not a stage of a sum")
+        stage: Stage = next(s for s in STAGES if s == status.phase)
         if STAGES.index(stage) <= part.reached:
             raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
-        session = self._session(kind, day, told)
+        session = self._session(kind, day, status)
         if stage == "keys":
             self._check(kind, day, session)
             member = Member(session, self._home, self._key)
@@ -217,31 +225,31 @@ class SecureSumClient:
         else:
             member = Member.load(session, self._home, bytes.fromhex(part.secrets), self._key)
         try:
-            items = self._items(kind, day, member, stage, told.items)
+            items = self._items(kind, day, member, stage, status.items)
         except MaskingRefused:
             part.end("refused")  # a stage is entered once, even if refused
             self._parts.put(kind, day, part)
             raise
         message = SumMessage(self._home, stage, items).signed(session, self._key)
         part.stage, part.secrets, part.message = stage, member.save().hex(), message.to_json()
-        part.survivors = sorted(told.items) if stage == "agree" else part.survivors
+        part.survivors = sorted(status.items) if stage == "agree" else part.survivors
         self._parts.put(kind, day, part)
         return message
 
-    def _items(self, kind: Kind, day: int, member: Member, stage: Stage, told: dict[str, bytes]) -> dict[str, bytes]:
+    def _items(self, kind: Kind, day: int, member: Member, stage: Stage, items: dict[str, bytes]) -> dict[str, bytes]:
         if stage == "keys":
             own = self._own(kind, day)
             signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind == "measured" else {}
             return {KEYS: member.keys().to_bytes()} | signed
         if stage == "share":
-            return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in told.items()})
+            return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in items.items()})
         if stage == "mask":
-            masked = member.mask(self._own(kind, day).vector, told)
+            masked = member.mask(self._own(kind, day).vector, items)
             return {MASKED: masked.vector, SIGNED: masked.signature}
         if stage == "agree":
-            return {SIGNED: member.agree(told)}
+            return {SIGNED: member.agree(items)}
         answer = {"check": member.check, "answer": member.answer, "reveal": member.reveal}[stage]
-        return answer(told)
+        return answer(items)
 
     def _own(self, kind: Kind, day: int) -> Contribution:
         own = self._contribution(kind, day)
@@ -249,22 +257,22 @@ class SecureSumClient:
             raise _NotYet
         return own
 
-    def _session(self, kind: Kind, day: int, told: SumStatus) -> Session:
-        terms = SumTerms(self._community, day, kind, told.nonce, told.members)
+    def _session(self, kind: Kind, day: int, status: SumStatus) -> Session:
+        terms = SumTerms(self._community, day, kind, status.nonce, status.members)
         return terms.session(self._roster.members)
 
     def _check(self, kind: Kind, day: int, session: Session) -> None:
-        """Raises MaskingRefused for a sum that would show more of this home than its settings allow."""
+        """Raises MaskingRefused for a sum that would reveal more of this home than its settings allow."""
         certain, fewest = session.certain, self._settings.fewest_in_total
         if certain < fewest:
             raise MaskingRefused(
-                f"{len(session.members)} members, of whom {certain} would surely be in the sum: this home's settings "
+                f"{len(session.members)} members, {certain} of them certain to be in the sum: this home's settings "
                 f"ask for {fewest} (gateway.fewest_in_total)"
             )
         if kind == "measured":
             forecast = self._parts.get("forecast", day)
             if forecast is None or forecast.survivors != list(session.members):
-                raise MaskingRefused("the measured total must be of the homes in the forecast's, and is not")
+                raise MaskingRefused("the measured total must cover the homes in the forecast's, and does not")
 
     def _end(self, kind: Kind, day: int, part: SecureSumState, how: str) -> None:
         part.end(how)
@@ -273,9 +281,9 @@ class SecureSumClient:
         _log.info("sum over", extra={"home": self._home, "kind": kind, "day": day, "outcome": how})
 
     def _tell(self, kind: Kind, day: int, what: str, reason: str) -> None:
-        """Log it once for each reason: the same is asked again and again."""
-        if (kind, day, reason) not in self._told:
-            self._told.add((kind, day, reason))
+        """Log each reason once: the same question is asked repeatedly."""
+        if (kind, day, reason) not in self._logged:
+            self._logged.add((kind, day, reason))
             _log.warning(what, extra={"home": self._home, "kind": kind, "day": day, "reason": reason})
 
     def _new_backoff(self) -> Backoff:

@@ -34,7 +34,7 @@ class Contributions:
         return None if sealed is None else Contribution((*sealed.values, sealed.blinding))
 
     def _measured(self, day: int) -> Contribution | None:
-        """From the vault, in a process of its own: reading it loads the proof system."""
+        """From the vault, in a separate process: reading it loads the proof system."""
         return self._run(measured_contribution, self._home, self._folder, day)
 
 

@@ -1,7 +1,7 @@
-"""A home's part in a masked sum, on disk before anything of it is sent: one-time secrets survive a restart.
+"""A home's state in a masked sum, on disk before any of it is sent: one-time secrets survive a restart.
 
-What is bound stays bound: a part whose file can't be read, or has been forgotten with its day, counts as one whose
-masked vector is out. A lock lets one process of the home answer at a time.
+A commitment to a sum is final: a state whose file cannot be read, or was deleted with its day, counts as one whose
+masked vector has been sent. A lock lets one process of the home answer at a time.
 
 sums/elm-3/forecast-17316.json     private; the secrets leave it as soon as they have served
 sums/elm-3/past/forecast-17000     empty: there was a part, and it was deleted with time
@@ -27,12 +27,12 @@ _KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum
 class SecureSumState:
     """Args:
     nonce, members: of the sum it is in.
-    stage: the last one it has answered, "" for none; `message` is that answer, to be sent again as it was.
+    stage: the last one it has answered, "" for none; `message` is that answer, to be sent again unchanged.
     secrets: what the member keeps between stages.
     survivors: who is in the sum, once this home has agreed to it.
     ended: open, failed, or refused.
     left: nonces of the sums of this day and kind that were left for this one; none of them is entered again.
-    lost: why nobody knows which sum it is in; "" where it is known.
+    lost: why it is unknown which sum it is in; "" if it is known.
     """
 
     nonce: str
@@ -47,20 +47,21 @@ class SecureSumState:
 
     @classmethod
     def from_json(cls, content: Any) -> SecureSumState:
-        """Raises ValueError, TypeError for what is no part."""
+        """Raises ValueError, TypeError for content that is not a state."""
         part = cls(**content)
         lists = (part.members, part.survivors, part.left)
         if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists):
-            raise ValueError("a list of names is none")
+            raise ValueError("not a list of names")
         if not all(isinstance(text, str) for text in (part.nonce, part.secrets, part.ended, part.lost)):
-            raise ValueError("a text is none")
+            raise ValueError("not a text")
         if part.stage not in ("", *STAGES):
             raise ValueError("no such stage")
         return part
 
     @property
     def bound(self) -> bool:
-        """Whether the masked vector is out, or may be: this home is in no other sum of the day and kind."""
+        """Whether the masked vector has been sent, or may have been: this home then enters no other sum of the day
+        and kind."""
         return bool(self.lost) or self.reached >= STAGES.index("mask")
 
     @property
@@ -69,7 +70,7 @@ class SecureSumState:
         return -1 if self.stage == "" else STAGES.index(self.stage)
 
     def end(self, how: str) -> None:
-        """It is over: secrets and messages have served."""
+        """It is over: secrets and messages are no longer needed."""
         self.ended, self.secrets, self.message = how, "", None
 
 
@@ -81,7 +82,8 @@ class SecureSumFolder:
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
-        """Whether it is this process's turn to read and write parts, until the block ends; False: it is another's."""
+        """Whether this process may read and write states until the block ends; False: another process holds the
+        lock."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".lock").open("a") as lock:
             try:
@@ -98,7 +100,7 @@ class SecureSumFolder:
             return SecureSumState.from_json(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             past = self._past(kind, day).exists()
-            return SecureSumState("", [], lost="its part in that day's sum was deleted long after") if past else None
+            return SecureSumState("", [], lost="its state in that day's sum has been deleted since") if past else None
         except (OSError, ValueError, TypeError):
             return SecureSumState("", [], lost=f"{path} is damaged")
 
@@ -106,7 +108,7 @@ class SecureSumFolder:
         write_bytes(self._path(kind, day), json.dumps(asdict(part)).encode(), private=True)
 
     def forget_before(self, day: int) -> None:
-        """Delete the parts of days long before a day; that this home was in their sums is kept."""
+        """Delete the states of days long before a day; a mark that this home was in their sums is kept."""
         for path in self._folder.glob("*-*.json"):
             kind, _, number = path.stem.rpartition("-")
             if int(number) < day - _KEEP_DAYS:

@@ -1,4 +1,4 @@
-"""Claims: a household asks to be paid for a proven day, and anybody looks at what was paid for."""
+"""Claims: a household asks to be paid for a proven day; anybody can read what was paid for."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Paid(BaseModel):
 async def claim(
     bundle: BundleBody, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
 ) -> Paid:
-    """Check a claim bundle and have the contract pay it to its household, whoever brings it.
+    """Check a claim bundle and have the contract pay its household, whoever submits it.
 
     The same bundle again gets the first answer, with 200.
     """
     if not isinstance(bundle, bundles.ClaimBundle):
-        raise ApiError("malformed-proof", "this is not a bundle of a claim", 422)
+        raise ApiError("malformed-proof", "this is not a claim bundle", 422)
     before = await run_in_threadpool(_paid_before, bundle, community)
     if before is not None:
         response.status_code = 200
@@ -84,7 +84,7 @@ def _paid_before(bundle: bundles.ClaimBundle, community: Community) -> Paid | No
 
 def _settled(bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession) -> tuple[Paid, int]:
     try:
-        check_claim(community, bundle)  # the same claim may have been before it in the queue
+        check_claim(community, bundle)  # the same claim may have been ahead of it in the queue
         with chain_session.lock:
             amount = settle(community, chain_session, bundle)
     except (ApiError, AlreadyClaimed):
@@ -114,7 +114,7 @@ class Call(BaseModel):
 async def call(bundle: BundleBody, community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> Call:
     """The call that claims the day, for whoever sends it from an account of their own. Nothing is sent here."""
     if not isinstance(bundle, bundles.ClaimBundle):
-        raise ApiError("malformed-proof", "this is not a bundle of a claim", 422)
+        raise ApiError("malformed-proof", "this is not a claim bundle", 422)
     await run_in_threadpool(check_claim, community, bundle)
     return await work.chain.reads.run(_call, bundle, chain_session)
 

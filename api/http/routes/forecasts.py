@@ -1,4 +1,4 @@
-"""Forecasts: hand one in, download its proof."""
+"""Forecasts: submit one, download its proof."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ForecastIn(BaseModel):
 async def submit(
     body: ForecastIn, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
 ) -> ForecastPublic:
-    """Check signatures, model and proof, then pass the household's transaction on to the chain.
+    """Check signatures, model and proof, then relay the household's transaction to the chain.
 
     The same bundle again gets the first answer, with 200.
     """
@@ -83,7 +83,7 @@ async def submit(
 def _parsed(body: ForecastIn, community: Community) -> tuple[bundles.InferenceBundle, bytes]:
     bundle = bundles.from_content(body.bundle)
     if not isinstance(bundle, bundles.InferenceBundle):
-        raise ApiError("malformed-proof", "this is not a bundle of an inference proof", 422)
+        raise ApiError("malformed-proof", "this is not an inference bundle", 422)
     raw = decoded(body.transaction)
     check_sender(community, bundle, raw)
     return bundle, raw
@@ -91,7 +91,7 @@ def _parsed(body: ForecastIn, community: Community) -> tuple[bundles.InferenceBu
 
 def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, chain_session: ChainSession) -> None:
     with chain_session.turn:
-        # A server that stopped between the chain and its own record is asked again: then only the record is missing.
+        # If the server stopped between the chain and its own record, a repeat adds the missing record.
         if not is_registered(chain_session, bundle):
             _relay(bundle, raw, chain_session)
     keep_forecast(community, bundle)
@@ -102,7 +102,7 @@ def _relay(bundle: bundles.InferenceBundle, raw: bytes, chain_session: ChainSess
     try:
         chain_session.chain.relay(raw, registry, submit_call(chain_session, bundle), "submit")
     except Refused:
-        if not is_registered(chain_session, bundle):  # a repeat may meet its forerunner in the block just made
+        if not is_registered(chain_session, bundle):  # the first attempt may be in the block just made
             raise
 
 

@@ -46,7 +46,7 @@ class HeadPublic(BaseModel):
     }),
 )  # fmt: skip
 async def pin(body: HeadIn, community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> HeadPublic:
-    """Pass the household's transaction on to the chain."""
+    """Relay the household's transaction to the chain."""
     household, raw = await run_in_threadpool(_admitted, body, community, chain_session)
     return await work.chain.registrations.run(_pin, body, household, raw, chain_session)
 
@@ -80,7 +80,7 @@ def _pin(body: HeadIn, household: str, raw: bytes, chain_session: ChainSession) 
     responses=refusals({404: ["no-head"], 429: ["busy"], 503: ["chain-unreachable"]}),
 )
 async def head(address: AddressParam, number: RoundParam, chain_session: LedgerDep, work: WorkDep) -> HeadPublic:
-    """The personal head that a household has pinned to a round: in force on the days that start after that."""
+    """The personal head that a household has pinned to a round: in force on days that start after that."""
     return await work.chain.reads.run(_pinned, to_checksum_address(address), number, chain_session)
 
 

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can do its work: for whoever watches it, and for gateways."""
+"""Whether the server is alive, and whether it can do its work: for monitoring, and for gateways."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether all that the server needs is there; by name, "ok" or what is wrong."""
+    """Whether everything the server needs is available; by name, "ok" or what is wrong."""
 
     ready: bool
     checks: dict[str, str]
@@ -52,7 +52,7 @@ async def livez() -> Live:
 
 @router.get("/readyz", responses={503: {"model": Ready, "description": "something is missing, by name"}})
 async def readyz(community: CommunityDep, chain_session: LedgerDep, work: WorkDep, response: Response) -> Ready:
-    """Readiness: send it requests while this says 200. Asks the database, the chain, and what checks proofs."""
+    """Readiness: route requests to it while this returns 200. Checks database, chain and proof checkers."""
     database, chain = await asyncio.gather(_database(community), _chain_time(chain_session, work))
     checks = {
         "database": database,
@@ -90,7 +90,7 @@ async def _database(community: Community) -> str:
 
 
 async def _chain_time(chain_session: ChainSession, work: Work) -> int | str:
-    """The chain's time, or why there is none. The embedded chain's is at hand and waits for nothing."""
+    """The chain's time, or why there is none. The embedded chain's is read without waiting."""
     if chain_session.chain.tester is not None:
         return chain_session.chain.now
     try:

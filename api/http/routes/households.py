@@ -53,9 +53,9 @@ def list_households(
 
 
 class SigningPublic(BaseModel):
-    """What a household's transaction must say: its chain, the registry it calls, its account's nonce, a fair fee.
+    """What a household's transaction must contain: its chain, the registry it calls, its account's nonce, a fair fee.
 
-    A household has pinned chain and registry, and caps the fee: it need not believe this.
+    A household has pinned chain and registry, and caps the fee: it need not trust this.
     """
 
     chain_id: int

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/proofs", tags=["proofs"])
 
 
 class Verdict(BaseModel):
-    """A proof that holds, what it says, and how long the check took. One that does not is refused with a code."""
+    """A valid proof, what it proves, and how long the check took. An invalid one is refused with a code."""
 
     valid: bool
     says: list[str]

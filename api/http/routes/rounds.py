@@ -44,7 +44,7 @@ def model(number: RoundParam, request: Request, community: CommunityDep) -> Resp
 
 @router.get("/{number}/weights", response_class=NumpyArchive, responses=_ABSENT)
 def weights(number: RoundParam, request: Request, community: CommunityDep) -> Response:
-    """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads beside them."""
+    """The weights that a round's model was quantised from (.npz, float32): homes fit personal heads to them."""
     return _file(number, "weights.npz", community).to(request)
 
 

@@ -1,6 +1,6 @@
 """Masked sums of a day's forecasts and readings: what is asked of the gateways, and their messages.
 
-All of it may be seen by anybody: shares are encrypted to their receivers, vectors are masked. Messages are signed.
+All of it may be public: shares are encrypted to their receivers, vectors are masked. Messages are signed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class SumPublic(BaseModel):
-    """How a sum stands. `items`: what the member asked about needs now (hexadecimal, by the sender's name)."""
+    """The state of a sum. `items`: what this member needs now (hexadecimal, by the sender's name)."""
 
     day: int
     kind: Kind
@@ -65,7 +65,7 @@ async def state(
     day: DayParam, kind: Kind, sums: SecureSumsDep, work: WorkDep,
     home: Annotated[str | None, Query(max_length=64)] = None,
 ) -> SumPublic:  # fmt: skip
-    """What is asked of the gateways now."""
+    """What the gateways are asked for now."""
     return SumPublic.of(await work.sums.run(sums.state, day, kind, home))
 
 
@@ -78,7 +78,7 @@ async def state(
     }),
 )  # fmt: skip
 async def say(day: DayParam, kind: Kind, body: SumMessageIn, sums: SecureSumsDep, work: WorkDep) -> SumPublic:
-    """Take a gateway's message; the same again is fine."""
+    """Accept a gateway's message; repeats are idempotent."""
     try:
         message = SumMessage.from_json(body.model_dump())
     except MaskingRefused as problem:

@@ -1,4 +1,4 @@
-"""The weather feed: the same rows for all gateways, on which the public features of proofs rest."""
+"""The weather feed: the same rows for all gateways, from which the public features of proofs are computed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ router = APIRouter(tags=["weather"])
 @router.get("/weather", response_class=CSV, responses=refusals({404: ["no-feed"]}))
 def weather(community: CommunityDep) -> Response:
     """The community's weather feed, whole: `ds` (UTC), temperature, and what was predicted in each hour for 24 hours
-    later. A row that has been told stays as it is."""
+    later. A row never changes once it has been served."""
     path = community.config.data.weather
     if path is None or not path.is_file():
-        raise ApiError("no-feed", "this server hands out no weather feed (yet)", 404)
+        raise ApiError("no-feed", "this server serves no weather feed (yet)", 404)
     return CSV(path.read_bytes())

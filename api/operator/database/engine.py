@@ -1,6 +1,6 @@
 """The community's database, SQLite or PostgreSQL: opened, compared with what this version needs, written to once.
 
-Until there are migrations a database of another version is refused, not mended.
+A database of another version is refused, not altered.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def open_database(url: str) -> sessionmaker[Session]:
 
 
 def add_once(session: Session, row: Base) -> None:
-    """Insert a row, unless there is one with its key or with its unique columns: whoever is first, and only once."""
+    """Insert a row, unless one exists with its key or its unique columns: the first writer wins."""
     kind = type(row)
     values = {column.key: getattr(row, column.key) for column in inspect(kind).column_attrs}
     known = {name: value for name, value in values.items() if value is not None}  # the others get their defaults
@@ -49,17 +49,17 @@ def _engine(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError:
         raise DatabaseError(
-            "api.database_url is no URL of a database: write it like postgresql://USER:PASSWORD@HOST/NAME, or leave "
+            "api.database_url is not a database URL: write it like postgresql://USER:PASSWORD@HOST/NAME, or leave "
             "it out for SQLite in api.state_dir"
         ) from None
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise DatabaseError(f"api.database_url begins with {kind}: only postgresql and sqlite are known here")
+        raise DatabaseError(f"api.database_url begins with {kind}: only postgresql and sqlite are supported")
     options: dict[str, Any] = {"connect_args": _POSTGRES} if kind == "postgresql" else {}
     try:
-        # Pre-ping: a connection that the database has closed, as by a restart, is made anew unnoticed.
+        # Pre-ping: a connection that the database has closed, for instance by a restart, is reopened transparently.
         engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **_POOL, **options)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseError(
@@ -70,7 +70,7 @@ def _engine(url: str) -> Engine:
 
 
 def _check_tables(engine: Engine) -> None:
-    """Whether the tables there are serve this version. Raises DatabaseError that names the columns which do not."""
+    """Check that the existing tables fit this version. Raises DatabaseError naming the columns that do not."""
     found, problems = inspect(engine), list[str]()
     names = set(found.get_table_names())
     for table in (table for table in Base.metadata.sorted_tables if table.name in names):
@@ -89,7 +89,7 @@ def _check_tables(engine: Engine) -> None:
     if problems:
         raise DatabaseError(
             f"the database {_shown(engine.url)} was made by another version: {'; '.join(problems)}. Nothing was "
-            "changed in it. Go on with that version, or back the database up and alter its tables"
+            "changed in it. Keep using that version, or back the database up and alter its tables"
         )
 
 
@@ -99,9 +99,7 @@ def _unusable(url: URL, error: SQLAlchemyError) -> str:
     if url.password:
         reason = reason.replace(str(url.password), "***")
     if "not a database" in reason or "malformed" in reason:
-        return (
-            f"{url.database} is damaged, or no SQLite database: keep it, and put a copy from your backup in its place"
-        )
+        return f"{url.database} is damaged, or not an SQLite database: keep it, and restore a copy from your backup"
     return f"the database {_shown(url)} cannot be used ({reason}): is it running, and is api.database_url right?"
 
 

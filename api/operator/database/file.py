@@ -1,4 +1,4 @@
-"""The community's SQLite file, looked at before it is used: SQLite takes an empty file for a new database."""
+"""The community's SQLite file, checked before use: SQLite takes an empty file for a new database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data.errors import DamagedFile
 
 
 def check_database_file(path: Path) -> None:
-    """Raises DamagedFile for a file that is there and is no whole database; a missing one is made later."""
+    """Raises DamagedFile for an existing file that is not a complete database; a missing one is created later."""
     if not path.exists():
         return
     if path.stat().st_size == 0 or _problem(path):
@@ -23,7 +23,7 @@ def _problem(path: Path) -> bool:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as db:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
     except sqlite3.OperationalError as error:
-        # Another process that writes, or a system that refuses, is told better by opening it.
+        # If another process is writing, or the system refuses, opening it gives the better message.
         return error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
     except sqlite3.DatabaseError:
         return True

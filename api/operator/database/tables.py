@@ -1,6 +1,6 @@
-"""What the community may know of its households: commitments, proofs, totals, rewards.
+"""What the community may know about its households: commitments, proofs, totals, rewards.
 
-No reading and no forecast of a single home is ever in here.
+It never holds a reading, nor the forecast of a single home.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ModelRound(Base):
 
 
 class Forecast(Base):
-    """A committed and proven forecast: `bundle` is the proof with all it needs to be checked."""
+    """A committed and proven forecast: `bundle` is the proof with everything needed to check it."""
 
     __tablename__ = "forecasts"
     __table_args__ = (UniqueConstraint("household", "day"),)
@@ -89,7 +89,7 @@ class MeasuredTotal(Base):
 
 
 class MaskedSum(Base):
-    """The one masked sum of a day and kind that gateways are asked for (`api.operator.secure_sum`).
+    """The one masked sum of a day and kind that gateways take part in (`api.operator.secure_sum`).
 
     `members`: by the gateway's name its household and its key in the roster (hex), as they were when it began.
     `phase`: what is collected now, or open, or failed, with the reason. `until`: UTC seconds.
@@ -106,7 +106,7 @@ class MaskedSum(Base):
 
 
 class MaskedSumMessage(Base):
-    """What a gateway said in a stage of a sum, as it was signed: keys, envelopes, a masked vector, shares."""
+    """A gateway's message in a stage of a sum, as signed: keys, envelopes, a masked vector, shares."""
 
     __tablename__ = "masked_sum_messages"
     day: Mapped[NumberKey]
@@ -117,9 +117,9 @@ class MaskedSumMessage(Base):
 
 
 class ComputedTotals(Base):
-    """Both totals of a day before anything was proven, as whoever had the readings computed them.
+    """Both totals of a day before anything was proven, computed directly from the readings.
 
-    Nobody can check them; the demo begins its calibration with them. Totals in Wh.
+    They cannot be checked; the demo starts its calibration with them. Totals in Wh.
     """
 
     __tablename__ = "computed_totals"
@@ -142,7 +142,7 @@ class Reward(Base):
 
 
 class PaidClaim(Base):
-    """What a reward was paid for: `bundle` is the claim with all it needs to be checked."""
+    """What a reward was paid for: `bundle` is the claim with everything needed to check it."""
 
     __tablename__ = "paid_claims"
     household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)

@@ -145,10 +145,10 @@ LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     ),
     "a blinding that is no number": (FORECAST, lambda d: d | {"blinding": "no"}, "not a hexadecimal number"),
     "a calibrated forecast of its own": (
-        FORECAST, lambda d: raised(d, "calibrated", "values_wh", 5, by=50), "calibrated forecast is another",
+        FORECAST, lambda d: raised(d, "calibrated", "values_wh", 5, by=50), "calibrated forecast is a different",
     ),
     "a band of its own": (
-        FORECAST, lambda d: raised(d, "calibrated", "band_90", "high_wh", 5, by=50), "90 % band is another",
+        FORECAST, lambda d: raised(d, "calibrated", "band_90", "high_wh", 5, by=50), "90 % band is a different",
     ),
     "a measured total too high": (MEASURED, lambda d: raised(d, "values_wh", 5), "not the sum of the commitments"),
     "a home missing in the measured total": (
@@ -162,7 +162,7 @@ LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         lambda d: d | {"signed_days": [s | {"signature": first_signed(d)["signature"]} for s in d["signed_days"]]},
         "signed by",
     ),
-    "other past totals": (INPUTS, lambda d: raised(d, "past", 30, "measured_wh", 3, by=9_000), "is another one"),
+    "other past totals": (INPUTS, lambda d: raised(d, "past", 30, "measured_wh", 3, by=9_000), "is a different one"),
     "computed totals called proven": (
         INPUTS, lambda d: d | {"past": [p | {"totals": "proven"} for p in d["past"]]}, "does not open the totals",
     ),
@@ -170,7 +170,7 @@ LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "the total withheld": (FORECAST, lambda d: None, "the server has none"),
     "another model": ("/rounds", lambda d: [r | {"digest": "0x" + "11" * 32} for r in d], "weights are not those"),
     "another registration": (
-        f"/forecasts/{DAY}", lambda d: [f | {"proof_hash": d[0]["proof_hash"]} for f in d], "is another one",
+        f"/forecasts/{DAY}", lambda d: [f | {"proof_hash": d[0]["proof_hash"]} for f in d], "is a different one",
     ),
     "another meter": ("/households", lambda d: [h | {"meter": d[0]["meter"]} for h in d], "the household's meter is"),
 }  # fmt: skip
@@ -210,7 +210,7 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
         return content
 
     chain = ChainRegistries(day.chain_session.contracts)
-    assert any("no proof that holds was found of" in p for p in problems(consistent, chain))
+    assert any("no valid proof was found for" in p for p in problems(consistent, chain))
 
     with another_meter(day):
         found = problems(honest(day)), problems(honest(day), chain)
@@ -306,9 +306,7 @@ def test_the_verdict_and_its_exit_code_follow_from_the_findings(day: Village, ad
     command = ["audit", str(DAY), "--server", address]
     held = CliRunner().invoke(app, command)
     assert held.exit_code == 0 and f"✓ Verdict: day {DAY} holds: all " in held.output
-    assert "Not checked: whether meters, models and registrations are as on the chain" in " ".join(
-        held.output.split()
-    )
+    assert "Not checked: whether meters, models and registrations match the chain" in " ".join(held.output.split())
     with day.community.sessions.begin() as session:
         session.execute(delete(MeasuredTotal))
     short = CliRunner().invoke(app, command)
@@ -330,7 +328,7 @@ def test_proven_past_days_are_opened_again(day: Village) -> None:
     assert [f.problem for f in found] == [None] * len(found)
     assert "41 days: 1 opened against commitments, 40 only computed" in " ".join(f.what for f in found)
     for path, change, says in (
-        (FORECAST, LIES["a total too high"][1], "not those that it opens"),
+        (FORECAST, LIES["a total too high"][1], "not those that the server opens"),
         (FORECAST, lambda d: d | {"blinding": "0x1"}, f"day {DAY}: the total is not the sum"),
         (FORECAST, lambda d: d | {"households": ["you", *d["households"]]}, "'you' is not a household's address"),
         (MEASURED, LIES["signatures exchanged"][1], f"day {DAY}: day {DAY} of household"),
@@ -353,7 +351,7 @@ def test_a_false_proof_is_named_and_its_home_is_in_no_total(day: Village) -> Non
 
     found = problems(broken)
     assert any(p.startswith(home) and "do not open" in p for p in found)
-    assert any(f"no proof that holds was found of {home}" in p for p in found)
+    assert any(f"no valid proof was found for {home}" in p for p in found)
     assert len([p for p in found if p.startswith("0x")]) == 1
 
 
@@ -441,8 +439,8 @@ def test_claims_of_another_day_home_community_or_forecast_are_found(paid: Villag
     def shown(content: bytes) -> list[str]:
         return problems(lambda asked: content if asked == path else honest(paid)(asked))
 
-    assert any(f"the proof is of {second}'s day" in p for p in shown(encode(claims[1])))
-    assert any("no bundle of the claims" in p for p in shown(encode(paid.bundle(paid.homes[0]))))
+    assert any(f"of household {second}" in p for p in shown(encode(claims[1])))
+    assert any("not a bundle of one of the claims" in p for p in shown(encode(paid.bundle(paid.homes[0]))))
     forged = claims[0].model_copy(update={"forecast": claims[1].forecast})
     assert any(p.startswith(first) for p in shown(encode(forged)))
     assert sum("another community" in p for p in problems(honest(paid), name="Elm Street")) == len(paid.homes) + 2

@@ -79,7 +79,7 @@ def test_one_command_makes_all_keys_of_a_deployment(tmp_path: Path) -> None:
     assert names.get_values_for_type(x509.DNSName) == ["coordinator.elm.example"]
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.7"]
     again = CliRunner().invoke(app, command)
-    assert again.exit_code == 0 and "All keys are there already" in again.output
+    assert again.exit_code == 0 and "All keys already exist" in again.output
 
 
 def test_a_gateway_makes_its_own_pair_and_nothing_else(tmp_path: Path) -> None:

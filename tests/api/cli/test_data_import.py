@@ -83,7 +83,7 @@ def test_the_households_own_file_is_not_overwritten(
         out = file if same == "path" else Path("export.csv")
     for options in ([], ["--replace"]):
         refused = bring(file, out, *options)
-        assert isinstance(refused.exception, ImportRefused) and "is --out, too" in str(refused.exception)
+        assert isinstance(refused.exception, ImportRefused) and "is also --out" in str(refused.exception)
     assert file.read_bytes() == content
 
 

@@ -62,16 +62,43 @@ def test_the_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None
     told = json.loads(done.stdout)
     assert not told["healthy"]
     (missing,) = [one for one in told["findings"] if one["kind"] == "missing"]
-    assert "ada.csv is not there" in missing["what"]
-    assert "data import" in missing["remedy"]
-    assert "ada.csv is not there" in " ".join(run("doctor", "-c", out).output.split())
+    assert "ada.csv does not exist" in missing["what"]
+    assert f"data import EXPORT --home ada --out {tmp_path / 'ada.csv'}" in missing["remedy"]
+    assert "ada.csv does not exist" in " ".join(run("doctor", "-c", out).output.split())
 
 
-def test_a_server_without_readings_is_healthy(tmp_path: Path) -> None:
+def test_a_server_without_readings_is_healthy_once_it_has_keys(tmp_path: Path) -> None:
     out = tmp_path / "community.yaml"
     run("init", "--role", "server", "--name", "Elm Street", "--out", out)
+    before = run("doctor", "-c", out)
+    assert before.exit_code == INCOMPLETE and "wattproof keys --home" in before.output
+    run("keys", "-c", out, "--home", "ada")
     done = run("doctor", "-c", out)
-    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "Nothing is wrong.")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "Nothing is wrong."), done.output
+
+
+def test_a_gateway_is_asked_for_what_a_gateway_needs(tmp_path: Path) -> None:
+    out = tmp_path / "community.yaml"
+    run("init", "--role", "gateway", "--name", "Elm Street", "--home", "ada", "--host", "127.0.0.1", "--out", out)
+    out.write_text(out.read_text().replace("api_url: https://127.0.0.1", "api_url: http://127.0.0.1:9"))
+    told = run("doctor", "-c", out).output
+    assert "authority.pem" in told and "http://127.0.0.1:9 cannot be reached" in told
+    assert "Embedded chain" not in told and "Port " not in told
+
+
+def test_comments_stand_in_one_column_whatever_the_names_are(tmp_path: Path) -> None:
+    for name in ("Elm", "A community with a name of some length, number 7"):
+        out = tmp_path / f"{len(name)}.yaml"
+        run("init", "--role", "server", "--name", name, "--out", out)
+        lines = [
+            line for line in out.read_text().splitlines() if "  # " in line and not line.lstrip().startswith("#")
+        ]
+        assert len({line.index("  # ") for line in lines if len(line.split("  # ")[0].rstrip()) <= 38}) == 1
+
+
+def test_settings_that_are_missing_are_made_by_init(tmp_path: Path) -> None:
+    done = run("doctor", "-c", tmp_path / "none.yaml")
+    assert isinstance(done.exception, ConfigError) and "wattproof init" in str(done.exception)
 
 
 def status(out: Path, *homes: str) -> list[str]:

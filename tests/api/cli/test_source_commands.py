@@ -56,7 +56,7 @@ def test_an_agent_polls_its_meter_beside_its_other_work(tmp_path: Path) -> None:
     rows = "".join(f"2026-01-05 {h:02d}:00,0.2{h % 2}0\n" for h in range(24))
     (exports / "monday.csv").write_text(f"timestamp,kwh\n{rows}")
     table = tmp_path / "elm-3.csv"
-    with polled(config, "elm-3", threading.Event()):
+    with polled(config.data, config.api.homes_dir, "elm-3", threading.Event()):
         until(table.exists, "no table")
     assert read_table(table)["y"].tolist() == [200, 210] * 12
     assert set(read_table(table)["unique_id"]) == {"elm-3"}

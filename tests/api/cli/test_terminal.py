@@ -15,7 +15,7 @@ from api.cli.terminal import Marks, run
 from api.config.logs import JsonFormatter
 from api.protocol.bundle import InferenceBundle, encode
 from data.errors import TableError
-from data.failures import masked, outline, told
+from data.failures import describe, masked, outline
 from rewards.errors import Refused
 from tests.api.conftest import Village
 
@@ -70,7 +70,7 @@ def test_passwords_in_addresses_are_blotted_out() -> None:
         "postgresql+psycopg://elm:***@db:5432/wattproof is gone"
     )
     assert masked("http://127.0.0.1:8000/@x and a:b@c") == "http://127.0.0.1:8000/@x and a:b@c"
-    assert SECRET not in told(TableError(f"https://u:{SECRET}@elm.example does not answer"))
+    assert SECRET not in describe(TableError(f"https://u:{SECRET}@elm.example does not answer"))
 
 
 def test_logs_tell_exceptions_without_their_words() -> None:

@@ -33,7 +33,7 @@ def flipped(proof: str, place: int) -> str:
 HELD = ("Signed by meter 0x", "All public inputs are present", "The proof is valid")
 SIGNED, PUBLIC, PROVEN = "NOT signed by meter 0x", "The public inputs are incomplete", "The proof is NOT valid"
 NOBODY, OUT_OF_SHAPE, DAMAGED, FALSE, OLDER = (
-    "Nobody knows",
+    "It is unknown",
     "public inputs are malformed",
     "were damaged",
     "The proof is complete",
@@ -60,7 +60,7 @@ BROKEN: dict[str, tuple[Change, str, str, str]] = {
     ),
     "features missing": (lambda m, o: {"exogenous": m.exogenous[1:]}, PUBLIC, "must be int64", OUT_OF_SHAPE),
     "a model without its shape": (
-        lambda m, o: {"weights": m.weights.model_copy(update={"shape": [24]})}, PUBLIC, "out of shape", OUT_OF_SHAPE,
+        lambda m, o: {"weights": m.weights.model_copy(update={"shape": [24]})}, PUBLIC, "malformed", OUT_OF_SHAPE,
     ),
     "a proof cut off": (lambda m, o: {"proof": m.proof[:-2]}, PROVEN, "ends inside 'opening/blinding'", DAMAGED),
     "a proof too long": (lambda m, o: {"proof": m.proof + "00"}, PROVEN, "follow the end", DAMAGED),

@@ -129,7 +129,7 @@ def test_a_gateway_that_is_told_to_stop_asks_nothing_more(api: LyingApi) -> None
     client = ApiClient(api.url, stop)
     assert client.newest_round() is None
     stop.set()
-    with pytest.raises(Unreachable, match="this process ends"):
+    with pytest.raises(Unreachable, match="this process is stopping"):
         client.newest_round()
     assert len(api.asked) == 1
 
@@ -137,7 +137,7 @@ def test_a_gateway_that_is_told_to_stop_asks_nothing_more(api: LyingApi) -> None
 def test_a_gateway_that_is_told_to_stop_leaves_an_answer_that_trickles(api: LyingApi) -> None:
     stop = threading.Event()
     api.endless = stop
-    with pytest.raises(Unreachable, match="this process ends"):
+    with pytest.raises(Unreachable, match="this process is stopping"):
         ApiClient(api.url, stop).newest_round()
 
 

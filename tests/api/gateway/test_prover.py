@@ -169,7 +169,7 @@ def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_c
     opened.home.seal(DAY, village.homes[0].sealed(DAY) or pytest.fail("the village's day is sealed"))
     home = without(opened, opened.clock.hours(DAY + 1)[4:6])
     home = with_table(home, home.readings[home.readings["ds"] < home.clock.start_of(DAY + 3)])
-    assert prove_claims(home, config, [DAY + 2, DAY + 1, DAY]) == [DAY]
+    assert prove_claims(home, config.api, [DAY + 2, DAY + 1, DAY]) == [DAY]
     told = {record.__dict__["day"]: record for record in caplog.records if "day" in record.__dict__}
     assert told[DAY + 1].__dict__["hours"] == f"2 hours from {home.clock.hours(DAY + 1)[4]:%Y-%m-%d %H:%M} UTC"
     assert told[DAY + 2].getMessage() == "claim failed" and "no forecast of day" in told[DAY + 2].__dict__["reason"]

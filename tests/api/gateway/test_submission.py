@@ -158,7 +158,7 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     deployment.set_clock(DAY + 1, 0)
     deployment.measure(DAY)
     told = deployment.wait(GATEWAY, "model refused", round=3)
-    assert "registered is" in str(told["reason"])
+    assert "not the registered" in str(told["reason"])
     deployment.wait(GATEWAY, "refused", kind="forecast", day=DAY + 1, code="old-round")
     assert (deployment.state / "model" / "0001.npz").read_bytes() == kept and kept_round(
         deployment.state / "model"
@@ -189,7 +189,7 @@ def test_a_gateway_leaves_in_the_middle_of_an_answer_when_asked(make: Make) -> N
         assert begun.wait(LIMIT_S)
         deployment.end(GATEWAY, signal.SIGTERM)
     assert deployment.processes[GATEWAY].returncode == 0
-    assert "this process ends" in str(deployment.wait(GATEWAY, "model not asked for yet")["reason"])
+    assert "this process is stopping" in str(deployment.wait(GATEWAY, "model not asked for yet")["reason"])
 
 
 def test_as_installed_on_this_machines_time(make: Make) -> None:

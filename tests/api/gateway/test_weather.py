@@ -79,9 +79,9 @@ def test_it_waits_for_the_first_feed_and_then_grows_with_it(
 
     with served(operator) as url:
         config = config_of(tmp_path, url)
-        wait_for_feed(config, wait)
+        wait_for_feed(config.data, config.gateway.api_url or "", wait)
         assert len(read_weather(mine)) == 24 and "no feed yet" in caplog.records[0].__dict__["reason"]
-        with follow_feed(config, threading.Event()):
+        with follow_feed(config.data, config.gateway.api_url or "", threading.Event()):
             operator.content = feed(tmp_path / "theirs.csv", 30)
             until(lambda: len(read_weather(mine)) == 30, "it has not grown")
 

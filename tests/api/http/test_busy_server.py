@@ -55,7 +55,7 @@ def paid(village: Village, claim: ClaimBundle) -> ClaimBundle:
 
 @contextmanager
 def many(job: Callable[[], Response], count: int) -> Iterator[list[Future[Response]]]:
-    """So many requests at once, each from a thread of its own."""
+    """So many requests at once, each from a separate thread."""
     with ThreadPoolExecutor(count) as pool:
         yield [pool.submit(job) for _ in range(count)]
 

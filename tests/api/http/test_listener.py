@@ -18,8 +18,8 @@ from bench.deployed import free_port
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("192.0.2.1", "this machine has no such address: set api.host to one of its own"),
-        ("no.such.host.invalid", "api.host is no address, and no name that is known"),
+        ("192.0.2.1", "this machine has no such address: set api.host to one that it has"),
+        ("no.such.host.invalid", "api.host is neither an address nor a known name"),
     ],
 )
 def test_an_address_that_cannot_be_had_is_said_with_the_setting(host: str, told: str) -> None:
@@ -60,7 +60,7 @@ def test_a_busy_port_ends_serve_at_once_before_anything_is_deployed(tmp_path: Pa
     told = " ".join(done.stderr.split())
     assert done.returncode == 1 and "http://" not in done.stdout
     assert told == (
-        f"Error: cannot listen on 127.0.0.1, port {port}: another program listens there: stop it, or set api.port to "
-        "another port"
+        f"Error: cannot listen on 127.0.0.1, port {port}: another program is listening there: stop it, "
+        "or set api.port to another port"
     )
     assert not (tmp_path / "state" / "chain.jsonl").exists(), "nothing was deployed"

@@ -65,7 +65,7 @@ def test_beyond_its_bound_a_lane_refuses_at_once_and_says_when_to_come_again(que
     first = lane.submit(gate)
     waiting = [lane.submit(int), lane.submit(int)]
     for _ in range(2):
-        with pytest.raises(Busy, match="too many others wait for a proof: try again in 1 s") as busy:
+        with pytest.raises(Busy, match="too many requests are waiting for a proof: try again in 1 s") as busy:
             asyncio.run(lane.run(int))
         assert busy.value.retry_after_s == 1
     assert not first.done() and other.submit(int), "a lane's bound is its own"

@@ -1,6 +1,6 @@
 """All homes on one machine: each day by the round in force when it starts, each claim by its forecast's round.
 
-What keeps one home from its forecast or claim is told, and the others go on.
+What keeps one home from its forecast or claim is reported, and the others proceed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) ->
     with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):
         model_of_day(community, chain_session, DAY)
     chain_session.chain.advance_to(community.start_of(DAY) + 60)
-    with pytest.raises(NoModel, match=rf"can't be forecast any more.*run `wattproof forecast {DAY + 1}`"):
+    with pytest.raises(NoModel, match=rf"can no longer be forecast.*run `wattproof forecast {DAY + 1}`"):
         model_of_day(community, chain_session, DAY)
     chain_session.chain.close()
 
@@ -126,7 +126,7 @@ def test_a_home_that_the_registry_refuses_stops_no_other_and_is_in_no_total(vill
         proof.write_bytes(content)
     assert list(missed) == [refused.name] and isinstance(missed[refused.name], WrongHead)
     assert not registry.forecast_of(refused.wallet.address, DAY).call()[0]
-    with pytest.raises(DataError, match="of 3 registered forecasts that it takes, 2 are here"):
+    with pytest.raises(DataError, match="it takes 3 registered forecasts, and 2 are here"):
         open_total(village.community, DAY)
 
 
@@ -162,7 +162,9 @@ def test_a_claim_is_of_its_forecasts_round_whatever_was_published_since(village:
         claims = dict(claim_day(village.community, village.chain_session, DAY, missed))
         assert [home.name for home in claims] == [home.name for home in village.homes[:2]]
         assert all(claimed and claimed.amount > 10**18 and claimed.before == before for claimed in claims.values())
-    assert set(missed) == {village.homes[2].name} and "no forecast of day" in str(missed[village.homes[2].name])
+    assert set(missed) == {village.homes[2].name} and "no forecast is registered" in str(
+        missed[village.homes[2].name]
+    )
 
 
 def test_a_day_that_is_not_over_is_not_claimed(village: Village) -> None:

@@ -62,10 +62,10 @@ def said(folder: Path, *command: str) -> tuple[int, str]:
 def test_trained_in_the_evening_a_day_is_forecast_in_the_night(community: Path) -> None:
     code, told = said(community, "train")
     assert code == 0, told
-    assert "Round 1: weights digest 0x" in told and "UTC are forecast by round 1." in told
+    assert "Round 1: weights digest 0x" in told and "UTC are forecast with round 1." in told
     code, told = said(community, "forecast", str(DAY))
     assert code == 4, told
-    assert f"Day {DAY}: 3 of 4 homes have a registered forecast, by round 1" in told
+    assert f"Day {DAY}: 3 of 4 homes have a registered forecast, with round 1" in told
     assert "Community forecast (kWh):" in told
     assert f"{NEW}: no forecast: the readings of {NEW} begin at" in told
     assert f"the first day that can be forecast is {DAY + 4}" in told
@@ -79,4 +79,4 @@ def test_a_day_that_is_not_over_and_one_without_a_model_are_told_as_such(communi
     code, told = said(community, "forecast")  # the day that has begun, before there was a model
     assert code == 1 and f"day {DAY - 1} started at" in told and f"run `wattproof forecast {DAY}`" in told
     code, told = said(community, "claim")
-    assert code == 4 and told.count("no claim: no forecast of day") == 4
+    assert code == 4 and told.count("no claim: no forecast is registered for day") == 4

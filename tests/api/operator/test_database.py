@@ -178,12 +178,12 @@ def test_what_is_no_database_is_said_in_a_line(tmp_path: Path) -> None:
     other.write_text("these are my notes\n" * 100)
     for url, told in {
         "foo://": "begins with foo",
-        "no url": "is no URL of a database",
+        "no url": "is not a database URL",
         "mysql://me:secret@host/name": "begins with mysql",
         "postgresql+psycopg2://me:secret@host/name": "needs a driver that is not installed",
         "postgresql://me:secret@127.0.0.1:9/name": r"me:\*\*\*@127.0.0.1:9/name cannot be used",
-        f"sqlite:///{damaged}": "keep it, and put a copy from your backup in its place",
-        f"sqlite:///{other}": "keep it, and put a copy from your backup in its place",
+        f"sqlite:///{damaged}": "keep it, and restore a copy from your backup",
+        f"sqlite:///{other}": "keep it, and restore a copy from your backup",
         f"sqlite:///{tmp_path / 'nowhere' / 'x.sqlite'}": "cannot be used",
     }.items():
         with pytest.raises(DatabaseError, match=told) as refusal:

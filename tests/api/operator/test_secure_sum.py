@@ -238,7 +238,7 @@ def test_a_second_sum_of_a_day_gets_nothing_from_those_whose_values_are_in_the_f
         street.now += PHASE_S + 1
     assert {message.home for message in street.received()} == set(late)
     assert all(street.counted(name, "refused") > 0 for name in early)
-    assert any("show the difference" in record.__dict__.get("reason", "") for record in caplog.records)
+    assert any("reveal the difference" in record.__dict__.get("reason", "") for record in caplog.records)
 
 
 def test_a_sum_lost_before_any_value_is_in_it_may_be_asked_for_anew(street: CommunityFixture) -> None:
@@ -448,7 +448,7 @@ EVERYBODY = set(KEY)
 
 
 class Colluders:
-    """A server in league with all the other members, which asks the victim whatever it likes."""
+    """A server colluding with all the other members, which asks the victim whatever it likes."""
 
     def __init__(self) -> None:
         self.said: list[tuple[bytes, SumMessage]] = []
@@ -592,7 +592,7 @@ def test_a_home_whose_part_is_damaged_enters_no_sum_of_the_day_and_says_why(
     bound.path.write_bytes(content)
     bound.ask(1, *STAGES)
     assert bound.masked() == 1 and bound.path.read_bytes() == content
-    (reason,) = {vars(record)["reason"] for record in caplog.records if record.msg == "no part in this sum"}
+    (reason,) = {vars(record)["reason"] for record in caplog.records if record.msg == "not taking part in this sum"}
     assert str(bound.path) in reason and "stays out of it" in reason
 
 

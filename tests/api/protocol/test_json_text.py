@@ -46,6 +46,6 @@ def test_a_text_that_would_end_the_process_is_an_error() -> None:
     for text in (b"[" * 80_000, b'{"a":' * 80_000, b"[" * 40 + b"]" * 40, b'["[",' * 33 + b"0" + b"]" * 33):
         with pytest.raises(ValueError, match=f"more than {MOST_NESTING}"):
             loads(text)
-    with pytest.raises(ValueError, match="no JSON in UTF-8"):
+    with pytest.raises(ValueError, match="not JSON in UTF-8"):
         loads("[1]".encode("utf-16-le"))
     assert loads(b"[" * 32 + b'"[[[["' + b"]" * 32)

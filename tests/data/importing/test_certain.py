@@ -45,11 +45,11 @@ IMPLAUSIBLE: dict[str, tuple[str, Row, dict[str, object], str]] = {
     "a meter that was exchanged": (
         "t,kwh", lambda i: f"{register(i) - 7000 * (i > 30):.3f}", {"cumulative": True}, "goes down"
     ),
-    "energy taken for a register": ("t,kwh", lambda i: f"{load(i)}", {"cumulative": True}, "these are no register"),
+    "energy taken for a register": ("t,kwh", lambda i: f"{load(i)}", {"cumulative": True}, "these are not register"),
     "a register that stood still": (
         "t,kwh", lambda i: f"{register(20 if 20 < i < 40 else i):.3f}", {"cumulative": True}, "still for 19 hours"
     ),
-    "a power as a register": ("t,Power kW", lambda i: f"{i}", {"cumulative": True}, "leave --cumulative away"),
+    "a power as a register": ("t,Power kW", lambda i: f"{i}", {"cumulative": True}, "leave --cumulative out"),
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_columns_and_rows_that_are_named_are_taken(tmp_path: Path) -> None:
     assert got.readings["y"].iloc[0] == 300
     with pytest.raises(ImportRefused, match=r"no column 'Attic'.*its columns are t, Kitchen kWh"):
         take(tmp_path, "t,Kitchen kWh", lambda i: f"{load(i)}", columns={"timestamp": ("t",), "kwh": ("Attic",)})
-    with pytest.raises(ImportRefused, match="no rows that --where"):
+    with pytest.raises(ImportRefused, match="no rows that match --where"):
         take(tmp_path, "t,kwh,id", lambda i: f"{load(i)},A", where={"id": "B"})
 
 

@@ -176,7 +176,7 @@ def test_energy_is_conserved(
     values = [1000 * v for v in kwh] if wh else kwh
     path.write_text(rows(every(minutes, len(kwh)), values, "timestamp,wh" if wh else "timestamp,kwh"))
     if len(kwh) == 1:
-        with pytest.raises(ImportRefused, match="one reading only"):
+        with pytest.raises(ImportRefused, match="only one reading"):
             take(path)
         return
     got = take(path, accept_unusual=True).readings["y"]
@@ -272,23 +272,23 @@ NIGHT = "timestamp,kwh\n2026-10-25 01:00,0.1\n2026-10-25 02:00,0.1\n2026-10-25 0
     ("text", "line", "problem"),
     [
         ("", None, "is empty"),
-        ("timestamp,kwh\n", None, "no readings: it is empty"),
+        ("timestamp,kwh\n", None, "no readings: only a header"),
         (HOUR_LINES.replace("kwh", "colour"), None, "not certain.*its columns are timestamp, colour"),
         (HOUR_LINES.removeprefix("timestamp,kwh\n"), None, "have no names.*--map timestamp=#1"),
         (HOUR_LINES + "2026-01-05T02", 4, "1 of 2 columns: is the file cut off"),
         (HOUR_LINES + "2026-01-05T02:00Z,0.1e", 4, "not a number"),
         (HOUR_LINES + "2026-01-05T02:00Z,0x1", 4, "not a number"),
         (HOUR_LINES + "2026-01-05T02:00Z,inf", 4, "not a number"),
-        (HOUR_LINES + "2026-01-05T02:00Z,1e12", 4, "more than any meter counts"),
+        (HOUR_LINES + "2026-01-05T02:00Z,1e12", 4, "exceeds what any meter counts"),
         (HOUR_LINES + "2026-01-05T02:00Z,-0.13", 4, "negative"),
-        (HOUR_LINES + "2026-01-05T01:00Z,0.13", 4, "there twice"),
+        (HOUR_LINES + "2026-01-05T01:00Z,0.13", 4, "appears twice"),
         (HOUR_LINES + "5 January,0.13", 4, "is not a time"),
         (HOUR_LINES + "0026-01-05T02:00Z,0.13", 4, "is not a time"),
         (HOUR_LINES + "2026-01-05T02:00,0.13", 4, "no UTC offset"),
         (HOUR_LINES + "2026-01-05T02:07Z,0.13", 4, "grid of UTC hours"),
         (HOUR_LINES + "2026-01-05T02:00Z,200", 4, "is it Wh"),
         (HOUR_LINES + '2026-01-05T02:00Z,"0.13', 4, "not CSV"),
-        ("timestamp,kwh\n2026-01-05T00:00Z,1\n", 2, "one reading only"),
+        ("timestamp,kwh\n2026-01-05T00:00Z,1\n", 2, "only one reading"),
         ("timestamp,kwh\n2026-01-05T00:00Z,1\n2026-01-05T00:07Z,1\n", None, "7 minutes apart"),
         ("timestamp,kwh\n2026-01-05T00:30Z,1\n2026-01-05T00:45Z,1\n", None, "single whole hour"),
     ],
@@ -302,14 +302,14 @@ def test_what_is_refused(write: Write, text: str, line: int | None, problem: str
 
 
 def test_an_hour_that_happened_twice_but_is_there_once(write: Write) -> None:
-    with pytest.raises(ImportRefused, match="happened twice in Europe/Berlin") as refused:
+    with pytest.raises(ImportRefused, match="occurred twice in Europe/Berlin") as refused:
         take(write(NIGHT), timezone=BERLIN)
     assert refused.value.line == 3
 
 
 def test_a_wall_time_that_clocks_skipped(write: Write) -> None:
     text = "timestamp,kwh\n2026-03-29 01:00,0.1\n2026-03-29 02:00,0.1\n"
-    with pytest.raises(ImportRefused, match="did not happen") as refused:
+    with pytest.raises(ImportRefused, match="did not occur") as refused:
         take(write(text), timezone=BERLIN)
     assert refused.value.line == 3
 
@@ -330,7 +330,7 @@ def test_an_interval_that_changes_on_the_way(write: Write) -> None:
 
 
 def test_an_unknown_time_zone_and_a_missing_file(write: Write, tmp_path: Path) -> None:
-    with pytest.raises(ImportRefused, match="no time zone 'Berlin'"):
+    with pytest.raises(ImportRefused, match="unknown time zone 'Berlin'"):
         take(write(NIGHT), timezone="Berlin")
     with pytest.raises(ImportRefused, match="no such file"):
         take(tmp_path / "nothing.csv")

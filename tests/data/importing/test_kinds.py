@@ -223,7 +223,7 @@ def test_a_nights_24_rows_when_clocks_go_forward(tmp_path: Path) -> None:
     rows = [f"2026-03-29 {h:02d}:00,{0 if h == 2 else 0.3}" for h in range(24)]
     got = take(tmp_path, "timestamp,kwh\n" + "\n".join(rows), timezone=ROME)
     assert got.readings["y"].tolist() == [300] * 23
-    with pytest.raises(ImportRefused, match="did not happen"):
+    with pytest.raises(ImportRefused, match="did not occur"):
         take(tmp_path, "timestamp,kwh\n" + "\n".join(rows).replace("02:00,0", "02:00,0.1"), timezone=ROME)
 
 

@@ -62,7 +62,7 @@ def test_sml_by_its_optical_head_and_by_a_dongle() -> None:
 
 
 def test_an_sml_frame_whose_checksum_does_not_hold_is_nothing() -> None:
-    with dongle(SML.replace(b"MADE", b"MAKE")) as address, pytest.raises(SourceError, match="no whole telegram"):
+    with dongle(SML.replace(b"MADE", b"MAKE")) as address, pytest.raises(SourceError, match="no complete telegram"):
         read_until(settings("sml", address=address), 9600, lambda came: None, answer_s=0.5)
 
 
@@ -265,7 +265,7 @@ def test_others_plug_in_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EntryPoint, "load", lambda _point: open_plugged)
     monkeypatch.setattr(interface, "plug_ins", lambda group: points.select(group=group))
     assert list(source_named(settings("mine")).poll(None)) == [Register(AT.replace(tzinfo=UTC), 1, None)]
-    with pytest.raises(SourceError, match=r"there is no source 'other': there are p1, sml.*mine"):
+    with pytest.raises(SourceError, match=r"unknown source 'other': known are p1, sml.*mine"):
         source_named(settings("other"))
 
 

@@ -100,5 +100,5 @@ def test_times_without_offset_and_hours_twice_are_refused(tmp_path: Path) -> Non
         read_weather(feed(tmp_path, "ds,temperature", lambda i: "1", stamp="%Y-%m-%d %H:%M"))
     path = feed(tmp_path, "ds,temperature", lambda i: "1")
     path.write_text(path.read_text() + "2026-01-05T03:00Z,7\n")
-    with pytest.raises(TableError, match=r"2026-01-05T03:00:00.* is there twice"):
+    with pytest.raises(TableError, match=r"2026-01-05T03:00:00.* appears twice"):
         read_weather(path)

@@ -75,7 +75,7 @@ def test_a_stranger_with_a_key_of_its_own_is_not_let_in(
 ) -> None:
     make_agent_key(tmp_path, "stranger")
     assert not _joins(trained, KeyFolder(tmp_path).agent_key("stranger"), caplog)
-    assert any("no key of this home" in str(vars(record).get("reason")) for record in caplog.records)
+    assert any("no key for this home" in str(vars(record).get("reason")) for record in caplog.records)
     assert "stranger" not in str(trained.wait_for_round(1).asked)
 
 
@@ -117,7 +117,7 @@ def _joins(deployment: Deployment, key: Path, log: pytest.LogCaptureFixture) -> 
     line = FleetClient(address, load_agent_key(key), load_authority(deployment.folder / "keys"), 10, stop)
     attempt = threading.Thread(target=line.connect)
     attempt.start()
-    until(lambda: line.node_id or "line to the coordinator down" in log.text, "an answer")
+    until(lambda: line.node_id or "connection to the coordinator down" in log.text, "an answer")
     stop.set()
     attempt.join()
     return line.node_id != 0

@@ -125,7 +125,7 @@ def test_a_key_that_is_deleted_while_training_goes_on_is_shut_out_and_may_come_b
     public.unlink()
     federation.wait_for_log("coordinator", "agent shut out")
     federation.wait_for_round_of(A, C, LATE)
-    until(lambda: "has forgotten this agent" in federation.log(B)[before:], "a refusal in its log")
+    until(lambda: "no longer knows this agent" in federation.log(B)[before:], "a refusal in its log")
     assert B not in federation.wait_for_round(federation.next_round).asked
     public.write_bytes(key)
     federation.wait_for_round_of(*HOMES)

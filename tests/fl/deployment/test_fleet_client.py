@@ -63,7 +63,7 @@ def reasons(keys: KeyFolder, port: int, caplog: pytest.LogCaptureFixture) -> tup
     trying = threading.Thread(target=line.connect)
     trying.start()
     try:
-        told = until(lambda: next((r for r in caplog.records if "line to" in r.message), None), "a reason")
+        told = until(lambda: next((r for r in caplog.records if "connection to" in r.message), None), "a reason")
     finally:
         stop.set()
         trying.join()
@@ -137,7 +137,7 @@ def test_a_key_that_is_not_listed_is_named(
 ) -> None:
     keys.agent_public("ada").unlink()
     _, reason = reasons(keys, serve(FleetServer(load_agent_list(keys.directory))), caplog)
-    assert "no key of this home" in reason and "keys/agents" in reason
+    assert "no key for this home" in reason and "keys/agents" in reason
 
 
 def test_a_certificate_that_has_ended_is_named_with_this_machines_time(
@@ -170,4 +170,4 @@ def test_no_coordinator_is_one_line_of_log(keys: KeyFolder, caplog: pytest.LogCa
     stop.set()
     trying.join()
     assert "refused" in tried[0] and not line.up
-    assert len([record for record in caplog.records if "line to" in record.message]) == 1
+    assert len([record for record in caplog.records if "connection to" in record.message]) == 1

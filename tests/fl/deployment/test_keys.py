@@ -61,7 +61,7 @@ def test_what_is_lost_of_a_pair_is_made_of_its_private_key_which_stays(keys: Key
 def test_no_certificate_is_made_with_a_key_that_gateways_do_not_trust(keys: KeyFolder, tmp_path: Path) -> None:
     keys.coordinator.unlink()
     keys.authority_key.rename(tmp_path / "aside")
-    with pytest.raises(KeysError, match=r"authority\.key is missing: put a copy back"):
+    with pytest.raises(KeysError, match=r"authority\.key is missing: restore a copy"):
         make_keys(keys.directory, ["127.0.0.1"], [])
     make_keys(tmp_path / "other", ["127.0.0.1"], [])
     keys.authority_key.write_bytes(KeyFolder(tmp_path / "other").authority_key.read_bytes())
@@ -189,7 +189,7 @@ def test_renewed_certificates_last_longer_by_the_same_keys_and_for_the_same_host
 def test_without_the_authoritys_key_it_says_what_can_be_done(keys: KeyFolder) -> None:
     keys.authority_key.unlink()
     before = {path: path.read_bytes() for path in keys.directory.rglob("*") if path.is_file()}
-    with pytest.raises(KeysError, match=r"put a copy back.*every gateway then needs the new authority\.pem"):
+    with pytest.raises(KeysError, match=r"restore a copy.*every gateway then needs the new authority\.pem"):
         renew_certificates(keys.directory)
     assert all(path.read_bytes() == content for path, content in before.items())
 
@@ -212,7 +212,11 @@ def test_days_left_are_told_and_warned_of_in_time(keys: KeyFolder, caplog: pytes
         assert certificates.days_left("coordinator") == pytest.approx(days)
         certificates.warn()
         told.append([(record.levelname, record.message[:24]) for record in caplog.records])
-    soon, ended, early = ("WARNING", "certificate ends soon; `"), ("ERROR", "certificate has ended, a"), ("ERROR",)
+    soon, ended, early = (
+        ("WARNING", "certificate expires soon"),
+        ("ERROR", "certificate has expired,"),
+        ("ERROR",),
+    )
     assert told[:3] == [[], [soon] * 2, [ended] * 2]
     assert [level for level, _ in told[3]] == [*early, *early]
 

@@ -203,7 +203,7 @@ def test_a_home_that_is_shut_out_in_the_middle_of_its_reply_is_not_waited_for(vi
 
     replies, left_out = village.round(begin, timeout=300)
     assert list(replies) == ["ada"]
-    assert left_out == {"bob": "the home was shut out in the middle of its reply"}
+    assert left_out == {"bob": "the home was excluded during its reply"}
 
 
 def test_a_home_that_is_shut_out_before_it_replies_is_not_waited_for(village: Village) -> None:

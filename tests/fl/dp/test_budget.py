@@ -242,7 +242,7 @@ def test_the_accountant_in_its_own_process_says_the_same() -> None:
 def test_a_damaged_ledger_is_no_empty_one(tmp_path: Path, content: str) -> None:
     path = tmp_path / "ada.privacy.json"
     path.write_text(content)
-    with pytest.raises(LedgerDamaged, match=r"is not a privacy ledger .* nobody knows what this home has spent"):
+    with pytest.raises(LedgerDamaged, match=r"is not a privacy ledger .* what this home has spent is unknown"):
         HomeLedger(path, private(), account)
 
 

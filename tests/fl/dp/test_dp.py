@@ -270,7 +270,7 @@ def test_a_ledger_deleted_beside_saved_rounds_is_missed(tmp_path: Path) -> None:
     federation = settings("central", noise_multiplier=2)
     Rounds(federation, RoundStore(tmp_path)).run(grid(federation), ZERO)
     (tmp_path / "privacy.json").unlink()
-    with pytest.raises(LedgerDamaged, match=r"up to 3 .* released 3 noisy sums .* is missing: put it back"):
+    with pytest.raises(LedgerDamaged, match=r"up to 3 .* released 3 noisy sums .* is missing: restore it"):
         Rounds(federation.model_copy(update={"rounds": 6}), RoundStore(tmp_path))
     assert RoundStore(tmp_path).rounds() == [1, 2, 3]
 
@@ -324,7 +324,7 @@ def test_a_ledger_that_shrinks_while_training_ends_it(tmp_path: Path) -> None:
     with pytest.raises(ArithmeticError):
         privacy.gather(no_homes)(grid(settings("central")), {}, ZERO, ConfigRecord(), 1)
     (tmp_path / "privacy.json").unlink()
-    with pytest.raises(LedgerDamaged, match="has 0 releases and had 1 a moment ago"):
+    with pytest.raises(LedgerDamaged, match="has 0 releases, but had 1 a moment ago"):
         privacy.gather(no_homes)(grid(settings("central")), {}, ZERO, ConfigRecord(), 1)
 
 

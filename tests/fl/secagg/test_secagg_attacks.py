@@ -440,7 +440,7 @@ def test_a_record_that_a_power_cut_tore_is_what_was_written_before(tmp_path: Pat
 def test_a_damaged_record_is_no_empty_one(tmp_path: Path, line: str) -> None:
     path = tmp_path / "sums.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(RecordDamaged, match="nobody knows which sums this home is in"):
+    with pytest.raises(RecordDamaged, match="it is unknown which sums this home is in"):
         SumRecord(path)
 
 

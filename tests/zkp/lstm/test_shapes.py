@@ -15,8 +15,8 @@ from zkp.argument.relation import PRODUCT_PADS
 from zkp.errors import ProofError
 from zkp.lstm.gates import gates
 from zkp.lstm.grid import Grid, columns, personal_columns
-from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, Ints, Shape, Weights
-from zkp.lstm.weights import PersonalHead, commit_weights
+from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, IntegerWeights, Ints, Shape
+from zkp.lstm.weights import HeadOpening, commit_weights
 from zkp.statements import inference
 from zkp.statements.context import Context
 from zkp.zero_knowledge import revealed_values
@@ -36,7 +36,7 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
     for weights in (head, own):
         if weights is not None:
             weights[HOURS:, HISTORY : shape.personal_inputs] = 0  # the means do not read the hidden state
-    model = IntegerModel(Weights(shape, layers, head), own)
+    model = IntegerModel(IntegerWeights(shape, layers, head), own)
     trace = model.run(
         rng.integers(0, 3000, (windows, 168)),
         rng.uniform(-2, 2, (windows, shape.steps, shape.public)),
@@ -49,7 +49,7 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
         for b, d in enumerate(days)
     ]
     forecasts = [commit_forecast([int(v) for v in trace.forecast[b]], forecast_blindings[b]) for b in range(windows)]
-    head = None if own is None else PersonalHead.blind(shape, own, seeded(3))
+    head = None if own is None else HeadOpening.blind(shape, own, seeded(3))
     statement = inference.Statement(
         Context(b"c" * 32, b"h" * 20, days[0], 1), commit_weights(model.weights), days, tuple(committed),
         trace.steps, trace.exogenous, tuple(forecasts), None if head is None else head.commit(shape),

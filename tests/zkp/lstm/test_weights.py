@@ -13,7 +13,7 @@ from zkp.errors import InvalidStatement, MalformedProof
 from zkp.lstm.grid import Grid
 from zkp.lstm.integer_model import OUTPUTS
 from zkp.lstm.weights import (
-    PersonalHead,
+    HeadOpening,
     WeightsCommitment,
     commit_weights,
     decode_rows,
@@ -93,17 +93,17 @@ def test_rows_of_another_count_or_form_are_refused(setup: Setup, commitment: Wei
 
 def test_a_personal_head_is_hidden_by_a_blinding_for_each_row() -> None:
     values = np.zeros_like(OWN)
-    first, second = (PersonalHead.blind(SHAPE, values, seeded(k)) for k in (1, 2))
+    first, second = (HeadOpening.blind(SHAPE, values, seeded(k)) for k in (1, 2))
     assert len(first.blindings) == len(first.commit(SHAPE))
     assert not set(first.commit(SHAPE)) & set(second.commit(SHAPE))
-    assert first.commit(SHAPE) == PersonalHead(values, first.blindings).commit(SHAPE)
+    assert first.commit(SHAPE) == HeadOpening(values, first.blindings).commit(SHAPE)
 
 
 def test_both_backends_make_the_same_personal_commitment() -> None:
-    head = PersonalHead.blind(SHAPE, np.where(np.arange(OWN.shape[1]) % 40 == 0, OWN, 0), seeded(3))
+    head = HeadOpening.blind(SHAPE, np.where(np.arange(OWN.shape[1]) % 40 == 0, OWN, 0), seeded(3))
     assert head.commit(SHAPE, "py-ecc") == head.commit(SHAPE, "arkworks")
 
 
 def test_secrets_show_nothing_of_themselves() -> None:
-    head = PersonalHead.blind(SHAPE, OWN, seeded(3))
+    head = HeadOpening.blind(SHAPE, OWN, seeded(3))
     assert str(head.blindings[0]) not in repr(head) and "array" not in repr(head)

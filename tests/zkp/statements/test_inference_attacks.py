@@ -16,8 +16,8 @@ from zkp.argument import gates, products, sumcheck
 from zkp.errors import InvalidProof, WitnessError
 from zkp.lstm import integer_model
 from zkp.lstm.grid import FORECAST_ROW, MULTIPLIER_ROW, SCALE_ROW, Grid, columns
-from zkp.lstm.integer_model import HISTORY, OUTPUTS, Ints, Shape, Trace, Weights, round_shift
-from zkp.lstm.weights import PersonalHead
+from zkp.lstm.integer_model import HISTORY, OUTPUTS, IntegerWeights, Ints, Shape, Trace, round_shift
+from zkp.lstm.weights import HeadOpening
 from zkp.statements import inference
 
 Patch = pytest.MonkeyPatch
@@ -148,7 +148,7 @@ class TestMaliciousProver:
     def test_wrong_initial_state(self, case: Any, restate: Any, monkeypatch: Patch) -> None:
         """A run of one step more with the first one kept to itself: all is right but for where it starts."""
         shape = replace(case.model.shape, steps=25)
-        longer = IntegerModel(Weights(shape, case.model.weights.layers, case.model.weights.head))
+        longer = IntegerModel(IntegerWeights(shape, case.model.weights.layers, case.model.weights.head))
         steps = np.concatenate([case.trace.steps[:, :1], case.trace.steps], axis=1)
         long = longer.run(case.history, steps, case.trace.exogenous)
         cheat = restate(without_first_step(long), case.model, case.history)
@@ -325,7 +325,7 @@ def without_the_range_check(monkeypatch: Patch) -> None:
     monkeypatch.setattr(inference, "lookup_groups", lambda grid: looked_up(replace(grid, personal=False)))
 
 
-def again(home: Any, restate: Any, output: Ints, personal: PersonalHead) -> Any:
+def again(home: Any, restate: Any, output: Ints, personal: HeadOpening) -> Any:
     """The home's claim with other outputs, all that follows from them consistent."""
     forecast, rest = round_shift(output * home.trace.scale[:, None], integer_model.OUTPUT_SHIFT)
     trace = replace(home.trace, output=output, forecast=forecast, forecast_remainder=rest)
@@ -363,7 +363,7 @@ def test_a_personal_weight_out_of_range_is_neither_proven_nor_accepted(
     home = build(personal=True)
     values = home.secrets.personal.values.copy()
     values[30, 7] = weight
-    head = PersonalHead(values, home.secrets.personal.blindings)
+    head = HeadOpening(values, home.secrets.personal.blindings)
     with pytest.raises(WitnessError, match="personal weight"):
         head.commit(home.model.shape)
     request.getfixturevalue("dishonest")

@@ -10,7 +10,7 @@ from data.importing.options import ORDERS, DateOrder
 _ROLE = re.compile(rf"(?:^|,)\s*({'|'.join((*TIME_ROLES, *VALUE_ROLES))})\s*=", re.IGNORECASE)
 
 
-def columns_told(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def column_roles(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Roles and the columns they name: `timestamp=Datum,kwh=T1,kwh=T2`; a name may have commas. Raises DataError."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
@@ -26,7 +26,7 @@ def columns_told(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def rows_told(texts: Sequence[str]) -> dict[str, str]:
+def row_filter(texts: Sequence[str]) -> dict[str, str]:
     """Columns and the values that their rows must have: `LCLid=MAC000002`. Raises DataError."""
     found = {}
     for text in texts:

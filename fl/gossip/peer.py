@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.failures import told
+from data.failures import describe
 from fl.aggregation.strategy import local_plan
 from fl.errors import FederationError
 from fl.gossip.blocks import Place, Published, merkle_path
@@ -75,7 +75,7 @@ class Peer:
             try:
                 acted = self.step()
             except (ChainAway, FederationError) as problem:
-                reason = told(problem)
+                reason = describe(problem)
                 if reason != said:
                     _log.error("nothing done", extra={"reason": reason})
             said = reason

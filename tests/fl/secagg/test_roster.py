@@ -181,7 +181,7 @@ def test_a_roster_is_read_as_it_was_written_and_its_fingerprint_tells_others_apa
             lambda c: c | {"members": c["members"] | {"ada": identity_of(STRANGER.public_key()).hex()}},
             "gives ada another key",
         ),
-        (lambda c: c | {"members": {h: c["members"][h] for h in ("ada", "bob")}}, "lists 2 homes, and .* asks for 3"),
+        (lambda c: c | {"members": {h: c["members"][h] for h in ("ada", "bob")}}, "lists 2 homes, but .* requires 3"),
     ],
 )  # fmt: skip
 def test_a_roster_that_cannot_be_used_is_refused_with_what_to_do(

@@ -1,5 +1,5 @@
-"""`wattproof init`, `doctor`, `status` and `days`: initial settings, what is missing to run, this machine's state, and
-which days exist."""
+"""`wattproof init`, `doctor`, `status` and `days`: initial settings, what is missing to run, its state, and which
+days exist."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.windows import Windows
+from fl.errors import FederationError
 from fl.gossip.draws import derive, permutation
 from fl.secagg.aggregator import Session, Words64, default_threshold, sum_in_process
 
@@ -85,8 +86,15 @@ def find_centres(
     Args:
         steps: at most so many of Lloyd's; each needs 2 * count * fewest homes of its own, but for the first.
         fewest: a sum of fewer profiles is not opened.
+
+    Raises FederationError for fewer homes than two such sums for each cluster take.
     """
     homes = sorted(profiles)
+    if len(homes) < 2 * count * fewest:
+        raise FederationError(
+            f"{count} clusters take at least {2 * count * fewest} homes, so that no sum is of fewer than {fewest}; "
+            f"here are {len(homes)}: lower gossip.clusters"
+        )
     parts = 1 + max(1, min(steps, len(homes) // (2 * count * fewest) - 1))
     order = permutation(derive(seed, b"steps"), len(homes))
     shares = [{homes[at]: profiles[homes[at]] for at in order[part::parts]} for part in range(parts)]

@@ -76,8 +76,8 @@ def _epoch(chain: Chain, registry: Contract, members: Sequence[LocalAccount], ep
     seed, root = bytes(registry.functions.seed_of(epoch).call()), keccak(bytes([epoch]))
     chain.send(members[leader(seed, 0, len(members))], registry.functions.propose(epoch, 0, root))
     chosen = committee(seed, registry.functions.COMMITTEE().call(), len(members))
-    for index in chosen[: len(chosen) // 2 + 1]:
-        chain.send(members[index], registry.functions.attest(epoch, root, index))
+    for place, index in enumerate(chosen[: len(chosen) // 2 + 1]):
+        chain.send(members[index], registry.functions.attest(epoch, root, place))
 
 
 def _account(number: int) -> LocalAccount:

@@ -145,8 +145,8 @@ class GossipClient:
     def propose(self, epoch: int, rank: int, root: bytes) -> None:
         self.send("propose(uint32,uint256,bytes32)", ["uint32", "uint256", "bytes32"], [epoch, rank, root])
 
-    def attest(self, epoch: int, root: bytes, index: int) -> None:
-        self.send("attest(uint32,bytes32,uint256)", ["uint32", "bytes32", "uint256"], [epoch, root, index])
+    def attest(self, epoch: int, root: bytes, place: int) -> None:
+        self.send("attest(uint32,bytes32,uint256)", ["uint32", "bytes32", "uint256"], [epoch, root, place])
 
     def challenge(self, epoch: int, member: bytes, segment: int) -> None:
         types = ["uint32", "address", "uint32"]

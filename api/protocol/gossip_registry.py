@@ -97,8 +97,8 @@ class ChainRegistry:
     def propose(self, epoch: int, rank: int, root: bytes) -> str:
         return _refusal(lambda: self._client.propose(epoch, rank, root))
 
-    def attest(self, epoch: int, root: bytes, index: int) -> str:
-        return _refusal(lambda: self._client.attest(epoch, root, index))
+    def attest(self, epoch: int, root: bytes, place: int) -> str:
+        return _refusal(lambda: self._client.attest(epoch, root, place))
 
     def challenge(self, epoch: int, member: bytes, segment: int) -> str:
         return _refusal(lambda: self._client.challenge(epoch, member, segment))

@@ -8,6 +8,8 @@ last one to reveal can withhold its secret and have another seed; that costs its
 from __future__ import annotations
 
 import hashlib
+from itertools import count
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +27,9 @@ def derive(seed: bytes, *parts: bytes | int) -> bytes:
     return hashlib.sha256(framed(_DOMAIN, seed, *named)).digest()
 
 
-def permutation(seed: bytes, count: int) -> Indices:
-    """The numbers below `count` in an order that the seed (32 bytes) decides: sorted by ChaCha20's 64-bit words."""
-    return np.argsort(Words64().expand(seed, count), kind="stable").astype(np.int64)
+def permutation(seed: bytes, size: int) -> Indices:
+    """The numbers below `size` in an order that the seed (32 bytes) decides: sorted by ChaCha20's 64-bit words."""
+    return np.argsort(Words64().expand(seed, size), kind="stable").astype(np.int64)
 
 
 def leader(seed: bytes, rank: int, members: int) -> int:
@@ -36,6 +38,8 @@ def leader(seed: bytes, rank: int, members: int) -> int:
 
 
 def committee(seed: bytes, size: int, members: int) -> list[int]:
-    """Indices of the members that attest to the leader's merge, as the registry computes it."""
-    start = int.from_bytes(seed, "big") >> 128
-    return [(start + at) % members for at in range(min(size, members))]
+    """Indices of the members that attest to the leader's merge, by their places, as the registry computes it."""
+    number = int.from_bytes(seed, "big")
+    start, drawn = (number >> 128) % members, (number >> 64) % members
+    step = next(drawn + ahead for ahead in count(1) if gcd(drawn + ahead, members) == 1)
+    return [(start + place * step) % members for place in range(min(size, members))]

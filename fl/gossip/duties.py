@@ -167,9 +167,9 @@ class Duties:
     def _attest(self, epoch: int, moment: Moment) -> bool:
         hood = self._known[epoch]
         drawn, own = hood.drawn, self.registry.own
-        chosen = [index for index in committee(drawn.seed, self.terms.committee, drawn.members)]
-        index = next((at for at in chosen if hood.members[at] == own), None)
-        if index is None or not self.registry.entry(epoch, own).revealed:
+        chosen = [hood.members[at] for at in committee(drawn.seed, self.terms.committee, drawn.members)]
+        place = chosen.index(own) if own in chosen else None
+        if place is None or not self.registry.entry(epoch, own).revealed:
             return False
         for rank in range(min(_MOST_RANKS, drawn.members)):
             if moment.time < drawn.at + rank * self.terms.leader_s:
@@ -182,7 +182,7 @@ class Duties:
                 continue  # not to be had now; the next look may find more
             self._judged.add((epoch, root))
             if self._holds(epoch, candidate, root, again):
-                refused = self.registry.attest(epoch, root, index)
+                refused = self.registry.attest(epoch, root, place)
                 _log.info("attested", extra={"epoch": epoch, "rank": rank, "refused": refused})
                 return not refused
         return False

@@ -328,18 +328,20 @@ def propose(epoch: uint32, rank: uint256, root: bytes32):
 
 
 @external
-def attest(epoch: uint32, root: bytes32, index: uint256):
+def attest(epoch: uint32, root: bytes32, place: uint256):
     """
     @notice A member of the committee says, once, that it has recomputed a leader's merge. More than half of the
-            committee accept it. `index` is the sender's place among all members.
+            committee accept it. The committee's members are those at start + place * step among all that have joined,
+            both by the seed: neighbours in the order of joining, who may be in league, are not together in it.
     """
     assert self._proposer[epoch][root] != empty(address), "no such proposal"
     assert self.accepted[epoch] == empty(bytes32), "accepted before"
     count: uint256 = self.members_at[epoch]
     size: uint256 = min(COMMITTEE, count)
     start: uint256 = (convert(self.seed_of[epoch], uint256) >> 128) % count
-    assert index < count and self.members[index] == msg.sender, "malformed index"
-    assert (index + count - start) % count < size, "not in the committee"
+    step: uint256 = self._step((convert(self.seed_of[epoch], uint256) >> 64) % count, count)
+    assert place < size, "malformed place"
+    assert self.members[(start + place * step) % count] == msg.sender, "not in the committee"
     assert self._takes_part(epoch, msg.sender), "not in the epoch"
     assert not self.attested[epoch][msg.sender], "attested before"
     self.attested[epoch][msg.sender] = True
@@ -506,6 +508,24 @@ def _slash(member: address, epoch: uint32, reason: String[32]) -> uint256:
         self._fewer(member)
     log Slashed(member=member, epoch=epoch, reason=reason)
     return told.bond // 2
+
+
+@internal
+@pure
+def _step(drawn: uint256, count: uint256) -> uint256:
+    """The first number above `drawn` that has no divisor in common with `count`, so that no member comes twice."""
+    for ahead: uint256 in range(1, 64):
+        a: uint256 = drawn + ahead
+        b: uint256 = count
+        for _: uint256 in range(32):
+            if b == 0:
+                break
+            rest: uint256 = a % b
+            a = b
+            b = rest
+        if a == 1:
+            return drawn + ahead
+    return 1
 
 
 @internal

@@ -110,17 +110,20 @@ def test_a_leader_proposes_and_a_committee_accepts(four: Training) -> None:
     four.send(four.leader(seed), "propose", 1, 0, ROOT)
     chosen = four.committee(seed)
     outsider = next(number for number in range(4) if number not in chosen)
-    with pytest.raises(Refused, match="not in the committee"):
-        four.send(outsider, "attest", 1, ROOT, outsider)
-    four.send(chosen[0], "attest", 1, ROOT, chosen[0])
+    for place in range(3):
+        with pytest.raises(Refused, match="not in the committee"):
+            four.send(outsider, "attest", 1, ROOT, place)
+    with pytest.raises(Refused, match="malformed place"):
+        four.send(chosen[0], "attest", 1, ROOT, 3)
+    four.send(chosen[0], "attest", 1, ROOT, 0)
     with pytest.raises(Refused, match="attested before"):
-        four.send(chosen[0], "attest", 1, ROOT, chosen[0])
+        four.send(chosen[0], "attest", 1, ROOT, 0)
     assert not any(four.ask("accepted", 1))
-    four.send(chosen[1], "attest", 1, ROOT, chosen[1])
+    four.send(chosen[1], "attest", 1, ROOT, 1)
     assert bytes(four.ask("accepted", 1)) == ROOT and four.ask("last_accepted") == 1
     assert four.ask("leader_of", 1) == four.members[four.leader(seed)].address
     with pytest.raises(Refused, match="accepted before"):
-        four.send(chosen[2], "attest", 1, ROOT, chosen[2])
+        four.send(chosen[2], "attest", 1, ROOT, 2)
 
 
 def test_the_next_in_rank_leads_when_the_leader_is_away(four: Training) -> None:

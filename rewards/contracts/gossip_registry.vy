@@ -332,7 +332,7 @@ def attest(epoch: uint32, root: bytes32, place: uint256):
     """
     @notice A member of the committee says, once, that it has recomputed a leader's merge. More than half of the
             committee accept it. The committee's members are those at start + place * step among all that have joined,
-            both by the seed: neighbours in the order of joining, who may be in league, are not together in it.
+            both by the seed: neighbours in the order of joining, who may collude, are not together in it.
     """
     assert self._proposer[epoch][root] != empty(address), "no such proposal"
     assert self.accepted[epoch] == empty(bytes32), "accepted before"

@@ -155,7 +155,7 @@ def test_a_household_sees_its_record_and_claims(served: Served, page: Page) -> N
     file = {"name": "claim.json", "mimeType": "application/json", "buffer": encode(served.claim)}
     page.locator("#claim-file").set_input_files(file)
     page.locator("#claim").click()
-    expect(page.locator("main")).to_contain_text("The claim was taken")
+    expect(page.locator("main")).to_contain_text("The claim was accepted")
     page.locator("#claim-wallet").click()
     expect(page.locator("main")).to_contain_text("No wallet was found in this browser")
 

@@ -8,7 +8,8 @@ from functools import partial
 from eth_hash.auto import keccak
 
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, proven, withheld
-from api.audit.source import Fetch, Registries, read
+from api.audit.source import Fetch, Registries, read_all
+from api.protocol import calls
 from api.protocol.bundle import ClaimBundle, from_hex, to_hex
 from api.protocol.finding import Finding
 from api.protocol.schemas import ClaimPublic
@@ -22,7 +23,7 @@ def audit_claims(
     `community`: the identifier in hexadecimal that every proof must be bound to. `households`: those that may have
     claims.
     """
-    answer = read(fetch, f"/claims/{day}", list[ClaimPublic])
+    answer = read_all(fetch, calls.claims(day))
     listed = {claim.household: claim for claim in answer or []}
     paid = records.rewarded_on(day)
     if paid is not None:

@@ -17,20 +17,19 @@ from eth_utils.address import is_checksum_address
 
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, finding, proven, withheld
 from api.audit.claims import audit_claims
-from api.audit.source import AuditError, Fetch, Paid, Registries, days_there_are, read
+from api.audit.source import AuditError, Fetch, Paid, Registries, days_there_are, read, read_all
 from api.config.settings import CommunitySettings
+from api.protocol import calls
 from api.protocol.bundle import InferenceBundle, from_hex, to_hex
 from api.protocol.calibration import PastDay, calibrated
 from api.protocol.finding import Finding
 from api.protocol.schemas import (
     BandPublic,
     CalibratedPublic,
-    CalibrationInputs,
     DayForecast,
     DayMeasured,
     ForecastPublic,
     HouseholdPublic,
-    RoundPublic,
 )
 from data.meter import SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
@@ -85,8 +84,8 @@ def audit(
         registries: the chain's; without them the server's own lists are used instead.
         now: UTC seconds; what should be there once the day is over depends on it. This machine's time by default.
     """
-    listed = read(fetch, f"/forecasts/{day}", list[ForecastPublic]) or []
-    enrolled = read(fetch, "/households", list[HouseholdPublic]) or []
+    listed = read_all(fetch, calls.forecasts(day)) or []
+    enrolled = read_all(fetch, calls.households()) or []
     records = registries or _server_registries(fetch, listed, enrolled)
     registered = records.registered_on(day)
     if not listed and not registered:
@@ -131,10 +130,10 @@ def _totals(
     fetch: Fetch, day: int, bundles: dict[str, InferenceBundle], records: Registries, now: float
 ) -> Iterator[Finding]:
     """The opened totals, forecast and measured, and the calibrated forecast."""
-    measured = read(fetch, f"/days/{day}/measured", DayMeasured)
+    measured = read(fetch, calls.day_measured(day))
     if measured is None:
         yield _unmeasured(day, now)
-    forecast = read(fetch, f"/days/{day}/forecast", DayForecast)
+    forecast = read(fetch, calls.day_forecast(day))
     if forecast is None:
         yield Finding.missing(f"The community's forecast of day {day} is missing", "the server has none")
         return
@@ -168,7 +167,7 @@ def _unmeasured(day: int, now: float) -> Finding:
 def _server_registries(
     fetch: Fetch, listed: list[ForecastPublic], enrolled: list[HouseholdPublic]
 ) -> ServerRegistries:
-    rounds = read(fetch, "/rounds", list[RoundPublic]) or []
+    rounds = read_all(fetch, calls.rounds()) or []
     return ServerRegistries(
         {h.address: h.meter for h in enrolled},
         {r.number: r.digest for r in rounds},
@@ -237,7 +236,7 @@ def _total(values: list[int], blinding: str) -> Total:
 
 
 def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Finding:
-    inputs = read(fetch, f"/days/{forecast.day}/calibration", CalibrationInputs)
+    inputs = read(fetch, calls.calibration(forecast.day))
     if inputs is None:
         return Finding.missing(
             "The calibrated forecast can't be repeated", "the server withholds the totals that it is derived from"
@@ -261,13 +260,13 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
 
 def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
     """A past day's totals open what was registered and signed; its proofs are left to an audit of that day."""
-    forecast = read(fetch, f"/days/{past.day}/forecast", DayForecast)
-    measured = read(fetch, f"/days/{past.day}/measured", DayMeasured)
+    forecast = read(fetch, calls.day_forecast(past.day))
+    measured = read(fetch, calls.day_measured(past.day))
     if forecast is None or measured is None:
         raise Objection(f"the server does not open the totals of day {past.day}")
     if (tuple(forecast.values_wh), tuple(measured.values_wh)) != (past.forecast, past.measured):
         raise Objection(f"the totals of day {past.day} are not those that the server opens")
-    listed = read(fetch, f"/forecasts/{past.day}", list[ForecastPublic]) or []
+    listed = read_all(fetch, calls.forecasts(past.day)) or []
     if isinstance(records, ServerRegistries):
         records = ServerRegistries(records.meters, records.digests, {f.household: f for f in listed})
     try:

@@ -9,22 +9,24 @@ from urllib.parse import urlsplit
 
 import httpx
 from eth_utils.address import to_checksum_address
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import HTTPError, Timeout
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
+from api.protocol import calls
 from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
+from api.protocol.calls import Call, Listing, NotAsDocumented
 from data.day import DayClock
 from data.failures import describe
 from rewards.deploy import Contracts
 
 _MOST_BYTES = 20_000_000
+_MOST_PAGES = 1000
 _T = TypeVar("_T")
 
 Fetch = Callable[[str], bytes | None]
-"""The answer to a path such as /days; None if the server has nothing there (404)."""
+"""The answer to a path below /v1, such as /days, or to /health; None if the server has nothing there (404)."""
 
 
 class AuditError(ValueError):
@@ -39,8 +41,9 @@ def from_server(url: str) -> Fetch:
     line = BoundedHttpClient(url)
 
     def fetch(path: str) -> bytes | None:
+        versioned = path if path == calls.health().path else calls.VERSION + path
         try:
-            return line.ask("GET", path, limit=_MOST_BYTES)
+            return line.ask("GET", versioned, limit=_MOST_BYTES)
         except ApiRefused as refused:
             if refused.status == httpx.codes.NOT_FOUND:
                 return None
@@ -51,27 +54,32 @@ def from_server(url: str) -> Fetch:
     return fetch
 
 
-def read(fetch: Fetch, path: str, kind: type[_T]) -> _T | None:
+def read(fetch: Fetch, call: Call[_T]) -> _T | None:
     """The server's answer in its documented form; None if it has nothing. Raises AuditError for another form."""
-    content = fetch(path)
+    content = fetch(call.path.removeprefix(calls.VERSION))
     if content is None:
         return None
     try:
-        return TypeAdapter(kind).validate_json(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(p) for p in problem["loc"]) or "(the whole)"
-        raise AuditError(f"the server's answer to {path} is not as documented: {where}: {problem['msg']}") from None
+        return call.parse(content)
+    except NotAsDocumented as problem:
+        raise AuditError(str(problem)) from None
 
 
-class _Health(BaseModel):
-    community: str
-    day_start_utc: int | None = Field(default=None, ge=0, le=23)  # servers before 0.2 do not say it
+def read_all(fetch: Fetch, listing: Listing[_T]) -> list[_T] | None:
+    """A list of the server's, page by page; None where it has none. Raises AuditError, also for one without end."""
+    found = read(fetch, listing.page())
+    page, pages = found, 1
+    while found is not None and page and not listing.is_last(page):
+        page = read(fetch, listing.page(listing.key(page[-1])))
+        found, pages = found + (page or []), pages + 1
+        if pages > _MOST_PAGES:
+            raise AuditError(f"the server's list {listing.path} does not end")
+    return found
 
 
 def community_of(fetch: Fetch) -> str:
     """The community's name, as its server says. Raises AuditError."""
-    health = read(fetch, "/health", _Health)
+    health = read(fetch, calls.health())
     if health is None:
         raise AuditError("the server does not say which community it serves: name it with --community")
     return health.community
@@ -79,7 +87,7 @@ def community_of(fetch: Fetch) -> str:
 
 def clock_of(fetch: Fetch) -> DayClock:
     """The community's clock, as its server says, to know which day a date means. Raises AuditError."""
-    health = read(fetch, "/health", _Health)
+    health = read(fetch, calls.health())
     if health is None or health.day_start_utc is None:
         raise AuditError("the server does not say when its days start: name the day by its number")
     return DayClock(health.day_start_utc)
@@ -87,10 +95,10 @@ def clock_of(fetch: Fetch) -> DayClock:
 
 def days_there_are(fetch: Fetch) -> str:
     """A clause about the days that the server has community forecasts of. Raises AuditError."""
-    days = sorted(read(fetch, "/days", list[int]) or [])
+    days = sorted(read_all(fetch, calls.days()) or [])
     if not days:
         return "it has no community forecast of any day"
-    health = read(fetch, "/health", _Health)
+    health = read(fetch, calls.health())
     start = None if health is None else health.day_start_utc
     first, last = (
         f"day {day}{'' if start is None else f' ({DayClock(start).date_of(day)})'}" for day in (days[0], days[-1])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from api.cli import backup_commands, community_commands, setup_commands, terminal
+from api.cli import backup_commands, community_commands, report_commands, setup_commands, terminal
 from api.cli.arguments import (
     CONFIG,
     BundleArgument,
@@ -150,6 +150,8 @@ def show(file: BundleArgument) -> None:
 
 
 app.command()(community_commands.claim)
+app.command()(report_commands.report)
+app.command()(report_commands.page)
 app.command()(setup_commands.init)
 app.command()(setup_commands.doctor)
 app.command()(setup_commands.status)

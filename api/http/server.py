@@ -28,6 +28,7 @@ from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http
 from api.http.events import Events
 from api.http.kept_answers import KeptAnswers, KeptFirst
 from api.http.limits import BodyLimits
+from api.http.metrics import Counted, Metrics
 from api.http.paths import PREFIX, KnownPaths
 from api.http.rate_limits import RateLimits
 from api.http.routes import VERSIONED, health, site
@@ -84,6 +85,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     )
     app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
     app.state.kept_answers = KeptAnswers(TotalsVersion(lambda: community.sessions))
+    app.state.metrics = Metrics()
     app.state.events = Events(lambda: _progress(community))
     app.state.sign_ins = SignIns(community.config.api.origin)
     app.state.secure_sums = SecureSumServer(community, chain_session)
@@ -104,6 +106,7 @@ def _progress(community: Community) -> str:
 def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     """What each request goes through, the last one here first."""
     app.add_middleware(KeptFirst, kept=app.state.kept_answers)
+    app.add_middleware(Counted, metrics=app.state.metrics)
     app.add_middleware(KnownPaths)
     app.add_middleware(BodyLimits, most_bytes=settings.max_upload_kb * 1024)
     app.add_middleware(RateLimits, reads=settings.reads_per_minute, writes=settings.writes_per_minute)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from api.one_machine.community import LocalCommunity
+from api.operator.database.engine import put
 from api.operator.database.tables import ComputedTotals
 from api.protocol.calibration import PastDay
 from data.windows import make_windows
@@ -47,4 +48,4 @@ def keep_computed(community: LocalCommunity, past: Iterable[PastDay]) -> None:
     """Put computed totals into the database, for the calibration of the days after them."""
     with community.sessions.begin() as session:
         for one in past:
-            session.merge(ComputedTotals(day=one.day, forecast=list(one.forecast), measured=list(one.measured)))
+            put(session, ComputedTotals(day=one.day, forecast=list(one.forecast), measured=list(one.measured)))

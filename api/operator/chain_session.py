@@ -13,7 +13,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from api.operator.community import Community
-from api.operator.database.engine import add_once
+from api.operator.database.engine import add_once, put
 from api.operator.database.tables import Forecast, ModelRound, Reward
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
@@ -59,7 +59,7 @@ def publish_digest(community: Community, chain_session: ChainSession, number: in
     if bytes(registry.digest_of(number).call()) != digest:
         chain_session.chain.send(community.operator, registry.publish(number, digest))
     with community.sessions.begin() as session:
-        session.merge(ModelRound(number=number, digest=to_hex(digest)))
+        put(session, ModelRound(number=number, digest=to_hex(digest)))
 
 
 def pinned_head(contracts: Contracts, household: str, number: int) -> PinnedHead | None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.config.community_yaml import Config, ConfigError
 from api.config.key_file import account_from_file
-from api.operator.database.engine import open_database
+from api.operator.database.engine import open_database, put
 from api.operator.database.file import check_database_file
 from api.operator.database.tables import Household
 from data.atomic import write_bytes
@@ -165,7 +165,7 @@ class Community:
                     continue
                 chain.send(self.operator, registry.enrol(household, meter))
             with self.sessions.begin() as session:
-                session.merge(Household(address=household, meter=meter))
+                put(session, Household(address=household, meter=meter))
 
 
 def _has_left(contracts: Contracts, household: str) -> bool:

@@ -5,6 +5,7 @@ Every failure is one of two: Unreachable, to be retried, or ApiRefused, with the
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
@@ -44,15 +45,12 @@ class BoundedHttpClient:
         """The answer's body of at most `limit` bytes. Raises Unreachable, ApiRefused."""
         if self._stop.is_set():
             raise Unreachable(f"{method} {path} not requested: this process is stopping")
-        headers = {"content-type": "application/json"} if content is not None else {}
         try:
-            with self._client.stream(method, path, content=content, headers=headers) as answer:
+            with self._client.stream(method, path, content=content, headers=_headers(content)) as answer:
                 body = self._read(answer, limit)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
-        if answer.is_success:
-            return body
-        raise _refusal(answer.status_code, body, f"{method} {path}")
+        return _body(answer, body, f"{method} {path}")
 
     def _read(self, answer: httpx.Response, limit: int) -> bytes:
         """The body, unless it is larger than `limit` or arrives too slowly."""
@@ -69,6 +67,45 @@ class BoundedHttpClient:
 
     def close(self) -> None:
         self._client.close()
+
+
+class AsyncBoundedHttpClient:
+    """The same for an event loop; a task that is cancelled asks no more."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=client_context()
+        )
+
+    async def ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:
+        """The answer's body of at most `limit` bytes. Raises Unreachable, ApiRefused."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(_WHOLE_S):
+                async with self._client.stream(method, path, content=content, headers=_headers(content)) as answer:
+                    async for part in answer.aiter_bytes():
+                        body += part
+                        if len(body) > limit:
+                            raise Unreachable(f"the answer is larger than {limit} bytes")
+        except TimeoutError:
+            raise Unreachable(f"the answer takes longer than {_WHOLE_S:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
+        return _body(answer, bytes(body), f"{method} {path}")
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _headers(content: bytes | None) -> dict[str, str]:
+    return {"content-type": "application/json"} if content is not None else {}
+
+
+def _body(answer: httpx.Response, body: bytes, what: str) -> bytes:
+    """The body of a success. Raises what a refusal is."""
+    if answer.is_success:
+        return body
+    raise _refusal(answer.status_code, body, what)
 
 
 def _refusal(status: int, body: bytes, what: str) -> ApiRefused | Unreachable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import time
@@ -14,13 +15,16 @@ from typing import Any
 
 from tests.support.served import served
 
+_PAGE = re.compile(r"[?](limit|after)=.*")
+
 
 @dataclass
 class LyingApi:
     """A cheat's answers, and what it was asked.
 
     Args:
-        answers: by method and path, status and body, of which bytes go out as they are.
+        answers: by method and path, without /v1 and without the page of a list, status and body, of which bytes go
+            out as they are.
         asked: what came in.
         endless: an answer goes on and on until the other side hangs up; this is set as soon as it has begun.
     """
@@ -38,7 +42,7 @@ def lying_api(tls: ssl.SSLContext | None = None) -> Iterator[LyingApi]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            what = f"{self.command} {self.path}"
+            what = f"{self.command} {_PAGE.sub('', self.path.removeprefix('/v1'))}"
             if api.endless is not None:
                 self._go_on(api.endless)
                 return

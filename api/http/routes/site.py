@@ -8,9 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.http.conditional import Answer
 from api.http.errors import ApiError
+from api.http.metrics import Metrics
 from api.http.problems import MEANINGS
 
 router = APIRouter(include_in_schema=False)
@@ -40,6 +42,13 @@ async def asset(name: str, request: Request) -> Response:
     if known is None:
         raise ApiError("not-found", f"the page has no file {name[:100]}", 404)
     return known.to(request)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What the server counts (Prometheus)."""
+    found: Metrics = request.app.state.metrics
+    return Response(found.text(), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
 
 
 @router.get("/problems")

@@ -1,22 +1,27 @@
-"""The community's database, SQLite or PostgreSQL: opened, compared with what this version needs, written to once.
+"""The community's database, SQLite or PostgreSQL: opened, brought to this release's tables, written to once.
 
-A database of another version is refused, not altered.
+SQLite has its write-ahead log, so that who reads and who writes do not wait for one another, and every commit is on
+the disk before it is answered (synchronous=FULL).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, create_engine, inspect
+from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.operator.database.tables import Base
+from api.operator.database.upgrade import OtherTables, upgrade
 
 _POOL = {"pool_size": 8, "max_overflow": 48, "pool_timeout": 10}  # a connection for each thread that may want one
 _POSTGRES = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 30}  # s, ms, s
+
+
+_BUSY_MS = 30_000  # who writes waits so long for another that does
 
 
 class DatabaseError(ValueError):
@@ -24,11 +29,16 @@ class DatabaseError(ValueError):
 
 
 def open_database(url: str) -> sessionmaker[Session]:
-    """Sessions on the database of a URL; makes the tables where they are missing. Raises DatabaseError."""
+    """Sessions on the database of a URL, brought to this release's tables (`upgrade`). Raises DatabaseError."""
     engine = _engine(url)
     try:
-        _check_tables(engine)
-        Base.metadata.create_all(engine)
+        upgrade(engine)
+    except OtherTables as error:
+        engine.dispose()
+        raise DatabaseError(
+            f"the database {_shown(engine.url)} was made by another version: {error}. Nothing was changed in it. "
+            "Keep using that version, or back the database up and alter its tables"
+        ) from None
     except SQLAlchemyError as error:
         engine.dispose()
         raise DatabaseError(_unusable(engine.url, error)) from None
@@ -37,11 +47,23 @@ def open_database(url: str) -> sessionmaker[Session]:
 
 def add_once(session: Session, row: Base) -> None:
     """Insert a row, unless one exists with its key or its unique columns: the first writer wins."""
+    session.execute(_insert(session, row).on_conflict_do_nothing())
+
+
+def put(session: Session, row: Base) -> None:
+    """Insert a row, or update the one with its key: the last writer wins, in one statement."""
+    keys = [column.name for column in inspect(type(row)).primary_key]
+    insert = _insert(session, row)
+    others = {column.name: column for column in insert.excluded if column.name not in keys}
+    session.execute(insert.on_conflict_do_update(index_elements=keys, set_=others))
+
+
+def _insert(session: Session, row: Base) -> Any:
     kind = type(row)
     values = {column.key: getattr(row, column.key) for column in inspect(kind).column_attrs}
     known = {name: value for name, value in values.items() if value is not None}  # the others get their defaults
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(insert(kind).values(known).on_conflict_do_nothing())
+    return insert(kind).values(known)
 
 
 def _engine(url: str) -> Engine:
@@ -66,31 +88,14 @@ def _engine(url: str) -> Engine:
             f"api.database_url needs a driver that is not installed ({error}): "
             "pip install 'wattproof[postgres]', and write the URL as postgresql://..."
         ) from None
+    if kind == "sqlite":
+        event.listen(engine, "connect", _write_ahead)
     return engine
 
 
-def _check_tables(engine: Engine) -> None:
-    """Check that the existing tables fit this version. Raises DatabaseError naming the columns that do not."""
-    found, problems = inspect(engine), list[str]()
-    names = set(found.get_table_names())
-    for table in (table for table in Base.metadata.sorted_tables if table.name in names):
-        there = {column["name"]: column["type"] for column in found.get_columns(table.name)}
-        missing = [column.name for column in table.columns if column.name not in there]
-        narrow = [
-            column.name
-            for column in table.columns
-            if engine.dialect.name == "postgresql"
-            and isinstance(column.type, BigInteger)
-            and not isinstance(there.get(column.name, column.type), BigInteger)
-        ]
-        problems += [f"{table.name} has no column {', '.join(missing)}"] if missing else []
-        alter = ", ".join(f"ALTER COLUMN {name} TYPE BIGINT" for name in narrow)
-        problems += [f"{table.name} has columns too narrow (ALTER TABLE {table.name} {alter})"] if narrow else []
-    if problems:
-        raise DatabaseError(
-            f"the database {_shown(engine.url)} was made by another version: {'; '.join(problems)}. Nothing was "
-            "changed in it. Keep using that version, or back the database up and alter its tables"
-        )
+def _write_ahead(connection: Any, _record: Any) -> None:
+    for setting in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {setting}").close()
 
 
 def _unusable(url: URL, error: SQLAlchemyError) -> str:

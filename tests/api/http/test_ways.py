@@ -164,6 +164,17 @@ def test_one_network_is_one_sender_and_this_machine_is_not_counted() -> None:
         assert TestClient(app, client=(second, 1)).get("/").status_code == told, (first, second)
 
 
+def test_what_is_answered_is_counted_by_route_never_by_path(over: Village) -> None:
+    for path in (f"/days/{DAY}/measured", f"/v1/days/{DAY}/measured", f"/v1/claims/{DAY}", "/nowhere-at-all"):
+        over.client.get(path)
+    lines = over.client.get("/metrics").text.splitlines()
+    counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+    name = "wattproof_http_requests_total"
+    assert counted[f'{name}{{method="GET",route="/v1/claims/{{day}}",status="200"}}'] >= 1
+    assert counted[f'{name}{{method="GET",route="(none)",status="404"}}'] >= 1
+    assert not any(str(DAY) in line or "nowhere" in line for line in lines)
+
+
 # -- browsers --------------------------------------------------------------------------------------------------------
 
 

@@ -110,7 +110,8 @@ def test_a_database_without_a_column_is_refused_and_left_as_it_is(database_url: 
         connection.execute(text(f"ALTER TABLE forecasts DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE paid_claims"))
     with pytest.raises(
-        DatabaseError, match=f"forecasts has no column {column}. Nothing was changed in it"
+        DatabaseError,
+        match=f"forecasts has no column {column}; there is no table paid_claims. Nothing was changed in it",
     ) as refusal:
         open_database(database_url)
     assert PASSWORD not in str(refusal.value) and "back the database up" in str(refusal.value)

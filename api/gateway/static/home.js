@@ -1,0 +1,53 @@
+// A home's own forecasts and readings, on its own gateway. Nothing here is sent anywhere.
+import { hoursChart, legend } from "./chart.js";
+import { ask, el, figures, table } from "./page.js";
+import { dateOf, decimals, kwh, language, percent, t, time } from "./words.js";
+
+const OWN = {
+  en: { lead: "Only this machine shows this. The community sees a commitment to your forecast and a proof, never the values.",
+    forecast: "Your forecast", readings: "Your readings", none: "There is no forecast and no signed day yet.",
+    error: "Error", submitted: "Submitted", claim: "Claim", chart: "Your load in kW" },
+  it: { lead: "Lo mostra solo questa macchina. La comunità vede un impegno sulla tua previsione e una prova, mai i valori.",
+    forecast: "La tua previsione", readings: "Le tue letture", none: "Non c'è ancora nessuna previsione né un giorno firmato.",
+    error: "Errore", submitted: "Inviata", claim: "Richiesta", chart: "Il tuo carico in kW" },
+};
+const own = (key) => OWN[language][key];
+const main = document.getElementById("main");
+
+function error(day) {
+  if (!day.typical_wh || !day.readings_wh) return null;
+  const load = day.readings_wh.reduce((a, b) => a + b, 0);
+  return load ? day.readings_wh.reduce((sum, wh, k) => sum + Math.abs(wh - day.typical_wh[k]), 0) / load : null;
+}
+
+function shown(day, days) {
+  const start = new Date(day.start);
+  const series = [];
+  if (day.typical_wh) series.push({ name: "calibrated", label: own("forecast"), values: day.typical_wh });
+  if (day.readings_wh) series.push({ name: "measured", label: own("readings"), values: day.readings_wh });
+  const choice = el("select", { id: "day" }, ...days.map((one) =>
+    el("option", { value: String(one.day), selected: one === day }, dateOf(new Date(one.start)))));
+  choice.onchange = () => show(days.find((one) => String(one.day) === choice.value), days);
+  const missed = error(day);
+  return [
+    el("h1", {}, dateOf(start)), el("p", { class: "soft" }, own("lead")),
+    el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice),
+    figures([
+      [own("forecast"), day.typical_wh ? kwh(day.typical_wh) : "–"], [own("readings"), day.readings_wh ? kwh(day.readings_wh) : t("notYet")],
+      [own("error"), missed === null ? t("notYet") : percent(missed)], [own("submitted"), day.forecast_state ?? "–"], [own("claim"), day.claim_state ?? "–"],
+    ]),
+    el("h2", {}, own("chart")), legend(series), hoursChart({ start, series, bands: [] }),
+    el("details", {}, el("summary", {}, t("asTable")), table(own("chart"), [t("hour"), ...series.map((s) => s.label)],
+      series[0].values.map((_, k) => [time(new Date(start.getTime() + k * 36e5)), ...series.map((s) => decimals(s.values[k] / 1000))]), [1, 2])),
+    el("p", { class: "soft" }, t("localTimes")),
+  ];
+}
+
+function show(day, days) { main.replaceChildren(...shown(day, days)); }
+
+document.documentElement.lang = language;
+try {
+  const { home, days } = await ask("/days.json");
+  document.getElementById("home").textContent = home;
+  if (days.length) show(days[0], days); else main.replaceChildren(el("h1", {}, home), el("p", {}, own("none")));
+} catch (problem) { main.replaceChildren(el("h1", {}, "Wattproof"), el("p", { class: "bad", role: "alert" }, problem.message)); }

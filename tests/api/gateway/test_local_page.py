@@ -1,0 +1,131 @@
+"""The gateway's own page: its people see their forecasts and readings; nobody else does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from api.gateway.home import Home
+from api.gateway.local_page import LocalPage
+from api.gateway.outbox import Outbox, Submission
+from api.gateway.own_days import OwnDays
+from api.gateway.sealed import SealedForecast
+from data.errors import DataError
+from tests.api.conftest import small_config
+from tests.support.browser import chromium
+
+DAY = 20_000
+FORECAST, READINGS = tuple(range(500, 524)), tuple(range(480, 504))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> OwnDays:
+    """A gateway with a signed day and a forecast of the next."""
+    config = small_config(tmp_path)
+    home = Home("elm-3", config.api.homes_dir / "elm-3")
+    home.vault.put(*home.meter.sign_day(home.wallet.address, DAY, READINGS))
+    for day in (DAY, DAY + 1):
+        home.seal(day, SealedForecast(FORECAST + FORECAST, 7))
+    Outbox(config.api.outbox_dir, "elm-3").put(Submission("forecast", DAY, 0, "done"))
+    Outbox(config.api.outbox_dir, "elm-3").put(Submission("claim", DAY, 0, "refused", "late-claim"))
+    return OwnDays(config, "elm-3")
+
+
+@pytest.fixture
+def page(own: OwnDays) -> Iterator[LocalPage]:
+    served = LocalPage(0, own.shown)
+    threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
+    yield served
+    served.shutdown()
+    served.server_close()
+
+
+def asked(page: LocalPage, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    with closing(http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=60)) as line:
+        line.request("GET", path, headers={"Host": f"127.0.0.1:{page.server_port}"} | headers)
+        answer = line.getresponse()
+        return answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()}
+
+
+def test_a_home_sees_its_days_and_what_became_of_them(own: OwnDays) -> None:
+    told = own.shown()
+    assert told["home"] == "elm-3"
+    newest, measured = told["days"]
+    assert (newest["day"], newest["readings_wh"], newest["forecast_state"]) == (DAY + 1, None, None)
+    assert (measured["typical_wh"], measured["readings_wh"]) == (list(FORECAST), list(READINGS))
+    assert (measured["forecast_state"], measured["claim_state"]) == ("done", "refused: late-claim")
+
+
+def test_a_home_that_is_not_here_is_not_made(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    with pytest.raises(DataError, match="is this its gateway"):
+        OwnDays(config, "elm-9")
+    assert not (config.api.homes_dir / "elm-9").exists()
+
+
+def test_only_the_link_opens_it(page: LocalPage) -> None:
+    for path in ("/", "/days.json", "/home.js", f"/?key={'x' * 43}", "/?key="):
+        status, body, _ = asked(page, path)
+        assert status == 403 and b"480" not in body, path
+    status, _, headers = asked(page, f"/?key={page.key}")
+    assert (status, headers["location"]) == (303, "/")
+    assert "HttpOnly" in headers["set-cookie"] and "SameSite=Strict" in headers["set-cookie"]
+    cookie = headers["set-cookie"].split(";")[0]
+    status, body, headers = asked(page, "/days.json", Cookie=cookie)
+    assert status == 200 and json.loads(body)["days"][1]["readings_wh"] == list(READINGS)
+    assert headers["cache-control"] == "no-store" and "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_a_name_that_was_made_to_point_here_does_not_open_it(page: LocalPage) -> None:
+    """DNS rebinding: a page elsewhere, whose name now leads to this machine, asks with the reader's cookie."""
+    for host in (
+        "evil.example",
+        f"evil.example:{page.server_port}",
+        "",
+        f"127.0.0.1.evil.example:{page.server_port}",
+    ):
+        cookie = f"wattproof_home={page.key}"
+        assert asked(page, "/days.json", Host=host, Cookie=cookie)[0] == 421
+
+
+@pytest.mark.parametrize("path", ["/../vault.db", "/%2e%2e/vault.db", "/wallet.key", "/days.json/..", "//etc/passwd"])
+def test_there_are_no_other_files(page: LocalPage, path: str) -> None:
+    assert asked(page, path, Cookie=f"wattproof_home={page.key}")[0] in (403, 404)
+
+
+def test_what_is_no_cookie_opens_nothing(page: LocalPage) -> None:
+    for cookie in ("wattproof_home", "wattproof_home=\x01; x", "a=b; =;;;", 'wattproof_home="'):
+        assert asked(page, "/days.json", Cookie=cookie)[0] == 403
+
+
+def test_looking_changes_nothing(own: OwnDays, tmp_path: Path) -> None:
+    def files() -> dict[str, tuple[bytes, int]]:
+        return {str(p): (p.read_bytes(), stat.S_IMODE(p.stat().st_mode)) for p in tmp_path.rglob("*") if p.is_file()}
+
+    before: dict[str, Any] = files()
+    own.shown()
+    assert files() == before
+
+
+@pytest.mark.process
+def test_it_is_drawn_in_a_browser(page: LocalPage) -> None:
+    with chromium() as browser:
+        opened = browser.new_page(locale="en-GB", timezone_id="Europe/Rome")
+        problems = list[str]()
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.goto(page.link)
+        opened.get_by_label("Day", exact=True).select_option(str(DAY))
+        chart = opened.get_by_role("slider")
+        expect(chart.locator(".calibrated")).to_have_count(1)
+        expect(chart.locator(".measured")).to_have_count(1)
+        expect(opened.locator("main")).to_contain_text("refused: late-claim")
+        assert page.key not in opened.url and problems == []

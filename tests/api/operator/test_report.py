@@ -1,0 +1,88 @@
+"""A report: its figures are the database's, its proofs are checked, and a bad one is told."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from sqlalchemy import update
+
+from api.cli.report_commands import _days
+from api.one_machine.totals import open_measured, open_total
+from api.operator.database.tables import ComputedTotals, Forecast
+from api.operator.paid_claims import settle
+from api.operator.report import Report, make_report
+from api.operator.report.as_html import as_html
+from api.operator.report.as_pdf import as_pdf
+from api.operator.report.pictures import pictures
+from api.operator.report.text import headline
+from api.protocol.bundle import ClaimBundle, encode
+from data.day import DayClock
+from tests.api.conftest import DAY, Village
+
+
+@pytest.fixture
+def report(village: Village, claim: ClaimBundle) -> Report:
+    open_total(village.community, DAY)
+    open_measured(village.community, DAY)
+    settle(village.community, village.chain_session, claim)
+    with village.community.sessions.begin() as session:
+        session.add(ComputedTotals(day=DAY - 1, forecast=[9] * 24, measured=[1000] * 24))
+    made = make_report(village.community, range(DAY - 5, DAY + 5), "2017-05")
+    assert made is not None
+    return made
+
+
+def test_its_figures_are_those_of_the_days(village: Village, report: Report) -> None:
+    told = village.client.get(f"/v1/days/{DAY}/summary").json()
+    (day,) = report.days
+    assert (day.forecast_wh, day.measured_wh, day.homes) == (
+        sum(told["forecast_wh"]), sum(told["measured_wh"]), 3
+    )  # fmt: skip
+    assert report.error("naive") == told["accuracy"]["naive"] and report.error("calibrated") is None
+    assert (report.proofs, report.bad) == (4, ()), "three forecasts and a claim"
+    assert sum(home.claims for home in report.households) == 1
+    assert dict(headline(report))["Proofs checked for this report"] == "4 of 4 hold"
+
+
+def test_a_proof_that_does_not_hold_is_told(village: Village, report: Report) -> None:
+    home = village.homes[0]
+    bundle = village.bundle(home)
+    wrong = bundle.model_copy(update={"proof": bundle.proof[:-2] + f"{int(bundle.proof[-2:], 16) ^ 1:02x}"})
+    with village.community.sessions.begin() as session:
+        chosen = update(Forecast).where(Forecast.household == home.wallet.address)
+        session.execute(chosen.values(bundle=encode(wrong)))
+    again = make_report(village.community, [DAY], "2017-05-30")
+    assert again is not None and len(again.bad) == 1 and home.wallet.address in again.bad[0]
+    assert b"do NOT hold" in as_html(again, [])
+
+
+def test_as_html_it_needs_nothing_else(report: Report) -> None:
+    text = as_html(report, pictures(report, 8, "svg")).decode()
+    assert "Test village" in text and "<svg" in text and "<script" not in text
+    assert 'src="http' not in text and "url(http" not in text
+    assert text.count("<td>") >= 3
+
+
+def test_as_pdf_it_is_one(report: Report) -> None:
+    content = as_pdf(report, pictures(report, 8, "png"))
+    assert content.startswith(b"%PDF-") and len(content) > 20_000
+
+
+def test_a_name_with_markup_stays_text(village: Village, report: Report) -> None:
+    named = Report(**{**vars(report), "community": "<b>Elm & Öak ☀</b>"})
+    assert "&lt;b&gt;Elm &amp; Öak" in as_html(named, []).decode() and as_pdf(named, []).startswith(b"%PDF-")
+
+
+def test_of_days_that_nothing_is_known_of_there_is_none(village: Village) -> None:
+    assert make_report(village.community, [DAY + 9], "") is None
+
+
+def test_periods() -> None:
+    clock = DayClock(8)
+    assert _days("2017-05-30", clock) == ([17_316], "2017-05-30") and _days("17316", clock)[0] == [17_316]
+    may, name = _days("2017-05", clock)
+    assert (may[0], may[-1], name) == (clock.day_on(clock.date_of(may[0]).replace(day=1)), 17_317, "2017-05")
+    assert len(_days("2016-02", clock)[0]) == 29 and len(_days("2017-12", clock)[0]) == 31
+    for wrong in ("2017-13", "2017-00", "May", "1800-01"):
+        with pytest.raises(typer.BadParameter):
+            _days(wrong, clock)

@@ -31,20 +31,22 @@ def upgrade(engine: Engine) -> None:
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic import command
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
     config = Config()
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
-    config.attributes["connection"] = connection
+    scripts = ScriptDirectory.from_config(config)
     found = _revision(connection)  # now that nobody else changes it
     if found is None:
         _check(connection, TABLES, whole=False)  # made before there were migrations, or empty
-    elif found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+    elif found not in {script.revision for script in scripts.walk_revisions()}:
         raise OtherTables(f"its tables are of a newer release (revision {found}; this one knows {HEAD})")
-    command.upgrade(config, "head")
+    with EnvironmentContext(config, scripts, fn=lambda revision, _: scripts._upgrade_revs("head", revision)) as run:
+        run.configure(connection=connection)  # a migration is within its transaction
+        run.run_migrations()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import accuracy_methods as methods
+from bench import accuracy_quantiles
 from bench.accuracy_data import DRAW_SEED, FONTANA, Community, open_community, totals_of
 from bench.accuracy_new_home import DAYS_KNOWN, measure_new_homes
 from bench.accuracy_scores import score, score_quantiles, totals
@@ -127,6 +128,11 @@ def show(result: dict[str, Any], console: Console) -> None:
         fresh.add_row(days, *(f"{v:.4f}" for v in row.values()))
     console.print(fresh)
     console.print_json(data=result["quantiles"])
+    bands = Table("the total's quantiles", "CRPS", "90 % band holds", "50 % band holds", "width of the 90 % band")
+    for name, row in result["probabilistic"].items():
+        figures = ("crps", "coverage_90", "coverage_50", "width_90")
+        bands.add_row(name, *(f"{row[key]:.4f}" if key in row else "-" for key in figures))
+    console.print(bands)
 
 
 def measure(
@@ -147,8 +153,10 @@ def measure(
     with console.status("forecasting every day by every method"):
         everyone = forecasters(clock, federation, quick)
         table = evaluation.walk_forward(everyone, readings, weather, clock, split)
-        above = evaluation.walk_forward(top_down(clock), totals_of(readings), weather, clock, split)
-    sums = totals(table, above, clock, first_scored)
+        total = totals_of(readings)
+        above = evaluation.walk_forward(top_down(clock), total, weather, clock, split)
+        sums = totals(table, above, clock, first_scored)
+        boosted = accuracy_quantiles.boosted_quantiles(total, weather, clock, split, sums.days)
     result: dict[str, Any] = {
         "data": community.name,
         "homes": len(community.homes),
@@ -166,6 +174,7 @@ def measure(
         },
         "table": score(table, sums, readings, clock),
         "quantiles": score_quantiles(sums, OURS),
+        "probabilistic": accuracy_quantiles.score(sums, OURS, boosted),
     }
     with console.status("new homes"):
         result["new_home"] = of_new.result()

@@ -105,6 +105,7 @@ class Boosted:
     """LightGBM (Ke et al. 2017) for all homes and hours: the hour's lags, their spread, the day's public features."""
 
     objective: str
+    quantile: float | None = None
 
     def learn(self, windows: Windows) -> Apply:
         import lightgbm
@@ -115,6 +116,7 @@ class Boosted:
         model = lightgbm.LGBMRegressor(
             objective=self.objective, n_estimators=400, learning_rate=0.04, num_leaves=31, min_child_samples=60,
             subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=SEED, n_jobs=1, verbose=-1,
+            **({} if self.quantile is None else {"alpha": self.quantile}),
         )  # fmt: skip
         model.fit(_hourly(windows), relative)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench import accuracy
+from bench import accuracy, accuracy_quantiles
 from bench.accuracy_data import Community, open_community, totals_of
 from bench.accuracy_scores import Totals, totals
 from data.citylearn import CommunityData
@@ -139,6 +139,23 @@ def test_every_method_is_scored_and_those_of_the_total_have_no_homes(result: dic
     for name, row in rows.items():
         assert 0 < row["community_wape"] < 0.5
         assert (row["home_nmae_median"] is None) == name.startswith("top_down")
+
+
+def test_quantiles_are_scored_beside_those_of_others(result: dict[str, Any]) -> None:
+    rows = result["probabilistic"]
+    assert set(rows) == {"federated_personal", "top_down_lightgbm_quantiles", "top_down_ridge_conformal"}
+    assert len({row["days"] for row in rows.values()}) == 1 < rows["federated_personal"]["days"]
+    for row in rows.values():
+        assert 0 < row["crps"] < 0.2 and row["coverage_50"] < row["coverage_90"] <= 1
+
+
+def test_the_score_of_quantiles_rewards_the_truth() -> None:
+    measured = np.random.default_rng(5).normal(1000, 100, (60, 24))
+    true = np.quantile(measured, accuracy_quantiles.LEVELS)
+    bands = {shift: np.tile((true + shift)[None, :, None], (60, 1, 24)) for shift in (0.0, 150.0)}
+    good, bad = (accuracy_quantiles._scored(measured, bands[shift]) for shift in (0.0, 150.0))
+    assert good["crps"] < bad["crps"]
+    assert good["coverage_90"] == pytest.approx(0.9, abs=0.01) and good["coverage_50"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_quick_run_leaves_the_figures_of_a_long_one(

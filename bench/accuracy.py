@@ -130,8 +130,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print_json(data=result["quantiles"])
     bands = Table("the total's quantiles", "CRPS", "90 % band holds", "50 % band holds", "width of the 90 % band")
     for name, row in result["probabilistic"].items():
-        figures = ("crps", "coverage_90", "coverage_50", "width_90")
-        bands.add_row(name, *(f"{row[key]:.4f}" if key in row else "-" for key in figures))
+        keys = ("crps", "coverage_90", "coverage_50", "width_90")
+        bands.add_row(name, *(f"{row[key]:.4f}" if key in row else "-" for key in keys))
     console.print(bands)
 
 

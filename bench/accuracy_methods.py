@@ -113,10 +113,11 @@ class Boosted:
         windows = windows.at_day_start()
         scale = _scale(windows)
         relative = (windows.target / scale).T.reshape(-1)
+        level: dict[str, Any] = {} if self.quantile is None else {"alpha": self.quantile}
         model = lightgbm.LGBMRegressor(
             objective=self.objective, n_estimators=400, learning_rate=0.04, num_leaves=31, min_child_samples=60,
             subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=SEED, n_jobs=1, verbose=-1,
-            **({} if self.quantile is None else {"alpha": self.quantile}),
+            **level,
         )  # fmt: skip
         model.fit(_hourly(windows), relative)
 

@@ -1,10 +1,10 @@
 """How well the total's uncertainty is told: ours, LightGBM's quantile regression, and conformal bands of a ridge.
 
-Ours are split-conformal quantiles around the calibrated sum of what homes have proven (`forecasting.calibration`). The
-others see the total's own past, as the manager of a substation's meter could: LightGBM learns each quantile by its own
-loss (Koenker and Bassett 1978), and the ridge's forecasts get conformal quantiles from their errors as ours do. All are
-scored on the same days by the continuous ranked probability score (Gneiting and Raftery 2007), taken as twice the mean
-pinball loss over the levels, and by how often the bands hold.
+Ours are split-conformal quantiles around the calibrated sum of what homes have proven (`forecasting.calibration`).
+The others see the total's own past, as the manager of a substation's meter could: LightGBM learns each quantile by
+its own loss (Koenker and Bassett 1978), and the ridge's forecasts get conformal quantiles from their errors as ours
+do. All are scored on the same days by the continuous ranked probability score (Gneiting and Raftery 2007), taken as
+twice the mean pinball loss over the levels, and by how often the bands hold.
 """
 
 from __future__ import annotations

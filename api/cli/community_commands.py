@@ -30,11 +30,22 @@ def train(
     one_shot: Annotated[
         bool, typer.Option("--one-shot", help="from a single sum over all homes' days, without training rounds")
     ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="begin from another community's model: a round's weights.npz",
+        ),
+    ] = None,
 ) -> None:
     """Train the community's model with Flower's simulation, resuming from the last saved round, and publish it.
 
-    Days that start after that are forecast with it.
+    Days that start after that are forecast with it. A model to begin from stays in force where it is better than the
+    trained one, on the days kept out of training.
     """
+    if one_shot and source is not None:
+        raise typer.BadParameter("a one-shot training begins from nothing: leave out one of --one-shot and --from")
     from api.config.community_yaml import load
     from api.config.logs import leave_screen
     from api.one_machine import training
@@ -45,7 +56,10 @@ def train(
     with Progress(console=console) as bar:
         task = bar.add_task("rounds", total=None if one_shot else community.config.federation.rounds)
         trained = training.train(
-            community, lambda done, _total, _loss: bar.update(task, completed=done), one_shot=one_shot
+            community,
+            lambda done, _total, _loss: bar.update(task, completed=done),
+            one_shot=one_shot,
+            source=source,
         )
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
     chain_session = _published(community, trained)

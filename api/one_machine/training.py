@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from data.windows import Windows, make_windows
 from fl.rounds import Rounds
 from fl.simulation import run_simulation
 from fl.task import HomeFolder, initial_weights, projection, write_homes
+from fl.transfer import begin_from, keep_better
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, QuantisationError, quantise
@@ -70,10 +72,17 @@ def _write_homes(community: LocalCommunity) -> tuple[HomeFolder, list[str]]:
     return files, [home for home in homes if home in able]
 
 
-def train(community: LocalCommunity, on_round: OnRound, *, one_shot: bool = False) -> TrainedModel:
+def train(
+    community: LocalCommunity, on_round: OnRound, *, one_shot: bool = False, source: Path | None = None
+) -> TrainedModel:
     """Run the remaining rounds of the federation in Flower's simulation; `on_round` reports progress.
 
-    `one_shot`: a one-shot training (`fl.one_shot`) instead, as one additional round.
+    Args:
+        one_shot: a one-shot training (`fl.one_shot`) instead, as one additional round.
+        source: weights of another community's model to begin from (`fl.transfer`). Where it is better than what was
+            trained, on the days kept out of training, it is the model of one round more.
+
+    Raises TransferRefused for a source that can't be used.
     """
     from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
@@ -88,7 +97,11 @@ def train(community: LocalCommunity, on_round: OnRound, *, one_shot: bool = Fals
     else:
         rounds = Rounds(settings, store, project=projection(shape), on_round=publish)
     initial = initial_weights(shape, community.config.forecasting.seed)
+    if source is not None:
+        initial = begin_from(source, store, initial, projection(shape))
     run_simulation(settings, homes, files, initial, store, rounds=rounds, once=one_shot)
+    if not one_shot:
+        keep_better(store, [files(home) for home in homes], publish)
     return latest_model(community)
 
 

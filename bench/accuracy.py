@@ -32,7 +32,7 @@ from rich.table import Table
 from bench import accuracy_methods as methods
 from bench import accuracy_quantiles
 from bench.accuracy_data import DRAW_SEED, FONTANA, Community, open_community, totals_of
-from bench.accuracy_new_home import DAYS_KNOWN, measure_new_homes
+from bench.accuracy_new_home import WAYS, measure_new_homes
 from bench.accuracy_scores import score, score_quantiles, totals
 from bench.local_rounds import FORECASTING, OUT
 from bench.pictures import BLUE, ORANGE
@@ -44,12 +44,16 @@ from forecasting import baselines, calibration, evaluation
 from forecasting.errors import ForecastError
 
 OURS = "federated_personal"
+NEW_HOMES = "new_homes"
+SKIPPABLE = ("lstm_per_home", "lstm_central", "nhits", NEW_HOMES)
 REFIT_DAYS = 28
 FIRST_TRAINING_DAYS = 112
 
 
-def forecasters(clock: DayClock, federation: FederationSettings, quick: bool) -> list[evaluation.Forecaster]:
-    """Every method; NHITS where neuralforecast is installed."""
+def forecasters(
+    clock: DayClock, federation: FederationSettings, quick: bool, skip: Sequence[str] = ()
+) -> list[evaluation.Forecaster]:
+    """Every method but those to skip; NHITS where neuralforecast is installed."""
     federated = methods.Federated(federation)
     epochs = (federation.rounds - federation.gradient_rounds) * federation.local.epochs
     rate = federation.local.learning_rate
@@ -70,7 +74,7 @@ def forecasters(clock: DayClock, federation: FederationSettings, quick: bool) ->
         baselines.PooledRidge(clock),
     ]
     shared = methods.SharedWindows(clock)
-    return [*out, *(methods.Learnt(name, method, shared) for name, method in learnt.items())]
+    return [*out, *(methods.Learnt(name, method, shared) for name, method in learnt.items() if name not in skip)]
 
 
 def top_down(clock: DayClock) -> list[evaluation.Forecaster]:
@@ -123,7 +127,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         mase = "-" if row["mase_168_median"] is None else f"{row['mase_168_median']:.3f}"
         table.add_row(name, median, f"{lower}..{upper}", plain, calibrated, mase)
     console.print(table)
-    fresh = Table("a new home's days", *result["new_home"][str(DAYS_KNOWN[0])])
+    fresh = Table("a new home's days", *WAYS)
     for days, row in result["new_home"].items():
         fresh.add_row(days, *(f"{v:.4f}" for v in row.values()))
     console.print(fresh)
@@ -136,7 +140,12 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 
 def measure(
-    community: Community, federation: FederationSettings, quick: bool, console: Console, beside: Executor
+    community: Community,
+    federation: FederationSettings,
+    quick: bool,
+    console: Console,
+    beside: Executor,
+    skip: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Every method on one community; what is written and shown. New homes are measured by `beside`, meanwhile."""
     torch.set_num_threads(1)  # sums keep their order, and the other core is for what runs beside
@@ -149,9 +158,10 @@ def measure(
         first = clock.day_of(readings["ds"].min()) + FIRST_TRAINING_DAYS
         split = evaluation.Split(first, first, share.test_end, REFIT_DAYS)
         first_scored = first + calibration.WARM_UP_DAYS + calibration.WEEK
-    of_new = beside.submit(measure_new_homes, community.data, clock, share, federation, homes=3 if quick else 17)
+    new = 0 if NEW_HOMES in skip else 3 if quick else 17
+    of_new = beside.submit(measure_new_homes, community.data, clock, share, federation, homes=new)
     with console.status("forecasting every day by every method"):
-        everyone = forecasters(clock, federation, quick)
+        everyone = forecasters(clock, federation, quick, skip)
         table = evaluation.walk_forward(everyone, readings, weather, clock, split)
         total = totals_of(readings)
         above = evaluation.walk_forward(top_down(clock), total, weather, clock, split)
@@ -170,7 +180,7 @@ def measure(
             "gradient_rounds": federation.gradient_rounds,
             "local_epochs": federation.local.epochs,
             "seed": federation.seed,
-            "skipped": [] if importlib.util.find_spec("neuralforecast") else ["nhits: neuralforecast not installed"],
+            "skipped": [*(f"{name}: asked to" for name in skip), *_not_installed()],
         },
         "table": score(table, sums, readings, clock),
         "quantiles": score_quantiles(sums, OURS),
@@ -179,6 +189,10 @@ def measure(
     with console.status("new homes"):
         result["new_home"] = of_new.result()
     return result
+
+
+def _not_installed() -> list[str]:
+    return [] if importlib.util.find_spec("neuralforecast") else ["nhits: neuralforecast not installed"]
 
 
 def write(result: dict[str, Any]) -> list[Path]:
@@ -201,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--homes", type=int, help="so many of its homes, drawn (london: 17)")
     parser.add_argument("--seed", type=int, default=DRAW_SEED, help="of that draw")
     parser.add_argument("--training-seed", type=int, help="of the federation; by default that of the settings")
+    parser.add_argument("--skip", nargs="*", default=[], choices=SKIPPABLE, help="slow parts to leave out")
     parser.add_argument("--quick", action="store_true", help="one split, a few minutes")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
     asked = parser.parse_args(arguments)
@@ -210,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         community = open_community(asked.data, asked.cache, asked.start_utc, asked.homes, asked.seed)
         federation = FederationSettings.model_validate(own_seed)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
-            result = measure(community, federation, asked.quick, console, beside)
+            result = measure(community, federation, asked.quick, console, beside, asked.skip)
     except (DataError, ForecastError) as problem:
         console.print(f"error: {problem}", style="red", markup=False)
         return 1

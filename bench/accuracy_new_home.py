@@ -28,7 +28,10 @@ WAYS = ("mean_7_days", "ridge_alone", "lstm_alone", "community_model", "communit
 def measure_new_homes(
     community: CommunityData, clock: DayClock, split: Split, settings: FederationSettings, homes: int
 ) -> dict[str, dict[str, float]]:
-    """Median nMAE over the homes that join, by days known and way of forecasting."""
+    """Median nMAE over the first `homes` homes, each of which joins, by days known and way of forecasting; nothing
+    for none."""
+    if homes == 0:
+        return {}
     features = public_features(community.weather, clock)
     windows = make_windows(community.readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     errors: dict[str, dict[str, list[float]]] = {str(d): {way: [] for way in WAYS} for d in DAYS_KNOWN}

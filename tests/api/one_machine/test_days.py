@@ -86,7 +86,8 @@ def test_a_day_without_any_model_says_how_far_the_training_is(tmp_path: Path) ->
     community = LocalCommunity(small_config(tmp_path))
     chain_session = open_chain_session(community, DAY)
     save_round(tmp_path, 3, seed=7)
-    with pytest.raises(NoModel, match=r"3 of 40 rounds.*`wattproof train` has to end before 2017-05-30 08:00 UTC"):
+    ends = "`wattproof train` has to end before 2017-05-30 08:00 UTC"
+    with pytest.raises(NoModel, match=rf"3 of {community.config.federation.rounds} rounds.*{ends}"):
         model_of_day(community, chain_session, DAY)
     chain_session.chain.advance_to(community.start_of(DAY) + 60)
     with pytest.raises(NoModel, match=rf"can no longer be forecast.*run `wattproof forecast {DAY + 1}`"):

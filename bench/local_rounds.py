@@ -73,8 +73,9 @@ def train(
     settings: FederationSettings,
     combine: Combine,
     distort: Distort = lambda home, update, start: update,
+    observe: Callable[[int, Weights], None] = lambda number, weights: None,
 ) -> Weights:
-    """The global model after `settings.rounds` rounds of all homes."""
+    """The global model after `settings.rounds` rounds of all homes; `observe` sees each round's."""
     weights, project, step = initial_weights(SHAPE, settings.seed), projection(SHAPE), ServerStep(settings)
     for number in range(1, settings.rounds + 1):
         plan = local_plan(settings, number)
@@ -83,6 +84,7 @@ def train(
             trained, metrics = learner.fit(weights, plan)
             updates.append(distort(learner, Update(learner.home, trained, learner.examples, metrics), weights))
         weights = project(step(weights, combine(updates, weights), number))
+        observe(number, weights)
     return weights
 
 

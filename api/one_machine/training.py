@@ -23,7 +23,7 @@ from data.windows import Windows, make_windows
 from fl.rounds import Rounds
 from fl.simulation import run_simulation
 from fl.task import HomeFolder, initial_weights, projection, write_homes
-from fl.transfer import begin_from, keep_better
+from fl.transfer import TransferRefused, begin_from, keep_better
 from fl.weights import Weights, to_state_dict
 from forecasting import baselines, evaluation, metrics, report
 from forecasting.integer import IntegerModel, QuantisationError, quantise
@@ -89,6 +89,8 @@ def train(
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
     files, homes = _write_homes(community)
     if settings.topology == "gossip" and not one_shot:
+        if source is not None:
+            raise TransferRefused("--from with topology: gossip: there, peers begin from a model that each makes itself")
         train_without_server(community, files, homes, on_round)
         return latest_model(community)
     publish = publisher(community, store, on_round)

@@ -90,7 +90,7 @@ def train(
     files, homes = _write_homes(community)
     if settings.topology == "gossip" and not one_shot:
         if source is not None:
-            raise TransferRefused("--from with topology: gossip: there, peers begin from a model that each makes itself")
+            raise TransferRefused("--from with topology: gossip: peers begin from a model that each makes itself")
         train_without_server(community, files, homes, on_round)
         return latest_model(community)
     publish = publisher(community, store, on_round)

@@ -11,6 +11,7 @@ so the first row, the last hour of 31 July, starts at 2016-08-01 07:00 UTC.
 """
 
 import hashlib
+import json
 import logging
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.atomic import write_bytes
 from data.errors import FetchError
@@ -48,6 +50,7 @@ _MEASURES = {
 }
 _HORIZONS = (6, 12, 24)
 _LOAD = "Equipment Electric Power [kWh]"
+_SOLAR = "Solar Generation [W/kW]"
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,36 @@ def load(cache_dir: Path) -> CommunityData:
     ds = pd.date_range(FIRST_HOUR, periods=ROWS, freq="h", unit="ns")
     homes = [_load_home(folder / f"Building_{number}.csv", number, ds) for number in range(1, HOMES + 1)]
     return CommunityData(readings=pd.concat(homes, ignore_index=True), weather=_load_weather(folder, ds))
+
+
+def load_exchange(cache_dir: Path) -> pd.DataFrame:
+    """What each home takes from the grid (`y`) and feeds in (`export`), with the data set's PV behind the meter.
+
+    PV: the generation of 1 kW beside each home's load, times the size in the data set's schema (4 or 5 kW). Load and
+    generation are netted within the hour: the data are hourly, so of both registers one stands still. One more
+    column, `generation` (int64 Wh), is what the panels made. Raises FetchError if the data set is not the pinned one.
+    """
+    readings = load(cache_dir).readings
+    generation = np.concatenate([_generation(cache_dir / "citylearn", number) for number in range(1, HOMES + 1)])
+    net = readings["y"].to_numpy() - generation
+    table = long_table(
+        readings["unique_id"],
+        readings["ds"],
+        np.maximum(net, 0),
+        export=pd.Series(np.maximum(-net, 0), dtype="Int64"),
+    )
+    return table.assign(generation=generation)
+
+
+def _generation(folder: Path, number: int) -> NDArray[np.int64]:
+    """A home's PV, Wh in each hour."""
+    content = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    size_kw = float(content["buildings"][f"Building_{number}"]["pv"]["attributes"]["nominal_power"])
+    each_kw = pd.read_csv(folder / f"Building_{number}.csv")[_SOLAR]
+    if len(each_kw) != ROWS or each_kw.isna().any() or (each_kw < 0).any():
+        raise FetchError(f"Building_{number}.csv has missing or negative PV: the data set is not the pinned one")
+    generation: NDArray[np.int64] = np.rint(each_kw * size_kw).astype("int64").to_numpy()
+    return generation
 
 
 def _extract(wheel: Path) -> Path:

@@ -21,7 +21,7 @@ from zkp.algebra.srs import Setup, load_setup
 from zkp.argument import protocol
 from zkp.argument.relation import Relation
 from zkp.argument.transcript import Transcript, VerifierChannel
-from zkp.statements import formats, green_share, inference, skill
+from zkp.statements import allotted_energy, formats, green_share, inference, shared_energy, skill
 
 Kind = Literal["points", "scalars"]
 _SIZES: dict[Kind, int] = {"points": G1_BYTES, "scalars": SCALAR_BYTES}
@@ -76,11 +76,19 @@ class Message:
     values: tuple[bytes, ...]
 
 
-Statement = inference.Statement | skill.Statement | green_share.Statement
+Statement = (
+    inference.Statement
+    | skill.Statement
+    | green_share.Statement
+    | shared_energy.Statement
+    | allotted_energy.Statement
+)
 _KINDS: dict[type[Any], tuple[str, bytes, Callable[[Any, Setup], Relation]]] = {
     inference.Statement: ("inference", inference.HEADER, inference.relation),
     skill.Statement: ("skill", skill.HEADER, skill.relation),
     green_share.Statement: ("green share", green_share.HEADER, green_share.relation),
+    shared_energy.Statement: ("shared energy", shared_energy.HEADER, shared_energy.relation),
+    allotted_energy.Statement: ("allotted energy", allotted_energy.HEADER, allotted_energy.relation),
 }
 
 

@@ -78,3 +78,16 @@ def test_once_cached_it_needs_no_network_and_mends_itself(
     damaged = tmp_path / "citylearn" / "Building_3.csv"
     damaged.write_text(damaged.read_text()[:-100])
     pd.testing.assert_frame_equal(citylearn.load(tmp_path).readings, community.readings)
+
+
+def test_homes_with_their_pv_take_or_feed_in_what_load_and_generation_leave(community: CommunityData) -> None:
+    exchange = citylearn.load_exchange(CACHE)
+    net = community.readings["y"] - exchange["generation"]
+    assert (exchange["unique_id"] == community.readings["unique_id"]).all()
+    assert (exchange["y"] - exchange["export"].astype("int64") == net).all()
+    assert ((exchange["y"] == 0) | (exchange["export"] == 0)).all()
+    yield_wh = exchange.groupby("unique_id")["generation"].sum()
+    whole = yield_wh.between(5_000_000, 10_000_000)  # 4 to 5 kW in California: 1,250 to 2,000 kWh a kW and year
+    assert set(yield_wh.index[~whole]) == {"home-14", "home-15"}, "the two whose panels stood still for months"
+    night = exchange[exchange["ds"].dt.hour.isin([8, 9, 10])]  # midnight to three there
+    assert (night["generation"] == 0).all()

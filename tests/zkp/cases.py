@@ -14,7 +14,7 @@ from zkp.algebra.srs import load_setup
 from zkp.argument.relation import Gate, Relation
 from zkp.argument.tables import Challenges, LookupGroup
 from zkp.lstm.weights import Rows
-from zkp.statements import green_share, inference, skill
+from zkp.statements import allotted_energy, green_share, inference, shared_energy, skill
 from zkp.view import Message, messages
 
 DAY = FIRST_DAY
@@ -155,6 +155,46 @@ def green_case() -> Honest:
     return Honest(green_share, statement, prove, others)
 
 
+# -- shared energy of a period, in proportion and by allotments ------------------------------------------------------
+
+PERIOD = (DAY, DAY + 5)
+"""Days of two weeks, with others between them."""
+PERIOD_READINGS = [[200 + 37 * h for h in range(DAY_HOURS)], [900 - 31 * h for h in range(DAY_HOURS)]]
+PERIOD_BLINDINGS = [13579, 24680]
+RATES = tuple(tuple(shared_energy.ONE // (h + k + 1) for h in range(DAY_HOURS)) for k in range(2))
+ALLOTMENTS = tuple(tuple(500 - 100 * k if 6 <= h < 20 else 0 for h in range(DAY_HOURS)) for k in range(2))
+
+
+def period_commitments() -> tuple[bytes, ...]:
+    return tuple(commit_day(*each) for each in zip(PERIOD, PERIOD_READINGS, PERIOD_BLINDINGS, strict=True))
+
+
+def _period_case(module: Any, numbers: tuple[tuple[int, ...], ...]) -> Honest:
+    share = module.share_of(numbers, PERIOD_READINGS)
+    statement = module.Statement(context(), PERIOD, period_commitments(), numbers, share)
+    others = _other_contexts(statement, days=(DAY + 7, PERIOD[1] + 7))
+    others |= {
+        "days": others["context.day"],  # a context's day is the first of the days
+        "commitments": replace(statement, commitments=statement.commitments[::-1]),
+        "numbers": replace(statement, numbers=((numbers[0][0] - 1, *numbers[0][1:]), numbers[1]))
+        if numbers[0][0]
+        else replace(statement, numbers=((1, *numbers[0][1:]), numbers[1])),
+        "share": replace(statement, share=share - 1),
+    }
+    prove = module.prove
+    return Honest(module, statement, lambda s, **how: prove(s, PERIOD_READINGS, PERIOD_BLINDINGS, **how), others)
+
+
+@cache
+def shared_case() -> Honest:
+    return _period_case(shared_energy, RATES)
+
+
+@cache
+def allotted_case() -> Honest:
+    return _period_case(allotted_energy, ALLOTMENTS)
+
+
 # -- inference -------------------------------------------------------------------------------------------------------
 
 
@@ -209,4 +249,6 @@ CASES: dict[str, Callable[[], Honest]] = {
     "inference": inference_case,
     "skill": skill_case,
     "green share": green_case,
+    "shared energy": shared_case,
+    "allotted energy": allotted_case,
 }

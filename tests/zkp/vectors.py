@@ -24,18 +24,33 @@ import numpy as np
 from eth_hash.auto import keccak
 
 from forecasting.integer import IntegerModel
-from tests.zkp.cases import GREEN_BLINDING, GREEN_READINGS, green_case, inference_case, skill_case, skill_secrets
+from tests.zkp.cases import (
+    GREEN_BLINDING,
+    GREEN_READINGS,
+    PERIOD_BLINDINGS,
+    PERIOD_READINGS,
+    Honest,
+    allotted_case,
+    green_case,
+    inference_case,
+    shared_case,
+    skill_case,
+    skill_secrets,
+)
 from tests.zkp.conftest import honest
 from zkp.algebra.field import MODULUS
 from zkp.algebra.vector import RandomScalars
 from zkp.lstm.integer_model import OUTPUTS, IntegerWeights, Ints, Shape
 from zkp.lstm.weights import HeadOpening, WeightsCommitment
-from zkp.statements import green_share, inference, skill
+from zkp.statements import allotted_energy, green_share, inference, shared_energy, skill
 from zkp.statements.context import Context
 
 RELEASED = {1, 2, 3}
 FOLDER = Path(__file__).parent / "vectors"
-MODULES: dict[str, Any] = {"inference": inference, "skill": skill, "green_share": green_share}
+MODULES: dict[str, Any] = {"inference": inference, "skill": skill, "green_share": green_share} | {
+    "shared_energy": shared_energy,
+    "allotted_energy": allotted_energy,
+}
 
 
 def counted() -> RandomScalars:
@@ -139,7 +154,21 @@ def _read_inference(public: dict[str, Any], private: dict[str, Any]) -> _Read:
     return statement, prove
 
 
-_READERS = {"inference": _read_inference, "skill": _read_skill, "green_share": _read_green_share}
+def _period_reader(module: Any) -> Callable[[dict[str, Any], dict[str, Any]], _Read]:
+    def reader(public: dict[str, Any], private: dict[str, Any]) -> _Read:
+        numbers = tuple(map(tuple, public["numbers"]))
+        rows = _rows(public["commitments"])
+        statement = module.Statement(_context(public), tuple(public["days"]), rows, numbers, public["share"])
+        blindings = [_scalar(b) for b in private["blindings"]]
+        return statement, lambda: module.prove(statement, private["readings"], blindings, random=counted())
+
+    return reader
+
+
+_READERS = {"inference": _read_inference, "skill": _read_skill, "green_share": _read_green_share} | {
+    "shared_energy": _period_reader(shared_energy),
+    "allotted_energy": _period_reader(allotted_energy),
+}
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -195,10 +224,22 @@ def _write_inference() -> tuple[dict[str, Any], dict[str, Any]]:
     return public | {k: [_hex(r) for r in v] for k, v in rows.items()}, private
 
 
+def _period_writer(case: Callable[[], Honest]) -> Callable[[], tuple[dict[str, Any], dict[str, Any]]]:
+    def writer() -> tuple[dict[str, Any], dict[str, Any]]:
+        s = case().statement
+        public = {"days": s.days, "commitments": [_hex(c) for c in s.commitments]}
+        public |= {"numbers": s.numbers, "share": s.share}
+        return public, {"readings": PERIOD_READINGS, "blindings": [_hex(b) for b in PERIOD_BLINDINGS]}
+
+    return writer
+
+
 _WRITERS = {
     "inference": (_write_inference, lambda: inference_case(2, 2)),
     "skill": (_write_skill, skill_case),
     "green_share": (_write_green_share, green_case),
+    "shared_energy": (_period_writer(shared_case), shared_case),
+    "allotted_energy": (_period_writer(allotted_case), allotted_case),
 }
 
 

@@ -1,0 +1,96 @@
+"""A household's part in a settlement: it proves its shares of a period, and of no other than what the rules give.
+
+What a share tells is a weighted sum of the household's readings; who may choose the weights, or ask twice, learns
+more than what it is paid for. So a gateway proves only what follows from a period that was checked
+(`CheckedPeriod`), in which its own signed days stand as they are in its vault, a week of them at least, and no day in
+two different statements of a side: with the difference of two, a day could be told from the rest. What it proved
+stands in `settled.json`, written before a proof leaves the home.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eth_hash.auto import keccak
+
+from api.protocol.period import SIDES, CheckedPeriod, PeriodError, Side
+from api.protocol.settlement import Share, prove_share
+from data.atomic import write_bytes
+from data.damage import whole
+from data.meter import verify_opening
+from data.vault import DayVault
+from zkp.statements.period import PeriodStatement
+
+SETTLED = "settled.json"
+FEWEST_OWN_DAYS = 7
+"""Who was a member for fewer days of a period proves nothing of it: the share would show them."""
+
+
+@dataclass(frozen=True)
+class ShareProver:
+    """A household with the vaults of what its meter counted, and the folder where it keeps what it proved."""
+
+    household: str
+    imported: DayVault
+    exported: DayVault
+    folder: Path
+    fewest_days: int = FEWEST_OWN_DAYS
+
+    def prove(self, checked: CheckedPeriod, side: Side) -> Share:
+        """The household's share of a side, proven; the same share with a new proof where it was proven before.
+
+        Raises PeriodError for a period in which a day of this household's is not the one its meter signed, or that
+        was settled otherwise before; MeterError for days that the vault has not, DamagedFile.
+        """
+        statement = checked.statement(self.household, side)
+        if len(statement.days) < self.fewest_days:
+            raise PeriodError(
+                f"{self.household} is in the totals of {len(statement.days)} days of the period: it proves no share "
+                f"of fewer than {self.fewest_days}"
+            )
+        vault = self.imported if side == "import" else self.exported
+        kept = [vault.get(self.household, day) for day in statement.days]
+        for (signed, opening), commitment in zip(kept, statement.commitments, strict=True):
+            if signed.commitment != commitment:
+                raise PeriodError(f"day {signed.day} is in the period with another {side} than the meter signed")
+            verify_opening(signed, opening)
+        _Settled(self.folder / SETTLED).add(side, statement)
+        return prove_share(
+            statement, [list(opening.readings) for _, opening in kept], [opening.blinding for _, opening in kept]
+        )
+
+    def shares(self, checked: CheckedPeriod) -> dict[tuple[str, Side], Share]:
+        """Both shares."""
+        return {(self.household, side): self.prove(checked, side) for side in SIDES}
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """Which days a household has proved shares of, and of which statement: side -> day -> digest."""
+
+    path: Path
+
+    def add(self, side: Side, statement: PeriodStatement) -> None:
+        """Note a statement. Raises PeriodError where one of its days is in another."""
+        known = self._read()
+        digest = keccak(replace(statement, share=0).encode()).hex()
+        days = known.setdefault(side, {})
+        for day in statement.days:
+            if days.get(str(day), digest) != digest:
+                raise PeriodError(
+                    f"day {day} was settled before, with other days or other totals: this household proves no second "
+                    "share of it, for the difference of both would tell more than either"
+                )
+        days |= dict.fromkeys(map(str, statement.days), digest)
+        write_bytes(self.path, json.dumps(known).encode(), private=True)
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        if not self.path.exists():
+            return {}
+        with whole(self.path, "a record of settled days"):
+            content = json.loads(self.path.read_bytes())
+            if not isinstance(content, dict) or not all(isinstance(days, dict) for days in content.values()):
+                raise ValueError("no record of settled days")
+            return content

@@ -1,0 +1,244 @@
+"""A period of shared energy: the days that meters signed, the totals that were opened of them, and what follows.
+
+Everything here is public, and everybody comes to the same from it: the operator that settles, a gateway before it
+proves its household's share, an auditor. `check` is what all of them begin with. Nothing else makes a
+`CheckedPeriod`, and only that gives statements: whoever proves for coefficients that somebody tells it opens a
+combination of readings that somebody chose, a single hour for instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from eth_utils.address import is_checksum_address
+
+from api.config.settings import CommunitySettings
+from api.protocol.shared_energy import (
+    WHOLE,
+    Hours,
+    KeyKind,
+    by_class,
+    coefficients,
+    equal_part,
+    fixed_part,
+    shared,
+)
+from data.errors import MeterError
+from data.export import verify_signed_export
+from data.meter import SignedDay, verify_signed_day
+from zkp.errors import ProofError
+from zkp.statements import allotted_energy, shared_energy
+from zkp.statements.context import Context
+from zkp.statements.period import PeriodStatement
+from zkp.statements.total import Total, verify_measured
+
+Side = Literal["import", "export"]
+SIDES: tuple[Side, ...] = ("import", "export")
+FEWEST_DAYS = 28
+"""A share is opened for a billing period: of a day it would show habits."""
+FEWEST_HOMES = 3
+
+
+class PeriodError(ValueError):
+    """A period that can't be settled or is not what it claims to be. The message names day and household."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """How shared energy is split among those who took it.
+
+    `numbers`, by household: for `priority` its class, served in rising order from 1; for `static` its part in
+    ten-thousandths; else nothing.
+    """
+
+    kind: KeyKind = "pro_rata"
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> range:
+        return range(1, max(self.numbers.values(), default=1) + 1) if self.kind == "priority" else range(1, 2)
+
+    def class_of(self, household: str) -> int:
+        return self.numbers[household] if self.kind == "priority" else 1
+
+    def check(self, households: Sequence[str]) -> None:
+        """Raises PeriodError where the key does not say how to split among these households."""
+        if self.kind not in ("priority", "static"):
+            if self.numbers:
+                raise PeriodError(f"the key {self.kind} takes no number of a household")
+            return
+        what = "class" if self.kind == "priority" else "part"
+        if unnamed := sorted(set(households) - self.numbers.keys()):
+            raise PeriodError(f"the key {self.kind} needs a {what} for each household, and has none of {unnamed[0]}")
+        if any(number < 1 for number in self.numbers.values()):
+            raise PeriodError(f"a {what} is a number from 1")
+        if self.kind == "static" and sum(self.numbers[h] for h in households) > WHOLE:
+            raise PeriodError(f"the parts of the members of a day come to more than {WHOLE} ten-thousandths")
+        if self.kind == "priority" and set(self.numbers.values()) != set(self.classes):
+            raise PeriodError("classes are numbered from 1 without a gap")
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """A day's members (those whose signed days are in its totals), and what was opened of them all.
+
+    `imports` has a total for each class of the key; the community's is their sum.
+    """
+
+    day: int
+    imported: tuple[SignedDay, ...]
+    exported: tuple[SignedDay, ...]
+    imports: tuple[Total, ...]
+    exports: Total
+
+    @cached_property
+    def households(self) -> tuple[str, ...]:
+        return tuple(signed.household for signed in self.imported)
+
+    @cached_property
+    def taken(self) -> Hours:
+        """What all took (Wh), hour by hour."""
+        return tuple(map(sum, zip(*(total.values for total in self.imports), strict=True)))
+
+    @cached_property
+    def shared(self) -> Hours:
+        return shared(self.exports.values, self.taken)
+
+    def signed(self, side: Side, household: str) -> SignedDay | None:
+        days = self.imported if side == "import" else self.exported
+        return next((signed for signed in days if signed.household == household), None)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days one after the other, of a community that settles by one key."""
+
+    community: str
+    key: Key
+    days: tuple[DayRecord, ...]
+
+    @property
+    def first(self) -> int:
+        return self.days[0].day
+
+    @property
+    def last(self) -> int:
+        return self.days[-1].day
+
+    @property
+    def identifier(self) -> bytes:
+        return CommunitySettings(name=self.community).identifier
+
+    @cached_property
+    def households(self) -> tuple[str, ...]:
+        """All who were members on at least one of the days."""
+        return tuple(sorted({household for record in self.days for household in record.households}))
+
+    @property
+    def shared_wh(self) -> int:
+        return sum(sum(record.shared) for record in self.days)
+
+    @property
+    def exported_wh(self) -> int:
+        return sum(sum(record.exports.values) for record in self.days)
+
+    @property
+    def imported_wh(self) -> int:
+        return sum(sum(record.taken) for record in self.days)
+
+
+@dataclass(frozen=True)
+class CheckedPeriod:
+    """A period whose every signature and total was checked. Made by `check` alone."""
+
+    period: Period
+
+    def statement(self, household: str, side: Side, share: int = 0) -> PeriodStatement:
+        """What a proof of the household's share says. Raises PeriodError for one that was no member on any day."""
+        of = self.period
+        if household not in of.households:
+            raise PeriodError(f"{household} was no member on any day from {of.first} to {of.last}")
+        found = [(record, signed) for record in of.days if (signed := record.signed(side, household)) is not None]
+        days = tuple(record.day for record, _ in found)
+        context = Context(of.identifier, bytes.fromhex(household[2:]), days[0], 0)
+        kind = allotted_energy.Statement if self.is_allotted(side) else shared_energy.Statement
+        numbers = tuple(self._numbers[side, record.day, of.key.class_of(household)] for record, _ in found)
+        if side == "import" and of.key.kind == "static":
+            part = of.key.numbers[household]
+            numbers = tuple(fixed_part(record.shared, part) for record, _ in found)
+        return kind(context, days, tuple(signed.commitment for _, signed in found), numbers, share)
+
+    def is_allotted(self, side: Side) -> bool:
+        return side == "import" and self.period.key.kind in ("static", "equal")
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[Side, int, int], Hours]:
+        """Coefficients or allotments of each day, by side and class."""
+        out: dict[tuple[Side, int, int], Hours] = {}
+        key = self.period.key
+        for record in self.period.days:
+            parts = by_class(record.shared, [total.values for total in record.imports])
+            for number, part, total in zip(key.classes, parts, record.imports, strict=True):
+                out["import", record.day, number] = (
+                    equal_part(record.shared, len(record.households))
+                    if key.kind == "equal"
+                    else coefficients(part, total.values)
+                )
+                out["export", record.day, number] = coefficients(record.shared, record.exports.values)
+        return out
+
+
+def check(
+    period: Period, meters: Mapping[str, str], *, fewest_homes: int = FEWEST_HOMES, fewest_days: int = FEWEST_DAYS
+) -> CheckedPeriod:
+    """Check every signature and total of a period. Raises PeriodError, which names what is false.
+
+    Args:
+        meters: the address of each enrolled household's meter.
+        fewest_homes: fewer in a total (a class's total, too) would say something about each of them.
+        fewest_days: what is opened of fewer days would show habits.
+    """
+    if len(period.days) < fewest_days:
+        raise PeriodError(f"a period has {fewest_days} days at least, and this one {len(period.days)}")
+    for record, day in zip(period.days, range(period.first, period.first + len(period.days)), strict=True):
+        if record.day != day:
+            raise PeriodError(f"a period's days follow one another: after day {day - 1} comes day {record.day}")
+        try:
+            _check_members(record, meters)
+            period.key.check(record.households)
+            _check_totals(record, period.key, fewest_homes)
+        except (MeterError, ProofError, PeriodError) as problem:
+            raise PeriodError(f"day {record.day}: {problem}") from None
+    return CheckedPeriod(period)
+
+
+def _check_members(record: DayRecord, meters: Mapping[str, str]) -> None:
+    for household in record.households:
+        if not is_checksum_address(household):  # in another spelling it would be another member
+            raise PeriodError(f"{household} is not an address in its checksummed form")
+    households = list(record.households)
+    if households != sorted(set(households)) or households != [s.household for s in record.exported]:
+        raise PeriodError("import and export are listed once for each member, in the order of the households")
+    for imported, exported in zip(record.imported, record.exported, strict=True):
+        if imported.household not in meters:
+            raise PeriodError(f"{imported.household} is not enrolled with a meter")
+        if {imported.day, exported.day} != {record.day}:
+            raise PeriodError(f"what {imported.household}'s meter signed is of another day")
+        verify_signed_day(imported, meters[imported.household])
+        verify_signed_export(exported, meters[exported.household])
+
+
+def _check_totals(record: DayRecord, key: Key, fewest: int) -> None:
+    if len(record.imports) != len(key.classes):
+        raise PeriodError(f"the key has {len(key.classes)} classes, and import {len(record.imports)} totals")
+    for number, total in zip(key.classes, record.imports, strict=True):
+        members = [signed for signed in record.imported if key.class_of(signed.household) == number]
+        if len(members) < fewest:
+            raise PeriodError(
+                f"a total of {len(members)} homes would say something about each of them; it takes {fewest}"
+            )
+        verify_measured(record.day, [signed.commitment for signed in members], total)
+    verify_measured(record.day, [signed.commitment for signed in record.exported], record.exports)

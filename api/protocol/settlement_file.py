@@ -1,0 +1,170 @@
+"""A settlement as a file: all that it takes to check it from outside, in JSON of one form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from api.protocol.json_text import loads
+from api.protocol.period import SIDES, DayRecord, Key, Period, PeriodError, Side
+from api.protocol.settlement import Settlement, Share
+from api.protocol.shared_energy import KeyKind
+from data.meter import SignedDay
+from zkp.algebra.commitment import DAY_HOURS
+from zkp.statements.period import MOST_DAYS
+from zkp.statements.total import Total
+
+FORMAT: Literal[1] = 1
+_Hex = Annotated[str, StringConstraints(pattern="^0x([0-9a-f]{2})*$")]
+_Wh = Annotated[int, Field(ge=0, lt=1 << 53)]
+_DayNumber = Annotated[int, Field(ge=0, lt=1 << 32)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _SignedPart(_Part):
+    household: str
+    commitment: _Hex
+    signature: _Hex
+
+
+class _TotalPart(_Part):
+    values_wh: list[_Wh] = Field(min_length=DAY_HOURS, max_length=DAY_HOURS)
+    blinding: _Hex
+
+
+class _DayPart(_Part):
+    day: _DayNumber
+    imported: list[_SignedPart]
+    exported: list[_SignedPart]
+    import_totals: list[_TotalPart]
+    export_total: _TotalPart
+
+
+class _KeyPart(_Part):
+    kind: KeyKind
+    numbers: dict[str, int]
+
+
+class _SharePart(_Part):
+    household: str
+    side: Literal["import", "export"]
+    share_wh: _Wh
+    proof: _Hex
+
+
+class SettlementFile(_Part):
+    """`meters` are what the settlement was checked with: an auditor compares them with the community's registry.
+
+    `shared_wh`, `remainder_wh` and `root` follow from the rest, and are refused where they do not.
+    """
+
+    format: Literal[1] = FORMAT
+    community: str = Field(min_length=1, max_length=100)
+    key: _KeyPart
+    meters: dict[str, str]
+    days: list[_DayPart] = Field(min_length=1, max_length=MOST_DAYS)
+    shares: list[_SharePart]
+    shared_wh: _Wh
+    remainder_wh: dict[Literal["import", "export"], _Wh]
+    root: _Hex
+
+
+def written(settlement: Settlement, meters: dict[str, str]) -> bytes:
+    """The file of a settlement."""
+    of = settlement.period
+    content = SettlementFile(
+        community=of.community,
+        key=_KeyPart(kind=of.key.kind, numbers=dict(of.key.numbers)),
+        meters={household: meters[household] for household in of.households},
+        days=[
+            _DayPart(
+                day=record.day,
+                imported=[_signed(signed) for signed in record.imported],
+                exported=[_signed(signed) for signed in record.exported],
+                import_totals=[_total(total) for total in record.imports],
+                export_total=_total(record.exports),
+            )
+            for record in of.days
+        ],
+        shares=[
+            _SharePart(household=household, side=side, share_wh=share.wh, proof=_hex(share.proof))
+            for (household, side), share in sorted(settlement.shares.items())
+        ],
+        shared_wh=of.shared_wh,
+        remainder_wh={side: settlement.remainder(side) for side in SIDES},
+        root=_hex(settlement.root),
+    )
+    return content.model_dump_json().encode()
+
+
+def read(data: bytes) -> tuple[Settlement, dict[str, str]]:
+    """A settlement from its file, nothing of it checked but its form and sums; and the meters it names.
+
+    Raises PeriodError for what is no such file, names a share twice, or states a sum that does not follow.
+    """
+    try:
+        content = SettlementFile.model_validate(loads(data))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "(the whole)"
+        raise PeriodError(f"this is no settlement of format {FORMAT}: {where}: {problem['msg']}") from None
+    except ValueError as problem:
+        raise PeriodError(f"this is no settlement: {problem}") from None
+    named = Counter((share.household, share.side) for share in content.shares)
+    if twice := [key for key, count in named.items() if count > 1]:
+        raise PeriodError(f"{twice[0][0]} has two shares of {twice[0][1]}")
+    period = Period(content.community, Key(content.key.kind, content.key.numbers), tuple(map(_record, content.days)))
+    shares: dict[tuple[str, Side], Share] = {
+        (share.household, share.side): Share(share.share_wh, _bytes(share.proof)) for share in content.shares
+    }
+    return _consistent(Settlement(period, shares), content), content.meters
+
+
+def _consistent(settlement: Settlement, content: SettlementFile) -> Settlement:
+    """Raises PeriodError where a sum in the file is not what its parts come to."""
+    stated = {"shared_wh": content.shared_wh, "root": content.root} | {
+        f"remainder_wh of {side}": content.remainder_wh.get(side) for side in SIDES
+    }
+    follows = {"shared_wh": settlement.period.shared_wh, "root": _hex(settlement.root)} | {
+        f"remainder_wh of {side}": settlement.remainder(side) for side in SIDES
+    }
+    for name, value in follows.items():
+        if stated[name] != value:
+            raise PeriodError(f"{name} is stated as {stated[name]}, and comes to {value}")
+    return settlement
+
+
+def _record(day: _DayPart) -> DayRecord:
+    def signed(parts: list[_SignedPart]) -> tuple[SignedDay, ...]:
+        return tuple(SignedDay(p.household, day.day, _bytes(p.commitment), _bytes(p.signature)) for p in parts)
+
+    def total(part: _TotalPart) -> Total:
+        return Total(tuple(part.values_wh), int.from_bytes(_bytes(part.blinding), "big"))
+
+    return DayRecord(
+        day.day, signed(day.imported), signed(day.exported), tuple(map(total, day.import_totals)),
+        total(day.export_total),
+    )  # fmt: skip
+
+
+def _signed(signed: SignedDay) -> _SignedPart:
+    return _SignedPart(
+        household=signed.household, commitment=_hex(signed.commitment), signature=_hex(signed.signature)
+    )
+
+
+def _total(total: Total) -> _TotalPart:
+    return _TotalPart(values_wh=list(total.values), blinding=_hex(total.blinding.to_bytes(32, "big")))
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

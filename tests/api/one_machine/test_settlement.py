@@ -1,0 +1,410 @@
+"""A period settled among homes with PV: what is shared is split to the watt-hour, and whoever cheats is named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from api.gateway.home import Home
+from api.gateway.shared_energy import SETTLED, ShareProver
+from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period
+from api.protocol import settlement_file
+from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
+from api.protocol.settlement import Settlement, Share, merkle_root, settle
+from data.day import DayClock
+from data.errors import DamagedFile
+from data.export import sign_export
+from data.meter import Meter
+from data.table import long_table
+from zkp.errors import ProofError
+from zkp.statements.total import Total
+
+CLOCK = DayClock(8)
+DAYS = range(17_000, 17_008)
+JOINED, LEFT = 17_001, 17_007
+"""home-1 is a member from one day on, home-2 until the day before another."""
+COMMUNITY = "Shared Street"
+HOMES = [f"home-{k}" for k in range(6)]
+
+
+def readings_of(number: int) -> pd.DataFrame:
+    """Sun from 15 to 23 UTC (morning to evening there), on the roofs of two homes in three; hours it was a member."""
+    rng = np.random.default_rng(number)
+    ds = pd.date_range(CLOCK.start_of(DAYS.start), periods=24 * len(DAYS), freq="h", unit="ns")
+    sun = np.where((ds.hour >= 15) & (ds.hour < 23), 1200, 0) if number % 3 else 0
+    net = rng.integers(200, 2000, len(ds)) - sun
+    table = long_table(f"home-{number}", ds, np.maximum(net, 0), export=pd.Series(np.maximum(-net, 0), dtype="Int64"))
+    days = CLOCK.days_of(table["ds"])
+    member = (days >= JOINED) if number == 1 else (days < LEFT) if number == 2 else days > 0
+    return table[member].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> list[MeteredHome]:
+    folder = tmp_path_factory.mktemp("settled")
+    return [MeteredHome(Home(name, folder / name), readings_of(k), CLOCK) for k, name in enumerate(HOMES)]
+
+
+@pytest.fixture(scope="module")
+def addresses(homes: list[MeteredHome]) -> list[str]:
+    return [home.household for home in homes]
+
+
+@pytest.fixture(scope="module")
+def period(homes: list[MeteredHome]) -> Period:
+    return record_period(COMMUNITY, homes, DAYS, Key())
+
+
+@pytest.fixture(scope="module")
+def meters(homes: list[MeteredHome]) -> dict[str, str]:
+    return meters_of(homes)
+
+
+@pytest.fixture(scope="module")
+def checked(period: Period, meters: dict[str, str]) -> CheckedPeriod:
+    return check(period, meters, fewest_days=len(DAYS))
+
+
+@pytest.fixture(scope="module")
+def settled(checked: CheckedPeriod, homes: list[MeteredHome]) -> Settlement:
+    return settle(checked, proven_shares(checked, homes))
+
+
+def prover(home: MeteredHome, folder: Path, **changed: Any) -> ShareProver:
+    """A household's prover that has proved nothing yet."""
+    return replace(home.prover, folder=folder, **changed)
+
+
+def measured(homes: list[MeteredHome], column: str) -> "pd.Series[int]":
+    """What all meters counted, hour by hour, from the tables themselves."""
+    return pd.concat([home.readings for home in homes]).groupby("ds")[column].sum().astype("int64")
+
+
+# -- what is settled -------------------------------------------------------------------------------------------------
+
+
+def test_shared_energy_is_the_smaller_of_what_all_meters_counted(period: Period, homes: list[MeteredHome]) -> None:
+    taken, fed_in = measured(homes, "y"), measured(homes, "export")
+    assert [v for record in period.days for v in record.shared] == list(np.minimum(taken, fed_in))
+    assert 0 < period.shared_wh < min(period.imported_wh, period.exported_wh)
+
+
+def test_shares_and_remainder_are_what_was_shared_on_both_sides(
+    settled: Settlement, homes: list[MeteredHome]
+) -> None:
+    shared_wh = int(np.minimum(measured(homes, "y"), measured(homes, "export")).sum())
+    assert settled.late == ()
+    for side in SIDES:
+        assert settled.given(side) + settled.remainder(side) == shared_wh
+        assert 0 <= settled.remainder(side) <= len(homes), "what rounding leaves: a watt-hour a member"
+
+
+def test_who_joined_or_left_has_a_share_of_its_own_days(
+    checked: CheckedPeriod, settled: Settlement, addresses: list[str]
+) -> None:
+    assert checked.statement(addresses[1], "import").days == tuple(range(JOINED, DAYS.stop))
+    assert checked.statement(addresses[2], "import").days == tuple(range(DAYS.start, LEFT))
+    assert settled.shares[addresses[1], "import"].wh > 0
+
+
+def test_a_share_is_no_more_than_what_the_member_counted(settled: Settlement, homes: list[MeteredHome]) -> None:
+    for home in homes:
+        for side, column in zip(SIDES, ("y", "export"), strict=True):
+            assert settled.shares[home.household, side].wh <= home.readings[column].sum()
+
+
+def test_who_is_late_keeps_nobody_waiting_and_is_settled_afterwards(
+    checked: CheckedPeriod, settled: Settlement, addresses: list[str]
+) -> None:
+    late = addresses[3]
+    without = {key: share for key, share in settled.shares.items() if key[0] != late}
+    first = settle(checked, without)
+    assert first.late == (late,)
+    for side in SIDES:
+        assert first.remainder(side) == settled.remainder(side) + settled.shares[late, side].wh
+        assert all(first.shares[key] == settled.shares[key] for key in without), "nobody else's share has changed"
+
+
+KEYS: dict[str, Callable[[list[str]], Key]] = {
+    "priority": lambda a: Key("priority", {h: 1 if k >= 3 else 2 for k, h in enumerate(a)}),
+    "static": lambda a: Key("static", {h: 1000 + 100 * k for k, h in enumerate(a)}),
+    "equal": lambda a: Key("equal"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_every_key_conserves_what_was_shared(
+    kind: str, homes: list[MeteredHome], meters: dict[str, str], addresses: list[str], tmp_path: Path
+) -> None:
+    of = check(
+        record_period(COMMUNITY, homes, DAYS, KEYS[kind](addresses)), meters, fewest_days=len(DAYS), fewest_homes=1
+    )
+    shares: dict[Any, Share] = {}
+    for home in homes:
+        (tmp_path / home.home.name).mkdir()
+        shares |= prover(home, tmp_path / home.home.name).shares(of)
+    result = settle(of, shares)
+    for side in SIDES:
+        assert result.given(side) + result.remainder(side) == of.period.shared_wh
+        assert result.remainder(side) >= 0
+    if kind == "priority":
+        assert result.remainder("import") <= len(homes)
+        again, _ = settlement_file.read(settlement_file.written(result, meters))
+        assert again == result
+
+
+def test_the_first_class_is_served_before_the_second(homes: list[MeteredHome], addresses: list[str]) -> None:
+    of = CheckedPeriod(record_period(COMMUNITY, homes, DAYS, KEYS["priority"](addresses)))
+    first, second = (of.statement(addresses[k], "import").numbers for k in (4, 0))
+    pairs = [(a, b) for day, other in zip(first, second, strict=True) for a, b in zip(day, other, strict=True)]
+    assert any(a > 0 and b == 0 for a, b in pairs), "hours in which nothing was left for the second class"
+    assert all(a == 1 << 32 for a, b in pairs if b > 0), "who comes first has all it took before the next has any"
+
+
+# -- a period that is not what it claims to be -----------------------------------------------------------------------
+
+
+def with_day(period: Period, place: int, **changed: Any) -> Period:
+    days = [replace(record, **changed) if k == place else record for k, record in enumerate(period.days)]
+    return replace(period, days=tuple(days))
+
+
+def off_by_one(total: Total, by: int = 1) -> Total:
+    return replace(total, values=(total.values[0] + by, *total.values[1:]))
+
+
+def other_spelling(record: DayRecord) -> dict[str, Any]:
+    """The first member once more, its address in small letters: to a careless reader another member."""
+    again = [replace(days[0], household=days[0].household.lower()) for days in (record.imported, record.exported)]
+    return {"imported": (*record.imported, again[0]), "exported": (*record.exported, again[1])}
+
+
+FALSE: dict[str, tuple[str, Callable[[Period], Period]]] = {
+    "an import total that is not the sum": (
+        "not the sum",
+        lambda p: with_day(p, 2, imports=(off_by_one(p.days[2].imports[0]),)),
+    ),
+    "an export total that is not the sum": (
+        "not the sum",
+        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].exports, 1000)),
+    ),
+    "a total below zero": (
+        "below zero",
+        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].exports, -1 - p.days[2].exports.values[0])),
+    ),
+    "a member left out": (
+        "not the sum",
+        lambda p: with_day(p, 2, imported=p.days[2].imported[1:], exported=p.days[2].exported[1:]),
+    ),
+    "a member counted twice": (
+        "once for each member",
+        lambda p: with_day(
+            p,
+            2,
+            imported=(p.days[2].imported[0], *p.days[2].imported),
+            exported=(p.days[2].exported[0], *p.days[2].exported),
+        ),
+    ),
+    "a member counted twice, in another spelling": (
+        "checksummed",
+        lambda p: with_day(p, 2, **other_spelling(p.days[2])),
+    ),
+    "import shown as export": ("signed by", lambda p: with_day(p, 2, exported=p.days[2].imported)),
+    "export shown as import": ("signed by", lambda p: with_day(p, 2, imported=p.days[2].exported)),
+    "the signed days of another day": (
+        "another day",
+        lambda p: with_day(p, 2, imported=p.days[3].imported, exported=p.days[3].exported),
+    ),
+    "a day left out": ("follow one another", lambda p: replace(p, days=p.days[:2] + p.days[3:] + p.days[:1])),
+    "a day twice": ("follow one another", lambda p: replace(p, days=(p.days[0], *p.days[:-1]))),
+    "too few days": ("days at least", lambda p: replace(p, days=p.days[:1])),
+    "two totals for one class": ("1 classes", lambda p: with_day(p, 2, imports=p.days[2].imports * 2)),
+    "a key without a member": ("a part for each", lambda p: replace(p, key=Key("static", {}))),
+    "parts of more than the whole": (
+        "more than 10000",
+        lambda p: replace(p, key=Key("static", dict.fromkeys(p.households, 2000))),
+    ),
+    "classes with a gap": (
+        "without a gap",
+        lambda p: replace(p, key=Key("priority", dict.fromkeys(p.households, 2))),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FALSE)
+def test_a_false_period_is_refused(what: str, period: Period, meters: dict[str, str]) -> None:
+    says, forge = FALSE[what]
+    with pytest.raises(PeriodError, match=says):
+        check(forge(period), meters, fewest_days=len(DAYS))
+
+
+def test_a_meter_that_is_not_enrolled_counts_for_nothing(
+    period: Period, meters: dict[str, str], addresses: list[str]
+) -> None:
+    for others in ({h: m for h, m in meters.items() if h != addresses[0]}, meters | {addresses[0]: addresses[1]}):
+        with pytest.raises(PeriodError, match=r"not enrolled|signed by"):
+            check(period, others, fewest_days=len(DAYS))
+
+
+def test_a_total_of_few_homes_is_not_settled(period: Period, meters: dict[str, str]) -> None:
+    with pytest.raises(PeriodError, match="each of them"):
+        check(period, meters, fewest_days=len(DAYS), fewest_homes=6)
+
+
+# -- shares that are not the member's --------------------------------------------------------------------------------
+
+
+def refused(checked: CheckedPeriod, settled: Settlement, key: Any, share: Share) -> None:
+    with pytest.raises((PeriodError, ProofError)):
+        settle(checked, {**settled.shares, key: share})
+
+
+def test_another_value_than_the_proven_one_is_refused(
+    checked: CheckedPeriod, settled: Settlement, addresses: list[str]
+) -> None:
+    for side in SIDES:
+        key = (addresses[4], side)
+        true = settled.shares[key]
+        for wh in (true.wh + 1, true.wh - 1, 0, -1):
+            refused(checked, settled, key, replace(true, wh=wh))
+
+
+def test_a_share_serves_no_other_member_side_or_community(
+    checked: CheckedPeriod, settled: Settlement, addresses: list[str]
+) -> None:
+    own = settled.shares[addresses[4], "import"]
+    refused(checked, settled, (addresses[5], "import"), own)
+    refused(checked, settled, (addresses[4], "export"), own)
+    elsewhere = CheckedPeriod(replace(checked.period, community="Another Street"))
+    refused(elsewhere, settled, (addresses[4], "import"), own)
+
+
+def test_a_share_serves_no_other_period_key_or_totals(
+    checked: CheckedPeriod, settled: Settlement, addresses: list[str]
+) -> None:
+    own, period = settled.shares[addresses[4], "import"], checked.period
+    key = (addresses[4], "import")
+    more = with_day(period, 2, exports=off_by_one(period.days[2].exports, 10_000))
+    for other in (
+        replace(period, days=period.days[1:]),
+        replace(period, days=period.days[:-1]),
+        replace(period, key=Key("equal")),
+        more,
+    ):
+        refused(CheckedPeriod(other), replace(settled, shares={}), key, own)
+
+
+def test_somebody_who_was_no_member_has_no_share(checked: CheckedPeriod, settled: Settlement) -> None:
+    stranger = Meter(b"\1" * 32).address
+    refused(checked, settled, (stranger, "import"), next(iter(settled.shares.values())))
+
+
+# -- what a household proves, and what it does not -------------------------------------------------------------------
+
+
+def test_a_household_proves_no_second_share_of_a_day(
+    checked: CheckedPeriod, homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    """The difference of two periods, or of two keys, would tell a day from the rest."""
+    own = prover(homes[4], tmp_path)
+    share = own.prove(checked, "import")
+    assert own.prove(checked, "import").wh == share.wh, "the same again"
+    period = checked.period
+    for other in (replace(period, days=period.days[1:]), replace(period, key=Key("equal"))):
+        with pytest.raises(PeriodError, match="settled before"):
+            own.prove(CheckedPeriod(other), "import")
+    assert (tmp_path / SETTLED).stat().st_mode & 0o077 == 0
+
+
+def test_a_household_proves_nothing_of_days_that_are_not_as_its_meter_signed_them(
+    checked: CheckedPeriod, homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    own, record = homes[4], checked.period.days[2]
+    other, _ = sign_export(own.home.meter, own.household, record.day, [7] * 24)
+    forged = tuple(other if s.household == own.household else s for s in record.exported)
+    with pytest.raises(PeriodError, match=f"day {record.day} is in the period with another export"):
+        prover(own, tmp_path).prove(CheckedPeriod(with_day(checked.period, 2, exported=forged)), "export")
+
+
+def test_a_household_proves_nothing_of_a_few_days(
+    checked: CheckedPeriod, homes: list[MeteredHome], addresses: list[str], tmp_path: Path
+) -> None:
+    """Left out of the other days' totals, its share would show the days that are left."""
+
+    def without(record: DayRecord) -> DayRecord:
+        mine = addresses[4]
+        return replace(
+            record, imported=tuple(s for s in record.imported if s.household != mine),
+            exported=tuple(s for s in record.exported if s.household != mine),
+        )  # fmt: skip
+
+    days = (checked.period.days[0], *map(without, checked.period.days[1:]))
+    with pytest.raises(PeriodError, match="no share of fewer than 7"):
+        prover(homes[4], tmp_path).prove(CheckedPeriod(replace(checked.period, days=days)), "import")
+
+
+def test_a_damaged_record_of_settled_days_is_named(
+    checked: CheckedPeriod, homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    (tmp_path / SETTLED).write_text("[]")
+    with pytest.raises(DamagedFile, match=r"settled\.json is damaged"):
+        prover(homes[4], tmp_path).prove(checked, "import")
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def test_a_settlement_is_read_as_it_was_written(settled: Settlement, meters: dict[str, str]) -> None:
+    data = settlement_file.written(settled, meters)
+    assert settlement_file.read(data) == (settled, meters)
+    again, named = settlement_file.read(data)
+    assert settle(check(again.period, named, fewest_days=len(DAYS)), again.shares).root == settled.root
+
+
+def test_a_file_holds_no_reading_and_no_members_blinding(
+    settled: Settlement, meters: dict[str, str], homes: list[MeteredHome]
+) -> None:
+    text = settlement_file.written(settled, meters).decode()
+    for home in homes:
+        for day in range(JOINED, LEFT):
+            for _, opening in home.sign(day):
+                assert f"{opening.blinding:064x}" not in text
+                assert ",".join(map(str, opening.readings)) not in text
+
+
+@pytest.mark.parametrize("name", ["shared_wh", "import", "export"])
+def test_a_stated_sum_that_does_not_follow_is_refused(name: str, settled: Settlement, meters: dict[str, str]) -> None:
+    content = settlement_file.SettlementFile.model_validate_json(settlement_file.written(settled, meters))
+    sums = content.remainder_wh
+    wrong: dict[str, Any] = (
+        {"shared_wh": content.shared_wh + 1}
+        if name == "shared_wh"
+        else {"remainder_wh": sums | {name: sums[name] + 1}}
+    )
+    with pytest.raises(PeriodError, match="and comes to"):
+        settlement_file.read(content.model_copy(update=wrong).model_dump_json().encode())
+
+
+def test_a_member_with_two_shares_is_refused(settled: Settlement, meters: dict[str, str]) -> None:
+    content = settlement_file.SettlementFile.model_validate_json(settlement_file.written(settled, meters))
+    twice = content.model_copy(update={"shares": [*content.shares, content.shares[0]]})
+    with pytest.raises(PeriodError, match="has two shares"):
+        settlement_file.read(twice.model_dump_json().encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b'{"format": 2}', b"[" * 10_000])
+def test_what_is_no_settlement_is_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(PeriodError, match="this is no settlement"):
+        settlement_file.read(data)
+
+
+def test_the_root_depends_on_every_share(settled: Settlement) -> None:
+    roots = {settled.root}
+    for key, share in settled.shares.items():
+        roots.add(replace(settled, shares={**settled.shares, key: replace(share, wh=share.wh + 1)}).root)
+    assert len(roots) == 1 + len(settled.shares)
+    assert merkle_root([]) == bytes(32)

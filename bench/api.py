@@ -33,7 +33,7 @@ import httpx
 import yaml
 
 from api.config.demo_settings import demo_config
-from bench.api_load import Told, at_once, repeated, request, steadily
+from bench.api_load import Answers, at_once, repeated, request, steadily
 from bench.deployed import ROOT, free_port
 from bench.memory import resident_mb
 from data.atomic import write_bytes
@@ -91,7 +91,7 @@ def served(demo: Path) -> Iterator[Served]:
                     return client.get(path).raise_for_status()
 
                 claimed = get(f"/claims/{day}").json()[0]["household"]
-                homes = [told["household"] for told in get(f"/forecasts/{day}").json()]
+                homes = [one["household"] for one in get(f"/forecasts/{day}").json()]
                 proofs = [get(f"/forecasts/{home}/{day}/proof").content for home in homes]
                 yield Served(port, process.pid, day, get(f"/claims/{claimed}/{day}/proof").content, proofs)
         finally:
@@ -111,9 +111,9 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server did not get ready")
 
 
-async def _while_reading(server: Served, contents: Sequence[bytes]) -> tuple[Told, float, Told]:
+async def _while_reading(server: Served, contents: Sequence[bytes]) -> tuple[Answers, float, Answers]:
     """Send `contents` at once while the three lists are read; both kinds of answers, and how long the first took."""
-    reading = Told()
+    reading = Answers()
 
     async def read(path: str) -> None:
         while not over.is_set():
@@ -124,16 +124,16 @@ async def _while_reading(server: Served, contents: Sequence[bytes]) -> tuple[Tol
     over = asyncio.Event()
     reads = [asyncio.create_task(read(path)) for path in server.lists]
     await asyncio.sleep(_PAUSE_S)
-    told, took = await at_once(server.port, contents)
+    answers, took = await at_once(server.port, contents)
     over.set()
     await asyncio.gather(*reads)
-    return told, took, reading
+    return answers, took, reading
 
 
 def burst(server: Served, contents: Sequence[bytes]) -> Burst:
     """Send `contents` at once while the three lists are read."""
-    told, took, reading = asyncio.run(_while_reading(server, contents))
-    return Burst(len(contents), dict(told.statuses), round(took, 3), *_figures(reading.seconds))
+    answers, took, reading = asyncio.run(_while_reading(server, contents))
+    return Burst(len(contents), dict(answers.statuses), round(took, 3), *_figures(reading.seconds))
 
 
 def _figures(seconds: list[float]) -> tuple[int, float, float]:
@@ -141,7 +141,7 @@ def _figures(seconds: list[float]) -> tuple[int, float, float]:
 
 
 def _idle(server: Served) -> Burst:
-    reads = Told()
+    reads = Answers()
     for path in server.lists:
         one = asyncio.run(repeated(server.port, path, 1, _IDLE_S / len(server.lists), _PAUSE_S))
         reads.seconds += one.seconds
@@ -152,37 +152,39 @@ def read_figures(server: Served, seconds: float) -> dict[str, Any]:
     """Reads of a finished day's forecast, and of a route that does nothing, so many seconds each."""
     paths = {"read": f"/days/{server.day}/forecast", "trivial": "/livez"}
     asyncio.run(at_once(server.port, [request(path) for path in paths.values()]))  # computed, once
-    told = {name: asyncio.run(repeated(server.port, path, _LINES, seconds)) for name, path in paths.items()}
-    return {f"{name}_rps": round(len(one.seconds) / seconds) for name, one in told.items()} | {
-        "read_p99_ms": told["read"].percentile_ms(0.99), "read_faults": told["read"].faults,
+    answers = {name: asyncio.run(repeated(server.port, path, _LINES, seconds)) for name, path in paths.items()}
+    return {f"{name}_rps": round(len(one.seconds) / seconds) for name, one in answers.items()} | {
+        "read_p99_ms": answers["read"].percentile_ms(0.99), "read_faults": answers["read"].faults,
     }  # fmt: skip
 
 
 def burst_figures(server: Served) -> dict[str, Any]:
     """All homes' proofs at once (17 in the demo)."""
-    told, took, reading = asyncio.run(
+    answers, took, reading = asyncio.run(
         _while_reading(server, [request("/proofs/verify", proof) for proof in server.proofs])
     )
-    if told.statuses != {200: len(server.proofs)}:
-        raise RuntimeError(f"proofs that hold were answered {dict(told.statuses)}")
+    if answers.statuses != {200: len(server.proofs)}:
+        raise RuntimeError(f"proofs that hold were answered {dict(answers.statuses)}")
     return {"burst17_s": round(took, 3), "reads_during_burst_p99_ms": reading.percentile_ms(0.99)}
 
 
 def soak_figures(server: Served, seconds: float, per_s: float) -> dict[str, Any]:
     """So many seconds of proofs at the given rate, while a finished day is read."""
 
-    async def both(during: float) -> list[Told]:
+    async def both(during: float) -> list[Answers]:
         proofs = [request("/proofs/verify", proof) for proof in server.proofs]
         sent = steadily(server.port, proofs, per_s, during)
         read = repeated(server.port, f"/days/{server.day}/forecast", 2, during, _PAUSE_S)
         return list(await asyncio.gather(sent, read))
 
-    told = asyncio.run(both(seconds / 10))
+    answers = asyncio.run(both(seconds / 10))
     before = resident_mb(server.pid)
-    told += asyncio.run(both(0.9 * seconds))
+    answers += asyncio.run(both(0.9 * seconds))
     growth = round(resident_mb(server.pid) - before, 1)
-    statuses = {str(k): n for k, n in sorted(sum((one.statuses for one in told), start=Told().statuses).items())}
-    return {"errors": sum(one.faults for one in told), "rss_growth_mb": growth, "soak_answers": statuses}
+    statuses = {
+        str(k): n for k, n in sorted(sum((one.statuses for one in answers), start=Answers().statuses).items())
+    }
+    return {"errors": sum(one.faults for one in answers), "rss_growth_mb": growth, "soak_answers": statuses}
 
 
 def measure(demo: Path, seconds: float, soak_s: float) -> dict[str, Any]:

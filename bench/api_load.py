@@ -23,7 +23,7 @@ def request(path: str, body: bytes | None = None) -> bytes:
 
 
 @dataclass
-class Told:
+class Answers:
     """Statuses of the answers (0: none came), and the seconds that those in [200, 300) took."""
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -41,21 +41,21 @@ class Told:
 
 
 class Line:
-    """One connection, made anew after a fault."""
+    """One connection, reopened after a fault."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, content: bytes, told: Told) -> None:
+    async def ask(self, content: bytes, answers: Answers) -> None:
         """Send a request, wait for the answer and note it."""
         started = time.perf_counter()
         status = 0
         with suppress(OSError, EOFError, ValueError):
             status = await self._answered(content)
-        told.statuses[status] += 1
+        answers.statuses[status] += 1
         if 200 <= status < 300:
-            told.seconds.append(time.perf_counter() - started)
+            answers.seconds.append(time.perf_counter() - started)
         if status == 0:
             self.close()
 
@@ -75,41 +75,41 @@ class Line:
             self._streams = None
 
 
-async def repeated(port: int, path: str, lines: int, seconds: float, pause_s: float = 0.0) -> Told:
+async def repeated(port: int, path: str, lines: int, seconds: float, pause_s: float = 0.0) -> Answers:
     """Ask for `path` over and over on so many lines; `pause_s` between an answer and the next request of a line."""
-    told, until, content = Told(), time.perf_counter() + seconds, request(path)
+    answers, until, content = Answers(), time.perf_counter() + seconds, request(path)
 
     async def ask() -> None:
         line = Line(port)
         while time.perf_counter() < until:
-            await line.ask(content, told)
+            await line.ask(content, answers)
             if pause_s:
                 await asyncio.sleep(pause_s)
         line.close()
 
     await asyncio.gather(*[ask() for _ in range(lines)])
-    return told
+    return answers
 
 
-async def at_once(port: int, contents: Sequence[bytes]) -> tuple[Told, float]:
-    """Send all of them at once, each on a line of its own; the answers, and the seconds until the last."""
-    told, lines = Told(), [Line(port) for _ in contents]
+async def at_once(port: int, contents: Sequence[bytes]) -> tuple[Answers, float]:
+    """Send all of them at once, each on its own line; the answers, and the seconds until the last."""
+    answers, lines = Answers(), [Line(port) for _ in contents]
     started = time.perf_counter()
-    await asyncio.gather(*[line.ask(content, told) for line, content in zip(lines, contents, strict=True)])
+    await asyncio.gather(*[line.ask(content, answers) for line, content in zip(lines, contents, strict=True)])
     took = time.perf_counter() - started
     for line in lines:
         line.close()
-    return told, took
+    return answers, took
 
 
-async def steadily(port: int, contents: Sequence[bytes], per_s: float, seconds: float) -> Told:
+async def steadily(port: int, contents: Sequence[bytes], per_s: float, seconds: float) -> Answers:
     """Send them in turn, so many a second whether or not the ones before are answered (an open loop)."""
-    told, idle, at_work = Told(), list[Line](), set[asyncio.Task[None]]()
+    answers, idle, at_work = Answers(), list[Line](), set[asyncio.Task[None]]()
     started = time.perf_counter()
 
     async def send(content: bytes) -> None:
         line = idle.pop() if idle else Line(port)
-        await line.ask(content, told)
+        await line.ask(content, answers)
         idle.append(line)
 
     for number in range(int(per_s * seconds)):
@@ -120,4 +120,4 @@ async def steadily(port: int, contents: Sequence[bytes], per_s: float, seconds: 
     await asyncio.gather(*at_work)
     for line in idle:
         line.close()
-    return told
+    return answers

@@ -1,6 +1,6 @@
 """`python -m bench.choosing`: server or gossip, rounds or one shot, masks or ciphertexts: accuracy against bytes.
 
-The 17 real homes, judged on the last fifth of the year. Each number of rounds is a training of its own, from the
+The 17 real homes, judged on the last fifth of the year. Each number of rounds is a separate training, from the
 start; one epoch at home in each. Bytes are what a home sends and gets in the whole training: the model and the
 updates, with the overhead of each way to sum them (`bench.aggregation`), or the blocks of an epoch (`bench.gossip`).
 Prints one JSON line; writes out/bench/choosing.json and choosing.png.
@@ -58,8 +58,8 @@ def with_server(days: Days, sums: dict[str, Any]) -> list[Point]:
         each[f"server, {name}"] = model + sums[name]["home_bytes_up"] + sums[name]["home_bytes_down"]
     for rounds in ROUNDS:
         weights = train(learners, settings_of(rounds), mean("equal"))
-        told = accuracy(weights, days.test)
-        found += [Point(way, rounds, rounds * size, **asdict(told)) for way, size in each.items()]
+        scored = accuracy(weights, days.test)
+        found += [Point(way, rounds, rounds * size, **asdict(scored)) for way, size in each.items()]
     return found
 
 
@@ -69,9 +69,9 @@ def without_server(peers: Peers) -> list[Point]:
     for rounds in ROUNDS:
         settings = settings_of(rounds)
         done = simulate(peers.learners, settings, start, [0] * len(peers.learners))
-        told = accuracy(projection(SHAPE)(done.model), peers.days.test)
+        scored = accuracy(projection(SHAPE)(done.model), peers.days.test)
         size = 2 * done.bytes_per_peer_epoch * (rounds + settings.gossip.settle_epochs)
-        found.append(Point("gossip", rounds, float(size), **asdict(told)))
+        found.append(Point("gossip", rounds, float(size), **asdict(scored)))
     return found
 
 
@@ -83,8 +83,8 @@ def one_shot(days: Days) -> Point:
     moments = regression_moments(Statistics(plan.shape, total))
     start = initial_weights(SHAPE, FORECASTING.seed)
     weights, _ = provable_twin(start, partial(ridge, moments), evidence_penalty(moments), SHAPE, trained=False)
-    told = accuracy(weights, days.test)
-    return Point("one shot", 1, float(_WORD * plan.length + _FLOAT * _parameters()), **asdict(told))
+    scored = accuracy(weights, days.test)
+    return Point("one shot", 1, float(_WORD * plan.length + _FLOAT * _parameters()), **asdict(scored))
 
 
 def _parameters() -> int:

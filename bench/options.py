@@ -1,7 +1,7 @@
 """Options that several benches share, and where their results go.
 
 The figures of the docs are those of a full run with the default seed. Any other run (`--quick`, another seed, some
-methods only) writes files of its own, so that it never overwrites those.
+methods only) writes separate files, so that it never overwrites those.
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
     label noise   attackers learn from days whose loads are shuffled among each other
     sign flip     they send their honest update backwards, three times as long
-    scaling       they learn that nobody uses anything, and send 17 times the update (model replacement, Bagdasaryan
-                  et al., AISTATS 2020)
+    scaling       they train towards zero load for everyone, and send 17 times the update (model replacement,
+                  Bagdasaryan et al., AISTATS 2020)
     sybil         one attacker sends one poisoned update, of a usual length, under several names: it has learnt that
                   loads run backwards through the day
 
-The attackers are the first homes by name, their test days are judged like the others'. A rule is told how many attack
-as far as it can be: Bulyan withstands 3 of 17 at most. Writes out/bench/robustness.json and robustness.png, and
-prints a table.
+The attackers are the first homes by name, their test days are judged like the others'. A rule is given the number of
+attackers as far as it can be: Bulyan withstands 3 of 17 at most. Writes out/bench/robustness.json and
+robustness.png, and prints a table.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HOMES = 17
 
 @dataclass(frozen=True)
 class Case:
-    """One training: a rule, and so many homes that attack in one way ("none": nobody)."""
+    """One training: a rule, and that many homes attacking in one way ("none": no attack)."""
 
     rule: Rule
     attack: str
@@ -83,7 +83,7 @@ def run(case: Case) -> Outcome:
 
 
 def combiner(case: Case) -> tuple[Combine, int]:
-    """The rule, told the attackers as far as 17 homes allow."""
+    """The rule, given the number of attackers as far as 17 homes allow."""
     assumed = case.attackers
     while RobustSettings(rule=case.rule, attackers=assumed).fewest_homes > HOMES:
         assumed -= 1

@@ -2,7 +2,7 @@
 
 A coordinator and agents as `wattproof` processes (`bench.deployed`) train round after round. Meanwhile this process,
 from another address of the same machine and on the same cores, does what anybody can who reaches the port. It sends
-well-formed requests as fast as they are answered: signed by nobody, or by a key that the coordinator does not know,
+well-formed requests as fast as they are answered: unsigned, signed by a key that the coordinator does not know,
 or somebody in the name of a home; it sends them over ever new connections; and it opens connections and says nothing.
 
 Writes out/bench/strangers.json and prints a table in Markdown.

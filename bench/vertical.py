@@ -197,7 +197,7 @@ def choose_steps(case: Case) -> tuple[int, dict[str, tuple[float, float]]]:
         parties.session.forecast(parties.days_before())
         found[steps], done = parties.accuracy("split"), steps
     chosen = min(found, key=lambda steps: sum(found[steps]))
-    return chosen, {str(steps): told for steps, told in found.items()}
+    return chosen, {str(steps): scored for steps, scored in found.items()}
 
 
 def _away(parties: Parties) -> dict[str, float]:

@@ -104,21 +104,21 @@ def doctor(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """
     from api.cli.doctor import examine_machine
 
-    _tell(examine_machine(config), as_json)
+    _print(examine_machine(config), as_json)
 
 
 def status(home: HomesOption = None, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Tell how this machine stands: readings, today's forecast or why there is none, model, outbox, clock, server.
+    """Show this machine's state: readings, today's forecast or why there is none, model, outbox, clock, server.
 
-    Exit codes: 0 all is well; 4 something is missing; 1 it could not be told; 2 wrong command line.
+    Exit codes: 0 all is well; 4 something is missing; 1 it could not be determined; 2 wrong command line.
     """
     from api.cli.status import machine_status
     from api.config.community_yaml import load
 
-    _tell(list(machine_status(load(config), home)), as_json)
+    _print(list(machine_status(load(config), home)), as_json)
 
 
-def _tell(findings: list[Finding], as_json: bool) -> None:
+def _print(findings: list[Finding], as_json: bool) -> None:
     """Print findings, and end with INCOMPLETE where one of them is bad."""
     bad = sum(finding.is_bad for finding in findings)
     if as_json:

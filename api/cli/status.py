@@ -1,6 +1,6 @@
-"""What `wattproof status` tells: how a gateway's homes stand, and how the community's server does, in sentences.
+"""What `wattproof status` shows: the state of a gateway's homes and of the community's server, in sentences.
 
-It only reads what agent and server leave on this machine's disk, and asks the server what it tells everybody.
+It only reads what agent and server write to this machine's disk, and asks the server for what is public.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _readings(config: Config, home: str, clock: DayClock, now: float) -> Iterato
         yield Finding.noted(f"{home}: its readings are on another machine (data.source: none).")
         return
     if any(not table.exists() for table in config.data.files):
-        yield Finding.missing(f"{home}: no readings yet", "`wattproof data import` brings them in")
+        yield Finding.missing(f"{home}: no readings yet", "import them: `wattproof data import`")
         return
     readings = load_community(config.data).readings
     mine = readings[readings["unique_id"].astype(str) == home]
@@ -70,34 +70,35 @@ def _readings(config: Config, home: str, clock: DayClock, now: float) -> Iterato
         return
     last = mine["ds"].max()
     hours = (now - last.timestamp()) / 3600 - 1
-    line = f"{home}: last reading of the hour from {utc_text(last)} (day {clock.day_of(last)})"
+    line = f"{home}: last reading: the hour from {utc_text(last)} (day {clock.day_of(last)})"
     yield Finding(f"{line}, {max(hours, 0):.0f} hours ago.")
 
 
 def _forecast(config: Config, home: str, today: int, named: str, outbox: Outbox) -> Finding:
     """Whether the day that has begun has a forecast, and if not, why."""
     if not (config.api.proofs_dir / str(today) / f"{home}.json").exists():
-        reason = kept_reason(config.api.homes_dir / home, today) or "its agent has not said why: is it running?"
-        return Finding.missing(f"{home}: no forecast of {named}", reason)
+        reason = kept_reason(config.api.homes_dir / home, today) or "its agent has given no reason: is it running?"
+        return Finding.missing(f"{home}: no forecast for {named}", reason)
     submission = outbox.get("forecast", today)
     if config.gateway.api_url is None or submission is None:
-        return Finding(f"{home}: the forecast of {named} is proven.")
+        return Finding(f"{home}: the forecast for {named} is proven.")
     if submission.state == "done":
-        return Finding(f"{home}: the forecast of {named} is proven and registered.")
+        return Finding(f"{home}: the forecast for {named} is proven and registered.")
     if submission.state == "waiting":
-        return Finding.noted(f"{home}: the forecast of {named} is proven and waits to be registered.")
-    return Finding.failed(f"{home}: the forecast of {named} was refused", submission.code or "the log says why")
+        return Finding.noted(f"{home}: the forecast for {named} is proven and waits to be registered.")
+    return Finding.failed(f"{home}: the forecast for {named} was refused", submission.code or "the log says why")
 
 
 def _submissions(home: str, outbox: Outbox, now: float) -> Iterator[Finding]:
     waiting = [one for one in outbox.all() if one.state == "waiting"]
     if not waiting:
-        yield Finding(f"{home}: nothing waits to be submitted.")
+        yield Finding(f"{home}: nothing is waiting to be submitted.")
         return
-    yield Finding.noted(f"{home}: {len(waiting)} submissions wait: {', '.join(_told(one, now) for one in waiting)}.")
+    described = ", ".join(_described(one, now) for one in waiting)
+    yield Finding.noted(f"{home}: {len(waiting)} submission{'s' if len(waiting) > 1 else ''} waiting: {described}.")
 
 
-def _told(submission: Submission, now: float) -> str:
+def _described(submission: Submission, now: float) -> str:
     since = max(now - submission.since, 0) / 3600
     why = f", last answer {submission.code}" if submission.code else ""
     return f"{submission.kind} {submission.number} ({since:.0f} h{why})"
@@ -115,7 +116,7 @@ def _model(config: Config) -> Iterator[Finding]:
         newest = max((int(one["number"]) for one in answer.json()), default=0)
     except (httpx.HTTPError, ValueError, TypeError, KeyError) as problem:
         yield Finding.missing(
-            f"The community's server gives no list of rounds ({type(problem).__name__})",
+            f"The community's server does not list its rounds ({type(problem).__name__})",
             "forecasts wait until it does; gateway.api_url names it",
         )
         return
@@ -132,11 +133,11 @@ def _clock(answer: httpx.Response, now: float) -> Finding:
     try:
         ahead = now - parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (KeyError, ValueError):
-        return Finding.noted("The server does not say what time it is.")
+        return Finding.noted("The server does not report its time.")
     if abs(ahead) > _CLOCK_S:
         return Finding.failed(
             f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's",
-            "let it follow a time server: requests signed at another time are refused",
+            "synchronise it (NTP): requests signed at another time are refused",
         )
     return Finding("This machine's clock agrees with the server's.")
 

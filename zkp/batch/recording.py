@@ -1,7 +1,7 @@
 """A verifier written down once, so that it can run for many proofs at a time (`zkp.batch.lanes`).
 
 What a verifier of the argument does follows from the shape of the statement; only bytes and numbers differ from proof
-to proof. So `zkp.argument.protocol.check` is run with a `Recording` for a channel, which hands out symbols where a
+to proof. So `zkp.argument.protocol.check` is run with a `Recording` for a channel, which issues symbols where a
 proof has numbers, and writes down what becomes of them: which bytes are hashed for which challenge, every step of
 field arithmetic, and the scalars of the group equation that is left. The result is a `Program`.
 

@@ -18,5 +18,5 @@ def body(proof: bytes, header: bytes, kind: str) -> bytes:
         )
     raise OlderFormat(
         f"a proof of kind {kind!r} of an older format ({proof[len(known)]}; this version knows {version}). It can be "
-        "checked with the release that made it; a proof for today is made anew by the household's gateway"
+        "checked with the release that made it; today's proof is made again by the household's gateway"
     )

@@ -119,15 +119,15 @@ def test_a_gateway_tells_its_last_reading_and_why_today_has_no_forecast(tmp_path
     out = tmp_path / "community.yaml"
     own, today = load(out).api.homes_dir / "elm-3", DayClock(load(out).data.day_start_utc).day_of(datetime.now(UTC))
     own.mkdir(parents=True)
-    reading, unsaid = (line for line in status(out, "elm-3") if line.startswith("elm-3: ") and "waits" not in line)
-    assert reading.startswith("elm-3: last reading of the hour from 20")
-    assert f"no forecast of {datetime.now(UTC).year}-" in unsaid and "is it running?" in unsaid
+    reading, unsaid = (line for line in status(out, "elm-3") if line.startswith("elm-3: ") and "waiting" not in line)
+    assert reading.startswith("elm-3: last reading: the hour from 20")
+    assert f"no forecast for {datetime.now(UTC).year}-" in unsaid and "is it running?" in unsaid
     watch = DayWatch("elm-3", load(out).data.day_start_utc, 3600, lambda _: False, folder=own)
     watch.because(today, "gap", "three hours are missing")
     Outbox(load(out).api.outbox_dir, "elm-3").put(Submission("claim", today - 2, since=0, code="day-not-over"))
     told = status(out, "elm-3")
     assert any(f"(day {today}) | three hours are missing" in line for line in told)
-    assert any(f"1 submissions wait: claim {today - 2}" in line and "day-not-over" in line for line in told)
+    assert any(f"1 submission waiting: claim {today - 2}" in line and "day-not-over" in line for line in told)
 
 
 def test_a_server_that_does_not_answer_is_named_and_its_days_are_listed(village: Village, tmp_path: Path) -> None:

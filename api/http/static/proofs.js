@@ -57,10 +57,9 @@ export async function show([wanted]) {
   const places = forecasts.map(() => el("div", { role: "status" }));
   const rows = forecasts.map((one, k) => [
     el("a", { href: `#/household/${one.household}` }, short(one.household)), String(one.round),
-    el("span", { class: "row" }, el("button", { type: "button", onclick: () => check(one, places[k]) , "aria-label": `${t("verify")} ${one.household}` }, t("verify")),
+    el("div", {}, el("span", { class: "row" }, el("button", { type: "button", onclick: () => check(one, places[k]) , "aria-label": `${t("verify")} ${one.household}` }, t("verify")),
       el("a", { href: `/v1/forecasts/${one.household}/${day}/proof` }, t("proofForecast")),
-      paid.has(one.household) ? el("a", { href: `/v1/claims/${one.household}/${day}/proof` }, t("proofClaim")) : null),
-    places[k],
+      paid.has(one.household) ? el("a", { href: `/v1/claims/${one.household}/${day}/proof` }, t("proofClaim")) : null), places[k]),
   ]);
   const sum = el("p", { role: "status" });
   const all = el("button", { type: "button", id: "audit", onclick: async () => {
@@ -77,7 +76,7 @@ export async function show([wanted]) {
   } }, t("auditDay"));
   return { content: [...head,
     el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice, all), sum,
-    table(t("proofs"), [t("household"), t("round"), t("verify"), t("what")], rows),
+    table(t("proofs"), [t("household"), t("round"), t("what")], rows),
     el("p", { class: "soft" }, t("offline"), " ", el("code", {}, `wattproof audit ${day} --server ${location.origin} --rpc-url NODE --contracts contracts.json`)),
     ...tail] };
 }

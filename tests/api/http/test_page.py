@@ -50,8 +50,9 @@ def config_of(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For this file alone: Playwright's event loop runs in this thread as long as it is open."""
     with chromium() as found:
         yield found
 

@@ -7,6 +7,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.paths import PREFIX
+
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0)
 _KEPT, _NO_ROUTE = "(kept answer)", "(none)"
 
@@ -27,7 +29,8 @@ class Metrics:
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request. Its route is the pattern, so that there are as many series as routes."""
-        route = getattr(scope.get("route"), "path", _KEPT if status < 400 else _NO_ROUTE)
+        route = getattr(scope.get("route"), "path", _KEPT if status < 400 else _NO_ROUTE)  # without its prefix
+        route = PREFIX + route if "route" in scope and scope["path"].startswith(f"{PREFIX}/") else route
         method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "OPTIONS") else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)

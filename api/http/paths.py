@@ -9,6 +9,9 @@ BEFORE_V1 = ("households", "rounds", "heads", "days", "forecasts", "proofs", "cl
 """First parts of the paths that there were before; they mean the same below /v1."""
 
 
+_NO_END = PREFIX + "/events"  # its answer goes on, and would for whoever wants none of it
+
+
 class KnownPaths:
     """ASGI middleware: `/days/...` is `/v1/days/...`, and HEAD is GET without the body (RFC 9110, section 9.3.2)."""
 
@@ -21,7 +24,7 @@ class KnownPaths:
             return
         if scope["path"].strip("/").split("/", 1)[0] in BEFORE_V1:
             scope = {**scope, "path": PREFIX + scope["path"], "raw_path": PREFIX.encode() + scope["raw_path"]}
-        if scope["method"] == "HEAD":
+        if scope["method"] == "HEAD" and scope["path"] != _NO_END:
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
             await self._app(scope, receive, send)

@@ -51,6 +51,10 @@ def test_head_is_get_without_the_body(over: Village, path: str) -> None:
     assert head.headers["content-type"] == whole.headers["content-type"]
 
 
+def test_a_line_that_stays_open_has_no_head(village: Village) -> None:
+    assert village.client.head("/v1/events").status_code == 405
+
+
 def test_a_refusal_is_a_problem_whose_type_is_explained(village: Village) -> None:
     answer = village.client.get(f"/v1/days/{DAY}/measured")
     assert answer.headers["content-type"] == PROBLEM_JSON

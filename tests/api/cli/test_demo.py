@@ -156,4 +156,4 @@ def test_a_households_own_readings_come_in_and_mistakes_are_one_line(tmp_path: P
 
 def test_a_missing_configuration_says_what_to_do(tmp_path: Path) -> None:
     done = run("train", "-c", str(tmp_path / "none.yaml"), check=False)
-    assert done.returncode == 1 and "community.example.yaml" in done.stderr
+    assert done.returncode == 1 and "wattproof init" in done.stderr

@@ -71,7 +71,9 @@ def test_a_reading_that_changes_after_its_day_was_signed_is_named_and_stops_noth
     deployment = make()
     deployment.start_gateway()
     deployment.wait(GATEWAY, "forecast proven", day=DAY)
-    changed = deployment.readings.set_index("ds").loc[deployment.hours(DAY - 3)[[5, 6]]].reset_index()
+    changed = (
+        deployment.readings.set_index("ds").loc[deployment.hours(DAY - 3)[[5, 6]]].rename_axis("ds").reset_index()
+    )
     add(deployment, changed.assign(y=changed["y"] + 77), values(deployment, DAY))
     deployment.wait(GATEWAY, "forecast proven", day=DAY + 1)
     verify(deployment.proof(DAY + 1))

@@ -40,11 +40,14 @@ class Answers:
         return sum(count for status, count in self.statuses.items() if not (200 <= status < 300 or status == 429))
 
 
+_KEEP_S = 4.0  # servers close connections that nobody uses, uvicorn after five seconds
+
+
 class Line:
-    """One connection, reopened after a fault."""
+    """One connection, opened again after a fault or a pause."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self._port, self._used_at = port, time.perf_counter()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, content: bytes, answers: Answers) -> None:
@@ -60,6 +63,8 @@ class Line:
             self.close()
 
     async def _answered(self, content: bytes) -> int:
+        if time.perf_counter() - self._used_at > _KEEP_S:
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
@@ -67,6 +72,7 @@ class Line:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         _, _, after = head.partition(b"content-length: ")
         await reader.readexactly(int(after[: after.index(b"\r\n")]))
+        self._used_at = time.perf_counter()
         return int(head[9:12])
 
     def close(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -16,7 +18,7 @@ import pytest
 import yaml
 
 from bench.deployed import free_port
-from tests.api.conftest import build, small_config
+from tests.api.conftest import DAY, Village, build, small_config
 from tests.api.http_fixture import until
 from tests.support.shared import built_once
 
@@ -52,14 +54,17 @@ class Server:
         found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
         return [int(line) for line in found.stdout.split()]
 
+    def close(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(built_once(tmp_path_factory, "village", build))
     yield made
-    made.client.close()
-    made.process.kill()
-    made.process.wait()
+    made.close()
 
 
 def _runs(process: int) -> bool:
@@ -95,3 +100,33 @@ def test_it_stops_when_told_though_somebody_is_in_the_middle_of_a_request(server
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(START_S)
     until(lambda: not any(map(_runs, workers)), lambda: f"{workers} outlive their server")
+
+
+def test_what_was_answered_is_there_after_a_kill_and_nothing_is_there_twice(village: Village, tmp_path: Path) -> None:
+    """Two forecasts are acknowledged, a third is under way; whoever asks again gets the first answer."""
+    folder = tmp_path / "state"
+    shutil.copytree(village.community.folder, folder)
+    bodies = [
+        {"bundle": bundle.model_dump(), "transaction": village.transaction(home.wallet, bundle)}
+        for home in village.homes
+        for bundle in [village.bundle(home)]
+    ]
+    killed = Server(folder)
+    try:
+        told = [killed.client.post("/v1/forecasts", json=body) for body in bodies[:2]]
+        with ThreadPoolExecutor(1) as pool, suppress(httpx.TransportError):
+            under_way = pool.submit(killed.client.post, "/v1/forecasts", json=bodies[2])
+            killed.process.send_signal(signal.SIGKILL)
+            under_way.result()
+    finally:
+        killed.close()
+    assert [answer.status_code for answer in told] == [201, 201]
+    again = Server(folder)
+    try:
+        repeated = [again.client.post("/v1/forecasts", json=body) for body in bodies]
+        assert [answer.json() for answer in repeated[:2]] == [answer.json() for answer in told]
+        assert [answer.status_code for answer in repeated[:2]] == [200, 200]
+        assert repeated[2].status_code in (200, 201)
+        assert len(again.client.get(f"/v1/forecasts/{DAY}").json()) == 3
+    finally:
+        again.close()

@@ -19,6 +19,7 @@ from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import LARGEST_NOISY_ENTRY, PrivacySettings, RobustSettings, SecAggSettings
 from fl.training_settings import LOCAL_ROUNDS, LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
+from fl.vertical.settings import VerticalSettings
 
 
 class FederationSettings(_Part):
@@ -51,6 +52,7 @@ class FederationSettings(_Part):
     strategy: StrategySettings = StrategySettings()
     one_shot: OneShotSettings = OneShotSettings()
     gossip: GossipSettings = GossipSettings()
+    vertical: VerticalSettings = VerticalSettings()
     secure_aggregation: SecAggSettings = SecAggSettings()
     privacy: PrivacySettings = PrivacySettings()
     robust: RobustSettings = RobustSettings()

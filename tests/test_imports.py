@@ -59,6 +59,7 @@ SHARED = {
     "fl.one_shot.plan",  # what a coordinator asks for: every mod at home has to know it
     "fl.one_shot.settings",
     "fl.gossip.settings",
+    "fl.vertical.settings",
     "fl.deployment.settings",
 }
 """Modules that every package beside theirs may import: they import no other package of those beside them."""

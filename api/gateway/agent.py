@@ -37,6 +37,7 @@ from api.gateway.jobs import (
 )
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
+from api.gateway.vertical import vertical_mods
 from api.gateway.weather import follow_feed, wait_for_feed
 from data.errors import DataError, NoReadingsYet
 from fl.client_mods import client_mods, open_ledger, open_record
@@ -69,7 +70,7 @@ def run_gateway(config: Config, home: str) -> None:
     api_url, every_s = config.gateway.api_url or "", config.federation.deployment.task_interval_s
     wait_for_feed(config.data, api_url)
     opened = partial(open_learner, config.data, config.forecasting, config.api.log_level, home)
-    process = TrainingProcess(home, opened)
+    process, sessions = TrainingProcess(home, opened), TrainingProcess(home, opened)  # started when first needed
     with suppress(NoReadingsYet):
         process.start()  # other problems with the readings are raised here
     try:
@@ -90,7 +91,7 @@ def run_gateway(config: Config, home: str) -> None:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=client_mods(config.federation, home, ledger, record),
+                mods=[*client_mods(config.federation, home, ledger, record), *vertical_mods(config, home, sessions)],
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),
@@ -100,6 +101,7 @@ def run_gateway(config: Config, home: str) -> None:
             )
     finally:
         process.close()
+        sessions.close()
 
 
 def wait_for_readings(

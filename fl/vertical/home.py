@@ -89,6 +89,7 @@ class HomeSide:
         self._channel: Channel | None = None
         self._matching = psi.Matching([data.signed_id.to_bytes()], curve())
         learnt = (data.windows.day >= terms.first_day) & (data.windows.day < terms.end_day)
+        learnt &= (data.windows.target >= 0).all(axis=1)  # measured by now
         self._learnt = data.windows.where(learnt & (data.windows.shift == 0))
         self._bound_to = b""
         self._mask: products.Words | None = None

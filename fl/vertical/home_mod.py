@@ -35,9 +35,10 @@ class VerticalHomeMod:
         if VERTICAL not in incoming.content.config_records:
             return call_next(incoming, context)
         stage, items = read(incoming.content)
-        return Message(message(stage, self._answer(stage, items)), reply_to=incoming)
+        return Message(message(stage, self.answer(stage, items)), reply_to=incoming)
 
-    def _answer(self, stage: str, items: Mapping[str, bytes]) -> dict[str, bytes]:
+    def answer(self, stage: str, items: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The items of the answer to one stage. Raises VerticalRefused."""
         if stage == "begin":
             return {"key": self.sessions.begin(item(items, "terms")).begin()}
         side = self.sessions.current()

@@ -9,7 +9,7 @@ import errno
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.errors import MeterError
@@ -49,18 +49,15 @@ class DayVault:
 
     def put(self, signed: SignedDay, opening: DayOpening) -> None:
         """Keep a day; the same again is fine. Raises MeterError for a wrong opening or a second commitment."""
-        verify_opening(signed, opening)
-        readings = b"".join(value.to_bytes(4, "big") for value in opening.readings)
-        row = (signed.household, signed.day, signed.commitment, signed.signature, readings)
+        self.put_all([(signed, opening)])
+
+    def put_all(self, days: Sequence[tuple[SignedDay, DayOpening]]) -> None:
+        """Keep several days or, where one can't be kept, none of them; else as `put`."""
+        for signed, opening in days:
+            verify_opening(signed, opening)
         with self._transaction() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO days VALUES (?, ?, ?, ?, ?, ?)", (*row, opening.blinding.to_bytes(32, "big"))
-            )
-            kept = db.execute(
-                "SELECT commitment FROM days WHERE household = ? AND day = ?", (signed.household, signed.day)
-            ).fetchone()
-            if bytes(kept[0]) != signed.commitment:
-                raise MeterError(f"day {signed.day} of household {signed.household} is already signed, differently")
+            for signed, opening in days:
+                _insert(db, signed, opening)
 
     def get(self, household: str, day: int) -> tuple[SignedDay, DayOpening]:
         """A day that is kept. Raises MeterError if there is none."""
@@ -101,6 +98,18 @@ class DayVault:
             f"{self.path}, the vault of signed days, is damaged ({how}): restore it from a backup. Keep the damaged "
             "file, since each day in it can be signed only once"
         )
+
+
+def _insert(db: sqlite3.Connection, signed: SignedDay, opening: DayOpening) -> None:
+    """Raises MeterError where the day is there with another commitment."""
+    readings = b"".join(value.to_bytes(4, "big") for value in opening.readings)
+    row = (signed.household, signed.day, signed.commitment, signed.signature, readings)
+    db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?, ?, ?, ?)", (*row, opening.blinding.to_bytes(32, "big")))
+    kept = db.execute(
+        "SELECT commitment FROM days WHERE household = ? AND day = ?", (signed.household, signed.day)
+    ).fetchone()
+    if bytes(kept[0]) != signed.commitment:
+        raise MeterError(f"day {signed.day} of household {signed.household} is already signed, differently")
 
 
 @contextlib.contextmanager

@@ -59,6 +59,11 @@ def audit_json(
     return code
 
 
+def findings_json(findings: Sequence[Finding], code: int) -> None:
+    """Print findings and the verdict that an exit code stands for."""
+    _print({"verdict": _VERDICTS[code], "exit_code": code, "findings": _as_json(findings)})
+
+
 def _as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [
         {"kind": one.kind, "what": one.what, "problem": one.problem, "meaning": one.meaning or None}

@@ -31,7 +31,7 @@ def verify_one(console: Console, file: Path, community: CommunitySettings | None
     code."""
     bundle = read_bundle(file)
     if isinstance(bundle, Finding):
-        _tell(console, bundle)
+        tell(console, bundle)
         return exit_code([bundle])
     findings = examine(bundle, community)
     for finding in findings:
@@ -63,7 +63,7 @@ def verify_many(console: Console, files: Sequence[Path], community: CommunitySet
     }
     findings = [bad.get(file, Finding(str(file))) for file in each]
     for finding in findings:
-        _tell(console, finding)
+        tell(console, finding)
     held = sum(not finding.is_bad for finding in findings)
     unread = sum(finding.kind == "missing" for finding in findings)
     console.print(f"{held} of {len(each)} hold{f', {unread} could not be read' if unread else ''}.")
@@ -100,7 +100,7 @@ def audit_day(
 
     findings = list(before)
     for finding in audit(fetch, day, community, registries):
-        _tell(console, finding)
+        tell(console, finding)
         findings.append(finding)
     if registries is None:
         console.print(
@@ -144,7 +144,7 @@ def audit_contracts(console: Console, chain: Chain, contracts: Contracts, commun
         if wrong
         else Finding("The contracts on the chain are those of this version, the skill verifier included.")
     )
-    _tell(console, finding)
+    tell(console, finding)
     return finding
 
 
@@ -154,7 +154,7 @@ def _mark(console: Console, finding: Finding) -> None:
     )
 
 
-def _tell(console: Console, finding: Finding) -> None:
+def tell(console: Console, finding: Finding) -> None:
     _mark(console, finding)
     if finding.problem is not None:
         console.print(f"  {escape(finding.problem)}. {finding.meaning}".rstrip(), highlight=False, soft_wrap=True)

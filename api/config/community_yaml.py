@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from api.config.settings import ApiSettings, CommunitySettings, GatewaySettings
+from api.config.settlement_settings import SettlementSettings
 from api.config.yaml_tree import KeyPath, YamlProblem, YamlTree
 from data.failures import quotable
 from data.settings import DataSettings
@@ -44,6 +45,7 @@ class Config(BaseModel):
     rewards: RewardSettings = RewardSettings()
     api: ApiSettings = ApiSettings()
     gateway: GatewaySettings = GatewaySettings()
+    settlement: SettlementSettings = SettlementSettings()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -7,9 +7,9 @@ plays everybody here, so that a day's signatures are checked once and not by eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import pandas as pd
 
@@ -21,7 +21,6 @@ from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
 from data.export import EXPORT_VAULT, sign_export
 from data.meter import DayOpening, SignedDay
-from data.signed_days import SignedDays
 from data.table import EXPORT
 from data.vault import DayVault
 from fl.secagg.aggregator import Session, default_threshold, sum_in_process
@@ -32,6 +31,7 @@ from zkp.statements.total import Total
 _ENTRIES = HOURS_PER_DAY + 1
 """Of a day in the sum: its hours, and the blinding."""
 Opened = tuple[SignedDay, DayOpening]
+Sign = Callable[[str, int, Sequence[int]], Opened]
 
 
 @dataclass(frozen=True)
@@ -62,30 +62,33 @@ class MeteredHome:
         _ = self.home.vault  # made after both keys
         return DayVault(self.home.folder / EXPORT_VAULT)
 
-    @cached_property
-    def _imports(self) -> SignedDays:
-        home = self.home
-        return SignedDays(home.name, home.vault, home.meter, self.household, self.readings, self.clock)
+    def signed(self, days: range) -> dict[int, tuple[Opened, Opened]]:
+        """Import and export of each day that the home has whole; what is not signed yet is signed now.
 
-    @cached_property
-    def _export(self) -> pd.Series:
-        known = self.readings[self.readings[EXPORT].notna()]
-        return pd.Series(known[EXPORT].astype("int64").to_numpy(), index=pd.DatetimeIndex(known["ds"]))
+        What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
+        """
+        meter, whole = self.home.meter, self.readings
+        known = whole[whole[EXPORT].notna()]
+        imported = self._register(self.home.vault, whole["ds"], whole["y"], days, meter.sign_day)
+        exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(sign_export, meter))
+        return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
 
-    def is_member_on(self, day: int) -> bool:
-        return bool(self.clock.hours(day).isin(self._export.index).all()) and not len(self._imports.missing(day))
-
-    def sign(self, day: int) -> tuple[Opened, Opened]:
-        """Import and export of a day, signed once. Raises MeterError, TableError."""
-        return self._imports.get(day), self._signed_export(day)
-
-    def _signed_export(self, day: int) -> Opened:
-        if day in self.exported.days(self.household):
-            return self.exported.get(self.household, day)
-        values = self._export.loc[self.clock.hours(day)].to_list()
-        signed, opening = sign_export(self.home.meter, self.household, day, values)
-        self.exported.put(signed, opening)
-        return signed, opening
+    def _register(
+        self, vault: DayVault, ds: pd.Series[pd.Timestamp], wh: pd.Series[int], days: range, sign: Sign
+    ) -> dict[int, Opened]:
+        """A register's days, from the vault or signed now: those of which all hours are there."""
+        hours: dict[int, list[int]] = {day: [] for day in days}  # by day, in the order of time
+        for day, value in zip(self.clock.days_of(ds).tolist(), wh.tolist(), strict=True):
+            if day in hours:
+                hours[day].append(int(value))
+        kept = set(vault.days(self.household))
+        new = {
+            day: sign(self.household, day, values)
+            for day, values in hours.items()
+            if day not in kept and len(values) == HOURS_PER_DAY
+        }
+        vault.put_all(list(new.values()))
+        return {day: vault.get(self.household, day) for day in days if day in kept} | new
 
     @property
     def prover(self) -> ShareProver:
@@ -93,11 +96,8 @@ class MeteredHome:
 
 
 def record_period(community: str, homes: Sequence[MeteredHome], days: range, key: Key) -> Period:
-    """Sign the days and open their totals by one masked sum. Raises PeriodError, MaskingRefused, as `sign` does."""
-    signed = {
-        home.household: {day: home.sign(day) for day in days if home.is_member_on(day)}
-        for home in sorted(homes, key=lambda home: home.household)
-    }
+    """Sign the days and open their totals by one masked sum. Raises PeriodError, MaskingRefused, as `signed` does."""
+    signed = {home.household: home.signed(days) for home in sorted(homes, key=lambda home: home.household)}
     members = {household: own for household, own in signed.items() if own}
     if not members:
         raise PeriodError(f"no home has readings and export of a whole day from {days[0]} to {days[-1]}")

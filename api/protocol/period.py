@@ -16,10 +16,10 @@ from typing import Literal
 from eth_utils.address import is_checksum_address
 
 from api.config.settings import CommunitySettings
+from api.config.settlement_settings import KeyKind
 from api.protocol.shared_energy import (
     WHOLE,
     Hours,
-    KeyKind,
     by_class,
     coefficients,
     equal_part,

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from api.config.settlement_settings import KeyKind
 from api.protocol.json_text import loads
 from api.protocol.period import SIDES, DayRecord, Key, Period, PeriodError, Side
 from api.protocol.settlement import Settlement, Share
-from api.protocol.shared_energy import KeyKind
 from data.meter import SignedDay
 from zkp.algebra.commitment import DAY_HOURS
 from zkp.statements.period import MOST_DAYS

@@ -12,14 +12,12 @@ exceed what was shared; what is left over is the remainder, and belongs to the c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from zkp.algebra.commitment import MAX_READING_WH
 from zkp.statements.shared_energy import ONE
 
 Hours = tuple[int, ...]
 """A value for each hour."""
-KeyKind = Literal["pro_rata", "priority", "static", "equal"]
 WHOLE = 10_000
 """Fixed parts are given in ten-thousandths."""
 

@@ -370,8 +370,8 @@ def test_a_file_holds_no_reading_and_no_members_blinding(
 ) -> None:
     text = settlement_file.written(settled, meters).decode()
     for home in homes:
-        for day in range(JOINED, LEFT):
-            for _, opening in home.sign(day):
+        for registers in home.signed(range(JOINED, LEFT)).values():
+            for _, opening in registers:
                 assert f"{opening.blinding:064x}" not in text
                 assert ",".join(map(str, opening.readings)) not in text
 

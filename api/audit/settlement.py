@@ -1,0 +1,93 @@
+"""An auditor's check of a settled period, from its file alone: signatures, totals, every share, conservation.
+
+Whose meters count is all that has to be known from elsewhere: from the chain's registry, or the community's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from eth_utils.address import is_checksum_address
+
+from api.protocol import settlement_file
+from api.protocol.finding import Finding
+from api.protocol.period import FEWEST_HOMES, SIDES, CheckedPeriod, PeriodError, check
+from api.protocol.settlement import Settlement, verify_share
+from zkp.errors import ProofError
+
+_SIDE = {"import": "of those who took", "export": "of those who fed in"}
+
+
+def audit_settlement(
+    data: bytes, meter_of: Callable[[str], str] | None = None, fewest_days: int = 1
+) -> Iterator[Finding]:
+    """Check a settlement's file; each finding as it is made.
+
+    Args:
+        meter_of: the address of a household's enrolled meter; without it the file's own are believed.
+        fewest_days: of the shortest period that the community settles.
+    """
+    try:
+        settlement, meters = settlement_file.read(data)
+    except PeriodError as problem:
+        yield Finding.failed("The file is NOT a settlement whose sums follow from its parts", str(problem))
+        return
+    of = settlement.period
+    yield Finding(f"The file is a settlement of {of.community!r}, days {of.first} to {of.last}, and its sums follow.")
+    yield _enrolled(meters, meter_of)
+    try:
+        checked = check(of, meters, fewest_homes=FEWEST_HOMES, fewest_days=fewest_days)
+    except PeriodError as problem:
+        yield Finding.failed(
+            "The period's totals are NOT those of days that the members' meters signed", str(problem)
+        )
+        return
+    signed = sum(len(record.households) for record in of.days)
+    yield Finding(
+        f"The totals of all {len(of.days)} days are the sums of what meters signed: {signed} days of "
+        f"{len(of.households)} members, import and export."
+    )
+    yield from _shares(checked, settlement)
+    yield from _conserved(settlement)
+
+
+def _enrolled(meters: dict[str, str], meter_of: Callable[[str], str] | None) -> Finding:
+    if meter_of is None:
+        return Finding.noted("Not checked: whether the meters are the enrolled ones; the file's own were believed.")
+    for household, meter in meters.items():
+        if not is_checksum_address(household) or (known := meter_of(household)) != meter:
+            return Finding.failed(
+                f"{household}: its meter is NOT the enrolled one", f"the file names {meter}, the registry {known}"
+                if is_checksum_address(household) else "the file names no address",
+            )  # fmt: skip
+    return Finding(f"The meters of all {len(meters)} members are the enrolled ones.")
+
+
+def _shares(checked: CheckedPeriod, settlement: Settlement) -> Iterator[Finding]:
+    held = 0
+    for (household, side), share in sorted(settlement.shares.items()):
+        try:
+            verify_share(checked, household, side, share)
+            held += 1
+        except (PeriodError, ProofError) as problem:
+            yield Finding.failed(f"{household}: its share of {share.wh} Wh ({side}) is NOT proven", str(problem))
+    if held == len(settlement.shares):
+        yield Finding(f"All {held} shares are proven: each follows from the member's signed days and the public key.")
+    for household in settlement.late:
+        yield Finding.noted(f"{household} has not proved all of its shares yet; its part is in the remainder.")
+
+
+def _conserved(settlement: Settlement) -> Iterator[Finding]:
+    """That shares and remainder come to what was shared follows from how the file is read; the remainder may not be
+    negative."""
+    shared_wh = settlement.period.shared_wh
+    for side in SIDES:
+        given, left = settlement.given(side), settlement.remainder(side)
+        if left < 0:
+            yield Finding.failed(
+                f"Shares {_SIDE[side]} come to MORE than was shared", f"{given:,} Wh of {shared_wh:,} Wh"
+            )
+        else:
+            yield Finding(
+                f"Shares {_SIDE[side]} ({given:,} Wh) and remainder ({left:,} Wh) are the {shared_wh:,} Wh shared."
+            )

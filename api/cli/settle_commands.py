@@ -1,0 +1,179 @@
+"""`wattproof settle` and `wattproof audit-settlement`: a period's shared energy split, and checked from outside."""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from api.cli.arguments import JsonOption
+from api.cli.terminal import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from api.config.community_yaml import Config
+    from api.one_machine.settled_homes import SettledHomes
+    from api.protocol.settlement import Settlement
+    from data.day import DayClock
+
+DEMO = Path("out/settlement")
+_HOW = "write a month (2017-05), or the first and last day (2017-05-01..2017-05-31)"
+_WH_PER_KWH = 1000
+
+
+@dataclass(frozen=True)
+class PeriodName:
+    """A period as it was named: its first and last date, both in it."""
+
+    text: str
+    first: date
+    last: date
+
+    def days(self, clock: DayClock) -> range:
+        return range(clock.day_on(self.first), clock.day_on(self.last) + 1)
+
+
+def period_named(text: str | PeriodName) -> PeriodName:
+    """Raises BadParameter for what names no period."""
+    if isinstance(text, PeriodName):
+        return text
+    first, between, last = text.partition("..")
+    try:
+        if between:
+            named = PeriodName(text, date.fromisoformat(first), date.fromisoformat(last))
+        else:
+            start = date.fromisoformat(f"{text}-01")
+            end = start.replace(day=calendar.monthrange(start.year, start.month)[1])
+            named = PeriodName(text, start, end)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no period: {_HOW}") from None
+    if not 0 <= (named.last - named.first).days < 366:
+        raise typer.BadParameter(f"{text}: a period has its days in order, and 366 at most")
+    return named
+
+
+def settle(
+    period: Annotated[PeriodName, typer.Argument(parser=period_named, metavar="PERIOD", help=_HOW)],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="the community's settings; the demo homes with their PV, if not given"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the settlement and its statements; in the state folder by default")
+    ] = None,
+) -> None:
+    """Settle the shared energy of a period among the homes on this machine, every share proven.
+
+    Writes settlement.json (for anybody to audit), members.csv, hours.csv and a picture, light and dark. Running it
+    again for a period gives the same shares.
+    """
+    from api.one_machine.settled_homes import SettledHomes
+
+    settings = _demo() if config is None else _load(config)
+    homes = SettledHomes.of(settings)
+    days = period.days(homes.clock)
+    settlement = homes.settle(days)
+    folder = out or settings.api.state_dir / "settlements" / period.text
+    _write(folder, homes, settlement, days)
+    _tell(homes, settlement, days)
+    console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
+
+
+def _demo() -> Config:
+    from api.config.demo_settings import demo_config
+
+    return demo_config(DEMO, None)
+
+
+def _load(config: Path) -> Config:
+    from api.config.community_yaml import load
+
+    return load(config)
+
+
+def _write(folder: Path, homes: SettledHomes, settlement: Settlement, days: range) -> None:
+    import io
+
+    from api.one_machine.settlement import meters_of
+    from api.operator.period_picture import Theme, period_picture
+    from api.operator.statements import Tariff, hours_csv, members_csv
+    from api.protocol import settlement_file
+    from data.atomic import write_bytes
+
+    rules = homes.config.settlement
+    tariff = Tariff(rules.premium, rules.producers_percent)
+    write_bytes(folder / "settlement.json", settlement_file.written(settlement, meters_of(homes.homes)))
+    write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
+    write_bytes(folder / "hours.csv", hours_csv(settlement, homes.clock))
+    themes: tuple[Theme, ...] = ("light", "dark")
+    for theme in themes:
+        drawn = io.BytesIO()
+        picture = period_picture(settlement.period, homes.clock, theme, homes.self_consumed(days))
+        picture.savefig(drawn, format="png", dpi=130)
+        write_bytes(folder / f"period-{theme}.png", drawn.getvalue())
+
+
+def _tell(homes: SettledHomes, settlement: Settlement, days: range) -> None:
+    """The period in one table, and each member's shares in another."""
+    from api.protocol.period import SIDES
+
+    of, own = settlement.period, homes.self_consumed(days)
+    totals = [("taken from the grid by all", of.imported_wh), ("fed in by all", of.exported_wh)]
+    totals += [("shared", of.shared_wh), ("exported beyond it", of.exported_wh - of.shared_wh)]
+    totals += [] if own is None else [("self-consumed behind the meters", sum(own))]
+    table = Table("", "kWh", title=f"Shared energy, days {of.first} to {of.last}, key {of.key.kind}")
+    for name, wh in totals:
+        table.add_row(name, f"{wh / _WH_PER_KWH:,.1f}")
+    console.print(table)
+    members = Table("home", "shared, of what it took (Wh)", "shared, of what it fed in (Wh)")
+    for household in of.households:
+        shares = [settlement.shares.get((household, side)) for side in SIDES]
+        members.add_row(homes.names[household], *("late" if s is None else f"{s.wh:,}" for s in shares))
+    members.add_row("remainder", *(f"{settlement.remainder(side):,}" for side in SIDES))
+    console.print(members)
+
+
+def audit_settlement(
+    file: Annotated[Path, typer.Argument(help="settlement.json, as `settle` writes it")],
+    rpc_url: Annotated[str | None, typer.Option(help="your own node of the chain, for the enrolled meters")] = None,
+    contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a settled period from its file, without trusting anybody: signatures, totals, every share, conservation.
+
+    Exit codes: 0 everything holds; 3 a check failed; 1 the audit could not be made; 2 wrong command line.
+    """
+    from api.audit.settlement import audit_settlement as audited
+    from api.cli.check_json import findings_json
+    from api.cli.check_report import audit_exit_code, tell
+
+    if (rpc_url is None) != (contracts is None):
+        raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
+    meter_of = None if rpc_url is None or contracts is None else _registry(rpc_url, contracts)
+    findings = []
+    for finding in audited(file.read_bytes(), meter_of):
+        findings.append(finding)
+        if not as_json:
+            tell(console, finding)
+    code = audit_exit_code(findings)
+    if as_json:
+        findings_json(findings, code)
+    else:
+        console.print(
+            "[bold red]The settlement does NOT hold.[/]" if code else "[bold green]The settlement holds.[/]"
+        )
+    raise typer.Exit(code)
+
+
+def _registry(rpc_url: str, contracts: Path) -> Callable[[str], str]:
+    from api.audit.source import ChainRegistries
+    from rewards.chain import Chain
+    from rewards.deploy import Addresses, Contracts
+
+    return ChainRegistries(Contracts.of(Chain.at(rpc_url), Addresses.read(contracts))).meter_of

@@ -1,0 +1,49 @@
+"""The `settlement:` part of community.yaml: by which key shared energy is split, and what it is paid with."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+KeyKind = Literal["pro_rata", "priority", "static", "equal"]
+
+
+class SettlementSettings(BaseModel):
+    """docs/shared-energy.md says which key fits the rules of which country."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: KeyKind = Field(
+        default="pro_rata",
+        description="how members who took shared energy split it: pro_rata: in proportion to what each took; "
+        "priority: class by class; static: fixed parts; equal: equal parts",
+    )
+    numbers: dict[str, int] = Field(
+        default_factory=dict,
+        description="by home: its class from 1 (priority), or its part in ten-thousandths (static)",
+    )
+    premium: Decimal = Field(
+        default=Decimal(0), ge=0, le=1000, decimal_places=3, description="cents that a shared kWh is paid with"
+    )
+    producers_percent: int = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="what of the premium goes to those who fed in; the rest to those who took",
+    )
+    fewest_days: int = Field(
+        default=28, ge=7, le=366, description="days of the shortest period: shares of few days would show habits"
+    )
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        takes = self.key in ("priority", "static")
+        if bool(self.numbers) != takes:
+            raise ValueError(
+                f"settlement.key {self.key} needs settlement.numbers, one for each home"
+                if takes
+                else f"settlement.key {self.key} takes no settlement.numbers: leave them out"
+            )
+        return self

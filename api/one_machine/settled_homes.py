@@ -1,0 +1,74 @@
+"""The homes of a settlement on this machine, from the settings: the households' tables, or the demo homes' PV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.config.community_yaml import Config, ConfigError
+from api.gateway.home import Home
+from api.one_machine.settlement import MeteredHome, settle_period
+from api.protocol.period import Key
+from api.protocol.settlement import Settlement
+from data import citylearn
+from data.community import load_community, readings_of
+from data.day import DayClock
+
+DEMO_HOMES = "homes-with-pv"
+
+
+@dataclass(frozen=True)
+class SettledHomes:
+    """The homes with both registers, and the settings that they are settled by."""
+
+    config: Config
+    homes: tuple[MeteredHome, ...]
+
+    @classmethod
+    def of(cls, config: Config) -> SettledHomes:
+        """Homes of the settings' data; keys are made where there are none. Raises DataError, ConfigError.
+
+        The demo homes' meters are others than those of `wattproof demo`, which count the load alone: they have keys
+        and vaults of their own.
+        """
+        clock = DayClock(config.data.day_start_utc)
+        if config.data.source == "citylearn":
+            table, folder = citylearn.load_exchange(config.data.cache_dir), config.api.state_dir / DEMO_HOMES
+        else:
+            table, folder = load_community(config.data).readings, config.api.homes_dir
+        names = [str(name) for name in table["unique_id"].unique()]
+        if strangers := sorted(config.settlement.numbers.keys() - names):
+            raise ConfigError(f"settlement.numbers names {strangers[0]}, of which there are no readings here")
+        homes = (MeteredHome(Home(name, folder / name), readings_of(table, name), clock) for name in names)
+        return cls(config, tuple(homes))
+
+    @property
+    def clock(self) -> DayClock:
+        return self.homes[0].clock
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Home names by household."""
+        return {home.household: home.home.name for home in self.homes}
+
+    @property
+    def key(self) -> Key:
+        numbers = self.config.settlement.numbers
+        by_household = {home.household: numbers[home.home.name] for home in self.homes if home.home.name in numbers}
+        return Key(self.config.settlement.key, by_household)
+
+    def settle(self, days: range) -> Settlement:
+        """Raises PeriodError, DataError, MaskingRefused."""
+        settings = self.config.settlement
+        return settle_period(self.config.community.name, self.homes, days, self.key, settings.fewest_days)
+
+    def self_consumed(self, days: range) -> list[int] | None:
+        """What homes used of their own generation (Wh), day by day; None where no meter counts it."""
+        if any("generation" not in home.readings for home in self.homes):
+            return None
+        out = dict.fromkeys(days, 0)
+        for home in self.homes:
+            own = home.readings["generation"] - home.readings["export"].astype("int64")
+            for day, wh in own.groupby(self.clock.days_of(home.readings["ds"])).sum().items():
+                if day in out:
+                    out[int(str(day))] += int(wh)
+        return list(out.values())

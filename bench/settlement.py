@@ -1,0 +1,127 @@
+"""`python -m bench.settlement`: a month of shared energy among the 17 demo homes with their PV, as one JSON line.
+
+Everything is done anew in a folder of its own: both registers of 31 days signed, one masked sum, shares proven and
+verified, the file audited. `settle_17_s` is all of it. What a single household needs is measured in a process of its
+own, as on a gateway: `prove_s` (its share of what it took, 31 days; the median of its runs), `verify_s`,
+`proof_bytes`, `peak_mb`; with `static_` before it, by allotments instead of in proportion. `residual_wh` compares
+shares and remainder of both sides with the sum of minima that follows from the tables themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from api.gateway.shared_energy import ShareProver
+from api.protocol import settlement_file
+from api.protocol.period import SIDES, CheckedPeriod, Key, check
+from api.protocol.settlement import verify_share
+from bench.proof import peak_mb
+from data.export import EXPORT_VAULT
+from data.vault import DayVault
+
+if TYPE_CHECKING:
+    from api.one_machine.settled_homes import SettledHomes
+    from api.protocol.settlement import Settlement
+
+T = TypeVar("T")
+FIRST_DATE, DAYS = date(2017, 5, 1), 31
+
+
+def timed(action: Callable[[], T]) -> tuple[float, T]:
+    started = time.perf_counter()
+    result = action()
+    return time.perf_counter() - started, result
+
+
+def one_member(file: Path, home: Path, household: str, repeat: int) -> dict[str, float]:
+    """What a household needs for its share: in a process that loads what a gateway loads."""
+    settlement, meters = settlement_file.read(file.read_bytes())
+    check_s, checked = timed(lambda: check(settlement.period, meters))
+    found: dict[str, float] = {"check_s": round(check_s, 3)}
+    for prefix, key in (("", Key()), ("static_", Key("equal"))):
+        of = CheckedPeriod(replace(checked.period, key=key))
+        found |= {f"{prefix}{name}": value for name, value in _share_of(of, home, household, repeat).items()}
+    return found
+
+
+def _share_of(of: CheckedPeriod, home: Path, household: str, repeat: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        prover = ShareProver(household, DayVault(home / "vault.db"), DayVault(home / EXPORT_VAULT), Path(folder))
+        runs = [timed(lambda: prover.prove(of, "import")) for _ in range(repeat)]
+    share = runs[0][1]
+    checks = [timed(lambda: verify_share(of, household, "import", share))[0] for _ in range(repeat)]
+    return {
+        "prove_s": round(statistics.median(seconds for seconds, _ in runs), 3),
+        "verify_s": round(statistics.median(checks), 4),
+        "proof_bytes": len(share.proof),
+        "peak_mb": peak_mb(),
+    }
+
+
+def residual_wh(homes: SettledHomes, settlement: Settlement) -> int:
+    """How far shares and remainder are from the sum of minima, by the tables themselves; both sides, without sign."""
+    import pandas as pd
+
+    days = range(settlement.period.first, settlement.period.last + 1)
+    table = pd.concat([home.readings for home in homes.homes])
+    hours = table[pd.Series(homes.clock.days_of(table["ds"]), index=table.index).isin(days)].groupby("ds")
+    shared = int(hours[["y", "export"]].sum().astype("int64").min(axis=1).sum())
+    return sum(abs(settlement.given(side) + settlement.remainder(side) - shared) for side in SIDES)
+
+
+def measure(folder: Path, repeat: int, keep: Path | None) -> dict[str, Any]:
+    from api.audit.settlement import audit_settlement
+    from api.config.demo_settings import demo_config
+    from api.one_machine.settled_homes import SettledHomes
+    from api.one_machine.settlement import meters_of
+
+    homes = SettledHomes.of(demo_config(folder, None))
+    first = homes.clock.day_on(FIRST_DATE)
+    days = range(first, first + DAYS)
+    settle_s, settlement = timed(lambda: homes.settle(days))
+    file = folder / "settlement.json"
+    file.write_bytes(settlement_file.written(settlement, meters_of(homes.homes)))
+    audit_s, findings = timed(lambda: list(audit_settlement(file.read_bytes())))
+    if any(finding.is_bad for finding in findings):
+        raise SystemExit(f"the settlement does not hold: {findings}")
+    home = homes.homes[0]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        member = pool.submit(one_member, file, home.home.folder, home.household, repeat).result()
+    of = settlement.period
+    if keep is not None:
+        keep.write_bytes(file.read_bytes())
+    return {
+        "homes": len(of.households), "days": len(of.days), **member,
+        "residual_wh": residual_wh(homes, settlement),
+        "settle_17_s": round(settle_s, 2), "audit_s": round(audit_s, 2),
+        "imported_wh": of.imported_wh, "exported_wh": of.exported_wh, "shared_wh": of.shared_wh,
+        "self_consumed_wh": sum(homes.self_consumed(days) or []),
+        "remainder_import_wh": settlement.remainder("import"), "remainder_export_wh": settlement.remainder("export"),
+        "file_bytes": file.stat().st_size,
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=5, help="runs of which a median is taken")
+    parser.add_argument("--keep", type=Path, help="write settlement.json there")
+    arguments = parser.parse_args()
+    logging.getLogger().setLevel("WARNING")
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder), arguments.repeat, arguments.keep)))
+
+
+if __name__ == "__main__":
+    main()

@@ -127,12 +127,14 @@ def _tell(homes: SettledHomes, settlement: Settlement, days: range) -> None:
     totals = [("taken from the grid by all", of.imported_wh), ("fed in by all", of.exported_wh)]
     totals += [("shared", of.shared_wh), ("exported beyond it", of.exported_wh - of.shared_wh)]
     totals += [] if own is None else [("self-consumed behind the meters", sum(own))]
-    table = Table("", "kWh", title=f"Shared energy, days {of.first} to {of.last}, key {of.key.kind}")
+    dates = " to ".join(str(homes.clock.date_of(day)) for day in (of.first, of.last))
+    console.print(f"Shared energy of {of.community}, {dates}, by the key {of.key.kind}", highlight=False)
+    table = Table("", "kWh")
     for name, wh in totals:
         table.add_row(name, f"{wh / _WH_PER_KWH:,.1f}")
     console.print(table)
     members = Table("home", "shared, of what it took (Wh)", "shared, of what it fed in (Wh)")
-    for household in of.households:
+    for household in sorted(of.households, key=homes.names.__getitem__):
         shares = [settlement.shares.get((household, side)) for side in SIDES]
         members.add_row(homes.names[household], *("late" if s is None else f"{s.wh:,}" for s in shares))
     members.add_row("remainder", *(f"{settlement.remainder(side):,}" for side in SIDES))

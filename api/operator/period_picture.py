@@ -60,7 +60,7 @@ def period_picture(
         axes.spines[["left", "bottom"]].set_color(inks.lines)
         axes.grid(visible=True, axis="y", color=inks.lines, linewidth=0.6)
         axes.set_axisbelow(True)
-        for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        for label in (axes.xaxis.label, axes.yaxis.label):
             label.set_color(inks.text)
         axes.legend(
             frameon=False, labelcolor=inks.text, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3,
@@ -90,7 +90,9 @@ def _daily(axes: Axes, period: Period, clock: DayClock, self_consumed: Sequence[
     ticks = places[:: max(1, len(places) // 6)]
     axes.set_xticks(ticks, [f"{dates[k]:%-d %b}" for k in ticks])
     axes.set_ylabel("kWh a day, all homes")
-    axes.set_title("Generation by use" if self_consumed is not None else "What the community fed in", loc="left")
+    axes.set_title(
+        "Generation by use" if self_consumed is not None else "What the community fed in", loc="left", color=inks.text
+    )
 
 
 def _mean_day(axes: Axes, period: Period, clock: DayClock, inks: _Inks) -> None:
@@ -111,4 +113,4 @@ def _mean_day(axes: Axes, period: Period, clock: DayClock, inks: _Inks) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"hour of the community day (starts {clock.start_hour_utc:02d}:00 UTC)")
     axes.set_ylabel("kWh an hour")
-    axes.set_title("The mean day", loc="left")
+    axes.set_title("The mean day", loc="left", color=inks.text)

@@ -55,7 +55,7 @@ def members_csv(settlement: Settlement, tariff: Tariff, names: Mapping[str, str]
     """A row for each member, and one for the community's remainder. `names`: of homes, by household."""
     of = settlement.period
     rows = []
-    for household in of.households:
+    for household in sorted(of.households, key=lambda household: names.get(household, household)):
         shares = [settlement.shares.get((household, side)) for side in SIDES]
         days = sum(household in record.households for record in of.days)
         energy = ["" if share is None else share.wh for share in shares]

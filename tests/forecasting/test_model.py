@@ -103,3 +103,21 @@ def test_weights_of_an_earlier_version_are_told_apart() -> None:
     old = {name: array for name, array in initial_weights(SHAPE, seed=0).items() if not name.startswith("mean.")}
     with pytest.raises(QuantisationError, match=r"mean\.bias, mean\.weight.*train again"):
         quantise(old, SHAPE)
+
+
+@pytest.mark.parametrize("gate", range(4))
+def test_weights_inside_the_bounds_can_be_quantised_however_they_are_rounded(gate: int) -> None:
+    """The weights of all loads are a little over the middle between two numbers, and hidden units fill the bound."""
+    loads, doubled = SHAPE.lags + SHAPE.recent, 2 if gate == 2 else 1
+    for worst in np.linspace(15.4, 17, 65):
+        model = LoadForecaster(SHAPE)
+        rows = slice(gate * SHAPE.hidden, (gate + 1) * SHAPE.hidden)
+        with torch.no_grad():
+            for parameter in model.lstm.parameters():
+                parameter[rows] = 0
+            over_the_middle = (24.5 / 128 + 1e-6) / doubled
+            model.lstm.get_parameter("weight_ih_l0")[rows, :loads] = over_the_middle
+            rest = worst / doubled - 8 * loads * over_the_middle
+            model.lstm.get_parameter("weight_hh_l0")[rows] = rest / SHAPE.hidden
+        model.project()
+        quantise(from_state_dict(model.state_dict()), SHAPE)

@@ -56,8 +56,8 @@ def demo(report: Measured) -> str:
             ("forecasts proven, and verified", f"{proofs['verified']} of {homes}"),
             ("size of a proof", f"{proofs['bytes']:,} bytes"),
             ("memory to prove", f"{proofs['peak_mb']:.0f} MB"),
-            ("households paid for beating the naive forecast", f"{rewards['claims']} of {homes}"),
-            ("gas of registering a forecast, of a reward", f"{gas['submit']:,}, {gas['reward']:,}"),
+            ("households paid for error avoided", f"{rewards['claims']} of {homes}"),
+            ("gas of registering a forecast, of a claim", f"{gas['submit']:,}, {gas['claim']:,}"),
             ("time for all of it, model training included", f"{report['seconds']['all']:.0f} s"),
         ],
         ("`make demo`", f"{homes} real homes, one day"),
@@ -83,8 +83,10 @@ def gas(measured: Measured) -> str:
     """What `bench.gas` measured, for docs/protocol.md."""
     rows = [
         ("register a forecast", "submit"),
+        ("register 128 forecasts by one root, for each of them", "register_batched_128"),
+        ("register a leaf of such a root, to claim it", "register_leaf"),
         ("pin a personal head", "pin_head"),
-        ("reward, the skill proof checked", "reward"),
+        ("claim, the skill proof and eight signatures checked", "claim"),
         ("check an inference proof", "verify_inference"),
         ("check an inference proof with a personal head", "verify_inference_personal"),
         ("deploy the inference verifier", "verify_inference_deployment"),
@@ -102,7 +104,8 @@ def gas_payers(measured: Measured) -> str:
         [
             ("the household, each day: register its forecast", f"{measured['submit']:,}"),
             ("the household, each round: pin its personal head", f"{measured['pin_head']:,}"),
-            ("the operator, each reward", f"{measured['reward']:,}"),
+            ("the operator, each claim", f"{measured['claim']:,}"),
+            ("the operator, each payment, the first time", f"{measured['collect_many']:,}"),
             ("the operator, once: deploy all contracts", f"{deployment:,}"),
         ],
         ("who pays for what", "gas"),

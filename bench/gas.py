@@ -2,8 +2,8 @@
 of which `make figures` makes the table of docs/protocol.md.
 
 A community of one household on the embedded chain, by its own clock: deployment, enrolment, a round, a personal
-head, a forecast, a reward; and inference proofs of the model that communities have, without a personal head and with
-one. Nothing here depends on the machine.
+head, a forecast, a claim, its payment; and inference proofs of the model that communities have, without a personal
+head and with one. Nothing here depends on the machine.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from bench.local_rounds import OUT, SHAPE
 from bench.proof_case import COMMUNITY, FIRST_DAY, Case
 from data.atomic import write_bytes
 from data.meter import Meter
+from rewards.batches import Leaf, Tree
 from rewards.chain import Chain
-from rewards.claims import Claim, pay
+from rewards.claims import Claim, claims_close, pay_day, submit_claim
 from rewards.deploy import Contracts, deploy
 from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
+from rewards.membership import enrol
 from rewards.settings import RewardSettings
 from zkp.algebra.commitment import commit_forecast
 from zkp.lstm.integer_model import OUTPUTS, Shape
@@ -35,6 +37,7 @@ _DAY_S, _HOURS = 86_400, 24
 _VERIFY_GAS = 16_000_000
 _DEPLOYED = "deploy inference_verifier"
 DAY_START_UTC = 8
+BATCH = 128
 
 
 def _account(number: int) -> LocalAccount:
@@ -54,11 +57,13 @@ class Community:
 
     @classmethod
     def founded(cls) -> Community:
-        chain = Chain.embedded(start_time=(FIRST_DAY - 5) * _DAY_S)
+        chain = Chain.embedded(start_time=(FIRST_DAY - 1) * _DAY_S)
         operator, household, meter = _account(1), _account(2), Meter((3).to_bytes(32, "big"))
         contracts = deploy(chain, operator, RewardSettings(), DAY_START_UTC, COMMUNITY)
         chain.fund(household.address)
-        chain.send(operator, contracts.forecast_registry.functions.enrol(household.address, meter.address))
+        registry = contracts.forecast_registry.functions
+        chain.send(operator, registry.assign_meter(household.address, meter.address, 0))
+        enrol(chain, contracts, operator, household)
         chain.send(operator, contracts.model_registry.functions.publish(1, b"\1" * 32))
         return cls(chain, contracts, operator, household, meter)
 
@@ -67,24 +72,48 @@ class Community:
 
 
 def play_a_day(community: Community) -> None:
-    """A head is pinned, a forecast registered, and rewarded: a fifth better than the naive one."""
-    actual = [1000 + 10 * hour for hour in range(_HOURS)]
-    forecast, naive, day = [a + 80 for a in actual] * 2, [a - 100 for a in actual], FIRST_DAY
-    signed, opening = community.meter.sign_day(community.household.address, day, actual)
-    before, known = community.meter.sign_day(community.household.address, day - 7, naive)
+    """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more."""
+    actual = [5000 + 10 * hour for hour in range(_HOURS)]
+    forecast, day = [a + 80 for a in actual] * 2, FIRST_DAY
+    past = [[a - 200 - 10 * k for a in actual] for k in range(len(skill.BENCHMARK_DAYS))]
+    days = zip((day, *(day - back for back in skill.BENCHMARK_DAYS)), (actual, *past), strict=True)
+    (signed, opening), *before = (community.meter.sign_day(community.household.address, d, r) for d, r in days)
     registry = community.contracts.forecast_registry.functions
     community.chain.send(community.household, registry.pin_head(1, b"\2" * 32))
     context = Context(COMMUNITY, bytes.fromhex(community.household.address[2:]), day, 1)
     commitment = commit_forecast(forecast, 5)
     community.chain.send(community.household, registry.submit(day, 1, b"\2" * 32, commitment, b"\4" * 32))
     community.advance_to(day + 1)
-    statement = skill.Statement(context, commitment, signed.commitment, before.commitment, 20)
-    secrets = skill.Secrets(forecast, actual, naive, 5, opening.blinding, known.blinding)
-    proof = skill.prove(statement, secrets)
-    pay(
-        community.chain, community.contracts, community.operator,
-        Claim(statement, proof, signed.signature, before.signature),
-    )  # fmt: skip
+    blinding = sum(known.blinding for _, known in before)
+    secrets = skill.Secrets(forecast, actual, past, 5, opening.blinding, blinding)
+    commitments = tuple(one.commitment for one, _ in before)
+    statement = skill.Statement(context, commitment, signed.commitment, commitments, skill.most_buckets(secrets))
+    proof, signatures = skill.prove(statement, secrets), (signed.signature, *(one.signature for one, _ in before))
+    chain, contracts, operator = community.chain, community.contracts, community.operator
+    submit_claim(chain, contracts, operator, Claim(statement, b"\4" * 32, proof, signatures))
+    chain.advance_to(claims_close(contracts, day))
+    pay_day(chain, contracts, operator, day, [community.household.address])
+
+
+def batch(community: Community) -> dict[str, int]:
+    """Gas of a day of 128 households as one root, for each of them, and of registering one leaf of it."""
+    chain, contracts, household = community.chain, community.contracts, community.household
+    registry, day = contracts.forecast_registry.functions, FIRST_DAY
+    leaf = Leaf(household.address, day, 1, b"\2" * 32, b"\x88" * 48, b"\4" * 32)
+    where = chain.chain_id, str(contracts.forecast_registry.address)
+    digests = {number: bytes([number]) * 32 for number in range(1, BATCH + 1)}
+    mine = int(registry.number_of(household.address).call())
+    tree = Tree(digests | {mine: leaf.digest(*where)})
+    root = chain.send(community.operator, registry.submit_root(day, tree.root))
+    signature = leaf.sign(household, *where)
+    call = registry.register_leaf(
+        household.address, day, 1, leaf.commitment, leaf.proof_hash, signature, tree.path(mine)
+    )
+    registered = chain.send(community.operator, call)
+    return {
+        f"register_batched_{BATCH}": -(-int(root["gasUsed"]) // BATCH),
+        "register_leaf": int(registered["gasUsed"]),
+    }
 
 
 def verify_inference(chain: Chain, operator: LocalAccount, shape: Shape, *, personal: bool) -> dict[str, int]:
@@ -124,10 +153,14 @@ def _sent(chain: Chain, sender: LocalAccount, address: str, data: bytes) -> int:
 
 def measure() -> dict[str, int]:
     community = Community.founded()
+    community.chain.send(community.household, community.contracts.forecast_registry.functions.pin_head(1, b"\2" * 32))
+    batched = batch(community)
+    community = Community.founded()
     play_a_day(community)
     gas: dict[str, int] = {
         name.replace(" ", "_"): max(each) for name, each in sorted(community.chain.gas.items()) if name != "fund"
     }
+    gas |= batched | {"register_direct": gas["submit"], "reward_single": gas["claim"]}
     for personal in (False, True):
         gas |= verify_inference(community.chain, community.operator, Shape(**asdict(SHAPE)), personal=personal)
     return gas

@@ -16,6 +16,7 @@ from fl.gossip.settings import GossipSettings
 from rewards.chain import Chain
 from rewards.deploy import deploy
 from rewards.gossip import Terms, commitment_of, deploy_registry
+from rewards.membership import enrol
 from rewards.settings import RewardSettings
 
 _COMMUNITY = b"\x0c" * 32
@@ -46,7 +47,7 @@ def epoch_gas(peers: int, settings: GossipSettings) -> EpochGas:
     members = [_account(100 + number) for number in range(peers)]
     for member in members:
         chain.fund(member.address)
-        chain.send(operator, contracts.forecast_registry.functions.enrol(member.address, operator.address))
+        enrol(chain, contracts, operator, member)
     households = contracts.forecast_registry.address
     terms = Terms(
         settings.segments, 1055, epochs=10, fewest=3, publish_s=100, reveal_s=100, leader_s=10, challenge_s=100,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.deploy import INFERENCE, NAMES, VERIFIER, Contracts
-from rewards.inference_verifier import is_inference_verifier
+from rewards.deploy import CHALLENGES, INFERENCE, NAMES, VERIFIER, Contracts
+from rewards.inference_verifier import form, is_inference_verifier, shape_at
 from rewards.verifier import ceremony_code, program_code
+from zkp.lstm.weights import digest_prefix
 
 _WORD = 32
 
@@ -36,6 +37,29 @@ def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[st
     for name, address, personal in zip(INFERENCE, contracts.inference_verifiers, (False, True), strict=True):
         if address is not None and not is_inference_verifier(chain, address, community, personal=personal):
             wrong.append(f"the code of {name}, or of what it asks")
+    return wrong + ([] if wrong else _of_challenges(chain, contracts))
+
+
+def _of_challenges(chain: Chain, contracts: Contracts) -> list[str]:
+    """What is not as it should be about the challenges of forecasts; the inference verifiers are this version's."""
+    asked = contracts.rewards.functions.CHALLENGES().call()
+    if contracts.challenges is None:
+        return ["the challenges that rewards asks"] if int(asked, 16) else []
+    wrong = [] if _is_code_of(chain, CHALLENGES, contracts.challenges.address) else [f"the code of {CHALLENGES}"]
+    if asked != contracts.challenges.address:
+        wrong.append("the challenges that rewards asks")
+    functions = contracts.challenges.functions
+    for number, address in enumerate(contracts.inference_verifiers):
+        shape = None if address is None else shape_at(chain, address)
+        if shape is None or address is None:
+            wrong.append("the inference verifiers that challenges ask")
+        elif tuple(functions.forms(number).call()) != form(shape, address, personal=bool(number)):
+            wrong.append("what challenges know of an inference verifier")
+        elif bytes(functions.prefix().call()) != digest_prefix(shape):
+            wrong.append("the shape that challenges know")
+    registries = functions.FORECASTS().call(), functions.MODELS().call()
+    if registries != (contracts.forecast_registry.address, contracts.model_registry.address):
+        wrong.append("the registries that challenges ask")
     return wrong
 
 

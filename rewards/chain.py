@@ -34,7 +34,7 @@ from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, We
 from web3.types import BlockIdentifier, TxReceipt
 
 from rewards.compile import Artefact
-from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, is_reason, refused
+from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, is_reason, refused
 from rewards.journal import Journal
 from rewards.node import Node
 from rewards.node_url import shown
@@ -46,6 +46,7 @@ _PAIRING_CHECK = to_checksum_address(0x0F.to_bytes(20, "big"))
 _FUNDS = 10**20
 _GAS_MARGIN = 12, 10
 _WAIT_S = 120.0
+_RAISES = 6
 _OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
 """How long to wait for a relayed transaction; less than a gateway waits for its answer (30 s)."""
@@ -143,6 +144,12 @@ class Chain:
             return fair_price(suggested, self.web3.eth.get_block("latest").get("baseFeePerGas"))
 
     @property
+    def block(self) -> int:
+        """The number of the latest block."""
+        with _reading("its latest block"):
+            return int(self.web3.eth.block_number)
+
+    @property
     def has_pairings(self) -> bool:
         """Whether the chain has the pairing of BLS12-381 (EIP-2537): that of two infinities is one."""
         with _refusals("trying a precompile"):
@@ -231,10 +238,25 @@ class Chain:
         return self._submit(account, built, name)
 
     def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:
+        """Send with the account's next nonce that is in no block. A transaction of ours that waits with that nonce is
+        replaced by this one, at a higher fee, so that none piles up behind one that is stuck."""
         fields = {k: v for k, v in transaction.items() if k in ("to", "value", "gas", "data")}
-        fields |= {"nonce": self.nonce_of(account.address), "gasPrice": self.gas_price * 2}
-        signed = account.sign_transaction(fields | {"chainId": self.chain_id})
-        return self._deliver(bytes(signed.raw_transaction), name)
+        fields |= {"nonce": self._mined_nonce(account.address), "chainId": self.chain_id}
+        price = self.gas_price * 2
+        for _ in range(_RAISES):
+            signed = account.sign_transaction(fields | {"gasPrice": price})
+            try:
+                return self._deliver(bytes(signed.raw_transaction), name)
+            except StaleTransaction as stale:
+                if "underpriced" not in str(stale):
+                    raise
+                price *= 2  # nodes ask for 10 % more than what waits
+        raise NodeUnreachable(f"a transaction waits that offers more than {price}: {name} is tried again later")
+
+    def _mined_nonce(self, address: str) -> int:
+        """How many transactions of an account are in blocks."""
+        with _reading("the nonce of an account"):
+            return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "latest"))
 
     def _deliver(self, raw: bytes, name: str, wait_s: float = _WAIT_S, known: bool = False) -> TxReceipt:
         self._settle_clock()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,51 +14,152 @@ from web3.logs import DISCARD
 
 from rewards.chain import Chain
 from rewards.deploy import Contracts
+from rewards.events import events
+from rewards.signing import forecast_digest
 from rewards.verifier import ordinates
 from zkp.errors import InvalidProof
 from zkp.statements import skill
 
-REWARD_GAS = 2_000_000
-"""Limit of a reward's transaction, which takes about 0.62 million."""
-_METADATA = "data:application/json;utf8,"
+CLAIM_GAS = 1_500_000
+"""Limit of a claim's transaction, which takes about half of it."""
+MANY = 64
+"""Households that are paid in one transaction."""
+_METADATA = "data:application/json;base64,"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A skill proof with what the contract checks beside it. Public, all of it."""
+    """A skill proof with what the contract checks beside it: the hash of the inference proof that the forecast was
+    registered with, and the meter's signatures of the day and of the seven days
+    of the benchmarks, in their order. Public, all of it."""
 
     statement: skill.Statement
+    forecast_proof_hash: bytes
     proof: bytes
-    actual_signature: bytes
-    naive_signature: bytes
+    signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A claim as the contract took it: buckets that were proven, and those that count under the meter's caps."""
+
+    buckets: int
+    granted: int
+    proof_hash: bytes
 
 
 def claim_call(contracts: Contracts, claim: Claim) -> Any:
     """The call that claims a day. Raises MalformedProof."""
     statement = claim.statement
-    return contracts.rewards.functions.reward(
-        to_checksum_address(statement.context.household), statement.context.day, statement.tier, statement.actual,
-        claim.actual_signature, statement.naive, claim.naive_signature, claim.proof,
+    return contracts.rewards.functions.claim(
+        to_checksum_address(statement.context.household), statement.context.day, statement.buckets,
+        statement.context.round, statement.forecast, claim.forecast_proof_hash,
+        b"".join((statement.actual, *statement.benchmarks)), b"".join(claim.signatures), claim.proof,
         ordinates(statement, claim.proof),
     )  # fmt: skip
 
 
-def pay(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) -> int:
-    """Verify the proof against what is registered, then have the contract pay; the amount in 10^-18 tokens.
+def submit_claim(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) -> Granted:
+    """Verify the proof against what is registered, then have the contract take the claim.
 
     Any funded account can send it; where an auditor stands in for the verifier, only that one.
     Raises zkp.errors.InvalidProof or MalformedProof, or a Refused.
     """
     statement = claim.statement
-    household = chain.web3.to_checksum_address(statement.context.household)
-    day = statement.context.day
-    commitment, round_number, _ = contracts.forecast_registry.functions.forecast_of(household, day).call()
-    if bytes(commitment) != statement.forecast or round_number != statement.context.round:
+    household = to_checksum_address(statement.context.household)
+    registered = contracts.forecast_registry.functions.forecast_of(household, statement.context.day).call()
+    told = forecast_digest(statement.forecast, statement.context.round, claim.forecast_proof_hash)
+    if any(registered) and bytes(registered) != told:
         raise InvalidProof("the proof speaks of another forecast than the registered one")
     skill.verify(statement, claim.proof)  # costs nothing here; a refused transaction does
-    receipt = chain.send(sender, claim_call(contracts, claim), REWARD_GAS)
-    (event,) = contracts.rewards.events.Rewarded().process_receipt(receipt, errors=DISCARD)
-    return int(event["args"]["amount"])
+    receipt = chain.send(sender, claim_call(contracts, claim), CLAIM_GAS)
+    (event,) = contracts.rewards.events.Claimed().process_receipt(receipt, errors=DISCARD)
+    return _granted(event["args"])
+
+
+def _granted(told: Any) -> Granted:
+    return Granted(int(told["buckets"]), int(told["granted"]), bytes(told["proof_hash"]))
+
+
+def recall_claim(contracts: Contracts, household: str, day: int) -> Granted | None:
+    """The claim that the contract has taken of a day; None where there is none."""
+    if not contracts.rewards.functions.claim_of(household, day).call()[1]:
+        return None
+    wanted = {"household": household, "day": day}
+    (told,) = events(contracts.rewards, "Claimed", contracts.block, wanted)
+    return _granted(told)
+
+
+@dataclass(frozen=True)
+class ClaimState:
+    """What the contract holds of a household's day at a block: whether it is claimed, and whether it is paid."""
+
+    claimed: bool
+    collected: bool
+
+
+def claim_state(contracts: Contracts, household: str, day: int, block: int | None = None) -> ClaimState:
+    """At a block, the latest by default."""
+    call = contracts.rewards.functions.claim_of(household, day)
+    _, buckets, collected = call.call() if block is None else call.call(block_identifier=block)
+    return ClaimState(bool(buckets), bool(collected))
+
+
+def holds_forecast(contracts: Contracts, household: str, day: int, digest: bytes, block: int | None = None) -> bool:
+    """Whether exactly this forecast is registered at a block, the latest by default."""
+    call = contracts.forecast_registry.functions.forecast_of(household, day)
+    kept = call.call() if block is None else call.call(block_identifier=block)
+    return bytes(kept) == digest
+
+
+def claims_since(contracts: Contracts, block: int, until: int) -> Iterator[tuple[str, int, Granted]]:
+    """Household, day and claim of every claim that the contract took in these blocks, whoever brought it."""
+    for told in events(contracts.rewards, "Claimed", block, until=until):
+        yield str(told["household"]), int(told["day"]), _granted(told)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A forecast as it was registered."""
+
+    commitment: bytes
+    round: int
+    proof_hash: bytes
+
+
+def registered_forecast(contracts: Contracts, household: str, day: int) -> Registered | None:
+    """What a household has registered for a day, by the registry's event; None where there is nothing."""
+    if not any(contracts.forecast_registry.functions.forecast_of(household, day).call()):
+        return None
+    wanted = {"household": household, "day": day}
+    (told,) = events(contracts.forecast_registry, "Committed", contracts.block, wanted)
+    return Registered(bytes(told["commitment"]), int(told["round"]), bytes(told["proof_hash"]))
+
+
+def claims_close(contracts: Contracts, day: int) -> int:
+    """When claims of a day close, and it can be finalised: UTC seconds."""
+    end = contracts.forecast_registry.functions.day_end(day).call()
+    return int(end) + int(contracts.rewards.functions.CLAIM_PERIOD().call())
+
+
+def pay_day(
+    chain: Chain, contracts: Contracts, sender: LocalAccount, day: int, households: Sequence[str]
+) -> dict[str, int]:
+    """Finalise a day, where nobody did, and collect for households that have claimed it; amounts in 10^-18 tokens of
+    those that are paid by now. Raises ClaimsOpen and other Refused.
+    """
+    rewards = contracts.rewards.functions
+    claims = {h: rewards.claim_of(h, day).call() for h in households}
+    claimed = {h: int(buckets) for h, (_, buckets, _) in claims.items() if buckets}
+    if not claimed:
+        return {}
+    if not rewards.rate_of(day).call():
+        chain.send(sender, rewards.finalise(day))
+    waiting = [h for h in claimed if not claims[h][2]]
+    for first in range(0, len(waiting), MANY):
+        chain.send(sender, rewards.collect_many(waiting[first : first + MANY], day))
+    rate = int(rewards.rate_of(day).call())
+    return {h: buckets * rate for h, buckets in claimed.items()}
 
 
 @dataclass(frozen=True)
@@ -73,5 +176,5 @@ def holdings(chain: Chain, contracts: Contracts, household: str) -> Holdings:
     metadata = None
     if contracts.household_nft.functions.balanceOf(address).call():
         uri = contracts.household_nft.functions.tokenURI(int(address, 16)).call()
-        metadata = json.loads(str(uri).removeprefix(_METADATA))
+        metadata = json.loads(b64decode(str(uri).removeprefix(_METADATA)))
     return Holdings(int(tokens), metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -29,8 +30,9 @@ class Artefact:
 def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
     """The contract of `contracts/<name>.vy`, compiled or from the cache."""
     source = (CONTRACTS / f"{name}.vy").read_text(encoding="utf-8")
+    used = [(CONTRACTS / f"{module}.vy").read_text(encoding="utf-8") for module in _modules(source)]
     tools = f"{version('vyper')} {version('snekmate')} {_FORMATS}"
-    key = hashlib.sha256(f"{tools}\n{source}".encode()).hexdigest()[:32]
+    key = hashlib.sha256("\n".join([tools, source, *used]).encode()).hexdigest()[:32]
     path = cache_dir / "contracts" / f"{name}-{key}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +41,11 @@ def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
         temporary.replace(path)
     content = json.loads(path.read_text(encoding="utf-8"))
     return Artefact(name, content["abi"], content["bytecode"], content["bytecode_runtime"])
+
+
+def _modules(source: str) -> list[str]:
+    """The modules of this folder that a contract imports; they import none themselves."""
+    return re.findall(r"^import (\w+)$", source, re.MULTILINE)
 
 
 def _compile(name: str, source: str) -> dict[str, Any]:

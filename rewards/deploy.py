@@ -7,26 +7,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import is_address
+from eth_utils.address import is_address, to_checksum_address
 from web3.contract import Contract
 
 from rewards import verifier
 from rewards.chain import Chain
 from rewards.compile import Artefact, artefact
 from rewards.errors import ContractsLost, NoPrecompiles, OutdatedContracts
-from rewards.inference_verifier import deploy_inference_verifier
+from rewards.inference_verifier import deploy_inference_verifier, form
 from rewards.settings import RewardSettings
 from zkp.lstm.integer_model import Shape
+from zkp.lstm.weights import digest_prefix
 
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
 VERIFIER = "skill_verifier"
 INFERENCE = ("inference_verifier", "personal_inference_verifier")
+BLOCK = "block"
+CHALLENGES = "challenges"
 _NOBODY = "0x" + 40 * "0"
+_OPTIONAL = (VERIFIER, CHALLENGES, *INFERENCE)
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the contracts are; no verifier where an auditor's key stands in for it."""
+    """Where the contracts are, and since which block; no verifier where an auditor's key stands in for it."""
 
     model_registry: str
     forecast_registry: str
@@ -34,6 +38,8 @@ class Addresses:
     household_nft: str
     rewards: str
     skill_verifier: str | None
+    block: int
+    challenges: str | None = None
     inference_verifier: str | None = None
     personal_inference_verifier: str | None = None
 
@@ -46,13 +52,14 @@ class Addresses:
         """Raises ContractsLost for a file that is damaged, OutdatedContracts for one of another version."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            absent = [(name, None) for name in (VERIFIER, *INFERENCE)]
-            strange = [name for name, at in content.items() if not (is_address(at) or (name, at) in absent)]
+            absent = [(name, None) for name in _OPTIONAL]
+            known = [(BLOCK, at) for at in [content.get(BLOCK)] if isinstance(at, int) and at >= 0]
+            strange = [name for name, at in content.items() if not (is_address(at) or (name, at) in absent + known)]
         except (ValueError, AttributeError, RecursionError):
             raise _lost(path, "it is not a list of contracts") from None
-        if content.keys() != {*NAMES, VERIFIER, *INFERENCE}:
+        if content.keys() != {*NAMES, *_OPTIONAL, BLOCK}:
             raise OutdatedContracts(
-                f"{path} names other contracts than this version's ({', '.join((*NAMES, VERIFIER, *INFERENCE))}): "
+                f"{path} names other contracts than this version's ({', '.join((*NAMES, *_OPTIONAL))}): "
                 "another "
                 "version wrote it; claim open days with that one, then run `wattproof migrate`, which puts it aside"
             )
@@ -70,7 +77,7 @@ def _lost(path: Path, problem: str) -> ContractsLost:
 
 @dataclass(frozen=True)
 class Contracts:
-    """The contracts, ready to call."""
+    """The contracts, ready to call. `block`: before the first of them was deployed, where their events begin."""
 
     model_registry: Contract
     forecast_registry: Contract
@@ -78,7 +85,9 @@ class Contracts:
     household_nft: Contract
     rewards: Contract
     skill_verifier: Contract | None
+    block: int = 0
     inference_verifiers: tuple[str | None, str | None] = (None, None)  # addresses: without and with personal heads
+    challenges: Contract | None = None
 
     @classmethod
     def of(cls, chain: Chain, addresses: Addresses) -> Contracts:
@@ -86,7 +95,12 @@ class Contracts:
         where = addresses.skill_verifier
         verifier = chain.contract(artefact(VERIFIER), where) if where else None
         inference = addresses.inference_verifier, addresses.personal_inference_verifier
-        return cls(**known, skill_verifier=verifier, inference_verifiers=inference)
+        where = addresses.challenges
+        challenges = chain.contract(artefact(CHALLENGES), where) if where else None
+        return cls(
+            **known, skill_verifier=verifier, block=addresses.block, inference_verifiers=inference,
+            challenges=challenges,
+        )  # fmt: skip
 
     def check_there(self, chain: Chain) -> None:
         """Raises ContractsLost where the chain has no contract at one of the addresses."""
@@ -105,8 +119,10 @@ class Contracts:
         verifier = str(self.skill_verifier.address) if self.skill_verifier else None
         plain, personal = self.inference_verifiers
         return Addresses(
-            **known, skill_verifier=verifier, inference_verifier=plain, personal_inference_verifier=personal
-        )
+            **known, skill_verifier=verifier, block=self.block,
+            challenges=str(self.challenges.address) if self.challenges else None, inference_verifier=plain,
+            personal_inference_verifier=personal,
+        )  # fmt: skip
 
 
 def deploy(
@@ -117,33 +133,47 @@ def deploy(
     community: bytes,
     shape: Shape | None = None,
 ) -> Contracts:
-    """Deploy all of them; only the rewards contract can mint tokens and change records afterwards.
+    """Deploy all of them; only the rewards contract can mint tokens and change records afterwards, or one that is
+    announced a week before.
 
     `community`: the 32 bytes that name it in every proof; `shape`: of its model, for the inference verifiers.
     """
     chain.fund(operator.address)
+    block = chain.block
+    authority = to_checksum_address(settings.meter_authority or operator.address)
     by_contract = settings.verifier == "contract"
     skill_verifier = deploy_verifier(chain, operator, community) if by_contract else None
     models = chain.deploy(operator, artefact("model_registry"))
     forecasts = chain.deploy(
-        operator, artefact("forecast_registry"), models.address, day_start_utc * 3600, settings.grace_seconds
+        operator,
+        artefact("forecast_registry"),
+        models.address,
+        day_start_utc * 3600,
+        settings.grace_seconds,
+        authority,
     )
     token = chain.deploy(operator, artefact("reward_token"))
-    record = chain.deploy(operator, artefact("household_nft"))
-    amounts = settings.base_amount, settings.amount_per_percent
+    record = chain.deploy(operator, artefact("household_nft"), day_start_utc * 3600)
+    terms = settings.terms
     checker = skill_verifier.address if skill_verifier else _NOBODY
-    parts = forecasts.address, token.address, record.address, checker
-    rewards = chain.deploy(operator, artefact("rewards"), *parts, *amounts)
-    chain.send(operator, token.functions.set_minter(rewards.address, True))
-    chain.send(operator, token.functions.transfer_ownership(rewards.address))
-    chain.send(operator, record.functions.transfer_ownership(rewards.address))
     inference: tuple[str | None, str | None] = (None, None)
+    challenges = None
     if by_contract and shape is not None:
         plain, personal = (
             deploy_inference_verifier(chain, operator, community, shape, personal=own) for own in (False, True)
         )
         inference = plain, personal
-    return Contracts(models, forecasts, token, record, rewards, skill_verifier, inference)
+        challenges = chain.deploy(
+            operator, artefact(CHALLENGES), forecasts.address, models.address, settings.challenge_bond,
+            digest_prefix(shape), [form(shape, plain, personal=False), form(shape, personal, personal=True)],
+        )  # fmt: skip
+    doubts = challenges.address if challenges else _NOBODY
+    parts = forecasts.address, token.address, record.address, checker, doubts
+    amounts = terms.day_budget, terms.rate, terms.day_cap, terms.year_cap
+    rewards = chain.deploy(operator, artefact("rewards"), *parts, *amounts)
+    for minted in (token, record):
+        chain.send(operator, minted.functions.propose_minter(rewards.address))
+    return Contracts(models, forecasts, token, record, rewards, skill_verifier, block, inference, challenges)
 
 
 def is_outdated(chain: Chain, contracts: Contracts) -> bool:

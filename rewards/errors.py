@@ -90,6 +90,10 @@ class NoForecast(Refused):
     """The household registered no forecast of that day."""
 
 
+class AnotherForecast(Refused):
+    """The claim is of another forecast than the registered one."""
+
+
 class DayNotOver(Refused):
     """The day can't be paid before its end."""
 
@@ -100,6 +104,74 @@ class AlreadyClaimed(Refused):
 
 class WrongMeter(Refused):
     """A day's commitment is not signed by the household's meter."""
+
+
+class EarlyForecast(Refused):
+    """The day starts in more than two days."""
+
+    remedy = "forecasts are taken from two days before their day starts on"
+
+
+class LateClaim(Refused):
+    """Claims of the day are closed."""
+
+    remedy = "a day is claimed within fourteen days after its end"
+
+
+class ClaimsOpen(Refused):
+    """The day can't be finalised while it can be claimed."""
+
+
+class NotFinal(Refused):
+    """The day was not finalised yet."""
+
+
+class AlreadyCollected(Refused):
+    """The household was paid for the day."""
+
+
+class CapReached(Refused):
+    """The meter has earned all that it can earn in that year."""
+
+    remedy = "a meter earns no more than rewards.year_cap in a year"
+
+
+class MeterElsewhere(Refused):
+    """The meter is, or will be, at another household on that day."""
+
+
+class MembershipRefused(Refused):
+    """A household cannot join, leave or come back as it says."""
+
+
+class NotTheHousehold(Refused):
+    """A statement is not signed by the household it names, was used before, or is for another chain or contract."""
+
+
+class LateSignature(Refused):
+    """A statement's deadline has passed."""
+
+    remedy = "sign it anew"
+
+
+class VoidForecast(Refused):
+    """The forecast was challenged, and nobody answered in time."""
+
+    remedy = "nobody brought its inference proof in time, so it is paid nothing"
+
+
+class ChallengeRefused(Refused):
+    """A forecast can't be challenged, or a challenge not answered in this way."""
+
+
+class LeafRefused(Refused):
+    """A leaf is not in its day's root, or comes too late."""
+
+
+class Paused(Refused):
+    """The operator has paused the contract."""
+
+    remedy = "the operator has stopped the contract: ask there, and try again when it goes on"
 
 
 class ProofRefused(Refused):
@@ -120,8 +192,38 @@ BY_REASON: dict[str, type[Refused]] = {
     "wrong head": WrongHead,
     "head exists": HeadExists,
     "no forecast": NoForecast,
+    "another forecast": AnotherForecast,
     "day is not over": DayNotOver,
     "already claimed": AlreadyClaimed,
+    "early forecast": EarlyForecast,
+    "late claim": LateClaim,
+    "claims are open": ClaimsOpen,
+    "day is not final": NotFinal,
+    "already collected": AlreadyCollected,
+    "cap of the year": CapReached,
+    "meter is elsewhere": MeterElsewhere,
+    "forecast is void": VoidForecast,
+    "challenged before": ChallengeRefused,
+    "late challenge": ChallengeRefused,
+    "no features": ChallengeRefused,
+    "wrong bond": ChallengeRefused,
+    "no root": LeafRefused,
+    "not in the root": LeafRefused,
+    "late leaf": LeafRefused,
+    "root exists": LeafRefused,
+    "no challenge": ChallengeRefused,
+    "answered before": ChallengeRefused,
+    "late answer": ChallengeRefused,
+    "another model": ChallengeRefused,
+    "other features": ChallengeRefused,
+    "another window": ChallengeRefused,
+    "malformed answer": ChallengeRefused,
+    "not the household": NotTheHousehold,
+    "signature is late": LateSignature,
+    "household has left": MembershipRefused,
+    "household has not left": MembershipRefused,
+    "household is enrolled": MembershipRefused,
+    "pausable: contract is paused": Paused,
     "not the meter": WrongMeter,
     "invalid proof": ProofRefused,
     "malformed proof": ProofRefused,

@@ -18,7 +18,7 @@ from rewards.compile import Artefact
 from zkp.evm import assembler as evm
 from zkp.evm import compiler, entry, fractions
 from zkp.evm.compiler import Stage
-from zkp.evm.layout import Layout, encoded
+from zkp.evm.layout import FEATURE, Layout, encoded
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import digest_prefix
 from zkp.statements.inference import Statement
@@ -59,6 +59,14 @@ def call_data(statement: Statement, proof: bytes) -> bytes:
     return encoded(made.layout, statement, proof)
 
 
+def form(shape: Shape, address: str, *, personal: bool) -> tuple[str, int, int, int, int]:
+    """What `challenges.vy` knows of a verifier: its address, rows of the model and of the personal head, bytes of the
+    features and of the proof."""
+    made = parts(shape, personal=personal).layout
+    own = sum(made.rows) - made.model_rows - 2
+    return address, made.model_rows, own, FEATURE * made.features, made.at_ordinates - made.at_proof
+
+
 def deploy_inference_verifier(
     chain: Chain, operator: LocalAccount, community: bytes, shape: Shape, *, personal: bool
 ) -> str:
@@ -82,6 +90,11 @@ def is_inference_verifier(chain: Chain, address: str, community: bytes, *, perso
     if len(asked) != len(made.codes) or code != made.entry(community, asked):
         return False
     return all(_code(chain, "0x" + a.hex()) == known for a, known in zip(asked, made.codes, strict=True))
+
+
+def shape_at(chain: Chain, address: str) -> Shape | None:
+    """The shape of the model that a verifier is for; None where there is none."""
+    return _shape_in(_code(chain, address))
 
 
 def _code(chain: Chain, address: str) -> bytes:

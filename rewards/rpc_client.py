@@ -16,7 +16,7 @@ from rewards.signing import PinnedHead, Registration, SigningFacts, fair_price
 
 _TIMEOUT_S = 10.0
 _MOST_BRACKETS = 64
-_FORECAST, _HEAD = "(bytes,uint32,bytes32)", "(bytes32,uint256)"
+_HEAD = "(bytes32,uint256)"
 
 
 class RpcClient:
@@ -51,9 +51,9 @@ class RpcClient:
         """Whether exactly this forecast is registered."""
         arguments = [household, registration.day]
         (kept,) = self._call(
-            self._registry, "forecast_of(address,uint32)", ["address", "uint32"], arguments, _FORECAST
+            self._registry, "forecast_of(address,uint32)", ["address", "uint32"], arguments, "bytes32"
         )
-        return tuple(kept) == (registration.commitment, registration.round, registration.proof_hash)
+        return bytes(kept) == registration.digest
 
     def _call(self, to: str, signature: str, types: list[str], values: list[Any], result: str) -> tuple[Any, ...]:
         data = keccak(signature.encode())[:4] + encode(types, values)

@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 CALL_GAS = 250_000
-"""Limit of a call; a registration takes about 156,000, a pin 75,000."""
+"""Limit of a call; a registration takes about 80,000, a pin 75,000."""
 NO_HEAD = bytes(32)
 """Stands for the digest of a personal head if there is none."""
 _SUBMIT = keccak(b"submit(uint32,uint32,bytes32,bytes,bytes32)")[:4]
@@ -29,6 +29,11 @@ class RegistryCall(Protocol):
         """The call's data."""
 
 
+def forecast_digest(commitment: bytes, round_number: int, proof_hash: bytes) -> bytes:
+    """What the registry keeps of a forecast."""
+    return keccak(commitment + round_number.to_bytes(4, "big") + proof_hash)
+
+
 @dataclass(frozen=True)
 class Registration:
     """What a household registers: its day, the model's round, its personal head's digest (`NO_HEAD` for none), the
@@ -39,6 +44,11 @@ class Registration:
     head: bytes
     commitment: bytes
     proof_hash: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the registry keeps of it."""
+        return forecast_digest(self.commitment, self.round, self.proof_hash)
 
     @property
     def call(self) -> bytes:

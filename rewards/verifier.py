@@ -37,17 +37,16 @@ def ceremony_code() -> bytes:
 
 
 def ordinates(statement: skill.Statement, proof: bytes) -> bytes:
-    """What a caller brings along with a proof: y of every point, in the order in which the equation takes them.
-
-    Raises MalformedProof.
+    """What a caller brings along with a proof: y of every point, in the order in which the equation takes them, but
+    of the benchmarks' days, the sum of which is a term, at the end. Raises MalformedProof.
     """
     data = statement.encode() + proof[len(skill.HEADER) :]
-    supplied = skill.STATEMENT_BYTES - 3 * G1_BYTES
-    out = []
-    for slot in skill_program().left.slots:
-        place = slot.first if isinstance(slot, SentPoint) else supplied + slot.number * G1_BYTES
-        out.append(evm_points.ordinate(data[place : place + G1_BYTES]))
-    return b"".join(out)
+    given = [statement.forecast, statement.actual, b""]
+    sent = [
+        data[slot.first : slot.first + G1_BYTES] if isinstance(slot, SentPoint) else given[slot.number]
+        for slot in skill_program().left.slots
+    ]
+    return b"".join(evm_points.ordinate(point) for point in (*filter(None, sent), *statement.benchmarks))
 
 
 def creation_codes() -> tuple[bytes, bytes]:

@@ -67,12 +67,12 @@ def _check(bundle: ClaimBundle, listed: ClaimPublic, day: int, community: str, r
     if (commitment, round_number) != (from_hex(bundle.forecast), context.round):
         raise Objection("the registered forecast or round is a different one")
     digest = keccak(from_hex(bundle.proof))
-    if (listed.tier, listed.proof_hash) != (bundle.tier, to_hex(digest)):
-        raise Objection("the server reports another tier or proof")
+    if (listed.buckets, listed.proof_hash) != (bundle.buckets, to_hex(digest)):
+        raise Objection("the server reports another number of buckets or proof")
     paid = records.rewarded_on(day)
-    if paid is not None and paid.get(household) != (bundle.tier, digest):
+    if paid is not None and paid.get(household) != (bundle.buckets, digest):
         raise Objection(
             "the chain has paid no claim of that day"
             if household not in paid
-            else "the chain has paid for another tier or proof"
+            else "the chain has paid for another number of buckets or proof"
         )

@@ -20,6 +20,8 @@ from api.protocol.calls import Call, Listing, NotAsDocumented
 from data.day import DayClock
 from data.failures import describe
 from rewards.deploy import Contracts
+from rewards.events import events
+from rewards.signing import forecast_digest
 
 _MOST_BYTES = 20_000_000
 _MOST_PAGES = 1000
@@ -107,7 +109,7 @@ def days_there_are(fetch: Fetch) -> str:
 
 
 Paid = dict[str, tuple[int, bytes]]
-"""Tier and proof hash of each paid claim, by household."""
+"""Buckets and proof hash of each claim, by household."""
 
 
 class Registries(Protocol):
@@ -143,7 +145,7 @@ class ChainRegistries:
 
     def __init__(self, contracts: Contracts) -> None:
         self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
-        self._rewards = contracts.rewards
+        self._rewards, self._since = contracts.rewards, contracts.block
         self._paid: dict[int, Paid] = {}
 
     def meter_of(self, household: str) -> str:
@@ -153,19 +155,24 @@ class ChainRegistries:
         return bytes(_asked(self._models, "digest_of", round_number))
 
     def forecast_of(self, household: str, day: int) -> tuple[bytes, int, bytes]:
-        commitment, round_number, proof_hash = _asked(self._forecasts, "forecast_of", household, day)
-        return bytes(commitment), int(round_number), bytes(proof_hash)
+        kept = bytes(_asked(self._forecasts, "forecast_of", household, day))
+        for event in _events(self._forecasts, "Committed", day, self._since):
+            commitment, number, proof_hash = (event[name] for name in ("commitment", "round", "proof_hash"))
+            if event["household"] == household and forecast_digest(commitment, number, proof_hash) == kept:
+                return bytes(commitment), int(number), bytes(proof_hash)
+        return b"", 0, bytes(32)
 
     def head_in_force(self, household: str, round_number: int, day: int) -> bytes:
         return bytes(_asked(self._forecasts, "head_in_force", household, round_number, day))
 
     def registered_on(self, day: int) -> frozenset[str] | None:
-        return frozenset(str(event["household"]) for event in _events(self._forecasts, "Committed", day))
+        found = _events(self._forecasts, "Committed", day, self._since)
+        return frozenset(str(event["household"]) for event in found)
 
     def rewarded_on(self, day: int) -> Paid | None:
         if day not in self._paid:
-            events = _events(self._rewards, "Rewarded", day)
-            self._paid[day] = {str(e["household"]): (int(e["tier"]), bytes(e["proof_hash"])) for e in events}
+            events = _events(self._rewards, "Claimed", day, self._since)
+            self._paid[day] = {str(e["household"]): (int(e["buckets"]), bytes(e["proof_hash"])) for e in events}
         return self._paid[day]
 
 
@@ -174,11 +181,10 @@ def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:
         return registry.functions[name](*arguments).call()
 
 
-def _events(registry: Contract, name: str, day: int) -> list[Any]:
+def _events(registry: Contract, name: str, day: int, since: int) -> list[Any]:
     """Arguments of all events of a day that the registry has logged."""
     with _answering(f"its events {name} of day {day}", registry):
-        logs = registry.events[name]().get_logs(from_block=0, argument_filters={"day": day})
-        return [entry["args"] for entry in logs]
+        return list(events(registry, name, since, {"day": day}))
 
 
 @contextmanager

@@ -237,26 +237,37 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
 
 
 def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
-    """After a day: prove each home's skill, claim its reward, and open the community's measured total.
+    """After a day: prove each home's skill, claim its reward, and open the community's measured total. Days whose
+    claims are closed by now, two weeks after their end, are paid.
 
-    A home that cannot claim is reported with the reason, and the others proceed. Exit codes: 0 every home is paid or
-    has nothing to claim; 4 at least one could not claim; 1 the day cannot be claimed; 2 wrong command line.
+    A home that cannot claim is reported with the reason, and the others proceed. Exit codes: 0 every home has claimed
+    or has nothing to claim; 4 at least one could not claim; 1 the day cannot be claimed; 2 wrong command line.
     """
     from api.one_machine.days import claim_day
     from api.operator.chain_session import open_chain_session
 
     community, number = _community_on(config, day, days_ago=1)
     missed = _Missed("no claim")
-    for home, claimed in claim_day(community, open_chain_session(community), number, missed):
+    chain_session = open_chain_session(community)
+    for home, claimed in claim_day(community, chain_session, number, missed):
         if claimed is None:
-            console.print(f"{home.name}: no better than the naive forecast, nothing to claim")
+            console.print(f"{home.name}: no better than the benchmarks, nothing to claim")
         elif claimed.before:
-            console.print(f"{home.name}: already paid, {claimed.amount / 10**18:.1f} tokens")
+            console.print(f"{home.name}: already claimed, {claimed.buckets} x 100 Wh")
         else:
-            console.print(f"{home.name}: {claimed.tier} % better than naive, {claimed.amount / 10**18:.1f} tokens")
+            console.print(f"{home.name}: {claimed.buckets} x 100 Wh of error avoided, claimed")
+    _pay_closed_days(community, chain_session)
     _open_measured(community, before=number + 1)
     if missed.homes:
         raise typer.Exit(INCOMPLETE)
+
+
+def _pay_closed_days(community: LocalCommunity, chain_session: ChainSession) -> None:
+    from api.operator.chain_session import days_to_pay, pay_claimed_day
+
+    for day in days_to_pay(community, chain_session):
+        paid = pay_claimed_day(community, chain_session, day)
+        console.print(f"Day {day} is paid: {sum(paid.values()) / 10**18:.1f} tokens to {len(paid)} households")
 
 
 def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[LocalCommunity, int]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from api.cli import backup_commands, community_commands, report_commands, settle_commands, setup_commands, terminal
+from api.cli import (
+    backup_commands,
+    community_commands,
+    membership_commands,
+    report_commands,
+    settle_commands,
+    setup_commands,
+    terminal,
+)
 from api.cli.arguments import (
     CONFIG,
     BundleArgument,
@@ -162,6 +170,8 @@ app.command()(backup_commands.backup)
 app.command()(backup_commands.restore)
 app.command()(settle_commands.settle)
 app.command("audit-settlement")(settle_commands.audit_settlement)
+app.command()(membership_commands.leave)
+app.command()(membership_commands.rejoin)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from api.protocol import calls
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.client import Client
 from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
+from rewards.consent import MembershipFacts, SignedStatement
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
 _DIGEST_BYTES = 32
@@ -83,6 +84,18 @@ class ApiClient:
         """What the household's next transaction must say."""
         told = self._ask(calls.signing(household))
         return SigningFacts(told.chain_id, to_checksum_address(told.forecast_registry), told.nonce, told.gas_price)
+
+    def membership(self, household: str) -> MembershipFacts:
+        """Where the household stands, and what its next statement must name."""
+        told = self._ask(calls.membership(household))
+        return MembershipFacts(
+            told.chain_id, to_checksum_address(told.forecast_registry), to_checksum_address(told.household_nft),
+            told.nonce, told.chain_time, told.state, told.has_record,
+        )  # fmt: skip
+
+    def state(self, signed: SignedStatement) -> None:
+        """Submit a household's signed statement."""
+        self._ask.send(calls.state_membership(signed.household, signed.says, signed.deadline, signed.signature))
 
     def submit(self, bundle: bytes, transaction: str) -> None:
         """Submit a forecast's bundle with the transaction that registers it."""

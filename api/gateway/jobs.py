@@ -116,7 +116,7 @@ def prove_claims(opened: HouseholdProver, folders: ApiSettings, days: Sequence[i
 def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> bool:
     """Whether there is now a claim to submit for the day.
 
-    A day whose forecast was no better than the naive one has nothing to claim: its submission ends here.
+    A day whose forecast was no better than the benchmarks has nothing to claim: its submission ends here.
     """
     from api.gateway.outbox import Outbox, Submission
     from api.gateway.prover import ProofFolder
@@ -132,7 +132,7 @@ def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> boo
         return False
     claim = opened.claim(day, proof.context.round)
     if claim is None:
-        ended = Submission("claim", day, int(time.time())).ended("done", "no-better-than-naive")
+        ended = Submission("claim", day, int(time.time())).ended("done", "no-better-than-benchmarks")
         Outbox(folders.outbox_dir, name).put(ended)
         return False
     write_bytes(path, encode(claim))

@@ -211,43 +211,44 @@ class HouseholdProver:
         return read_head(self.home.folder, note)
 
     def is_measured(self, day: int) -> bool:
-        """Whether the home has, signed or still to be signed, the readings of a day and of the one a week before."""
-        return not any(len(self.days.missing(d)) for d in (day, day - skill.SEASON_DAYS))
+        """Whether the home has, signed or still to be signed, the readings of a day and of its benchmarks' days."""
+        return not any(len(self.days.missing(d)) for d in _claimed_days(day))
 
     def tell_gap(self, day: int) -> None:
         """Log the hours that keep a day of the last week, already measured, from being claimed."""
         if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
             return
-        absent = [hour for d in (day, day - skill.SEASON_DAYS) for hour in self.days.missing(d)]
+        absent = [hour for d in _claimed_days(day) for hour in self.days.missing(d)]
         context = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
         _log.warning("a day can't be claimed: its readings have a gap", extra=context)
 
     def claim(self, day: int, round_number: int) -> ClaimBundle | None:
-        """The proof of a day's skill at the best tier it reaches; None when the forecast lost to the naive one.
+        """The proof of a day's skill with the most buckets it reaches; None when it reaches none.
 
         Raises DataError when the day was not forecast or not measured.
         """
         sealed = self.home.sealed(day)
         if sealed is None:
             raise DataError(f"{self.home.name} has no forecast of day {day}")
-        (actual, actual_opening), (naive, naive_opening) = (self._signed(d) for d in (day, day - skill.SEASON_DAYS))
+        (actual, opening), *past = (self._signed(d) for d in _claimed_days(day))
         secrets = skill.Secrets(
-            sealed.values, actual_opening.readings, naive_opening.readings,
-            sealed.blinding, actual_opening.blinding, naive_opening.blinding,
+            sealed.values, opening.readings, [o.readings for _, o in past],
+            sealed.blinding, opening.blinding, sum(o.blinding for _, o in past),
         )  # fmt: skip
-        tier = skill.best_tier(secrets)
-        if tier < 0:
+        buckets = skill.most_buckets(secrets)
+        if buckets <= 0:
             return None
         committed = commitment.commit_forecast(sealed.values, sealed.blinding)
         context = self.context(day, round_number)
-        statement = skill.Statement(context, committed, actual.commitment, naive.commitment, tier)
+        days = tuple(signed.commitment for signed, _ in past)
+        statement = skill.Statement(context, committed, actual.commitment, days, buckets)
         return ClaimBundle(
             context=ContextPart.of(context),
             meter=self.home.meter.address,
-            tier=tier,
+            buckets=buckets,
             forecast=to_hex(committed),
             actual=SignedDayPart.of(actual),
-            naive=SignedDayPart.of(naive),
+            benchmarks=[SignedDayPart.of(signed) for signed, _ in past],
             proof=to_hex(skill.prove(statement, secrets)),
         )
 
@@ -265,6 +266,11 @@ class HouseholdProver:
             forecast=to_hex(statement.forecasts[0]),
             proof=to_hex(proof),
         )
+
+
+def _claimed_days(day: int) -> tuple[int, ...]:
+    """The days whose readings a claim is about: the day, and those of the benchmarks."""
+    return day, *(day - back for back in skill.BENCHMARK_DAYS)
 
 
 def _tell_changed(home: str, changed: Changed) -> None:

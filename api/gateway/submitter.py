@@ -21,6 +21,7 @@ from api.config.key_file import household_account
 from api.config.settings import ApiSettings, GatewaySettings
 from api.gateway.client import ApiClient
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
+from api.gateway.membership import Membership, NotInvited
 from api.gateway.outbox import Outbox, State, Submission
 from api.gateway.trust_on_first_use import OtherChain, TrustOnFirstUse
 from api.protocol.bounded_client import ApiRefused, Unreachable
@@ -171,11 +172,22 @@ class Submitter:
         except DamagedFile as damaged:
             raise _Later("damaged", str(damaged)) from damaged
         except ApiRefused as refused:
+            if refused.code == "unknown-household":
+                self._join()
             if refused.code in MAY_RESOLVE or (submission.kind, refused.code) == ("claim", "stale-transaction"):
                 # A claim's transaction is the operator's own: it is for the operator to get it right.
                 raise _Later(refused.code, str(refused)) from refused
             if refused.code != DONE_BEFORE[submission.kind]:
                 raise
+
+    def _join(self) -> None:
+        """Enrol the household by its own signature, if it is invited. Raises _Later where that is not to be had."""
+        try:
+            Membership(self._wallet, self._client, self._pin).join()
+        except (Unreachable, ApiRefused, NotInvited) as why:
+            raise _Later("unknown-household", str(why)) from why
+        except OtherChain as other:
+            raise _Later("other-chain", str(other)) from other
 
     def _submit_head(self, submission: Submission) -> None:
         """Have the head pinned, and record when, according to the registry."""

@@ -15,7 +15,8 @@ from api.http.errors import ApiError
 from api.http.raw_transactions import sender_of
 from api.operator.chain_session import ChainSession, submit_arguments
 from api.operator.community import Community
-from api.operator.database.tables import Forecast, Household, ModelRound, PaidClaim, Reward
+from api.operator.database.members import member
+from api.operator.database.tables import Forecast, ModelRound, PaidClaim, Reward
 from api.protocol import bundle as bundles
 from data.errors import TableError
 from forecasting.shape import ModelShape
@@ -78,7 +79,7 @@ def _check_new(community: Community, bundle: bundles.InferenceBundle) -> None:
 
 def _check_household(community: Community, bundle: bundles.Bundle) -> None:
     with community.sessions() as session:
-        household = session.get(Household, bundle.household)
+        household = member(session, bundle.household)
     if household is None:
         raise ApiError("unknown-household", f"{bundle.household} is not enrolled", 404)
     if household.meter != bundle.meter:
@@ -120,7 +121,7 @@ def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
         forecast = session.scalar(select(Forecast).where(Forecast.household == household, Forecast.day == day))
     if paid is not None:
         again = paid.proof_hash == bundles.to_hex(keccak(bundles.from_hex(bundle.proof)))
-        if kept is not None or not again:  # otherwise it is the claim that was paid, not stored yet
-            raise ApiError("already-claimed", f"day {day} of {household} was paid before", 409)
+        if kept is not None or not again:  # otherwise it is the claim that was taken, not stored yet
+            raise ApiError("already-claimed", f"day {day} of {household} was claimed before", 409)
     if forecast is not None and (forecast.commitment, forecast.round) != (bundle.forecast, bundle.context.round):
         raise InvalidProof("the proof is about another forecast than the registered one")

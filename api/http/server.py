@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
@@ -37,12 +37,15 @@ from api.http.sign_in import SignIns
 from api.http.work import Work
 from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
+from api.operator.challenges import Answerer
 from api.operator.community import Community
 from api.operator.database.totals_version import TotalsVersion
+from api.operator.payer import Payer
 from api.operator.progress import progress
 from api.operator.publisher import Publisher
 from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
+from api.operator.settlement import Settlement
 from api.operator.weather import keep_feed
 from data.errors import DataError
 from fl.worker import WorkProcessDied
@@ -69,7 +72,10 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with work, Publisher(community, chain_session).watch(), keep_feed(community.config):
+        watching = (kind(community, chain_session).watch() for kind in (Publisher, Settlement, Payer, Answerer))
+        with work, ExitStack() as stack, keep_feed(community.config):
+            for one in watching:
+                stack.enter_context(one)
             yield
 
     app = FastAPI(

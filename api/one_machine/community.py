@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import pandas as pd
+from eth_account.signers.local import LocalAccount
 
 from api.gateway.home import Home
 from api.gateway.prover import HouseholdProver
@@ -36,6 +37,10 @@ class LocalCommunity(Community):
         """A home with its own readings."""
         mine = self.readings[self.readings["unique_id"] == home.name]
         return HouseholdProver(home, mine, self.features, self.clock, self.config.community.identifier)
+
+    def wallet_of(self, household: str) -> LocalAccount | None:
+        """Of a home that is here."""
+        return next((home.wallet for home in self.homes if home.wallet.address == household), None)
 
     def households(self) -> list[tuple[str, str]]:
         """Those of the homes here, and those that the settings list."""

@@ -106,5 +106,5 @@ def register(community: LocalCommunity, chain_session: ChainSession, home: Home,
 
 
 def make_claim(community: LocalCommunity, home: Home, day: int, round_number: int) -> ClaimBundle | None:
-    """A home's claim for a day (`HouseholdProver.claim`); None if the forecast lost to the naive one."""
+    """A home's claim for a day (`HouseholdProver.claim`); None if the forecast lost to a benchmark."""
     return community.opened(home).claim(day, round_number)

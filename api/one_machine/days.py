@@ -18,11 +18,13 @@ from api.one_machine.community import LocalCommunity
 from api.one_machine.day import Missed, make_claim, one_home, pin_heads, prove_day, register
 from api.operator import paid_claims
 from api.operator.chain_session import ChainSession, publish_digest, recall_reward
+from api.operator.challenges import register_features
 from api.operator.publisher import finished_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
 from data.errors import DataError
 from fl.store import RoundStore
+from rewards.claims import registered_forecast
 from rewards.deploy import Contracts
 
 
@@ -105,6 +107,7 @@ def forecast_day(
         for home in late:
             missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
     else:
+        register_features(community, chain_session, day)
         _fit_missing_heads(community, trained)
         pin_heads(community, chain_session, trained.round, missed)
     for home, bundle, figures in prove_day(community, day, trained, homes, missed):
@@ -127,17 +130,16 @@ def _fit_missing_heads(community: LocalCommunity, trained: TrainedModel) -> None
 
 @dataclass(frozen=True)
 class Claimed:
-    """A reward: tier in percent, amount in 10^-18 tokens. `before`: it had already been paid."""
+    """Buckets of 100 Wh that the forecast avoided. `before`: they were claimed already."""
 
-    tier: int
-    amount: int
+    buckets: int
     before: bool
 
 
 def claim_day(
     community: LocalCommunity, chain_session: ChainSession, day: int, missed: Missed
 ) -> Iterator[tuple[Home, Claimed | None]]:
-    """Prove each home's skill on a day and claim its reward; None if it was no better than the naive forecast.
+    """Prove each home's skill on a day and claim its reward; None if it was no better than the benchmarks.
 
     Each claim is for the round that the home's forecast was registered with. Raises DataError before the day's end.
     """
@@ -158,14 +160,14 @@ def _claim(community: LocalCommunity, chain_session: ChainSession, home: Home, d
     household = home.wallet.address
     paid = recall_reward(community, chain_session, household, day)
     if paid is not None:
-        return Claimed(paid.tier, paid.amount, before=True)
-    commitment, number, _ = chain_session.contracts.forecast_registry.functions.forecast_of(household, day).call()
-    if not commitment:
+        return Claimed(paid.buckets, before=True)
+    registered = registered_forecast(chain_session.contracts, household, day)
+    if registered is None:
         raise DataError(f"no forecast is registered for day {day}")
-    bundle = make_claim(community, home, day, int(number))
+    bundle = make_claim(community, home, day, registered.round)
     if bundle is None:
         return None
-    return Claimed(bundle.tier, paid_claims.settle(community, chain_session, bundle), before=False)
+    return Claimed(paid_claims.settle(community, chain_session, bundle).buckets, before=False)
 
 
 def _text(moment: int) -> str:

@@ -10,17 +10,27 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from eth_hash.auto import keccak
+from sqlalchemy import select
 
 from api.operator.community import Community
 from api.operator.database.engine import add_once, put
 from api.operator.database.tables import Forecast, ModelRound, Reward
+from api.operator.database.unsettled import PAYMENT, mark, take_on
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
 from rewards.chain import Chain
-from rewards.claims import Claim, pay
+from rewards.claims import (
+    Claim,
+    Granted,
+    claims_close,
+    pay_day,
+    recall_claim,
+    registered_forecast,
+    submit_claim,
+)
 from rewards.deploy import Contracts
-from rewards.signing import PinnedHead
+from rewards.errors import NoForecast, Refused
+from rewards.signing import PinnedHead, forecast_digest
 
 
 @dataclass(frozen=True)
@@ -73,13 +83,26 @@ def is_registered(chain_session: ChainSession, bundle: InferenceBundle) -> bool:
     kept = chain_session.contracts.forecast_registry.functions.forecast_of(
         bundle.household, bundle.context.day
     ).call()
-    return tuple(kept) == (from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
+    return bytes(kept) == forecast_digest(from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
 
 
 def submit_arguments(bundle: InferenceBundle) -> list[Any]:
     """What the forecast registry's `submit` is called with."""
     context = bundle.context
     return [context.day, context.round, bundle.head_digest, from_hex(bundle.forecast), bundle.proof_hash]
+
+
+def relay_forecast(chain_session: ChainSession, bundle: InferenceBundle, raw: bytes) -> None:
+    """Pass a household's transaction on, unless the chain holds its forecast already. Raises Refused."""
+    if is_registered(chain_session, bundle):
+        return
+    registry = chain_session.contracts.forecast_registry
+    call = str(registry.encode_abi("submit", args=submit_arguments(bundle)))
+    try:
+        chain_session.chain.relay(raw, str(registry.address), call, "submit")
+    except Refused:
+        if not is_registered(chain_session, bundle):  # a repeat may meet its forerunner in the block just made
+            raise
 
 
 def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
@@ -93,51 +116,65 @@ def keep_forecast(community: Community, bundle: InferenceBundle) -> None:
         add_once(session, row)
 
 
-def claim_of(bundle: ClaimBundle) -> Claim:
-    """A claim bundle as the contract is called with it."""
+def claim_of(contracts: Contracts, bundle: ClaimBundle) -> Claim:
+    """A claim bundle as the contract is called with it. Raises NoForecast, InvalidProof, MeterError."""
+    registered = registered_forecast(contracts, bundle.household, bundle.context.day)
+    if registered is None:
+        raise NoForecast("claim", "no forecast")
     return Claim(
-        bundle.statement(), from_hex(bundle.proof), from_hex(bundle.actual.signature),
-        from_hex(bundle.naive.signature),
+        bundle.statement(), registered.proof_hash, from_hex(bundle.proof),
+        tuple(from_hex(one.signature) for one in (bundle.actual, *bundle.benchmarks)),
     )  # fmt: skip
 
 
-def settle_claim(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
-    """Have a claim checked and paid; the amount in 10^-18 tokens. Raises InvalidProof, MeterError, Refused."""
-    amount = pay(chain_session.chain, chain_session.contracts, community.operator, claim_of(bundle))
-    proof_hash = keccak(from_hex(bundle.proof))
-    keep_reward(community, Paid(bundle.household, bundle.context.day, bundle.tier, amount, proof_hash))
-    return amount
+def settle_claim(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> Granted:
+    """Have the contract check and take a claim. Raises InvalidProof, MeterError, Refused."""
+    claim = claim_of(chain_session.contracts, bundle)
+    granted = submit_claim(chain_session.chain, chain_session.contracts, community.operator, claim)
+    keep_reward(community, bundle.household, bundle.context.day, granted)
+    return granted
 
 
-@dataclass(frozen=True)
-class Paid:
-    """A reward, from the chain's event; amount in 10^-18 tokens."""
-
-    household: str
-    day: int
-    tier: int
-    amount: int
-    proof_hash: bytes
+def recall_reward(community: Community, chain_session: ChainSession, household: str, day: int) -> Granted | None:
+    """The claim that the chain has taken of a day, noted in the database if it is missing there."""
+    granted = recall_claim(chain_session.contracts, household, day)
+    if granted is not None:
+        keep_reward(community, household, day, granted)
+    return granted
 
 
-def recall_reward(community: Community, chain_session: ChainSession, household: str, day: int) -> Paid | None:
-    """The reward already paid for a day, from the chain; recorded in the database if missing there."""
-    contract = chain_session.contracts.rewards
-    if not contract.functions.claimed(household, day).call():
-        return None
-    wanted = {"household": household, "day": day}
-    (event,) = contract.events.Rewarded().get_logs(from_block=0, argument_filters=wanted)
-    arguments = event["args"]
-    paid = Paid(household, day, int(arguments["tier"]), int(arguments["amount"]), bytes(arguments["proof_hash"]))
-    keep_reward(community, paid)
-    return paid
-
-
-def keep_reward(community: Community, paid: Paid) -> None:
-    """Put a reward into the database, once."""
+def keep_reward(community: Community, household: str, day: int, granted: Granted) -> None:
+    """Put a claimed day into the database, once."""
     row = Reward(
-        household=paid.household, day=paid.day, tier=paid.tier, amount=str(paid.amount),
-        proof_hash=to_hex(paid.proof_hash),
+        household=household, day=day, buckets=granted.buckets, granted=granted.granted, amount=None,
+        proof_hash=to_hex(granted.proof_hash),
     )  # fmt: skip
     with community.sessions.begin() as session:
         add_once(session, row)
+
+
+def pay_claimed_day(community: Community, chain_session: ChainSession, day: int) -> dict[str, int]:
+    """Finalise a day and have its households paid, once claims are closed; what each gets, in 10^-18 tokens.
+
+    Raises ClaimsOpen and other Refused.
+    """
+    with community.sessions() as session:
+        claimed = list(session.scalars(select(Reward.household).where(Reward.day == day)))
+    paid = pay_day(chain_session.chain, chain_session.contracts, community.operator, day, claimed)
+    with community.sessions.begin() as session:
+        for household, amount in paid.items():
+            mine = Reward.household == household, Reward.day == day
+            row = session.scalar(select(Reward).where(*mine))
+            if row is not None and row.amount is None:
+                row.amount = str(amount)
+                take_on(session, PAYMENT, household, day)
+                mark(session, PAYMENT, household, day, "mined")
+    return paid
+
+
+def days_to_pay(community: Community, chain_session: ChainSession) -> list[int]:
+    """Days that have claims which are not paid, and take no more."""
+    with community.sessions() as session:
+        open_days = list(session.scalars(select(Reward.day).where(Reward.amount.is_(None)).distinct()))
+    now = chain_session.chain.now
+    return sorted(day for day in open_days if claims_close(chain_session.contracts, day) <= now)

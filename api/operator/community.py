@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 
 import pandas as pd
@@ -21,7 +21,7 @@ from data.atomic import write_bytes
 from data.citylearn import CommunityData
 from data.community import load_community, weather_before
 from data.damage import check_kept, whole
-from data.day import DayClock
+from data.day import LAST_DAY, DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
 from forecasting.shape import ModelShape
@@ -29,6 +29,7 @@ from rewards.chain import Chain
 from rewards.deploy import Addresses, Contracts, deploy, is_outdated
 from rewards.errors import OutdatedContracts
 from rewards.journal import Journal
+from rewards.membership import enrol, membership
 from zkp.lstm.integer_model import Ints, Shape
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ JOURNAL = "chain.jsonl"
 CONTRACTS, OLD_CONTRACTS = "contracts.json", "contracts-older.json"
 _NEW_COMMUNITY = "Without it this chain can no longer be used here: start over with another api.state_dir."
 _EARLIEST = 10**9  # 2001, in seconds: a time with fewer or more digits is truncated or overwritten
+_DAY_S = 86_400
 _LEAD_S = 3600  # a standing clock starts this long before the first day, whose model must be published before it
 
 
@@ -151,23 +153,50 @@ class Community:
         """Addresses of every household's wallet and meter, as the settings list them."""
         return [(member.household, member.meter) for member in self.config.community.members]
 
-    def enrol(self, chain: Chain, contracts: Contracts) -> None:
-        """Enrol every household, on the chain and in the database, unless it is enrolled.
+    def meters(self) -> dict[str, str]:
+        """The meter of each household that the settings invite, by the household's address."""
+        return dict(self.households())
 
-        A household that has left is not enrolled again: it has withdrawn its consent.
+    def wallet_of(self, household: str) -> LocalAccount | None:
+        """The wallet of a household that is on this machine, which can sign for itself here."""
+        return None
+
+    def enrol(self, chain: Chain, contracts: Contracts) -> None:
+        """Prepare the chain for every invited household: its meter, where the operator is the meter authority.
+
+        Households on this machine sign their enrolment here and now; all others do with their gateway's first words.
+        A household that has left is left alone: it has withdrawn its consent.
         """
-        registry = contracts.forecast_registry.functions
         for household, meter in self.households():
             chain.fund(household)
-            if registry.meter_of(household).call() != meter:
-                if _has_left(contracts, household):
-                    _log.warning("household has left, not enrolled again", extra={"household": household})
-                    continue
-                chain.send(self.operator, registry.enrol(household, meter))
-            with self.sessions.begin() as session:
-                put(session, Household(address=household, meter=meter))
+            facts = membership(chain, contracts, household, invited=True)
+            if facts.state == "left":
+                _log.warning("household has left, not enrolled again", extra={"household": household})
+                continue
+            self._assign_meter(chain, contracts, household, meter)
+            wallet = self.wallet_of(household)
+            if facts.state == "invited" and wallet is not None:
+                enrol(chain, contracts, self.operator, wallet)
+                facts = replace(facts, state="enrolled")
+            if facts.state == "enrolled":
+                self.keep_household(household)
 
+    def keep_household(self, household: str) -> None:
+        """Note an enrolled household with its meter in the database."""
+        with self.sessions.begin() as session:
+            put(session, Household(address=household, meter=self.meters()[household]))
 
-def _has_left(contracts: Contracts, household: str) -> bool:
-    left = contracts.forecast_registry.events.Left()
-    return bool(left.get_logs(from_block=0, argument_filters={"household": household}))
+    def _assign_meter(self, chain: Chain, contracts: Contracts, household: str, meter: str) -> None:
+        """Where it is another one, and the operator is the meter authority. A first meter counts for days before,
+        too; another one from tomorrow on."""
+        registry = contracts.forecast_registry.functions
+        last = registry.meter_at(household, LAST_DAY).call()
+        if last == meter:
+            return
+        if registry.authority().call() != self.operator.address:
+            context = {"household": household, "meter": meter}
+            _log.warning("the meter authority has to assign this meter to its household", extra=context)
+            return
+        today = (chain.now - registry.DAY_OFFSET().call()) // _DAY_S
+        first_day = 0 if int(last, 16) == 0 else today + 1
+        chain.send(self.operator, registry.assign_meter(household, meter, first_day))

@@ -1,4 +1,4 @@
-"""Claims that were paid, kept for auditors. A claim is public: it was sent to the contract."""
+"""Claims that were taken, kept for auditors. A claim is public: it was sent to the contract."""
 
 from __future__ import annotations
 
@@ -9,39 +9,57 @@ from api.operator.chain_session import ChainSession, recall_reward, settle_claim
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import PaidClaim, Reward
+from api.operator.database.unsettled import CLAIM, mark, take_on, withdraw
 from api.protocol.bundle import ClaimBundle, encode, from_hex, verify
-from rewards.errors import AlreadyClaimed
+from data.errors import DataError
+from rewards.claims import Granted
+from rewards.errors import AlreadyClaimed, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction
+from zkp.errors import ProofError
 
 
-def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> int:
+def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> Granted:
     """`settle_claim`, and store the claim; also one that is submitted again, should it be missing.
 
-    Raises AlreadyClaimed, and what `settle_claim` raises.
+    It is in the database before it is sent: where the chain does not answer, `api.operator.settlement` goes on with
+    it. Raises AlreadyClaimed, and what `settle_claim` raises.
     """
     paid = recall_reward(community, chain_session, bundle.household, bundle.context.day)
     if paid is None:
-        amount = settle_claim(community, chain_session, bundle)
+        mine = CLAIM, bundle.household, bundle.context.day
+        with community.sessions.begin() as session:
+            take_on(session, *mine, encode(bundle))
+        try:
+            granted = settle_claim(community, chain_session, bundle)
+        except (NodeUnreachable, JournalUnwritable, StaleTransaction):
+            raise
+        except (Refused, ProofError, DataError):
+            with community.sessions.begin() as session:
+                withdraw(session, *mine)
+            raise
         keep_claim(community, bundle)
-        return amount
+        with community.sessions.begin() as session:
+            mark(session, *mine, "mined")
+        return granted
     if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(chain_session, bundle):
         verify(bundle)  # the parts around the proof could be another claim's
         keep_claim(community, bundle)
-    raise AlreadyClaimed("reward", "already claimed")
+    raise AlreadyClaimed("claim", "already claimed")
 
 
 def _is_of_its_meter(chain_session: ChainSession, bundle: ClaimBundle) -> bool:
-    meter: str = chain_session.contracts.forecast_registry.functions.meter_of(bundle.household).call()
+    registry = chain_session.contracts.forecast_registry.functions
+    meter: str = registry.meter_at(bundle.household, bundle.context.day).call()
     return meter == bundle.meter
 
 
 def keep_claim(community: Community, bundle: ClaimBundle) -> None:
-    """Put a paid claim into the database, once."""
+    """Put a claim that was taken into the database, once."""
     with community.sessions.begin() as session:
         add_once(session, PaidClaim(household=bundle.household, day=bundle.context.day, bundle=encode(bundle)))
 
 
 def paid_on(community: Community, day: int) -> list[Reward]:
-    """The rewards of a day, by household."""
+    """The claims of a day, by household."""
     with community.sessions() as session:
         return list(session.scalars(select(Reward).where(Reward.day == day).order_by(Reward.household)))
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
+from api.operator.database.members import member as member_of_community
 from api.operator.database.tables import CommunityTotal, Household, MaskedSum, MaskedSumMessage, MeasuredTotal
 from api.operator.totals import as_total, keep_measured, keep_total
 from api.protocol.secure_sum import (
@@ -99,6 +100,8 @@ class RunningSum:
         member = self._row.members.get(message.home)
         if member is None:
             raise SecureSumRefused("not-a-member", f"{message.home} is not in this sum")
+        if member_of_community(self._database, member["household"]) is None:
+            raise SecureSumRefused("not-a-member", f"the household of {message.home} has left the community")
         if not message.is_signed(self._session, bytes.fromhex(member["identity"])):
             raise SecureSumRefused("forged-message", f"the message is not signed by the key of {message.home}")
         kept = self._said(message.stage).get(message.home)

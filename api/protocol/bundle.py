@@ -1,7 +1,7 @@
 """A proof with everything needed to check it, as one JSON file: no part of it has to be trusted.
 
 An inference bundle holds the statement in public terms, the seven days that the meter signed (EIP-712) and the proof;
-a claim bundle the skill statement, the two signed days and its proof. Parsing is strict: `parse` takes exactly the
+a claim bundle the skill statement, the signed days and its proof. Parsing is strict: `parse` takes exactly the
 bytes that `encode` writes, so a bundle cannot be altered, not even in its spaces, without becoming another one.
 """
 
@@ -194,15 +194,15 @@ class InferenceBundle(_Part):
 
 
 class ClaimBundle(_Part):
-    """A proven day: the skill statement with the meter's two signed days."""
+    """A proven day: the skill statement with the meter's signed days, that one and those of the benchmarks."""
 
-    format: Literal["wattproof/claim/1"] = "wattproof/claim/1"
+    format: Literal["wattproof/claim/2"] = "wattproof/claim/2"
     context: ContextPart
     meter: Address
-    tier: int
+    buckets: int
     forecast: Point
     actual: SignedDayPart
-    naive: SignedDayPart
+    benchmarks: list[SignedDayPart]
     proof: Hex
 
     @property
@@ -210,15 +210,16 @@ class ClaimBundle(_Part):
         return to_checksum_address(from_hex(self.context.household))
 
     def signed_days(self) -> list[bytes]:
-        """The two commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
-        if (self.actual.day, self.naive.day) != (self.context.day, self.context.day - skill.SEASON_DAYS):
-            raise InvalidStatement("the two signed days must be the claimed one and the one a week before it")
-        return [d.checked(from_hex(self.context.household), self.meter) for d in (self.actual, self.naive)]
+        """The eight commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
+        days = [self.actual, *self.benchmarks]
+        if [d.day for d in days] != [self.context.day - back for back in (0, *skill.BENCHMARK_DAYS)]:
+            raise InvalidStatement("the signed days must be the claimed one, and those from 7 to 13 days before it")
+        return [d.checked(from_hex(self.context.household), self.meter) for d in days]
 
     def statement(self) -> skill.Statement:
-        """The statement, with both meter signatures checked. Raises MeterError, InvalidStatement."""
-        actual, naive = self.signed_days()
-        return skill.Statement(self.context.parsed(), from_hex(self.forecast), actual, naive, self.tier)
+        """The statement, with the meter's signatures checked. Raises MeterError, InvalidStatement."""
+        actual, *past = self.signed_days()
+        return skill.Statement(self.context.parsed(), from_hex(self.forecast), actual, tuple(past), self.buckets)
 
 
 Bundle = InferenceBundle | ClaimBundle
@@ -284,7 +285,7 @@ _MEANINGS: dict[type[Exception], str] = {
     "the claim.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
     InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
-    "community, household, day, round, model, personal head, forecast or tier), or it is a forgery.",
+    "community, household, day, round, model, personal head, forecast or number of buckets), or it is a forgery.",
 }
 
 
@@ -297,8 +298,9 @@ def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[
 
     `community`: the one it must belong to, if known.
     """
-    seven = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
-    days = seven if isinstance(bundle, InferenceBundle) else f"day {bundle.context.day} and the one a week before it"
+    days = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
+    if isinstance(bundle, ClaimBundle):
+        days = f"day {bundle.context.day} and those from 7 to 13 days before it"
     checks: list[tuple[str, str, Callable[[], object]]] = [
         (
             f"Signed by meter {bundle.meter}: {days} of household {bundle.household}.",
@@ -368,9 +370,11 @@ def explain(bundle: Bundle) -> list[str]:
     if isinstance(bundle, ClaimBundle):
         return [
             f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
-            f"hours, at least {bundle.tier} % less absolute error than the seasonal-naive forecast (a week before).",
+            f"hours, at least {bundle.buckets * skill.BUCKET_WH} Wh less absolute error than the same hours of each "
+            "of seven days, 7 to 13 days before, and than their mean; and the household used at least "
+            f"{bundle.buckets * skill.ENERGY_PER_BUCKET_WH} Wh.",
             bound,
-            f"Both days of readings were committed to and signed by meter {bundle.meter}. The forecast is in "
+            f"All eight days of readings were committed to and signed by meter {bundle.meter}. The forecast is in "
             f"commitment {bundle.forecast}.",
             "Neither the readings nor the forecast are revealed. The forecast registry on the chain records whether "
             "the forecast was registered in time, and which meter is this household's.",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -126,6 +126,19 @@ class Signing(BaseModel):
     gas_price: int = Field(ge=0, lt=1 << 128)
 
 
+class MembershipPublic(BaseModel):
+    """Where a household stands, and what its next statement must name; believed only as far as it has pinned it."""
+
+    household: str
+    state: Literal["invited", "enrolled", "left", "unknown"]
+    chain_id: int = Field(ge=1, lt=1 << 64)
+    forecast_registry: str = Field(pattern="^0x[0-9a-fA-F]{40}$")
+    household_nft: str = Field(pattern="^0x[0-9a-fA-F]{40}$")
+    nonce: int = Field(ge=0, lt=1 << 64)
+    chain_time: int = Field(ge=0, lt=1 << 48)
+    has_record: bool
+
+
 class PinnedHeadPublic(BaseModel):
     """The personal head that a household has pinned to a round."""
 
@@ -187,6 +200,17 @@ def holdings(household: str) -> Call[Holdings]:
 
 def signing(household: str) -> Call[Signing]:
     return _get(f"{VERSION}/households/{household}/signing", Signing)
+
+
+def membership(household: str) -> Call[MembershipPublic]:
+    return _get(f"{VERSION}/households/{household}/membership", MembershipPublic)
+
+
+def state_membership(household: str, says: str, deadline: int, signature: bytes) -> Call[MembershipPublic]:
+    """Submit a household's signed statement: that it joins, leaves, comes back, or burns its record."""
+    path = f"{VERSION}/households/{household}/membership"
+    content = {"says": says, "deadline": deadline, "signature": "0x" + signature.hex()}
+    return Call(path, _model(MembershipPublic, path), "POST", json.dumps(content).encode())
 
 
 def pinned_head(household: str, number: int) -> Call[PinnedHeadPublic]:

@@ -133,11 +133,12 @@ class RoundPublic(BaseModel):
 
 
 class ClaimPublic(BaseModel):
-    """A claim that was paid. The tier (percent) is all it reveals about how good the household's forecast was."""
+    """A claim that was taken. The buckets, how many times 100 Wh of error were avoided at least, are all it reveals
+    about how good the household's forecast was."""
 
     household: str
     day: int
-    tier: int
+    buckets: int
     proof_hash: str
 
 

@@ -16,7 +16,7 @@
 """
 
 interface IHouseholds:
-    def meter_of(household: address) -> address: view
+    def is_enrolled(household: address) -> bool: view
 
 struct Member:
     bond: uint256  # zero: not a member any more, or never
@@ -219,7 +219,7 @@ def join():
     @notice A household of the community deposits its bond. It takes part from the next epoch on; one that was slashed
             does not come back.
     """
-    assert staticcall HOUSEHOLDS.meter_of(msg.sender) != empty(address), "unknown household"
+    assert staticcall HOUSEHOLDS.is_enrolled(msg.sender), "unknown household"
     assert msg.value == BOND, "wrong bond"
     assert self.member_of[msg.sender].since == 0, "joined before"
     self._go_on()

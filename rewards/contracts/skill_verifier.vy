@@ -2,7 +2,8 @@
 """
 @title Skill verifier
 @license Apache-2.0
-@notice Checks the zero-knowledge proof that a committed forecast beat the seasonal-naive one (zkp/statements/skill.py).
+@notice Checks the zero-knowledge proof that a committed forecast was nearer to the readings than eight benchmarks, by
+        a claimed number of buckets of 100 Wh (zkp/statements/skill.py).
         The verifier's transcript and field arithmetic run in PROGRAM, which is compiled from the very verifier that
         everybody runs off chain (zkp/evm.py); what that leaves is one equation of BLS12-381, e(left, G2) =
         e(witness, tau G2), which is settled here with the precompiles of EIP-2537.
@@ -15,15 +16,22 @@ COMMUNITY: public(immutable(bytes32))
 PROGRAM: public(immutable(address))
 CEREMONY: public(immutable(address))
 
-HEADER: constant(Bytes[4]) = b"WPS\x04"
-PROOF: constant(uint256) = 1028
+HEADER: constant(Bytes[4]) = b"WPS\x05"
+PROOF: constant(uint256) = 1076
 BODY: constant(uint256) = PROOF - 4
 ROTATIONS: constant(uint32) = 7
 
-# Where the points of the left side begin in statement and proof; the last of them is on the right side as well.
-POINTS: constant(uint256) = 7
-PLACES: constant(uint256[POINTS]) = [61, 109, 157, 205, 1053, 1101, 1149]
-WITNESS: constant(uint256) = 6
+# The meter's commitments in a statement: the day, then the seven days of the benchmarks. Those enter as their sum.
+DAYS: constant(uint256) = 7
+STATEMENT: constant(uint256) = 494
+
+# Where points begin in statement and proof: those of the left side, the sum of the days' in the place of the third;
+# then the seven days'. The last one of the left side is on the right side as well.
+POINTS: constant(uint256) = 8
+PLACES: constant(uint256[POINTS]) = [62, 110, 0, 494, 542, 1390, 1438, 1486]
+PAST: constant(uint256) = 2
+PAST_PLACE: constant(uint256) = 158
+WITNESS: constant(uint256) = 7
 
 # CEREMONY holds code that is data: the powers of tau and the blinding base as terms of a sum, 128 bytes and a scalar
 # of zero each; then G2 and -tau G2.
@@ -32,6 +40,7 @@ BASES_BYTES: constant(uint256) = 160 * BASES
 G2_BYTES: constant(uint256) = 256
 SCALARS: constant(uint256) = POINTS + BASES
 
+G1_ADD: constant(address) = 0x000000000000000000000000000000000000000b
 G1_MSM: constant(address) = 0x000000000000000000000000000000000000000C
 PAIRING_CHECK: constant(address) = 0x000000000000000000000000000000000000000F
 
@@ -53,27 +62,40 @@ def verify(
     household: address,
     day: uint32,
     round: uint32,
-    tier: uint32,
+    buckets: uint16,
     forecast: Bytes[48],
-    actual: Bytes[48],
-    naive: Bytes[48],
+    days: Bytes[48 * (DAYS + 1)],
     proof: Bytes[PROOF],
-    ordinates: Bytes[48 * POINTS],
+    ordinates: Bytes[48 * (POINTS - 1 + DAYS)],
 ) -> bool:
     """
-    @notice True, or a revert with the reason. `ordinates`: y of each point, 48 bytes, in the order of PLACES.
+    @notice True, or a revert with the reason.
+    @param household Whose forecast it is.
+    @param day The day that was forecast.
+    @param round The round of its model.
+    @param buckets Units of 100 Wh of error that it avoids.
+    @param forecast The commitment to the forecast.
+    @param days The meter's commitments: the day, and those from 7 to 13 days before it.
+    @param proof The proof, header included.
+    @param ordinates y of each point, 48 bytes: those of PLACES without the sum's, then the seven days'.
     """
-    assert len(forecast) == 48 and len(actual) == 48 and len(naive) == 48 and tier <= 100, "malformed statement"
-    assert len(proof) == PROOF and len(ordinates) == 48 * POINTS, "malformed proof"
+    assert len(forecast) == 48 and len(days) == 48 * (DAYS + 1), "malformed statement"
+    assert len(proof) == PROOF and len(ordinates) == 48 * (POINTS - 1 + DAYS), "malformed proof"
     assert slice(proof, 0, 4) == HEADER, "malformed proof"
-    message: Bytes[205 + BODY] = concat(
+    message: Bytes[STATEMENT + BODY] = concat(
         COMMUNITY, convert(household, bytes20), convert(day, bytes4), convert(round, bytes4),
-        convert(convert(tier, uint8), bytes1), forecast, actual, naive, slice(proof, 4, BODY),
+        convert(buckets, bytes2), forecast, days, slice(proof, 4, BODY),
     )
-    scalars: uint256[SCALARS] = self._run(message, day, tier)
+    scalars: uint256[SCALARS] = self._run(message, day, buckets)
     own: uint256[5 * POINTS] = empty(uint256[5 * POINTS])
+    y: uint256 = 0
     for k: uint256 in range(POINTS):
-        point: uint256[4] = self._point(message, PLACES[k], ordinates, 48 * k)
+        point: uint256[4] = empty(uint256[4])
+        if k == PAST:
+            point = self._past(message, ordinates)
+        else:
+            point = self._point(message, PLACES[k], ordinates, y)
+            y += 48
         for n: uint256 in range(4):
             own[5 * k + n] = point[n]
         own[5 * k + 4] = scalars[k]
@@ -88,10 +110,10 @@ def verify(
 
 @internal
 @view
-def _run(message: Bytes[205 + BODY], day: uint32, tier: uint32) -> uint256[SCALARS]:
-    """Scalars of the left side. The program's numbers are 100 - tier and, one-hot, the day modulo 7."""
+def _run(message: Bytes[STATEMENT + BODY], day: uint32, buckets: uint16) -> uint256[SCALARS]:
+    """Scalars of the left side. The program's numbers are the buckets and, one-hot, the day modulo 7."""
     numbers: uint256[1 + ROTATIONS] = empty(uint256[1 + ROTATIONS])
-    numbers[0] = convert(100 - tier, uint256)
+    numbers[0] = convert(buckets, uint256)
     numbers[1 + day % ROTATIONS] = 1
     accepted: bool = False
     output: Bytes[32 * SCALARS] = b""
@@ -105,7 +127,9 @@ def _run(message: Bytes[205 + BODY], day: uint32, tier: uint32) -> uint256[SCALA
 
 @internal
 @pure
-def _point(message: Bytes[205 + BODY], place: uint256, ordinates: Bytes[48 * POINTS], y: uint256) -> uint256[4]:
+def _point(
+    message: Bytes[STATEMENT + BODY], place: uint256, ordinates: Bytes[48 * (POINTS - 1 + DAYS)], y: uint256
+) -> uint256[4]:
     """x and y as the precompiles take them: 16 bytes of zero, 48 bytes. ZCash's flags: compressed, infinity, sign."""
     high: uint256 = convert(slice(message, place, 16), uint256)
     y_high: uint256 = convert(slice(ordinates, y, 16), uint256)
@@ -116,6 +140,26 @@ def _point(message: Bytes[205 + BODY], place: uint256, ordinates: Bytes[48 * POI
     larger: bool = y_high > half or (y_high == half and y_low > convert(HALF_LOW, uint256))
     assert (high >> 125 & 1 == 1) == larger, "malformed point"
     return [high & (1 << 125) - 1, convert(slice(message, place + 16, 32), uint256), y_high, y_low]
+
+
+@internal
+@view
+def _past(message: Bytes[STATEMENT + BODY], ordinates: Bytes[48 * (POINTS - 1 + DAYS)]) -> uint256[4]:
+    """
+    The sum of the seven days' commitments. G1ADD does not ask for the subgroup; the sum is a term of G1MSM, which
+    does, and what is in it is all that the proof speaks of.
+    """
+    total: uint256[4] = self._point(message, PAST_PLACE, ordinates, 48 * (POINTS - 1))
+    for k: uint256 in range(1, DAYS):
+        point: uint256[4] = self._point(message, PAST_PLACE + 48 * k, ordinates, 48 * (POINTS - 1 + k))
+        accepted: bool = False
+        output: Bytes[128] = b""
+        accepted, output = raw_call(
+            G1_ADD, abi_encode(total, point), max_outsize=128, is_static_call=True, revert_on_failure=False
+        )
+        assert accepted and len(output) == 128, "malformed point"
+        total = abi_decode(output, uint256[4])
+    return total
 
 
 @internal

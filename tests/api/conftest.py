@@ -36,7 +36,7 @@ from tests.support.documented import DocumentedClient
 from tests.support.postgres import Postgres, postgres
 from tests.support.shared import built_once
 
-DAY = 17_316
+DAY = 17_348
 
 
 class ThisProcess(ProofChecker):

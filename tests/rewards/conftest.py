@@ -11,7 +11,9 @@ from eth_account.signers.local import LocalAccount
 
 from data.meter import DOMAIN, TYPES
 from rewards.chain import Chain
+from rewards.consent import sign_statement
 from rewards.deploy import Contracts, deploy
+from rewards.membership import membership, pass_on
 from rewards.settings import RewardSettings
 from rewards.verifier import ordinates
 from tests.zkp.conftest import seeded
@@ -23,7 +25,8 @@ DAY = 17_000
 DAY_START_UTC = 8
 DAY_START = DAY * 86_400 + DAY_START_UTC * 3600
 COMMUNITY = b"\x0c" * 32
-TIER = 20
+BUCKETS = 28
+"""What `proven` avoids: an error of 80 Wh an hour beside one of 200, (4800 - 1920) / 100."""
 
 
 def account(number: int) -> LocalAccount:
@@ -32,7 +35,7 @@ def account(number: int) -> LocalAccount:
 
 @dataclass(frozen=True)
 class Proven:
-    """A day on which a household was a fifth better than the naive forecast, and the proof of it."""
+    """A day on which a household's forecast was nearer than every benchmark, and the proof of it."""
 
     statement: skill.Statement
     secrets: skill.Secrets
@@ -45,15 +48,16 @@ class Proven:
 
 @cache
 def proven(day: int = DAY, round: int = 1, household: int = 2) -> Proven:
-    actual = [1000 + 10 * hour for hour in range(24)]
-    forecast, naive = [a + 80 for a in actual] * 2, [a - 100 for a in actual]
-    secrets = skill.Secrets(forecast, actual, naive, 5, 6, 7)
+    actual = [5000 + 10 * hour for hour in range(24)]
+    forecast = [a + 80 for a in actual] * 2
+    past = [[a - 200 - 10 * k for a in actual] for k in range(7)]
+    secrets = skill.Secrets(forecast, actual, past, 5, 6, 7 * 7)
     statement = skill.Statement(
         Context(COMMUNITY, bytes.fromhex(account(household).address[2:]), day, round),
         commit_forecast(forecast, 5),
         commit_day(day, actual, 6),
-        commit_day(day - 7, naive, 7),
-        TIER,
+        tuple(commit_day(day - back, readings, 7) for back, readings in zip(skill.BENCHMARK_DAYS, past, strict=True)),
+        BUCKETS,
     )
     return Proven(statement, secrets, skill.prove(statement, secrets, random=seeded(1)))
 
@@ -62,6 +66,13 @@ def signature(day: int, commitment: bytes, household: int = 2, signer: int = 3) 
     """A meter's, of a day's commitment."""
     content = {"household": account(household).address, "day": day, "commitment": commitment}
     return bytes(account(signer).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
+
+
+def signatures(case: Proven, **by: int) -> tuple[bytes, ...]:
+    """A meter's, of all eight days of a claim."""
+    s = case.statement
+    days = [s.context.day, *(s.context.day - back for back in skill.BENCHMARK_DAYS)]
+    return tuple(signature(day, c, **by) for day, c in zip(days, (s.actual, *s.benchmarks), strict=True))
 
 
 @dataclass
@@ -75,7 +86,7 @@ class Town:
 
 @pytest.fixture(scope="session")
 def deployed() -> Town:
-    chain = Chain.embedded(start_time=DAY_START - 5 * 86_400)
+    chain = Chain.embedded(start_time=DAY_START - 2 * 86_400)
     return founded(chain, RewardSettings())
 
 
@@ -84,8 +95,17 @@ def founded(chain: Chain, settings: RewardSettings) -> Town:
     contracts = deploy(chain, operator, settings, DAY_START_UTC, COMMUNITY)
     chain.fund(household.address)
     chain.send(operator, contracts.model_registry.functions.publish(1, b"\x01" * 32))
-    chain.send(operator, contracts.forecast_registry.functions.enrol(household.address, meter.address))
-    return Town(chain, contracts, operator, household, meter)
+    registry = contracts.forecast_registry.functions
+    chain.send(operator, registry.assign_meter(household.address, meter.address, DAY - 60))
+    town = Town(chain, contracts, operator, household, meter)
+    enrol(town, household)
+    return town
+
+
+def enrol(town: Town, household: LocalAccount) -> None:
+    """The household signs, the operator sends it."""
+    facts = membership(town.chain, town.contracts, household.address, invited=True)
+    pass_on(town.chain, town.contracts, town.operator, sign_statement(household, "enrolment", facts))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from fl.gossip.segments import Segments
 from rewards.chain import Chain
 from rewards.deploy import deploy
 from rewards.gossip import Terms, commitment_of, deploy_registry
+from rewards.membership import enrol
 from rewards.settings import RewardSettings
 from tests.rewards.conftest import COMMUNITY, DAY_START, account
 
@@ -90,7 +91,7 @@ def training(count: int = 4) -> Training:
     for member in (*members, account(99)):
         chain.fund(member.address)
     for member in members:
-        chain.send(operator, contracts.forecast_registry.functions.enrol(member.address, account(3).address))
+        enrol(chain, contracts, operator, member)
     registry = deploy_registry(chain, operator, COMMUNITY, contracts.forecast_registry.address, TERMS)
     begun = Training(chain, registry, members)
     for number in range(count):

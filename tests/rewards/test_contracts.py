@@ -3,26 +3,39 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth.vm.forks.cancun import CancunVM
 from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 from eth_tester import EthereumTester, PyEVMBackend
 from web3 import EthereumTesterProvider, Web3
 
+from data.meter import DOMAIN, TYPES
 from rewards.chain import _BANK, Chain
-from rewards.claims import REWARD_GAS, holdings
+from rewards.claims import CLAIM_GAS, Claim, claim_call, claims_close, holdings, pay_day
 from rewards.deploy import Addresses, Contracts, deploy, deploy_verifier
 from rewards.errors import (
     AlreadyClaimed,
+    AlreadyCollected,
+    CapReached,
+    ClaimsOpen,
     DuplicateForecast,
+    EarlyForecast,
     HeadExists,
+    LateClaim,
     LateForecast,
     LateRound,
+    MembershipRefused,
+    MeterElsewhere,
     NoPrecompiles,
+    NotFinal,
+    NotTheHousehold,
     OldRound,
     OutdatedContracts,
+    Paused,
     Refused,
     UnknownHousehold,
     UnknownRound,
@@ -30,8 +43,19 @@ from rewards.errors import (
     WrongMeter,
 )
 from rewards.settings import RewardSettings
-from rewards.signing import NO_HEAD
-from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Town, account, founded, proven, signature
+from rewards.signing import NO_HEAD, forecast_digest
+from tests.rewards.conftest import (
+    BUCKETS,
+    COMMUNITY,
+    DAY,
+    DAY_START,
+    Town,
+    account,
+    enrol,
+    founded,
+    proven,
+    signatures,
+)
 
 OTHER, PROOF = b"\x80" + b"\x08" * 47, b"\x05" * 32
 
@@ -48,17 +72,31 @@ def submit(
     town.chain.send(town.household, call)
 
 
-def reward(town: Town, *, day: int = DAY, by: int = 9, signer: int = 3, signed_day: int | None = None) -> None:
+def claim(town: Town, *, day: int = DAY, by: int = 9, signer: int = 3, household: int = 2) -> None:
     """Sent by a stranger, unless it is said by whom."""
-    case = proven(day)
-    actual, naive = case.statement.actual, case.statement.naive
-    call = town.contracts.rewards.functions.reward(
-        town.household.address, day, TIER,
-        actual, signature(day if signed_day is None else signed_day, actual, signer=signer),
-        naive, signature(day - 7, naive), case.proof, case.ordinates,
-    )  # fmt: skip
+    case = proven(day, household=household)
     town.chain.fund(account(by).address)
-    town.chain.send(account(by), call, REWARD_GAS)
+    known = Claim(case.statement, PROOF, case.proof, signatures(case, household=household, signer=signer))
+    town.chain.send(account(by), claim_call(town.contracts, known), CLAIM_GAS)
+
+
+def close_claims(town: Town, day: int = DAY) -> None:
+    town.chain.advance_to(claims_close(town.contracts, day))
+
+
+def settle(town: Town, *days: int) -> int:
+    """Close, finalise, collect; what the household was paid for these days."""
+    close_claims(town, max(days))
+    return sum(
+        pay_day(town.chain, town.contracts, town.operator, day, [town.household.address])[town.household.address]
+        for day in days
+    )
+
+
+def traits(town: Town) -> dict[str, int]:
+    kept = holdings(town.chain, town.contracts, town.household.address).metadata
+    assert kept is not None
+    return {a["trait_type"]: a["value"] for a in kept["attributes"]}
 
 
 def test_a_round_is_published_once_and_by_the_coordinator_only(town: Town) -> None:
@@ -73,7 +111,9 @@ def test_a_round_is_published_once_and_by_the_coordinator_only(town: Town) -> No
 def test_a_forecast_is_kept_with_its_round_and_proof(town: Town) -> None:
     submit(town)
     kept = town.contracts.forecast_registry.functions.forecast_of(town.household.address, DAY).call()
-    assert tuple(kept) == (proven().statement.forecast, 1, PROOF)
+    assert bytes(kept) == forecast_digest(proven().statement.forecast, 1, PROOF)
+    (event,) = town.contracts.forecast_registry.events.Committed().get_logs(from_block=0)
+    assert (event["args"]["commitment"], event["args"]["round"]) == (proven().statement.forecast, 1)
 
 
 def test_a_forecast_after_the_deadline_is_late(town: Town) -> None:
@@ -129,17 +169,25 @@ def test_rounds_are_published_in_their_order(town: Town) -> None:
 def test_keeping_a_forecast_back_after_the_first_hour_gains_nothing(town: Town) -> None:
     """What is left to a household is to stay away. That is worth no more than handing in and losing the day."""
     lost, withheld = DAY, DAY + 1
+    town.chain.advance_to(DAY_START)
     submit(town, day=lost)
-    for day in (DAY - 1, DAY + 2):
-        submit(town, day=day)
+    submit(town, day=DAY + 2)
     town.chain.advance_to(DAY_START + 3 * 86_400)
-    for day in (DAY - 1, DAY + 2):
-        reward(town, day=day)
-    record = town.contracts.household_nft.functions.record_of(town.household.address).call()
-    assert tuple(record)[:2] == (2, 1), "two days, none in a row: a lost day and a withheld one count the same"
-    assert holdings(town.chain, town.contracts, town.household.address).tokens == 2 * (10**18 + 20 * 10**17)
+    claim(town, day=DAY + 2)
+    assert settle(town, DAY + 2) == BUCKETS * 10**18
+    assert (traits(town)["days"], traits(town)["streak"]) == (1, 1), "a lost day and a withheld one count the same"
     with pytest.raises(LateForecast):
         submit(town, day=withheld)
+
+
+def test_a_forecast_is_taken_from_two_days_before_its_day_on(town: Town) -> None:
+    """The attack: hand in a month ahead by a round without a head, and be paid after newer rounds and heads."""
+    with pytest.raises(EarlyForecast):
+        submit(town, day=DAY + 1)
+    with pytest.raises(EarlyForecast):
+        submit(town, day=2**32 - 1)
+    town.chain.advance_to(DAY_START - 86_400)
+    submit(town, day=DAY + 1)
 
 
 def pin(town: Town, digest: bytes, round: int = 1) -> None:
@@ -198,74 +246,197 @@ def test_only_enrolled_households_and_known_rounds_are_taken(town: Town) -> None
         submit(town)
 
 
-def test_a_proven_day_pays_tokens_and_changes_the_record(town: Town) -> None:
+# -- a day's three steps ---------------------------------------------------------------------------------------------
+
+
+def test_a_day_is_claimed_then_final_then_paid_and_changes_the_record(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    reward(town)
-    kept = holdings(town.chain, town.contracts, town.household.address)
-    assert kept.tokens == 10**18 + 20 * 10**17
-    assert kept.metadata is not None
-    traits = {a["trait_type"]: a["value"] for a in kept.metadata["attributes"]}
-    assert traits == {"level": 1, "days": 1, "streak": 1, "best tier": 20}
+    claim(town)
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == 0
+    with pytest.raises(ClaimsOpen):
+        pay_day(town.chain, town.contracts, town.operator, DAY, [town.household.address])
+    assert settle(town, DAY) == BUCKETS * 10**18
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == BUCKETS * 10**18
+    assert traits(town) == {
+        "level": 1, "days": 1, "streak": 1, "best streak": 1, "best day (100 Wh avoided)": BUCKETS
+    }  # fmt: skip
+    again = pay_day(town.chain, town.contracts, town.operator, DAY, [town.household.address])
+    assert again == {town.household.address: BUCKETS * 10**18}, "told again, and not paid again"
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == BUCKETS * 10**18
 
 
-def test_a_day_is_paid_once_and_not_before_it_is_over(town: Town) -> None:
+def test_a_day_is_claimed_once_and_not_before_it_is_over(town: Town) -> None:
     submit(town)
     with pytest.raises(Refused, match="day is not over"):
-        reward(town)
+        claim(town)
     town.chain.advance_to(DAY_START + 86_400)
-    reward(town)
+    claim(town)
     with pytest.raises(AlreadyClaimed):
-        reward(town)
+        claim(town)
 
 
-def test_a_day_without_a_forecast_is_not_paid(town: Town) -> None:
+def test_a_day_is_not_claimed_when_two_weeks_are_over(town: Town) -> None:
+    """One second counts."""
+    submit(town)
+    close_claims(town)
+    with pytest.raises(LateClaim):
+        claim(town)
+
+
+def test_a_day_is_collected_once_after_it_is_final(town: Town) -> None:
+    rewards, who = town.contracts.rewards.functions, town.household.address
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(Refused, match="claims are open"):
+        town.chain.send(town.operator, rewards.finalise(DAY))
+    claim(town)
+    with pytest.raises(NotFinal):
+        town.chain.send(town.operator, rewards.collect(who, DAY))
+    close_claims(town)
+    town.chain.send(town.household, rewards.finalise(DAY))
+    with pytest.raises(Refused, match="day is final"):
+        town.chain.send(town.operator, rewards.finalise(DAY))
+    town.chain.send(town.operator, rewards.collect(who, DAY))
+    with pytest.raises(AlreadyCollected):
+        town.chain.send(town.operator, rewards.collect_many([who], DAY))
+    with pytest.raises(Refused, match="no claim"):
+        town.chain.send(town.operator, rewards.collect(account(9).address, DAY))
+
+
+def test_a_day_that_nobody_claimed_is_not_finalised(town: Town) -> None:
+    close_claims(town)
+    with pytest.raises(Refused, match="nothing claimed"):
+        town.chain.send(town.operator, town.contracts.rewards.functions.finalise(DAY))
+
+
+def test_a_day_without_a_forecast_is_not_claimed(town: Town) -> None:
     town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(Refused, match="no forecast"):
-        reward(town)
+        claim(town)
 
 
-@pytest.mark.parametrize("forged", [{"signer": 4}, {"signed_day": DAY + 1}])
-def test_readings_not_signed_by_the_meter_for_that_day_are_refused(town: Town, forged: dict[str, int]) -> None:
+def test_readings_not_signed_by_the_meter_are_refused(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(WrongMeter):
-        reward(town, **forged)
+        claim(town, signer=4)
 
 
 def test_a_strangers_call_pays_the_household_and_nobody_but_the_contract_mints(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    reward(town, by=9)
-    assert holdings(town.chain, town.contracts, town.household.address).tokens == 10**18 + 20 * 10**17
+    claim(town, by=9)
+    settle(town, DAY)
     assert holdings(town.chain, town.contracts, account(9).address).tokens == 0
-    with pytest.raises(Refused, match="access is denied"):
-        town.chain.send(town.operator, town.contracts.reward_token.functions.mint(town.operator.address, 1))
-    with pytest.raises(Refused, match="caller is not the owner"):
-        town.chain.send(
-            town.operator, town.contracts.household_nft.functions.record_day(town.household.address, DAY, 5)
-        )
+    assert town.contracts.reward_token.functions.totalSupply().call() == BUCKETS * 10**18
+    for by in (town.operator, town.household):
+        with pytest.raises(Refused, match="not the minter"):
+            town.chain.send(by, town.contracts.reward_token.functions.mint(by.address, 1))
+        with pytest.raises(Refused, match="not the minter"):
+            town.chain.send(by, town.contracts.household_nft.functions.record_day(by.address, DAY, 5))
 
 
-def test_the_event_has_the_proofs_hash(town: Town) -> None:
+def test_every_step_is_told_by_an_event(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    reward(town)
-    (event,) = town.contracts.rewards.events.Rewarded().get_logs(from_block=0)
-    assert bytes(event["args"]["proof_hash"]) == keccak(proven().proof)
+    claim(town)
+    settle(town, DAY)
+    told = {
+        name: [dict(e["args"]) for e in town.contracts.rewards.events[name]().get_logs(from_block=0)]
+        for name in ("Claimed", "Finalised", "Rewarded")
+    }
+    who = town.household.address
+    assert told == {
+        "Claimed": [
+            {
+                "household": who,
+                "day": DAY,
+                "buckets": BUCKETS,
+                "granted": BUCKETS,
+                "proof_hash": keccak(proven().proof),
+            }
+        ],
+        "Finalised": [{"day": DAY, "total": BUCKETS, "rate": 10**18}],
+        "Rewarded": [{"household": who, "day": DAY, "buckets": BUCKETS, "amount": BUCKETS * 10**18}],
+    }
 
 
-def test_without_a_verifier_nobody_but_the_auditor_pays() -> None:
+def test_what_was_earned_before_leaving_or_before_the_meter_was_exchanged_is_paid(town: Town) -> None:
+    registry = town.contracts.forecast_registry.functions
+    submit(town)
+    town.chain.advance_to(DAY_START + 86_400)
+    town.chain.send(town.household, registry.leave())
+    town.chain.send(town.operator, registry.assign_meter(town.household.address, account(7).address, DAY + 2))
+    claim(town)
+    assert settle(town, DAY) == BUCKETS * 10**18
+
+
+def test_the_budget_of_a_day_is_shared_out_and_caps_hold() -> None:
+    """By an auditor's word, so that any number can be claimed."""
+    settings = RewardSettings(verifier="auditor", bucket_amount=10, day_budget=600, day_cap=50, year_cap=70)
+    town = founded(Chain.embedded(start_time=DAY_START - 2 * 86_400), settings)
+    registry = town.contracts.forecast_registry.functions
+    homes = [town.household, account(21), account(22)]
+    for k, home in enumerate(homes[1:]):
+        town.chain.fund(home.address)
+        town.chain.send(town.operator, registry.assign_meter(home.address, account(31 + k).address, DAY - 60))
+        enrol(town, home)
+    meters = [3, 31, 32]
+
+    def by_word(day: int, wishes: dict[int, int]) -> list[int]:
+        for who in wishes:
+            call = registry.submit(day, 1, NO_HEAD, proven().statement.forecast, PROOF)
+            town.chain.send(homes[who], call)
+        town.chain.advance_to(DAY_START + (day - DAY + 1) * 86_400)
+        for who, buckets in wishes.items():
+            case = proven(day)
+            signed = []
+            for back, c in zip((0, *range(7, 14)), (case.statement.actual, *case.statement.benchmarks), strict=True):
+                content = {"household": homes[who].address, "day": day - back, "commitment": c}
+                signed.append(
+                    bytes(account(meters[who]).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
+                )
+            days = b"".join((case.statement.actual, *case.statement.benchmarks))
+            call = town.contracts.rewards.functions.claim(
+                homes[who].address,
+                day,
+                buckets,
+                1,
+                proven().statement.forecast,
+                PROOF,
+                days,
+                b"".join(signed),
+                b"word",
+                b"",
+            )
+            town.chain.send(town.operator, call)
+        return [int(town.contracts.rewards.functions.claim_of(h.address, day).call()[1]) for h in homes]
+
+    assert by_word(DAY, {0: 50, 1: 65_535, 2: 20}) == [50, 50, 20], "at most 50 of a meter on a day"
+    assert by_word(DAY + 1, {0: 50, 1: 1}) == [20, 1, 0], "at most 70 of a meter in a year"
+    with pytest.raises(CapReached):
+        by_word(DAY + 2, {0: 1})
+    close_claims(town, DAY + 1)
+    everybody = [h.address for h in homes]
+    first = pay_day(town.chain, town.contracts, town.operator, DAY, everybody)
+    assert list(first.values()) == [250, 250, 100], "600 shared out over 120 buckets"
+    second = pay_day(town.chain, town.contracts, town.operator, DAY + 1, everybody)
+    assert list(second.values()) == [200, 10], "the highest rate, and the rest of the budget stays"
+    supply = town.contracts.reward_token.functions.totalSupply().call()
+    assert supply == sum(first.values()) + sum(second.values())
+
+
+def test_without_a_verifier_nobody_but_the_auditor_claims() -> None:
     """The setting for a chain without BLS12-381: the contract takes the auditor's word for the proof."""
-    chain = Chain.embedded(start_time=DAY_START - 5 * 86_400)
-    town = founded(chain, RewardSettings(verifier="auditor"))
+    town = founded(Chain.embedded(start_time=DAY_START - 2 * 86_400), RewardSettings(verifier="auditor"))
     assert town.contracts.skill_verifier is None
     submit(town)
-    chain.advance_to(DAY_START + 86_400)
+    town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(Refused, match="caller is not the owner"):
-        reward(town, by=9)
-    reward(town, by=1)
-    assert holdings(chain, town.contracts, town.household.address).tokens == 10**18 + 20 * 10**17
+        claim(town, by=9)
+    claim(town, by=1)
+    assert settle(town, DAY) == BUCKETS * 10**18
 
 
 def test_a_chain_without_the_curve_is_told_apart_and_can_have_an_auditor() -> None:
@@ -299,13 +470,175 @@ def test_addresses_of_another_version_are_named_with_what_to_do(town: Town, tmp_
         Addresses.read(path)
 
 
-def test_the_record_stays_with_its_household_which_may_burn_it(town: Town) -> None:
+# -- who may what ----------------------------------------------------------------------------------------------------
+
+
+def test_a_meter_is_at_one_household_at_a_time(town: Town) -> None:
+    """The attack: one meter for three addresses, each paid for the same empty home."""
+    assign, other = town.contracts.forecast_registry.functions.assign_meter, account(8).address
+    with pytest.raises(MeterElsewhere):
+        town.chain.send(town.operator, assign(other, town.meter.address, DAY))
+    town.chain.send(town.operator, assign(town.household.address, account(7).address, DAY + 2))
+    with pytest.raises(MeterElsewhere):
+        town.chain.send(town.operator, assign(other, town.meter.address, DAY + 1))
+    town.chain.send(town.operator, assign(other, town.meter.address, DAY + 2))
+    meter_at = town.contracts.forecast_registry.functions.meter_at
+    assert meter_at(town.household.address, DAY + 1).call() == town.meter.address
+    assert meter_at(town.household.address, DAY + 2).call() == account(7).address
+    assert meter_at(other, DAY + 2).call() == town.meter.address
+    assert int(meter_at(town.household.address, DAY - 61).call(), 16) == 0
+
+
+def test_a_later_meter_takes_over_on_a_day_that_has_not_begun(town: Town) -> None:
+    """The attack: with a meter of one's own from last week on, last week can be signed anew."""
+    assign = town.contracts.forecast_registry.functions.assign_meter
+    town.chain.advance_to(DAY_START)
+    for day in (DAY - 61, DAY - 60, DAY - 1, DAY):
+        with pytest.raises(Refused, match="day has begun"):
+            town.chain.send(town.operator, assign(town.household.address, account(7).address, day))
+    town.chain.send(town.operator, assign(town.household.address, account(7).address, DAY + 1))
+
+
+def test_the_meter_authority_is_another_than_the_operator_and_hands_over_in_two_steps() -> None:
+    distributor, follower = account(11), account(12)
+    settings = RewardSettings(verifier="auditor", meter_authority=distributor.address)
+    chain = Chain.embedded(start_time=DAY_START - 2 * 86_400)
+    operator = account(1)
+    contracts = deploy(chain, operator, settings, 8, COMMUNITY)
+    registry = contracts.forecast_registry.functions
+    for who in (distributor, follower):
+        chain.fund(who.address)
+    with pytest.raises(Refused, match="wrong authority"):
+        chain.send(operator, registry.assign_meter(account(2).address, account(3).address, DAY))
+    chain.send(distributor, registry.assign_meter(account(2).address, account(3).address, DAY))
+    with pytest.raises(Refused, match="not the owner"):
+        chain.send(distributor, registry.enrol(account(2).address, 2**63, bytes(65)))
+    chain.send(distributor, registry.transfer_authority(follower.address))
+    with pytest.raises(Refused, match="wrong authority"):
+        chain.send(operator, registry.accept_authority())
+    assert registry.authority().call() == distributor.address
+    chain.send(follower, registry.accept_authority())
+    assert registry.authority().call() == follower.address
+
+
+@pytest.mark.parametrize("name", ["model_registry", "forecast_registry", "reward_token", "household_nft", "rewards"])
+def test_ownership_moves_in_two_steps(name: str, town: Town) -> None:
+    contract = getattr(town.contracts, name).functions
+    town.chain.send(town.operator, contract.transfer_ownership(town.household.address))
+    assert contract.owner().call() == town.operator.address
+    town.chain.send(town.household, contract.accept_ownership())
+    assert contract.owner().call() == town.household.address
+
+
+def typed(town: Town, kind: str, nonce: int, deadline: int, signer: int = 2, contract: str | None = None) -> bytes:
+    domain = {
+        "name": "Wattproof registry", "version": "1", "chainId": town.chain.chain_id,
+        "verifyingContract": contract or str(town.contracts.forecast_registry.address),
+    }  # fmt: skip
+    fields = [("household", "address"), ("nonce", "uint256"), ("deadline", "uint256")]
+    types = {kind: [{"name": name, "type": solidity} for name, solidity in fields]}
+    content = {"household": town.household.address, "nonce": nonce, "deadline": deadline}
+    return bytes(account(signer).sign_message(encode_typed_data(domain, types, content)).signature)
+
+
+def test_a_household_leaves_and_comes_back_by_its_own_word_only(town: Town) -> None:
+    registry, who = town.contracts.forecast_registry.functions, town.household.address
+    deadline = town.chain.now + 3600
+    leaving = typed(town, "Leaving", 1, deadline)
+    for wrong in (
+        typed(town, "Leaving", 1, deadline, signer=4),
+        typed(town, "Leaving", 2, deadline),
+        typed(town, "Leaving", 1, deadline, contract=str(town.contracts.rewards.address)),
+        typed(town, "ComingBack", 1, deadline),
+    ):
+        with pytest.raises(Refused, match="not the household"):
+            town.chain.send(town.operator, registry.leave_by_signature(who, deadline, wrong))
+    town.chain.send(town.operator, registry.leave_by_signature(who, deadline, leaving))
+    with pytest.raises(UnknownHousehold):
+        submit(town)
+    with pytest.raises(MembershipRefused, match="household has left"):
+        enrol(town, town.household)
+    back = typed(town, "ComingBack", 2, deadline)
+    town.chain.send(town.operator, registry.come_back_by_signature(who, deadline, back))
+    submit(town)
+    with pytest.raises(Refused, match="not the household"):  # used
+        town.chain.send(town.operator, registry.leave_by_signature(who, deadline, leaving))
+    town.chain.advance_to(deadline + 1)
+    with pytest.raises(Refused, match="signature is late"):
+        late = typed(town, "Leaving", 3, deadline)
+        town.chain.send(town.operator, registry.leave_by_signature(who, deadline, late))
+
+
+def test_nobody_is_taken_in_who_has_not_signed_for_it(town: Town) -> None:
+    """The attack: an operator enrols addresses of its own choice, and says that they had agreed."""
+    other, deadline = account(8), town.chain.now + 3600
+    domain = {
+        "name": "Wattproof registry", "version": "1", "chainId": town.chain.chain_id,
+        "verifyingContract": str(town.contracts.forecast_registry.address),
+    }  # fmt: skip
+    types = {
+        "Enrolment": [
+            {"name": "household", "type": "address"},
+            {"name": "nonce", "type": "uint256"},
+            {"name": "deadline", "type": "uint256"},
+        ]
+    }
+
+    def signed(signer: int, **changed: Any) -> bytes:
+        content = {"household": other.address, "nonce": 0, "deadline": deadline}
+        message = encode_typed_data(domain | changed, types, content)
+        return bytes(account(signer).sign_message(message).signature)
+
+    take_in = town.contracts.forecast_registry.functions.enrol
+    for wrong in (
+        signed(1),
+        signed(8, chainId=town.chain.chain_id + 1),
+        signed(8, verifyingContract=str(town.contracts.rewards.address)),
+    ):
+        with pytest.raises(NotTheHousehold):
+            town.chain.send(town.operator, take_in(other.address, deadline, wrong))
+    with pytest.raises(NotTheHousehold):
+        town.chain.send(town.operator, take_in(other.address, deadline + 1, signed(8)))
+    town.chain.fund(other.address)
+    with pytest.raises(Refused, match="not the owner"):
+        town.chain.send(other, take_in(other.address, deadline, signed(8)))
+    town.chain.send(town.operator, take_in(other.address, deadline, signed(8)))
+    with pytest.raises(MembershipRefused, match="household is enrolled"):
+        town.chain.send(town.operator, take_in(other.address, deadline, signed(8)))
+
+
+def test_what_is_paused_says_so_and_leaving_goes_on(town: Town) -> None:
+    registry = town.contracts.forecast_registry.functions
+    with pytest.raises(Refused, match="not the owner"):
+        town.chain.send(town.household, registry.pause())
+    town.chain.send(town.operator, registry.pause())
+    with pytest.raises(Paused):
+        submit(town)
+    town.chain.send(town.operator, registry.unpause())
+    submit(town)
+    town.chain.send(town.operator, town.contracts.rewards.functions.pause())
+    town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(Paused):
+        claim(town)
+    town.chain.send(town.operator, registry.pause())
+    town.chain.send(town.household, registry.leave())
+
+
+def test_a_rewards_contract_is_replaced_a_week_after_that_was_told_and_tokens_stay(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    reward(town)
-    nft, me = town.contracts.household_nft.functions, town.household.address
-    with pytest.raises(Refused, match="bound to its household"):
-        town.chain.send(town.household, nft.transferFrom(me, town.operator.address, int(me, 16)))
-    town.chain.send(town.household, nft.burn())
-    assert holdings(town.chain, town.contracts, me).metadata is None
-    assert tuple(nft.record_of(me).call()) == (0, 0, 0, 0, 0)
+    claim(town)
+    settle(town, DAY)
+    for minted in (town.contracts.reward_token.functions, town.contracts.household_nft.functions):
+        with pytest.raises(Refused, match="not the owner"):
+            town.chain.send(town.household, minted.propose_minter(town.household.address))
+        town.chain.send(town.operator, minted.propose_minter(account(40).address))
+        with pytest.raises(Refused, match="timelock"):
+            town.chain.send(town.operator, minted.accept_minter())
+        assert minted.minter().call() == town.contracts.rewards.address
+    town.chain.advance_to(town.chain.now + 7 * 86_400)
+    for minted in (town.contracts.reward_token.functions, town.contracts.household_nft.functions):
+        town.chain.send(town.operator, minted.accept_minter())
+        assert minted.minter().call() == account(40).address
+    assert holdings(town.chain, town.contracts, town.household.address).tokens == BUCKETS * 10**18
+    assert traits(town)["days"] == 1

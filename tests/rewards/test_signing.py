@@ -20,7 +20,7 @@ from rewards.signing import (
     fee_price,
     sign,
 )
-from tests.rewards.conftest import DAY, Town, account
+from tests.rewards.conftest import DAY, Town, account, enrol
 from tests.rewards.json_rpc import json_rpc
 
 REGISTRATION = Registration(DAY, 1, NO_HEAD, b"\x80" + b"\x07" * 47, b"\x05" * 32)
@@ -116,8 +116,7 @@ def test_a_transaction_with_too_little_gas_fails_alone(town: Town) -> None:
     """The attack: it is in a block, so the chain's clock has gone on and its sender's nonce is used."""
     with pytest.raises(Refused, match="failed in its block"):
         relay(town, raw_transaction(town, gas=30_000))
-    enrol = town.contracts.forecast_registry.functions.enrol
-    town.chain.send(town.operator, enrol(account(9).address, town.meter.address))
+    enrol(town, account(9))
     with pytest.raises(StaleTransaction):
         relay(town, raw_transaction(town, nonce=0))
     relay(town, raw_transaction(town, nonce=1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 from eth_tester.exceptions import TransactionFailed
 from py_ecc.bls import point_compression as form
 from py_ecc.optimized_bls12_381 import FQ, add
@@ -13,12 +14,12 @@ from py_ecc.optimized_bls12_381 import FQ, add
 from rewards import verifier
 from rewards.bytecode_check import differences
 from rewards.chain import _refusals
-from rewards.claims import REWARD_GAS, Claim, holdings, pay
+from rewards.claims import CLAIM_GAS, Claim, Granted, claim_call, recall_claim, submit_claim
 from rewards.compile import Artefact, artefact
-from rewards.deploy import Contracts, deploy_verifier
-from rewards.errors import AlreadyClaimed, NoForecast, ProofRefused, Refused, WrongMeter
+from rewards.deploy import _NOBODY, Contracts, deploy_verifier
+from rewards.errors import AlreadyClaimed, AnotherForecast, NoForecast, ProofRefused, Refused, WrongMeter
 from rewards.signing import NO_HEAD
-from tests.rewards.conftest import COMMUNITY, DAY, DAY_START, TIER, Proven, Town, account, proven, signature
+from tests.rewards.conftest import BUCKETS, COMMUNITY, DAY, DAY_START, Proven, Town, account, proven, signatures
 from zkp.algebra.commitment import RING_DAYS
 from zkp.algebra.curve import FIELD_MODULUS, IDENTITY
 from zkp.algebra.field import MODULUS
@@ -30,7 +31,7 @@ from zkp.evm.points import ordinate
 from zkp.statements import skill
 from zkp.view import messages
 
-POINT, SCALAR = 48, 32
+POINT, SCALAR, SENT = 48, 32, 5
 BODY = len(skill.HEADER)
 
 
@@ -47,15 +48,15 @@ class Call:
         s = self.statement
         who = household or "0x" + s.context.household.hex()
         call = contract.functions.verify(
-            contract.w3.to_checksum_address(who), s.context.day, s.context.round, s.tier,
-            s.forecast, s.actual, s.naive, self.proof, self.ordinates,
+            contract.w3.to_checksum_address(who), s.context.day, s.context.round, s.buckets,
+            s.forecast, b"".join((s.actual, *s.benchmarks)), self.proof, self.ordinates,
         )  # fmt: skip
         call_or_refused(call)
 
 
 def call_or_refused(call: Any) -> None:
     with _refusals("verify"):
-        assert call.call({"gas": REWARD_GAS}) is True
+        assert call.call({"gas": CLAIM_GAS}) is True
 
 
 def call_of(case: Proven) -> Call:
@@ -78,9 +79,9 @@ def test_an_honest_proof_of_any_day_of_the_ring_is_taken(rotation: int, contract
     call_of(case).on(contract)
 
 
-@pytest.mark.parametrize("tier", [0, 1, TIER])
-def test_any_true_tier_is_taken(tier: int, contract: Any) -> None:
-    statement = replace(proven().statement, tier=tier)
+@pytest.mark.parametrize("buckets", [0, 1, BUCKETS])
+def test_any_true_number_of_buckets_is_taken(buckets: int, contract: Any) -> None:
+    statement = replace(proven().statement, buckets=buckets)
     proof = skill.prove(statement, proven().secrets)
     Call(statement, proof, verifier.ordinates(statement, proof)).on(contract)
 
@@ -118,7 +119,7 @@ def test_every_scalar_of_a_proof_changed_by_one_or_written_in_another_way_is_ref
 def test_every_point_of_a_proof_changed_is_refused(contract: Any) -> None:
     """Into another good point, with its own y; into its opposite; into what is no point."""
     honest, curve = call_of(proven()), load_setup().curve
-    assert len(places("points")) == 4
+    assert len(places("points")) == SENT
     for place in places("points"):
         known = honest.proof[place : place + POINT]
         other = curve.encode(curve.add(curve.decode(known), load_setup().powers(1)[0]))
@@ -139,7 +140,7 @@ def test_flags_of_points_are_held_to(flag: int, contract: Any) -> None:
     refused(replace(honest, proof=proof), contract)
 
 
-@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: b"", lambda p: b"WPS\x03" + p[4:], lambda p: p[4:]])
+@pytest.mark.parametrize("change", [lambda p: p[:-1], lambda p: b"", lambda p: b"WPS\x04" + p[4:], lambda p: p[4:]])
 def test_a_proof_cut_or_with_another_head_is_refused(change: Callable[[bytes], bytes], contract: Any) -> None:
     honest = call_of(proven())
     refused(replace(honest, proof=change(honest.proof)), contract, "malformed proof")
@@ -191,7 +192,7 @@ def dishonest(monkeypatch: pytest.MonkeyPatch, number: int, encode: Callable[[by
     with monkeypatch.context() as patch:
         patch.setattr(curve, "encode", odd)
         proof = skill.prove(known.statement, known.secrets)
-    assert len(sent) == 4
+    assert len(sent) == SENT
     return proof, sent[number]
 
 
@@ -205,7 +206,7 @@ def plus_low_order(data: bytes) -> bytes:
     return int(form.compress_G1(total)).to_bytes(POINT, "big")
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(SENT))
 def test_this_prover_without_its_trick_is_believed(
     number: int, monkeypatch: pytest.MonkeyPatch, contract: Any
 ) -> None:
@@ -213,7 +214,7 @@ def test_this_prover_without_its_trick_is_believed(
     with_ordinates(proof).on(contract)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(SENT))
 def test_a_point_outside_the_subgroup_is_refused(number: int, monkeypatch: pytest.MonkeyPatch, contract: Any) -> None:
     proof, _ = dishonest(monkeypatch, number, plus_low_order)
     with pytest.raises(MalformedProof, match="subgroup"):
@@ -227,14 +228,10 @@ def test_a_point_outside_the_subgroup_is_refused(number: int, monkeypatch: pytes
 def test_infinity_is_refused_in_any_form(infinity: bytes, monkeypatch: pytest.MonkeyPatch, contract: Any) -> None:
     proof, _ = dishonest(monkeypatch, 1, lambda data: infinity)
     statement = proven().statement
-    ordinates = bytearray()
-    for slot in skill_program().left.slots:
-        place = getattr(slot, "first", None)
-        sent = proven().ordinates[len(ordinates) : len(ordinates) + POINT]
-        if place is not None:
-            start = place - skill.STATEMENT_BYTES + BODY
-            sent = bytes(POINT) if start == places("points")[1] else ordinate(proof[start : start + POINT])
-        ordinates += sent
+    ordinates = bytearray(proven().ordinates)
+    for k, start in enumerate(places("points")):
+        y = bytes(POINT) if k == 1 else ordinate(proof[start : start + POINT])
+        ordinates[POINT * (2 + k) : POINT * (3 + k)] = y
     refused(Call(statement, proof, bytes(ordinates)), contract, "malformed point")
 
 
@@ -270,11 +267,14 @@ OTHERS = {
     "day": replace(proven().statement, context=replace(honest_context, day=DAY + RING_DAYS)),
     "next day": replace(proven().statement, context=replace(honest_context, day=DAY + 1)),
     "round": replace(proven().statement, context=replace(honest_context, round=2)),
-    "higher tier": replace(proven().statement, tier=TIER + 1),
-    "lower tier": replace(proven().statement, tier=TIER - 1),
+    "more buckets": replace(proven().statement, buckets=BUCKETS + 1),
+    "fewer buckets": replace(proven().statement, buckets=BUCKETS - 1),
     "forecast": replace(proven().statement, forecast=proven().statement.actual),
-    "actual": replace(proven().statement, actual=proven().statement.naive),
-    "naive": replace(proven().statement, naive=proven().statement.actual),
+    "actual": replace(proven().statement, actual=proven().statement.benchmarks[0]),
+    "a benchmark": replace(
+        proven().statement, benchmarks=(proven().statement.actual, *proven().statement.benchmarks[1:])
+    ),
+    "the benchmarks' order": replace(proven().statement, benchmarks=proven().statement.benchmarks[::-1]),
 }
 
 
@@ -295,23 +295,11 @@ def test_a_proof_of_another_community_is_refused(town: Town) -> None:
             refused(call_of(proven()), other, "invalid proof")
 
 
-def test_a_tier_above_a_hundred_is_refused(contract: Any) -> None:
-    case = proven()
-    for tier in (101, 256, 257, (1 << 32) - 1):
-        call = contract.functions.verify(
-            account(2).address, DAY, 1, tier, case.statement.forecast, case.statement.actual, case.statement.naive,
-            case.proof, case.ordinates,
-        )  # fmt: skip
-        with pytest.raises(ProofRefused, match="malformed statement"):
-            call_or_refused(call)
-
-
-# -- paid for it -----------------------------------------------------------------------------------------------------
+# -- claimed ---------------------------------------------------------------------------------------------------------
 
 
 def claim(case: Proven) -> Claim:
-    s = case.statement
-    return Claim(s, case.proof, signature(s.context.day, s.actual), signature(s.context.day - 7, s.naive))
+    return Claim(case.statement, b"\5" * 32, case.proof, signatures(case))
 
 
 def submit(town: Town, forecast: bytes | None = None, day: int = DAY) -> None:
@@ -320,89 +308,93 @@ def submit(town: Town, forecast: bytes | None = None, day: int = DAY) -> None:
     town.chain.send(town.household, call)
 
 
-def reward(town: Town, case: Proven, **changed: Any) -> Any:
+def call_for(town: Town, case: Proven, **changed: Any) -> Any:
     s = case.statement
     values: dict[str, Any] = {
-        "household": town.household.address, "day": s.context.day, "tier": s.tier,
-        "actual": s.actual, "actual_signature": signature(s.context.day, s.actual),
-        "naive": s.naive, "naive_signature": signature(s.context.day - 7, s.naive),
+        "household": town.household.address, "day": s.context.day, "buckets": s.buckets,
+        "round": 1, "forecast": s.forecast, "forecast_proof_hash": b"\5" * 32,
+        "days": b"".join((s.actual, *s.benchmarks)), "signatures": b"".join(signatures(case)),
         "proof": case.proof, "ordinates": case.ordinates,
     }  # fmt: skip
-    return town.contracts.rewards.functions.reward(*(values | changed).values())
+    return town.contracts.rewards.functions.claim(*(values | changed).values())
 
 
 def send(town: Town, call: Any) -> None:
     town.chain.fund(account(9).address)
-    town.chain.send(account(9), call, REWARD_GAS)
+    town.chain.send(account(9), call, CLAIM_GAS)
 
 
-def test_anybody_may_bring_a_proof_and_the_household_is_paid_once(town: Town) -> None:
+def test_anybody_may_bring_a_proof_once(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
     town.chain.fund(account(9).address)
-    amount = pay(town.chain, town.contracts, account(9), claim(proven()))
-    assert amount == 10**18 + TIER * 10**17
-    assert holdings(town.chain, town.contracts, town.household.address).tokens == amount
+    taken = submit_claim(town.chain, town.contracts, account(9), claim(proven()))
+    assert taken == Granted(BUCKETS, BUCKETS, keccak(proven().proof))
+    assert recall_claim(town.contracts, town.household.address, DAY) == taken
     with pytest.raises(AlreadyClaimed):
-        pay(town.chain, town.contracts, account(9), claim(proven()))
+        submit_claim(town.chain, town.contracts, account(9), claim(proven()))
     again = skill.prove(proven().statement, proven().secrets)  # another proof of the same
     with pytest.raises(AlreadyClaimed):
-        send(town, reward(town, proven(), proof=again))
+        send(town, call_for(town, proven(), proof=again))
 
 
-def test_a_proof_for_another_forecast_than_the_registered_one_is_not_paid(town: Town) -> None:
+def test_a_proof_for_another_forecast_than_the_registered_one_is_not_taken(town: Town) -> None:
     other = proven().statement.actual
     submit(town, other)
     town.chain.advance_to(DAY_START + 86_400)
+    with pytest.raises(AnotherForecast):
+        send(town, call_for(town, proven()))
     with pytest.raises(ProofRefused, match="malformed point"):
-        send(town, reward(town, proven()))
+        send(town, call_for(town, proven(), forecast=other))
     fitting = verifier.ordinates(replace(proven().statement, forecast=other), proven().proof)
     with pytest.raises(ProofRefused, match="invalid proof"):
-        send(town, reward(town, proven(), ordinates=fitting))
+        send(town, call_for(town, proven(), forecast=other, ordinates=fitting))
     with pytest.raises(InvalidProof, match="another forecast"):
-        pay(town.chain, town.contracts, account(9), claim(proven()))
+        submit_claim(town.chain, town.contracts, account(9), claim(proven()))
 
 
-def test_a_forecast_that_is_no_point_is_not_paid(town: Town) -> None:
+def test_a_forecast_that_is_no_point_is_not_claimed(town: Town) -> None:
     """The registry takes any 48 bytes; they are worth nothing."""
-    submit(town, b"\x80" + b"\7" * 47)
+    submit(town, no_point := b"\x80" + b"\7" * 47)
     town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(ProofRefused):
-        send(town, reward(town, proven()))
+        send(town, call_for(town, proven(), forecast=no_point))
 
 
-@pytest.mark.parametrize("tier", [TIER - 1, TIER + 1, 100])
-def test_another_tier_than_the_proven_one_is_not_paid(tier: int, town: Town) -> None:
+@pytest.mark.parametrize("buckets", [BUCKETS - 1, BUCKETS + 1, 2**16 - 1])
+def test_another_number_of_buckets_than_the_proven_one_is_not_taken(buckets: int, town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(ProofRefused, match="invalid proof"):
-        send(town, reward(town, proven(), tier=tier))
+        send(town, call_for(town, proven(), buckets=buckets))
 
 
-def test_readings_without_the_meters_word_are_not_paid(town: Town) -> None:
-    """The attack: a day of made-up readings, against which the forecast is perfect; all but the meter agrees."""
+@pytest.mark.parametrize("day", range(8))
+def test_readings_without_the_meters_word_are_not_taken(day: int, town: Town) -> None:
+    """The attack: a day of made-up readings, against which the forecast is perfect, or a benchmark that is bad."""
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
-    made_up = signature(DAY, proven().statement.actual, signer=4)
+    known, made_up = list(signatures(proven())), signatures(proven(), signer=4)
+    known[day] = made_up[day]
     with pytest.raises(WrongMeter):
-        send(town, reward(town, proven(), actual_signature=made_up))
+        send(town, call_for(town, proven(), signatures=b"".join(known)))
 
 
-def test_a_day_without_a_forecast_is_not_paid_with_the_proof_of_another(town: Town) -> None:
+def test_a_day_without_a_forecast_is_not_claimed_with_the_proof_of_another(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 2 * 86_400)
     with pytest.raises(NoForecast):
-        send(town, reward(town, proven(DAY + 1)))
+        send(town, call_for(town, proven(DAY + 1)))
 
 
 def test_refused_claims_leave_everything_as_it_was(town: Town) -> None:
     submit(town)
     town.chain.advance_to(DAY_START + 86_400)
     with pytest.raises(ProofRefused):
-        send(town, reward(town, proven(), tier=TIER + 1))
-    assert not town.contracts.rewards.functions.claimed(town.household.address, DAY).call()
-    assert holdings(town.chain, town.contracts, town.household.address).tokens == 0
-    send(town, reward(town, proven()))
+        send(town, call_for(town, proven(), buckets=BUCKETS + 1))
+    assert recall_claim(town.contracts, town.household.address, DAY) is None
+    assert town.contracts.rewards.functions.total_of(DAY).call() == 0
+    send(town, claim_call(town.contracts, claim(proven())))
 
 
 def test_the_program_called_by_itself_changes_nothing(town: Town, contract: Any) -> None:
@@ -412,17 +404,17 @@ def test_the_program_called_by_itself_changes_nothing(town: Town, contract: Any)
     numbers = b"".join(n.to_bytes(32, "big") for n in skill.Publics.of(case.statement).numbers)
     data = case.statement.encode() + case.proof[BODY:] + numbers
     before = web3.eth.get_block("latest")["number"]
-    out = web3.eth.call({"to": program, "data": data, "gas": REWARD_GAS})
-    assert len(out) == 32 * 9
+    out = web3.eth.call({"to": program, "data": data, "gas": CLAIM_GAS})
+    assert len(out) == 32 * 10
     with pytest.raises(TransactionFailed):  # scalars that are none
-        web3.eth.call({"to": program, "data": b"\xff" * len(data), "gas": REWARD_GAS})
+        web3.eth.call({"to": program, "data": b"\xff" * len(data), "gas": CLAIM_GAS})
     assert web3.eth.get_block("latest")["number"] == before
 
 
 # -- what stands on the chain ----------------------------------------------------------------------------------------
 
 SHA256 = {
-    verifier.program_code: "2f59a2bbd0c44761a80a2cb2c6ddecbd6f2e24a88d62dc5852157751b42cb96a",
+    verifier.program_code: "e357bca460eced8ebb74b26b9e3dc1d0bef83905661e7948213c6ec29c824362",
     verifier.ceremony_code: "1d1dd8d728818aad1789130c79b1d0283bebd370bd43292729c7810c393206ec",
 }
 
@@ -476,6 +468,6 @@ def changed(town: Town) -> Callable[[str], Contracts]:
         if part == "rewards":
             return c
         others = (d.address for d in (c.forecast_registry, c.reward_token, c.household_nft, contract))
-        return replace(c, rewards=town.chain.deploy(town.operator, artefact("rewards"), *others, 1, 1))
+        return replace(c, rewards=town.chain.deploy(town.operator, artefact("rewards"), *others, _NOBODY, 1, 1, 1, 1))
 
     return made

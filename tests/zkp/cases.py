@@ -10,6 +10,7 @@ import numpy as np
 from tests.zkp.conftest import FIRST_DAY, context, honest, seeded
 from zkp.algebra.commitment import DAY_HOURS, commit_day, commit_forecast
 from zkp.algebra.curve import IDENTITY
+from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import load_setup
 from zkp.argument.relation import Gate, Relation
 from zkp.argument.tables import Challenges, LookupGroup
@@ -95,33 +96,44 @@ def read_by(gate: Gate | LookupGroup) -> set[str]:
 
 @cache
 def skill_secrets() -> skill.Secrets:
-    """Forecasts a third as wrong as the naive ones, on both sides."""
+    """Forecasts a third as wrong as the benchmarks, on both sides."""
     rng = np.random.default_rng(4)
     actual = rng.integers(1000, 3000, DAY_HOURS)
-    typical, naive = actual + rng.integers(-150, 151, DAY_HOURS), actual + rng.integers(-450, 451, DAY_HOURS)
+    typical = actual + rng.integers(-150, 151, DAY_HOURS)
+    # one side of each hour is likelier, so that their mean is no better than they are
+    sides = np.where(rng.random(DAY_HOURS) < 0.5, -1, 1)
+    past = [(actual + sides * rng.integers(-150, 700, DAY_HOURS)).tolist() for _ in skill.BENCHMARK_DAYS]
     forecast = np.concatenate([typical, rng.integers(0, 9000, DAY_HOURS)])  # the means do not count
-    return skill.Secrets(forecast.tolist(), actual.tolist(), naive.tolist(), *seeded(12)(3))
+    return skill.Secrets(forecast.tolist(), actual.tolist(), past, *seeded(12)(3))
 
 
-def skill_statement(secrets: skill.Secrets, tier: int) -> skill.Statement:
+def skill_statement(secrets: skill.Secrets, buckets: int) -> skill.Statement:
     return skill.Statement(
         context(),
         commit_forecast(secrets.forecast, secrets.forecast_blinding),
         commit_day(DAY, secrets.actual, secrets.actual_blinding),
-        commit_day(DAY - 7, secrets.naive, secrets.naive_blinding),
-        tier,
+        skill_days(secrets, DAY),
+        buckets,
     )
+
+
+def skill_days(secrets: skill.Secrets, day: int) -> tuple[bytes, ...]:
+    """Commitments of the benchmarks' days, whose blindings add up to the secrets'."""
+    first = (secrets.benchmarks_blinding - 21) % MODULUS
+    blindings = [first, *range(1, 7)]
+    past = zip(skill.BENCHMARK_DAYS, secrets.benchmarks, blindings, strict=True)
+    return tuple(commit_day(day - back, readings, blinding) for back, readings, blinding in past)
 
 
 @cache
 def skill_case() -> Honest:
     secrets = skill_secrets()
-    statement = skill_statement(secrets, skill.best_tier(secrets))
+    statement = skill_statement(secrets, skill.most_buckets(secrets))
     others = _other_contexts(statement) | {
         "forecast": replace(statement, forecast=statement.actual),
-        "actual": replace(statement, actual=statement.naive),
-        "naive": replace(statement, naive=statement.actual),
-        "tier": replace(statement, tier=statement.tier - 1),  # true as well, but not what was proven
+        "actual": replace(statement, actual=statement.benchmarks[0]),
+        "benchmarks": replace(statement, benchmarks=(statement.actual, *statement.benchmarks[1:])),
+        "buckets": replace(statement, buckets=statement.buckets - 1),  # true as well, but not what was proven
     }
     return Honest(skill, statement, lambda s, **how: skill.prove(s, secrets, **how), others)
 

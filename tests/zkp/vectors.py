@@ -108,11 +108,12 @@ def _context(public: dict[str, Any]) -> Context:
 
 
 def _read_skill(public: dict[str, Any], private: dict[str, Any]) -> _Read:
-    commitments = (_bytes(public[name]) for name in ("forecast", "actual", "naive"))
-    statement = skill.Statement(_context(public), *commitments, public["tier"])
+    days = tuple(_bytes(one) for one in public["benchmarks"])
+    forecast, actual = (_bytes(public[name]) for name in ("forecast", "actual"))
+    statement = skill.Statement(_context(public), forecast, actual, days, public["buckets"])
     secrets = skill.Secrets(
-        private["forecast"], private["actual"], private["naive"],
-        *(_scalar(private[f"{name}_blinding"]) for name in ("forecast", "actual", "naive")),
+        private["forecast"], private["actual"], private["benchmarks"],
+        *(_scalar(private[f"{name}_blinding"]) for name in ("forecast", "actual", "benchmarks")),
     )  # fmt: skip
     return statement, lambda: skill.prove(statement, secrets, random=counted())
 
@@ -187,8 +188,9 @@ def _written(context: Context) -> dict[str, Any]:
 
 def _write_skill() -> tuple[dict[str, Any], dict[str, Any]]:
     statement, secrets = skill_case().statement, skill_secrets()
-    names = ("forecast", "actual", "naive")
-    public = {n: _hex(getattr(statement, n)) for n in names} | {"tier": statement.tier}
+    names = ("forecast", "actual", "benchmarks")
+    public: dict[str, Any] = {n: _hex(getattr(statement, n)) for n in ("forecast", "actual")}
+    public |= {"benchmarks": [_hex(one) for one in statement.benchmarks], "buckets": statement.buckets}
     private = {n: getattr(secrets, n) for n in names}
     return public, private | {f"{n}_blinding": _hex(getattr(secrets, f"{n}_blinding")) for n in names}
 

@@ -58,8 +58,8 @@ def lane_of(statement: Statement, proof: bytes, setup: Setup) -> tuple[Form, Lan
 @cache
 def skill_program() -> Program:
     """The verifier of every skill statement, recorded: its numbers are those of `Publics`, its points forecast,
-    actual and naive."""
+    actual and the sum of the benchmarks' days."""
     recording = Recording("skill", skill.STATEMENT_BYTES, 1 + RING_DAYS)
-    share, *rotation = recording.publics.to_ints()
+    buckets, *rotation = recording.publics.to_ints()
     points = SuppliedPoint(0), SuppliedPoint(1), SuppliedPoint(2)
-    return recording.program(skill.relation_of(b"", points, skill.Publics(share, tuple(rotation))))
+    return recording.program(skill.relation_of(b"", points, skill.Publics(buckets, tuple(rotation))))

@@ -9,6 +9,7 @@ from api.http.routes import (
     heads,
     households,
     manage,
+    membership,
     proofs,
     rounds,
     session,
@@ -17,5 +18,6 @@ from api.http.routes import (
 )
 
 VERSIONED = (
-    households, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session, manage,
+    households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session,
+    manage,
 )  # fmt: skip

@@ -34,13 +34,14 @@ from rewards.errors import AlreadyClaimed
 router = APIRouter(prefix="/claims", tags=["claims"])
 
 
-class Paid(BaseModel):
-    """A paid claim; amount in 10^-18 tokens."""
+class Taken(BaseModel):
+    """A claim that the contract has taken: buckets of 100 Wh as proven, and those that count under the meter's caps.
+    What they pay is fixed when the day's claims are closed."""
 
     household: str
     day: int
-    tier: int
-    amount: str
+    buckets: int
+    granted: int
 
 
 @router.post(
@@ -48,7 +49,10 @@ class Paid(BaseModel):
     responses=REPEATED | refusals({
         403: ["other-community"],
         404: ["unknown-household"],
-        409: ["already-claimed", "no-forecast", "day-not-over", "stale-transaction", "chain-refused"],
+        409: [
+            "already-claimed", "no-forecast", "day-not-over", "late-claim", "year-cap", "paused", "stale-transaction",
+            "chain-refused",
+        ],
         422: ["malformed-proof", "invalid-proof", "invalid-statement", "wrong-meter"],
         429: ["busy"],
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
@@ -56,43 +60,47 @@ class Paid(BaseModel):
 )  # fmt: skip
 async def claim(
     bundle: BundleBody, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
-) -> Paid:
-    """Check a claim bundle and have the contract pay its household, whoever submits it.
+) -> Taken:
+    """Check a claim bundle and have the contract take it for its household, whoever submits it.
 
     The same bundle again gets the first answer, with 200.
     """
     if not isinstance(bundle, bundles.ClaimBundle):
         raise ApiError("malformed-proof", "this is not a claim bundle", 422)
-    before = await run_in_threadpool(_paid_before, bundle, community)
+    before = await run_in_threadpool(_taken_before, bundle, community)
     if before is not None:
         response.status_code = 200
         return before
     await run_in_threadpool(check_claim, community, bundle)
     await work.proofs.claims.run(work.checker.check, bundle)
-    paid, response.status_code = await work.chain.claims.run(_settled, bundle, community, chain_session)
-    return paid
+    taken, response.status_code = await work.chain.claims.run(_settled, bundle, community, chain_session)
+    return taken
 
 
-def _paid_before(bundle: bundles.ClaimBundle, community: Community) -> Paid | None:
-    """The first answer to this very bundle, byte for byte, if it was paid before."""
+def _taken_before(bundle: bundles.ClaimBundle, community: Community) -> Taken | None:
+    """The first answer to this very bundle, byte for byte, if it was taken before."""
     day = bundle.context.day
     if kept_claim(community, bundle.household, day) != bundles.encode(bundle):
         return None
     rewards = [r for r in paid_on(community, day) if r.household == bundle.household]
-    return next((Paid(household=r.household, day=day, tier=r.tier, amount=r.amount) for r in rewards), None)
+    return next((_taken(r.household, day, r.buckets, r.granted) for r in rewards), None)
 
 
-def _settled(bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession) -> tuple[Paid, int]:
+def _taken(household: str, day: int, buckets: int, granted: int) -> Taken:
+    return Taken(household=household, day=day, buckets=buckets, granted=granted)
+
+
+def _settled(bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession) -> tuple[Taken, int]:
     try:
         check_claim(community, bundle)  # the same claim may have been ahead of it in the queue
         with chain_session.lock:
-            amount = settle(community, chain_session, bundle)
+            granted = settle(community, chain_session, bundle)
     except (ApiError, AlreadyClaimed):
-        paid = _paid_before(bundle, community)
-        if paid is None:
+        taken = _taken_before(bundle, community)
+        if taken is None:
             raise
-        return paid, 200
-    return Paid(household=bundle.household, day=bundle.context.day, tier=bundle.tier, amount=str(amount)), 201
+        return taken, 200
+    return _taken(bundle.household, bundle.context.day, granted.buckets, granted.granted), 201
 
 
 class Call(BaseModel):
@@ -106,7 +114,7 @@ class Call(BaseModel):
 @router.post(
     "/call", openapi_extra=BUNDLE_BODY,
     responses=refusals({
-        403: ["other-community"], 404: ["unknown-household"], 409: ["already-claimed"],
+        403: ["other-community"], 404: ["unknown-household"], 409: ["already-claimed", "no-forecast"],
         422: ["malformed-proof", "invalid-proof", "invalid-statement", "wrong-meter"], 429: ["busy"],
         503: ["chain-unreachable", "database-unreachable"],
     }),
@@ -121,8 +129,8 @@ async def call(bundle: BundleBody, community: CommunityDep, chain_session: Ledge
 
 def _call(bundle: bundles.ClaimBundle, chain_session: ChainSession) -> Call:
     contracts = chain_session.contracts
-    data = claim_call(contracts, claim_of(bundle))._encode_transaction_data()
     with chain_session.turn:
+        data = claim_call(contracts, claim_of(contracts, bundle))._encode_transaction_data()
         return Call(to=str(contracts.rewards.address), data=str(data), chain_id=chain_session.chain.chain_id)
 
 
@@ -131,9 +139,9 @@ def of_day(
     day: DayParam, community: CommunityDep, request: Request, response: Response, after: AfterAddress = "",
     limit: LimitQuery = MOST,
 ) -> list[ClaimPublic]:  # fmt: skip
-    """The day's paid claims, by household."""
+    """The day's claims, by household."""
     claims = [
-        ClaimPublic(household=r.household, day=r.day, tier=r.tier, proof_hash=r.proof_hash)
+        ClaimPublic(household=r.household, day=r.day, buckets=r.buckets, proof_hash=r.proof_hash)
         for r in paid_on(community, day)
         if r.household > after
     ]

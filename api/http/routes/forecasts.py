@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from api.http.admission import check_forecast, check_sender, kept_forecast, submit_call
+from api.http.admission import check_forecast, check_sender, kept_forecast
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
     BUNDLE_ANSWER,
@@ -27,9 +27,10 @@ from api.http.deps import (
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, LimitQuery, page
 from api.http.raw_transactions import decoded
-from api.operator.chain_session import ChainSession, is_registered, keep_forecast
+from api.operator.chain_session import ChainSession, is_registered, keep_forecast, relay_forecast
 from api.operator.community import Community
 from api.operator.database.tables import Forecast
+from api.operator.database.unsettled import FORECAST, mark, take_on, withdraw
 from api.operator.tables_as_csv import forecasts_csv
 from api.protocol import bundle as bundles
 from api.protocol.schemas import ForecastPublic
@@ -90,20 +91,20 @@ def _parsed(body: ForecastIn, community: Community) -> tuple[bundles.InferenceBu
 
 
 def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, chain_session: ChainSession) -> None:
-    with chain_session.turn:
-        # If the server stopped between the chain and its own record, a repeat adds the missing record.
-        if not is_registered(chain_session, bundle):
-            _relay(bundle, raw, chain_session)
-    keep_forecast(community, bundle)
-
-
-def _relay(bundle: bundles.InferenceBundle, raw: bytes, chain_session: ChainSession) -> None:
-    registry = str(chain_session.contracts.forecast_registry.address)
+    """It is in the database before it is passed on: `api.operator.settlement` goes on with it, whatever happens."""
+    mine = FORECAST, bundle.household, bundle.context.day
+    with community.sessions.begin() as session:
+        take_on(session, *mine, bundles.encode(bundle), raw)
     try:
-        chain_session.chain.relay(raw, registry, submit_call(chain_session, bundle), "submit")
+        with chain_session.turn:
+            relay_forecast(chain_session, bundle, raw)
     except Refused:
-        if not is_registered(chain_session, bundle):  # the first attempt may be in the block just made
-            raise
+        with community.sessions.begin() as session:
+            withdraw(session, *mine)
+        raise
+    keep_forecast(community, bundle)
+    with community.sessions.begin() as session:
+        mark(session, *mine, "mined")
 
 
 @router.get(

@@ -12,7 +12,7 @@ from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded, sender_of
 from api.operator.chain_session import ChainSession, pinned_head
 from api.operator.community import Community
-from api.operator.database.tables import Household
+from api.operator.database.members import member
 from rewards.chain import check_call
 
 router = APIRouter(tags=["heads"])
@@ -55,7 +55,7 @@ def _admitted(body: HeadIn, community: Community, chain_session: ChainSession) -
     raw = decoded(body.transaction)
     household = sender_of(raw)
     with community.sessions() as session:
-        if session.get(Household, household) is None:
+        if member(session, household) is None:
             raise ApiError("unknown-household", f"{household} is not enrolled", 404)
     check_call(raw, str(chain_session.contracts.forecast_registry.address), _call(body, chain_session), "pin_head")
     return household, raw

@@ -15,7 +15,8 @@ from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, AfterDay, LimitQuery, page
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.database.tables import Forecast, Household, Reward
+from api.operator.database.members import member
+from api.operator.database.tables import Departure, Forecast, Household, Reward
 from api.operator.day_summary import days_of_home
 from api.protocol.schemas import DayOfHome, HouseholdPublic
 from rewards.claims import holdings
@@ -36,7 +37,8 @@ def list_households(
     community: CommunityDep, request: Request, response: Response, after: AfterAddress = "", limit: LimitQuery = MOST
 ) -> list[HouseholdPublic]:
     """Households, by address."""
-    chosen = select(Household).where(Household.address > after).order_by(Household.address).limit(limit + 1)
+    here = Household.address.not_in(select(Departure.household)), Household.address > after
+    chosen = select(Household).where(*here).order_by(Household.address).limit(limit + 1)
     with community.sessions() as session:
         proven = dict(session.execute(select(Forecast.household, func.count()).group_by(Forecast.household)).all())
         paid = dict(session.execute(select(Reward.household, func.count()).group_by(Reward.household)).all())
@@ -109,7 +111,7 @@ def days(
 
 def _check_enrolled(community: Community, household: str) -> None:
     with community.sessions() as session:
-        if session.get(Household, household) is None:
+        if member(session, household) is None:
             raise ApiError("unknown-household", f"no household has the address {household}", 404)
 
 

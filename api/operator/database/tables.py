@@ -29,6 +29,14 @@ class Household(Base):
     meter: Mapped[str] = mapped_column(String(42))
 
 
+class Departure(Base):
+    """A household that has left (UTC seconds of the chain): it is refused, and its rows are erased."""
+
+    __tablename__ = "departures"
+    household: Mapped[str] = mapped_column(String(42), primary_key=True)
+    left_at: Mapped[Number]
+
+
 class ModelRound(Base):
     """A round's model, by the digest of its weights' commitment."""
 
@@ -129,7 +137,21 @@ class ComputedTotals(Base):
 
 
 class Reward(Base):
-    """A paid day."""
+    """A claimed day: buckets of 100 Wh as proven, and those that count; the amount once it is paid."""
+
+    __tablename__ = "claimed_days"
+    __table_args__ = (UniqueConstraint("household", "day"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"))
+    day: Mapped[Number]
+    buckets: Mapped[int]
+    granted: Mapped[int]
+    amount: Mapped[str | None] = mapped_column(String(80))
+    proof_hash: Mapped[str] = mapped_column(String(66))
+
+
+class FormerReward(Base):
+    """A reward by the rule of earlier releases, kept as history: its tier in percent, its amount."""
 
     __tablename__ = "rewards"
     __table_args__ = (UniqueConstraint("household", "day"),)
@@ -148,3 +170,28 @@ class PaidClaim(Base):
     household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
     day: Mapped[NumberKey]
     bundle: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Unsettled(Base):
+    """What the server has taken on from a household, until it is final on the chain (`api.operator.settlement`).
+
+    `kind`: forecast, claim or payment. `raw`: the household's own transaction, of a forecast. `state`: waiting, mined
+    or refused, with the reason.
+    """
+
+    __tablename__ = "unsettled"
+    kind: Mapped[str] = mapped_column(String(10), primary_key=True)
+    household: Mapped[str] = mapped_column(String(42), primary_key=True)
+    day: Mapped[NumberKey]
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(String(500))
+
+
+class Scan(Base):
+    """Up to which block the events of a name were read."""
+
+    __tablename__ = "scans"
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    block: Mapped[Number]

@@ -30,7 +30,7 @@ from api.operator.chain_session import keep_forecast
 from api.operator.database.tables import Forecast, Household, MeasuredTotal, PaidClaim, Reward
 from api.operator.paid_claims import kept_claim, settle
 from api.protocol.batch import bad_bundles
-from api.protocol.bundle import Bundle, ClaimBundle, encode, from_hex, to_hex
+from api.protocol.bundle import Bundle, ClaimBundle, SignedDayPart, encode, from_hex, to_hex
 from api.protocol.calibration import PastDay
 from api.protocol.finding import Finding
 from data.meter import DOMAIN, TYPES
@@ -292,11 +292,12 @@ def test_the_chain_is_asked_for_what_the_server_leaves_out(paid: Village, claims
 
 
 def test_what_the_chain_paid_for_is_compared(paid: Village, claims: list[ClaimBundle]) -> None:
-    """A server with another claim of the same household and day than the paid one: a lower tier is as true."""
+    """A server with another claim of the same household and day than the paid one: fewer buckets are as true."""
     true = claims[0]
-    lower = true.model_copy(update={"tier": true.tier - 1})
+    lower = true.model_copy(update={"buckets": true.buckets - 1})
     chain = ChainRegistries(paid.chain_session.contracts)
-    listed = lying(paid, CLAIMS, lambda d: [c | {"tier": c["tier"] - (c["household"] == true.household)} for c in d])
+    fewer = lambda c: c | {"buckets": c["buckets"] - (c["household"] == true.household)}  # noqa: E731
+    listed = lying(paid, CLAIMS, lambda d: [fewer(c) for c in d])
     path = f"/claims/{true.household}/{DAY}/proof"
     found = problems(lambda asked: encode(lower) if asked == path else listed(asked), chain)
     assert any(true.household in problem for problem in found)
@@ -406,10 +407,10 @@ def test_paid_claims_are_checked_too(paid: Village) -> None:
         assert "2 of 2 claims have a valid proof of skill" in said and "2 of 2 claims match the day's" in said
 
 
-def test_claims_show_their_tier_and_nothing_finer(paid: Village, claims: list[ClaimBundle]) -> None:
+def test_claims_show_their_buckets_and_nothing_finer(paid: Village, claims: list[ClaimBundle]) -> None:
     listed = paid.client.get(f"/claims/{DAY}").json()
-    assert [set(claim) for claim in listed] == [{"household", "day", "tier", "proof_hash"}] * 2
-    assert {c["household"]: c["tier"] for c in listed} == {c.household: c.tier for c in claims}
+    assert [set(claim) for claim in listed] == [{"household", "day", "buckets", "proof_hash"}] * 2
+    assert {c["household"]: c["buckets"] for c in listed} == {c.household: c.buckets for c in claims}
     assert paid.client.get(f"/claims/{claims[0].household}/{DAY}/proof").content == encode(claims[0])
     for path in (f"{claims[0].household}/{DAY - 1}", f"{paid.homes[2].wallet.address}/{DAY}"):
         answer = paid.client.get(f"/claims/{path}/proof")
@@ -418,8 +419,14 @@ def test_claims_show_their_tier_and_nothing_finer(paid: Village, claims: list[Cl
 
 
 CLAIM_LIES: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "a higher tier": (lambda d: [c | {"tier": c["tier"] + 1} for c in d], "another tier or proof"),
-    "another proof": (lambda d: [c | {"proof_hash": "0x" + "11" * 32} for c in d], "another tier or proof"),
+    "more buckets": (
+        lambda d: [c | {"buckets": c["buckets"] + 1} for c in d],
+        "another number of buckets or proof",
+    ),
+    "another proof": (
+        lambda d: [c | {"proof_hash": "0x" + "11" * 32} for c in d],
+        "another number of buckets or proof",
+    ),
     "a claim of somebody who made none": (
         lambda d: [*d, d[0] | {"household": "0x" + "11" * 20}], "without a proof",
     ),
@@ -449,7 +456,8 @@ def test_claims_of_another_day_home_community_or_forecast_are_found(paid: Villag
 def test_what_the_chain_has_not_paid_is_found_with_the_chain(day: Village, claims: list[ClaimBundle]) -> None:
     claim, digest = claims[0], to_hex(keccak(from_hex(claims[0].proof)))
     with day.community.sessions.begin() as session:
-        session.add(Reward(household=claim.household, day=DAY, tier=claim.tier, amount="1", proof_hash=digest))
+        count = {"buckets": claim.buckets, "granted": claim.buckets}
+        session.add(Reward(household=claim.household, day=DAY, amount="1", proof_hash=digest, **count))
         session.add(PaidClaim(household=claim.household, day=DAY, bundle=encode(claim)))
     assert problems(honest(day)) == []
     chain = ChainRegistries(day.chain_session.contracts)
@@ -464,11 +472,12 @@ def test_a_claim_that_was_paid_but_not_kept_is_kept_when_it_is_brought_again_and
     with paid.community.sessions.begin() as session:
         session.execute(delete(PaidClaim))
     stranger = Account.from_key(b"\x09" * 32)
-    signed = {
-        name: part.model_copy(update={"signature": to_hex(_signed(stranger, address, part.day, part.commitment))})
-        for name, part in (("actual", true.actual), ("naive", true.naive))
-    }
-    false = true.model_copy(update={"meter": stranger.address} | signed)
+
+    def signed(part: SignedDayPart) -> SignedDayPart:
+        return part.model_copy(update={"signature": to_hex(_signed(stranger, address, part.day, part.commitment))})
+
+    days = {"actual": signed(true.actual), "benchmarks": [signed(part) for part in true.benchmarks]}
+    false = true.model_copy(update={"meter": stranger.address} | days)
     for claim, code, kept in (
         (false, "wrong-meter", None), (true, None, encode(true)), (false, "wrong-meter", encode(true))
     ):  # fmt: skip
@@ -492,7 +501,7 @@ def test_the_command_audits_a_server_over_http(address: str) -> None:
     result = CliRunner().invoke(app, ["audit", str(DAY), "--server", address])
     said = " ".join(result.output.split())
     assert result.exit_code == 0, said
-    assert "Day 17316 of 'Test village'" in said and "3 of 3 forecasts have a valid proof" in said and "✗" not in said
+    assert "Day 17348 of 'Test village'" in said and "3 of 3 forecasts have a valid proof" in said and "✗" not in said
     assert f"✓ Verdict: day {DAY} holds" in said
     other = CliRunner().invoke(app, ["audit", str(DAY), "--server", address, "--community", "Elm Street"])
     assert other.exit_code == REFUSED and "another community" in other.output

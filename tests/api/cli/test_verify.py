@@ -96,13 +96,15 @@ def test_each_failure_says_which_check_why_and_what_it_means(village: Village, t
 
 def test_a_claim_is_explained_and_its_failures_too(claim: ClaimBundle, tmp_path: Path) -> None:
     code, said = run("verify", tmp_path, claim)
-    assert code == 0 and f"at least {claim.tier} % less absolute error" in said
-    code, said = run("verify", tmp_path, claim.model_copy(update={"tier": claim.tier + 1}))
+    assert code == 0 and f"at least {100 * claim.buckets} Wh less absolute error" in said
+    code, said = run("verify", tmp_path, claim.model_copy(update={"buckets": claim.buckets + 1}))
     assert code == REFUSED and f"✗ {PROVEN}" in said and FALSE in said
-    code, said = run("verify", tmp_path, claim.model_copy(update={"tier": 101}))
-    assert code == REFUSED and f"✗ {PUBLIC}" in said and "a percentage from 0 to 100" in said
-    code, said = run("verify", tmp_path, claim.model_copy(update={"naive": claim.actual}))
-    assert code == REFUSED and f"✗ {SIGNED}" in said and "a week before it" in said
+    code, said = run("verify", tmp_path, claim.model_copy(update={"buckets": 2**16}))
+    assert code == REFUSED and f"✗ {PUBLIC}" in said and "a number from 0 to 65535" in said
+    code, said = run(
+        "verify", tmp_path, claim.model_copy(update={"benchmarks": [claim.actual, *claim.benchmarks[1:]]})
+    )
+    assert code == REFUSED and f"✗ {SIGNED}" in said and "from 7 to 13 days before it" in said
 
 
 NO_BUNDLE = {
@@ -111,7 +113,7 @@ NO_BUNDLE = {
     "figures": (b'{"prove_s": 0.3, "bytes": 10148}', "not a Wattproof bundle"),
     "a later format": (b'{"format":"wattproof/inference/99"}', "not a Wattproof bundle"),
     "nothing in it": (b'{"format":"wattproof/inference/2"}', "field 'context' is wrong"),
-    "cut off": (b'{"format":"wattproof/claim/1",', "a damaged Wattproof bundle"),
+    "cut off": (b'{"format":"wattproof/claim/2",', "a damaged Wattproof bundle"),
 }
 
 
@@ -238,7 +240,7 @@ def test_two_errors_that_would_cancel_in_a_sum_are_both_named(village: Village, 
 
 def test_what_is_no_bundle_is_named_among_others(village: Village, claim: ClaimBundle, tmp_path: Path) -> None:
     good = village.bundle(village.homes[0])
-    worse = claim.model_copy(update={"tier": claim.tier + 1})
+    worse = claim.model_copy(update={"buckets": claim.buckets + 1})
     code, said = run_many(tmp_path, {"good.json": good, "junk.json": b"junk", "claim.json": worse})
     assert code == REFUSED and "1 of 3 hold" in said
     assert "junk.json: not a Wattproof bundle" in said and "claim.json: The proof is NOT valid" in said

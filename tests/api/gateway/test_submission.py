@@ -39,7 +39,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         doorstep.stop()
 
 
-def test_a_gateway_fetches_the_model_hands_in_and_is_paid_the_day_after(make: Make) -> None:
+def test_a_gateway_joins_fetches_the_model_hands_in_and_claims_the_day_after(make: Make) -> None:
     deployment = make()
     deployment.write_server()
     deployment.serve()
@@ -60,8 +60,8 @@ def test_a_gateway_fetches_the_model_hands_in_and_is_paid_the_day_after(make: Ma
     deployment.wait(GATEWAY, "submitted", kind="forecast", day=DAY + 1)
     deployment.set_clock(DAY + 1, 60)
     deployment.wait(GATEWAY, "submitted", kind="claim", day=DAY)
-    held = deployment.ask(f"/households/{household}/rewards")
-    assert int(held["tokens"]) > 10**18 and held["record"] is not None
+    (claimed,) = deployment.ask(f"/claims/{DAY}")
+    assert claimed["household"] == household and claimed["buckets"] > 0
     metrics = deployment.metrics()
     assert metrics['wattproof_agent_submissions_total{kind="forecast",outcome="ok"}'] == 2
     assert metrics['wattproof_agent_submissions_total{kind="claim",outcome="ok"}'] == 1

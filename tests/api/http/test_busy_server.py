@@ -88,14 +88,14 @@ def test_replays_of_a_paid_claim_are_answered_from_the_database(
 ) -> None:
     """Neither proof nor chain is looked at: the chain's lock is held all the while."""
     with village.chain_session.lock, many(lambda: post_claim(village, paid), 45) as requests:
-        told = Counter((request.result().status_code, request.result().json()["tier"]) for request in requests)
-    assert told == {(200, paid.tier): 45} and spy.checks == 0
+        told = Counter((request.result().status_code, request.result().json()["buckets"]) for request in requests)
+    assert told == {(200, paid.buckets): 45} and spy.checks == 0
 
 
 def test_another_claim_of_a_paid_day_is_answered_from_the_database_too(
     village: Village, paid: ClaimBundle, spy: Spy
 ) -> None:
-    other = paid.model_copy(update={"proof": flipped(paid.proof, 500), "tier": 3})
+    other = paid.model_copy(update={"proof": flipped(paid.proof, 500), "buckets": 3})
     with village.chain_session.lock:
         assert refusal(post_claim(village, other)) == (409, "already-claimed")
     assert spy.checks == 0

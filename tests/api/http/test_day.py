@@ -4,7 +4,9 @@ import json
 
 from api.one_machine import day as community_day
 from api.one_machine.totals import open_total
+from api.operator.payer import Payer
 from api.protocol.bundle import ClaimBundle, from_hex
+from rewards.claims import claims_close
 from tests.api.conftest import DAY, Village
 from zkp.algebra.commitment import add, commit_forecast
 
@@ -16,7 +18,7 @@ def registered(village: Village) -> None:
 
 def claim_of(village: Village, home: int) -> ClaimBundle:
     bundle = community_day.make_claim(village.community, village.homes[home], DAY, 1)
-    assert bundle is not None, "the demo day is one on which these homes beat the naive forecast"
+    assert bundle is not None, "the demo day is one on which these homes beat every benchmark"
     return bundle
 
 
@@ -26,7 +28,7 @@ def test_the_total_opens_the_sum_of_the_registered_commitments(village: Village)
     told = village.client.get(f"/days/{DAY}/forecast").json()
     commitments = [from_hex(village.bundle(home).forecast) for home in village.homes]
     assert commit_forecast([*told["typical_wh"], *told["values_wh"]], int(told["blinding"], 16)) == add(commitments)
-    assert told["start"] == "2017-05-30T08:00:00+00:00"
+    assert told["start"] == "2017-07-01T08:00:00+00:00"
     assert village.client.get("/days").json() == [DAY]
     picture = village.client.get(f"/days/{DAY}/forecast.svg")
     assert picture.headers["content-type"] == "image/svg+xml" and b"<svg" in picture.content
@@ -52,25 +54,31 @@ def test_an_upload_beyond_the_limit_is_refused(village: Village) -> None:
     assert (answer.status_code, answer.json()["error"]) == (413, "too-large")
 
 
-def test_a_claim_is_paid_once_after_the_day(village: Village) -> None:
+def test_a_claim_is_taken_once_after_the_day_and_paid_when_claims_are_closed(village: Village) -> None:
     registered(village)
     claim = claim_of(village, 0)
     early = village.client.post("/claims", content=claim.model_dump_json())
     assert (early.status_code, early.json()["error"]) == (409, "day-not-over")
     village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
-    paid = village.client.post("/claims", content=claim.model_dump_json())
-    assert paid.status_code == 201
+    taken = village.client.post("/claims", content=claim.model_dump_json())
+    assert taken.status_code == 201
+    assert (taken.json()["buckets"], taken.json()["granted"]) == (claim.buckets, claim.buckets)
     again = village.client.post("/claims", content=claim.model_dump_json())
-    assert (again.status_code, again.json()) == (200, paid.json()), "the first answer, again"
-    held = village.client.get(f"/households/{claim.household}/rewards").json()
-    assert int(held["tokens"]) == int(paid.json()["amount"]) == 10**18 + claim.tier * 10**17
+    assert (again.status_code, again.json()) == (200, taken.json()), "the first answer, again"
+    payer, rewards = Payer(village.community, village.chain_session), f"/households/{claim.household}/rewards"
+    payer.look()
+    assert village.client.get(rewards).json()["tokens"] == "0"
+    village.chain_session.chain.advance_to(claims_close(village.chain_session.contracts, DAY))
+    for _ in range(2):
+        payer.look()
+        assert int(village.client.get(rewards).json()["tokens"]) == claim.buckets * 10**18
 
 
-def test_a_claim_for_a_higher_tier_or_another_household_is_refused(village: Village) -> None:
+def test_a_claim_of_more_buckets_or_another_household_is_refused(village: Village) -> None:
     registered(village)
     village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
     claim = claim_of(village, 0)
-    higher = claim.model_copy(update={"tier": claim.tier + 1})
+    higher = claim.model_copy(update={"buckets": claim.buckets + 1})
     answer = village.client.post("/claims", content=higher.model_dump_json())
     assert (answer.status_code, answer.json()["error"]) == (422, "invalid-proof")
     other = claim.model_copy(update={"context": claim_of(village, 1).context})

@@ -5,6 +5,7 @@ from httpx import Response
 
 from api.gateway.home import Home
 from api.protocol.bundle import InferenceBundle
+from rewards.claims import registered_forecast
 from rewards.errors import DuplicateForecast
 from tests.api.conftest import DAY, Village
 
@@ -19,8 +20,9 @@ def refusal(response: Response) -> tuple[int, str]:
 
 
 def registered(village: Village, home: Home) -> bytes:
-    call = village.chain_session.contracts.forecast_registry.functions.forecast_of(home.wallet.address, DAY)
-    return bytes(call.call()[0])
+    """The commitment that the registry's event tells; empty where nothing is registered."""
+    found = registered_forecast(village.chain_session.contracts, home.wallet.address, DAY)
+    return b"" if found is None else found.commitment
 
 
 def flipped(text: str, place: int) -> str:

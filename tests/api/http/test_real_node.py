@@ -12,8 +12,9 @@ import pytest
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import pin_heads
 from api.operator.chain_session import open_chain_session, publish_round
+from api.operator.payer import Payer
 from api.protocol.bundle import ClaimBundle, encode
-from rewards.claims import holdings
+from rewards.claims import claims_close, holdings
 from rewards.rpc_client import RpcClient
 from rewards.settings import RewardSettings
 from tests.api.conftest import DAY, Village, app_of, small_config
@@ -82,6 +83,10 @@ def test_a_day_on_a_node_that_is_away_for_a_while(there: Village, claim: ClaimBu
         "the contract has checked the proof"
     )
     held = holdings(there.chain_session.chain, there.chain_session.contracts, claim.household)
-    assert held.tokens > 0 and held.metadata is not None
+    assert held.tokens == 0, "it is paid when the claims of its day are closed"
+    node.be_at(claims_close(there.chain_session.contracts, DAY))
+    Payer(there.community, there.chain_session).look()
+    held = holdings(there.chain_session.chain, there.chain_session.contracts, claim.household)
+    assert held.tokens == claim.buckets * 10**18 and held.metadata is not None
     prices = there.chain_session.chain.gas_price, RpcClient(node.url, registry).facts(first.wallet.address).gas_price
     assert max(prices) <= 3 * GWEI, "our own offers have not raised what is asked"

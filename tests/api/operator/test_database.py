@@ -14,11 +14,12 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.one_machine.community import LocalCommunity
-from api.operator.chain_session import Paid, keep_forecast, keep_reward
+from api.operator.chain_session import keep_forecast, keep_reward
 from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
 from api.operator.paid_claims import keep_claim
 from api.protocol.bundle import ClaimBundle
+from rewards.claims import Granted
 from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.api.http.test_forecasts import refusal, submit
 from tests.support.postgres import PASSWORD, Postgres
@@ -78,10 +79,10 @@ def test_it_takes_every_day_and_round_that_the_api_takes(database_url: str) -> N
 
 def test_a_record_that_many_bring_at_once_is_there_once(village_on: Village) -> None:
     community, bundle = village_on.community, village_on.bundle(village_on.homes[0])
-    paid = Paid(bundle.household, DAY, 7, 10**30, b"\x01" * 32)
+    granted = Granted(7, 7, b"\x01" * 32)
     for keep, table in (
         (lambda: keep_forecast(community, bundle), Forecast),
-        (lambda: keep_reward(community, paid), Reward),
+        (lambda: keep_reward(community, bundle.household, DAY, granted), Reward),
     ):
         assert at_once(*[keep] * THREADS) == [None] * THREADS
         assert count(community.sessions, table) == 1
@@ -124,11 +125,11 @@ def test_columns_of_an_older_version_are_named_with_what_widens_them(postgres_se
     url = postgres_server.new_database()
     engine = engine_of(open_database(url))
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE rewards ALTER COLUMN day TYPE INTEGER"))
-    with pytest.raises(DatabaseError, match=r"\(ALTER TABLE rewards ALTER COLUMN day TYPE BIGINT\)"):
+        connection.execute(text("ALTER TABLE claimed_days ALTER COLUMN day TYPE INTEGER"))
+    with pytest.raises(DatabaseError, match=r"\(ALTER TABLE claimed_days ALTER COLUMN day TYPE BIGINT\)"):
         open_database(url)
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE rewards ALTER COLUMN day TYPE BIGINT"))
+        connection.execute(text("ALTER TABLE claimed_days ALTER COLUMN day TYPE BIGINT"))
     open_database(url)
 
 

@@ -11,7 +11,7 @@ from api.operator.chain_session import ChainSession, publish_digest
 from api.operator.publisher import Publisher, finished_round
 from fl.one_shot.kept import TRAINED
 from rewards.chain import Chain
-from tests.api.conftest import Village
+from tests.api.conftest import DAY, Village
 from tests.api.http_fixture import save_round
 
 
@@ -95,11 +95,14 @@ def test_a_household_that_has_left_is_not_enrolled_again_when_the_server_starts(
 def test_a_member_whose_meter_was_changed_is_enrolled_with_the_new_one(village: Village) -> None:
     home = village.homes[0]
     registry = village.chain_session.contracts.forecast_registry.functions
+    tomorrow = DAY + 1
     village.chain_session.chain.send(
-        village.community.operator, registry.enrol(home.wallet.address, home.wallet.address)
+        village.community.operator, registry.assign_meter(home.wallet.address, home.wallet.address, tomorrow)
     )
+    village.chain_session.chain.advance_to(village.community.start_of(tomorrow))
     village.community.enrol(village.chain_session.chain, village.chain_session.contracts)
     assert registry.meter_of(home.wallet.address).call() == home.meter.address
+    assert registry.meter_at(home.wallet.address, tomorrow).call() == home.wallet.address
 
 
 def test_households_wait_for_each_other_on_the_embedded_chain_only(village: Village) -> None:

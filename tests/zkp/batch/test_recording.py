@@ -1,6 +1,7 @@
 """A verifier recorded once and run over lanes finds what the verifier finds that looks at one proof."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.zkp.cases import inference_case, skill_secrets
+from tests.zkp.cases import inference_case, skill_days, skill_secrets
 from tests.zkp.conftest import FIRST_DAY, context
 from tests.zkp.lstm.test_shapes import SHAPES, prove
 from zkp.algebra.commitment import RING_DAYS, commit_day, commit_forecast
@@ -45,20 +46,22 @@ def test_a_program_leaves_the_equation_that_the_verifier_leaves(name: str, setup
 
 
 @pytest.mark.parametrize("rotation", range(RING_DAYS))
-def test_one_program_serves_skill_statements_of_every_day_and_tier(rotation: int, setup: Setup) -> None:
+def test_one_program_serves_skill_statements_of_every_day_and_number_of_buckets(rotation: int, setup: Setup) -> None:
     secrets, day = skill_secrets(), FIRST_DAY + rotation
-    for tier in {0, 1 + rotation, skill.best_tier(secrets)}:
+    for buckets in {0, 1 + rotation, skill.most_buckets(secrets)}:
         statement = skill.Statement(
             context(day),
             commit_forecast(secrets.forecast, secrets.forecast_blinding),
             commit_day(day, secrets.actual, secrets.actual_blinding),
-            commit_day(day - RING_DAYS, secrets.naive, secrets.naive_blinding),
-            tier,
+            skill_days(secrets, day),
+            buckets,
         )
         proof = skill.prove(statement, secrets)
-        points = (setup.curve.decode(c) for c in (statement.forecast, statement.actual, statement.naive))
+        curve = setup.curve
+        past = reduce(curve.add, map(curve.decode, statement.benchmarks))
+        points = curve.decode(statement.forecast), curve.decode(statement.actual), past
         numbers = np.array(skill.Publics.of(statement).numbers)
-        lane = batch.Lane(statement.encode(), proof[len(skill.HEADER) :], numbers, tuple(points))
+        lane = batch.Lane(statement.encode(), proof[len(skill.HEADER) :], numbers, points)
         checked = batch.check(skill_program(), [lane], setup)
         expected, _ = skill.check(statement, proof, setup)
         assert checked.result is not None and not checked.aside

@@ -1,7 +1,9 @@
-"""Skill: the best tier is proven, one more is not, whatever the prover makes up."""
+"""Skill: the most buckets are proven, one more is not, whatever the prover makes up."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,6 @@ from zkp.lstm.integer_model import Ints
 from zkp.statements import skill
 
 Columns = dict[str, Ints]
-HOURS = range(24)
 
 
 def prove(statement: skill.Statement, secrets: skill.Secrets | None = None) -> bytes:
@@ -43,51 +44,79 @@ def with_means(typical: list[int]) -> list[int]:
 values = st.lists(st.integers(0, 5000), min_size=24, max_size=24)
 
 
-@given(values, values, values)
-def test_the_best_tier_is_the_highest_that_is_true(y: list[int], a: list[int], n: list[int]) -> None:
-    tier = skill.best_tier(skill.Secrets(with_means(y), a, n, 0, 0, 0))
-    error, naive = (sum(abs(p - q) for p, q in zip(left, a, strict=True)) for left in (y, n))
+weeks = st.lists(values, min_size=7, max_size=7)
 
-    def reached(t: int) -> bool:
-        return 100 * error <= (100 - t) * naive
 
-    assert all(reached(t) == (t <= tier) for t in range(101))
+def reached(secrets: skill.Secrets, buckets: int) -> bool:
+    """Hour by hour, as in the statement."""
+    actual = secrets.actual
+    error = sum(abs(y - a) for y, a in zip(secrets.forecast[:24], actual, strict=True))
+    of_days = [sum(abs(n - a) for n, a in zip(day, actual, strict=True)) for day in secrets.benchmarks]
+    means = [Fraction(sum(hour), 7) for hour in zip(*secrets.benchmarks, strict=True)]
+    of_mean = sum(abs(n - a) for n, a in zip(means, actual, strict=True))
+    return all(100 * buckets <= e - error for e in (*of_days, of_mean)) and 2000 * buckets <= sum(actual)
+
+
+@given(values, values, weeks)
+def test_the_most_buckets_are_the_most_that_are_true(y: list[int], a: list[int], n: list[list[int]]) -> None:
+    secrets = skill.Secrets(with_means(y), a, n, 0, 0, 0)
+    most = skill.most_buckets(secrets)
+    assert all(reached(secrets, count) == (count <= most) for count in range(most + 3))
 
 
 @examples(3)
-@given(values, values, values)
-def test_any_true_tier_is_proven(y: list[int], a: list[int], n: list[int]) -> None:
+@given(values, values, weeks)
+def test_any_true_number_of_buckets_is_proven(y: list[int], a: list[int], n: list[list[int]]) -> None:
     secrets = skill.Secrets(with_means(y), a, n, *seeded(3)(3))
-    tier = skill.best_tier(secrets)
-    if tier < 0:
+    most = skill.most_buckets(secrets)
+    if most < 0:
         with pytest.raises(WitnessError):
             prove(skill_statement(secrets, 0), secrets)
     else:
-        statement = skill_statement(secrets, tier)
+        statement = skill_statement(secrets, most)
         skill.verify(statement, prove(statement, secrets))
 
 
 @pytest.mark.parametrize(
-    ("forecast", "naive", "tier"),
+    ("forecast", "actual", "benchmark", "buckets"),
     [
-        (0, 0, 100),  # nothing to be better than, and nothing wrong
-        (0, 500, 100),
-        (500, 500, 0),
-        (131_071, 131_071, 0),  # the largest errors that fit
-        (-131_071, 131_071, 0),
+        (0, 0, 0, 0),  # an empty home, whatever the benchmarks
+        (0, 0, 500, 0),
+        (1000, 1000, 500, 12),  # 120 buckets by error; by energy 12
+        (100_000, 100_000, 0, 1_200),
+        (131_071, 131_071, 0, 1_572),  # the largest values that fit
+        (131_071, 0, 131_071, 0),
     ],
 )
-def test_the_ends_of_the_scale_are_proven(forecast: int, naive: int, tier: int) -> None:
-    secrets = skill.Secrets(with_means([forecast] * 24), [0] * 24, [naive] * 24, *seeded(3)(3))
-    assert skill.best_tier(secrets) == tier
-    statement = skill_statement(secrets, tier)
+def test_the_ends_of_the_scale_are_proven(forecast: int, actual: int, benchmark: int, buckets: int) -> None:
+    past = [[benchmark] * 24] * 7
+    secrets = skill.Secrets(with_means([forecast] * 24), [actual] * 24, past, *seeded(3)(3))
+    assert skill.most_buckets(secrets) == buckets
+    statement = skill_statement(secrets, buckets)
     skill.verify(statement, prove(statement, secrets))
 
 
-def test_a_tier_that_is_not_reached_is_not_proven_and_the_refusal_shows_no_value() -> None:
+@pytest.mark.parametrize("number", range(8))
+def test_every_one_of_the_benchmarks_counts(number: int) -> None:
+    """The attack: make seven of the eight bad on purpose; the one that is left decides."""
+    actual = [4000] * 24
+    if number < 7:
+        past = [[4050 if k == number else 9000] * 24 for k in range(7)]
+    else:  # days on both sides, whose mean is 10 Wh off
+        past = [[4000 + off] * 24 for off in (-3000, 3000, -2000, 2000, -1000, 1000, 70)]
+    secrets = skill.Secrets(with_means([4000] * 24), actual, past, *seeded(3)(3))
+    most = skill.most_buckets(secrets)
+    assert most == (2 if number == 7 else 12)
+    statement = skill_statement(secrets, most)
+    skill.verify(statement, prove(statement, secrets))
+    with pytest.raises(WitnessError):
+        prove(replace(statement, buckets=most + 1), secrets)
+
+
+def test_a_bucket_that_is_not_reached_is_not_proven_and_the_refusal_shows_no_value() -> None:
     best = skill_case().statement
     with pytest.raises(WitnessError) as refusal:
-        prove(replace(best, tier=best.tier + 1))
+        prove(replace(best, buckets=best.buckets + 1))
     assert not {str(v) for v in skill_secrets().actual} & set(str(refusal.value).split())
 
 
@@ -95,17 +124,24 @@ def test_secrets_show_nothing_of_themselves() -> None:
     assert str(skill_secrets().actual[0]) not in repr(skill_secrets())
 
 
-@pytest.mark.parametrize("tier", [-1, 101])
-def test_a_tier_is_a_percentage(tier: int) -> None:
-    with pytest.raises(InvalidStatement, match="percentage"):
-        skill.Statement(context(), b"", b"", b"", tier)
+@pytest.mark.parametrize("buckets", [-1, 1 << 16])
+def test_buckets_fit_into_two_bytes(buckets: int) -> None:
+    with pytest.raises(InvalidStatement, match="a number from 0"):
+        skill.Statement(context(), b"", b"", (b"",) * 7, buckets)
+
+
+@pytest.mark.parametrize("count", [0, 6, 8])
+def test_there_are_seven_days_of_benchmarks(count: int) -> None:
+    with pytest.raises(InvalidStatement, match="beside 7 days"):
+        skill.Statement(context(), b"", b"", (b"",) * count, 1)
 
 
 # -- every value of the witness --------------------------------------------------------------------------------------
 
 CELLS = [
-    *(("bits", k) for k in (0, 17, 18, 431, 432, skill._SLACK - 1, skill._SLACK, skill._BITS - 1)),
-    *((name, hour) for name in ("d", "s", "f") for hour in (0, 23)),
+    *(("bits", k) for k in (0, 16, 17, 407, 408, skill._SLACKS - 1)),
+    *(("bits", skill._SLACKS + first) for first in (0, 21, 22, 153, 154, 178, 179, 200)),
+    *((name, place) for name in ("d", "s", "f") for place in (0, 23, 24, 167, 168, 191)),
 ]
 
 
@@ -140,25 +176,27 @@ def test_a_value_off_by_one_is_neither_proven_nor_accepted(
     refused(statement, prove(statement))
 
 
-@pytest.mark.parametrize("name", ["forecast", "actual", "naive"])
+@pytest.mark.parametrize("name", ["forecast", "actual", 0, 3, 6])
 @pytest.mark.parametrize("step", [1, -1])
-def test_another_value_than_the_committed_one_is_refused(name: str, step: int) -> None:
+def test_another_value_than_the_committed_one_is_refused(name: str | int, step: int) -> None:
     """The prover does not notice: all is true of the values it was given."""
     secrets = skill_secrets()
-    other = list(getattr(secrets, name))
+    other = list(secrets.benchmarks[name] if isinstance(name, int) else getattr(secrets, name))
     other[5] += step
-    changed = replace(secrets, **{name: other})
-    easy = replace(skill_case().statement, tier=0)
+    days = [other if k == name else day for k, day in enumerate(secrets.benchmarks)]
+    new: dict[str, Any] = {"benchmarks": days} if isinstance(name, int) else {name: other}
+    changed = replace(secrets, **new)
+    easy = replace(skill_case().statement, buckets=0)
     refused(easy, prove(easy, changed))
 
 
-@pytest.mark.parametrize("name", ["forecast_blinding", "actual_blinding", "naive_blinding"])
+@pytest.mark.parametrize("name", ["forecast_blinding", "actual_blinding", "benchmarks_blinding"])
 def test_another_blinding_than_the_committed_one_is_refused(name: str) -> None:
     changed = replace(skill_secrets(), **{name: getattr(skill_secrets(), name) + 1})
     refused(skill_case().statement, prove(skill_case().statement, changed))
 
 
-# -- a prover who wants one tier more, and lies in one place, consistent everywhere else ---------------------------
+# -- a prover who wants three buckets more, and lies in one place, consistent everywhere else -----------------------
 
 
 def put_number(columns: Columns, first: int, width: int, number: int) -> None:
@@ -172,11 +210,15 @@ def put_number(columns: Columns, first: int, width: int, number: int) -> None:
 
 
 def with_slack(statement: skill.Statement, columns: Columns) -> None:
-    """The slack that the other cells imply."""
-    bits = columns["bits"][: skill._SLACK].reshape(48, skill.ERROR_BITS)
-    errors = int((bits << np.arange(skill.ERROR_BITS)).sum())
-    slack = (100 - statement.tier) * int(columns["f"].sum()) - 100 * errors
-    put_number(columns, skill._SLACK, skill.SLACK_BITS, slack)
+    """The slacks that the other cells imply."""
+    bits = columns["bits"][: skill._SLACKS].reshape(48, skill.ERROR_BITS)
+    need = int((bits << np.arange(skill.ERROR_BITS)).sum()) + 100 * statement.buckets
+    *single, mean = (int(errors) for errors in columns["f"].reshape(8, 24).sum(axis=1))
+    energy = sum(skill_secrets().actual) - 2000 * statement.buckets
+    first = skill._SLACKS
+    for slack, width in zip([*(e - need for e in single), mean - 7 * need, energy], skill._SLACK_WIDTHS, strict=True):
+        put_number(columns, first, width, slack)
+        first += width
 
 
 def shrink_errors(columns: Columns) -> None:
@@ -188,12 +230,11 @@ def shrink_errors(columns: Columns) -> None:
         put_number(columns, (24 + hour) * skill.ERROR_BITS, skill.ERROR_BITS, max(-error, 0) + less)
 
 
-def triple_naive_errors(columns: Columns) -> None:
+def triple_errors_of_benchmarks(columns: Columns) -> None:
     """A "sign" of three, 1 - 2 (-1), in every hour with n above a."""
-    for hour in HOURS:
-        if columns["d"][hour] > 0:
-            columns["s"][hour] = -1
-            columns["f"][hour] *= 3
+    above = columns["d"] > 0
+    columns["s"][above] = -1
+    columns["f"][above] *= 3
 
 
 def larger_difference(columns: Columns) -> None:
@@ -206,23 +247,23 @@ def larger_product(columns: Columns) -> None:
 
 
 def nothing(columns: Columns) -> None:
-    """Only the slack is negative."""
+    """Only the slacks are negative."""
 
 
 LIES = {
     "negative slack": nothing,
     "errors too small": shrink_errors,
-    "sign that is no sign": triple_naive_errors,
-    "naive errors from other days": larger_difference,
-    "naive errors made up": larger_product,
+    "sign that is no sign": triple_errors_of_benchmarks,
+    "errors from other days": larger_difference,
+    "errors of benchmarks made up": larger_product,
 }
 
 
 @pytest.mark.parametrize("name", list(LIES))
-def test_a_lie_for_a_higher_tier_is_refused(name: str, monkeypatch: pytest.MonkeyPatch, dishonest: None) -> None:
+def test_a_lie_for_more_buckets_is_refused(name: str, monkeypatch: pytest.MonkeyPatch, dishonest: None) -> None:
     lie = LIES[name]
     best = skill_case().statement
-    greedy = replace(best, tier=best.tier + 3)
+    greedy = replace(best, buckets=best.buckets + 3)
 
     def change(columns: Columns) -> None:
         lie(columns)
@@ -235,7 +276,7 @@ def test_a_lie_for_a_higher_tier_is_refused(name: str, monkeypatch: pytest.Monke
 
 
 def test_these_lies_but_for_the_lie_are_accepted(monkeypatch: pytest.MonkeyPatch, dishonest: None) -> None:
-    """The harness above is sound: with a true tier and no lie it makes a good proof."""
+    """The harness above is sound: with a true number of buckets and no lie it makes a good proof."""
     best = skill_case().statement
     altered(monkeypatch, lambda columns: with_slack(best, columns))
     skill.verify(best, prove(best))

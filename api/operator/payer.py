@@ -1,0 +1,46 @@
+"""Pays the days whose claims are closed while the server runs: finalises each, and has its households paid.
+
+Anybody could; nothing is lost where the server does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from threading import Event
+
+from api.operator.chain_session import ChainSession, days_to_pay, pay_claimed_day
+from api.operator.community import Community
+from api.operator.membership import erase_departed
+from fl.deployment.background import repeated
+from rewards.errors import ChainError
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 60.0
+
+
+class Payer:
+    """Looks for days to pay again and again."""
+
+    def __init__(self, community: Community, chain_session: ChainSession) -> None:
+        self._community, self._chain_session = community, chain_session
+        self._told = ""
+
+    def look(self) -> None:
+        """Pay what is due. A refusal of the chain is logged, once for each reason, and tried again."""
+        try:
+            with self._chain_session.turn:
+                due = days_to_pay(self._community, self._chain_session)
+            for day in due:
+                with self._chain_session.lock:
+                    paid = pay_claimed_day(self._community, self._chain_session, day)
+                erase_departed(self._community)
+                _log.info("day paid", extra={"day": day, "households": len(paid), "amount": str(sum(paid.values()))})
+        except ChainError as error:
+            if str(error) != self._told:
+                _log.error("day not paid", extra={"reason": str(error)})
+            self._told = str(error)
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Look now and every minute while the block runs."""
+        return repeated(self.look, _EVERY_S, Event(), name="paying closed days", log=_log)

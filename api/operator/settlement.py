@@ -1,0 +1,189 @@
+"""Compares what the server has taken on with the chain until it is final: forecasts, claims, payments.
+
+Each is in the database before anything is sent, and stays there until the chain's final block shows it. So nothing is
+lost by a process that is killed, a transaction that is dropped or replaced, or blocks that a reorganisation takes
+back; and nothing happens twice, for every call says what the chain is to hold, and the contracts refuse a repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from threading import Event
+
+from eth_hash.auto import keccak
+from sqlalchemy import delete, select, update
+
+from api.operator.chain_session import ChainSession, keep_forecast, keep_reward, relay_forecast, settle_claim
+from api.operator.community import Community
+from api.operator.database.engine import put
+from api.operator.database.members import member
+from api.operator.database.tables import Forecast, Household, PaidClaim, Reward, Scan, Unsettled
+from api.operator.database.unsettled import CLAIM, FORECAST, PAYMENT, let_go, mark, unsettled
+from api.operator.membership import erase_departed
+from api.operator.paid_claims import keep_claim
+from api.protocol.bundle import ClaimBundle, InferenceBundle, from_hex, parse
+from data.errors import DataError
+from fl.deployment.background import repeated
+from rewards.claims import claim_state, claims_close, claims_since, holds_forecast, recall_claim
+from rewards.errors import (
+    AlreadyClaimed,
+    AnotherForecast,
+    CapReached,
+    ChainError,
+    DuplicateForecast,
+    LateClaim,
+    LateForecast,
+    NodeUnreachable,
+    ProofRefused,
+    WrongMeter,
+)
+from rewards.signing import forecast_digest
+from zkp.errors import ProofError
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 15.0
+_SCAN = "claims"
+_FOR_GOOD = (
+    LateForecast, DuplicateForecast, AnotherForecast, LateClaim, AlreadyClaimed, CapReached, ProofRefused, WrongMeter,
+    ProofError, DataError,
+)  # fmt: skip
+"""What no later block mends. Any other refusal may be that of a chain that a reorganisation has taken back."""
+
+
+class Settlement:
+    """Looks again and again, and does what is missing.
+
+    `depth`: blocks that are on a final one; by default `rewards.finality_blocks`, none on the embedded chain.
+    """
+
+    def __init__(self, community: Community, chain_session: ChainSession, depth: int | None = None) -> None:
+        embedded = chain_session.chain.tester is not None
+        self._depth = (0 if embedded else community.config.rewards.finality_blocks) if depth is None else depth
+        self._community, self._chain_session = community, chain_session
+        self._contracts = chain_session.contracts
+        self._told = ""
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Look now and every few seconds while the block runs."""
+        return repeated(self.look, _EVERY_S, Event(), name="settling", log=_log)
+
+    def look(self) -> None:
+        """One round. A chain that is away is logged once, and asked again by the next one."""
+        try:
+            with self._chain_session.turn:
+                self._find_others()
+            with self._community.sessions() as session:
+                rows = unsettled(session)
+            for row in rows:
+                with self._chain_session.lock:
+                    self._settle(row)
+            erase_departed(self._community)
+        except ChainError as error:
+            if str(error) != self._told:
+                _log.error("not settled", extra={"reason": str(error)})
+            self._told = str(error)
+
+    @property
+    def _final(self) -> int | None:
+        """The last block that is final; None for the latest one."""
+        return max(0, self._chain_session.chain.block - self._depth) if self._depth else None
+
+    def _settle(self, row: Unsettled) -> None:
+        told = {"kind": row.kind, "household": row.household, "day": row.day}
+        if self._holds(row, None):
+            self._note(row)
+            with self._community.sessions.begin() as session:
+                if self._holds(row, self._final):
+                    let_go(session, row.kind, row.household, row.day)
+                    _log.info("final", extra=told)
+                else:
+                    mark(session, row.kind, row.household, row.day, "mined")
+            return
+        if row.state == "mined":
+            _log.warning("taken back by a reorganisation, sent again", extra=told)
+            self._reopen(row)
+        try:
+            self._send(row)
+        except NodeUnreachable:
+            raise
+        except (ChainError, ProofError, DataError) as refused:
+            if self._holds(row, None):
+                return
+            over = self._chain_session.chain.now >= claims_close(self._contracts, row.day)
+            if over or isinstance(refused, _FOR_GOOD):
+                with self._community.sessions.begin() as session:
+                    mark(session, row.kind, row.household, row.day, "refused", str(refused))
+                _log.error("refused", extra=told | {"reason": str(refused)})
+            else:
+                _log.warning("not on the chain yet", extra=told | {"reason": str(refused)})
+
+    def _holds(self, row: Unsettled, block: int | None) -> bool:
+        if row.kind == FORECAST:
+            bundle = _forecast(row)
+            digest = forecast_digest(from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
+            return holds_forecast(self._contracts, row.household, row.day, digest, block)
+        state = claim_state(self._contracts, row.household, row.day, block)
+        return state.collected if row.kind == PAYMENT else state.claimed
+
+    def _note(self, row: Unsettled) -> None:
+        """The server's own record of what the chain shows. Of who has left, only what is still to be paid."""
+        with self._community.sessions() as session:
+            is_member = member(session, row.household) is not None
+        if row.kind == FORECAST and is_member:
+            keep_forecast(self._community, _forecast(row))
+        elif row.kind == CLAIM:
+            taken = recall_claim(self._contracts, row.household, row.day)
+            if taken is not None:
+                keep_reward(self._community, row.household, row.day, taken)
+                if is_member and taken.proof_hash == keccak(from_hex(_claim(row).proof)):
+                    keep_claim(self._community, _claim(row))
+
+    def _reopen(self, row: Unsettled) -> None:
+        """What the chain does not hold any more is not listed any more."""
+        with self._community.sessions.begin() as session:
+            mark(session, row.kind, row.household, row.day, "waiting")
+            if row.kind == PAYMENT:  # the payer pays it again
+                reward = update(Reward).where(Reward.household == row.household, Reward.day == row.day)
+                session.execute(reward.values(amount=None))
+                return
+            for table in (Forecast,) if row.kind == FORECAST else (PaidClaim, Reward):
+                session.execute(delete(table).where(table.household == row.household, table.day == row.day))
+
+    def _send(self, row: Unsettled) -> None:
+        if row.kind == FORECAST:
+            relay_forecast(self._chain_session, _forecast(row), row.raw)
+        elif row.kind == CLAIM:
+            settle_claim(self._community, self._chain_session, _claim(row))
+        with self._community.sessions.begin() as session:
+            if row.kind == PAYMENT:
+                let_go(session, row.kind, row.household, row.day)
+            else:
+                mark(session, row.kind, row.household, row.day, "mined")
+        self._note(row)
+
+    def _find_others(self) -> None:
+        """Claims that others brought to the chain are listed like those that came here."""
+        final, last = self._final, self._chain_session.chain.block
+        with self._community.sessions() as session:
+            known = session.get(Scan, _SCAN)
+            first = self._contracts.block if known is None else known.block + 1
+            members = set(session.scalars(select(Household.address)))
+            listed = {(r.household, r.day) for r in session.scalars(select(Reward))}
+        for household, day, taken in claims_since(self._contracts, first, last):
+            if household in members and (household, day) not in listed:
+                keep_reward(self._community, household, day, taken)
+        with self._community.sessions.begin() as session:
+            put(session, Scan(name=_SCAN, block=max(last if final is None else final, first - 1)))
+
+
+def _forecast(row: Unsettled) -> InferenceBundle:
+    bundle = parse(row.bundle)
+    assert isinstance(bundle, InferenceBundle)
+    return bundle
+
+
+def _claim(row: Unsettled) -> ClaimBundle:
+    bundle = parse(row.bundle)
+    assert isinstance(bundle, ClaimBundle)
+    return bundle

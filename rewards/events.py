@@ -23,9 +23,10 @@ def events(
     first, blocks = since, BLOCKS
     while first <= last:
         end = min(first + blocks - 1, last)
+        to_block = None if end == last and until is None else end  # the latest that there is by then
         try:
             logs = contract.events[name]().get_logs(
-                from_block=first, to_block=end, argument_filters=dict(filters or {})
+                from_block=first, to_block=to_block, argument_filters=dict(filters or {})
             )
         except Web3RPCError:
             if blocks == 1:

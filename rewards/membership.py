@@ -26,7 +26,7 @@ def membership(chain: Chain, contracts: Contracts, household: str, *, invited: b
         nonce=int(registry.nonces(household).call()),
         now=chain.now,
         state=state,
-        has_record=bool(record.balanceOf(household).call()),
+        has_record=int(record.record_of(household).call()[0]) > 0,
     )
 
 

@@ -493,7 +493,7 @@ def _signed(meter: LocalAccount, household: str, day: int, commitment: str) -> b
 @pytest.fixture
 def address(day: Village) -> Iterator[str]:
     """The village's server on a port of its own."""
-    with uvicorn_served(uvicorn.Config(day.client.app, log_level="error")) as port:  # type: ignore[arg-type]
+    with uvicorn_served(uvicorn.Config(day.client.app, log_level="error", lifespan="off")) as port:  # type: ignore[arg-type]
         yield f"http://127.0.0.1:{port}"
 
 

@@ -79,7 +79,7 @@ def gateway(village: Village, claim: ClaimBundle, tmp_path: Path) -> Iterator[Ga
     shutil.copy(proof, tmp_path / "state" / "proofs" / str(DAY))
     (tmp_path / "readings.csv").write_text("unique_id,ds,y\n", encoding="utf-8")
     with uvicorn_served(
-        uvicorn.Config(app_of(village.community, village.chain_session), log_level="warning")
+        uvicorn.Config(app_of(village.community, village.chain_session), log_level="warning", lifespan="off")
     ) as port:
         url = f"http://127.0.0.1:{port}"
         settings = {

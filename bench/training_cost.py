@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bench.accuracy_data import DRAW_SEED, FONTANA, Community, open_community
 from bench.local_rounds import FORECASTING, OUT, SHAPE, train
@@ -57,7 +58,11 @@ class Errors:
 def errors_of(weights: Weights, judged: Windows) -> Errors:
     model = LoadForecaster(SHAPE)
     model.load_state_dict(to_state_dict(weights))
-    values = forecast(model, judged)
+    return errors_in(forecast(model, judged), judged)
+
+
+def errors_in(values: NDArray[np.float64], judged: Windows) -> Errors:
+    """Of forecasts [n, 48] Wh of these windows."""
     names = np.unique(judged.unique_id)
     missed = np.abs(values[:, :HOURS_PER_DAY] - judged.target)
     homes = [float(missed[own].mean() / judged.target[own].mean()) for own in (judged.unique_id == n for n in names)]

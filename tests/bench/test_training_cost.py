@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench import training_forms
 from bench.local_rounds import SHAPE
 from bench.training_cost import Errors, measure_one_shot, measure_rounds, rounds_within
 from fl.settings import FederationSettings
@@ -30,3 +31,12 @@ def test_rounds_and_one_shot_are_measured_alike() -> None:
     assert (rounds["gradient_rounds"], list(rounds["course"])) == (1, [3])
     one_shot = measure_one_shot(known, judged)
     assert 0 < one_shot["home_nmae"] < 1 and 0 < one_shot["community_wape"] < 1
+
+
+def test_forms_of_training_are_judged_on_the_same_days() -> None:
+    windows = made_up_windows(("home-a", "home-b"), days=40)
+    forms = {"local": {"rounds": 1}, "gradients": {"rounds": 2, "strategy": {"local_rounds": 1}}}
+    found = training_forms.measure(windows.between(0, 30), windows.between(30, 40), forms, epochs=1)
+    assert set(found) == {"centralised", "local", "gradients"}
+    assert found["local"]["plain"] != found["gradients"]["plain"]
+    assert all(0 < errors["community"] < 1 for form in found.values() for errors in form.values())

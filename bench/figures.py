@@ -112,6 +112,41 @@ def gas_payers(measured: Measured) -> str:
     )
 
 
+def settlement(measured: Measured) -> str:
+    """A month of shared energy among the demo homes, for docs/shared-energy.md."""
+    rows = [
+        ("generated on the roofs", measured["self_consumed_wh"] + measured["exported_wh"]),
+        ("self-consumed behind the meters", measured["self_consumed_wh"]),
+        ("fed into the grid", measured["exported_wh"]),
+        ("taken from the grid", measured["imported_wh"]),
+        ("**shared: the smaller of both, hour by hour**", measured["shared_wh"]),
+        ("exported beyond the community", measured["exported_wh"] - measured["shared_wh"]),
+    ]
+    told: list[tuple[str, ...]] = [(said, f"{wh / 1000:,.1f}") for said, wh in rows]
+    return table(told, (f"{measured['homes']} homes, {measured['days']} days (May 2017)", "kWh"))
+
+
+def settlement_cost(measured: Measured) -> str:
+    """What settling that month costs."""
+    rows = [("proving a share, s", "prove_s"), ("verifying it, s", "verify_s"), ("its proof, bytes", "proof_bytes")]
+    both = [(said, f"{measured[name]:,}", f"{measured[f'static_{name}']:,}") for said, name in rows]
+    return table(
+        [
+            *both,
+            ("memory of its process, MB", f"{measured['peak_mb']:.0f}", f"{measured['static_peak_mb']:.0f}"),
+            ("checking all signatures and totals, s", f"{measured['check_s']:.1f}", ""),
+            ("everything for all members, s", f"{measured['settle_17_s']:.1f}", ""),
+            ("auditing the file, s", f"{measured['audit_s']:.1f}", ""),
+            ("the file, kB", f"{measured['file_bytes'] / 1000:.0f}", ""),
+            ("remainder: of those who took, who fed in, Wh",
+             f"{measured['remainder_import_wh']}, {measured['remainder_export_wh']}", ""),
+            ("shares and remainder against the sum of minima, Wh", f"{measured['residual_wh']}", ""),
+        ],
+        (f"{measured['days']} days", "pro rata, priority", "static, equal"),
+    )  # fmt: skip
+
+
+_SETTLEMENT = {"shared-energy": "bench/settlement.png", "shared-energy-dark": "bench/settlement-dark.png"}
 _DEMO = {
     "community-day": "demo/community_day.png",
     "community-day-dark": "demo/community_day_dark.png",
@@ -121,6 +156,8 @@ _DEMO = {
 SOURCES = {
     "demo": Source("make demo", "demo/report.json", demo, _DEMO),
     "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
+    "settlement": Source("python -m bench.settlement", "bench/settlement.json", settlement, _SETTLEMENT),
+    "settlement_cost": Source("python -m bench.settlement", "bench/settlement.json", settlement_cost, {}),
     "gas": Source("python -m bench.gas", "bench/gas.json", gas, {}),
     "gas_payers": Source("python -m bench.gas", "bench/gas.json", gas_payers, {}),
 }

@@ -4,7 +4,8 @@ Everything is done anew in a folder of its own: both registers of 31 days signed
 verified, the file audited. `settle_17_s` is all of it. What a single household needs is measured in a process of its
 own, as on a gateway: `prove_s` (its share of what it took, 31 days; the median of its runs), `verify_s`,
 `proof_bytes`, `peak_mb`; with `static_` before it, by allotments instead of in proportion. `residual_wh` compares
-shares and remainder of both sides with the sum of minima that follows from the tables themselves.
+shares and remainder of both sides with the sum of minima that follows from the tables themselves. The line is kept in
+out/bench/settlement.json, and the month's picture beside it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from api.protocol import settlement_file
 from api.protocol.period import SIDES, CheckedPeriod, Key, check
 from api.protocol.settlement import verify_share
 from bench.proof import peak_mb
+from data.atomic import write_bytes
 from data.export import EXPORT_VAULT
 from data.vault import DayVault
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from api.protocol.settlement import Settlement
 
 T = TypeVar("T")
+OUT = Path("out/bench")
 FIRST_DATE, DAYS = date(2017, 5, 1), 31
 
 
@@ -81,8 +84,10 @@ def residual_wh(homes: SettledHomes, settlement: Settlement) -> int:
     return sum(abs(settlement.given(side) + settlement.remainder(side) - shared) for side in SIDES)
 
 
-def measure(folder: Path, repeat: int, keep: Path | None) -> dict[str, Any]:
+def measure(folder: Path, repeat: int) -> dict[str, Any]:
+    """Everything once, in `folder`. Raises SystemExit where the settlement does not hold."""
     from api.audit.settlement import audit_settlement
+    from api.cli.settle_commands import pictures
     from api.config.demo_settings import demo_config
     from api.one_machine.settled_homes import SettledHomes
     from api.one_machine.settlement import meters_of
@@ -100,8 +105,8 @@ def measure(folder: Path, repeat: int, keep: Path | None) -> dict[str, Any]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         member = pool.submit(one_member, file, home.home.folder, home.household, repeat).result()
     of = settlement.period
-    if keep is not None:
-        keep.write_bytes(file.read_bytes())
+    for name, png in pictures(homes, settlement, days).items():
+        write_bytes(OUT / f"settlement{name}.png", png)
     return {
         "homes": len(of.households), "days": len(of.days), **member,
         "residual_wh": residual_wh(homes, settlement),
@@ -116,11 +121,12 @@ def measure(folder: Path, repeat: int, keep: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5, help="runs of which a median is taken")
-    parser.add_argument("--keep", type=Path, help="write settlement.json there")
     arguments = parser.parse_args()
     logging.getLogger().setLevel("WARNING")
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), arguments.repeat, arguments.keep)))
+        result = measure(Path(folder), arguments.repeat)
+    write_bytes(OUT / "settlement.json", json.dumps(result).encode())
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

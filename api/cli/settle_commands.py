@@ -98,10 +98,7 @@ def _load(config: Path) -> Config:
 
 
 def _write(folder: Path, homes: SettledHomes, settlement: Settlement, days: range) -> None:
-    import io
-
     from api.one_machine.settlement import meters_of
-    from api.operator.period_picture import Theme, period_picture
     from api.operator.statements import Tariff, hours_csv, members_csv
     from api.protocol import settlement_file
     from data.atomic import write_bytes
@@ -111,12 +108,25 @@ def _write(folder: Path, homes: SettledHomes, settlement: Settlement, days: rang
     write_bytes(folder / "settlement.json", settlement_file.written(settlement, meters_of(homes.homes)))
     write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
     write_bytes(folder / "hours.csv", hours_csv(settlement, homes.clock))
-    themes: tuple[Theme, ...] = ("light", "dark")
-    for theme in themes:
-        drawn = io.BytesIO()
-        picture = period_picture(settlement.period, homes.clock, theme, homes.self_consumed(days))
-        picture.savefig(drawn, format="png", dpi=130)
-        write_bytes(folder / f"period-{theme}.png", drawn.getvalue())
+    for name, png in pictures(homes, settlement, days).items():
+        write_bytes(folder / f"period{name}.png", png)
+
+
+def pictures(homes: SettledHomes, settlement: Settlement, days: range) -> dict[str, bytes]:
+    """The period's picture as PNG, by what its name ends in: nothing (light) or -dark."""
+    import io
+
+    from api.operator.period_picture import period_picture
+    from forecasting.palette import DARK, LIGHT
+
+    drawn = {}
+    for name, palette in (("", LIGHT), ("-dark", DARK)):
+        content = io.BytesIO()
+        picture = period_picture(settlement.period, homes.clock, palette, homes.self_consumed(days))
+        with palette.applied():
+            picture.savefig(content, format="png", dpi=130)
+        drawn[name] = content.getvalue()
+    return drawn
 
 
 def _tell(homes: SettledHomes, settlement: Settlement, days: range) -> None:

@@ -74,7 +74,7 @@ def test_what_is_no_period_is_refused(text: str) -> None:
 
 def test_a_settlement_is_written_for_members_accountant_and_auditor(settled: Path) -> None:
     assert {path.name for path in settled.iterdir()} == {
-        "settlement.json", "members.csv", "hours.csv", "period-light.png", "period-dark.png",
+        "settlement.json", "members.csv", "hours.csv", "period.png", "period-dark.png",
     }  # fmt: skip
     members = pd.read_csv(settled / "members.csv")
     hours = pd.read_csv(settled / "hours.csv")

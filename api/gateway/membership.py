@@ -21,8 +21,9 @@ from rewards.consent import MembershipFacts, Statement, sign_statement
 from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
-_KEPT = frozenset({"wallet.key", "meter.key", "privacy.json", "sums.jsonl"})
-"""The wallet holds the home's tokens; what was spent of its privacy budget counts if it comes back."""
+_KEPT = frozenset({"wallet.key", "meter.key", "privacy.json", "sums.jsonl", "settled.json"})
+"""The wallet holds the home's tokens; what was spent of its privacy budget, and which days it proved shares of, counts
+if it comes back."""
 
 
 class NotInvited(Exception):

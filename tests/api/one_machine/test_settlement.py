@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api.gateway import membership
 from api.gateway.home import Home
 from api.gateway.shared_energy import SETTLED, ShareProver
 from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period
@@ -345,6 +346,11 @@ def test_a_household_proves_nothing_of_a_few_days(
     days = (checked.period.days[0], *map(without, checked.period.days[1:]))
     with pytest.raises(PeriodError, match="no share of fewer than 7"):
         prover(homes[4], tmp_path).prove(CheckedPeriod(replace(checked.period, days=days)), "import")
+
+
+def test_what_was_settled_counts_for_a_household_that_leaves_and_comes_back() -> None:
+    """With its table kept, it could have its days signed again, and be asked for a second share of them."""
+    assert SETTLED in membership._KEPT
 
 
 def test_a_damaged_record_of_settled_days_is_named(

@@ -22,8 +22,8 @@ from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
 _KEPT = frozenset({"wallet.key", "meter.key", "privacy.json", "sums.jsonl", "settled.json"})
-"""The wallet holds the home's tokens; what was spent of its privacy budget, and which days it proved shares of, counts
-if it comes back."""
+"""The wallet holds the home's tokens; what was spent of its privacy budget, and which days it proved shares of,
+counts if it comes back."""
 
 
 class NotInvited(Exception):

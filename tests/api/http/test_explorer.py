@@ -41,7 +41,7 @@ def test_a_wallet_is_given_the_very_call_that_the_server_would_send(village: Vil
     assert told["to"] == contracts.rewards.address and told["chain_id"] == chain.chain_id
     assert (
         contracts.rewards.decode_function_input(told["data"])[0].fn_name
-        == claim_call(contracts, claim_of(claim)).fn_name
+        == claim_call(contracts, claim_of(contracts, claim)).fn_name
     )
     sender = chain.tester.get_accounts()[0]
     chain.web3.eth.call({"from": sender, "to": told["to"], "data": told["data"], "gas": 10_000_000}, "pending")

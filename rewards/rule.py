@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zkp.statements.skill import BENCHMARK_DAYS, BUCKET_WH, ENERGY_PER_BUCKET_WH
+from zkp.statements.buckets import BENCHMARK_DAYS, BUCKET_WH, ENERGY_PER_BUCKET_WH
 
 Ints = NDArray[np.int64]
 

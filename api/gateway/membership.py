@@ -14,7 +14,6 @@ from eth_account.signers.local import LocalAccount
 from api.config.community_yaml import Config
 from api.config.key_file import household_account
 from api.gateway.client import ApiClient
-from api.gateway.home import Home
 from api.gateway.trust_on_first_use import TrustOnFirstUse
 from data.errors import DataError
 from rewards.consent import MembershipFacts, Statement, sign_statement
@@ -86,6 +85,8 @@ class Membership:
 
 def open_membership(config: Config, home: str, client: ApiClient) -> Membership:
     """Of a home of this gateway. Raises DataError for a home that is not here, DamagedFile, LostFile."""
+    from api.gateway.home import Home  # with the meter comes the proof system, which the agent never loads
+
     folder = Home(home, config.api.homes_dir / home).folder
     if not (folder / "wallet.key").exists():
         raise DataError(f"there is no wallet of {home} in {folder}: name a home of this gateway")

@@ -86,7 +86,7 @@ def test_homes_are_drawn_by_the_seed(tmp_path: Path) -> None:
         (lambda t: t.assign(y=-t["y"]), "negative energy"),
         (lambda t: t.assign(y="much"), "numbers"),
         (lambda t: t.iloc[: 24 * 30], "has 30 days"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "is there twice"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "appears twice"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path: Path, change: Any, said: str) -> None:

@@ -40,17 +40,15 @@ from zkp.argument.forms import PowerAxis, TensorForm, run_of
 from zkp.argument.protocol import Leftover
 from zkp.argument.relation import Column, CommittedInput, Gate, Relation, Witness
 from zkp.errors import InvalidProof, InvalidStatement
-from zkp.statements import formats
+from zkp.statements import buckets, formats
 from zkp.statements.context import CONTEXT_BYTES, Context
 
 HEADER = b"WPS\x05"
 """First bytes of every skill proof: kind and format version."""
 
+BENCHMARK_DAYS, BUCKET_WH = buckets.BENCHMARK_DAYS, buckets.BUCKET_WH
+ENERGY_PER_BUCKET_WH = buckets.ENERGY_PER_BUCKET_WH
 STATEMENT_BYTES = CONTEXT_BYTES + 2 + 9 * G1_BYTES
-BENCHMARK_DAYS = tuple(range(7, 14))
-"""How many days before the scored one each benchmark's day is; together they fill the ring."""
-BUCKET_WH = 100
-ENERGY_PER_BUCKET_WH = 2_000
 MOST_BUCKETS = (1 << 16) - 1
 ERROR_BITS = 17
 """Width of an error: readings have 17 bits; a forecast beyond them by more cannot be scored."""

@@ -29,6 +29,7 @@ from fl.task import HomeFolder, initial_weights, write_homes
 from forecasting.integer import IntegerModel
 from forecasting.shape import ModelShape
 from rewards.gossip_client import GossipClient
+from rewards.membership import enrol
 from tests.api.processes.gossip_peer import Given, run
 from tests.fl.federation import made_up_windows
 from tests.support.anvil import Anvil, anvil
@@ -159,6 +160,8 @@ def _founded(folder: Path, node: Anvil) -> Community:
         node.fund(wallet.address)
     operator = CommunityOfOperator(load(folder / f"{OBSERVER}.yaml"))
     session = open_chain_session(operator)
+    for wallet in wallets.values():
+        enrol(session.chain, session.contracts, operator.operator, wallet)
     registry = deploy_training(operator, session)
     _write(folder, OBSERVER, {"rewards": rewards}, {"registry": registry}, members=members)
     gateway = {"rpc_url": node.url, "forecast_registry": str(session.contracts.forecast_registry.address)}

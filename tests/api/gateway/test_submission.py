@@ -167,7 +167,7 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
     (deployment.rounds.path(3) / "weights.npz").write_bytes(honest[: len(honest) // 2])
     deployment.measure(DAY + 1)
     until(
-        lambda: [t for t in deployment.logged(GATEWAY, "model refused") if "not whole" in str(t["reason"])],
+        lambda: [t for t in deployment.logged(GATEWAY, "model refused") if "is incomplete" in str(t["reason"])],
         "a truncated model is not refused",
     )  # fmt: skip
     assert deployment.metrics()["wattproof_agent_models_refused_total"] >= 2

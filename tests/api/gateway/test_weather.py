@@ -93,7 +93,7 @@ def test_another_feed_than_before_is_refused_and_ours_stays(tmp_path: Path) -> N
     with served(operator) as url:
         client = ApiClient(url)
         for content, words in (
-            (feed(tmp_path / "theirs.csv", 24).replace(b"4.5", b"9.5"), "says something else"),
+            (feed(tmp_path / "theirs.csv", 24).replace(b"4.5", b"9.5"), "differs for hours"),
             (b"<html>Welcome</html>", "no weather feed"),
             (None, "can't be fetched"),
         ):

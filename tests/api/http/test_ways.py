@@ -119,7 +119,7 @@ def test_figures_as_tables(over: Village) -> None:
     told = over.client.get(f"/v1/days/{DAY}/summary").json()
     day = over.client.get(f"/v1/days/{DAY}/forecast.csv")
     assert (
-        day.headers["content-type"].startswith("text/csv") and "day-17316.csv" in day.headers["content-disposition"]
+        day.headers["content-type"].startswith("text/csv") and f"day-{DAY}.csv" in day.headers["content-disposition"]
     )
     rows = table(day.text)
     assert [int(row["forecast_sum_wh"]) for row in rows] == told["forecast_wh"]

@@ -28,6 +28,10 @@ forecasting: {model: {hidden: 8}}
 """
 
 
+OPENED_WHEN_NEEDED = "api.operator.database.engine"
+"""A connection is opened by whoever needs one first."""
+
+
 def export(path: Path, days: int) -> None:
     """A meter's export: hourly kWh."""
     hours = pd.date_range("2017-05-01", periods=24 * days, freq="h", tz="UTC")
@@ -58,6 +62,7 @@ def test_a_proof_from_request_to_verdict(village: Village) -> None:
         answer = client.post("/forecasts", json=body)
     assert answer.status_code == 201
     expected = drawn("A proof, from request to verdict")
-    assert walk.modules == [module for module in expected if module in walk.modules], walk
+    seen = [module for module in walk.modules if module != OPENED_WHEN_NEEDED]
+    assert seen == [module for module in expected if module in seen], walk
     # What an earlier test of this process asked is kept, and not visited again: the way in is always the same.
     assert walk.modules[:4] == expected[:4] and "zkp" in walk.modules

@@ -94,8 +94,8 @@ def test_another_feed_than_before_is_refused_and_ours_stays(tmp_path: Path) -> N
         client = ApiClient(url)
         for content, words in (
             (feed(tmp_path / "theirs.csv", 24).replace(b"4.5", b"9.5"), "differs for hours"),
-            (b"<html>Welcome</html>", "no weather feed"),
-            (None, "can't be fetched"),
+            (b"<html>Welcome</html>", "not a weather feed"),
+            (None, "cannot be fetched"),
         ):
             operator.content = content
             with pytest.raises(SourceError, match=words):

@@ -82,6 +82,10 @@ class FederationSettings(_Part):
         """So many of the last rounds ask for gradients; none in a gossip, which has no coordinator to step."""
         return max(0, self.rounds - self.strategy.local_rounds) if self.topology == "server" else 0
 
+    def is_gradient_round(self, number: int) -> bool:
+        """Whether homes send a mean gradient in this round, which the coordinator's Adam steps by."""
+        return self.topology == "server" and number > self.strategy.local_rounds
+
     @model_validator(mode="after")
     def _own_plan(self) -> Self:
         """A coordinator whose homes have the same settings must not be refused by all of them."""

@@ -52,7 +52,7 @@ def local_plan(settings: FederationSettings, round: int) -> LocalPlan:
         learning_rate=local.learning_rate * falling(min(round, last), last, local.final_learning_rate),
         batch_days=local.batch_days,
         proximal_mu=settings.strategy.proximal_mu if settings.strategy.name == "fedprox" else 0.0,
-        gradient=round > last,
+        gradient=settings.is_gradient_round(round),
     )
 
 
@@ -104,9 +104,8 @@ class ServerStep:
     def __call__(self, start: Weights, combined: Weights, round: int) -> Weights:
         """The global model after `round` (float32, as `start`)."""
         settings, federation = self.settings.strategy, self.settings
-        local = federation.rounds - federation.gradient_rounds
-        if round > local:
-            number, tau = round - local, _GRADIENT_TAU
+        if federation.is_gradient_round(round):
+            number, tau = round - settings.local_rounds, _GRADIENT_TAU
             low = federation.local.final_learning_rate
             rate = settings.gradient_learning_rate * falling(number, federation.gradient_rounds, low)
         elif settings.name == "fedadam":

@@ -137,7 +137,6 @@ def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_p
         bundles.verify(mine.model_copy(update={"forecast": other.forecast}))
 
 
-@pytest.mark.xfail(reason="takes 470 MB: the limit stands, what grew is not found yet", strict=False)
 def test_an_agent_trains_and_proves_in_less_than_450_mb(
     deployed: Deployed, watched: dict[str, PeakMemory], record_property: Callable[[str, object], None]
 ) -> None:

@@ -27,6 +27,7 @@ from zkp.argument import gates, lookup, opening, products, rows
 from zkp.argument.cells import Claim, combined
 from zkp.argument.relation import FIRST, Relation, Witness
 from zkp.argument.transcript import ProverChannel, Transcript, VerifierChannel
+from zkp.errors import InvalidProof
 
 Leftover = tuple[GroupEquation, int]
 """A pairing equation that remains to be checked, and a challenge that weighs it among others."""
@@ -78,6 +79,12 @@ def _all(channel: Transcript, relation: Relation, claims: list[Claim]) -> Claim:
 def verify(relation: Relation, proof: bytes, setup: Setup) -> Leftover:
     """Check everything but the pairing equation that is left. Raises MalformedProof or InvalidProof."""
     return check(relation, VerifierChannel(relation.protocol, setup.curve, proof))
+
+
+def accept(result: Leftover, setup: Setup) -> None:
+    """Check the one equation that is left of a proof. Raises InvalidProof."""
+    if not settle([result], setup):
+        raise InvalidProof("the commitments do not open to the values of the proof")
 
 
 def fold(results: Sequence[Leftover]) -> Leftover:

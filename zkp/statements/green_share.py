@@ -21,7 +21,7 @@ from zkp.argument.bits import boolean, decompose
 from zkp.argument.cells import Linear, Term
 from zkp.argument.forms import DenseForm, run_of
 from zkp.argument.relation import Column, CommittedInput, Relation, Witness
-from zkp.errors import InvalidProof, InvalidStatement
+from zkp.errors import InvalidStatement
 from zkp.statements import formats
 from zkp.statements.context import Context
 
@@ -93,9 +93,7 @@ def prove(
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    result = protocol.verify(relation(statement, setup), body(proof), setup)
-    if not protocol.settle([result], setup):
-        raise InvalidProof("the commitments do not open to the values of the proof")
+    protocol.accept(protocol.verify(relation(statement, setup), body(proof), setup), setup)
 
 
 def body(proof: bytes) -> bytes:

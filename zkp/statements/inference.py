@@ -23,7 +23,7 @@ from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
 from zkp.argument import protocol
 from zkp.argument.protocol import Leftover
 from zkp.argument.relation import CommittedInput, Relation, Witness
-from zkp.errors import InvalidProof, InvalidStatement, WitnessError
+from zkp.errors import InvalidStatement, WitnessError
 from zkp.lstm import weights
 from zkp.lstm.constraints import constraints
 from zkp.lstm.gates import gates, lookup_groups, table
@@ -228,5 +228,4 @@ def body(proof: bytes) -> bytes:
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    if not protocol.settle([check(statement, proof, setup)], setup):
-        raise InvalidProof("the commitments do not open to the values of the proof")
+    protocol.accept(check(statement, proof, setup), setup)

@@ -22,7 +22,6 @@ from zkp.argument.bits import boolean, decompose
 from zkp.argument.cells import Linear, Term
 from zkp.argument.forms import run_of
 from zkp.argument.relation import Column, Relation, Witness
-from zkp.errors import InvalidProof
 from zkp.statements import formats
 from zkp.statements.period import PeriodStatement
 
@@ -88,9 +87,7 @@ def prove(
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    result = protocol.verify(relation(statement, setup), body(proof), setup)
-    if not protocol.settle([result], setup):
-        raise InvalidProof("the commitments do not open to the values of the proof")
+    protocol.accept(protocol.verify(relation(statement, setup), body(proof), setup), setup)
 
 
 def body(proof: bytes) -> bytes:

@@ -39,7 +39,7 @@ from zkp.argument.cells import Linear, Term
 from zkp.argument.forms import PowerAxis, TensorForm, run_of
 from zkp.argument.protocol import Leftover
 from zkp.argument.relation import Column, CommittedInput, Gate, Relation, Witness
-from zkp.errors import InvalidProof, InvalidStatement
+from zkp.errors import InvalidStatement
 from zkp.statements import buckets, formats
 from zkp.statements.context import CONTEXT_BYTES, Context
 
@@ -267,5 +267,4 @@ def body(proof: bytes) -> bytes:
 def verify(statement: Statement, proof: bytes, *, backend: str = "") -> None:
     """Accept by returning. Raises MalformedProof, InvalidProof or InvalidStatement."""
     setup = load_setup(backend)
-    if not protocol.settle([check(statement, proof, setup)], setup):
-        raise InvalidProof("the commitments do not open to the values of the proof")
+    protocol.accept(check(statement, proof, setup), setup)

@@ -8,7 +8,6 @@ The ServerApp runs in this process and reads the same state directly.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -42,7 +41,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from fl.deployment.link_state import GuardedLinkState, GuardedLinkStateFactory
-from fl.deployment.listening import listen
+from fl.deployment.listening import serving
 from fl.deployment.request_gate import RequestGate, only_its_own
 from fl.deployment.signed_requests import RequestVerifier
 from fl.errors import FederationError
@@ -128,19 +127,8 @@ class FleetServer:
             timeout_graceful_shutdown=5, http=protocol or "auto",
             loop="asyncio",  # uvloop would not ask `LimitedListener` for connections
         )  # fmt: skip
-        with listen(bind, port) as listener:
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run, args=([listener],), name="fleet-api", daemon=True)
-            thread.start()
-            while not server.started and thread.is_alive():
-                time.sleep(0.05)
-            if not server.started:
-                raise FederationError("the Fleet API did not start; the log says why")
-            try:
-                yield
-            finally:
-                server.should_exit = True
-                thread.join()
+        with serving(config, bind, port, "the Fleet API"):
+            yield
 
     @contextmanager
     def run(self) -> Iterator[FleetGrid]:

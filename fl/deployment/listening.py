@@ -7,13 +7,20 @@ needs a new one only occasionally, so an address that keeps connecting is discon
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import uvicorn
 
 from fl.deployment.rate_limit import RateLimit, source_of
 from fl.errors import FederationError
 
 BURST, RATE = 100, 5.0  # connections of one address at once, and a second in the long run
 _AT_A_TIME = 100
+_POLL_S = 0.02
 
 
 class LimitedListener(socket.socket):
@@ -51,3 +58,21 @@ def listen(bind: str, port: int) -> LimitedListener:
         ) from problem
     listener.limit = RateLimit(RATE, BURST)
     return listener
+
+
+@contextmanager
+def serving(config: uvicorn.Config, bind: str, port: int, name: str) -> Iterator[None]:
+    """Serve in a thread while the block runs; `name`: of what is served. Raises FederationError where it can't be."""
+    with listen(bind, port) as listener:
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name=name, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(_POLL_S)
+        if not server.started:
+            raise FederationError(f"{name} did not start; the log says why")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()

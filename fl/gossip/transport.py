@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import ssl
-import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +19,7 @@ import httpx
 import uvicorn
 
 from fl.deployment.keys import PeerKeys
-from fl.deployment.listening import listen
+from fl.deployment.listening import serving
 from fl.errors import FederationError, KeysError
 from fl.gossip.shelf import Shelf
 
@@ -119,16 +117,5 @@ class ShelfServer:
             ssl_cert_reqs=ssl.CERT_REQUIRED, log_config=None, access_log=False, ws="none", lifespan="off",
             limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=2, loop="asyncio",
         )  # fmt: skip
-        with listen(bind, port) as listener:
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run, args=([listener],), name="peer", daemon=True)
-            thread.start()
-            while not server.started and thread.is_alive():
-                time.sleep(0.02)
-            if not server.started:
-                raise FederationError("the peer's server did not start; the log says why")
-            try:
-                yield
-            finally:
-                server.should_exit = True
-                thread.join()
+        with serving(config, bind, port, "the peer's server"):
+            yield

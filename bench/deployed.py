@@ -51,9 +51,8 @@ def wattproof(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
-    """As on a machine of a community: pandas loads pyarrow, 33 MB, wherever a developer has it installed."""
-    return os.environ | {"PYTHONPATH": f"{WITHOUT}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+def _environment(*without: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (*without, ROOT))), "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -103,6 +102,8 @@ class Deployed:
     def start(self, name: str) -> None:
         """Start the coordinator, the server, or a home's agent."""
         command, folder, settings = ["agent", name], name, "settings.yaml"
+        # As on a gateway: pandas loads pyarrow, 33 MB, wherever a developer has it installed.
+        environment = _environment(*([] if name in (COORDINATOR, SERVER) else [WITHOUT]))
         if name == COORDINATOR:
             command = ["coordinator", *self.coordinator_options]
         elif name == SERVER:
@@ -110,7 +111,7 @@ class Deployed:
         with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / folder,
-                env=_environment(), stdout=log, stderr=log,
+                env=environment, stdout=log, stderr=log,
             )  # fmt: skip
 
     def ask(self, path: str) -> Any:

@@ -142,6 +142,12 @@ def _simulate(
             done = rounds.store.rounds()
             _log.warning("training stopped; the same command resumes it", extra={"round": done[-1] if done else 0})
             raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # Flower's own of a broken engine; ours are subclasses
+                raise
+            raise FederationError("the simulation's engine broke down; its own errors are in the log above") from error
+        finally:
+            stop.set()  # the training's thread outlives a broken engine, and with it the process
 
 
 def _open_partition(homes: list[str], load_home: LoadHome, context: Context) -> Learner:

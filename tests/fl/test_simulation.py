@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def test_homes_that_all_fail_end_the_simulation_with_an_error(tmp_path: Path) ->
         run_simulation(
             settings(wait_for_homes_s=1), HOMES, nowhere, initial_weights(shape, 0), RoundStore(tmp_path / "rounds")
         )
+
+
+@pytest.mark.process
+def test_an_engine_that_breaks_down_ends_the_training_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went on waiting for homes that nobody ran, for ever."""
+    monkeypatch.setattr("flwr.server.superlink.fleet.vce.backend.raybackend.BasicActorPool", None)
+    shape = ModelShape.of(FORECASTING.model)
+    nowhere = HomeFolder(tmp_path / "nowhere", shape, FORECASTING.huber)
+    with pytest.raises(FederationError, match="the simulation's engine broke down"):
+        run_simulation(settings(), HOMES, nowhere, initial_weights(shape, 0), RoundStore(tmp_path / "rounds"))
+    until(lambda: not [t for t in threading.enumerate() if "server_th" in t.name] or None, "the training's end")
 
 
 def test_too_few_homes_are_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -145,7 +145,9 @@ def _simulate(
         except RuntimeError as error:
             if type(error) is not RuntimeError:  # Flower's own of a broken engine; ours are subclasses
                 raise
-            raise FederationError("the simulation's engine broke down; its own errors are in the log above") from error
+            raise FederationError(
+                "the simulation's engine broke down; its own errors are in the log above"
+            ) from error
         finally:
             stop.set()  # the training's thread outlives a broken engine, and with it the process
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from eth_utils.address import is_checksum_address
+from eth_utils.address import is_checksum_address, to_checksum_address
 
 from api.config.settings import CommunitySettings
 from api.config.settlement_settings import KeyKind
@@ -229,6 +229,8 @@ def _check_members(record: DayRecord, meters: Mapping[str, str]) -> None:
             raise PeriodError(f"what {imported.household}'s meter signed is of another day")
         verify_signed_day(imported, meters[imported.household])
         verify_signed_export(exported, meters[exported.household])
+    if len({to_checksum_address(meters[household]) for household in households}) < len(households):
+        raise PeriodError("two members have one meter: what it counts would be shared twice")
 
 
 def _check_totals(record: DayRecord, key: Key, fewest: int) -> None:

@@ -1,5 +1,6 @@
 """A period settled among homes with PV: what is shared is split to the watt-hour, and whoever cheats is named."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,19 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api.audit.settlement import audit_settlement
 from api.gateway import membership
 from api.gateway.home import Home
 from api.gateway.shared_energy import SETTLED, ShareProver
 from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period
 from api.protocol import settlement_file
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
-from api.protocol.settlement import Settlement, Share, merkle_root, settle
+from api.protocol.settlement import Settlement, Share, merkle_root, prove_share, settle, verify_share
 from data.day import DayClock
 from data.errors import DamagedFile
 from data.export import sign_export
 from data.meter import Meter
 from data.table import long_table
+from zkp.algebra.field import MODULUS
 from zkp.errors import ProofError
+from zkp.statements import shared_energy
 from zkp.statements.total import Total
 
 CLOCK = DayClock(8)
@@ -178,6 +182,13 @@ def off_by_one(total: Total, by: int = 1) -> Total:
     return replace(total, values=(total.values[0] + by, *total.values[1:]))
 
 
+def moved(total: Total) -> Total:
+    """All of the largest hour counted in the hour before it: the day's energy stays."""
+    values, hour = list(total.values), total.values.index(max(total.values))
+    values[hour - 1], values[hour] = values[hour - 1] + values[hour], 0
+    return replace(total, values=tuple(values))
+
+
 def other_spelling(record: DayRecord) -> dict[str, Any]:
     """The first member once more, its address in small letters: to a careless reader another member."""
     again = [replace(days[0], household=days[0].household.lower()) for days in (record.imported, record.exported)]
@@ -192,6 +203,18 @@ FALSE: dict[str, tuple[str, Callable[[Period], Period]]] = {
     "an export total that is not the sum": (
         "not the sum",
         lambda p: with_day(p, 2, exports=off_by_one(p.days[2].exports, 1000)),
+    ),
+    "energy moved from one hour to another": (
+        "not the sum",
+        lambda p: with_day(p, 2, exports=moved(p.days[2].exports)),
+    ),
+    "a total with another blinding": (
+        "not the sum",
+        lambda p: with_day(p, 2, exports=replace(p.days[2].exports, blinding=p.days[2].exports.blinding ^ 1)),
+    ),
+    "a blinding in its other form": (
+        "one form",
+        lambda p: with_day(p, 2, exports=replace(p.days[2].exports, blinding=p.days[2].exports.blinding + MODULUS)),
     ),
     "a total below zero": (
         "below zero",
@@ -251,6 +274,18 @@ def test_a_meter_that_is_not_enrolled_counts_for_nothing(
             check(period, others, fewest_days=len(DAYS))
 
 
+def test_a_meter_counted_for_two_households_is_refused(homes: list[MeteredHome], tmp_path: Path) -> None:
+    """It signs for both, and each signature holds: with a second wallet its home would be paid twice."""
+    folder = tmp_path / "twin"
+    folder.mkdir()
+    shutil.copy(homes[4].home.folder / "meter.key", folder)
+    twice = [*homes, MeteredHome(Home("twin", folder), homes[4].readings, CLOCK)]
+    period, meters = record_period(COMMUNITY, twice, DAYS, Key()), meters_of(twice)
+    for spelt in (meters, meters | {twice[-1].household: homes[4].home.meter.address.lower()}):
+        with pytest.raises(PeriodError, match="two members have one meter"):
+            check(period, spelt, fewest_days=len(DAYS))
+
+
 def test_a_total_of_few_homes_is_not_settled(period: Period, meters: dict[str, str]) -> None:
     with pytest.raises(PeriodError, match="each of them"):
         check(period, meters, fewest_days=len(DAYS), fewest_homes=6)
@@ -297,6 +332,41 @@ def test_a_share_serves_no_other_period_key_or_totals(
         more,
     ):
         refused(CheckedPeriod(other), replace(settled, shares={}), key, own)
+
+
+def test_a_share_of_another_period_is_refused(
+    checked: CheckedPeriod, settled: Settlement, homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    """Of the same length, with every proof of it good: the first four days' in the place of the last four's."""
+    half = len(DAYS) // 2
+    first, last = (
+        CheckedPeriod(replace(checked.period, days=days))
+        for days in (checked.period.days[:half], checked.period.days[half:])
+    )
+    for side in SIDES:
+        other = prover(homes[4], tmp_path, fewest_days=half).prove(first, side)
+        verify_share(first, homes[4].household, side, other)
+        refused(last, replace(settled, shares={}), (homes[4].household, side), other)
+
+
+def test_a_share_by_numbers_of_the_members_own_choice_is_refused(
+    checked: CheckedPeriod, settled: Settlement, homes: list[MeteredHome]
+) -> None:
+    """Each is well proven, of days that the meter signed: by better coefficients, or of the best days alone."""
+    household, vault = homes[4].household, homes[4].home.vault
+    of = checked.statement(household, "import")
+    best = sorted(range(len(of.days)), key=lambda k: -sum(of.numbers[k]))[:5]
+    places = sorted(best)
+    fewer = replace(
+        of, context=replace(of.context, day=of.days[places[0]]),
+        **{name: tuple(getattr(of, name)[k] for k in places) for name in ("days", "commitments", "numbers")},
+    )  # fmt: skip
+    all_of_it = replace(of, numbers=((shared_energy.ONE,) * 24,) * len(of.days))
+    for statement in (fewer, all_of_it):
+        opened = [vault.get(household, day)[1] for day in statement.days]
+        own = prove_share(statement, [list(each.readings) for each in opened], [each.blinding for each in opened])
+        shared_energy.verify(replace(statement, share=own.wh), own.proof)
+        refused(checked, settled, (household, "import"), own)
 
 
 def test_somebody_who_was_no_member_has_no_share(checked: CheckedPeriod, settled: Settlement) -> None:
@@ -393,6 +463,18 @@ def test_a_stated_sum_that_does_not_follow_is_refused(name: str, settled: Settle
     )
     with pytest.raises(PeriodError, match="and comes to"):
         settlement_file.read(content.model_copy(update=wrong).model_dump_json().encode())
+
+
+def test_an_audit_finds_shares_that_two_members_have_exchanged(
+    settled: Settlement, meters: dict[str, str], addresses: list[str]
+) -> None:
+    """All sums of the file are true, and its root is that of its shares: what is left to find it are the proofs."""
+    one, other = ((addresses[k], "import") for k in (0, 4))
+    shares = {**settled.shares, one: settled.shares[other], other: settled.shares[one]}  # type: ignore[index]
+    data = settlement_file.written(replace(settled, shares=shares), meters)
+    bad = [finding.what for finding in audit_settlement(data) if finding.is_bad]
+    assert len(bad) == 2 and all("is NOT proven" in what for what in bad)
+    assert not any(finding.is_bad for finding in audit_settlement(settlement_file.written(settled, meters)))
 
 
 def test_a_member_with_two_shares_is_refused(settled: Settlement, meters: dict[str, str]) -> None:

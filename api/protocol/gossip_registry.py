@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from fl.gossip.registry import Accepted, ChainAway, Drawn, Entry, Moment, Terms
 from rewards.errors import NodeUnreachable
-from rewards.gossip_client import CallRefused, GossipClient
+from rewards.gossip_client import GossipClient
+from rewards.rpc_account import CallRefused
 
 
 class ChainRegistry:

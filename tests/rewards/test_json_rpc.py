@@ -1,0 +1,82 @@
+"""The line to a chain node that clients without web3 share: whatever a node answers, the caller gets one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from rewards.errors import NodeUnreachable
+from rewards.gossip_client import GossipClient
+from rewards.json_rpc import JsonRpc, call_data
+from rewards.rpc_account import CallRefused
+from rewards.rpc_client import RpcClient
+from tests.rewards.conftest import account
+from tests.support.served import served
+
+_WHERE = account(9).address
+
+
+@contextmanager
+def node(answer: bytes) -> Iterator[str]:
+    """A node that answers everything with the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Tests read no access log."""
+
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://me:secret@127.0.0.1:{port}/secret"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000, b'{"result":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"result":' * 100_000,
+        b"", b"<html>", b"[]", b"null", b"{}", b'{"error": 7}', b'{"result": "0xzz"}', b'{"result": []}', b"\xff\xfe",
+    ],
+)  # fmt: skip
+def test_no_answer_breaks_a_client(answer: bytes) -> None:
+    """The attack on the parser: brackets without end, which Python's parser follows on the C stack."""
+    with node(answer) as url:
+        own = RpcClient(url, _WHERE)
+        peer = GossipClient(url, _WHERE, account(2), 10**17)
+        for asked in (lambda: own.facts(_WHERE), lambda: own.digest_of(1), peer.state, peer.join):
+            with pytest.raises(NodeUnreachable) as told:
+                asked()
+            assert "secret" not in str(told.value)
+
+
+def test_a_contracts_refusal_is_told_from_a_nodes_fault() -> None:
+    with node(b'{"error": {"code": 3, "message": "execution reverted: epoch is over"}}') as url:
+        with pytest.raises(CallRefused, match=r"^epoch is over$"):
+            GossipClient(url, _WHERE, account(2), 10**17).advance()
+        with pytest.raises(NodeUnreachable, match="error 3"):
+            JsonRpc(url).number("eth_chainId")
+    with (
+        node(b'{"error": {"code": -32005, "message": "too many requests"}}') as url,
+        pytest.raises(NodeUnreachable, match="-32005"),
+    ):
+        GossipClient(url, _WHERE, account(2), 10**17).advance()
+
+
+def test_the_node_that_does_not_answer_is_named_with_its_setting() -> None:
+    with pytest.raises(NodeUnreachable, match=r"gateway\.rpc_url, http://127\.0\.0\.1:9 \("):
+        RpcClient("http://127.0.0.1:9", _WHERE).digest_of(1)
+
+
+def test_the_data_of_a_call() -> None:
+    """ERC-20's transfer, as the ABI specification writes it."""
+    data = call_data("transfer(address,uint256)", "0x" + "11" * 20, 5)
+    assert data[:4].hex() == "a9059cbb"
+    assert data[4:] == bytes(12) + b"\x11" * 20 + (5).to_bytes(32, "big")

@@ -1,5 +1,8 @@
 """The meter: once a day it commits to the day's 24 readings and signs the commitment (EIP-712, secp256k1).
 
+A day of which some hours were filled in is signed as data of another type, which names the hours that were measured.
+A model may read such a day, but nobody can show it in the place of a measured one, to be paid or to enter a total.
+
 Only the commitment and the signature ever leave the home; the opening (readings and blinding) stays in its vault
 (`data.vault`).
 """
@@ -29,6 +32,9 @@ TYPES = {
         {"name": "commitment", "type": "bytes"},
     ]
 }
+FILLED_TYPES = {"FilledDayCommitment": [*TYPES["DayCommitment"], {"name": "measured", "type": "uint32"}]}
+ALL_MEASURED = (1 << DAY_HOURS) - 1
+"""Bit h: hour h of the day was measured."""
 COMMITMENT_BYTES = 48
 SIGNATURE_BYTES = 65
 _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -36,12 +42,21 @@ _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 @dataclass(frozen=True)
 class SignedDay:
-    """The meter's public statement about a day: `commitment` (48 bytes) holds the readings of `household`."""
+    """The meter's public statement about a day: `commitment` (48 bytes) holds the readings of `household`.
+
+    `measured`: bit h is set if hour h was measured, and clear if it was filled in.
+    """
 
     household: str
     day: int
     commitment: bytes
     signature: bytes
+    measured: int = ALL_MEASURED
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether every hour was measured."""
+        return self.measured == ALL_MEASURED
 
     def to_json(self) -> dict[str, Any]:
         """Bytes as 0x-hex."""
@@ -50,6 +65,7 @@ class SignedDay:
             "day": self.day,
             "commitment": "0x" + self.commitment.hex(),
             "signature": "0x" + self.signature.hex(),
+            "measured": self.measured,
         }
 
     @classmethod
@@ -61,6 +77,7 @@ class SignedDay:
                 day=int(content["day"]),
                 commitment=bytes.fromhex(content["commitment"].removeprefix("0x")),
                 signature=bytes.fromhex(content["signature"].removeprefix("0x")),
+                measured=int(content.get("measured", ALL_MEASURED)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MeterError(f"not a signed day: {type(error).__name__} in {sorted(content)}") from None
@@ -101,15 +118,17 @@ class Meter:
     def __repr__(self) -> str:
         return f"Meter({self.address})"
 
-    def sign_day(self, household: str, day: int, readings: Sequence[int]) -> tuple[SignedDay, DayOpening]:
+    def sign_day(
+        self, household: str, day: int, readings: Sequence[int], measured: int = ALL_MEASURED
+    ) -> tuple[SignedDay, DayOpening]:
         """Commit to the 24 readings (Wh) of community day `day` under a fresh blinding and sign the commitment.
 
-        Raises zkp.errors.InvalidStatement for readings that cannot be committed to.
+        `measured`: as in `SignedDay`. Raises zkp.errors.InvalidStatement for readings that cannot be committed to.
         """
         opening = DayOpening(tuple(int(value) for value in readings), random_blinding())
         commitment = commit_day(day, opening.readings, opening.blinding)
-        signature = self.sign(_message(household, day, commitment))
-        return SignedDay(to_checksum_address(household), day, commitment, signature), opening
+        signature = self.sign(_message(household, day, commitment, measured))
+        return SignedDay(to_checksum_address(household), day, commitment, signature, measured), opening
 
     def sign(self, message: SignableMessage) -> bytes:
         """The canonical signature of EIP-712 typed data, 65 bytes, the same each time (RFC 6979)."""
@@ -117,17 +136,32 @@ class Meter:
 
 
 def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
-    """Raise MeterError unless `meter_address` signed exactly this day of this household.
+    """Raise MeterError unless `meter_address` signed exactly this day of this household, all of it measured.
 
     Only the one canonical signature passes (65 bytes r, s, v with low s and v 27 or 28), so that a record
     cannot be altered without becoming false.
     """
-    what = f"day {signed.day} of household {signed.household}"
+    if not signed.is_measured:
+        filled = DAY_HOURS - (signed.measured & ALL_MEASURED).bit_count()
+        raise MeterError(f"{_named(signed)}: {filled} of its hours were filled in, not measured")
+    verify_day_with_filled(signed, meter_address)
+
+
+def verify_day_with_filled(signed: SignedDay, meter_address: str) -> None:
+    """As `verify_signed_day`, but hours may be filled in: for the week that a model reads, and nothing else."""
+    what = _named(signed)
     if not is_address(signed.household) or not 0 <= signed.day < 2**32:
         raise MeterError(f"{what}: not an address and a day number")
+    if not 0 <= signed.measured <= ALL_MEASURED:
+        raise MeterError(f"{what}: {signed.measured} does not say which of {DAY_HOURS} hours were measured")
     if len(signed.commitment) != COMMITMENT_BYTES or len(signed.signature) != SIGNATURE_BYTES:
         raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes and a signature {SIGNATURE_BYTES}")
-    check_signed(_message(signed.household, signed.day, signed.commitment), signed.signature, meter_address, what)
+    message = _message(signed.household, signed.day, signed.commitment, signed.measured)
+    check_signed(message, signed.signature, meter_address, what)
+
+
+def _named(signed: SignedDay) -> str:
+    return f"day {signed.day} of household {signed.household}"
 
 
 def check_signed(message: SignableMessage, signature: bytes, meter_address: str, what: str) -> None:
@@ -153,6 +187,8 @@ def verify_opening(signed: SignedDay, opening: DayOpening) -> None:
         raise MeterError(f"day {signed.day} of household {signed.household}: readings are not those committed to")
 
 
-def _message(household: str, day: int, commitment: bytes) -> SignableMessage:
-    content = {"household": to_checksum_address(household), "day": day, "commitment": commitment}
-    return encode_typed_data(DOMAIN, TYPES, content)
+def _message(household: str, day: int, commitment: bytes, measured: int) -> SignableMessage:
+    content: dict[str, Any] = {"household": to_checksum_address(household), "day": day, "commitment": commitment}
+    if measured == ALL_MEASURED:
+        return encode_typed_data(DOMAIN, TYPES, content)
+    return encode_typed_data(DOMAIN, FILLED_TYPES, content | {"measured": measured})

@@ -3,6 +3,8 @@
 A day is signed once, when first needed, from the table as it is then. The table may change afterwards: a gap is
 filled with real values, a day is imported again, the community's day starts at another hour. A signed day never
 changes, since a week of proofs depends on it; `changes` shows where the table differs.
+
+Hours that the table has as filled are signed as such (`data.meter`): a model may read them, nobody is paid for them.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class SignedDays:
     ) -> None:
         self._home, self._vault, self._meter, self._household, self._clock = home, vault, meter, household, clock
         self._table = pd.Series(readings["y"].to_numpy(), index=pd.DatetimeIndex(readings["ds"]))
+        self._filled = self._table.index[readings["filled"].to_numpy()]
 
     def __repr__(self) -> str:
         return f"SignedDays({self._home!r})"
@@ -61,8 +64,10 @@ class SignedDays:
         if len(absent := self.missing(day)):
             there = HOURS_PER_DAY - len(absent)
             raise TableError(f"{self._home} has {there} of the {HOURS_PER_DAY} readings of day {day}")
-        values = self._table.loc[self._clock.hours(day)].to_list()
-        signed, opening = self._meter.sign_day(self._household, day, values)
+        hours = self._clock.hours(day)
+        values, measured = self._table.loc[hours].to_list(), ~hours.isin(self._filled)
+        mask = sum(1 << hour for hour, is_measured in enumerate(measured.tolist()) if is_measured)
+        signed, opening = self._meter.sign_day(self._household, day, values, mask)
         self._vault.put(signed, opening)
         return signed, opening
 
@@ -70,6 +75,18 @@ class SignedDays:
         """The hours that keep a day from being signed; none of a day that is."""
         hours = self._clock.hours(day)
         return hours[:0] if self._is_signed(day) else hours[~hours.isin(self._table.index)]
+
+    def filled(self, day: int) -> pd.DatetimeIndex:
+        """The hours of a day that were filled in: as it is signed, or as it would be now."""
+        hours = self._clock.hours(day)
+        if not self._is_signed(day):
+            return hours[hours.isin(self._filled)]
+        signed, _ = self._vault.get(self._household, day)
+        return hours[[not signed.measured >> hour & 1 for hour in range(HOURS_PER_DAY)]]
+
+    def is_signed_as_filled(self, day: int) -> bool:
+        """Whether a day is signed with filled hours: for good, whatever is measured later."""
+        return self._is_signed(day) and len(self.filled(day)) > 0
 
     def changes(self, day: int) -> Changed | None:
         """Where the table differs from a day that was signed; None where it does not. Hours it lacks do not count."""

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.errors import MeterError
-from data.meter import DayOpening, SignedDay, verify_opening
+from data.meter import ALL_MEASURED, DayOpening, SignedDay, verify_opening
 
-_SCHEMA = """
+_MEASURED = f"measured INTEGER NOT NULL DEFAULT {ALL_MEASURED}"
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS days (
     household TEXT NOT NULL, day INTEGER NOT NULL,
     commitment BLOB NOT NULL, signature BLOB NOT NULL, readings BLOB NOT NULL, blinding BLOB NOT NULL,
+    {_MEASURED},
     PRIMARY KEY (household, day)
 ) WITHOUT ROWID
 """
@@ -43,6 +45,8 @@ class DayVault:
         with self._transaction() as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'days'").fetchone():
                 raise self._damaged("it has no table of days")
+            if not db.execute("SELECT 1 FROM pragma_table_info('days') WHERE name = 'measured'").fetchone():
+                db.execute(f"ALTER TABLE days ADD COLUMN {_MEASURED}")  # an older release's: it knew no filled hours
 
     def __repr__(self) -> str:
         return f"DayVault({self.path})"
@@ -63,14 +67,16 @@ class DayVault:
         """A day that is kept. Raises MeterError if there is none."""
         with self._transaction() as db:
             row = db.execute(
-                "SELECT commitment, signature, readings, blinding FROM days WHERE household = ? AND day = ?",
+                "SELECT commitment, signature, readings, blinding, measured FROM days "
+                "WHERE household = ? AND day = ?",
                 (household, day),
             ).fetchone()
         if row is None:
             raise MeterError(f"the vault {self.path} has no day {day} of household {household}")
-        commitment, signature, packed, blinding = (bytes(value) for value in row)
+        commitment, signature, packed, blinding = (bytes(value) for value in row[:-1])
         readings = tuple(int.from_bytes(packed[at : at + 4], "big") for at in range(0, len(packed), 4))
-        return SignedDay(household, day, commitment, signature), DayOpening(readings, int.from_bytes(blinding, "big"))
+        signed = SignedDay(household, day, commitment, signature, int(row[-1]))
+        return signed, DayOpening(readings, int.from_bytes(blinding, "big"))
 
     def days(self, household: str) -> list[int]:
         """The days kept of a household, in order."""
@@ -103,8 +109,9 @@ class DayVault:
 def _insert(db: sqlite3.Connection, signed: SignedDay, opening: DayOpening) -> None:
     """Raises MeterError where the day is there with another commitment."""
     readings = b"".join(value.to_bytes(4, "big") for value in opening.readings)
-    row = (signed.household, signed.day, signed.commitment, signed.signature, readings)
-    db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?, ?, ?, ?)", (*row, opening.blinding.to_bytes(32, "big")))
+    blinding = opening.blinding.to_bytes(32, "big")
+    row = (signed.household, signed.day, signed.commitment, signed.signature, readings, blinding, signed.measured)
+    db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     kept = db.execute(
         "SELECT commitment FROM days WHERE household = ? AND day = ?", (signed.household, signed.day)
     ).fetchone()

@@ -25,17 +25,19 @@ from zkp.statements.inference import Statement
 
 ANSWER_GAS = 4_000_000
 """Limit of an answer's transaction."""
+_DAY_HOURS = 24
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A forecast's inference proof, with the seven days as the meter signed them: commitments and signatures, oldest
-    first."""
+    """A forecast's inference proof, with the seven days as the meter signed them, oldest first: commitments, which
+    hours were measured (bit h for hour h), signatures."""
 
     statement: Statement
     proof: bytes
     days: Sequence[bytes]
     signatures: Sequence[bytes]
+    measured: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def answer_call(contracts: Contracts, answer: Answer) -> Any:
         to_checksum_address(statement.context.household), statement.context.day, statement.personal is not None,
         call_data(statement, answer.proof), b"".join(answer.days), b"".join(answer.signatures),
         b"".join(ordinate(point) for point in points),
+        sum(mask << _DAY_HOURS * k for k, mask in enumerate(answer.measured)),
     )  # fmt: skip
 
 

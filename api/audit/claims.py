@@ -10,7 +10,8 @@ from eth_hash.auto import keccak
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, proven, withheld
 from api.audit.source import Fetch, Registries, read_all
 from api.protocol import calls
-from api.protocol.bundle import ClaimBundle, from_hex, to_hex
+from api.protocol.bundle import ClaimBundle
+from api.protocol.bundle_parts import from_hex, to_hex
 from api.protocol.finding import Finding
 from api.protocol.schemas import ClaimPublic
 

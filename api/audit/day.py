@@ -20,7 +20,8 @@ from api.audit.claims import audit_claims
 from api.audit.source import AuditError, Fetch, Paid, Registries, days_there_are, read, read_all
 from api.config.settings import CommunitySettings
 from api.protocol import calls
-from api.protocol.bundle import InferenceBundle, from_hex, to_hex
+from api.protocol.bundle import InferenceBundle
+from api.protocol.bundle_parts import from_hex, to_hex
 from api.protocol.calibration import PastDay, calibrated
 from api.protocol.finding import Finding
 from api.protocol.schemas import (

@@ -116,7 +116,8 @@ def prove_claims(opened: HouseholdProver, folders: ApiSettings, days: Sequence[i
 def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> bool:
     """Whether there is now a claim to submit for the day.
 
-    A day whose forecast was no better than the benchmarks has nothing to claim: its submission ends here.
+    A day whose forecast was no better than the benchmarks has nothing to claim, and one of which hours were filled in
+    can never be claimed: its submission ends here.
     """
     from api.gateway.outbox import Outbox, Submission
     from api.gateway.prover import ProofFolder
@@ -129,6 +130,9 @@ def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> boo
         return False
     if not opened.is_measured(day):
         opened.tell_gap(day)
+        if opened.has_filled_for_good(day):
+            ended = Submission("claim", day, int(time.time())).ended("done", "filled-hours")
+            Outbox(folders.outbox_dir, name).put(ended)
         return False
     claim = opened.claim(day, proof.context.round)
     if claim is None:

@@ -25,7 +25,8 @@ from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeath
 from api.gateway.personal_head import CommittedHead, read_head
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
-from api.protocol.bundle import ClaimBundle, ContextPart, InferenceBundle, SignedDayPart, WeightsPart, encode, to_hex
+from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
+from api.protocol.bundle_parts import ContextPart, HistoryDayPart, SignedDayPart, WeightsPart, to_hex
 from data.atomic import write_bytes
 from data.community import load_community, readings_of
 from data.damage import whole
@@ -211,25 +212,38 @@ class HouseholdProver:
         return read_head(self.home.folder, note)
 
     def is_measured(self, day: int) -> bool:
-        """Whether the home has, signed or still to be signed, the readings of a day and of its benchmarks' days."""
-        return not any(len(self.days.missing(d)) for d in _claimed_days(day))
+        """Whether the home has measured, signed or still to be signed, a day and its benchmarks' days."""
+        return not len(self._not_measured(day))
+
+    def has_filled_for_good(self, day: int) -> bool:
+        """Whether a day can never be claimed, because it or a benchmark's day is signed with filled hours."""
+        return any(self.days.is_signed_as_filled(d) for d in _claimed_days(day))
 
     def tell_gap(self, day: int) -> None:
-        """Log the hours that keep a day of the last week, already measured, from being claimed."""
+        """Log the hours that keep a day of the last week, already over, from being claimed."""
         if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
             return
-        absent = [hour for d in _claimed_days(day) for hour in self.days.missing(d)]
-        context = {"home": self.home.name, "day": day, "hours": hours_text(pd.DatetimeIndex(sorted(absent)))}
+        context = {"home": self.home.name, "day": day, "hours": hours_text(self._not_measured(day))}
         _log.warning("a day can't be claimed: its readings have a gap", extra=context)
+
+    def _not_measured(self, day: int) -> pd.DatetimeIndex:
+        """Hours that keep a day from being claimed: missing, or filled in."""
+        kinds = (self.days.missing, self.days.filled)
+        return pd.DatetimeIndex(sorted(hour for d in _claimed_days(day) for kind in kinds for hour in kind(d)))
 
     def claim(self, day: int, round_number: int) -> ClaimBundle | None:
         """The proof of a day's skill with the most buckets it reaches; None when it reaches none.
 
-        Raises DataError when the day was not forecast or not measured.
+        Raises DataError when the day was not forecast or not measured, hours that were filled in included.
         """
         sealed = self.home.sealed(day)
         if sealed is None:
             raise DataError(f"{self.home.name} has no forecast of day {day}")
+        if filled := [hour for d in _claimed_days(day) for hour in self.days.filled(d)]:
+            raise DataError(
+                f"{self.home.name} can't claim day {day}: {hours_text(pd.DatetimeIndex(sorted(filled)))} were filled "
+                "in, not measured. Import the measured values before the day is signed; what is signed stays"
+            )
         (actual, opening), *past = (self._signed(d) for d in _claimed_days(day))
         secrets = skill.Secrets(
             sealed.values, opening.readings, [o.readings for _, o in past],
@@ -260,7 +274,7 @@ class HouseholdProver:
             meter=self.home.meter.address,
             weights=WeightsPart.of(statement.weights),
             personal=[to_hex(row) for row in statement.personal or ()],
-            history=[SignedDayPart.of(s) for s in prepared.week],
+            history=[HistoryDayPart.of(s) for s in prepared.week],
             steps=statement.steps[0].tolist(),
             exogenous=statement.exogenous[0].tolist(),
             forecast=to_hex(statement.forecasts[0]),

@@ -18,6 +18,7 @@ from api.operator.community import Community
 from api.operator.database.members import member
 from api.operator.database.tables import Forecast, ModelRound, PaidClaim, Reward
 from api.protocol import bundle as bundles
+from api.protocol.bundle_parts import from_hex, to_hex
 from data.errors import TableError
 from forecasting.shape import ModelShape
 from rewards.chain import check_call
@@ -72,7 +73,7 @@ def kept_forecast(community: Community, bundle: bundles.InferenceBundle) -> Fore
 
 def _check_new(community: Community, bundle: bundles.InferenceBundle) -> None:
     with community.sessions() as session:
-        used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == bundles.to_hex(bundle.proof_hash)))
+        used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == to_hex(bundle.proof_hash)))
     if used is not None:
         raise ApiError("replayed-proof", "this proof was submitted before, in another bundle", 409)
 
@@ -87,7 +88,7 @@ def _check_household(community: Community, bundle: bundles.Bundle) -> None:
 
 
 def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
-    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
+    if from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the proof is bound to another community", 403)
     with community.sessions() as session:
         known = session.get(ModelRound, bundle.context.round)
@@ -95,7 +96,7 @@ def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
         raise ApiError("unknown-round", f"no model of round {bundle.context.round} is published", 409)
     bundle.check_days()
     weights, steps, exogenous = bundle.public_inputs()
-    if known.digest != bundles.to_hex(weights.digest()):
+    if known.digest != to_hex(weights.digest()):
         raise ApiError("wrong-model", "the proof's weights are not those of its round", 422)
     check_shape(community, bundle)
     try:
@@ -111,7 +112,7 @@ def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
 
 def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
     """Check a claim against the database. Raises ApiError, InvalidProof."""
-    if bundles.from_hex(bundle.context.community) != community.config.community.identifier:
+    if from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the claim is bound to another community", 403)
     _check_household(community, bundle)
     household, day = bundle.household, bundle.context.day
@@ -120,7 +121,7 @@ def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
         kept = session.get(PaidClaim, (household, day))
         forecast = session.scalar(select(Forecast).where(Forecast.household == household, Forecast.day == day))
     if paid is not None:
-        again = paid.proof_hash == bundles.to_hex(keccak(bundles.from_hex(bundle.proof)))
+        again = paid.proof_hash == to_hex(keccak(from_hex(bundle.proof)))
         if kept is not None or not again:  # otherwise it is the claim that was taken, not stored yet
             raise ApiError("already-claimed", f"day {day} of {household} was claimed before", 409)
     if forecast is not None and (forecast.commitment, forecast.round) != (bundle.forecast, bundle.context.round):

@@ -16,7 +16,8 @@ from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
 from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import ChainSession, is_registered, keep_forecast, pinned_head, submit_arguments
 from api.protocol.arithmetic import warm_up
-from api.protocol.bundle import ClaimBundle, InferenceBundle, from_hex
+from api.protocol.bundle import ClaimBundle, InferenceBundle
+from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from data.process_pool import ProcessPool
 from rewards.errors import Refused

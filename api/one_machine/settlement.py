@@ -63,13 +63,13 @@ class MeteredHome:
         return DayVault(self.home.folder / EXPORT_VAULT)
 
     def signed(self, days: range) -> dict[int, tuple[Opened, Opened]]:
-        """Import and export of each day that the home has whole; what is not signed yet is signed now.
+        """Import and export of each day that the home has measured; what is not signed yet is signed now.
 
         What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
         """
-        meter, whole = self.home.meter, self.readings
-        known = whole[whole[EXPORT].notna()]
-        imported = self._register(self.home.vault, whole["ds"], whole["y"], days, meter.sign_day)
+        meter, measured = self.home.meter, self.readings[~self.readings["filled"]]
+        known = measured[measured[EXPORT].notna()]
+        imported = self._register(self.home.vault, measured["ds"], measured["y"], days, meter.sign_day)
         exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(sign_export, meter))
         return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
 
@@ -88,7 +88,8 @@ class MeteredHome:
             if day not in kept and len(values) == HOURS_PER_DAY
         }
         vault.put_all(list(new.values()))
-        return {day: vault.get(self.household, day) for day in days if day in kept} | new
+        found = {day: vault.get(self.household, day) for day in days if day in kept}
+        return {day: opened for day, opened in found.items() if opened[0].is_measured} | new
 
     @property
     def prover(self) -> ShareProver:

@@ -48,7 +48,7 @@ def open_measured(community: LocalCommunity, day: int) -> total.Total:
     """The measured total of a day that is over, from the homes in its forecast's total; as stored, if it was opened.
 
     Checked against the sum of the days that the meters signed. Raises DataError where the day has no total of
-    forecasts, or a home in it has no complete readings; InvalidProof.
+    forecasts, or a home in it has not measured all of the day; InvalidProof.
     """
     with community.sessions() as database:
         known, forecast = database.get(MeasuredTotal, day), database.get(CommunityTotal, day)
@@ -60,6 +60,8 @@ def open_measured(community: LocalCommunity, day: int) -> total.Total:
     if absent := set(forecast.households) - homes.keys():
         raise DataError(f"the measured total of day {day} needs households that are not here: {sorted(absent)}")
     days = {address: community.opened(homes[address]).days.get(day) for address in forecast.households}
+    if filled := sorted(homes[address].name for address, (signed, _) in days.items() if not signed.is_measured):
+        raise DataError(f"day {day} has no measured total: hours of {', '.join(filled)} were filled in, not measured")
     vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
     opened, present = _masked_total(community, f"measured/{day}", vectors)
     with community.sessions.begin() as database:

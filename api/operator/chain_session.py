@@ -17,7 +17,8 @@ from api.operator.database.engine import add_once, put
 from api.operator.database.tables import Forecast, ModelRound, Reward
 from api.operator.database.unsettled import PAYMENT, mark, take_on
 from api.operator.trained_model import TrainedModel
-from api.protocol.bundle import ClaimBundle, InferenceBundle, encode, from_hex, to_hex
+from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
+from api.protocol.bundle_parts import from_hex, to_hex
 from rewards.chain import Chain
 from rewards.claims import (
     Claim,

@@ -15,7 +15,8 @@ from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.engine import put
 from api.operator.database.tables import Forecast, Scan
-from api.protocol.bundle import InferenceBundle, from_hex, parse
+from api.protocol.bundle import InferenceBundle, parse
+from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from fl.deployment.background import repeated
 from rewards.challenges import Answer, Challenge, features_digest, open_challenges, publish_features, send_answer
@@ -40,7 +41,7 @@ def answer_of(bundle: InferenceBundle) -> Answer:
     """What answers for a forecast, from its bundle. Raises MeterError, InvalidStatement, MalformedProof."""
     return Answer(
         bundle.statement(), from_hex(bundle.proof), bundle.signed_days(),
-        [from_hex(day.signature) for day in bundle.history],
+        [from_hex(day.signature) for day in bundle.history], [day.mask for day in bundle.history],
     )  # fmt: skip
 
 

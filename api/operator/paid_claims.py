@@ -10,7 +10,8 @@ from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import PaidClaim, Reward
 from api.operator.database.unsettled import CLAIM, mark, take_on, withdraw
-from api.protocol.bundle import ClaimBundle, encode, from_hex, verify
+from api.protocol.bundle import ClaimBundle, encode, verify
+from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from rewards.claims import Granted
 from rewards.errors import AlreadyClaimed, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction

@@ -22,7 +22,8 @@ from api.operator.database.tables import Forecast, Household, PaidClaim, Reward,
 from api.operator.database.unsettled import CLAIM, FORECAST, PAYMENT, let_go, mark, unsettled
 from api.operator.membership import erase_departed
 from api.operator.paid_claims import keep_claim
-from api.protocol.bundle import ClaimBundle, InferenceBundle, from_hex, parse
+from api.protocol.bundle import ClaimBundle, InferenceBundle, parse
+from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from fl.deployment.background import repeated
 from rewards.claims import claim_state, claims_close, claims_since, holds_forecast, recall_claim

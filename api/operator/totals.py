@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal
-from api.protocol.bundle import from_hex
+from api.protocol.bundle_parts import from_hex
 from data.meter import SignedDay
 from fl.secagg.rings import Vector
 from zkp.algebra.field import MODULUS, signed

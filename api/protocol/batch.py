@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from api.config.settings import CommunitySettings
-from api.protocol.bundle import REFUSALS, Bundle, InferenceBundle, examine, from_hex, to_hex
+from api.protocol.bundle import REFUSALS, Bundle, InferenceBundle, examine
+from api.protocol.bundle_parts import from_hex, to_hex
 from api.protocol.finding import Finding
 from zkp.batch.verify import Pair, verify_batch
 

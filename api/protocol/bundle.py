@@ -8,143 +8,51 @@ bytes that `encode` writes, so a bundle cannot be altered, not even in its space
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, fields
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from eth_hash.auto import keccak
-from eth_utils.address import is_checksum_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError
+from eth_utils.address import to_checksum_address
+from pydantic import ValidationError
 
 from api.config.settings import CommunitySettings
+from api.protocol.bundle_parts import (
+    Address,
+    ContextPart,
+    Hex,
+    HistoryDayPart,
+    ListOf,
+    Part,
+    Point,
+    SignedDayPart,
+    WeightsPart,
+    from_hex,
+    to_hex,
+)
 from api.protocol.finding import Finding
 from data.errors import MeterError
-from data.meter import COMMITMENT_BYTES, SIGNATURE_BYTES, SignedDay, verify_signed_day
+from data.meter import ALL_MEASURED
 from rewards.signing import NO_HEAD
 from zkp.algebra import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderFormat
-from zkp.lstm.integer_model import Ints, Shape
+from zkp.lstm.integer_model import Ints
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import inference, skill
-from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
 from zkp.view import view
 
 
-def _canonical_hex(text: str) -> str:
-    if not text.startswith("0x") or text != "0x" + bytes.fromhex(text[2:]).hex():
-        raise ValueError("not lower-case hexadecimal with a 0x prefix")
-    return text
-
-
-def _bytes(length: int) -> AfterValidator:
-    def check(text: str) -> str:
-        if len(text) != 2 + 2 * length:
-            raise ValueError(f"not {length} bytes")
-        return text
-
-    return AfterValidator(check)
-
-
-def _checksummed(text: str) -> str:
-    if not is_checksum_address(text):
-        raise ValueError("not a checksummed address")
-    return text
-
-
-_T = TypeVar("_T")
-_List = Annotated[list[_T], FailFast()]  # the first element that is wrong is enough to know
-Hex = Annotated[str, AfterValidator(_canonical_hex)]
-Point = Annotated[Hex, _bytes(COMMITMENT_BYTES)]
-Address = Annotated[str, AfterValidator(_checksummed)]
-Number = Annotated[int, Field(ge=0, lt=1 << 32)]
-
-
-def to_hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
-def from_hex(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ContextPart(_Part):
-    """Who and when."""
-
-    community: Annotated[Hex, _bytes(COMMUNITY_BYTES)]
-    household: Annotated[Hex, _bytes(HOUSEHOLD_BYTES)]
-    day: Number
-    round: Number
-
-    @classmethod
-    def of(cls, context: Context) -> ContextPart:
-        return cls(
-            community=to_hex(context.community), household=to_hex(context.household), day=context.day,
-            round=context.round,
-        )  # fmt: skip
-
-    def parsed(self) -> Context:
-        return Context(from_hex(self.community), from_hex(self.household), self.day, self.round)
-
-
-class SignedDayPart(_Part):
-    """A day as the meter signed it."""
-
-    day: Number
-    commitment: Point
-    signature: Annotated[Hex, _bytes(SIGNATURE_BYTES)]
-
-    @classmethod
-    def of(cls, signed: SignedDay) -> SignedDayPart:
-        return cls(day=signed.day, commitment=to_hex(signed.commitment), signature=to_hex(signed.signature))
-
-    def checked(self, household: bytes, meter: str) -> bytes:
-        """The commitment, if the meter signed it for this household. Raises MeterError."""
-        signed = SignedDay(
-            to_checksum_address(household), self.day, from_hex(self.commitment), from_hex(self.signature)
-        )
-        verify_signed_day(signed, meter)
-        return signed.commitment
-
-
-class WeightsPart(_Part):
-    """The committed model of a round."""
-
-    shape: _List[int]
-    layers: _List[_List[Point]]
-    head: _List[Point]
-
-    @classmethod
-    def of(cls, weights: WeightsCommitment) -> WeightsPart:
-        s = weights.shape
-        return cls(
-            shape=list(astuple(s)),
-            layers=[[to_hex(r) for r in rows] for rows in weights.layers],
-            head=[to_hex(r) for r in weights.head],
-        )
-
-    def parsed(self) -> WeightsCommitment:
-        layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
-        if len(self.shape) != len(fields(Shape)):
-            raise ValueError(f"a model has {len(fields(Shape))} sizes, not {len(self.shape)}")
-        return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
-
-
-class InferenceBundle(_Part):
+class InferenceBundle(Part):
     """A proven forecast of one household for one day."""
 
     format: Literal["wattproof/inference/2"] = "wattproof/inference/2"
     context: ContextPart
     meter: Address
     weights: WeightsPart
-    personal: _List[Point]  # rows of the household's personal head; none where it has no head
-    history: _List[SignedDayPart]
-    steps: _List[_List[int]]
-    exogenous: _List[int]
+    personal: ListOf[Point]  # rows of the household's personal head; none where it has no head
+    history: ListOf[HistoryDayPart]
+    steps: ListOf[ListOf[int]]
+    exogenous: ListOf[int]
     forecast: Point
     proof: Hex
 
@@ -193,7 +101,7 @@ class InferenceBundle(_Part):
         )  # fmt: skip
 
 
-class ClaimBundle(_Part):
+class ClaimBundle(Part):
     """A proven day: the skill statement with the meter's signed days, that one and those of the benchmarks."""
 
     format: Literal["wattproof/claim/2"] = "wattproof/claim/2"
@@ -233,8 +141,8 @@ class NotABundle(MalformedProof):
 
 
 def encode(bundle: Bundle) -> bytes:
-    """The canonical encoding of a bundle."""
-    return bundle.model_dump_json().encode()
+    """The canonical encoding of a bundle: what is absent is not written."""
+    return bundle.model_dump_json(exclude_none=True).encode()
 
 
 def parse(data: bytes) -> Bundle:
@@ -387,11 +295,16 @@ def explain(bundle: Bundle) -> list[str]:
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
         f"in {shape.layers} {'layer' if shape.layers == 1 else 'layers'}, beside a linear path from the week's 168 "
         f"hours. Each step reads {shape.loads} of the week's loads and {shape.public} public features.",
-        f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}; its output "
-        f"is in the commitment {bundle.forecast}.",
+        f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}"
+        f"{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
         "Neither the readings nor the forecast are revealed. Compare the digest with the model registry, and the "
         "commitment, meter and personal head with the forecast registry, on the chain.",
     ]
+
+
+def _with_filled(bundle: InferenceBundle) -> str:
+    filled = sum((~day.mask & ALL_MEASURED).bit_count() for day in bundle.history)
+    return f", which says that {filled} of the 168 hours were filled in, not measured" if filled else ""
 
 
 def _with_head(bundle: InferenceBundle) -> str:

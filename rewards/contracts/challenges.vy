@@ -73,6 +73,11 @@ POINT: constant(uint256) = 48
 MOST: constant(uint256) = 16384
 HEAD_NAME: constant(Bytes[25]) = b"wattproof/personal-head/4"
 DAY_TYPE: constant(bytes32) = keccak256("DayCommitment(address household,uint32 day,bytes commitment)")
+FILLED_DAY_TYPE: constant(bytes32) = keccak256(
+    "FilledDayCommitment(address household,uint32 day,bytes commitment,uint32 measured)"
+)
+HOURS: constant(uint256) = 24
+ALL_MEASURED: constant(uint256) = 2**24 - 1
 G1_ADD: constant(address) = 0x000000000000000000000000000000000000000b
 # (p - 1) / 2 for the field's modulus p: what is above the lowest 32 bytes, and those
 HALF_HIGH: constant(bytes32) = 0x000000000000000000000000000000000D0088F51CBFF34D258DD3DB21A5D66B
@@ -164,6 +169,7 @@ def answer(
     days: Bytes[336],
     signatures: Bytes[455],
     ordinates: Bytes[384],
+    measured: uint256,
 ):
     """
     @notice Answer a challenge for a household with its inference proof; the bond goes to who sends it.
@@ -174,6 +180,7 @@ def answer(
     @param days The meter's commitments of the seven days before the day, oldest first, 48 bytes each.
     @param signatures The meter's, of each of them, 65 bytes each.
     @param ordinates y of each of the seven commitments, and of their sum, 48 bytes each.
+    @param measured Which hours of each day were measured, 24 bits a day, the oldest day's lowest.
     """
     case: Case = self.case_of[household][day]
     assert case.challenger != empty(address), "no challenge"
@@ -185,7 +192,7 @@ def answer(
     assert len(data) >= proof + form.proof, "malformed answer"
     assert len(days) == 336 and len(signatures) == 455 and len(ordinates) == 384, "malformed answer"
     self._check_statement(household, day, form, data, rows_end, proof)
-    self._check_days(household, day, days, signatures)
+    self._check_days(household, day, days, signatures, measured)
     self._check_window(slice(data, rows_end, POINT), days, ordinates)
     accepted: bool = False
     output: Bytes[32] = b""
@@ -256,11 +263,15 @@ def _check_statement(
 
 @internal
 @view
-def _check_days(household: address, day: uint32, days: Bytes[336], signatures: Bytes[455]):
+def _check_days(household: address, day: uint32, days: Bytes[336], signatures: Bytes[455], measured: uint256):
+    """A model may read hours that were filled in, as far as the meter signed them as such."""
     for k: uint256 in range(DAYS):
         signed: uint32 = day - convert(DAYS - k, uint32)
         commitment: Bytes[48] = slice(days, POINT * k, POINT)
+        hours: uint256 = measured >> (HOURS * k) & ALL_MEASURED
         content: bytes32 = keccak256(abi_encode(DAY_TYPE, household, signed, keccak256(commitment)))
+        if hours != ALL_MEASURED:
+            content = keccak256(abi_encode(FILLED_DAY_TYPE, household, signed, keccak256(commitment), hours))
         digest: bytes32 = keccak256(concat(b"\x19\x01", METER_DOMAIN, content))
         signer: address = ecdsa._recover_sig(digest, slice(signatures, 65 * k, 65))
         assert signer == staticcall FORECASTS.meter_at(household, signed) and signer != empty(address), "not the meter"

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from data.errors import DamagedFile, MeterError
-from data.meter import DayOpening, Meter, SignedDay, verify_opening, verify_signed_day
+from data.meter import (
+    ALL_MEASURED,
+    DayOpening,
+    Meter,
+    SignedDay,
+    verify_day_with_filled,
+    verify_opening,
+    verify_signed_day,
+)
 from zkp.algebra.commitment import commit_day
 from zkp.errors import InvalidStatement
 
@@ -54,6 +62,27 @@ def test_any_change_makes_it_false(forged: SignedDay) -> None:
         verify_signed_day(forged, METER.address)
 
 
+FILLED, _ = METER.sign_day(HOUSEHOLD, 17014, READINGS, ALL_MEASURED & ~(1 << 3))
+
+
+@pytest.mark.parametrize(
+    ("signed", "measured"),
+    [
+        (FILLED, ALL_MEASURED),
+        (FILLED, ALL_MEASURED & ~(1 << 4)),
+        (SIGNED, FILLED.measured),
+        (FILLED, 1 << 24),
+        (FILLED, -1),
+    ],
+)
+def test_nobody_can_say_of_other_hours_that_they_were_measured(signed: SignedDay, measured: int) -> None:
+    """The attack: a filled hour sold as measured, by the signature of a day or by that of the same day with gaps."""
+    verify_day_with_filled(signed, METER.address)
+    for check in (verify_signed_day, verify_day_with_filled):
+        with pytest.raises(MeterError):
+            check(dataclasses.replace(signed, measured=measured), METER.address)
+
+
 def test_the_mirrored_signature_is_refused() -> None:
     r, s, v = SIGNED.signature[:32], int.from_bytes(SIGNED.signature[32:64], "big"), SIGNED.signature[64]
     mirrored = r + (ORDER - s).to_bytes(32, "big") + bytes([55 - v])
@@ -84,7 +113,10 @@ def test_readings_that_cannot_be_committed_to_are_refused(readings: list[int]) -
 
 
 def test_json_round_trip() -> None:
-    assert SignedDay.from_json(SIGNED.to_json()) == SIGNED
+    for signed in (SIGNED, FILLED):
+        assert SignedDay.from_json(signed.to_json()) == signed
+    older = {name: value for name, value in SIGNED.to_json().items() if name != "measured"}
+    assert SignedDay.from_json(older) == SIGNED
 
 
 @pytest.mark.parametrize("change", [{"day": "x"}, {"commitment": "zz"}, {"household": "0x12"}, {"signature": 5}])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from data.day import DayClock
 from data.errors import MeterError, TableError
-from data.meter import Meter, verify_signed_day
+from data.meter import ALL_MEASURED, Meter, verify_day_with_filled, verify_signed_day
 from data.signed_days import SignedDays
 from data.table import long_table
 from data.vault import DayVault
@@ -50,6 +50,35 @@ def test_hours_that_the_table_lacks_keep_a_day_from_being_signed(vault: DayVault
     with pytest.raises(TableError, match=f"elm-3 has 22 of the 24 readings of day {DAY + 1}"):
         table.get(DAY + 1)
     assert vault.days(HOUSEHOLD) == []
+
+
+def with_filled(vault: DayVault, filled: set[int]) -> SignedDays:
+    """Of a table of three days with some hours filled in."""
+    table = long_table("elm-3", DS, LOAD, filled=np.isin(np.arange(72), sorted(filled)))
+    return SignedDays("elm-3", vault, METER, HOUSEHOLD, table, CLOCK)
+
+
+def test_hours_that_were_filled_in_are_never_signed_as_measured(vault: DayVault) -> None:
+    table = with_filled(vault, {24 + 5, 24 + 6})
+    signed, opening = table.get(DAY + 1)
+    assert signed.measured == ALL_MEASURED & ~(1 << 5 | 1 << 6) and list(opening.readings) == LOAD[24:48].tolist()
+    with pytest.raises(MeterError, match="2 of its hours were filled in, not measured"):
+        verify_signed_day(signed, METER.address)
+    verify_day_with_filled(signed, METER.address)
+    assert table.filled(DAY + 1).tolist() == [DS[29], DS[30]] and table.get(DAY)[0].is_measured
+
+
+def test_what_was_signed_as_filled_stays_so_when_it_is_measured_later(vault: DayVault) -> None:
+    first = with_filled(vault, {29}).get(DAY + 1)
+    after = days(vault)
+    assert after.get(DAY + 1) == first and after.filled(DAY + 1).tolist() == [DS[29]]
+    assert after.is_signed_as_filled(DAY + 1) and not after.is_signed_as_filled(DAY)
+
+
+def test_what_is_measured_before_a_day_is_signed_counts_as_measured(vault: DayVault) -> None:
+    filled = with_filled(vault, {29})
+    assert filled.filled(DAY + 1).tolist() == [DS[29]] and not filled.is_signed_as_filled(DAY + 1)
+    assert days(vault).get(DAY + 1)[0].is_measured
 
 
 hours_now = st.dictionaries(st.integers(0, 71), st.integers(0, 300), max_size=72)

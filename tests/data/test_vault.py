@@ -1,5 +1,7 @@
 """The vault keeps a day's opening for its owner alone, once."""
 
+import contextlib
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -49,6 +51,17 @@ def test_a_second_commitment_for_a_day_is_refused(vault: DayVault) -> None:
     with pytest.raises(MeterError, match="already signed"):
         vault.put(*METER.sign_day(HOME, 5, readings(1)))
     assert vault.get(HOME, 5) == first
+
+
+def test_a_vault_of_an_older_release_is_taken_over_and_keeps_filled_hours_from_then_on(vault: DayVault) -> None:
+    signed, opening = METER.sign_day(HOME, 5, readings(0))
+    vault.put(signed, opening)
+    with contextlib.closing(sqlite3.connect(vault.path)) as db, db:
+        db.execute("ALTER TABLE days DROP COLUMN measured")
+    again = DayVault(vault.path)
+    filled = METER.sign_day(HOME, 6, readings(0), 0b1011)
+    again.put(*filled)
+    assert (again.get(HOME, 5), again.get(HOME, 6)) == ((signed, opening), filled)
 
 
 def test_a_wrong_opening_is_refused(vault: DayVault) -> None:

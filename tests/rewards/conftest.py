@@ -9,7 +9,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
-from data.meter import DOMAIN, TYPES
+from data.meter import ALL_MEASURED, DOMAIN, FILLED_TYPES, TYPES
 from rewards.chain import Chain
 from rewards.consent import sign_statement
 from rewards.deploy import Contracts, deploy
@@ -62,10 +62,15 @@ def proven(day: int = DAY, round: int = 1, household: int = 2) -> Proven:
     return Proven(statement, secrets, skill.prove(statement, secrets, random=seeded(1)))
 
 
-def signature(day: int, commitment: bytes, household: int = 2, signer: int = 3) -> bytes:
-    """A meter's, of a day's commitment."""
+def signature(
+    day: int, commitment: bytes, household: int = 2, signer: int = 3, measured: int = ALL_MEASURED
+) -> bytes:
+    """A meter's, of a day's commitment; `measured`: the hours that were not filled in."""
     content = {"household": account(household).address, "day": day, "commitment": commitment}
-    return bytes(account(signer).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
+    message = encode_typed_data(DOMAIN, TYPES, content)
+    if measured != ALL_MEASURED:
+        message = encode_typed_data(DOMAIN, FILLED_TYPES, content | {"measured": measured})
+    return bytes(account(signer).sign_message(message).signature)
 
 
 def signatures(case: Proven, **by: int) -> tuple[bytes, ...]:

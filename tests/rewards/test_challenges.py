@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from eth_hash.auto import keccak
 
+from data.meter import ALL_MEASURED
 from rewards.chain import Chain
 from rewards.challenges import (
     Answer,
@@ -102,7 +103,7 @@ def made() -> Doubted:
     enrol(town, household)
     publish_features(chain, contracts, account(1), DAY, features_digest(statement.steps, statement.exogenous))
     chain.send(household, registry.submit(DAY, 1, NO_HEAD, statement.forecasts[0], keccak(proof)))
-    return Doubted(town, Answer(statement, proof, days, signed))
+    return Doubted(town, Answer(statement, proof, days, signed, [ALL_MEASURED] * RING_DAYS))
 
 
 @pytest.fixture
@@ -135,6 +136,24 @@ def test_the_inference_proof_answers_and_takes_the_bond(doubted: Doubted) -> Non
     assert not doubted.town.contracts.challenges.functions.is_void(doubted.who, DAY).call()  # type: ignore[union-attr]
     with pytest.raises(ChallengeRefused, match="challenged before"):
         doubted.challenge()
+
+
+def test_hours_that_the_meter_signed_as_filled_in_can_be_answered_with_and_no_others(doubted: Doubted) -> None:
+    """The attack: say of a filled hour that it was measured, or of a measured one that it was filled in."""
+    answer, at, mask = doubted.answer, 4, ALL_MEASURED & ~(1 << 23 | 1)
+    signed, measured = list(answer.signatures), list(answer.measured)
+    signed[at] = signature(DAY - RING_DAYS + at, answer.days[at], measured=mask)
+    measured[at] = mask
+    doubted.challenge()
+    for forged in (
+        replace(answer, signatures=signed),
+        replace(answer, measured=measured),
+        replace(answer, signatures=signed, measured=[mask, *measured[1:]]),
+        replace(answer, signatures=signed, measured=measured[::-1]),
+    ):
+        with pytest.raises(WrongMeter):
+            doubted.send(forged)
+    doubted.send(replace(answer, signatures=signed, measured=measured))
 
 
 def test_who_does_not_answer_loses_the_forecast_and_the_challenger_nothing(doubted: Doubted) -> None:
@@ -249,7 +268,9 @@ def test_a_forecast_that_is_not_the_models_has_no_answer(doubted: Doubted) -> No
     challenge(town.chain, town.contracts, town.operator, cheat.address, DAY)
     signed = [signature(DAY - RING_DAYS + k, c, household=6, signer=7) for k, c in enumerate(doubted.answer.days)]
     with pytest.raises(ProofRefused):
-        send_answer(town.chain, town.contracts, cheat, Answer(statement, proof, doubted.answer.days, signed))
+        send_answer(
+            town.chain, town.contracts, cheat, replace(doubted.answer, statement=statement, signatures=signed)
+        )
 
 
 def test_what_can_be_challenged_and_until_when(doubted: Doubted) -> None:

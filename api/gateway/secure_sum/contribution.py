@@ -39,11 +39,14 @@ class Contributions:
 
 
 def measured_contribution(home: str, folder: Path, day: int) -> Contribution | None:
-    """What the home enters into a day's measured total; None until its meter has signed the day."""
+    """What the home enters into a day's measured total; None until its meter has signed the day, or
+    if hours of it were filled in: what was not measured enters no measured total."""
     from api.gateway.home import Home  # it loads the proof system
 
     own = Home(home, folder)
     if day not in own.vault.days(own.wallet.address):
         return None
     signed, opening = own.vault.get(own.wallet.address, day)
+    if not signed.is_measured:
+        return None
     return Contribution((*opening.readings, opening.blinding), signed.commitment, signed.signature)

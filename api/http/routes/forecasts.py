@@ -33,6 +33,7 @@ from api.operator.database.tables import Forecast
 from api.operator.database.unsettled import FORECAST, mark, take_on, withdraw
 from api.operator.tables_as_csv import forecasts_csv
 from api.protocol import bundle as bundles
+from api.protocol.bundle_parts import to_hex
 from api.protocol.schemas import ForecastPublic
 from rewards.errors import Refused
 
@@ -76,8 +77,8 @@ async def submit(
     await work.chain.registrations.run(_register, bundle, raw, community, chain_session)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round,
-        head=bundles.to_hex(bundle.head_digest), commitment=bundle.forecast,
-        proof_hash=bundles.to_hex(bundle.proof_hash),
+        head=to_hex(bundle.head_digest), commitment=bundle.forecast,
+        proof_hash=to_hex(bundle.proof_hash),
     )  # fmt: skip
 
 

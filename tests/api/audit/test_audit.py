@@ -30,7 +30,8 @@ from api.operator.chain_session import keep_forecast
 from api.operator.database.tables import Forecast, Household, MeasuredTotal, PaidClaim, Reward
 from api.operator.paid_claims import kept_claim, settle
 from api.protocol.batch import bad_bundles
-from api.protocol.bundle import Bundle, ClaimBundle, SignedDayPart, encode, from_hex, to_hex
+from api.protocol.bundle import Bundle, ClaimBundle, encode
+from api.protocol.bundle_parts import SignedDayPart, from_hex, to_hex
 from api.protocol.calibration import PastDay
 from api.protocol.finding import Finding
 from data.meter import DOMAIN, TYPES

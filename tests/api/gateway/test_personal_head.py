@@ -23,7 +23,8 @@ from api.gateway.outbox import Submission
 from api.gateway.personal_head import commit_head, keep_values, read_head
 from api.gateway.prover import ProofFolder
 from api.operator import chain_session as community_day
-from api.protocol.bundle import InferenceBundle, from_hex, verify
+from api.protocol.bundle import InferenceBundle, verify
+from api.protocol.bundle_parts import from_hex
 from forecasting.integer import IntegerModel
 from tests.api.conftest import DAY, Village
 from tests.api.gateway.submitting import submitter_of

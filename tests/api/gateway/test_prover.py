@@ -14,17 +14,21 @@ from api.gateway import proving
 from api.gateway.home import Home
 from api.gateway.jobs import prove_claims
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
+from api.gateway.outbox import Outbox
 from api.gateway.prover import HouseholdProver, Prepared, ProofFolder
 from api.gateway.sealed import SealedForecast
+from api.gateway.secure_sum.contribution import measured_contribution
 from api.one_machine import day as community_day
 from api.one_machine.community import LocalCommunity
-from api.protocol.bundle import InferenceBundle, encode, verify
+from api.protocol.bundle import InferenceBundle, encode, explain, parse, verify
 from data.atomic import write_bytes
 from data.citylearn import CommunityData
 from data.day import DayClock
+from data.errors import DataError, MeterError
 from data.features import public_features
+from data.meter import ALL_MEASURED
 from tests.api.conftest import DAY, Village
-from zkp.errors import ProofError
+from zkp.errors import MalformedProof, ProofError
 
 
 @pytest.fixture
@@ -173,6 +177,59 @@ def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_c
     told = {record.__dict__["day"]: record for record in caplog.records if "day" in record.__dict__}
     assert told[DAY + 1].__dict__["hours"] == f"2 hours from {home.clock.hours(DAY + 1)[4]:%Y-%m-%d %H:%M} UTC"
     assert told[DAY + 2].getMessage() == "claim failed" and "no forecast of day" in told[DAY + 2].__dict__["reason"]
+
+
+def filled(opened: HouseholdProver, hours: pd.DatetimeIndex) -> HouseholdProver:
+    return with_table(opened, opened.readings.assign(filled=opened.readings["ds"].isin(hours)))
+
+
+def test_filled_hours_cost_no_forecast_and_are_shown_in_its_proof(
+    village: Village, opened: HouseholdProver, tmp_path: Path
+) -> None:
+    home = filled(unsigned(opened, tmp_path), opened.clock.hours(DAY - 3)[3:5])
+    prepared = home.prepare(DAY, village.trained)
+    bundle = kept(home, prepared)
+    verify(parse(encode(bundle)))
+    assert [day.mask for day in bundle.history] == [ALL_MEASURED ^ (0b11000 if k == 4 else 0) for k in range(7)]
+    assert "2 of the 168 hours were filled in, not measured" in " ".join(explain(bundle))
+    for measured in (None, ALL_MEASURED ^ 0b1000):
+        history = [day.model_copy(update={"measured": measured}) for day in bundle.history]
+        with pytest.raises(MeterError):
+            verify(bundle.model_copy(update={"history": [*bundle.history[:4], history[4], *bundle.history[5:]]}))
+
+
+def test_a_bundle_of_measured_days_says_nothing_of_filled_hours(village: Village) -> None:
+    content = encode(village.bundle(village.homes[0]))
+    assert b"measured" not in content
+    said_twice = content.replace(b'},{"day"', b',"measured":null},{"day"', 1)
+    with pytest.raises(MalformedProof, match="canonical"):
+        parse(said_twice)
+
+
+@pytest.mark.parametrize("back", [0, 7, 13])
+def test_a_day_with_filled_hours_and_those_measured_by_it_are_never_claimed(
+    village: Village, opened: HouseholdProver, tmp_path: Path, back: int
+) -> None:
+    config = village.community.config
+    folders = config.api.model_copy(update={"state_dir": tmp_path / "state"})
+    write_bytes(ProofFolder(folders.proofs_dir).path(DAY, opened.home.name), encode(village.bundle(village.homes[0])))
+    home = filled(unsigned(opened, tmp_path), opened.clock.hours(DAY - back)[6:7])
+    home.home.seal(DAY, village.homes[0].sealed(DAY) or pytest.fail("the village's day is sealed"))
+    assert prove_claims(home, folders, [DAY]) == [] and Outbox(folders.outbox_dir, home.home.name).all() == []
+    home.days.get(DAY - back)
+    assert prove_claims(home, folders, [DAY]) == []
+    (ended,) = Outbox(folders.outbox_dir, home.home.name).all()
+    assert (ended.state, ended.code) == ("done", "filled-hours")
+    with pytest.raises(DataError, match="were filled in, not measured"):
+        home.claim(DAY, 1)
+
+
+def test_a_day_with_filled_hours_enters_no_measured_total(opened: HouseholdProver, tmp_path: Path) -> None:
+    home = filled(unsigned(opened, tmp_path), opened.clock.hours(DAY)[6:7])
+    for day in (DAY, DAY + 1):
+        home.days.get(day)
+    assert measured_contribution(home.home.name, home.home.folder, DAY) is None
+    assert measured_contribution(home.home.name, home.home.folder, DAY + 1) is not None
 
 
 @pytest.mark.process

@@ -5,7 +5,8 @@ import json
 from api.one_machine import day as community_day
 from api.one_machine.totals import open_total
 from api.operator.payer import Payer
-from api.protocol.bundle import ClaimBundle, from_hex
+from api.protocol.bundle import ClaimBundle
+from api.protocol.bundle_parts import from_hex
 from rewards.claims import claims_close
 from tests.api.conftest import DAY, Village
 from zkp.algebra.commitment import add, commit_forecast

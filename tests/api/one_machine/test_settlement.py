@@ -54,6 +54,15 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[MeteredHome]:
     return [MeteredHome(Home(name, folder / name), readings_of(k), CLOCK) for k, name in enumerate(HOMES)]
 
 
+def test_a_day_with_filled_hours_is_not_settled(tmp_path: Path) -> None:
+    readings, filled = readings_of(0), DAYS[2]
+    table = readings.assign(filled=readings["ds"] == CLOCK.hours(filled)[12])
+    home = MeteredHome(Home("home-0", tmp_path / "home-0"), table, CLOCK)
+    assert sorted(home.signed(DAYS)) == [day for day in DAYS if day != filled]
+    home.home.vault.put(*home.home.meter.sign_day(home.household, filled, [1] * 24, measured=1))
+    assert sorted(home.signed(DAYS)) == [day for day in DAYS if day != filled]
+
+
 @pytest.fixture(scope="module")
 def addresses(homes: list[MeteredHome]) -> list[str]:
     return [home.household for home in homes]

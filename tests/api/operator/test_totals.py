@@ -1,17 +1,24 @@
 """The community's totals, forecast and measured, opened against commitments; and what is forecast from both."""
 
+import contextlib
 import json
+import sqlite3
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from api.gateway.home import Home
 from api.one_machine import day as community_day
+from api.one_machine.community import LocalCommunity
 from api.one_machine.computed_totals import compute_totals, keep_computed
 from api.one_machine.total_accuracy import total_accuracy
 from api.one_machine.totals import open_measured, open_missing_measured, open_total
 from api.operator.calibrated import past_days
 from api.operator.database.tables import CommunityTotal, MeasuredTotal
 from api.protocol.calibration import Calibrated, NotCalibrated, PastDay, calibrated
+from data.citylearn import CommunityData
+from data.errors import DataError
 from data.meter import SignedDay, verify_signed_day
 from forecasting.calibration import WARM_UP_DAYS, WEEK
 from tests.api.conftest import DAY, Village
@@ -69,6 +76,30 @@ def test_totals_are_opened_once(village: Village) -> None:
     told = [village.client.get(f"/days/{DAY}/{kind}").json() for kind in ("forecast", "measured")]
     assert (open_total(village.community, DAY), open_measured(village.community, DAY)) == totals
     assert [village.client.get(f"/days/{DAY}/{kind}").json() for kind in ("forecast", "measured")] == told
+
+
+def test_a_day_of_which_a_home_has_filled_hours_has_no_measured_total(village: Village) -> None:
+    forecast_day(village)
+    readings, home = village.community.readings, village.homes[1]
+    hour = village.community.clock.hours(DAY)[9]
+    with_filled = readings.assign(filled=(readings["unique_id"] == home.name) & (readings["ds"] == hour))
+    community = LocalCommunity(village.community.config)
+    community.__dict__["_data"] = CommunityData(with_filled, village.community.weather)
+    with not_signed(home, DAY), pytest.raises(DataError, match=f"hours of {home.name} were filled in"):
+        open_measured(community, DAY)
+
+
+@contextlib.contextmanager
+def not_signed(home: Home, day: int) -> Iterator[None]:
+    """A home whose meter has not signed a day; afterwards it is as before."""
+    with contextlib.closing(sqlite3.connect(home.vault.path, isolation_level=None)) as db:
+        kept = db.execute("SELECT * FROM days WHERE day = ?", (day,)).fetchall()
+        db.execute("DELETE FROM days WHERE day = ?", (day,))
+        try:
+            yield
+        finally:
+            db.execute("DELETE FROM days WHERE day = ?", (day,))
+            db.executemany("INSERT INTO days VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
 
 
 def test_a_day_without_forecasts_has_no_measured_total(village: Village) -> None:

@@ -141,8 +141,8 @@ class NotABundle(MalformedProof):
 
 
 def encode(bundle: Bundle) -> bytes:
-    """The canonical encoding of a bundle: what is absent is not written."""
-    return bundle.model_dump_json(exclude_none=True).encode()
+    """The canonical encoding of a bundle."""
+    return bundle.model_dump_json().encode()
 
 
 def parse(data: bytes) -> Bundle:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import astuple, fields
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from eth_utils.address import is_checksum_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from data.meter import (
     ALL_MEASURED,
@@ -110,6 +118,11 @@ class HistoryDayPart(SignedDayPart):
     def of(cls, signed: SignedDay) -> HistoryDayPart:
         measured = None if signed.is_measured else signed.measured
         return cls(**SignedDayPart.of(signed).model_dump(), measured=measured)
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A measured day is written as in releases that knew no others."""
+        return {name: value for name, value in serialised(self).items() if value is not None}
 
     @property
     def mask(self) -> int:

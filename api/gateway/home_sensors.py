@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,25 +26,16 @@ from api.config.settings import HomeAssistantSettings
 from api.gateway.client import ApiClient
 from api.gateway.sealed import read_sealed
 from api.protocol.bounded_client import ApiRefused, Unreachable
-from data.errors import SourceError
+from data.sources.broker import ANSWER_S, Broker, Message
 from fl.deployment.background import repeated
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 300.0
-_LONGEST_S = 30.0
 _DAY_S, _HOUR_S = 86_400, 3600
 _SEALED = re.compile(r"forecast-(\d+)\.json")
 HOURS = 24
 NAMES = ("level", "streak", "days")
 """What of the record becomes a sensor each: names of the record's own attributes."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """A retained MQTT message."""
-
-    topic: str
-    payload: str
 
 
 def discovery(settings: HomeAssistantSettings, home: str) -> list[Message]:
@@ -131,40 +121,15 @@ def _state_topic(home: str) -> str:
     return f"wattproof/{home}/state"
 
 
-def publish(settings: HomeAssistantSettings, messages: list[Message]) -> None:
-    """Hand retained messages to the broker. Raises SourceError where it can't be reached or refuses the login."""
-    try:
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion
-    except ImportError:
-        raise SourceError("gateway.home_assistant needs a library: pip install 'wattproof[meters]'") from None
-    client, refused, connected = Client(CallbackAPIVersion.VERSION2), threading.Event(), threading.Event()
+def publish(settings: HomeAssistantSettings, messages: list[Message], answer_s: float = ANSWER_S) -> None:
+    """Have the broker keep retained messages.
 
-    def answered(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            refused.set()
-        connected.set()
-
-    client.on_connect = answered
+    Raises SourceError where it can't be reached, refuses the login, or does not acknowledge them.
+    """
     host, _, port = settings.broker.rpartition(":")
-    if settings.secret_file is not None:
-        user, _, password = settings.secret_file.read_text(encoding="utf-8").strip().partition(":")
-        client.username_pw_set(user, password)
-    if settings.tls:
-        client.tls_set()
-    try:
-        client.connect(host, int(port))
-    except (OSError, ValueError):
-        raise SourceError(f"gateway.home_assistant.broker, {settings.broker}, can't be reached") from None
-    client.loop_start()
-    try:
-        if not connected.wait(_LONGEST_S) or refused.is_set():
-            raise SourceError("gateway.home_assistant.broker refused the login: check secret_file")
-        for message in messages:
-            client.publish(message.topic, message.payload, qos=1, retain=True).wait_for_publish(_LONGEST_S)
-    finally:
-        client.disconnect()
-        client.loop_stop()
+    broker = Broker("gateway.home_assistant.broker", host, int(port), settings.secret_file, settings.tls)
+    with broker.connected(answer_s=answer_s) as connection:
+        connection.publish(messages, answer_s)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from data.errors import SourceError
@@ -115,7 +116,12 @@ def secret(settings: LiveSettings) -> str:
     """What the secret file holds. Raises SourceError if there is none, without telling what it holds."""
     if settings.secret_file is None:
         raise SourceError(f"{settings.source} needs a secret: name the file that holds it with data.live.secret_file")
+    return read_secret(settings.secret_file)
+
+
+def read_secret(path: Path) -> str:
+    """What a secret file holds. Raises SourceError if it can't be read, without telling what it holds."""
     try:
-        return settings.secret_file.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise SourceError(f"{settings.secret_file} can't be read: it should hold the secret of the source") from None
+        raise SourceError(f"{path} can't be read: it should hold the secret of the source") from None

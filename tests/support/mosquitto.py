@@ -31,6 +31,13 @@ def _answers(port: int) -> bool:
 @contextmanager
 def broker() -> Iterator[str]:
     """The host:port of a broker while the block runs."""
+    with broker_process() as (address, _):
+        yield address
+
+
+@contextmanager
+def broker_process() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The host:port of a broker, and its process."""
     program = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
     if program is None or shutil.which("mosquitto_passwd") is None:
         is_missing("there is no MQTT broker", "apt-get install mosquitto")
@@ -48,7 +55,7 @@ def broker() -> Iterator[str]:
             process = subprocess.Popen([program, "-c", settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             until(lambda: _answers(port), (folder / "log").read_text)
-            yield f"127.0.0.1:{port}"
+            yield f"127.0.0.1:{port}", process
         finally:
             process.terminate()
             process.wait()

@@ -95,5 +95,9 @@ def test_a_real_broker_keeps_them_for_home_assistant(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="refused the login") as refused:
             publish(settings, messages)
         assert "wrong horse" not in str(refused.value)
-    with pytest.raises(SourceError, match="can't be reached"):
+        login.unlink()
+        with pytest.raises(SourceError, match="login can't be read"):
+            publish(settings, messages)
+    login.write_text(LOGIN)
+    with pytest.raises(SourceError, match=r"gateway\.home_assistant\.broker.* can't be reached"):
         publish(settings, messages)

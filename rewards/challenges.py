@@ -5,50 +5,20 @@ All of an answer is public: the bundle of a forecast holds it. So anybody answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
-from eth_utils.address import to_checksum_address
 from web3.contract import Contract
 
+from rewards.answers import Answer
 from rewards.chain import Chain
+from rewards.challenge_client import ANSWER_GAS, Challenge
 from rewards.deploy import Contracts
 from rewards.errors import NoPrecompiles
 from rewards.events import events
-from rewards.inference_verifier import call_data
-from zkp.evm.points import ordinate
 from zkp.lstm.integer_model import Ints
-from zkp.statements.inference import Statement
-
-ANSWER_GAS = 4_000_000
-"""Limit of an answer's transaction."""
-_DAY_HOURS = 24
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A forecast's inference proof, with the seven days as the meter signed them, oldest first: commitments, which
-    hours were measured (bit h for hour h), signatures."""
-
-    statement: Statement
-    proof: bytes
-    days: Sequence[bytes]
-    signatures: Sequence[bytes]
-    measured: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """A doubted forecast, until when it can be answered for (UTC seconds), and whether it was."""
-
-    household: str
-    day: int
-    challenger: str
-    deadline: int
-    answered: bool
 
 
 def features_digest(steps: Ints, exogenous: Ints) -> bytes:
@@ -71,10 +41,10 @@ def challenge(chain: Chain, contracts: Contracts, challenger: LocalAccount, hous
 
 def challenge_of(contracts: Contracts, household: str, day: int) -> Challenge | None:
     """The challenge of a household's forecast of a day; None where nobody doubted it."""
-    who, deadline, answered, _ = _challenges(contracts).functions.case_of(household, day).call()
+    who, deadline, answered, closed = _challenges(contracts).functions.case_of(household, day).call()
     if not int(who, 16):
         return None
-    return Challenge(household, day, str(who), int(deadline), bool(answered))
+    return Challenge(household, day, str(who), int(deadline), bool(answered), bool(closed))
 
 
 def open_challenges(contracts: Contracts, since: int) -> Iterator[Challenge]:
@@ -87,14 +57,7 @@ def open_challenges(contracts: Contracts, since: int) -> Iterator[Challenge]:
 
 def answer_call(contracts: Contracts, answer: Answer) -> Any:
     """The call that answers a challenge. Raises MalformedProof for a point that is none."""
-    statement = answer.statement
-    points = (*answer.days, statement.windows[0])
-    return _challenges(contracts).functions.answer(
-        to_checksum_address(statement.context.household), statement.context.day, statement.personal is not None,
-        call_data(statement, answer.proof), b"".join(answer.days), b"".join(answer.signatures),
-        b"".join(ordinate(point) for point in points),
-        sum(mask << _DAY_HOURS * k for k, mask in enumerate(answer.measured)),
-    )  # fmt: skip
+    return _challenges(contracts).functions.answer(*answer.arguments)
 
 
 def send_answer(chain: Chain, contracts: Contracts, sender: LocalAccount, answer: Answer) -> None:

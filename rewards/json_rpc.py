@@ -71,10 +71,20 @@ class JsonRpc:
 
     def base_fee(self) -> int | None:
         """Of the latest block; None on a chain without base fees."""
+        return self._latest("baseFeePerGas")
+
+    def block_time(self) -> int:
+        """Of the latest block, UTC seconds."""
+        if (moment := self._latest("timestamp")) is None:
+            raise NodeUnreachable(f"{self.shown} gives no latest block")
+        return moment
+
+    def _latest(self, name: str) -> int | None:
+        """A number of the latest block; None where it has none."""
         block = self.ask("eth_getBlockByNumber", "latest", False)
         try:
-            fee = block.get("baseFeePerGas")
-            return None if fee is None else int(str(fee), 16)
+            found = block.get(name)
+            return None if found is None else int(str(found), 16)
         except (AttributeError, ValueError):
             raise NodeUnreachable(f"{self.shown} gives no latest block") from None
 

@@ -37,22 +37,38 @@ class RpcAccount:
         """Make a call and wait until it is in a block. Raises CallRefused, before it costs anything where it can."""
         self.send_data(to, call_data(signature, *values), value)
 
-    def send_data(self, to: str, call: bytes, value: int = 0) -> None:
-        """`send`, of a call's data."""
+    def send_data(self, to: str, call: bytes, value: int = 0, gas: int | None = None, paid_back: int = 0) -> None:
+        """`send`, of a call's data.
+
+        Args:
+            gas: a sufficient limit, for a call so expensive that it is simulated only once beforehand.
+            paid_back: what the sender gets by the call, and may spend on its fee as well.
+        """
         try:
-            self._settled(self._sent(to, "0x" + call.hex(), value))
+            self._settled(self._sent(to, "0x" + call.hex(), value, gas, paid_back))
         except NodeError as error:
             if error.is_refusal:
                 raise CallRefused(error.text) from None
             raise
 
-    def _sent(self, to: str, data: str, value: int) -> str:
+    @property
+    def is_sending(self) -> bool:
+        """Whether a transaction of the account waits for its block."""
+        mined, sent = (
+            self._line.number("eth_getTransactionCount", self.address, block) for block in ("latest", "pending")
+        )
+        return sent > mined
+
+    def _sent(self, to: str, data: str, value: int, gas: int | None, paid_back: int) -> str:
         line, own = self._line, self._account.address
         call = {"from": own, "to": to, "data": data, "value": hex(value)}
-        gas = line.number("eth_estimateGas", call, "pending") * _GAS_MARGIN[0] // _GAS_MARGIN[1]
-        price = 2 * fair_price(line.number("eth_gasPrice"), line.base_fee())
-        if gas * price > self._most_fee:
-            raise CallRefused(f"it would cost {gas * price}, and a transaction may cost {self._most_fee}")
+        if gas is None:
+            gas = line.number("eth_estimateGas", call, "pending") * _GAS_MARGIN[0] // _GAS_MARGIN[1]
+        else:
+            line.ask("eth_call", call | {"gas": hex(gas)}, "pending")  # a refusal is found before it costs anything
+        price, most = 2 * fair_price(line.number("eth_gasPrice"), line.base_fee()), self._most_fee + paid_back
+        if gas * price > most:
+            raise CallRefused(f"it would cost {gas * price}, and a transaction may cost {most}")
         fields: dict[str, Any] = {
             "to": to, "data": data, "value": value, "gas": gas, "gasPrice": price,
             "nonce": line.number("eth_getTransactionCount", own, "pending"), "chainId": line.number("eth_chainId"),

@@ -21,7 +21,7 @@ COMPILER = {"numba", "scipy"}  # of the proof system; numba loads scipy
 NEVER: dict[str, tuple[str, set[str]]] = {
     "an agent that trains, submits and sums": (
         "api.gateway.agent, api.gateway.submitter, api.gateway.model_updater, api.gateway.secure_sum.client, "
-        "api.gateway.secure_sum.contribution, rewards.rpc_client",
+        "api.gateway.secure_sum.contribution, api.gateway.answers, rewards.rpc_client",
         CHAIN | FITTING | PICTURES | COMPILER | {"ray", "pandas"},
     ),
     "the process that trains": (

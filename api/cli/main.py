@@ -15,6 +15,7 @@ from rich.console import Console
 
 from api.cli import (
     backup_commands,
+    challenge_commands,
     community_commands,
     membership_commands,
     report_commands,
@@ -172,6 +173,7 @@ app.command()(settle_commands.settle)
 app.command("audit-settlement")(settle_commands.audit_settlement)
 app.command()(membership_commands.leave)
 app.command()(membership_commands.rejoin)
+app.command()(challenge_commands.challenge)
 
 
 @app.command()

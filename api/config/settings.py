@@ -96,6 +96,11 @@ class GatewaySettings(BaseModel):
     rpc_url: SecretStr | None = Field(
         default=None, description="a chain node the household trusts; model and registration are checked there"
     )
+    challenges: Address | None = Field(
+        default=None,
+        description="with rpc_url: the contract where forecasts are challenged (contracts.json); the home then "
+        "answers by itself where the server does not",
+    )
     max_fee: float = Field(
         default=0.01, gt=0, description="most that one transaction may cost, in the chain's coin (10^18 units)"
     )
@@ -117,6 +122,8 @@ class GatewaySettings(BaseModel):
     def _node_needs_registry(self) -> Self:
         if self.rpc_url and self.forecast_registry is None:
             raise ValueError("gateway.rpc_url needs gateway.forecast_registry, the contract to look at there")
+        if self.challenges and self.rpc_url is None:
+            raise ValueError("gateway.challenges needs gateway.rpc_url, the node by which the household answers")
         return self
 
     @field_validator("api_url", "rpc_url")

@@ -50,6 +50,7 @@ from fl.one_shot.peak_file import peak_head_path
 from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
+    from api.gateway.answers import Answers
     from api.gateway.model_updater import ModelUpdater
     from api.gateway.prover import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
@@ -167,6 +168,8 @@ class DailyTask:
             self._services.submitter.run_once(metrics)
             if self._services.sums is not None:
                 self._services.sums.run_once(metrics)
+            if self._services.answers is not None:
+                self._services.answers.run_once()
 
     def _may_prove(self, metrics: AgentMetrics) -> bool:
         """Whether the model and head to use are settled; what is new is fetched, fitted and pinned."""
@@ -273,14 +276,17 @@ class DailyTask:
 
 @dataclass(frozen=True)
 class GatewayServices:
-    """The services of a gateway that submits: fetching the newest model, submitting, and entering totals.
+    """The services of a gateway that submits: fetching the newest model, submitting, entering totals, and answering
+    challenges.
 
-    `sums`: None without a roster, because the home then enters no total.
+    `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
+    is not set.
     """
 
     models: ModelUpdater
     submitter: Submitter
     sums: SecureSumClient | None
+    answers: Answers | None = None
 
 
 @contextmanager
@@ -292,6 +298,7 @@ def _open_services(
     if settings.api_url is None:
         yield None
         return
+    from api.gateway.answers import open_answers
     from api.gateway.client import ApiClient
     from api.gateway.model_updater import ModelUpdater
     from api.gateway.secure_sum.client import open_sums
@@ -314,7 +321,7 @@ def _open_services(
             home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
             submitter.outbox, contributions,
         )  # fmt: skip
-        yield GatewayServices(models, submitter, sums)
+        yield GatewayServices(models, submitter, sums, open_answers(config, home, run))
     finally:
         client.close()
 

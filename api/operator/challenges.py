@@ -15,11 +15,12 @@ from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.engine import put
 from api.operator.database.tables import Forecast, Scan
+from api.protocol.answer import answer_of
 from api.protocol.bundle import InferenceBundle, parse
-from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from fl.deployment.background import repeated
-from rewards.challenges import Answer, Challenge, features_digest, open_challenges, publish_features, send_answer
+from rewards.challenge_client import Challenge
+from rewards.challenges import features_digest, open_challenges, publish_features, send_answer
 from rewards.errors import ChainError, NodeUnreachable, Refused
 
 _log = logging.getLogger(__name__)
@@ -35,14 +36,6 @@ def register_features(community: Community, chain_session: ChainSession, day: in
     if chain_session.contracts.challenges is not None:
         digest = features_digest(*community.public_features(day))
         publish_features(chain_session.chain, chain_session.contracts, community.operator, day, digest)
-
-
-def answer_of(bundle: InferenceBundle) -> Answer:
-    """What answers for a forecast, from its bundle. Raises MeterError, InvalidStatement, MalformedProof."""
-    return Answer(
-        bundle.statement(), from_hex(bundle.proof), bundle.signed_days(),
-        [from_hex(day.signature) for day in bundle.history], [day.mask for day in bundle.history],
-    )  # fmt: skip
 
 
 class Answerer:

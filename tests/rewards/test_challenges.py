@@ -10,9 +10,10 @@ import pytest
 from eth_hash.auto import keccak
 
 from data.meter import ALL_MEASURED
+from rewards.answers import Answer
 from rewards.chain import Chain
+from rewards.challenge_client import answer_data
 from rewards.challenges import (
-    Answer,
     answer_call,
     challenge,
     challenge_of,
@@ -154,6 +155,13 @@ def test_hours_that_the_meter_signed_as_filled_in_can_be_answered_with_and_no_ot
         with pytest.raises(WrongMeter):
             doubted.send(forged)
     doubted.send(replace(answer, signatures=signed, measured=measured))
+
+
+def test_an_answer_without_web3_is_the_very_same_call(doubted: Doubted) -> None:
+    contract = doubted.town.contracts.challenges
+    assert contract is not None
+    data = contract.encode_abi("answer", args=list(doubted.answer.arguments))
+    assert "0x" + answer_data(doubted.answer.arguments).hex() == data
 
 
 def test_who_does_not_answer_loses_the_forecast_and_the_challenger_nothing(doubted: Doubted) -> None:

@@ -33,7 +33,7 @@ test: lint  ## all tests, with real Flower processes and a real EVM
 	$(PYTEST)
 
 test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in each run
-	$(PYTEST) -m 'not process and not slow' --hypothesis-profile=deep
+	$(PYTEST) -m 'not process' --hypothesis-profile=deep
 
 docs: $(VENV)/.installed  ## the documentation site, strictly: out/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
@@ -43,7 +43,7 @@ figures: $(VENV)/.installed  ## the figures and pictures of README and docs, fro
 	$(BIN)/python -m bench.figures
 
 coverage: $(VENV)/.installed  ## what the tests that start no process reach, with a floor
-	$(PYTEST) -m 'not process and not slow' --cov --cov-report=term:skip-covered
+	$(PYTEST) -m 'not process' --cov --cov-report=term:skip-covered
 
 constraints:  ## constraints.txt anew, from the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv .cache/fresh

@@ -8,6 +8,8 @@ from scipy.stats import binom
 
 from bench.privacy_audit import Case, audit, best_bound, epsilon_at_least, probability
 
+pytestmark = pytest.mark.slow
+
 
 def test_without_delta_it_is_the_tail_of_a_binomial() -> None:
     share = 1 / (1 + np.exp(-1.5))

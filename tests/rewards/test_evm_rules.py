@@ -19,6 +19,8 @@ from zkp.algebra.field import MODULUS
 from zkp.algebra.srs import load_setup
 from zkp.evm import points as evm_points
 
+pytestmark = pytest.mark.slow
+
 Precompile = Callable[[Any], Any]
 PAIRS: list[tuple[Precompile, Precompile]] = [
     (prague.g1_msm, bls12_g1_msm),

@@ -14,6 +14,8 @@ from tests.rewards.conftest import COMMUNITY, account
 from tests.rewards.gossip_members import SEGMENTS, TERMS, Training, training
 from tests.support.laws import examples
 
+pytestmark = pytest.mark.slow
+
 ROOT = b"\x07" * 32
 
 

@@ -33,6 +33,8 @@ from zkp.lstm.integer_model import Shape
 from zkp.statements import inference
 from zkp.statements.inference import Statement
 
+pytestmark = pytest.mark.slow
+
 COMMUNITY = honest().statement.context.community
 POINT, GAS = 48, 16_000_000
 
@@ -165,7 +167,6 @@ def places(kind: str) -> Iterator[int]:
             yield from (message.offset + k * len(value) for k, value in enumerate(message.values))
 
 
-@pytest.mark.slow
 def test_another_point_is_refused_wherever_it_stands(accepts: Callable[[bytes], bool]) -> None:
     setup = load_setup()
     for at in places("points"):
@@ -215,7 +216,6 @@ def test_flags_of_points_are_held_to(flag: int, accepts: Callable[[bytes], bool]
         assert not accepts(put(data, at, bytes([data[at] ^ flag])))
 
 
-@pytest.mark.slow
 def test_infinity_is_refused_but_for_a_row_of_zeros(accepts: Callable[[bytes], bool]) -> None:
     data, layout = data_of(), parts(case().statement.shape, personal=True).layout
     odd = [b"\xc0" + bytes(46) + b"\1", b"\xe0" + bytes(47), b"\x80" + bytes(47)]
@@ -238,7 +238,6 @@ def test_this_versions_verifier_is_known_by_its_address(
     assert not is_inference_verifier(chain, account(5).address, COMMUNITY, personal=personal)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("changed", range(5))
 def test_one_byte_of_any_part_is_told(changed: int, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     shape, calls = case().statement.shape, [0]

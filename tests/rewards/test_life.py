@@ -23,6 +23,8 @@ from tests.rewards.conftest import DAY, DAY_START, Town, account, enrol, founded
 from tests.support.laws import examples
 from zkp.statements.skill import BENCHMARK_DAYS
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 86_400
 HOMES, METERS = (2, 21, 22), (3, 31, 32)
 SETTINGS = RewardSettings(verifier="auditor", bucket_amount=7, day_budget=400, day_cap=50, year_cap=120)

@@ -31,6 +31,8 @@ from zkp.evm.points import ordinate
 from zkp.statements import skill
 from zkp.view import messages
 
+pytestmark = pytest.mark.slow
+
 POINT, SCALAR, SENT = 48, 32, 5
 BODY = len(skill.HEADER)
 

@@ -40,6 +40,8 @@ from tests.api.lying_api import lying_api
 from tests.rewards.json_rpc import json_rpc
 from tests.support.served import uvicorn_served
 
+pytestmark = pytest.mark.slow
+
 NAME = "Test village"
 
 

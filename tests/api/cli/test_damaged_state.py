@@ -17,6 +17,8 @@ from fl.weights import save
 from tests.api.files_fixture import DAY, HOME, copied, make_community, make_gateway, secrets_of, shown, wattproof
 from tests.support.shared import built_once
 
+pytestmark = pytest.mark.slow
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "emptied": lambda content: b"",
     "cut off": lambda content: content[: len(content) // 2],

@@ -13,6 +13,8 @@ from api.cli.terminal import FAILED, REFUSED
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, encode
 from tests.api.conftest import DAY, Village
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Any, Any], dict[str, Any]]
 
 

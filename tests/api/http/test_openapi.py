@@ -38,6 +38,8 @@ from tests.support.documented import DocumentedClient
 from tests.support.laws import examples
 from tests.support.served import uvicorn_served
 
+pytestmark = pytest.mark.slow
+
 ROUTES = [
     (method.lower(), prefix + route.path)
     for prefix, module in [("", health), *[(PREFIX, module) for module in VERSIONED]]

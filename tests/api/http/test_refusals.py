@@ -20,6 +20,8 @@ from tests.api.conftest import DAY, Village
 from tests.support.laws import examples
 from zkp.errors import MalformedProof
 
+pytestmark = pytest.mark.slow
+
 JUNK = st.sampled_from([None, -1, 1 << 40, 1 << 70, "", "0x", "0xzz", "0x00", "x" * 50, [], [[]], {}, 1.5, True])
 
 

@@ -28,6 +28,8 @@ from zkp.errors import ProofError
 from zkp.statements import shared_energy
 from zkp.statements.total import Total
 
+pytestmark = pytest.mark.slow
+
 CLOCK = DayClock(8)
 DAYS = range(17_000, 17_008)
 JOINED, LEFT = 17_001, 17_007

@@ -33,6 +33,8 @@ from tests.support.shared import built_once
 from zkp.algebra.field import MODULUS
 from zkp.statements.total import Total, verify_measured
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> CommunityFixture:

@@ -31,6 +31,8 @@ from tests.fl.guarded import HOMES, Guarded
 from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid, stage_of
 
+pytestmark = pytest.mark.slow
+
 Tamper = Callable[[str, str, RecordDict], None]
 
 

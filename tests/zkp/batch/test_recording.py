@@ -27,6 +27,8 @@ from zkp.batch.recording import Recording, Symbol
 from zkp.lstm.integer_model import Shape
 from zkp.statements import inference, skill
 
+pytestmark = pytest.mark.slow
+
 scalars = st.one_of(
     st.sampled_from([0, 1, 2, MODULUS - 1, MODULUS - 2, 1 << 64, 1 << 192]), st.integers(0, MODULUS - 1)
 )

@@ -21,6 +21,8 @@ from zkp.statements import inference
 from zkp.statements.context import Context
 from zkp.zero_knowledge import revealed_values
 
+pytestmark = pytest.mark.slow
+
 
 def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Statement, bytes, IntegerModel]:
     """A random model of a shape, run on random windows, and its proof."""

@@ -13,6 +13,8 @@ from zkp.argument import protocol
 from zkp.errors import InvalidProof, MalformedProof, OlderFormat, ProofError
 from zkp.view import Message
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=list(CASES))
 def case(request: pytest.FixtureRequest) -> Honest:
@@ -198,7 +200,6 @@ def test_statements_that_differ_are_absorbed_differently(case: Honest) -> None:
 # -- both backends ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inference", "skill"])
 def test_both_backends_make_the_same_bytes_from_the_same_randomness(kind: str) -> None:
     case = CASES[kind]()

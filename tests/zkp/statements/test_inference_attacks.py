@@ -20,6 +20,8 @@ from zkp.lstm.integer_model import HISTORY, OUTPUTS, IntegerWeights, Ints, Shape
 from zkp.lstm.weights import HeadOpening
 from zkp.statements import inference
 
+pytestmark = pytest.mark.slow
+
 Patch = pytest.MonkeyPatch
 
 

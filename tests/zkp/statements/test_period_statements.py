@@ -18,6 +18,8 @@ from zkp.lstm.integer_model import Ints
 from zkp.statements import allotted_energy, period, shared_energy
 from zkp.statements.shared_energy import FRACTION_BITS, ONE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[shared_case, allotted_case], ids=["in proportion", "by allotments"])
 def case(request: pytest.FixtureRequest) -> Honest:

@@ -19,6 +19,8 @@ from zkp.errors import InvalidProof
 from zkp.view import messages
 from zkp.zero_knowledge import revealed_values
 
+pytestmark = pytest.mark.slow
+
 ORACLE = Oracle(2024)
 KINDS = {**CASES, "inference, two layers and two days": lambda: inference_case(2, 2)}
 

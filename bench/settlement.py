@@ -87,10 +87,10 @@ def residual_wh(homes: SettledHomes, settlement: Settlement) -> int:
 def measure(folder: Path, repeat: int) -> dict[str, Any]:
     """Everything once, in `folder`. Raises SystemExit where the settlement does not hold."""
     from api.audit.settlement import audit_settlement
-    from api.cli.settle_commands import pictures
     from api.config.demo_settings import demo_config
     from api.one_machine.settled_homes import SettledHomes
     from api.one_machine.settlement import meters_of
+    from api.one_machine.settlement_files import pictures
 
     homes = SettledHomes.of(demo_config(folder, None))
     first = homes.clock.day_on(FIRST_DATE)

@@ -29,11 +29,15 @@ _WH_PER_KWH = 1000
 
 @dataclass(frozen=True)
 class PeriodName:
-    """A period as it was named: its first and last date, both in it."""
+    """A period by its first and last date, both in it."""
 
-    text: str
     first: date
     last: date
+
+    def __str__(self) -> str:
+        from api.operator.settled_periods import period_name
+
+        return period_name(self.first, self.last)
 
     def days(self, clock: DayClock) -> range:
         return range(clock.day_on(self.first), clock.day_on(self.last) + 1)
@@ -46,11 +50,10 @@ def period_named(text: str | PeriodName) -> PeriodName:
     first, between, last = text.partition("..")
     try:
         if between:
-            named = PeriodName(text, date.fromisoformat(first), date.fromisoformat(last))
+            named = PeriodName(date.fromisoformat(first), date.fromisoformat(last))
         else:
             start = date.fromisoformat(f"{text}-01")
-            end = start.replace(day=calendar.monthrange(start.year, start.month)[1])
-            named = PeriodName(text, start, end)
+            named = PeriodName(start, start.replace(day=calendar.monthrange(start.year, start.month)[1]))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no period: {_HOW}") from None
     if not 0 <= (named.last - named.first).days < 366:
@@ -74,13 +77,14 @@ def settle(
     again for a period gives the same shares.
     """
     from api.one_machine.settled_homes import SettledHomes
+    from api.one_machine.settlement_files import write_settlement
 
     settings = _demo() if config is None else _load(config)
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     settlement = homes.settle(days)
-    folder = out or settings.api.state_dir / "settlements" / period.text
-    _write(folder, homes, settlement, days)
+    folder = out or settings.api.settlements_dir / str(period)
+    write_settlement(folder, homes, settlement, days)
     _tell(homes, settlement, days)
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
 
@@ -95,38 +99,6 @@ def _load(config: Path) -> Config:
     from api.config.community_yaml import load
 
     return load(config)
-
-
-def _write(folder: Path, homes: SettledHomes, settlement: Settlement, days: range) -> None:
-    from api.one_machine.settlement import meters_of
-    from api.operator.statements import Tariff, hours_csv, members_csv
-    from api.protocol import settlement_file
-    from data.atomic import write_bytes
-
-    rules = homes.config.settlement
-    tariff = Tariff(rules.premium, rules.producers_percent)
-    write_bytes(folder / "settlement.json", settlement_file.written(settlement, meters_of(homes.homes)))
-    write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
-    write_bytes(folder / "hours.csv", hours_csv(settlement, homes.clock))
-    for name, png in pictures(homes, settlement, days).items():
-        write_bytes(folder / f"period{name}.png", png)
-
-
-def pictures(homes: SettledHomes, settlement: Settlement, days: range) -> dict[str, bytes]:
-    """The period's picture as PNG, by what its name ends in: nothing (light) or -dark."""
-    import io
-
-    from api.operator.period_picture import period_picture
-    from forecasting.palette import DARK, LIGHT
-
-    drawn = {}
-    for name, palette in (("", LIGHT), ("-dark", DARK)):
-        content = io.BytesIO()
-        picture = period_picture(settlement.period, homes.clock, palette, homes.self_consumed(days))
-        with palette.applied():
-            picture.savefig(content, format="png", dpi=130)
-        drawn[name] = content.getvalue()
-    return drawn
 
 
 def _tell(homes: SettledHomes, settlement: Settlement, days: range) -> None:

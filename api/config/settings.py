@@ -226,6 +226,11 @@ class ApiSettings(BaseModel):
         return self.state_dir / "sums"
 
     @property
+    def settlements_dir(self) -> Path:
+        """The settled periods, one folder each."""
+        return self.state_dir / "settlements"
+
+    @property
     def model_dir(self) -> Path:
         """On a gateway: the community's model as distributed."""
         return self.state_dir / "model"

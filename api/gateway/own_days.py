@@ -1,4 +1,5 @@
-"""What a home, and nobody else, may see of itself: its forecasts and readings by day, and what became of them.
+"""What a home, and nobody else, may see of itself: its forecasts and readings by day, what became of them, and its
+shares of settled periods.
 
 Reads the gateway's files only; nothing is signed, made or changed, and nothing of it is ever sent anywhere.
 """
@@ -6,13 +7,14 @@ Reads the gateway's files only; nothing is signed, made or changed, and nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from api.config.community_yaml import Config
 from api.config.key_file import VAULT
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox
+from api.gateway.own_shares import OwnShare, own_shares
 from data.day import DayClock
 from data.errors import DataError
 
@@ -46,7 +48,7 @@ class OwnDays:
         self._clock, self._outbox = DayClock(config.data.day_start_utc), Outbox(config.api.outbox_dir, name)
 
     def shown(self) -> Mapping[str, Any]:
-        """The last sixty days that there is anything of, newest first."""
+        """The last sixty days that there is anything of, and the shares of all settled periods; newest first."""
         found = {int(path.stem.removeprefix("forecast-")) for path in self._home.folder.glob("forecast-*.json")}
         signed = set[int]()
         address = None
@@ -58,7 +60,13 @@ class OwnDays:
             "home": self._home.name,
             "household": address,
             "days": [self._day(day, day in signed).to_json() for day in days],
+            "shares": [self._share(share) for share in reversed(own_shares(self._home.folder))],
         }
+
+    def _share(self, share: OwnShare) -> dict[str, Any]:
+        """A share with the dates of its period, both in it."""
+        first, last = (self._clock.date_of(day).isoformat() for day in (share.first_day, share.last_day))
+        return asdict(share) | {"first_date": first, "last_date": last}
 
     def _day(self, day: int, is_signed: bool) -> OwnDay:
         sealed = self._home.sealed(day)

@@ -4,7 +4,7 @@ What a share tells is a weighted sum of the household's readings; who may choose
 more than what it is paid for. So a gateway proves only what follows from a period that was checked
 (`CheckedPeriod`), in which its own signed days stand as they are in its vault, a week of them at least, and no day in
 two different statements of a side: with the difference of two, a day could be told from the rest. What it proved
-stands in `settled.json`, written before a proof leaves the home.
+stands in `settled.json`, written before a proof leaves the home; its shares, for its own people, in `shares.json`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eth_hash.auto import keccak
 
+from api.gateway.own_shares import OwnShare, keep_share
 from api.protocol.period import SIDES, CheckedPeriod, PeriodError, Side
 from api.protocol.settlement import Share, prove_share
 from data.atomic import write_bytes
@@ -57,9 +58,11 @@ class ShareProver:
                 raise PeriodError(f"day {signed.day} is in the period with another {side} than the meter signed")
             verify_opening(signed, opening)
         _Settled(self.folder / SETTLED).add(side, statement)
-        return prove_share(
-            statement, [list(opening.readings) for _, opening in kept], [opening.blinding for _, opening in kept]
-        )
+        readings = [list(opening.readings) for _, opening in kept]
+        share = prove_share(statement, readings, [opening.blinding for _, opening in kept])
+        of, days = checked.period, len(statement.days)
+        keep_share(self.folder, OwnShare(of.first, of.last, days, side, share.wh, sum(map(sum, readings))))
+        return share
 
     def shares(self, checked: CheckedPeriod) -> dict[tuple[str, Side], Share]:
         """Both shares."""

@@ -52,6 +52,7 @@ MEANINGS: dict[str, str] = {
     "no-head": "no personal head is pinned",
     "no-measurement": "the measured total has not been opened",
     "no-model": "no model of that round is published here",
+    "no-settlement": "no such period was settled here",
     "no-such-membership": "the household does not stand where it would have to for this statement",
     "no-sum": "there is no sum of that day for gateways to enter",
     "no-weather": "the community's weather feed does not reach that day yet",

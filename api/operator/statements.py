@@ -10,11 +10,13 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from api.protocol.period import SIDES, Side
+from api.protocol.schemas import SharedEnergyHours
 from api.protocol.settlement import Settlement
-from data.day import DayClock
+from data.day import HOURS_PER_DAY
 
 _MILLI, _WH_PER_KWH, _PERCENT = 1000, 1000, 100
 _MEMBER_COLUMNS = (
@@ -67,13 +69,13 @@ def members_csv(settlement: Settlement, tariff: Tariff, names: Mapping[str, str]
     return _table(_MEMBER_COLUMNS, rows)
 
 
-def hours_csv(settlement: Settlement, clock: DayClock) -> bytes:
+def hours_csv(period: SharedEnergyHours) -> bytes:
     """The hours of the period: what all took and fed in, and what was shared."""
     rows = []
-    for record in settlement.period.days:
-        columns = record.taken, record.exports.values, record.shared
-        starts = (start.strftime("%Y-%m-%dT%H:%M:%SZ") for start in clock.hours(record.day))
-        rows += [list(row) for row in zip(starts, *columns, strict=True)]
+    for day in period.hours:
+        starts = (datetime.fromisoformat(day.start) + timedelta(hours=hour) for hour in range(HOURS_PER_DAY))
+        columns = day.taken_wh, day.fed_in_wh, day.shared_wh
+        rows += [[f"{start:%Y-%m-%dT%H:%M:%SZ}", *row] for start, *row in zip(starts, *columns, strict=True)]
     return _table(_HOUR_COLUMNS, rows)
 
 

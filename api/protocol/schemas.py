@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel
 
+from api.config.settlement_settings import KeyKind
 from api.protocol.accuracy import DayAccuracy
 from api.protocol.calibration import Band, Calibrated, PastDay
 
@@ -189,3 +191,40 @@ class DaySummary(BaseModel):
     accuracy: DayAccuracy | None
     homes: list[HomeOfDay]
     sums: list[SumOfDay]
+
+
+class SharedEnergyDay(BaseModel):
+    """A settled day: what all members took and fed in, and what of it was shared; Wh for 24 hours from `start`."""
+
+    day: int
+    start: str
+    taken_wh: list[int]
+    fed_in_wh: list[int]
+    shared_wh: list[int]
+
+
+class SharedEnergyPeriod(BaseModel):
+    """A settled period, both dates in it; nothing of a single member.
+
+    `late`: how many members have not proved their shares yet. `remainder_wh`: what of the shared energy is the
+    community's, of those who took (`import`) and of those who fed in (`export`). `root`: Merkle root of all shares.
+    """
+
+    period: str
+    first_date: date
+    last_date: date
+    days: int
+    members: int
+    late: int
+    key: KeyKind
+    taken_wh: int
+    fed_in_wh: int
+    shared_wh: int
+    remainder_wh: dict[Literal["import", "export"], int]
+    root: str
+
+
+class SharedEnergyHours(SharedEnergyPeriod):
+    """A settled period by hour."""
+
+    hours: list[SharedEnergyDay]

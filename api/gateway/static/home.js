@@ -1,15 +1,19 @@
 // A home's own forecasts and readings, on its own gateway. Nothing here is sent anywhere.
 import { hoursChart, legend } from "./chart.js";
 import { ask, el, figures, table } from "./page.js";
-import { dateOf, decimals, kwh, language, percent, t, time } from "./words.js";
+import { dateOf, dateOfDay, decimals, kwh, language, percent, t, time } from "./words.js";
 
 const OWN = {
   en: { lead: "Only this machine shows this. The community sees a commitment to your forecast and a proof, never the values.",
     forecast: "Your forecast", readings: "Your readings", none: "There is no forecast and no signed day yet.",
-    error: "Error", submitted: "Submitted", claim: "Claim", chart: "Your load in kW" },
+    error: "Error", submitted: "Submitted", claim: "Claim", chart: "Your load in kW",
+    shares: "Your shared energy", period: "Period", import: "Of what you took", export: "Of what you fed in",
+    sharesLead: "Your part of what the community shared in each settled period, proven without showing your readings." },
   it: { lead: "Lo mostra solo questa macchina. La comunità vede un impegno sulla tua previsione e una prova, mai i valori.",
     forecast: "La tua previsione", readings: "Le tue letture", none: "Non c'è ancora nessuna previsione né un giorno firmato.",
-    error: "Errore", submitted: "Inviata", claim: "Richiesta", chart: "Il tuo carico in kW" },
+    error: "Errore", submitted: "Inviata", claim: "Richiesta", chart: "Il tuo carico in kW",
+    shares: "La tua energia condivisa", period: "Periodo", import: "Di quella prelevata", export: "Di quella immessa",
+    sharesLead: "La tua quota di quanto la comunità ha condiviso in ogni periodo ripartito, dimostrata senza mostrare le tue letture." },
 };
 const own = (key) => OWN[language][key];
 const main = document.getElementById("main");
@@ -43,11 +47,29 @@ function shown(day, days) {
   ];
 }
 
-function show(day, days) { main.replaceChildren(...shown(day, days)); }
+// A row for each settled period: this home's share of what it took and of what it fed in.
+function shared(shares) {
+  const periods = new Map(shares.map((one) => [`${one.first_date} ${one.last_date}`, one]));
+  const date = (text) => dateOfDay(Date.parse(text) / 864e5);
+  const cell = (period, side) => {
+    const share = shares.find((one) => one.side === side && one.first_day === period.first_day && one.last_day === period.last_day);
+    if (!share) return "–";
+    const part = share.metered_wh ? ` (${percent(share.share_wh / share.metered_wh)})` : "";
+    return `${decimals(share.share_wh / 1000)} / ${decimals(share.metered_wh / 1000)}${part}`;
+  };
+  return [el("h2", {}, own("shares")), el("p", { class: "soft" }, own("sharesLead")),
+    table(own("shares"), [own("period"), ...["import", "export"].map((side) => `${own(side)}, kWh`)],
+      [...periods.values()].map((one) => [`${date(one.first_date)} – ${date(one.last_date)}`, cell(one, "import"), cell(one, "export")]), [1, 2])];
+}
+
+const about = el("section", {}), settled = el("section", {});
+function show(day, days) { about.replaceChildren(...shown(day, days)); }
 
 document.documentElement.lang = language;
 try {
-  const { home, days } = await ask("/days.json");
+  const { home, days, shares } = await ask("/days.json");
   document.getElementById("home").textContent = home;
-  if (days.length) show(days[0], days); else main.replaceChildren(el("h1", {}, home), el("p", {}, own("none")));
+  if (days.length) show(days[0], days); else about.replaceChildren(el("h1", {}, home), el("p", {}, own("none")));
+  if (shares.length) settled.replaceChildren(...shared(shares));
+  main.replaceChildren(about, settled);
 } catch (problem) { main.replaceChildren(el("h1", {}, "Wattproof"), el("p", { class: "bad", role: "alert" }, problem.message)); }

@@ -13,11 +13,12 @@ from api.http.routes import (
     proofs,
     rounds,
     session,
+    shared_energy,
     sums,
     weather,
 )
 
 VERSIONED = (
     households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session,
-    manage,
+    manage, shared_energy,
 )  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from api.http.conditional import Answer
-from api.http.deps import CSV, CommunityDep
-from api.http.errors import refusals
+from api.http.deps import CSV, CommunityDep, JSONBytes
+from api.http.errors import ApiError, refusals
 from api.http.routes.session import MANAGERS_ONLY, ManagerDep
+from api.http.routes.shared_energy import NO_PERIOD, PeriodParam, settled_periods
 from api.operator import overview
 from api.operator.overview import Alert, MemberOverview
 
@@ -33,3 +34,14 @@ def alerts(_who: ManagerDep, response: Response, community: CommunityDep) -> lis
     """What needs attention."""
     response.headers["cache-control"] = _PRIVATE
     return overview.alerts(community)
+
+
+@router.get(
+    "/shared-energy/{period}/settlement.json", response_class=JSONBytes, responses=refusals(MANAGERS_ONLY | NO_PERIOD)
+)
+def settlement(_who: ManagerDep, period: PeriodParam, request: Request, community: CommunityDep) -> Response:
+    """A settled period as a file, with every member's shares and their proofs: for `wattproof audit-settlement`."""
+    path = settled_periods(community).file(period)
+    if path is None:
+        raise ApiError("no-settlement", f"no period {period} was settled here", 404)
+    return Answer(path.read_bytes(), JSONBytes.media_type, _PRIVATE, f"settlement-{period}.json").to(request)

@@ -2,8 +2,8 @@
 import { ask, el, tell } from "./page.js";
 import { language, otherLanguage, setLanguage, t, words } from "./words.js";
 
-const VIEWS = { "": "day", accuracy: "accuracy", proofs: "proofs", household: "household", manager: "manager" };
-const NAMES = { "": "today", accuracy: "accuracy", proofs: "proofs", household: "households", manager: "manager" };
+const VIEWS = { "": "day", accuracy: "accuracy", shared: "shared", proofs: "proofs", household: "household", manager: "manager" };
+const NAMES = { "": "today", accuracy: "accuracy", shared: "sharedEnergy", proofs: "proofs", household: "households", manager: "manager" };
 const main = document.getElementById("main");
 let leave = null;
 

@@ -3,24 +3,28 @@ import { el } from "./page.js";
 import { decimals, hourOf, t, time } from "./words.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const HEIGHT = 300, LEFT = 46, RIGHT = 8, TOP = 10, BOTTOM = 26;
-function svg(name, attributes = {}, ...content) {
+export const HEIGHT = 300, LEFT = 56, RIGHT = 8, TOP = 10, BOTTOM = 26;
+export function svg(name, attributes = {}, ...content) {
   const made = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...content);
   return made;
 }
 
-function step(most) {
+export function step(most) {
   const rough = most / 5, power = 10 ** Math.floor(Math.log10(rough || 1));
   return [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough) ?? 1;
 }
+
+export const axisTitle = (text) => svg("text", {
+  class: "axis", transform: `translate(12,${TOP + (HEIGHT - TOP - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle" }, text);
 
 const stairs = (values, x, y) => values.map((value, k) => `${k ? "L" : "M"}${x(k)},${y(value)}H${x(k + 1)}`).join("");
 const between = (low, high, x, y) => stairs(high, x, y) + low.map((v, k) => [v, k]).reverse()
   .map(([value, k]) => `L${x(k + 1)},${y(value)}H${x(k)}`).join("") + "Z";
 
 // series: [{name, label, values}] in Wh; bands: [{name, label, low, high}]; start: of the first hour.
+// A band without `low` is an area from zero.
 export function hoursChart({ start, series, bands }) {
   const count = series[0].values.length;
   const most = Math.max(1, ...series.flatMap((s) => s.values), ...bands.flatMap((b) => b.high)) / 1000;
@@ -33,7 +37,7 @@ export function hoursChart({ start, series, bands }) {
   });
   const at = (hour) => new Date(start.getTime() + hour * 36e5);
   const told = (hour) => [time(at(hour)), ...series.map((s) => `${s.label} ${decimals(s.values[hour] / 1000)} ${t("kw")}`),
-    ...bands.map((b) => `${b.label} ${decimals(b.low[hour] / 1000)}–${decimals(b.high[hour] / 1000)} ${t("kw")}`)];
+    ...bands.map((b) => `${b.label} ${b.low ? decimals(b.low[hour] / 1000) + "–" : ""}${decimals(b.high[hour] / 1000)} ${t("kw")}`)];
   let width = 0, hour = Math.min(12, count - 1);
 
   function draw() {
@@ -41,7 +45,7 @@ export function hoursChart({ start, series, bands }) {
     const x = (k) => LEFT + (k / count) * (width - LEFT - RIGHT);
     const y = (wh) => TOP + (1 - wh / 1000 / top) * (HEIGHT - TOP - BOTTOM);
     slider.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    const parts = [];
+    const parts = [axisTitle(t("kw"))];
     for (let value = 0; value <= top + size / 2; value += size) {
       parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value * 1000), y2: y(value * 1000) }),
         svg("text", { x: LEFT - 6, y: y(value * 1000) + 4, "text-anchor": "end" }, String(Number(value.toPrecision(3)))));
@@ -50,7 +54,7 @@ export function hoursChart({ start, series, bands }) {
     for (let k = 0; k <= count; k += every) {
       parts.push(svg("text", { x: x(k), y: HEIGHT - 8, "text-anchor": k === 0 ? "start" : k === count ? "end" : "middle" }, hourOf(at(k))));
     }
-    for (const band of bands) parts.push(svg("path", { class: band.name, d: between(band.low, band.high, x, y) }));
+    for (const band of bands) parts.push(svg("path", { class: band.name, d: between(band.low ?? band.high.map(() => 0), band.high, x, y) }));
     for (const one of series) parts.push(svg("path", { class: one.name, d: stairs(one.values, x, y) }));
     const cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
     slider.replaceChildren(...parts, cursor);

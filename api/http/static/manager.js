@@ -9,7 +9,8 @@ export async function show() {
   const role = { manager: t("role-manager"), auditor: t("auditor"), member: t("member") }[who.role] ?? t("nobody");
   head.push(el("p", { class: "soft" }, `${t("signedIn")} ${who.address} · ${t("role")}: ${role}`));
   if (who.role !== "manager" && who.role !== "auditor") return { content: [...head, el("p", { class: "bad" }, t("notAllowed"))] };
-  const [members, alerts, rounds] = await Promise.all([ask("/v1/manage/members"), ask("/v1/manage/alerts"), askAll("/v1/rounds")]);
+  const [members, alerts, rounds, periods] = await Promise.all([ask("/v1/manage/members"), ask("/v1/manage/alerts"), askAll("/v1/rounds"),
+    askAll("/v1/shared-energy")]);
   return { content: [...head,
     el("h2", {}, t("alerts")), alerts.length
       ? el("ul", { id: "alerts" }, ...alerts.map((one) => el("li", { class: "bad" }, one.household ? short(one.household) : null, " ",
@@ -21,6 +22,8 @@ export async function show() {
     el("h2", {}, t("rounds")), table(t("rounds"), [t("round"), t("digest")], rounds.map((r) => [String(r.number), el("code", {}, r.digest)])),
     el("h2", {}, t("exports")), el("p", { class: "row" },
       el("a", { class: "button", href: "/v1/days/totals.csv" }, t("exportTotals")),
-      el("a", { class: "button", href: "/v1/manage/members.csv" }, t("exportMembers"))),
+      el("a", { class: "button", href: "/v1/manage/members.csv" }, t("exportMembers")),
+      ...periods.slice(-12).map(({ period }) => el("a", { class: "button", href: `/v1/manage/shared-energy/${period}/settlement.json` },
+        `${t("settlementFile")} (${period})`))),
   ] };
 }

@@ -39,6 +39,12 @@ const ENGLISH = {
   "alert-no-total": "day %d is over and has no total", "alert-no-measured": "day %d has no measured total yet",
   "alert-model-drift": "since day %d the forecasts have lost ground to the naive one: train the model again",
   published: "Published", refused: "Refused",
+  sharedEnergy: "Shared energy", sharedNone: "No period has been settled here yet.", period: "Period", shared: "Shared",
+  sharedLead: "In each hour, the smaller of what all homes fed into the grid and what all took from it. Totals alone are shown: each home's own share is on its gateway.",
+  taken: "Taken by all", fedIn: "Fed in by all", beyond: "Exported beyond the community", covered: "Of what was taken",
+  byDay: "Each day", kwhADay: "kWh a day", byHour: "Each hour", meanDay: "Mean day of the period", remainder: "Remainder, Wh",
+  settledPeriods: "Settled periods", root: "Root of all shares", settlementFile: "Settlement to audit", key: "Key", late: "not proved yet", auditShared: "To check a period with its file, every share of it:",
+  "key-pro_rata": "in proportion", "key-priority": "by priority", "key-static": "fixed parts", "key-equal": "equal parts",
 };
 const ITALIAN = {
   skip: "Vai al contenuto", pages: "Pagine", today: "Previsione", accuracy: "Accuratezza", proofs: "Prove", households: "Famiglia",
@@ -80,6 +86,12 @@ const ITALIAN = {
   "alert-no-total": "il giorno %d è finito e non ha un totale", "alert-no-measured": "il giorno %d non ha ancora un totale misurato",
   "alert-model-drift": "dal giorno %d le previsioni perdono terreno rispetto a quella ingenua: riaddestrare il modello",
   published: "Pubblicato", refused: "Rifiutato",
+  sharedEnergy: "Energia condivisa", sharedNone: "Qui non è ancora stato ripartito nessun periodo.", period: "Periodo", shared: "Condivisa",
+  sharedLead: "In ogni ora, il minore tra quanto tutte le case hanno immesso in rete e quanto ne hanno prelevato. Si vedono solo i totali: la quota di ogni casa è sul suo gateway.",
+  taken: "Prelevata da tutti", fedIn: "Immessa da tutti", beyond: "Ceduta fuori dalla comunità", covered: "Di quella prelevata",
+  byDay: "Ogni giorno", kwhADay: "kWh al giorno", byHour: "Ogni ora", meanDay: "Giorno medio del periodo", remainder: "Resto, Wh",
+  settledPeriods: "Periodi ripartiti", root: "Radice delle quote", settlementFile: "Ripartizione da verificare", key: "Criterio", late: "non ancora dimostrate", auditShared: "Per verificare un periodo dal suo file, con ogni quota:",
+  "key-pro_rata": "in proporzione", "key-priority": "per priorità", "key-static": "parti fisse", "key-equal": "parti uguali",
 };
 const LANGUAGES = { en: ENGLISH, it: ITALIAN };
 const kept = () => { try { return localStorage.getItem("language"); } catch { return null; } };
@@ -100,4 +112,5 @@ export const kwh = (values) => whole(values.reduce((a, b) => a + b, 0) / 1000) +
 export const time = (moment) => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" }).format(moment);
 export const hourOf = (moment) => new Intl.DateTimeFormat(locale(), { hour: "numeric" }).format(moment);
 export const dateOf = (moment) => new Intl.DateTimeFormat(locale(), { weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(moment);
+export const shortDateOfDay = (day) => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", timeZone: "UTC" }).format(day * 864e5);
 export const dateOfDay = (day) => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(day * 864e5);

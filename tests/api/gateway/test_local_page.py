@@ -18,8 +18,9 @@ from api.gateway.home import Home
 from api.gateway.local_page import LocalPage
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.own_days import OwnDays
+from api.gateway.own_shares import SHARES, OwnShare, keep_share, own_shares
 from api.gateway.sealed import SealedForecast
-from data.errors import DataError
+from data.errors import DamagedFile, DataError
 from tests.api.conftest import small_config
 from tests.support.browser import chromium
 
@@ -37,6 +38,9 @@ def own(tmp_path: Path) -> OwnDays:
         home.seal(day, SealedForecast(FORECAST + FORECAST, 7))
     Outbox(config.api.outbox_dir, "elm-3").put(Submission("forecast", DAY, 0, "done"))
     Outbox(config.api.outbox_dir, "elm-3").put(Submission("claim", DAY, 0, "refused", "late-claim"))
+    for first in (DAY - 60, DAY - 30):
+        keep_share(home.folder, OwnShare(first, first + 29, 30, "import", first, 4 * first))
+    keep_share(home.folder, OwnShare(DAY - 30, DAY - 1, 28, "export", 7_000, 9_000))
     return OwnDays(config, "elm-3")
 
 
@@ -63,6 +67,27 @@ def test_a_home_sees_its_days_and_what_became_of_them(own: OwnDays) -> None:
     assert (newest["day"], newest["readings_wh"], newest["forecast_state"]) == (DAY + 1, None, None)
     assert (measured["typical_wh"], measured["readings_wh"]) == (list(FORECAST), list(READINGS))
     assert (measured["forecast_state"], measured["claim_state"]) == ("done", "refused: late-claim")
+
+
+def test_a_home_sees_its_own_shares_newest_period_first(own: OwnDays, tmp_path: Path) -> None:
+    told = own.shown()["shares"]
+    assert [(one["first_day"], one["side"]) for one in told] == [
+        (DAY - 30, "export"), (DAY - 30, "import"), (DAY - 60, "import"),
+    ]  # fmt: skip
+    assert (told[0]["first_date"], told[0]["share_wh"], told[0]["days"]) == ("2024-09-04", 7_000, 28)
+    assert "7000" not in repr(OwnShare(1, 30, 30, "export", 7_000, 9_000)), "not into a log"
+
+
+def test_a_share_that_is_proved_again_is_kept_once_and_a_damaged_list_is_named(tmp_path: Path) -> None:
+    share = OwnShare(1, 30, 30, "import", 5, 9)
+    for _ in range(2):
+        keep_share(tmp_path, share)
+    assert own_shares(tmp_path) == [share]
+    assert (tmp_path / SHARES).stat().st_mode & 0o077 == 0
+    for damaged in ("[{}]", "{", '[{"first_day": "1"}]', "[[]]"):
+        (tmp_path / SHARES).write_text(damaged)
+        with pytest.raises(DamagedFile, match=r"shares\.json is damaged"):
+            own_shares(tmp_path)
 
 
 def test_a_home_that_is_not_here_is_not_made(tmp_path: Path) -> None:
@@ -128,4 +153,8 @@ def test_it_is_drawn_in_a_browser(page: LocalPage) -> None:
         expect(chart.locator(".calibrated")).to_have_count(1)
         expect(chart.locator(".measured")).to_have_count(1)
         expect(opened.locator("main")).to_contain_text("refused: late-claim")
+        shares = opened.get_by_role("region", name="Your shared energy").locator("tbody tr")
+        expect(shares).to_have_count(2)
+        expect(shares.first).to_contain_text("7.0 / 9.0 (77.8%)")
+        expect(shares.last).to_contain_text("–")
         assert page.key not in opened.url and problems == []

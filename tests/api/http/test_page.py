@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,14 +26,16 @@ from api.one_machine.totals import open_measured, open_total
 from api.operator.database.tables import ComputedTotals
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
+from api.protocol.settlement import Settlement
 from tests.api.conftest import DAY, Village, app_of, small_config
+from tests.api.settled import WEEK, settle_week
 from tests.support.browser import chromium
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.process
 MANAGER: LocalAccount = Account.from_key(b"\x0b" * 32)
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1280}
-VIEWS = ["", "accuracy", "proofs", "household", "manager"]
+VIEWS = ["", "accuracy", "shared", "proofs", "household", "manager"]
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 200_000, 12
 
 
@@ -57,8 +60,16 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settlement]:
+    """A settled week of another three homes."""
+    folder = built.community.config.api.settlements_dir
+    yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def served(village: Village, claim: ClaimBundle) -> Iterator[Served]:
+def served(village: Village, claim: ClaimBundle, week: Settlement) -> Iterator[Served]:
     open_total(village.community, DAY)
     open_measured(village.community, DAY)
     settle(village.community, village.chain_session, claim)
@@ -159,6 +170,30 @@ def test_a_household_sees_its_record_and_claims(served: Served, page: Page) -> N
     expect(page.locator("main")).to_contain_text("The claim was accepted")
     page.locator("#claim-wallet").click()
     expect(page.locator("main")).to_contain_text("No wallet was found in this browser")
+
+
+def test_shared_energy_is_drawn_by_day_and_by_hour(served: Served, page: Page, week: Settlement) -> None:
+    shown(page, served, "shared")
+    main = page.locator("main")
+    expect(main).to_contain_text(f"{week.period.shared_wh / 1000:.0f} kWh")
+    bars = main.get_by_role("img", name="Each day")
+    expect(bars.locator("rect.bar")).to_have_count(2 * 7)
+    expect(bars).to_contain_text("kWh a day")
+    chart = page.get_by_role("slider")
+    for name in ("bandshared", "taken", "fedin"):
+        expect(chart.locator(f".{name}")).to_have_count(1)
+    page.get_by_label("Day", exact=True).select_option("3")
+    chart.focus()
+    page.keyboard.press("End")
+    last = week.period.days[3]
+    for wh in (last.taken[-1], last.shared[-1]):
+        expect(page.locator(".tip")).to_contain_text(f"{wh / 1000:.1f} kW")
+    page.locator("summary").first.click()
+    expect(page.locator("details").first.locator("tbody tr")).to_have_count(7)
+    assert page.locator(f"a[href='/v1/shared-energy/{WEEK}/hours.csv']").count() == 1
+    for household in week.period.households:
+        assert household not in page.content()
+    assert served.problems == []
 
 
 WALLET = """

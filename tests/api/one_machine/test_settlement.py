@@ -13,6 +13,7 @@ import pytest
 from api.audit.settlement import audit_settlement
 from api.gateway import membership
 from api.gateway.home import Home
+from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.shared_energy import SETTLED, ShareProver
 from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period
 from api.protocol import settlement_file
@@ -400,6 +401,8 @@ def test_a_household_proves_no_second_share_of_a_day(
         with pytest.raises(PeriodError, match="settled before"):
             own.prove(CheckedPeriod(other), "import")
     assert (tmp_path / SETTLED).stat().st_mode & 0o077 == 0
+    metered = int(homes[4].readings["y"].sum())
+    assert own_shares(tmp_path) == [OwnShare(DAYS[0], DAYS[-1], len(DAYS), "import", share.wh, metered)]
 
 
 def test_a_household_proves_nothing_of_days_that_are_not_as_its_meter_signed_them(

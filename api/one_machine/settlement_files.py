@@ -1,0 +1,40 @@
+"""What is written of a settlement made on this machine: the file to audit, statements, pictures."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from api.one_machine.settled_homes import SettledHomes
+from api.one_machine.settlement import meters_of
+from api.operator.period_picture import period_picture
+from api.operator.settled_periods import FILE, period_name, shown
+from api.operator.statements import Tariff, hours_csv, members_csv
+from api.protocol import settlement_file
+from api.protocol.settlement import Settlement
+from data.atomic import write_bytes
+from forecasting.palette import DARK, LIGHT
+
+
+def write_settlement(folder: Path, homes: SettledHomes, settlement: Settlement, days: range) -> None:
+    """Write all of it into the period's folder, each file whole."""
+    rules, clock = homes.config.settlement, homes.clock
+    name = period_name(clock.date_of(days[0]), clock.date_of(days[-1]))
+    tariff = Tariff(rules.premium, rules.producers_percent)
+    write_bytes(folder / FILE, settlement_file.written(settlement, meters_of(homes.homes)))
+    write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
+    write_bytes(folder / "hours.csv", hours_csv(shown(name, settlement, clock)))
+    for suffix, png in pictures(homes, settlement, days).items():
+        write_bytes(folder / f"period{suffix}.png", png)
+
+
+def pictures(homes: SettledHomes, settlement: Settlement, days: range) -> dict[str, bytes]:
+    """The period's picture as PNG, by what its name ends in: nothing (light) or -dark."""
+    drawn = {}
+    for name, palette in (("", LIGHT), ("-dark", DARK)):
+        content = io.BytesIO()
+        picture = period_picture(settlement.period, homes.clock, palette, homes.self_consumed(days))
+        with palette.applied():
+            picture.savefig(content, format="png", dpi=130)
+        drawn[name] = content.getvalue()
+    return drawn

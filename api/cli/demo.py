@@ -1,4 +1,6 @@
-"""`wattproof demo`: one community day on 17 real homes, end to end, with a report and pictures at the end.
+"""`wattproof demo`: one community day on 17 real homes, end to end, and a month of their shared energy.
+
+It ends with a report and pictures.
 
 It can be interrupted anywhere: rounds, vaults, proofs and the chain's journal are on disk, and the next run resumes
 from them. A finished demo, or one made with another configuration, is started over.
@@ -22,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from api.cli.demo_month import month_table, settle_month
 from api.config.community_yaml import Config, ConfigError
 from api.config.logs import leave_screen
 from api.one_machine import training
@@ -38,6 +41,7 @@ from api.operator.day_picture import day_picture
 from api.operator.paid_claims import settle
 from api.operator.trained_model import TrainedModel
 from api.protocol.calibration import Calibrated, NotCalibrated, calibrated
+from api.protocol.period import PeriodError
 from data.atomic import write_bytes
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
@@ -81,6 +85,7 @@ class Demo:
         result = self._calibrate(community, models, day, opened.means)
         self._reward(community, chain_session, trained, day)
         self._compare(community, day, opened.means, result)
+        self._settle(day)
         self._finish(community, chain_session, scores, day, time.perf_counter() - started)
         return self.report
 
@@ -224,6 +229,17 @@ class Demo:
             figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured, palette)
             figure.savefig(self.config.api.state_dir / f"community_day{suffix}.png", dpi=130)
 
+    def _settle(self, day: int) -> None:
+        """A month of shared energy. Fewer homes than a total takes are not settled, which is said."""
+        started = time.perf_counter()
+        try:
+            with self.console.status("Settling a month of shared energy, every share proven"):
+                self.report["shared_energy"] = settle_month(self.config, day)
+        except PeriodError as why:
+            self.console.print(f"No month of shared energy is settled: {why}.")
+            self.report["shared_energy"] = None
+        self._seconds["settle"] = time.perf_counter() - started
+
     def _finish(
         self,
         community: LocalCommunity,
@@ -278,6 +294,8 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
             table.add_row(f"gas of a {call}", f"{figures['chain']['gas'][call]:,}")
     table.add_row("time", f"{figures['seconds']['all']:.0f} s")
     console.print(table)
+    if figures["shared_energy"] is not None:
+        console.print(month_table(figures["shared_energy"]))
     pictures = ", ".join(sorted(p.name for p in folder.glob("*.png")))
     console.print(f"Figures: {folder / _REPORT}   Pictures: {pictures}")
     console.print("Look around: [bold]make serve[/], then open http://127.0.0.1:8000")

@@ -35,7 +35,7 @@ class SettledHomes:
             table, folder = citylearn.load_exchange(config.data.cache_dir), config.api.state_dir / DEMO_HOMES
         else:
             table, folder = load_community(config.data).readings, config.api.homes_dir
-        names = [str(name) for name in table["unique_id"].unique()]
+        names = sorted(str(name) for name in table["unique_id"].unique())[: config.federation.num_clients]
         if strangers := sorted(config.settlement.numbers.keys() - names):
             raise ConfigError(f"settlement.numbers names {strangers[0]}, of which there are no readings here")
         homes = (MeteredHome(Home(name, folder / name), readings_of(table, name), clock) for name in names)

@@ -93,7 +93,13 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert community["day"]["wape_calibrated"] > 0 and community["day"]["learnt_from"]["proven"] == 0
     assert "totals only computed" in done.stdout and "calibrated" in done.stdout
     assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
-    assert all((folder / name).stat().st_size > 10_000 for name in ("community_day.png", "community_day_dark.png"))
+    month = report["shared_energy"]
+    assert (month["period"], month["homes"], month["days"], month["shares_proven"]) == ("2017-05", 3, 31, 6)
+    assert month["fed_in_wh"] == month["shared_wh"] + month["exported_wh"] and month["shared_wh"] > 0
+    assert "self-consumed at home" in done.stdout and "6 shares proven" in done.stdout
+    assert (folder / "settlements" / "2017-05" / "settlement.json").exists(), "`make serve` shows it"
+    pictures = ("community_day.png", "community_day_dark.png", "shared_energy.png", "shared_energy_dark.png")
+    assert all((folder / name).stat().st_size > 10_000 for name in pictures)
 
 
 def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def gas(measured: Measured) -> str:
         ("register a leaf of such a root, to claim it", "register_leaf"),
         ("pin a personal head", "pin_head"),
         ("claim, the skill proof and eight signatures checked", "claim"),
+        ("claim with 19 others in one transaction", "reward_many_20"),
         ("check an inference proof", "verify_inference"),
         ("check an inference proof with a personal head", "verify_inference_personal"),
         ("deploy the inference verifier", "verify_inference_deployment"),

@@ -22,7 +22,8 @@ from data.atomic import write_bytes
 from data.meter import Meter
 from rewards.batches import Leaf, Tree
 from rewards.chain import Chain
-from rewards.claims import Claim, claims_close, pay_day, submit_claim
+from rewards.claims import Claim, Granted, claims_close, pay_day, submit_claim
+from rewards.claims_together import TOGETHER, submit_claims
 from rewards.deploy import Contracts, deploy
 from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
 from rewards.membership import enrol
@@ -73,26 +74,48 @@ class Community:
 
 def play_a_day(community: Community) -> None:
     """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more."""
+    chain, contracts, operator = community.chain, community.contracts, community.operator
+    claim = registered(community, community.household, community.meter)
+    community.advance_to(FIRST_DAY + 1)
+    submit_claim(chain, contracts, operator, claim)
+    chain.advance_to(claims_close(contracts, FIRST_DAY))
+    pay_day(chain, contracts, operator, FIRST_DAY, [community.household.address])
+
+
+def registered(community: Community, household: LocalAccount, meter: Meter) -> Claim:
+    """A household pins a head and registers a forecast; the claim of its day."""
     actual = [5000 + 10 * hour for hour in range(_HOURS)]
     forecast, day = [a + 80 for a in actual] * 2, FIRST_DAY
     past = [[a - 200 - 10 * k for a in actual] for k in range(len(skill.BENCHMARK_DAYS))]
     days = zip((day, *(day - back for back in skill.BENCHMARK_DAYS)), (actual, *past), strict=True)
-    (signed, opening), *before = (community.meter.sign_day(community.household.address, d, r) for d, r in days)
+    (signed, opening), *before = (meter.sign_day(household.address, d, r) for d, r in days)
     registry = community.contracts.forecast_registry.functions
-    community.chain.send(community.household, registry.pin_head(1, b"\2" * 32))
-    context = Context(COMMUNITY, bytes.fromhex(community.household.address[2:]), day, 1)
+    community.chain.send(household, registry.pin_head(1, b"\2" * 32))
+    context = Context(COMMUNITY, bytes.fromhex(household.address[2:]), day, 1)
     commitment = commit_forecast(forecast, 5)
-    community.chain.send(community.household, registry.submit(day, 1, b"\2" * 32, commitment, b"\4" * 32))
-    community.advance_to(day + 1)
+    community.chain.send(household, registry.submit(day, 1, b"\2" * 32, commitment, b"\4" * 32))
     blinding = sum(known.blinding for _, known in before)
     secrets = skill.Secrets(forecast, actual, past, 5, opening.blinding, blinding)
     commitments = tuple(one.commitment for one, _ in before)
     statement = skill.Statement(context, commitment, signed.commitment, commitments, skill.most_buckets(secrets))
     proof, signatures = skill.prove(statement, secrets), (signed.signature, *(one.signature for one, _ in before))
+    return Claim(statement, b"\4" * 32, proof, signatures)
+
+
+def claim_together(community: Community, count: int = TOGETHER) -> dict[str, int]:
+    """Gas of a claim among so many in one transaction, each of another household, its first one in the year."""
     chain, contracts, operator = community.chain, community.contracts, community.operator
-    submit_claim(chain, contracts, operator, Claim(statement, b"\4" * 32, proof, signatures))
-    chain.advance_to(claims_close(contracts, day))
-    pay_day(chain, contracts, operator, day, [community.household.address])
+    claims = []
+    for number in range(count):
+        household, meter = _account(1000 + number), Meter((2000 + number).to_bytes(32, "big"))
+        chain.fund(household.address)
+        call = contracts.forecast_registry.functions.assign_meter(household.address, meter.address, 0)
+        chain.send(operator, call)
+        enrol(chain, contracts, operator, household)
+        claims.append(registered(community, household, meter))
+    community.advance_to(FIRST_DAY + 1)
+    assert all(isinstance(taken, Granted) for taken in submit_claims(chain, contracts, operator, claims))
+    return {f"reward_many_{count}": -(-chain.gas["claim_many"][-1] // count)}
 
 
 def batch(community: Community) -> dict[str, int]:
@@ -155,12 +178,13 @@ def measure() -> dict[str, int]:
     community = Community.founded()
     community.chain.send(community.household, community.contracts.forecast_registry.functions.pin_head(1, b"\2" * 32))
     batched = batch(community)
+    together = claim_together(Community.founded())
     community = Community.founded()
     play_a_day(community)
     gas: dict[str, int] = {
         name.replace(" ", "_"): max(each) for name, each in sorted(community.chain.gas.items()) if name != "fund"
     }
-    gas |= batched | {"register_direct": gas["submit"], "reward_single": gas["claim"]}
+    gas |= batched | together | {"register_direct": gas["submit"], "reward_single": gas["claim"]}
     for personal in (False, True):
         gas |= verify_inference(community.chain, community.operator, Shape(**asdict(SHAPE)), personal=personal)
     return gas

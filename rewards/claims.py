@@ -48,15 +48,34 @@ class Granted:
     proof_hash: bytes
 
 
-def claim_call(contracts: Contracts, claim: Claim) -> Any:
-    """The call that claims a day. Raises MalformedProof."""
+def claim_arguments(claim: Claim) -> tuple[Any, ...]:
+    """What the contract's `claim` is called with. Raises MalformedProof."""
     statement = claim.statement
-    return contracts.rewards.functions.claim(
+    return (
         to_checksum_address(statement.context.household), statement.context.day, statement.buckets,
         statement.context.round, statement.forecast, claim.forecast_proof_hash,
         b"".join((statement.actual, *statement.benchmarks)), b"".join(claim.signatures), claim.proof,
         ordinates(statement, claim.proof),
     )  # fmt: skip
+
+
+def claim_call(contracts: Contracts, claim: Claim) -> Any:
+    """The call that claims a day. Raises MalformedProof."""
+    return contracts.rewards.functions.claim(*claim_arguments(claim))
+
+
+def check_claim(contracts: Contracts, claim: Claim) -> None:
+    """Verify a claim's proof against what is registered: costs nothing here; a refused transaction does.
+
+    Raises zkp.errors.InvalidProof or MalformedProof.
+    """
+    statement = claim.statement
+    household = to_checksum_address(statement.context.household)
+    registered = contracts.forecast_registry.functions.forecast_of(household, statement.context.day).call()
+    told = forecast_digest(statement.forecast, statement.context.round, claim.forecast_proof_hash)
+    if any(registered) and bytes(registered) != told:
+        raise InvalidProof("the proof speaks of another forecast than the registered one")
+    skill.verify(statement, claim.proof)
 
 
 def submit_claim(chain: Chain, contracts: Contracts, sender: LocalAccount, claim: Claim) -> Granted:
@@ -65,19 +84,14 @@ def submit_claim(chain: Chain, contracts: Contracts, sender: LocalAccount, claim
     Any funded account can send it; where an auditor stands in for the verifier, only that one.
     Raises zkp.errors.InvalidProof or MalformedProof, or a Refused.
     """
-    statement = claim.statement
-    household = to_checksum_address(statement.context.household)
-    registered = contracts.forecast_registry.functions.forecast_of(household, statement.context.day).call()
-    told = forecast_digest(statement.forecast, statement.context.round, claim.forecast_proof_hash)
-    if any(registered) and bytes(registered) != told:
-        raise InvalidProof("the proof speaks of another forecast than the registered one")
-    skill.verify(statement, claim.proof)  # costs nothing here; a refused transaction does
+    check_claim(contracts, claim)
     receipt = chain.send(sender, claim_call(contracts, claim), CLAIM_GAS)
     (event,) = contracts.rewards.events.Claimed().process_receipt(receipt, errors=DISCARD)
-    return _granted(event["args"])
+    return granted_by(event["args"])
 
 
-def _granted(told: Any) -> Granted:
+def granted_by(told: Any) -> Granted:
+    """By the arguments of a `Claimed` event."""
     return Granted(int(told["buckets"]), int(told["granted"]), bytes(told["proof_hash"]))
 
 
@@ -87,7 +101,7 @@ def recall_claim(contracts: Contracts, household: str, day: int) -> Granted | No
         return None
     wanted = {"household": household, "day": day}
     (told,) = events(contracts.rewards, "Claimed", contracts.block, wanted)
-    return _granted(told)
+    return granted_by(told)
 
 
 @dataclass(frozen=True)
@@ -115,7 +129,7 @@ def holds_forecast(contracts: Contracts, household: str, day: int, digest: bytes
 def claims_since(contracts: Contracts, block: int, until: int) -> Iterator[tuple[str, int, Granted]]:
     """Household, day and claim of every claim that the contract took in these blocks, whoever brought it."""
     for told in events(contracts.rewards, "Claimed", block, until=until):
-        yield str(told["household"]), int(told["day"]), _granted(told)
+        yield str(told["household"]), int(told["day"]), granted_by(told)
 
 
 @dataclass(frozen=True)

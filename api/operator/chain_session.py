@@ -5,6 +5,7 @@ Every step can be repeated: what is registered or paid already is left as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
@@ -19,6 +20,7 @@ from api.operator.database.unsettled import PAYMENT, mark, take_on
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
 from api.protocol.bundle_parts import from_hex, to_hex
+from data.errors import DataError
 from rewards.chain import Chain
 from rewards.claims import (
     Claim,
@@ -29,9 +31,11 @@ from rewards.claims import (
     registered_forecast,
     submit_claim,
 )
+from rewards.claims_together import Outcome, submit_claims
 from rewards.deploy import Contracts
 from rewards.errors import NoForecast, Refused
 from rewards.signing import PinnedHead, forecast_digest
+from zkp.errors import ProofError
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,28 @@ def settle_claim(community: Community, chain_session: ChainSession, bundle: Clai
     granted = submit_claim(chain_session.chain, chain_session.contracts, community.operator, claim)
     keep_reward(community, bundle.household, bundle.context.day, granted)
     return granted
+
+
+def settle_claims(
+    community: Community, chain_session: ChainSession, bundles: Sequence[ClaimBundle]
+) -> list[Outcome | DataError]:
+    """`settle_claim` of many in one transaction: for each what it was granted, or why it was refused.
+
+    Raises NodeUnreachable.
+    """
+    found: dict[int, Outcome | DataError] = {}
+    claims: dict[int, Claim] = {}
+    for place, bundle in enumerate(bundles):
+        try:
+            claims[place] = claim_of(chain_session.contracts, bundle)
+        except (Refused, ProofError, DataError) as why:
+            found[place] = why
+    outcomes = submit_claims(chain_session.chain, chain_session.contracts, community.operator, list(claims.values()))
+    found |= dict(zip(claims, outcomes, strict=True))
+    for place, granted in found.items():
+        if isinstance(granted, Granted):
+            keep_reward(community, bundles[place].household, bundles[place].context.day, granted)
+    return [found[place] for place in range(len(bundles))]
 
 
 def recall_reward(community: Community, chain_session: ChainSession, household: str, day: int) -> Granted | None:

@@ -8,13 +8,21 @@ back; and nothing happens twice, for every call says what the chain is to hold, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from threading import Event
 
 from eth_hash.auto import keccak
 from sqlalchemy import delete, select, update
 
-from api.operator.chain_session import ChainSession, keep_forecast, keep_reward, relay_forecast, settle_claim
+from api.operator.chain_session import (
+    ChainSession,
+    keep_forecast,
+    keep_reward,
+    relay_forecast,
+    settle_claim,
+    settle_claims,
+)
 from api.operator.community import Community
 from api.operator.database.engine import put
 from api.operator.database.members import member
@@ -26,7 +34,7 @@ from api.protocol.bundle import ClaimBundle, InferenceBundle, parse
 from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from fl.deployment.background import repeated
-from rewards.claims import claim_state, claims_close, claims_since, holds_forecast, recall_claim
+from rewards.claims import Granted, claim_state, claims_close, claims_since, holds_forecast, recall_claim
 from rewards.errors import (
     AlreadyClaimed,
     AnotherForecast,
@@ -76,7 +84,13 @@ class Settlement:
                 self._find_others()
             with self._community.sessions() as session:
                 rows = unsettled(session)
-            for row in rows:
+            forecasts, others = ([r for r in rows if (r.kind == FORECAST) is first] for first in (True, False))
+            for row in forecasts:
+                with self._chain_session.lock:
+                    self._settle(row)
+            with self._chain_session.lock:
+                self._claim_together([row for row in others if row.kind == CLAIM])
+            for row in others:
                 with self._chain_session.lock:
                     self._settle(row)
             erase_departed(self._community)
@@ -90,6 +104,16 @@ class Settlement:
         """The last block that is final; None for the latest one."""
         return max(0, self._chain_session.chain.block - self._depth) if self._depth else None
 
+    def _claim_together(self, rows: Sequence[Unsettled]) -> None:
+        """Send the claims that the chain does not hold in few transactions. What it refuses is judged row by row."""
+        missing = [row for row in rows if not self._holds(row, None)]
+        if len(missing) > 1:
+            for row in missing:
+                self._reopen_if_mined(row)
+            outcomes = settle_claims(self._community, self._chain_session, [_claim(row) for row in missing])
+            taken = sum(isinstance(one, Granted) for one in outcomes)
+            _log.info("claims sent together", extra={"sent": len(missing), "taken": taken})
+
     def _settle(self, row: Unsettled) -> None:
         told = {"kind": row.kind, "household": row.household, "day": row.day}
         if self._holds(row, None):
@@ -101,9 +125,7 @@ class Settlement:
                 else:
                     mark(session, row.kind, row.household, row.day, "mined")
             return
-        if row.state == "mined":
-            _log.warning("taken back by a reorganisation, sent again", extra=told)
-            self._reopen(row)
+        self._reopen_if_mined(row)
         try:
             self._send(row)
         except NodeUnreachable:
@@ -140,8 +162,12 @@ class Settlement:
                 if is_member and taken.proof_hash == keccak(from_hex(_claim(row).proof)):
                     keep_claim(self._community, _claim(row))
 
-    def _reopen(self, row: Unsettled) -> None:
+    def _reopen_if_mined(self, row: Unsettled) -> None:
         """What the chain does not hold any more is not listed any more."""
+        if row.state != "mined":
+            return
+        told = {"kind": row.kind, "household": row.household, "day": row.day}
+        _log.warning("taken back by a reorganisation, sent again", extra=told)
         with self._community.sessions.begin() as session:
             mark(session, row.kind, row.household, row.day, "waiting")
             if row.kind == PAYMENT:  # the payer pays it again

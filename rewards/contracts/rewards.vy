@@ -33,6 +33,19 @@ struct Claim:
     buckets: uint32
     collected: bool
 
+# What `claim_many` takes of each household: what `claim` takes.
+struct Brought:
+    household: address
+    day: uint32
+    buckets: uint16
+    round: uint32
+    forecast: Bytes[48]
+    forecast_proof_hash: bytes32
+    days: Bytes[384]
+    signatures: Bytes[520]
+    proof: Bytes[1076]
+    ordinates: Bytes[672]
+
 interface IForecastRegistry:
     def meter_at(household: address, day: uint32) -> address: view
     def forecast_of(household: address, day: uint32) -> bytes32: view
@@ -49,6 +62,17 @@ interface ISkillVerifier:
         proof: Bytes[1076],
         ordinates: Bytes[672],
     ) -> bool: view
+    def terms(
+        household: address,
+        day: uint32,
+        round: uint32,
+        buckets: uint16,
+        forecast: Bytes[48],
+        days: Bytes[384],
+        proof: Bytes[1076],
+        ordinates: Bytes[672],
+    ) -> Bytes[TERMS]: view
+    def settle(equations: DynArray[Bytes[TERMS], TOGETHER]) -> bool: view
 
 interface IChallenges:
     def is_void(household: address, day: uint32) -> bool: view
@@ -65,6 +89,12 @@ event Claimed:
     buckets: uint32
     granted: uint32
     proof_hash: bytes32
+
+# `reason`: the revert data of what refused it.
+event Skipped:
+    household: indexed(address)
+    day: indexed(uint32)
+    reason: Bytes[ANSWER]
 
 event StruckOut:
     household: indexed(address)
@@ -86,6 +116,11 @@ DAYS: constant(uint256) = 8
 FIRST_BENCHMARK: constant(uint32) = 7
 LAST_BENCHMARK: constant(uint32) = 13
 MANY: constant(uint256) = 128
+TOGETHER: constant(uint256) = 20
+TERMS: constant(uint256) = 1344
+# What `check_claim` answers at most, and the gas that it is given: a precompile that refuses takes all of it.
+ANSWER: constant(uint256) = TERMS + 96
+CHECK_GAS: constant(uint256) = 600000
 YEAR: constant(uint32) = 365
 DAY_TYPE: constant(bytes32) = keccak256("DayCommitment(address household,uint32 day,bytes commitment)")
 METER_DOMAIN: immutable(bytes32)
@@ -200,27 +235,68 @@ def claim(
     pausable._require_not_paused()
     if VERIFIER.address == empty(address):
         ownable._check_owner()
-    registered: bytes32 = staticcall FORECASTS.forecast_of(household, day)
-    assert registered != empty(bytes32), "no forecast"
-    assert len(forecast) == 48, "malformed claim"
-    told: bytes32 = keccak256(concat(forecast, convert(round, bytes4), forecast_proof_hash))
-    assert registered == told, "another forecast"
-    end: uint256 = staticcall FORECASTS.day_end(day)
-    assert block.timestamp >= end, "day is not over"
-    assert block.timestamp < end + CLAIM_PERIOD, "late claim"
-    assert 0 < buckets and len(proof) > 0 and len(days) == 384 and len(signatures) == 520, "malformed claim"
-    meter: address = self._check_meter(household, day, days, signatures)
-    assert self._claims[meter][day] == 0, "already claimed"
-    assert not self._is_void(household, day), "forecast is void"
+    assert len(proof) > 0, "malformed claim"
+    meter: address = self._check(household, day, buckets, round, forecast, forecast_proof_hash, days, signatures)
     if VERIFIER.address != empty(address):
         assert staticcall VERIFIER.verify(
             household, day, round, buckets, forecast, days, proof, ordinates
         ), "invalid proof"
-    granted: uint32 = self._grant(meter, day, buckets)
-    self._claims[meter][day] = convert(household, uint256) | convert(granted, uint256) << 160
-    self.total_of[day] += convert(granted, uint256)
-    log Claimed(
-        household=household, day=day, buckets=convert(buckets, uint32), granted=granted, proof_hash=keccak256(proof)
+    self._take(meter, household, day, buckets, keccak256(proof))
+
+
+@external
+def claim_many(claims: DynArray[Brought, TOGETHER]):
+    """
+    @notice `claim` for many households, whose proofs are settled together. What refuses one of them (it was claimed
+            meanwhile, is void, of another forecast) skips that one alone, and `Skipped` says why. Proofs that fail
+            nowhere but in the last equation refuse all of them: whoever sends has checked each, as everybody can.
+    @param claims The claims.
+    """
+    pausable._require_not_paused()
+    by_contract: bool = VERIFIER.address != empty(address)
+    if not by_contract:
+        ownable._check_owner()
+    equations: DynArray[Bytes[TERMS], TOGETHER] = []
+    for one: Brought in claims:
+        accepted: bool = False
+        answer: Bytes[ANSWER] = b""
+        accepted, answer = raw_call(
+            self,
+            abi_encode(
+                one,
+                method_id=method_id("check_claim((address,uint32,uint16,uint32,bytes,bytes32,bytes,bytes,bytes,bytes))"),
+            ),
+            max_outsize=ANSWER, gas=CHECK_GAS, is_static_call=True, revert_on_failure=False,
+        )
+        if not accepted:
+            log Skipped(household=one.household, day=one.day, reason=answer)
+            continue
+        meter: address = empty(address)
+        own: Bytes[TERMS] = b""
+        meter, own = abi_decode(answer, (address, Bytes[TERMS]))
+        self._take(meter, one.household, one.day, one.buckets, keccak256(one.proof))
+        equations.append(own)
+    if by_contract and len(equations) > 0:
+        assert staticcall VERIFIER.settle(equations), "invalid proof"
+
+
+@external
+@view
+def check_claim(one: Brought) -> (address, Bytes[TERMS]):
+    """
+    @notice All that `claim` asks for but the last equation of the proof; or a revert with the reason.
+    @param one The claim.
+    @return The meter of the day, and the equation that is left to be settled (empty without a verifier).
+    """
+    assert len(one.proof) > 0, "malformed claim"
+    meter: address = self._check(
+        one.household, one.day, one.buckets, one.round, one.forecast, one.forecast_proof_hash, one.days, one.signatures
+    )
+    assert self.granted_in[meter][one.day // YEAR] < YEAR_CAP, "cap of the year"
+    if VERIFIER.address == empty(address):
+        return meter, b""
+    return meter, staticcall VERIFIER.terms(
+        one.household, one.day, one.round, one.buckets, one.forecast, one.days, one.proof, one.ordinates
     )
 
 
@@ -314,6 +390,42 @@ def _collect(household: address, day: uint32):
     extcall TOKEN.mint(household, amount)
     extcall RECORD.record_day(household, day, found.buckets)
     log Rewarded(household=household, day=day, buckets=found.buckets, amount=amount)
+
+
+@internal
+@view
+def _check(
+    household: address,
+    day: uint32,
+    buckets: uint16,
+    round: uint32,
+    forecast: Bytes[48],
+    forecast_proof_hash: bytes32,
+    days: Bytes[384],
+    signatures: Bytes[520],
+) -> address:
+    """The meter of the day, after all was checked that stands on the chain, or is signed."""
+    registered: bytes32 = staticcall FORECASTS.forecast_of(household, day)
+    assert registered != empty(bytes32), "no forecast"
+    assert len(forecast) == 48, "malformed claim"
+    told: bytes32 = keccak256(concat(forecast, convert(round, bytes4), forecast_proof_hash))
+    assert registered == told, "another forecast"
+    end: uint256 = staticcall FORECASTS.day_end(day)
+    assert block.timestamp >= end, "day is not over"
+    assert block.timestamp < end + CLAIM_PERIOD, "late claim"
+    assert 0 < buckets and len(days) == 384 and len(signatures) == 520, "malformed claim"
+    meter: address = self._check_meter(household, day, days, signatures)
+    assert self._claims[meter][day] == 0, "already claimed"
+    assert not self._is_void(household, day), "forecast is void"
+    return meter
+
+
+@internal
+def _take(meter: address, household: address, day: uint32, buckets: uint16, proof_hash: bytes32):
+    granted: uint32 = self._grant(meter, day, buckets)
+    self._claims[meter][day] = convert(household, uint256) | convert(granted, uint256) << 160
+    self.total_of[day] += convert(granted, uint256)
+    log Claimed(household=household, day=day, buckets=convert(buckets, uint32), granted=granted, proof_hash=proof_hash)
 
 
 @internal

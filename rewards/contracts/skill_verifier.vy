@@ -10,6 +10,10 @@
         Those take points as (x, y), 64 bytes each, and refuse what is not on the curve or not in the subgroup, for
         G1MSM and pairing alike. Proofs hold compressed points: x and the sign of y. So the caller brings y along, and
         it is held to that sign here.
+        Many proofs are settled together: the equations that they leave are added, each times a weight, and one sum and
+        one pairing check settle all (small exponents test: Bellare, Garay, Rabin, Fast batch verification for modular
+        exponentiation and digital signatures, EUROCRYPT 1998, section 3; weights of 255 bits). The weights are hashed
+        from all points and scalars of all equations, so whoever made a proof could not know them.
 """
 
 COMMUNITY: public(immutable(bytes32))
@@ -39,6 +43,15 @@ BASES: constant(uint256) = 2
 BASES_BYTES: constant(uint256) = 160 * BASES
 G2_BYTES: constant(uint256) = 256
 SCALARS: constant(uint256) = POINTS + BASES
+
+# What a proof leaves to be settled: its points as terms of a sum, then the bases' scalars.
+TERMS: constant(uint256) = 160 * POINTS + 32 * BASES
+MANY: constant(uint256) = 20
+MOST: constant(uint256) = BASES + POINTS * MANY
+# The order of the group.
+ORDER: constant(uint256) = 52435875175126190479447740508185965837690552500527637822603658699938581184513
+# EIP-2537: a term of a sum costs at most so much. A precompile that refuses takes all the gas that it is given.
+TERM_GAS: constant(uint256) = 12000
 
 G1_ADD: constant(address) = 0x000000000000000000000000000000000000000b
 G1_MSM: constant(address) = 0x000000000000000000000000000000000000000C
@@ -79,6 +92,102 @@ def verify(
     @param proof The proof, header included.
     @param ordinates y of each point, 48 bytes: those of PLACES without the sum's, then the seven days'.
     """
+    own: Bytes[TERMS] = self._terms(household, day, round, buckets, forecast, days, proof, ordinates)
+    scalars: uint256[BASES] = abi_decode(slice(own, 160 * POINTS, 32 * BASES), uint256[BASES])
+    left: Bytes[128] = self._sum(concat(self._bases(scalars), slice(own, 0, 160 * POINTS)))
+    assert self._is_equal(left, slice(own, 160 * WITNESS, 128)), "invalid proof"
+    return True
+
+
+@external
+@view
+def terms(
+    household: address,
+    day: uint32,
+    round: uint32,
+    buckets: uint16,
+    forecast: Bytes[48],
+    days: Bytes[48 * (DAYS + 1)],
+    proof: Bytes[PROOF],
+    ordinates: Bytes[48 * (POINTS - 1 + DAYS)],
+) -> Bytes[TERMS]:
+    """
+    @notice All of `verify` but its last equation, which is left to `settle`; or a revert with the reason.
+    @param household Whose forecast it is.
+    @param day The day that was forecast.
+    @param round The round of its model.
+    @param buckets Units of 100 Wh of error that it avoids.
+    @param forecast The commitment to the forecast.
+    @param days The meter's commitments, as for `verify`.
+    @param proof The proof, header included.
+    @param ordinates As for `verify`.
+    @return Points of the equation's left side as terms of a sum, then the scalars of the bases.
+    """
+    return self._terms(household, day, round, buckets, forecast, days, proof, ordinates)
+
+
+@external
+@view
+def settle(equations: DynArray[Bytes[TERMS], MANY]) -> bool:
+    """
+    @notice Whether the equations that proofs have left hold, all of them. A point that is none is refused.
+    @param equations What `terms` has given for each proof.
+    @return Whether all hold; of one that does not, nothing is said.
+    """
+    seed: bytes32 = empty(bytes32)
+    for one: Bytes[TERMS] in equations:
+        assert len(one) == TERMS, "malformed proof"
+        seed = keccak256(concat(seed, keccak256(one)))
+    left: uint256[5 * MOST] = empty(uint256[5 * MOST])
+    right: uint256[5 * MANY] = empty(uint256[5 * MANY])
+    bases: uint256[BASES] = empty(uint256[BASES])
+    n: uint256 = 0
+    for one: Bytes[TERMS] in equations:
+        weight: uint256 = convert(keccak256(concat(seed, convert(n, bytes32))), uint256) % ORDER
+        words: uint256[5 * POINTS + BASES] = abi_decode(one, uint256[5 * POINTS + BASES])
+        for k: uint256 in range(POINTS):
+            to: uint256 = 5 * (BASES + POINTS * n + k)
+            for w: uint256 in range(4):
+                left[to + w] = words[5 * k + w]
+            left[to + 4] = uint256_mulmod(words[5 * k + 4], weight, ORDER)
+        for w: uint256 in range(4):
+            right[5 * n + w] = words[5 * WITNESS + w]
+        right[5 * n + 4] = weight
+        for k: uint256 in range(BASES):
+            bases[k] = uint256_addmod(bases[k], uint256_mulmod(words[5 * POINTS + k], weight, ORDER), ORDER)
+        n += 1
+    first: uint256[5 * BASES] = abi_decode(self._bases(bases), uint256[5 * BASES])
+    for w: uint256 in range(5 * BASES):
+        left[w] = first[w]
+    count: uint256 = BASES + POINTS * n
+    accepted: bool = False
+    sum: Bytes[128] = b""
+    accepted, sum = raw_call(
+        G1_MSM, slice(abi_encode(left), 0, 160 * count), max_outsize=128, gas=TERM_GAS * count, is_static_call=True,
+        revert_on_failure=False,
+    )
+    assert accepted and len(sum) == 128, "malformed point"
+    witness: Bytes[128] = b""
+    accepted, witness = raw_call(
+        G1_MSM, slice(abi_encode(right), 0, 160 * n), max_outsize=128, gas=TERM_GAS * n, is_static_call=True,
+        revert_on_failure=False,
+    )
+    assert accepted and len(witness) == 128, "malformed point"
+    return self._is_equal(sum, witness)
+
+
+@internal
+@view
+def _terms(
+    household: address,
+    day: uint32,
+    round: uint32,
+    buckets: uint16,
+    forecast: Bytes[48],
+    days: Bytes[48 * (DAYS + 1)],
+    proof: Bytes[PROOF],
+    ordinates: Bytes[48 * (POINTS - 1 + DAYS)],
+) -> Bytes[TERMS]:
     assert len(forecast) == 48 and len(days) == 48 * (DAYS + 1), "malformed statement"
     assert len(proof) == PROOF and len(ordinates) == 48 * (POINTS - 1 + DAYS), "malformed proof"
     assert slice(proof, 0, 4) == HEADER, "malformed proof"
@@ -87,7 +196,7 @@ def verify(
         convert(buckets, bytes2), forecast, days, slice(proof, 4, BODY),
     )
     scalars: uint256[SCALARS] = self._run(message, day, buckets)
-    own: uint256[5 * POINTS] = empty(uint256[5 * POINTS])
+    own: uint256[5 * POINTS + BASES] = empty(uint256[5 * POINTS + BASES])
     y: uint256 = 0
     for k: uint256 in range(POINTS):
         point: uint256[4] = empty(uint256[4])
@@ -99,13 +208,19 @@ def verify(
         for n: uint256 in range(4):
             own[5 * k + n] = point[n]
         own[5 * k + 4] = scalars[k]
+    for k: uint256 in range(BASES):
+        own[5 * POINTS + k] = scalars[POINTS + k]
+    return abi_encode(own)
+
+
+@internal
+@view
+def _bases(scalars: uint256[BASES]) -> Bytes[BASES_BYTES]:
+    """The ceremony's points as terms of a sum."""
     bases: uint256[5 * BASES] = abi_decode(slice(CEREMONY.code, 0, BASES_BYTES), uint256[5 * BASES])
     for k: uint256 in range(BASES):
-        bases[5 * k + 4] = scalars[POINTS + k]
-    points: Bytes[160 * POINTS] = abi_encode(own)
-    left: Bytes[128] = self._sum(concat(points, abi_encode(bases)))
-    assert self._is_equal(left, slice(points, 160 * WITNESS, 128)), "invalid proof"
-    return True
+        bases[5 * k + 4] = scalars[k]
+    return abi_encode(bases)
 
 
 @internal

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.http.routes import claims as claims_route
+from api.one_machine.day import make_claim
 from api.operator import settlement
 from api.operator.database.tables import Unsettled
 from api.operator.database.unsettled import CLAIM, FORECAST, take_on, unsettled
@@ -122,6 +123,28 @@ def test_what_a_reorganisation_takes_back_is_sent_again_and_paid_once(village: V
         settle(village)
     assert balance(village, claim.household) == supply(village) == claim.buckets * 10**18
     assert waiting(village) == []
+
+
+def test_claims_that_wait_go_in_one_transaction_and_a_wrong_one_alone_is_refused(
+    village: Village, claim: ClaimBundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The attack: among what waits is a claim that somebody made up, which would cost the others their day."""
+    made = [make_claim(village.community, home, DAY, 1) for home in village.homes]
+    claims = [one for one in made if one is not None]
+    assert len(claims) > 1
+    wrong = claims[0].model_copy(update={"buckets": claims[0].buckets + 1})
+    with village.community.sessions.begin() as session:
+        for bundle in (wrong, *claims[1:]):
+            take_on(session, CLAIM, bundle.household, DAY, encode(bundle))
+    before = len(village.chain_session.chain.gas["claim_many"] + village.chain_session.chain.gas["claim"])
+    with caplog.at_level("INFO", "api.operator.settlement"):
+        settle(village)
+    spent = village.chain_session.chain.gas
+    assert len(spent["claim_many"] + spent["claim"]) == before + 1
+    assert sorted(r.household for r in paid_on(village.community, DAY)) == sorted(c.household for c in claims[1:])
+    assert waiting(village) == [(CLAIM, "mined")] * (len(claims) - 1)
+    (sent,) = [r for r in caplog.records if r.getMessage() == "claims sent together"]
+    assert (sent.sent, sent.taken) == (len(claims), len(claims) - 1)  # type: ignore[attr-defined]
 
 
 def test_a_forecast_that_a_reorganisation_takes_back_is_passed_on_again(village: Village) -> None:

@@ -70,21 +70,28 @@ def settle(
     out: Annotated[
         Path | None, typer.Option(help="folder of the settlement and its statements; in the state folder by default")
     ] = None,
+    pdf: Annotated[
+        bool,
+        typer.Option("--pdf", help="write statements as PDF, too: of all members, and of each for its household"),
+    ] = False,
 ) -> None:
     """Settle the shared energy of a period among the homes on this machine, every share proven.
 
-    Writes settlement.json (for anybody to audit), members.csv, hours.csv and a picture, light and dark. Running it
+    Writes settlement.json (for whoever audits), members.csv, hours.csv and a picture, light and dark. Running it
     again for a period gives the same shares.
     """
     from api.one_machine.settled_homes import SettledHomes
     from api.one_machine.settlement_files import write_settlement
+    from api.operator.report.pdf import require_pdf
 
+    if pdf:
+        require_pdf("leave out --pdf")
     settings = _demo() if config is None else _load(config)
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     settlement = homes.settle(days)
     folder = out or settings.api.settlements_dir / str(period)
-    write_settlement(folder, homes, settlement, days)
+    write_settlement(folder, homes, settlement, days, pdf=pdf)
     _tell(homes, settlement, days)
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
 

@@ -8,24 +8,38 @@ from pathlib import Path
 from api.one_machine.settled_homes import SettledHomes
 from api.one_machine.settlement import meters_of
 from api.operator.period_picture import period_picture
+from api.operator.report.pdf import as_pdf
 from api.operator.settled_periods import FILE, period_name, shown
+from api.operator.settlement_statement import Statements
 from api.operator.statements import Tariff, hours_csv, members_csv
 from api.protocol import settlement_file
 from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from forecasting.palette import DARK, LIGHT
 
+HOMES = "homes"
+"""The folder of statements for each home."""
 
-def write_settlement(folder: Path, homes: SettledHomes, settlement: Settlement, days: range) -> None:
-    """Write all of it into the period's folder, each file whole."""
+
+def write_settlement(
+    folder: Path, homes: SettledHomes, settlement: Settlement, days: range, *, pdf: bool = False
+) -> None:
+    """Write all of it into the period's folder, each file whole. `pdf`: statements of all and of each home, too."""
     rules, clock = homes.config.settlement, homes.clock
     name = period_name(clock.date_of(days[0]), clock.date_of(days[-1]))
     tariff = Tariff(rules.premium, rules.producers_percent)
     write_bytes(folder / FILE, settlement_file.written(settlement, meters_of(homes.homes)))
     write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
     write_bytes(folder / "hours.csv", hours_csv(shown(name, settlement, clock)))
-    for suffix, png in pictures(homes, settlement, days).items():
+    drawn = pictures(homes, settlement, days)
+    for suffix, png in drawn.items():
         write_bytes(folder / f"period{suffix}.png", png)
+    if pdf:
+        statements = Statements(settlement, tariff, homes.names, clock)
+        write_bytes(folder / "statement.pdf", as_pdf(statements.of_all(drawn[""])))
+        for household in settlement.period.households:
+            home = folder / HOMES / f"{homes.names[household]}.pdf"
+            write_bytes(home, as_pdf(statements.of_member(household)), private=True)
 
 
 def pictures(homes: SettledHomes, settlement: Settlement, days: range) -> dict[str, bytes]:

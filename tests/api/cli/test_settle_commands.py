@@ -1,6 +1,7 @@
 """`wattproof settle` and `audit-settlement`: a period by its name, files for everybody, a verdict by exit code."""
 
 import json
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -84,6 +85,24 @@ def test_a_settlement_is_written_for_members_accountant_and_auditor(settled: Pat
     assert members["shared_taken_wh"].sum() == members["shared_fed_in_wh"].sum() == shared > 0
     assert len(hours) == 24 * DAYS
     assert members["premium_taken_cents"].sum() + members["premium_fed_in_cents"].sum() == shared * 11 // 1000
+
+
+def test_statements_are_pdf_where_they_are_asked_for(folder: Path, settled: Path) -> None:
+    out = folder / "with-pdf"
+    arguments = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(out), "--pdf"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert (out / "members.csv").read_bytes() == (settled / "members.csv").read_bytes()
+    for name in ("statement", "homes/roof-0", "homes/roof-1", "homes/roof-2"):
+        assert (out / f"{name}.pdf").read_bytes().startswith(b"%PDF-"), name
+    assert (out / "homes" / "roof-1.pdf").stat().st_mode & 0o077 == 0, "nobody but the operator reads it here"
+
+
+def test_without_fpdf_nothing_is_settled_for_a_pdf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    arguments = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(folder / "n")]
+    done = CliRunner().invoke(app, [*arguments, "--pdf"])
+    assert done.exit_code != 0 and "leave out --pdf" in str(done.exception) and not (folder / "n").exists()
 
 
 def test_it_is_audited_from_its_file_alone(settled: Path) -> None:

@@ -34,7 +34,8 @@ import yaml
 
 from api.config.demo_settings import demo_config
 from bench.api_load import Answers, at_once, repeated, request, steadily
-from bench.deployed import ROOT, free_port
+from bench.deployed import free_port
+from bench.gateway_process import ROOT
 from bench.memory import resident_mb
 from data.atomic import write_bytes
 

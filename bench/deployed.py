@@ -6,7 +6,6 @@ For benches and tests. Each gateway has its own home's readings and nothing of a
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -21,10 +20,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from bench.gateway_process import ROOT, environment
 from data.table import write_table
 
-ROOT = Path(__file__).parents[1]
-WITHOUT = Path(__file__).parent / "not_on_gateways"
 COORDINATOR, SERVER = "coordinator", "server"
 
 
@@ -43,16 +41,12 @@ def share_cache(folder: Path) -> None:
 def wattproof(folder: Path, *arguments: str) -> str:
     """Run a command to its end; what it printed. Raises CalledProcessError if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "api.cli.main", *arguments], cwd=folder, env=_environment(), text=True,
+        [sys.executable, "-m", "api.cli.main", *arguments], cwd=folder, env=environment(gateway=False), text=True,
         capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
     return done.stdout
-
-
-def _environment(*without: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (*without, ROOT))), "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -102,8 +96,6 @@ class Deployed:
     def start(self, name: str) -> None:
         """Start the coordinator, the server, or a home's agent."""
         command, folder, settings = ["agent", name], name, "settings.yaml"
-        # As on a gateway: pandas loads pyarrow, 33 MB, wherever a developer has it installed.
-        environment = _environment(*([] if name in (COORDINATOR, SERVER) else [WITHOUT]))
         if name == COORDINATOR:
             command = ["coordinator", *self.coordinator_options]
         elif name == SERVER:
@@ -111,7 +103,7 @@ class Deployed:
         with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / folder,
-                env=environment, stdout=log, stderr=log,
+                env=environment(gateway=name not in (COORDINATOR, SERVER)), stdout=log, stderr=log,
             )  # fmt: skip
 
     def ask(self, path: str) -> Any:

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench import proof_compare
+from bench import gateway_process, proof_compare
 from bench.proof_case import Case, Home, float_forecast
 from zkp.algebra.srs import ROW, load_setup
 from zkp.algebra.vector import Vector
@@ -224,4 +224,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if not gateway_process.is_one():
+        raise SystemExit(gateway_process.run_again("bench.proof"))
     main()

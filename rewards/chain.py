@@ -47,7 +47,6 @@ _FUNDS = 10**20
 _GAS_MARGIN = 12, 10
 _EMBEDDED_GAS = 16_000_000  # gas costs nobody anything there, and an estimate runs each call a dozen times
 _CALLED_WITH = ("from", "to", "data", "gas", "value")
-_WAIT_S = 120.0
 _RAISES = 6
 _OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
@@ -56,12 +55,16 @@ RELAY_WAIT_S = 20.0
 
 @dataclass
 class Chain:
-    """A chain and the gas its calls took. `follows`: the embedded chain's time is this machine's."""
+    """A chain and the gas its calls took.
+
+    `follows`: the embedded chain's time is this machine's; `wait_s`: how long a transaction's block is waited for.
+    """
 
     web3: Web3
     tester: Any = None
     journal: Journal | None = None
     follows: bool = False
+    wait_s: float = 120.0
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _clock: int = 0
 
@@ -255,7 +258,7 @@ class Chain:
             try:
                 return self._deliver(bytes(signed.raw_transaction), name)
             except StaleTransaction as stale:
-                if "underpriced" not in str(stale):
+                if not stale.can_be_outbid:
                     raise
                 price *= 2  # nodes ask for 10 % more than what waits
         raise NodeUnreachable(f"a transaction waits that offers more than {price}: {name} is tried again later")
@@ -265,12 +268,12 @@ class Chain:
         with _reading("the nonce of an account"):
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "latest"))
 
-    def _deliver(self, raw: bytes, name: str, wait_s: float = _WAIT_S, known: bool = False) -> TxReceipt:
+    def _deliver(self, raw: bytes, name: str, wait_s: float | None = None, known: bool = False) -> TxReceipt:
         self._settle_clock()
         moment, before = self._clock, self._head()
         with _refusals(name):
             digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
-            receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s)
+            receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s or self.wait_s)
         # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
         try:
             self._record({"time": moment, "raw": raw.hex()})

@@ -179,7 +179,12 @@ class ProofRefused(Refused):
 
 
 class StaleTransaction(Refused):
-    """The transaction was signed for another nonce of its account, or for too low a fee."""
+    """The transaction was signed for another nonce of its account, or for too low a fee, or waits already."""
+
+    @property
+    def can_be_outbid(self) -> bool:
+        """Whether a transaction with its nonce waits, for which a higher fee takes its place."""
+        return _WAITS.search(self.reason) is not None
 
 
 BY_REASON: dict[str, type[Refused]] = {
@@ -230,7 +235,8 @@ BY_REASON: dict[str, type[Refused]] = {
     "malformed point": ProofRefused,
     "malformed statement": ProofRefused,
 }
-_STALE = re.compile("nonce|underpriced|fee (cap|per gas)", re.IGNORECASE)
+_STALE = re.compile("nonce|underpriced|fee (cap|per gas)|already (known|imported)", re.IGNORECASE)
+_WAITS = re.compile("underpriced|already (known|imported)", re.IGNORECASE)
 
 
 def is_reason(message: str) -> bool:

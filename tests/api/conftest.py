@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from tests.api.untrained import untrained_model
+from tests.support.anvil import Anvil, anvil
 from tests.support.documented import DocumentedClient
 from tests.support.postgres import Postgres, postgres
 from tests.support.shared import built_once
@@ -178,6 +180,30 @@ def claim(village: Village) -> ClaimBundle:
     made = make_claim(village.community, village.homes[0], DAY, 1)
     assert made is not None
     return made
+
+
+@pytest.fixture
+def anvil_node(village: Village, tmp_path: Path) -> Iterator[Anvil]:
+    with anvil(tmp_path, village.community.start_of(DAY) - 3600) as started:
+        yield started
+
+
+@pytest.fixture
+def village_on_anvil(village: Village, claim: ClaimBundle, anvil_node: Anvil, tmp_path: Path) -> Iterator[Village]:
+    """The village's homes, models and proofs on that node. (`claim` was proven before.)"""
+    shutil.copytree(village.community.folder / "homes", tmp_path / "state" / "homes")
+    key = tmp_path / "operator.key"
+    key.write_text("11" * 32)
+    rewards = RewardSettings.model_validate({"rpc_url": anvil_node.url, "key_file": key})
+    community = LocalCommunity(small_config(tmp_path / "state").model_copy(update={"rewards": rewards}))
+    for account in (community.operator, *(home.wallet for home in community.homes)):
+        anvil_node.fund(account.address)
+    session = open_chain_session(community)
+    publish_round(community, session, village.trained)
+    pin_heads(community, session, village.trained.round)
+    app = app_of(community, session)
+    with app.state.work:
+        yield replace(village, community=community, chain_session=session, client=DocumentedClient(app))
 
 
 @pytest.fixture(scope="session")

@@ -2,56 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
-from api.one_machine.community import LocalCommunity
-from api.one_machine.day import pin_heads
-from api.operator.chain_session import open_chain_session, publish_round
 from api.operator.payer import Payer
 from api.protocol.bundle import ClaimBundle, encode
 from rewards.claims import claims_close, holdings
 from rewards.rpc_client import RpcClient
-from rewards.settings import RewardSettings
-from tests.api.conftest import DAY, Village, app_of, small_config
+from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import refusal, registered, submit
-from tests.support.anvil import Anvil, anvil
-from tests.support.documented import DocumentedClient
+from tests.support.anvil import Anvil
 
 pytestmark = pytest.mark.process
-_AHEAD_S, GWEI = 3600, 10**9
+GWEI = 10**9
 
 
-@pytest.fixture
-def node(village: Village, tmp_path: Path) -> Iterator[Anvil]:
-    with anvil(tmp_path, village.community.start_of(DAY) - _AHEAD_S) as started:
-        yield started
-
-
-@pytest.fixture
-def there(village: Village, claim: ClaimBundle, node: Anvil, tmp_path: Path) -> Iterator[Village]:
-    """The village's homes, models and proofs on that node. (`claim` was proven before.)"""
-    shutil.copytree(village.community.folder / "homes", tmp_path / "state" / "homes")
-    key = tmp_path / "operator.key"
-    key.write_text("11" * 32)
-    rewards = RewardSettings.model_validate({"rpc_url": node.url, "key_file": key})
-    community = LocalCommunity(small_config(tmp_path / "state").model_copy(update={"rewards": rewards}))
-    for account in (community.operator, *(home.wallet for home in community.homes)):
-        node.fund(account.address)
-    session = open_chain_session(community)
-    publish_round(community, session, village.trained)
-    pin_heads(community, session, village.trained.round)
-    app = app_of(community, session)
-    with app.state.work:
-        yield replace(village, community=community, chain_session=session, client=DocumentedClient(app))
-
-
-def test_a_day_on_a_node_that_is_away_for_a_while(there: Village, claim: ClaimBundle, node: Anvil) -> None:
+def test_a_day_on_a_node_that_is_away_for_a_while(
+    village_on_anvil: Village, claim: ClaimBundle, anvil_node: Anvil
+) -> None:
     """What was registered stays so, what was not is asked for again, and nobody restarts the server."""
+    there, node = village_on_anvil, anvil_node
     first, second = there.homes[:2]
     told = submit(there, there.bundle(first), first)
     assert told.status_code == 201, told.text

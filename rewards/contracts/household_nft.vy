@@ -5,7 +5,8 @@
 @notice One token for each household (ERC-721, token id = its address), whose metadata and picture are made here from its
         record and change with it (ERC-4906). The record is about the household, so the token stays with it (ERC-5192).
         Days are noted in any order. A streak is a run of paid days; the present one ends when a day is missing that
-        can't be claimed any more. The household can burn its token, and with it its record, for good.
+        can't be claimed any more. A badge for skill, in bronze, silver or gold, is for energy by which its proven
+        forecasts were nearer than every benchmark. The household can burn its token, and with it its record, for good.
 """
 from ethereum.ercs import IERC165
 from snekmate.auth import ownable
@@ -48,6 +49,8 @@ OPEN_DAYS: constant(uint32) = 17
 DOMAIN_TYPE: constant(bytes32) = keccak256(
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
+# Buckets of 100 Wh of error avoided that make a badge of bronze, silver and gold.
+SKILL: constant(uint64[3]) = [100, 500, 1500]
 WORD32: constant(uint256) = (1 << 32) - 1
 WORD64: constant(uint256) = (1 << 64) - 1
 BURN_TYPE: constant(bytes32) = keccak256("Burn(address household,uint256 deadline)")
@@ -229,7 +232,18 @@ def level_of(household: address) -> uint32:
 
 @external
 @view
-def contractURI() -> String[4200]:
+def skill_of(household: address) -> uint256:
+    """
+    @notice The record's badge for skill: 10, 50 and 150 kWh of error avoided make bronze, silver and gold.
+    @param household The household.
+    @return From 0 (none) to 3 (gold).
+    """
+    return self._skill(self._read(household).buckets)
+
+
+@external
+@view
+def contractURI() -> String[5200]:
     """
     @notice What the collection is (ERC-7572).
     @return A data URI of JSON.
@@ -244,7 +258,7 @@ def contractURI() -> String[4200]:
 
 @external
 @view
-def tokenURI(token_id: uint256) -> String[4200]:
+def tokenURI(token_id: uint256) -> String[5200]:
     """
     @notice Metadata and picture of a record.
     @param token_id The household's address as a number.
@@ -255,21 +269,26 @@ def tokenURI(token_id: uint256) -> String[4200]:
     record: Record = self._read(household)
     level: String[10] = uint2str(self._level(record.days))
     streak: uint32 = self._streak(household, record)
-    encoded: Bytes[4200] = abi_encode(
-        base64_uri._encode(convert(self._picture(household, record, streak), Bytes[1900]))
+    encoded: Bytes[5200] = abi_encode(
+        base64_uri._encode(convert(self._picture(household, record, streak), Bytes[2300]))
     )
-    picture: String[2560] = abi_decode(encoded, String[2560])  # a picture of 1,900 bytes takes 2,536
-    content: String[3072] = concat(
+    picture: String[3072] = abi_decode(encoded, String[3072])  # a picture of 2,300 bytes takes 3,068
+    skill: uint256 = self._skill(record.buckets)
+    badge: String[60] = ""
+    if skill > 0:
+        badge = concat('},{"trait_type":"skill","value":"', self._metal(skill), '"')
+    content: String[3700] = concat(
         '{"name":"Wattproof household, level ', level,
         '","description":"Days on which a forecast proven in zero knowledge was paid.","image":"data:image/svg+xml;base64,',
         picture,
-        '","attributes":[{"trait_type":"level","value":', level,
+        '","attributes":[{"trait_type":"level","value":', level, badge,
         '},{"trait_type":"days","value":', uint2str(record.days),
         '},{"trait_type":"streak","value":', uint2str(streak),
         '},{"trait_type":"best streak","value":', uint2str(record.best_streak),
+        '},{"trait_type":"error avoided (100 Wh)","value":', uint2str(record.buckets),
         '},{"trait_type":"best day (100 Wh avoided)","value":', uint2str(record.best_buckets), "}]}",
     )
-    return concat("data:application/json;base64,", base64_uri._encode(convert(content, Bytes[2900])))
+    return concat("data:application/json;base64,", base64_uri._encode(convert(content, Bytes[3700])))
 
 
 @internal
@@ -320,6 +339,32 @@ def _level(days: uint32) -> uint32:
 
 @internal
 @pure
+def _skill(buckets: uint64) -> uint256:
+    rank: uint256 = 0
+    for limit: uint64 in SKILL:
+        if buckets >= limit:
+            rank += 1
+    return rank
+
+
+@internal
+@pure
+def _metal(rank: uint256) -> String[6]:
+    if rank == 1:
+        return "bronze"
+    return "silver" if rank == 2 else "gold"
+
+
+@internal
+@pure
+def _colour(rank: uint256) -> String[7]:
+    if rank == 1:
+        return "#d89060"
+    return "#d5dde6" if rank == 2 else "#ffd24a"
+
+
+@internal
+@pure
 def _progress(days: uint32) -> uint32:
     """Percent of the way from the level to the next."""
     start: uint32 = 0
@@ -342,8 +387,8 @@ def _erase(household: address):
 
 @internal
 @view
-def _picture(household: address, record: Record, streak: uint32) -> String[1900]:
-    """A card in colours of the household's own: level, the way to the next one, days, streak."""
+def _picture(household: address, record: Record, streak: uint32) -> String[2300]:
+    """A card in colours of the household's own: level, the way to the next one, days, streak, badge."""
     hue: uint256 = convert(household, uint256) % 360
     near: String[78] = uint2str(hue)
     level: uint32 = self._level(record.days)
@@ -367,4 +412,14 @@ def _picture(household: address, record: Record, streak: uint32) -> String[1900]
         " day, " if record.days == 1 else " days, ", uint2str(streak), " in a row</text><text x='200' y='380' font-size='15' opacity='.75'>",
         uint2str(record.buckets // 10), " kWh of error avoided</text></g></svg>",
     )
-    return concat(card, ring, words)
+    badge: String[400] = ""
+    skill: uint256 = self._skill(record.buckets)
+    if skill > 0:
+        # A star: five points of one path, its corners rounded by its own stroke.
+        colour: String[7] = self._colour(skill)
+        badge = concat(
+            "<g transform='translate(52 54)' stroke-linejoin='round' stroke-width='5' fill='", colour, "' stroke='",
+            colour, "'><circle r='32' fill='black' stroke='none' opacity='.28'/>",
+            "<path d='M0-17l4 11 12 1-9 8 3 11-10-6-10 6 3-11-9-8 12-1z'/></g>",
+        )
+    return concat(card, ring, badge, words)

@@ -21,6 +21,7 @@ from tests.rewards.conftest import DAY, DAY_START, account
 from tests.support.laws import examples
 
 OFFSET = 8 * 3600
+SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ("days", "last_day", "best_streak", "best_buckets", "buckets")
 
 
@@ -196,14 +197,51 @@ def test_metadata_and_picture_are_data_uris_and_well_formed(records: Records) ->
     found = records.metadata()
     traits = {a["trait_type"]: a["value"] for a in found["attributes"]}
     assert traits == {
-        "level": 2, "days": 8, "streak": 8, "best streak": 8, "best day (100 Wh avoided)": 4_000
+        "level": 2, "skill": "gold", "days": 8, "streak": 8, "best streak": 8, "error avoided (100 Wh)": 32_000,
+        "best day (100 Wh avoided)": 4_000,
     }  # fmt: skip
     kind, content = found["image"].split(",", 1)
     assert kind == "data:image/svg+xml;base64"
     picture = ElementTree.fromstring(b64decode(content, validate=True))
-    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    words = [e.text for e in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert picture.tag == SVG + "svg"
+    words = [e.text for e in picture.iter(SVG + "text")]
     assert words == ["2", "8 days, 8 in a row", "3200 kWh of error avoided"]
+
+
+STAR = "M0-17l4 11 12 1-9 8 3 11-10-6-10 6 3-11-9-8 12-1z"
+
+
+@pytest.mark.parametrize(
+    ("buckets", "rank", "metal", "colour"),
+    [
+        (99, 0, None, None),
+        (100, 1, "bronze", "#d89060"),
+        (499, 1, "bronze", "#d89060"),
+        (500, 2, "silver", "#d5dde6"),
+        (1499, 2, "silver", "#d5dde6"),
+        (1500, 3, "gold", "#ffd24a"),
+    ],
+)
+def test_energy_that_forecasts_were_nearer_by_makes_a_badge(
+    buckets: int, rank: int, metal: str | None, colour: str | None, records: Records
+) -> None:
+    records.note(DAY - 2, buckets=buckets - 40)
+    assert records.functions.skill_of(account(2).address).call() == sum(buckets - 40 >= n for n in (100, 500, 1500))
+    records.note(DAY - 1, buckets=40)
+    assert records.functions.skill_of(account(2).address).call() == rank
+    found = records.metadata()
+    assert [a["value"] for a in found["attributes"] if a["trait_type"] == "skill"] == ([metal] if metal else [])
+    picture = ElementTree.fromstring(b64decode(found["image"].split(",", 1)[1]))
+    groups = {path.get("d"): group for group in picture.iter(SVG + "g") for path in group.findall(SVG + "path")}
+    assert (STAR in groups) == (metal is not None)
+    if metal is not None:
+        assert groups[STAR].get("fill") == colour
+
+
+def test_a_badge_goes_with_the_record(records: Records) -> None:
+    records.note(DAY - 1, buckets=2_000)
+    records.chain.send(account(2), records.functions.burn())
+    assert records.functions.skill_of(account(2).address).call() == 0
 
 
 def test_the_largest_record_still_has_a_picture(records: Records) -> None:

@@ -19,13 +19,17 @@ _SIDE = {"import": "of those who took", "export": "of those who fed in"}
 
 
 def audit_settlement(
-    data: bytes, meter_of: Callable[[str], str] | None = None, fewest_days: int = 1
+    data: bytes,
+    meter_of: Callable[[str], str] | None = None,
+    fewest_days: int = 1,
+    root_of: Callable[[int, int], bytes | None] | None = None,
 ) -> Iterator[Finding]:
     """Check a settlement's file; each finding as it is made.
 
     Args:
         meter_of: the address of a household's enrolled meter; without it the file's own are believed.
         fewest_days: of the shortest period that the community settles.
+        root_of: what the chain has as the root of a period, from its first to its last day.
     """
     try:
         settlement, meters = settlement_file.read(data)
@@ -49,6 +53,19 @@ def audit_settlement(
     )
     yield from _shares(checked, settlement)
     yield from _conserved(settlement)
+    if root_of is not None:
+        yield _published(settlement, root_of(of.first, of.last))
+
+
+def _published(settlement: Settlement, published: bytes | None) -> Finding:
+    if published is None:
+        return Finding.missing("The root of all shares is NOT on the chain", "no root of the period was published")
+    if published != settlement.root:
+        return Finding.failed(
+            "The root of all shares is NOT the one on the chain",
+            f"the file's is 0x{settlement.root.hex()}, the chain's 0x{published.hex()}",
+        )
+    return Finding("The root of all shares is the one on the chain.")
 
 
 def _enrolled(meters: dict[str, str], meter_of: Callable[[str], str] | None) -> Finding:

@@ -85,7 +85,7 @@ class Demo:
         result = self._calibrate(community, models, day, opened.means)
         self._reward(community, chain_session, trained, day)
         self._compare(community, day, opened.means, result)
-        self._settle(day)
+        self._settle(community, chain_session, day)
         self._finish(community, chain_session, scores, day, time.perf_counter() - started)
         return self.report
 
@@ -229,12 +229,12 @@ class Demo:
             figure = day_picture(day, self.config.data.day_start_utc, opened, result, measured, palette)
             figure.savefig(self.config.api.state_dir / f"community_day{suffix}.png", dpi=130)
 
-    def _settle(self, day: int) -> None:
+    def _settle(self, community: LocalCommunity, chain_session: ChainSession, day: int) -> None:
         """A month of shared energy. Fewer homes than a total takes are not settled, which is said."""
         started = time.perf_counter()
         try:
             with self.console.status("Settling a month of shared energy, every share proven"):
-                self.report["shared_energy"] = settle_month(self.config, day)
+                self.report["shared_energy"] = settle_month(community, chain_session.chain, day)
         except PeriodError as why:
             self.console.print(f"No month of shared energy is settled: {why}.")
             self.report["shared_energy"] = None

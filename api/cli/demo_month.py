@@ -10,29 +10,33 @@ from typing import Any
 
 from rich.table import Table
 
-from api.config.community_yaml import Config
 from api.one_machine.settled_homes import SettledHomes
-from api.one_machine.settlement_files import write_settlement
+from api.one_machine.settlement_files import kept_settlement, write_settlement
+from api.operator.community import Community
 from api.operator.settled_periods import period_name
+from api.operator.settlement_root import publish_settlement
 from api.protocol.period import SIDES
 from data.atomic import write_bytes
+from rewards.chain import Chain
 
 _WH_PER_KWH = 1000
 
 
-def settle_month(config: Config, day: int) -> dict[str, Any]:
-    """Settle the month that a day is in, and write its files and pictures; its figures (Wh).
+def settle_month(community: Community, chain: Chain, day: int) -> dict[str, Any]:
+    """Settle the month that a day is in, write its files and pictures, publish its root; its figures (Wh).
 
     Raises PeriodError where it cannot be settled: among two homes, for instance.
     """
+    config = community.config
     homes = SettledHomes.of(config)
     date = homes.clock.date_of(day)
     first = date.replace(day=1)
     after = (first + timedelta(days=31)).replace(day=1)
     days = range(homes.clock.day_on(first), homes.clock.day_on(after))
-    settlement = homes.settle(days)
-    of, name = settlement.period, period_name(first, after - timedelta(days=1))
+    name = period_name(first, after - timedelta(days=1))
     folder = config.api.settlements_dir / name
+    settlement = homes.settle(days, kept_settlement(folder))
+    of = settlement.period
     write_settlement(folder, homes, settlement, days)
     for drawn, kept in (("period", "shared_energy"), ("period-dark", "shared_energy_dark")):
         write_bytes(config.api.state_dir / f"{kept}.png", (folder / f"{drawn}.png").read_bytes())
@@ -49,6 +53,7 @@ def settle_month(config: Config, day: int) -> dict[str, Any]:
         "shares_proven": len(settlement.shares),
         "remainder_wh": {side: settlement.remainder(side) for side in SIDES},
         "root": "0x" + settlement.root.hex(),
+        "registry": publish_settlement(community, chain, settlement),
     }
 
 
@@ -66,5 +71,5 @@ def month_table(month: dict[str, Any]) -> Table:
         table.add_row(said, f"{month[key] / _WH_PER_KWH:,.1f}", f"{month[key] / made:.1%}" if made else "-")
     table.add_row("taken from the grid", f"{month['taken_wh'] / _WH_PER_KWH:,.1f}", "")
     left = " and ".join(f"{wh} Wh" for wh in month["remainder_wh"].values())
-    table.caption = f"{month['shares_proven']} shares proven; left over by rounding: {left}"
+    table.caption = f"{month['shares_proven']} shares proven, their root on the chain; left over by rounding: {left}"
     return table

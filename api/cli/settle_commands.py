@@ -74,14 +74,17 @@ def settle(
         bool,
         typer.Option("--pdf", help="write statements as PDF, too: of all members, and of each for its household"),
     ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="put the root of all shares on the community's chain")
+    ] = False,
 ) -> None:
     """Settle the shared energy of a period among the homes on this machine, every share proven.
 
     Writes settlement.json (for whoever audits), members.csv, hours.csv and a picture, light and dark. Running it
-    again for a period gives the same shares.
+    again for a period gives the same settlement, with the shares of members that were late.
     """
     from api.one_machine.settled_homes import SettledHomes
-    from api.one_machine.settlement_files import write_settlement
+    from api.one_machine.settlement_files import kept_settlement, write_settlement
     from api.operator.report.pdf import require_pdf
 
     if pdf:
@@ -89,11 +92,26 @@ def settle(
     settings = _demo() if config is None else _load(config)
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
-    settlement = homes.settle(days)
     folder = out or settings.api.settlements_dir / str(period)
+    settlement = homes.settle(days, kept_settlement(folder))
     write_settlement(folder, homes, settlement, days, pdf=pdf)
     _tell(homes, settlement, days)
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
+    if publish:
+        _publish(settings, settlement)
+
+
+def _publish(settings: Config, settlement: Settlement) -> None:
+    from api.operator.community import Community
+    from api.operator.settlement_root import publish_settlement
+
+    community = Community(settings)
+    chain = community.open_chain(settlement.period.last + 1)
+    try:
+        address = publish_settlement(community, chain, settlement)
+    finally:
+        chain.close()
+    console.print(f"The root 0x{settlement.root.hex()} is in the settlement registry {address}.", highlight=False)
 
 
 def _demo() -> Config:
@@ -134,6 +152,9 @@ def audit_settlement(
     file: Annotated[Path, typer.Argument(help="settlement.json, as `settle` writes it")],
     rpc_url: Annotated[str | None, typer.Option(help="your own node of the chain, for the enrolled meters")] = None,
     contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+    registry: Annotated[
+        Path | None, typer.Option(help="the settlement registry's address (settlement-registry.json)")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a settled period from its file, without trusting anybody: signatures, totals, every share, conservation.
@@ -144,11 +165,14 @@ def audit_settlement(
     from api.cli.check_json import findings_json
     from api.cli.check_report import audit_exit_code, tell
 
-    if (rpc_url is None) != (contracts is None):
-        raise typer.BadParameter("--rpc-url and --contracts go together: a node, and where the contracts are on it")
-    meter_of = None if rpc_url is None or contracts is None else _registry(rpc_url, contracts)
+    if (rpc_url is None) != (contracts is None and registry is None):
+        raise typer.BadParameter(
+            "--rpc-url goes with --contracts or --registry: a node, and where the contracts are on it"
+        )
+    meter_of = None if rpc_url is None or contracts is None else _meters(rpc_url, contracts)
+    root_of = None if rpc_url is None or registry is None else _roots(rpc_url, registry)
     findings = []
-    for finding in audited(file.read_bytes(), meter_of):
+    for finding in audited(file.read_bytes(), meter_of, root_of=root_of):
         findings.append(finding)
         if not as_json:
             tell(console, finding)
@@ -162,7 +186,17 @@ def audit_settlement(
     raise typer.Exit(code)
 
 
-def _registry(rpc_url: str, contracts: Path) -> Callable[[str], str]:
+def _roots(rpc_url: str, registry: Path) -> Callable[[int, int], bytes | None]:
+    from functools import partial
+
+    from api.operator.settlement_root import registry_address
+    from rewards.chain import Chain
+    from rewards.settlements import root_of, settlements_at
+
+    return partial(root_of, settlements_at(Chain.at(rpc_url), registry_address(registry)))
+
+
+def _meters(rpc_url: str, contracts: Path) -> Callable[[str], str]:
     from api.audit.source import ChainRegistries
     from rewards.chain import Chain
     from rewards.deploy import Addresses, Contracts

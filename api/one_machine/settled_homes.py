@@ -56,10 +56,10 @@ class SettledHomes:
         by_household = {home.household: numbers[home.home.name] for home in self.homes if home.home.name in numbers}
         return Key(self.config.settlement.key, by_household)
 
-    def settle(self, days: range) -> Settlement:
-        """Raises PeriodError, DataError, MaskingRefused."""
+    def settle(self, days: range, known: Settlement | None = None) -> Settlement:
+        """`known`: an earlier settlement, whose shares are kept. Raises PeriodError, DataError, MaskingRefused."""
         settings = self.config.settlement
-        return settle_period(self.config.community.name, self.homes, days, self.key, settings.fewest_days)
+        return settle_period(self.config.community.name, self.homes, days, self.key, settings.fewest_days, known)
 
     def self_consumed(self, days: range) -> list[int] | None:
         """What homes used of their own generation (Wh), day by day; None where no meter counts it."""

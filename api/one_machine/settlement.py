@@ -15,7 +15,7 @@ import pandas as pd
 
 from api.gateway.home import Home
 from api.gateway.shared_energy import ShareProver
-from api.protocol.period import FEWEST_DAYS, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
+from api.protocol.period import FEWEST_DAYS, SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, settle
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
@@ -155,11 +155,21 @@ def _record(
 
 
 def settle_period(
-    community: str, homes: Sequence[MeteredHome], days: range, key: Key, fewest_days: int = FEWEST_DAYS
+    community: str,
+    homes: Sequence[MeteredHome],
+    days: range,
+    key: Key,
+    fewest_days: int = FEWEST_DAYS,
+    known: Settlement | None = None,
 ) -> Settlement:
-    """Settle a period of these homes. Raises PeriodError, DataError, MaskingRefused."""
+    """Settle a period of these homes. Raises PeriodError, DataError, MaskingRefused.
+
+    `known`: an earlier settlement. Its shares are kept where it is of the same period, so that its root stays.
+    """
     checked = check(record_period(community, homes, days, key), meters_of(homes), fewest_days=fewest_days)
-    return settle(checked, proven_shares(checked, homes))
+    kept = known.shares if known is not None and known.period == checked.period else {}
+    missing = [home for home in homes if any((home.household, side) not in kept for side in SIDES)]
+    return settle(checked, proven_shares(checked, missing) | dict(kept))
 
 
 def proven_shares(checked: CheckedPeriod, homes: Sequence[MeteredHome]) -> dict[tuple[str, Side], Share]:

@@ -13,6 +13,7 @@ from api.operator.settled_periods import FILE, period_name, shown
 from api.operator.settlement_statement import Statements
 from api.operator.statements import Tariff, hours_csv, members_csv
 from api.protocol import settlement_file
+from api.protocol.period import PeriodError
 from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from forecasting.palette import DARK, LIGHT
@@ -40,6 +41,15 @@ def write_settlement(
         for household in settlement.period.households:
             home = folder / HOMES / f"{homes.names[household]}.pdf"
             write_bytes(home, as_pdf(statements.of_member(household)), private=True)
+
+
+def kept_settlement(folder: Path) -> Settlement | None:
+    """The settlement in a period's folder; None where there is none that can be read."""
+    try:
+        settlement, _ = settlement_file.read((folder / FILE).read_bytes())
+    except (FileNotFoundError, PeriodError):
+        return None
+    return settlement
 
 
 def pictures(homes: SettledHomes, settlement: Settlement, days: range) -> dict[str, bytes]:

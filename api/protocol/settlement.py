@@ -58,7 +58,23 @@ class Settlement:
 
         A leaf is abi.encode(community, first day, last day, household, side, Wh, Keccak-256 of the proof).
         """
-        return merkle_root([self._leaf(household, side) for household, side in sorted(self.shares)])
+        return _levels(self._leaves)[-1][0]
+
+    def path(self, household: str, side: Side) -> list[bytes]:
+        """The hashes beside a share's leaf and beside each node above it: with them, anybody comes to the root.
+
+        Raises KeyError for a share that is not there.
+        """
+        place = self._leaves.index(self._leaf(household, side))
+        beside = []
+        for level in _levels(self._leaves)[:-1]:
+            beside += level[place ^ 1 : (place ^ 1) + 1]  # none beside the last of an odd number
+            place //= 2
+        return beside
+
+    @property
+    def _leaves(self) -> list[bytes]:
+        return sorted(self._leaf(household, side) for household, side in self.shares)
 
     def _leaf(self, household: str, side: Side) -> bytes:
         share = self.shares[household, side]
@@ -67,13 +83,14 @@ class Settlement:
         return keccak(keccak(self.period.identifier + words + keccak(share.proof)))
 
 
-def merkle_root(leaves: list[bytes]) -> bytes:
-    """32 zero bytes of no leaf at all; a level's last node without a pair moves up as it is."""
-    level = sorted(leaves)
-    while len(level) > 1:
-        pairs = [sorted(level[k : k + 2]) for k in range(0, len(level), 2)]
-        level = [keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs]
-    return level[0] if level else bytes(_WORD)
+def _levels(leaves: list[bytes]) -> list[list[bytes]]:
+    """From the leaves to the root: 32 zero bytes of no leaf at all. A level's last node without a pair moves up."""
+    levels = [leaves or [bytes(_WORD)]]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        pairs = [sorted(below[k : k + 2]) for k in range(0, len(below), 2)]
+        levels.append([keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs])
+    return levels
 
 
 def prove_share(statement: PeriodStatement, readings: list[list[int]], blindings: list[int]) -> Share:

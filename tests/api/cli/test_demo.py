@@ -16,6 +16,7 @@ import pytest
 
 from api.config.logs import LOG
 from api.operator.community import JOURNAL
+from api.operator.settlement_root import REGISTRY
 from rewards.journal import Journal
 
 pytestmark = pytest.mark.process
@@ -98,6 +99,7 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert month["fed_in_wh"] == month["shared_wh"] + month["exported_wh"] and month["shared_wh"] > 0
     assert "self-consumed at home" in done.stdout and "6 shares proven" in done.stdout
     assert (folder / "settlements" / "2017-05" / "settlement.json").exists(), "`make serve` shows it"
+    assert report["chain"]["gas"]["settle"] > 0 and month["registry"] in (folder / REGISTRY).read_text()
     pictures = ("community_day.png", "community_day_dark.png", "shared_energy.png", "shared_energy_dark.png")
     assert all((folder / name).stat().st_size > 10_000 for name in pictures)
 

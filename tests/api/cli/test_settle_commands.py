@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.settle_commands import period_named
+from api.operator.settlement_root import REGISTRY, registry_address
 from data.day import DayClock
 from data.table import long_table, write_table
 
@@ -152,6 +153,24 @@ def test_settling_again_gives_the_same_shares(folder: Path, settled: Path) -> No
     arguments = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(again)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert (again / "members.csv").read_bytes() == (settled / "members.csv").read_bytes()
+
+
+def test_the_root_is_published_once_and_the_settlement_stays(folder: Path, settled: Path) -> None:
+    arguments = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "community.yaml"), "--out", str(settled)]
+    before = (settled / "settlement.json").read_bytes()
+    told = [CliRunner().invoke(app, [*arguments, "--publish"]) for _ in range(2)]
+    assert [done.exit_code for done in told] == [0, 0], told[0].output
+    assert told[0].output == told[1].output
+    assert json.loads(before)["root"] in told[0].output.replace("\n", "")
+    assert (settled / "settlement.json").read_bytes() == before, "no share is proven anew"
+    address = registry_address(next(folder.rglob(REGISTRY)))
+    assert address in told[0].output
+
+
+@pytest.mark.parametrize("options", [["--registry", "r.json"], ["--rpc-url", "http://127.0.0.1:1"]])
+def test_a_registry_takes_a_node_and_a_node_something_to_ask(settled: Path, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["audit-settlement", str(settled / "settlement.json"), *options])
+    assert done.exit_code == 2
 
 
 def test_another_key_for_a_settled_period_is_refused(folder: Path, settled: Path) -> None:

@@ -15,10 +15,10 @@ from api.gateway import membership
 from api.gateway.home import Home
 from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.shared_energy import SETTLED, ShareProver
-from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period
+from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period, settle_period
 from api.protocol import settlement_file
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
-from api.protocol.settlement import Settlement, Share, merkle_root, prove_share, settle, verify_share
+from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share
 from data.day import DayClock
 from data.errors import DamagedFile
 from data.export import sign_export
@@ -509,4 +509,24 @@ def test_the_root_depends_on_every_share(settled: Settlement) -> None:
     for key, share in settled.shares.items():
         roots.add(replace(settled, shares={**settled.shares, key: replace(share, wh=share.wh + 1)}).root)
     assert len(roots) == 1 + len(settled.shares)
-    assert merkle_root([]) == bytes(32)
+    assert replace(settled, shares={}).root == bytes(32)
+
+
+def test_settled_again_the_shares_that_are_there_are_kept_and_late_ones_join(
+    homes: list[MeteredHome], settled: Settlement, addresses: list[str]
+) -> None:
+    """So that the root, which stands on the chain, stays, and changes where a late member's share has joined."""
+    late = {key: share for key, share in settled.shares.items() if key != (addresses[3], "export")}
+    for known in (settled, replace(settled, shares=late)):
+        again = settle_period(COMMUNITY, homes, DAYS, Key(), len(DAYS), known)
+        assert all(again.shares[key] == share for key, share in known.shares.items() if key[0] != addresses[3])
+        assert {key: share.wh for key, share in again.shares.items()} == {
+            key: share.wh for key, share in settled.shares.items()
+        }
+        assert (again.root == settled.root) == (known is settled)
+
+
+def test_shares_of_another_period_are_not_kept(homes: list[MeteredHome], settled: Settlement) -> None:
+    other = replace(settled, period=replace(settled.period, community="Another Street"))
+    again = settle_period(COMMUNITY, homes, DAYS, Key(), len(DAYS), other)
+    assert all(again.shares[key].proof != share.proof for key, share in settled.shares.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from flwr.clientapp.typing import Mod
@@ -39,6 +40,7 @@ def client_mods(
     home: str | None = None,
     ledger: HomeLedger | None = None,
     record: SumRecord | None = None,
+    sessions: Sequence[Mod] = (),
 ) -> list[Mod]:
     """The mods of a home's ClientApp, outermost first: what is masked has been clipped and has its noise.
 
@@ -49,11 +51,13 @@ def client_mods(
             plays all of them, so that a roster and a record would guard nothing.
         ledger: the agent's own count of the privacy spent (`open_ledger`); a simulation has the coordinator's only.
         record: the agent's sums (`open_record`).
+        sessions: answer messages of a kind of their own (vertical learning), which no mask belongs to; right after
+            the gate.
 
     Raises KeysError for a roster that is missing or can't be used.
     """
     secure, privacy = settings.secure_aggregation, settings.privacy
-    mods: list[Mod] = [MessageGate(settings, sums=secure.enabled or home is None)]
+    mods: list[Mod] = [MessageGate(settings, sums=secure.enabled or home is None), *sessions]
     if ledger is not None:
         mods.append(BudgetGate(ledger))
     if home is None:  # masks the sums of a one-shot training in any case

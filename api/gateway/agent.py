@@ -92,7 +92,7 @@ def run_gateway(config: Config, home: str) -> None:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=[*client_mods(config.federation, home, ledger, record), *vertical_mods(config, home, sessions)],
+                mods=client_mods(config.federation, home, ledger, record, vertical_mods(config, home, sessions)),
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),

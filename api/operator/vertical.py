@@ -21,7 +21,7 @@ from fl.deployment.coordinator import identify_by_key
 from fl.errors import QuorumMissed
 from fl.exchange import Identify
 from fl.settings import FederationSettings
-from fl.vertical.coordinator import VerticalSession
+from fl.vertical.coordinator import TooFewHomes, VerticalSession
 from fl.vertical.terms import VerticalTerms
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,9 @@ def begun(grid: Grid, nodes: dict[str, int], federation: FederationSettings, day
     session.regress(settings.penalty)
     session.learn(settings.steps)
     forecast = session.forecast(np.array([day]))
+    if not forecast:
+        reasons = "; ".join(f"{home}: {reason}" for home, reason in sorted(session.left_out.items()))
+        raise TooFewHomes(f"no home has forecast day {day}; {reasons}")
     _log.info("session", extra={"homes": matched, "forecast": forecast, "left_out": session.left_out, "day": day})
     return session
 

@@ -213,8 +213,16 @@ class HomeSide:
         return gradient
 
     def ask(self, days: NDArray[np.int64]) -> bytes:
-        """For the partner: the days that values are wanted of, to forecast them."""
-        self.asked = self._data.windows.where(np.isin(self._data.windows.day, days) & (self._data.windows.shift == 0))
+        """For the partner: the days that values are wanted of, to forecast them.
+
+        Raises VerticalRefused where none of them can be forecast.
+        """
+        found = self._data.windows.where(np.isin(self._data.windows.day, days) & (self._data.windows.shift == 0))
+        if not len(found):
+            raise VerticalRefused(
+                f"this home has no week of readings, or no weather, before {', '.join(map(str, days.tolist()))}"
+            )
+        self.asked = found
         return self._sealing().seal("ask", products.to_bytes(self.asked.day))
 
     def forecast(self, sealed: bytes | None) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ RELAY_WAIT_S = 20.0
 class Chain:
     """A chain and the gas its calls took.
 
-    `follows`: the embedded chain's time is this machine's; `wait_s`: how long a transaction's block is waited for.
+    `follows`: the embedded chain's time is that of the clock `machine`; `wait_s`: how long a block is waited for.
     """
 
     web3: Web3
@@ -66,15 +66,22 @@ class Chain:
     follows: bool = False
     wait_s: float = 120.0
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    machine: Callable[[], float] = time.time
     _clock: int = 0
 
     @classmethod
     def embedded(
-        cls, journal: Path | None = None, start_time: int = 1_500_000_000, *, follows: bool = False
+        cls,
+        journal: Path | None = None,
+        start_time: int = 1_500_000_000,
+        *,
+        follows: bool = False,
+        now: Callable[[], float] = time.time,
     ) -> Chain:
         """An EVM in this process whose first block is of `start_time` (UTC seconds), played on from the journal.
 
-        Raises ChainBusy while another process has that journal, JournalCorrupt.
+        `follows`: its time is that of the clock `now`, UTC seconds. Raises ChainBusy while another process has that
+        journal, JournalCorrupt.
         """
         from eth_tester import EthereumTester, PyEVMBackend
 
@@ -95,7 +102,7 @@ class Chain:
                 opened.close()
                 raise
             chain.journal = opened
-        chain.follows = follows
+        chain.follows, chain.machine = follows, now
         return chain
 
     def close(self) -> None:
@@ -122,7 +129,7 @@ class Chain:
         if self.tester is None:
             with _reading("the chain's time"):
                 return int(self.web3.eth.get_block("latest")["timestamp"])
-        return max(self._clock, int(time.time())) if self.follows else self._clock
+        return max(self._clock, int(self.machine())) if self.follows else self._clock
 
     def reset_clock(self, moment: int) -> None:
         """Time of the embedded chain's next block.

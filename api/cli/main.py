@@ -36,6 +36,7 @@ from api.cli.arguments import (
 )
 from api.cli.data_commands import data_app
 from api.cli.gossip_commands import gossip_app
+from api.cli.replay_commands import replay_app
 from api.cli.source_commands import source_app
 from api.cli.terminal import Marks, console
 from api.cli.vertical_commands import vertical_app
@@ -56,6 +57,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(source_app, name="source")
 app.add_typer(gossip_app, name="gossip")
+app.add_typer(replay_app, name="replay")
 app.add_typer(vertical_app, name="vertical")
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from api.config.replay_settings import ReplaySettings
 from api.config.settings import ApiSettings, CommunitySettings, GatewaySettings
 from api.config.settlement_settings import SettlementSettings
 from api.config.yaml_tree import KeyPath, YamlProblem, YamlTree
@@ -46,6 +47,7 @@ class Config(BaseModel):
     api: ApiSettings = ApiSettings()
     gateway: GatewaySettings = GatewaySettings()
     settlement: SettlementSettings = SettlementSettings()
+    replay: ReplaySettings | None = None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -53,7 +55,23 @@ class Config(BaseModel):
             raise ValueError("rewards.rpc_url needs rewards.key_file, the operator's funded key")
         if self.data.weather_from == "operator" and self.gateway.api_url is None:
             raise ValueError("data.weather_from: operator needs gateway.api_url, where the feed is fetched from")
+        if self.replay is not None:
+            self._replay_fits(self.replay)
         return self
+
+    def _replay_fits(self, replay: ReplaySettings) -> None:
+        """Raises ValueError."""
+        if self.rewards.rpc_url is not None or self.rewards.clock != "machine":
+            raise ValueError("replay: needs the embedded chain: leave out rewards.rpc_url and rewards.clock")
+        if replay.recorded is None:
+            return
+        if self.gateway.api_url is None:
+            raise ValueError("replay.recorded needs gateway.api_url, the server whose recorded time counts")
+        if self.data.source != "files" or len(self.data.files) != 1 or self.data.live is not None:
+            raise ValueError(
+                "replay.recorded needs data.source: files, one path under data.files, where recorded hours arrive, "
+                "and no data.live"
+            )
 
 
 def load(path: Path) -> Config:

@@ -37,6 +37,7 @@ from api.gateway.jobs import (
 )
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
+from api.gateway.recorded_time import gateway_clock
 from api.gateway.vertical import vertical_mods
 from api.gateway.weather import follow_feed, wait_for_feed
 from data.errors import DataError, NoReadingsYet
@@ -77,12 +78,13 @@ def run_gateway(config: Config, home: str) -> None:
     try:
         stop = stop_on_signals()
         with (
-            polled(config.data, config.api.homes_dir, home, stop),
+            gateway_clock(config, stop) as now,
+            polled(config.data, config.api.homes_dir, home, stop, config.replay, now),
             follow_feed(config.data, api_url, stop),
-            shown_at_home(config, home, stop),
+            shown_at_home(config, home, stop, now),
             _open_services(config, home, process, stop) as services,
         ):
-            daily_task = DailyTask(config, home, process, services)
+            daily_task = DailyTask(config, home, process, services, now)
             ready = partial(wait_for_readings, config.data.files, every_s, process)
             if config.federation.topology == "gossip":
                 from api.gateway.gossip_peer import run_peer

@@ -58,6 +58,10 @@ class ApiClient:
         """The weights of a round's model, as the API gives them."""
         return self._ask(calls.round_weights(number))
 
+    def chain_time(self) -> int:
+        """The time of the community's chain, UTC seconds."""
+        return self._ask(calls.health()).chain_time
+
     def weather(self) -> bytes:
         """The community's weather feed, as the API gives it."""
         return self._ask(calls.weather())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from api.config.key_file import account_from_file
 from api.operator.database.engine import open_database, put
 from api.operator.database.file import check_database_file
 from api.operator.database.tables import Household
+from api.protocol.recorded_time import RecordedClock, clock_of
 from data.atomic import write_bytes
 from data.citylearn import CommunityData
 from data.community import load_community, weather_before
@@ -49,6 +49,7 @@ class Community:
         self.folder = config.api.state_dir
         self.folder.mkdir(parents=True, exist_ok=True)
         self.clock = DayClock(config.data.day_start_utc)
+        self.now = clock_of(config.replay)
 
     @cached_property
     def _data(self) -> CommunityData:
@@ -96,7 +97,11 @@ class Community:
         if self.config.rewards.rpc_url is not None:
             return Chain.at(self.config.rewards.rpc_url.get_secret_value())
         follows = self.config.rewards.clock == "machine"
-        return Chain.embedded(self.folder / JOURNAL, self._beginning(first_day, follows), follows=follows)
+        beginning = self._beginning(first_day, follows)
+        chain = Chain.embedded(self.folder / JOURNAL, beginning, follows=follows, now=self.now)
+        if isinstance(self.now, RecordedClock):
+            self.now.set(chain.now)  # recorded time stood while the server was off
+        return chain
 
     def _beginning(self, first_day: int | None, follows: bool) -> int:
         """When the embedded chain begins, UTC seconds; decided once, by the process that has its journal."""
@@ -107,7 +112,7 @@ class Community:
             if not path.exists():
                 if first_day is None and not follows:
                     raise ConfigError(f"there is no chain in {self.folder} yet; run `wattproof forecast DAY` first")
-                start = int(time.time()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
+                start = int(self.now()) if first_day is None or follows else self.start_of(first_day) - _LEAD_S
                 write_bytes(path, str(start).encode())
             with whole(path, "the time at which the chain begins, in seconds since 1970"):
                 start = int(path.read_text(encoding="ascii"))

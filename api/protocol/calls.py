@@ -95,9 +95,11 @@ def _bytes(path: str, limit: int = LARGE_BYTES) -> Call[bytes]:
 
 
 class Health(BaseModel):
-    """Which community is served, and the UTC hour its days start at (servers before 0.2 do not say it)."""
+    """Which community is served, its chain's time (UTC seconds), and the UTC hour its days start at (which servers
+    before 0.2 do not say)."""
 
     community: str
+    chain_time: int = Field(ge=0, lt=1 << 40)
     day_start_utc: int | None = Field(default=None, ge=0, le=23)
 
 

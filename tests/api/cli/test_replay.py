@@ -1,0 +1,133 @@
+"""A community of gateways on recorded time: one command writes it, one runs it, and days pass in minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from api.config.community_yaml import ConfigError, load
+from api.one_machine.replay import SERVER, SETTINGS, Replay, parts_of
+from bench.deployed import ROOT, free_port, share_cache
+from data.citylearn import CommunityData
+from data.community import neutral_weather
+from data.table import long_table, read_table
+from tests.support.waiting import until
+
+FIRST, HOMES, DAYS = date(2017, 5, 1), 4, 60
+BEGINS = pd.Timestamp("2017-05-01T20:00:00Z")
+
+
+def made_up() -> CommunityData:
+    ds = pd.date_range(BEGINS.floor("D") - pd.Timedelta(days=DAYS), periods=(DAYS + 30) * 24, freq="h", unit="ns")
+    random = np.random.default_rng(4)
+    shape = 1.5 + np.sin(np.arange(len(ds)) / 3.8) + random.uniform(0, 1, len(ds))
+    levels = random.uniform(300, 900, HOMES)
+    tables = [long_table(f"home-{k:02d}", ds, (level * shape).astype(int)) for k, level in enumerate(levels, start=1)]
+    return CommunityData(pd.concat(tables, ignore_index=True), neutral_weather(ds[0], ds[-1]))
+
+
+def small(folder: Path, *, day_minutes: float) -> int:
+    """Write a community whose model is small, on ports of its own; the server's port."""
+    api, coordinator = free_port(), free_port()
+    Replay(HOMES, FIRST, day_minutes, api_url=f"http://127.0.0.1:{api}").write(folder, made_up())
+    for path in folder.glob(f"*/{SETTINGS}"):
+        settings = yaml.safe_load(path.read_text())
+        settings["forecasting"] = {"model": {"hidden": 4}, "personal_epochs": 1}
+        settings["federation"]["one_shot"] = {"fewest_days": 5}
+        settings["federation"]["deployment"] |= {"port": coordinator, "poll_s": 0.2}
+        settings["rewards"]["grace_seconds"] = 86_400
+        path.write_text(yaml.safe_dump(settings))
+    return api
+
+
+def test_each_part_has_what_is_its_own_and_no_more(tmp_path: Path) -> None:
+    Replay(HOMES, FIRST, 3).write(tmp_path / "tried", made_up())
+    parts = parts_of(tmp_path / "tried")
+    assert sorted(parts) == ["home-01", "home-02", "home-03", "home-04", SERVER]
+    assert not list((tmp_path / "tried" / SERVER).rglob("*.key.*")) and not list(
+        tmp_path.rglob("server/**/home-*.key")
+    )
+    for name in (name for name in parts if name != SERVER):
+        own = tmp_path / "tried" / name
+        assert [path.name for path in own.rglob("keys/agents/*")] == [f"{name}.key"]
+        known, arrived = read_table(own / "recorded.csv"), read_table(own / "readings.csv")
+        assert set(known["unique_id"]) == {name} == set(arrived["unique_id"])
+        assert arrived["ds"].max() < BEGINS < known["ds"].max(), "what is ahead has not arrived"
+        assert parts[name].gateway.fewest_in_total == 3
+    members = {one.home: one for one in parts[SERVER].community.members}
+    assert sorted(members) == sorted(set(parts) - {SERVER})
+
+
+def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("kept")
+    with pytest.raises(ConfigError, match="is not empty"):
+        Replay(HOMES, FIRST, 3).write(tmp_path / "mine", made_up())
+    with pytest.raises(ConfigError, match="the recorded days that can be replayed are"):
+        Replay(HOMES, date(2019, 1, 1), 3).write(tmp_path / "late", made_up())
+    for homes in (3, 9):
+        with pytest.raises(ConfigError, match=f"{homes} homes: choose 4 to 4"):
+            Replay(homes, FIRST, 3).write(tmp_path / "few", made_up())
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "file"]
+    done = CliRunner().invoke(app, ["replay", "run", str(tmp_path / "mine")])
+    assert isinstance(done.exception, ConfigError) and "wattproof replay init" in str(done.exception)
+
+
+def test_a_server_in_another_place_listens_to_all(tmp_path: Path) -> None:
+    Replay(HOMES, FIRST, 3, "coordinator", "https://proxy", "postgresql://a:b@db/c").write(tmp_path, made_up())
+    server = load(tmp_path / SERVER / SETTINGS)
+    assert (server.api.host, server.federation.deployment.bind) == ("0.0.0.0", "0.0.0.0")
+    assert server.api.database_url is not None and (tmp_path / SERVER / SETTINGS).stat().st_mode & 0o077 == 0
+    assert load(tmp_path / "home-01" / SETTINGS).gateway.api_url == "https://proxy"
+
+
+@pytest.mark.process
+def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "tried"
+    port = small(folder, day_minutes=1.5)
+    share_cache(tmp_path)
+
+    def ask(path: str) -> Any:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+                return json.loads(answer.read())
+        except OSError:
+            return None
+
+    def logs() -> str:
+        return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in (folder / "logs").glob("*.log"))
+
+    def whole_day() -> int | None:
+        assert running.poll() is None, logs()
+        return next((day for day in days if len(ask(f"/forecasts/{day}") or ()) == HOMES), None)
+
+    first = int(BEGINS.timestamp()) // 86_400 + 1
+    days = range(first, first + 6)
+    with (tmp_path / "run.log").open("wb") as log:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "api.cli.main", "replay", "run", str(folder)], cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            day = until(whole_day, logs)
+            now = ask("/health")["chain_time"]
+        finally:
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(60) == 0, logs()
+    assert now >= day * 86_400 + 8 * 3600, "a day is forecast once it has begun"
+    arrived = read_table(folder / "home-01" / "readings.csv")["ds"].max().timestamp()
+    assert day * 86_400 <= arrived + 3600 - 8 * 3600 <= now

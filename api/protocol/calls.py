@@ -30,6 +30,8 @@ from api.protocol.schemas import (
     ForecastPublic,
     HouseholdPublic,
     RoundPublic,
+    SharedEnergyHours,
+    SharedEnergyPeriod,
 )
 
 _T = TypeVar("_T")
@@ -174,6 +176,14 @@ def claims(day: int) -> Listing[ClaimPublic]:
 
 def days_of(household: str) -> Listing[DayOfHome]:
     return Listing(f"{VERSION}/households/{household}/days", DayOfHome, lambda one: one.day)
+
+
+def shared_energy() -> Listing[SharedEnergyPeriod]:
+    return Listing(f"{VERSION}/shared-energy", SharedEnergyPeriod, lambda one: one.period)
+
+
+def shared_energy_of(period: str) -> Call[SharedEnergyHours]:
+    return _get(f"{VERSION}/shared-energy/{period}", SharedEnergyHours)
 
 
 def day_summary(day: int) -> Call[DaySummary]:

@@ -6,6 +6,7 @@ schemathesis makes the requests; the server is a real one on loopback, with a da
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ from api.one_machine.totals import open_measured, open_total
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle
 from tests.api.conftest import DAY, Village
+from tests.api.settled import WEEK, settle_week
 from tests.support.documented import DocumentedClient
 from tests.support.laws import examples
 from tests.support.served import uvicorn_served
@@ -69,8 +71,17 @@ def served(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="module")
+def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A settled week."""
+    folder = built.community.config.api.settlements_dir
+    settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
+    yield
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def described(village: Village, claim: ClaimBundle) -> Iterator[schemathesis.BaseSchema]:
+def described(village: Village, claim: ClaimBundle, week: None) -> Iterator[schemathesis.BaseSchema]:
     """The description of the village's server, at its address; every kind of record is there."""
     open_total(village.community, DAY)
     open_measured(village.community, DAY)
@@ -85,7 +96,7 @@ def test_every_answer_is_documented_and_none_is_an_accident(
 ) -> None:
     """To right requests about anything, and about what there is; to wrong ones of each kind."""
     address = village.homes[0].wallet.address
-    known = {"address": address, "household": address, "day": DAY, "number": 1, "kind": "forecast"}
+    known = {"address": address, "household": address, "day": DAY, "number": 1, "kind": "forecast", "period": WEEK}
     for method, path in ROUTES:
         if path.endswith("/events"):
             continue  # a line that stays open

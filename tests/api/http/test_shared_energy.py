@@ -15,6 +15,7 @@ import pytest
 from api.http.routes.session import _session
 from api.http.sign_in import Session
 from api.operator.settled_periods import FILE, period_name
+from api.protocol.calls import shared_energy, shared_energy_of
 from api.protocol.settlement import Settlement
 from tests.api.conftest import Village
 from tests.api.settled import FIRST, WEEK, settle_week
@@ -52,6 +53,13 @@ def test_a_settled_period_is_listed_with_its_sums(village: Village, settled: Set
     for side in ("import", "export"):
         assert told["remainder_wh"][side] == settled.remainder(side)
     assert told["root"] == "0x" + settled.root.hex() and "hours" not in told
+
+
+def test_the_client_has_a_call_for_each(village: Village, settled: Settlement) -> None:
+    listed, call = shared_energy().page(), shared_energy_of(WEEK)
+    (period,) = listed.parse(village.client.get(listed.path).content)
+    hours = call.parse(village.client.get(call.path).content)
+    assert (period.period, period.shared_wh) == (WEEK, sum(sum(day.shared_wh) for day in hours.hours))
 
 
 def test_a_period_is_told_by_hour_and_as_a_table(village: Village, settled: Settlement) -> None:

@@ -25,19 +25,22 @@ HOMES = "homes"
 def write_settlement(
     folder: Path, homes: SettledHomes, settlement: Settlement, days: range, *, pdf: bool = False
 ) -> None:
-    """Write all of it into the period's folder, each file whole. `pdf`: statements of all and of each home, too."""
+    """Write all of it into the period's folder, each file whole; what shows a member's share for the owner's eyes only.
+
+    `pdf`: statements of all and of each home, too.
+    """
     rules, clock = homes.config.settlement, homes.clock
     name = period_name(clock.date_of(days[0]), clock.date_of(days[-1]))
     tariff = Tariff(rules.premium, rules.producers_percent)
-    write_bytes(folder / FILE, settlement_file.written(settlement, meters_of(homes.homes)))
-    write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names))
+    write_bytes(folder / FILE, settlement_file.written(settlement, meters_of(homes.homes)), private=True)
+    write_bytes(folder / "members.csv", members_csv(settlement, tariff, homes.names), private=True)
     write_bytes(folder / "hours.csv", hours_csv(shown(name, settlement, clock)))
     drawn = pictures(homes, settlement, days)
     for suffix, png in drawn.items():
         write_bytes(folder / f"period{suffix}.png", png)
     if pdf:
         statements = Statements(settlement, tariff, homes.names, clock)
-        write_bytes(folder / "statement.pdf", as_pdf(statements.of_all(drawn[""])))
+        write_bytes(folder / "statement.pdf", as_pdf(statements.of_all(drawn[""])), private=True)
         for household in settlement.period.households:
             home = folder / HOMES / f"{homes.names[household]}.pdf"
             write_bytes(home, as_pdf(statements.of_member(household)), private=True)

@@ -25,7 +25,7 @@ HOMES = "homes"
 def write_settlement(
     folder: Path, homes: SettledHomes, settlement: Settlement, days: range, *, pdf: bool = False
 ) -> None:
-    """Write all of it into the period's folder, each file whole; what shows a member's share for the owner's eyes only.
+    """Write all of it into the period's folder, each file whole; those with members' shares are private.
 
     `pdf`: statements of all and of each home, too.
     """

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from api.cli.main import app
 from api.config.community_yaml import Config
+from api.config.settings import ApiSettings
 from api.gateway.secure_sum.client import OUTCOMES as SUMS
 from api.gateway.submitter import OUTCOMES as SUBMITTED
 from fl.deployment.telemetry import AgentMetrics, CoordinatorMetrics
@@ -69,6 +70,82 @@ def test_a_units_command_and_settings_exist(unit: Path) -> None:
     command = group.commands[name]
     context = command.make_context(name, arguments)  # refuses options and arguments that it does not have
     assert (DEPLOY / Path(context.params["config"]).name).exists()
+
+
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+GATEWAYS = [name for name in COMPOSE["services"] if name.startswith("home-")]
+
+
+def _parsed(name: str, *arguments: str) -> dict[str, Any]:
+    """What a command of `wattproof` takes from its arguments; refuses those that it does not have."""
+    group: click.Command = typer.main.get_command(app)
+    for part in name.split():
+        assert isinstance(group, click.Group)
+        group = group.commands[part]
+    return group.make_context(name, list(arguments)).params
+
+
+@pytest.mark.parametrize("name", ["server", "coordinator", *GATEWAYS])
+def test_a_service_of_the_trial_community_runs_what_exists_and_keeps_to_its_own_volume(name: str) -> None:
+    service = COMPOSE["services"][name]
+    command, *arguments = service["command"]
+    assert str(_parsed(command, *arguments)["config"]) == "settings.yaml"
+    own = "server" if name == "coordinator" else name
+    assert service["volumes"] == [f"{own}:{service['working_dir']}"]
+    assert service["read_only"] and service["cap_drop"] == ["ALL"] and "user" not in service
+    if name in GATEWAYS:
+        assert service["networks"] == ["community"] and COMPOSE["networks"]["community"] == {"internal": True}
+
+
+def test_the_trial_community_is_what_its_setup_writes(tmp_path: Path) -> None:
+    setup = COMPOSE["services"]["setup"]
+    (line,) = [line for line in setup["command"][0].splitlines() if line.startswith("wattproof ")]
+    told = _parsed("replay init", *shlex.split(line)[3:])
+    assert len(GATEWAYS) == told["homes"]
+    assert {volume.partition(":")[0] for volume in setup["volumes"]} == {"server", *GATEWAYS}
+    url = setup["environment"]["WATTPROOF_DATABASE_URL"]
+    assert url.endswith("@database/wattproof") and "database" in COMPOSE["services"]
+    proxy = (DEPLOY / "Caddyfile.compose").read_text()
+    assert told["api_url"] == "https://proxy" and f"reverse_proxy server:{ApiSettings().port}\n" in proxy
+    assert told["coordinator"] == "coordinator", "gateways reach it by the name of its service"
+
+
+@pytest.mark.parametrize("extra", [{}, {"existingSettingsSecret": "own", "ingress": {"enabled": False}}])
+def test_the_chart_renders_what_kubernetes_and_wattproof_take(extra: dict[str, Any]) -> None:
+    """With Helm's own library, of the extra `charts` (85 MB); hosted CI lints and renders the chart with helm itself."""
+    helm = pytest.importorskip("helm_python", reason="pip install 'wattproof[charts]'")
+    validator = pytest.importorskip("kubernetes_validate", reason="pip install 'wattproof[charts]'")
+    values = yaml.safe_load((DEPLOY / "chart" / "example.yaml").read_text()) | extra
+    with helm.Chart.load(str(DEPLOY / "chart")) as chart:
+        rendered = chart.render(values, name="elm", namespace="energy")
+    manifests = "\n---\n".join(text for path, text in rendered.items() if path.endswith(".yaml"))
+    found = [part for part in yaml.safe_load_all(manifests) if part]
+    for part in found:
+        validator.validate(part, "1.31", strict=True)
+    for pod in (_pod(part) for part in found if part["kind"] in ("Deployment", "CronJob")):
+        (container,) = pod["containers"]
+        command, *arguments = container["args"]
+        assert str(_parsed(command, *arguments)["config"]) == "/etc/wattproof/settings/settings.yaml"
+        assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
+    secrets = [part for part in found if part["kind"] == "Secret"]
+    assert bool(secrets) == (not extra)
+    for secret in secrets:
+        config = Config.model_validate(yaml.safe_load(secret["stringData"]["settings.yaml"]))
+        assert config.api.database_url is not None and config.api.host == "0.0.0.0"
+        assert config.federation.deployment.keys_dir == Path("/etc/wattproof/keys")
+
+
+def _pod(part: dict[str, Any]) -> dict[str, Any]:
+    spec = part["spec"]["jobTemplate"]["spec"] if part["kind"] == "CronJob" else part["spec"]
+    pod: dict[str, Any] = spec["template"]["spec"]
+    return pod
+
+
+def test_the_charts_user_is_the_images() -> None:
+    image = (DEPLOY / "Containerfile").read_text()
+    (user,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
+    security = (DEPLOY / "chart" / "templates" / "_helpers.tpl").read_text()
+    assert f"--uid {user} " in image and f"runAsUser: {user}\n" in security
 
 
 def _names(registry: CollectorRegistry) -> set[str]:

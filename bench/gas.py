@@ -25,13 +25,14 @@ from rewards.chain import Chain
 from rewards.claims import Claim, Granted, claims_close, pay_day, submit_claim
 from rewards.claims_together import TOGETHER, submit_claims
 from rewards.deploy import Contracts, deploy
+from rewards.green import GreenDay, note_green, publish_weights
 from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
 from rewards.membership import enrol
 from rewards.settings import RewardSettings
 from zkp.algebra.commitment import commit_forecast
 from zkp.lstm.integer_model import OUTPUTS, Shape
 from zkp.lstm.weights import HeadOpening, commit_weights
-from zkp.statements import skill
+from zkp.statements import green_share, skill
 from zkp.statements.context import Context
 
 _DAY_S, _HOURS = 86_400, 24
@@ -73,13 +74,25 @@ class Community:
 
 
 def play_a_day(community: Community) -> None:
-    """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more."""
+    """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more. Then
+    the day is noted as green."""
     chain, contracts, operator = community.chain, community.contracts, community.operator
+    publish_weights(chain, contracts, operator, FIRST_DAY, [255] * _HOURS)
     claim = registered(community, community.household, community.meter)
     community.advance_to(FIRST_DAY + 1)
     submit_claim(chain, contracts, operator, claim)
     chain.advance_to(claims_close(contracts, FIRST_DAY))
     pay_day(chain, contracts, operator, FIRST_DAY, [community.household.address])
+    note_green(chain, contracts, operator, green_day(community))
+
+
+def green_day(community: Community) -> GreenDay:
+    """Of a day whose hours are all green."""
+    household, readings = community.household.address, [5000] * _HOURS
+    signed, opening = community.meter.sign_day(household, FIRST_DAY, readings)
+    context = Context(COMMUNITY, bytes.fromhex(household[2:]), FIRST_DAY, 0)
+    statement = green_share.Statement(context, signed.commitment, (255,) * _HOURS, 100)
+    return GreenDay(statement, green_share.prove(statement, readings, opening.blinding), signed.signature)
 
 
 def registered(community: Community, household: LocalAccount, meter: Meter) -> Claim:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rewards.chain import Chain
 from rewards.compile import artefact
-from rewards.deploy import CHALLENGES, INFERENCE, NAMES, VERIFIER, Contracts
+from rewards.deploy import CHALLENGES, GREEN, INFERENCE, NAMES, VERIFIER, Contracts
 from rewards.inference_verifier import form, is_inference_verifier, shape_at
-from rewards.verifier import ceremony_code, program_code
+from rewards.verifier import ceremony_code, green_program_code, program_code
 from zkp.lstm.weights import digest_prefix
 
 _WORD = 32
@@ -37,7 +37,28 @@ def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[st
     for name, address, personal in zip(INFERENCE, contracts.inference_verifiers, (False, True), strict=True):
         if address is not None and not is_inference_verifier(chain, address, community, personal=personal):
             wrong.append(f"the code of {name}, or of what it asks")
-    return wrong + ([] if wrong else _of_challenges(chain, contracts))
+    return wrong + ([] if wrong else [*_of_challenges(chain, contracts), *_of_green(chain, contracts, community)])
+
+
+def _of_green(chain: Chain, contracts: Contracts, community: bytes) -> list[str]:
+    """What is not as it should be about green shares; the record and the skill verifier are this version's."""
+    named, green = contracts.household_nft.functions.green().call(), contracts.green_share
+    if green is None:
+        return ["who notes green days"] if int(named, 16) else []
+    if not _is_code_of(chain, GREEN, str(green.address)):
+        return [f"the code of {GREEN}"]
+    wrong = [] if named == green.address else ["who notes green days"]
+    asked = green.functions
+    registries = asked.FORECASTS().call(), asked.RECORD().call()
+    if registries != (contracts.forecast_registry.address, contracts.household_nft.address):
+        wrong.append("the contracts that green shares ask")
+    if bytes(asked.COMMUNITY().call()) != community:
+        wrong.append("the community of green shares")
+    if _code(chain, asked.PROGRAM().call()) != green_program_code():
+        wrong.append("the program of green shares")
+    if _code(chain, asked.CEREMONY().call()) != ceremony_code():
+        wrong.append("the ceremony's points of green shares")
+    return wrong
 
 
 def _of_challenges(chain: Chain, contracts: Contracts) -> list[str]:

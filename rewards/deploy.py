@@ -16,6 +16,7 @@ from rewards.compile import Artefact, artefact
 from rewards.errors import ContractsLost, NoPrecompiles, OutdatedContracts
 from rewards.inference_verifier import deploy_inference_verifier, form
 from rewards.settings import RewardSettings
+from zkp.evm.assembler import creation
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import digest_prefix
 
@@ -24,8 +25,9 @@ VERIFIER = "skill_verifier"
 INFERENCE = ("inference_verifier", "personal_inference_verifier")
 BLOCK = "block"
 CHALLENGES = "challenges"
+GREEN = "green_share"
 _NOBODY = "0x" + 40 * "0"
-_OPTIONAL = (VERIFIER, CHALLENGES, *INFERENCE)
+_OPTIONAL = (VERIFIER, CHALLENGES, GREEN, *INFERENCE)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Addresses:
     skill_verifier: str | None
     block: int
     challenges: str | None = None
+    green_share: str | None = None
     inference_verifier: str | None = None
     personal_inference_verifier: str | None = None
 
@@ -88,6 +91,7 @@ class Contracts:
     block: int = 0
     inference_verifiers: tuple[str | None, str | None] = (None, None)  # addresses: without and with personal heads
     challenges: Contract | None = None
+    green_share: Contract | None = None
 
     @classmethod
     def of(cls, chain: Chain, addresses: Addresses) -> Contracts:
@@ -97,9 +101,11 @@ class Contracts:
         inference = addresses.inference_verifier, addresses.personal_inference_verifier
         where = addresses.challenges
         challenges = chain.contract(artefact(CHALLENGES), where) if where else None
+        where = addresses.green_share
+        green = chain.contract(artefact(GREEN), where) if where else None
         return cls(
             **known, skill_verifier=verifier, block=addresses.block, inference_verifiers=inference,
-            challenges=challenges,
+            challenges=challenges, green_share=green,
         )  # fmt: skip
 
     def check_there(self, chain: Chain) -> None:
@@ -120,7 +126,8 @@ class Contracts:
         plain, personal = self.inference_verifiers
         return Addresses(
             **known, skill_verifier=verifier, block=self.block,
-            challenges=str(self.challenges.address) if self.challenges else None, inference_verifier=plain,
+            challenges=str(self.challenges.address) if self.challenges else None,
+            green_share=str(self.green_share.address) if self.green_share else None, inference_verifier=plain,
             personal_inference_verifier=personal,
         )  # fmt: skip
 
@@ -173,7 +180,20 @@ def deploy(
     rewards = chain.deploy(operator, artefact("rewards"), *parts, *amounts)
     for minted in (token, record):
         chain.send(operator, minted.functions.propose_minter(rewards.address))
-    return Contracts(models, forecasts, token, record, rewards, skill_verifier, block, inference, challenges)
+    green = None if skill_verifier is None else _deploy_green(chain, operator, forecasts, record, skill_verifier)
+    return Contracts(models, forecasts, token, record, rewards, skill_verifier, block, inference, challenges, green)
+
+
+def _deploy_green(
+    chain: Chain, operator: LocalAccount, forecasts: Contract, record: Contract, skill_verifier: Contract
+) -> Contract:
+    """The contract for green shares, for the community of the skill verifier, whose ceremony's points it shares."""
+    program = chain.deploy(operator, Artefact("green_program", [], creation(verifier.green_program_code()).hex()))
+    asked = skill_verifier.functions
+    shared = asked.COMMUNITY().call(), program.address, asked.CEREMONY().call()
+    green = chain.deploy(operator, artefact(GREEN), forecasts.address, record.address, *shared)
+    chain.send(operator, record.functions.appoint_green(green.address))
+    return green
 
 
 def is_outdated(chain: Chain, contracts: Contracts) -> bool:

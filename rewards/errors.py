@@ -164,6 +164,10 @@ class ChallengeRefused(Refused):
     """A forecast can't be challenged, or a challenge not answered in this way."""
 
 
+class GreenRefused(Refused):
+    """A day is not noted as green, or its weights are not registered."""
+
+
 class LeafRefused(Refused):
     """A leaf is not in its day's root, or comes too late."""
 
@@ -216,6 +220,12 @@ BY_REASON: dict[str, type[Refused]] = {
     "not in the root": LeafRefused,
     "late leaf": LeafRefused,
     "root exists": LeafRefused,
+    "no weights": GreenRefused,
+    "weights exist": GreenRefused,
+    "late weights": GreenRefused,
+    "not green enough": GreenRefused,
+    "green before": GreenRefused,
+    "day is not paid": GreenRefused,
     "no challenge": ChallengeRefused,
     "answered before": ChallengeRefused,
     "late answer": ChallengeRefused,

@@ -10,7 +10,7 @@ from functools import cache
 
 from zkp.algebra.curve import G1_BYTES
 from zkp.algebra.srs import BLINDING_BASE, load_setup
-from zkp.batch.programs import skill_program
+from zkp.batch.programs import green_program, skill_program
 from zkp.batch.recording import SentPoint
 from zkp.evm import assembler as evm_code
 from zkp.evm import compiler as evm
@@ -24,6 +24,12 @@ _SCALAR = bytes(32)  # in the place of each scalar of a sum
 def program_code() -> bytes:
     """Code of the contract that does the verifier's hashing and field arithmetic."""
     return evm.compiled(skill_program())
+
+
+@cache
+def green_program_code() -> bytes:
+    """The same of the verifier of green shares, whose equation has as many powers of tau."""
+    return evm.compiled(green_program())
 
 
 @cache

@@ -6,9 +6,9 @@
         a word of 32 characters at a time.
 """
 
-INPUT: constant(uint256) = 3840
-OUTPUT: constant(uint256) = 5120
-WORDS: constant(uint256) = 160
+INPUT: constant(uint256) = 4224
+OUTPUT: constant(uint256) = 5632
+WORDS: constant(uint256) = 176
 
 # The alphabet: characters 0 to 31, and 32 to 63
 LOW: constant(bytes32) = 0x4142434445464748494a4b4c4d4e4f505152535455565758595a616263646566

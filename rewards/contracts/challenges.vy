@@ -13,6 +13,7 @@
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 from snekmate.utils import ecdsa
+import compressed_point
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
@@ -79,9 +80,6 @@ FILLED_DAY_TYPE: constant(bytes32) = keccak256(
 HOURS: constant(uint256) = 24
 ALL_MEASURED: constant(uint256) = 2**24 - 1
 G1_ADD: constant(address) = 0x000000000000000000000000000000000000000b
-# (p - 1) / 2 for the field's modulus p: what is above the lowest 32 bytes, and those
-HALF_HIGH: constant(bytes32) = 0x000000000000000000000000000000000D0088F51CBFF34D258DD3DB21A5D66B
-HALF_LOW: constant(bytes32) = 0xB23BA5C279C2895FB39869507B587B120F55FFFF58A9FFFFDCFF7FFFFFFFD555
 
 # @notice How long after its day a forecast is challenged, and how long an answer is waited for, seconds. Together less
 #         than claims are open for.
@@ -281,9 +279,9 @@ def _check_days(household: address, day: uint32, days: Bytes[336], signatures: B
 @view
 def _check_window(window: Bytes[48], days: Bytes[336], ordinates: Bytes[384]):
     """The window's commitment is the sum of the seven days'. The verifier asks for its subgroup."""
-    total: uint256[4] = self._point(slice(days, 0, POINT), slice(ordinates, 0, POINT))
+    total: uint256[4] = compressed_point._coordinates(slice(days, 0, POINT), slice(ordinates, 0, POINT))
     for k: uint256 in range(1, DAYS):
-        point: uint256[4] = self._point(slice(days, POINT * k, POINT), slice(ordinates, POINT * k, POINT))
+        point: uint256[4] = compressed_point._coordinates(slice(days, POINT * k, POINT), slice(ordinates, POINT * k, POINT))
         accepted: bool = False
         output: Bytes[128] = b""
         accepted, output = raw_call(
@@ -291,20 +289,5 @@ def _check_window(window: Bytes[48], days: Bytes[336], ordinates: Bytes[384]):
         )
         assert accepted and len(output) == 128, "malformed point"
         total = abi_decode(output, uint256[4])
-    stated: uint256[4] = self._point(window, slice(ordinates, POINT * DAYS, POINT))
+    stated: uint256[4] = compressed_point._coordinates(window, slice(ordinates, POINT * DAYS, POINT))
     assert keccak256(abi_encode(total)) == keccak256(abi_encode(stated)), "another window"
-
-
-@internal
-@pure
-def _point(compressed: Bytes[48], y: Bytes[48]) -> uint256[4]:
-    """x and y as the precompiles take them; y is held to the sign that the compressed point gives it (ZCash's flags)."""
-    high: uint256 = convert(slice(compressed, 0, 16), uint256)
-    y_high: uint256 = convert(slice(y, 0, 16), uint256)
-    y_low: uint256 = convert(slice(y, 16, 32), uint256)
-    assert high >> 126 == 2, "malformed point"
-    assert y_high | y_low != 0, "malformed point"
-    half: uint256 = convert(HALF_HIGH, uint256)
-    larger: bool = y_high > half or (y_high == half and y_low > convert(HALF_LOW, uint256))
-    assert (high >> 125 & 1 == 1) == larger, "malformed point"
-    return [high & (1 << 125) - 1, convert(slice(compressed, 16, 32), uint256), y_high, y_low]

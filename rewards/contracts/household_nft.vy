@@ -6,7 +6,8 @@
         record and change with it (ERC-4906). The record is about the household, so the token stays with it (ERC-5192).
         Days are noted in any order. A streak is a run of paid days; the present one ends when a day is missing that
         can't be claimed any more. A badge for skill, in bronze, silver or gold, is for energy by which its proven
-        forecasts were nearer than every benchmark. The household can burn its token, and with it its record, for good.
+        forecasts were nearer than every benchmark; one for green days counts those of its paid days that the contract
+        for green shares has checked a proof of. The household can burn its token, and with it its record, for good.
 """
 from ethereum.ercs import IERC165
 from snekmate.auth import ownable
@@ -30,13 +31,17 @@ exports: (
     timelocked_minter.__interface__,
 )
 
-# Days noted, the last of them, the longest run; the most buckets of a day, all buckets.
+# Days noted, the last of them, the longest run; the most buckets of a day, all buckets; how many days were green.
 struct Record:
     days: uint32
     last_day: uint32
     best_streak: uint32
     best_buckets: uint32
     buckets: uint64
+    green: uint32
+
+event GreenAppointed:
+    green: indexed(address)
 
 event Locked:
     tokenId: uint256
@@ -51,6 +56,8 @@ DOMAIN_TYPE: constant(bytes32) = keccak256(
 )
 # Buckets of 100 Wh of error avoided that make a badge of bronze, silver and gold.
 SKILL: constant(uint64[3]) = [100, 500, 1500]
+# Green days that do.
+GREEN: constant(uint64[3]) = [7, 30, 100]
 WORD32: constant(uint256) = (1 << 32) - 1
 WORD64: constant(uint256) = (1 << 64) - 1
 BURN_TYPE: constant(bytes32) = keccak256("Burn(address household,uint256 deadline)")
@@ -60,7 +67,11 @@ DAY_OFFSET: public(immutable(uint256))
 # @notice Whether a household has burnt its record: it never has one again.
 is_burnt: public(HashMap[address, bool])
 
+# @notice The contract that notes green days.
+green: public(address)
+
 _records: HashMap[address, uint256]
+_is_green: HashMap[address, HashMap[uint32, bool]]
 # Length of a run of days, at its first and at its last day.
 _runs: HashMap[address, HashMap[uint32, uint32]]
 
@@ -167,8 +178,39 @@ def record_day(household: address, day: uint32, buckets: uint32):
         | convert(max(record.best_streak, run), uint256) << 64
         | convert(max(record.best_buckets, buckets), uint256) << 96
         | convert(record.buckets + convert(buckets, uint64), uint256) << 128
+        | convert(record.green, uint256) << 192
     )
     log IERC4906.MetadataUpdate(_tokenId=token)
+
+
+@external
+def appoint_green(green: address):
+    """
+    @notice The owner names the contract that notes green days, once and for all.
+    @param green The contract.
+    """
+    ownable._check_owner()
+    assert self.green == empty(address), "green is appointed"
+    assert green != empty(address), "empty address"
+    self.green = green
+    log GreenAppointed(green=green)
+
+
+@external
+def record_green(household: address, day: uint32):
+    """
+    @notice The contract for green shares notes that a paid day was green. A burnt record stays burnt.
+    @param household The household.
+    @param day The day; each is noted once.
+    """
+    assert msg.sender == self.green, "not the contract for green shares"
+    if self.is_burnt[household]:
+        return
+    assert self._runs[household][day] > 0, "day is not paid"
+    assert not self._is_green[household][day], "green before"
+    self._is_green[household][day] = True
+    self._records[household] += 1 << 192
+    log IERC4906.MetadataUpdate(_tokenId=convert(household, uint256))
 
 
 @external
@@ -203,7 +245,7 @@ def record_of(household: address) -> Record:
     """
     @notice What is noted of a household.
     @param household The household.
-    @return Days, the last one, the longest streak; the most buckets of a day, all buckets.
+    @return Days, the last one, the longest streak; the most buckets of a day, all buckets; green days.
     """
     return self._read(household)
 
@@ -238,12 +280,23 @@ def skill_of(household: address) -> uint256:
     @param household The household.
     @return From 0 (none) to 3 (gold).
     """
-    return self._skill(self._read(household).buckets)
+    return self._rank(self._read(household).buckets, SKILL)
 
 
 @external
 @view
-def contractURI() -> String[5200]:
+def green_of(household: address) -> uint256:
+    """
+    @notice The record's badge for green days: 7, 30 and 100 make bronze, silver and gold.
+    @param household The household.
+    @return From 0 (none) to 3 (gold).
+    """
+    return self._rank(convert(self._read(household).green, uint64), GREEN)
+
+
+@external
+@view
+def contractURI() -> String[5700]:
     """
     @notice What the collection is (ERC-7572).
     @return A data URI of JSON.
@@ -258,7 +311,7 @@ def contractURI() -> String[5200]:
 
 @external
 @view
-def tokenURI(token_id: uint256) -> String[5200]:
+def tokenURI(token_id: uint256) -> String[5700]:
     """
     @notice Metadata and picture of a record.
     @param token_id The household's address as a number.
@@ -269,26 +322,25 @@ def tokenURI(token_id: uint256) -> String[5200]:
     record: Record = self._read(household)
     level: String[10] = uint2str(self._level(record.days))
     streak: uint32 = self._streak(household, record)
-    encoded: Bytes[5200] = abi_encode(
-        base64_uri._encode(convert(self._picture(household, record, streak), Bytes[2300]))
+    encoded: Bytes[5700] = abi_encode(
+        base64_uri._encode(convert(self._picture(household, record, streak), Bytes[2560]))
     )
-    picture: String[3072] = abi_decode(encoded, String[3072])  # a picture of 2,300 bytes takes 3,068
-    skill: uint256 = self._skill(record.buckets)
-    badge: String[60] = ""
-    if skill > 0:
-        badge = concat('},{"trait_type":"skill","value":"', self._metal(skill), '"')
-    content: String[3700] = concat(
+    picture: String[3416] = abi_decode(encoded, String[3416])  # what a picture of 2,560 bytes takes
+    skill: String[60] = self._trait("skill", self._rank(record.buckets, SKILL))
+    green: String[60] = self._trait("green", self._rank(convert(record.green, uint64), GREEN))
+    content: String[4100] = concat(
         '{"name":"Wattproof household, level ', level,
         '","description":"Days on which a forecast proven in zero knowledge was paid.","image":"data:image/svg+xml;base64,',
         picture,
-        '","attributes":[{"trait_type":"level","value":', level, badge,
+        '","attributes":[{"trait_type":"level","value":', level, skill, green,
         '},{"trait_type":"days","value":', uint2str(record.days),
         '},{"trait_type":"streak","value":', uint2str(streak),
         '},{"trait_type":"best streak","value":', uint2str(record.best_streak),
         '},{"trait_type":"error avoided (100 Wh)","value":', uint2str(record.buckets),
+        '},{"trait_type":"green days","value":', uint2str(record.green),
         '},{"trait_type":"best day (100 Wh avoided)","value":', uint2str(record.best_buckets), "}]}",
     )
-    return concat("data:application/json;base64,", base64_uri._encode(convert(content, Bytes[3700])))
+    return concat("data:application/json;base64,", base64_uri._encode(convert(content, Bytes[4100])))
 
 
 @internal
@@ -301,6 +353,7 @@ def _read(household: address) -> Record:
         best_streak=convert(word >> 64 & WORD32, uint32),
         best_buckets=convert(word >> 96 & WORD32, uint32),
         buckets=convert(word >> 128 & WORD64, uint64),
+        green=convert(word >> 192 & WORD32, uint32),
     )
 
 
@@ -339,12 +392,21 @@ def _level(days: uint32) -> uint32:
 
 @internal
 @pure
-def _skill(buckets: uint64) -> uint256:
+def _rank(reached: uint64, limits: uint64[3]) -> uint256:
+    """Of a badge: none, bronze, silver or gold."""
     rank: uint256 = 0
-    for limit: uint64 in SKILL:
-        if buckets >= limit:
+    for limit: uint64 in limits:
+        if reached >= limit:
             rank += 1
     return rank
+
+
+@internal
+@pure
+def _trait(name: String[5], rank: uint256) -> String[60]:
+    if rank == 0:
+        return ""
+    return concat('},{"trait_type":"', name, '","value":"', self._metal(rank), '"')
 
 
 @internal
@@ -387,7 +449,7 @@ def _erase(household: address):
 
 @internal
 @view
-def _picture(household: address, record: Record, streak: uint32) -> String[2300]:
+def _picture(household: address, record: Record, streak: uint32) -> String[2560]:
     """A card in colours of the household's own: level, the way to the next one, days, streak, badge."""
     hue: uint256 = convert(household, uint256) % 360
     near: String[78] = uint2str(hue)
@@ -412,14 +474,23 @@ def _picture(household: address, record: Record, streak: uint32) -> String[2300]
         " day, " if record.days == 1 else " days, ", uint2str(streak), " in a row</text><text x='200' y='380' font-size='15' opacity='.75'>",
         uint2str(record.buckets // 10), " kWh of error avoided</text></g></svg>",
     )
-    badge: String[400] = ""
-    skill: uint256 = self._skill(record.buckets)
-    if skill > 0:
-        # A star: five points of one path, its corners rounded by its own stroke.
-        colour: String[7] = self._colour(skill)
-        badge = concat(
-            "<g transform='translate(52 54)' stroke-linejoin='round' stroke-width='5' fill='", colour, "' stroke='",
-            colour, "'><circle r='32' fill='black' stroke='none' opacity='.28'/>",
-            "<path d='M0-17l4 11 12 1-9 8 3 11-10-6-10 6 3-11-9-8 12-1z'/></g>",
-        )
-    return concat(card, ring, badge, words)
+    # A star, and a leaf: paths whose corners are rounded by their own strokes.
+    star: String[330] = self._badge(
+        "52", self._rank(record.buckets, SKILL), "M0-17l4 11 12 1-9 8 3 11-10-6-10 6 3-11-9-8 12-1z"
+    )
+    leaf: String[330] = self._badge(
+        "348", self._rank(convert(record.green, uint64), GREEN), "M-13 14C-18-6-4-15 15-15C16 4 6 17-13 14L3-2"
+    )
+    return concat(card, ring, star, leaf, words)
+
+
+@internal
+@pure
+def _badge(x: String[3], rank: uint256, path: String[60]) -> String[330]:
+    if rank == 0:
+        return ""
+    colour: String[7] = self._colour(rank)
+    return concat(
+        "<g transform='translate(", x, " 54)' stroke-linejoin='round' stroke-width='5' fill='", colour, "' stroke='",
+        colour, "'><circle r='32' fill='black' stroke='none' opacity='.28'/><path d='", path, "'/></g>",
+    )

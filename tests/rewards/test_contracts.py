@@ -259,7 +259,8 @@ def test_a_day_is_claimed_then_final_then_paid_and_changes_the_record(town: Town
     assert settle(town, DAY) == BUCKETS * 10**18
     assert holdings(town.chain, town.contracts, town.household.address).tokens == BUCKETS * 10**18
     assert traits(town) == {
-        "level": 1, "days": 1, "streak": 1, "best streak": 1, "best day (100 Wh avoided)": BUCKETS
+        "level": 1, "days": 1, "streak": 1, "best streak": 1, "error avoided (100 Wh)": BUCKETS, "green days": 0,
+        "best day (100 Wh avoided)": BUCKETS,
     }  # fmt: skip
     again = pay_day(town.chain, town.contracts, town.operator, DAY, [town.household.address])
     assert again == {town.household.address: BUCKETS * 10**18}, "told again, and not paid again"
@@ -521,7 +522,9 @@ def test_the_meter_authority_is_another_than_the_operator_and_hands_over_in_two_
     assert registry.authority().call() == follower.address
 
 
-@pytest.mark.parametrize("name", ["model_registry", "forecast_registry", "reward_token", "household_nft", "rewards"])
+@pytest.mark.parametrize(
+    "name", ["model_registry", "forecast_registry", "reward_token", "household_nft", "rewards", "green_share"]
+)
 def test_ownership_moves_in_two_steps(name: str, town: Town) -> None:
     contract = getattr(town.contracts, name).functions
     town.chain.send(town.operator, contract.transfer_ownership(town.household.address))

@@ -22,7 +22,7 @@ from tests.support.laws import examples
 
 OFFSET = 8 * 3600
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = ("days", "last_day", "best_streak", "best_buckets", "buckets")
+NAMES = ("days", "last_day", "best_streak", "best_buckets", "buckets", "green")
 
 
 @dataclass
@@ -91,7 +91,7 @@ def test_streaks_are_by_days_whatever_the_order_of_claims(records: Records, days
     present = next(k for k in range(1, 20) if last - k not in days)
     assert records.read() == {
         "days": len(days), "last_day": last, "best_streak": longest_run(set(days)), "best_buckets": 5,
-        "buckets": 5 * len(days),
+        "buckets": 5 * len(days), "green": 0,
     }  # fmt: skip
     assert records.streak() == present
     records.chain.tester.revert_to_snapshot(snapshot)
@@ -198,7 +198,7 @@ def test_metadata_and_picture_are_data_uris_and_well_formed(records: Records) ->
     traits = {a["trait_type"]: a["value"] for a in found["attributes"]}
     assert traits == {
         "level": 2, "skill": "gold", "days": 8, "streak": 8, "best streak": 8, "error avoided (100 Wh)": 32_000,
-        "best day (100 Wh avoided)": 4_000,
+        "green days": 0, "best day (100 Wh avoided)": 4_000,
     }  # fmt: skip
     kind, content = found["image"].split(",", 1)
     assert kind == "data:image/svg+xml;base64"
@@ -236,6 +236,28 @@ def test_energy_that_forecasts_were_nearer_by_makes_a_badge(
     assert (STAR in groups) == (metal is not None)
     if metal is not None:
         assert groups[STAR].get("fill") == colour
+
+
+LEAF = "M-13 14C-18-6-4-15 15-15C16 4 6 17-13 14L3-2"
+
+
+@pytest.mark.parametrize(("days", "metal"), [(6, None), (7, "bronze"), (30, "silver"), (100, "gold")])
+def test_green_days_make_a_badge(days: int, metal: str | None, records: Records) -> None:
+    chain, functions, who = records.chain, records.functions, account(2).address
+    chain.send(account(1), functions.appoint_green(account(1).address))
+    records.note(*range(DAY - days, DAY), buckets=1)
+    for day in range(DAY - days, DAY):
+        chain.send(account(1), functions.record_green(who, day), 300_000)
+    assert records.read()["green"] == days and records.read()["buckets"] == days
+    rank = 0 if metal is None else ["bronze", "silver", "gold"].index(metal) + 1
+    assert functions.green_of(who).call() == rank
+    found = records.metadata()
+    traits = {a["trait_type"]: a["value"] for a in found["attributes"]}
+    assert traits.get("green") == metal and traits["green days"] == days
+    picture = ElementTree.fromstring(b64decode(found["image"].split(",", 1)[1]))
+    assert (LEAF in [path.get("d") for path in picture.iter(SVG + "path")]) == (metal is not None)
+    records.note(DAY)
+    assert records.read()["green"] == days, "another day leaves them as they are"
 
 
 def test_a_badge_goes_with_the_record(records: Records) -> None:

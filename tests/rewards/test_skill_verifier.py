@@ -417,6 +417,7 @@ def test_the_program_called_by_itself_changes_nothing(town: Town, contract: Any)
 
 SHA256 = {
     verifier.program_code: "e357bca460eced8ebb74b26b9e3dc1d0bef83905661e7948213c6ec29c824362",
+    verifier.green_program_code: "80ef9b26a88bc78e1fd1c05ecf57d04330787cfcfad9d3abc849026ca4cf7ced",
     verifier.ceremony_code: "1d1dd8d728818aad1789130c79b1d0283bebd370bd43292729c7810c393206ec",
 }
 
@@ -443,6 +444,29 @@ PARTS = {
 @pytest.mark.parametrize("part", list(PARTS))
 def test_another_part_is_told_from_the_right_one(part: str, changed: Callable[[str], Contracts], town: Town) -> None:
     assert differences(town.chain, changed(part), COMMUNITY) == PARTS[part]
+
+
+def test_another_contract_for_green_shares_is_told(town: Town) -> None:
+    right, record = town.contracts, town.contracts.household_nft
+    assert right.green_share is not None and right.skill_verifier is not None
+    asked = right.green_share.functions
+    parts = {
+        "forecasts": right.forecast_registry.address, "record": record.address, "community": COMMUNITY,
+        "program": asked.PROGRAM().call(), "ceremony": asked.CEREMONY().call(),
+    }  # fmt: skip
+    wrong = {
+        "record": (right.rewards.address, "the contracts that green shares ask"),
+        "community": (b"\x0d" * 32, "the community of green shares"),
+        "program": (asked.CEREMONY().call(), "the program of green shares"),
+        "ceremony": (asked.PROGRAM().call(), "the ceremony's points of green shares"),
+    }
+    for part, (value, told) in wrong.items():
+        other = town.chain.deploy(town.operator, artefact("green_share"), *(parts | {part: value}).values())
+        found = differences(town.chain, replace(right, green_share=other), COMMUNITY)
+        assert found == ["who notes green days", told], part
+    assert differences(town.chain, replace(right, green_share=None), COMMUNITY) == ["who notes green days"]
+    another = replace(right, green_share=right.rewards)
+    assert differences(town.chain, another, COMMUNITY) == ["the code of green_share"]
 
 
 def test_an_auditor_in_the_place_of_a_verifier_is_told(town: Town) -> None:

@@ -184,6 +184,25 @@ class DenseForm:
 
 
 @dataclass(frozen=True)
+class RepeatedForm:
+    """Weight scales[k] * values[i] for the cell k * len(values) + i, all in one row: any weights, at one of several
+    places if `scales` is one-hot."""
+
+    values: tuple[int, ...]
+    scales: tuple[int, ...]
+
+    def weights(self) -> tuple[Ints, Vector]:
+        pairs = [(k, scale) for k, scale in enumerate(self.scales) if scale]
+        places = [k * len(self.values) + np.arange(len(self.values), dtype=np.int64) for k, _ in pairs]
+        return np.concatenate(places), Vector.from_ints([scale * v for _, scale in pairs for v in self.values])
+
+    def at(self, powers: Powers, first: int, stop: int) -> int:
+        places = enumerate(self.scales)
+        shift = sum(scale * powers.power(k * len(self.values)) for k, scale in places) % MODULUS
+        return DenseForm(self.values).at(powers, first, stop) * shift % MODULUS
+
+
+@dataclass(frozen=True)
 class FractionForm:
     """Weights 1 / denominators[i]."""
 

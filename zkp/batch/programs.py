@@ -8,13 +8,13 @@ from itertools import count
 
 import numpy as np
 
-from zkp.algebra.commitment import RING_DAYS
+from zkp.algebra.commitment import DAY_HOURS, RING_DAYS
 from zkp.algebra.srs import Setup
 from zkp.batch.lanes import Lane
 from zkp.batch.recording import Program, Recording, SuppliedPoint
 from zkp.lstm.grid import Grid
 from zkp.lstm.products import Inputs
-from zkp.statements import inference, skill
+from zkp.statements import green_share, inference, skill
 from zkp.statements.inference import Statement
 
 
@@ -63,3 +63,12 @@ def skill_program() -> Program:
     buckets, *rotation = recording.publics.to_ints()
     points = SuppliedPoint(0), SuppliedPoint(1), SuppliedPoint(2)
     return recording.program(skill.relation_of(b"", points, skill.Publics(buckets, tuple(rotation))))
+
+
+@cache
+def green_program() -> Program:
+    """The verifier of every statement of a green share, recorded: its numbers are those of `Publics`."""
+    recording = Recording("green share", green_share.STATEMENT_BYTES, 1 + DAY_HOURS + RING_DAYS)
+    tier, *numbers = recording.publics.to_ints()
+    publics = green_share.Publics(tier, tuple(numbers[:DAY_HOURS]), tuple(numbers[DAY_HOURS:]))
+    return recording.program(green_share.relation_of(b"", SuppliedPoint(0), publics))

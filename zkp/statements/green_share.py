@@ -13,21 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkp.algebra.commitment import DAY_HOURS, RING_SLOTS, ring_slots
+from zkp.algebra.commitment import DAY_HOURS, RING_DAYS, RING_SLOTS, ring_slots
+from zkp.algebra.curve import G1_BYTES, Point
 from zkp.algebra.srs import Setup, load_setup
 from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
 from zkp.argument import protocol
 from zkp.argument.bits import boolean, decompose
 from zkp.argument.cells import Linear, Term
-from zkp.argument.forms import DenseForm, run_of
+from zkp.argument.forms import RepeatedForm, run_of
 from zkp.argument.relation import Column, CommittedInput, Relation, Witness
 from zkp.errors import InvalidStatement
 from zkp.statements import formats
-from zkp.statements.context import Context
+from zkp.statements.context import CONTEXT_BYTES, Context
 
 HEADER = b"WPG\x04"
 MAX_WEIGHT = 255
 SLACK_BITS = 40
+STATEMENT_BYTES = CONTEXT_BYTES + 1 + DAY_HOURS + G1_BYTES
 _GRID_BITS = 6
 _ROW = 256
 _GATES = (boolean("bits"),)
@@ -56,17 +58,43 @@ class Statement:
         return 100 * self.weights[hour] - self.tier * MAX_WEIGHT
 
 
+@dataclass(frozen=True)
+class Publics:
+    """What of the statement enters the relation as numbers: tier, weights, and the day modulo 7, one-hot. Everything
+    else of a statement is only hashed, so that one relation (one program) serves them all."""
+
+    tier: int
+    weights: tuple[int, ...]
+    rotation: tuple[int, ...]
+
+    @classmethod
+    def of(cls, statement: Statement) -> Publics:
+        today = statement.context.day % RING_DAYS
+        return cls(statement.tier, statement.weights, tuple(int(day == today) for day in range(RING_DAYS)))
+
+    @property
+    def numbers(self) -> list[int]:
+        """In the order in which a recorded verifier takes them."""
+        return [self.tier, *self.weights, *self.rotation]
+
+
 def relation(statement: Statement, setup: Setup) -> Relation:
-    coefficients = tuple(statement.coefficient(hour) for hour in range(DAY_HOURS))
-    first = ring_slots(statement.context.day).start
-    slack = (Term("actual", 1, DenseForm(coefficients, first)), Term("bits", -1, run_of(0, SLACK_BITS, 2)))
+    return relation_of(statement.encode(), setup.curve.decode(statement.actual), Publics.of(statement))
+
+
+def relation_of(statement: bytes, actual: Point, publics: Publics) -> Relation:
+    coefficients = tuple(100 * weight - publics.tier * MAX_WEIGHT for weight in publics.weights)
+    slack = (
+        Term("actual", 1, RepeatedForm(coefficients, publics.rotation)),
+        Term("bits", -1, run_of(0, SLACK_BITS, 2)),
+    )
     return Relation(
         protocol="green share",
         header=HEADER,
-        statement=statement.encode(),
+        statement=statement,
         grid_bits=_GRID_BITS,
         columns=(Column("bits", SLACK_BITS),),
-        inputs=(CommittedInput("actual", RING_SLOTS, (setup.curve.decode(statement.actual),)),),
+        inputs=(CommittedInput("actual", RING_SLOTS, (actual,)),),
         gates=_GATES,
         constraints=lambda draw: [Linear(slack)],
         length=_ROW,

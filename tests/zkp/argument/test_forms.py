@@ -16,6 +16,7 @@ from zkp.argument.forms import (
     FractionForm,
     PowerAxis,
     Powers,
+    RepeatedForm,
     TensorForm,
     eq_form,
     one_cell,
@@ -62,6 +63,11 @@ def tensors(draw: st.DrawFn) -> TensorForm:
 forms = st.one_of(
     tensors(),
     st.builds(lambda v, s: DenseForm(tuple(v), s), st.lists(scalars, min_size=1, max_size=9), st.integers(0, 9)),
+    st.builds(
+        lambda v, s: RepeatedForm(tuple(v), tuple(s)),
+        st.lists(scalars, min_size=1, max_size=9),
+        st.lists(nonzero, min_size=1, max_size=4),
+    ),
     st.builds(lambda v: FractionForm(Vector.from_ints(v)), st.lists(nonzero, min_size=1, max_size=9)),
 )
 
@@ -102,6 +108,10 @@ def test_an_eq_form_holds_eq_of_every_index(point: list[int], count: int, start:
 def test_the_total_of_an_eq_axis_is_the_sum_of_its_weights(point: list[int], stop: int) -> None:
     axis = EqAxis(1, tuple(point), stop)
     assert axis.total() % MODULUS == sum(eq_index(k, point) for k in range(stop)) % MODULUS
+
+
+def test_a_repeated_form_is_at_the_places_that_have_a_scale() -> None:
+    assert written_out(RepeatedForm((5, 7), (0, 2, 0)), 6) == [0, 0, 10, 14, 0, 0]
 
 
 def test_a_run_and_a_cell_hold_what_they_say() -> None:

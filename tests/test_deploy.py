@@ -112,7 +112,7 @@ def test_the_trial_community_is_what_its_setup_writes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("extra", [{}, {"existingSettingsSecret": "own", "ingress": {"enabled": False}}])
 def test_the_chart_renders_what_kubernetes_and_wattproof_take(extra: dict[str, Any]) -> None:
-    """With Helm's own library, of the extra `charts` (85 MB); hosted CI lints and renders the chart with helm itself."""
+    """With Helm's library, of the extra `charts` (85 MB); hosted CI lints and renders the chart with helm itself."""
     helm = pytest.importorskip("helm_python", reason="pip install 'wattproof[charts]'")
     validator = pytest.importorskip("kubernetes_validate", reason="pip install 'wattproof[charts]'")
     values = yaml.safe_load((DEPLOY / "chart" / "example.yaml").read_text()) | extra

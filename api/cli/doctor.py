@@ -87,6 +87,14 @@ def _keys(settings: Config) -> Iterator[Finding]:
         else:
             yield Finding.noted(f"No keys in {folder}: only coordinators and agents need them (`wattproof keys`).")
         return
+    if settings.gateway.api_url is not None and not settings.federation.deployment.insecure:
+        if not (authority := KeyFolder(folder).authority).exists():
+            yield Finding.missing(f"{authority} is missing", "get it from the community's manager")
+        if not any((folder / "agents").glob("*.key")):
+            yield Finding.missing(
+                f"There is no key of this gateway in {folder / 'agents'}",
+                "make the pair with `wattproof keys --home HOME --gateway`, and send HOME.pub to the manager",
+            )
     certificates = Certificates.of(KeyFolder(folder))
     for name in certificates.paths:
         left = certificates.days_left(name)

@@ -190,15 +190,25 @@ def keys(
         ),
     ] = False,
     renew: Annotated[
-        bool, typer.Option("--renew", help="renew the certificates for five years, with the same keys and names")
+        bool,
+        typer.Option(
+            "--renew",
+            help="renew the certificates for five years, with the same keys and names; with --gateway: a new pair",
+        ),
     ] = False,
 ) -> None:
     """Create the keys and certificates of a deployed federation; only --renew overwrites existing files."""
     from api.config.community_yaml import load
-    from fl.deployment.keys import make_agent_key, make_keys, renew_certificates
+    from fl.deployment.keys import make_agent_key, make_keys, renew_agent_key, renew_certificates
 
     settings = load(config)
     deployment = settings.federation.deployment
+    if renew and gateway:
+        if not home:
+            raise typer.BadParameter("name the home whose key pair is replaced", param_hint="--home")
+        written = "\n".join(str(path) for name in home for path in renew_agent_key(deployment.keys_dir, name))
+        console.print(f"{written}\nGive the .pub to the coordinator, then restart the agent (docs/keys.md).")
+        return
     if renew:
         written = "\n".join(str(path) for path in renew_certificates(deployment.keys_dir))
         console.print(f"{written}\nRestart the coordinator, and give authority.pem to every gateway.")

@@ -152,6 +152,16 @@ def make_agent_key(directory: Path, home: str) -> list[Path]:
     return [*made, folder.agent_public(home)]
 
 
+def renew_agent_key(directory: Path, home: str) -> list[Path]:
+    """A new key pair in the place of a home's own; returns its files. Raises KeysError if there is none."""
+    folder = KeyFolder(directory)
+    _load_key(folder.agent_key(home))
+    folder.agent_public(home).unlink(missing_ok=True)  # stopped here, it is made anew of whichever key is there
+    key = _new_key(folder.agent_key(home))
+    atomic.write_bytes(folder.agent_public(home), _public_pem(key))
+    return [folder.agent_key(home), folder.agent_public(home)]
+
+
 def make_peer_keys(directory: Path, home: str, hosts: Sequence[str]) -> PeerKeys:
     """Make a home's TLS key and certificate for a training without a server; what exists stays.
 

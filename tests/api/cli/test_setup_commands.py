@@ -86,6 +86,28 @@ def test_a_gateway_is_asked_for_what_a_gateway_needs(tmp_path: Path) -> None:
     assert "Embedded chain" not in told and "Port " not in told
 
 
+def test_a_gateway_that_has_made_its_key_still_lacks_the_communitys_certificate(tmp_path: Path) -> None:
+    out = tmp_path / "community.yaml"
+    run("init", "--role", "gateway", "--name", "Elm Street", "--home", "ada", "--out", out)
+    run("keys", "-c", out, "--home", "ada", "--gateway")
+    told = json.loads(run("doctor", "-c", out, "--json").stdout)
+    assert [one["what"] for one in told["findings"] if "key" in one["what"]] == [
+        f"{tmp_path / 'keys' / 'authority.pem'} is missing"
+    ]
+
+
+def test_renewing_a_gateways_key_names_the_home_and_leaves_the_certificates(tmp_path: Path) -> None:
+    out, keys = tmp_path / "community.yaml", tmp_path / "keys"
+    run("init", "--role", "server", "--name", "Elm Street", "--out", out)
+    run("keys", "-c", out, "--home", "ada", "--home", "bob")
+    before = {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
+    assert run("keys", "-c", out, "--gateway", "--renew").exit_code == 2
+    done = run("keys", "-c", out, "--gateway", "--renew", "--home", "ada")
+    assert done.exit_code == 0 and "Give the .pub to the coordinator" in done.output
+    changed = {path.name for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {"ada.key", "ada.pub"}
+
+
 def test_comments_stand_in_one_column_whatever_the_names_are(tmp_path: Path) -> None:
     for name in ("Elm", "A community with a name of some length, number 7"):
         out = tmp_path / f"{len(name)}.yaml"

@@ -23,6 +23,7 @@ from fl.deployment.keys import (
     load_agent_list,
     load_authority,
     make_keys,
+    renew_agent_key,
     renew_certificates,
 )
 from fl.errors import KeysError
@@ -56,6 +57,24 @@ def test_what_is_lost_of_a_pair_is_made_of_its_private_key_which_stays(keys: Key
     assert made == [keys.authority, keys.coordinator, keys.agent_public("home-01")]
     assert {path: path.read_bytes() for path in before} == before
     renew_certificates(keys.directory)  # which checks that all of it belongs together
+
+
+def test_a_homes_key_is_replaced_by_a_pair_that_the_coordinator_knows_it_by(keys: KeyFolder) -> None:
+    before = load_agent_list(keys.directory)
+    assert renew_agent_key(keys.directory, "home-01") == [keys.agent_key("home-01"), keys.agent_public("home-01")]
+    after = load_agent_list(keys.directory)
+    assert after["home-01"] != before["home-01"] and after["home-02"] == before["home-02"]
+    assert keys.agent_key("home-01").stat().st_mode & 0o777 == 0o600
+    keys.agent_public("home-01").unlink()
+    make_keys(keys.directory, ["127.0.0.1"], ["home-01"])
+    assert load_agent_list(keys.directory) == after, "the pair belongs together"
+
+
+def test_a_key_that_is_not_there_is_not_replaced(keys: KeyFolder) -> None:
+    keys.agent_key("home-01").unlink()
+    with pytest.raises(KeysError, match=r"home-01\.key is missing"):
+        renew_agent_key(keys.directory, "home-01")
+    assert keys.agent_public("home-01").exists()
 
 
 def test_no_certificate_is_made_with_a_key_that_gateways_do_not_trust(keys: KeyFolder, tmp_path: Path) -> None:

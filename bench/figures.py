@@ -5,8 +5,8 @@ measurements (docs/figures/), renders every block from them and copies the pictu
 measured here: a block whose command has not been run keeps its figures, which is reported.
 `tests/test_figures.py` holds the blocks to the measurements.
 
-`python -m bench.figures --page http://127.0.0.1:8000` takes the README's picture of the page that `make serve` shows,
-with Chromium (`.[dev]`).
+`python -m bench.figures --page http://127.0.0.1:8000` takes the pictures of the page that `make serve` shows, with
+Chromium (`.[dev]`).
 """
 
 from __future__ import annotations
@@ -190,31 +190,60 @@ def _kept_path(name: str) -> Path:
     return KEPT / f"{Path(SOURCES[name].path).parent.name}-{Path(SOURCES[name].path).stem}.json"
 
 
-def page_picture(url: str) -> None:
-    """The top of the page at `url` as docs/pictures/page.png. Raises SystemExit where there is no Chromium."""
+@dataclass(frozen=True)
+class Screenshot:
+    """A picture of the page: `view` follows the `#` of its address; the pointer rests on `hour`, unless that is None."""
+
+    name: str  # in docs/pictures
+    width: int
+    height: int
+    view: str = ""
+    dark: bool = False
+    hour: int | None = None
+
+
+SCREENSHOTS = (
+    Screenshot("page", 1080, 960),
+    Screenshot("page-day", 1280, 960, hour=13),
+    Screenshot("page-phone-dark", 390, 1180, dark=True),
+    Screenshot("page-shared", 1100, 1060, view="/shared"),
+    Screenshot("page-shared-dark", 1100, 1060, view="/shared", dark=True),
+)
+
+
+def page_pictures(url: str) -> None:
+    """The top of the page at `url`, as `SCREENSHOTS` says. Raises SystemExit where there is no Chromium."""
     from playwright.sync_api import sync_playwright
 
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        raise SystemExit("the page's picture needs Chromium: install it (Debian: apt-get install chromium)")
+        raise SystemExit("the page's pictures need Chromium: install it (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(
-            viewport={"width": 1080, "height": 960}, color_scheme="light", locale="en-GB", timezone_id=DEMO_ZONE
-        )
-        page.goto(url)
-        page.wait_for_selector("svg")
-        page.wait_for_load_state("load")
-        page.screenshot(path=PICTURES / "page.png")
+        for shot in SCREENSHOTS:
+            page = browser.new_page(
+                viewport={"width": shot.width, "height": shot.height},
+                color_scheme="dark" if shot.dark else "light", locale="en-GB", timezone_id=DEMO_ZONE,
+            )  # fmt: skip
+            page.goto(f"{url.rstrip('/')}/#{shot.view}")
+            page.wait_for_selector("svg")
+            page.wait_for_load_state("load")
+            if shot.hour is not None:
+                slider = page.get_by_role("slider").first
+                box = slider.bounding_box()
+                assert box is not None
+                slider.hover(position={"x": box["width"] * (shot.hour + 0.5) / 24, "y": box["height"] / 2})
+            page.screenshot(path=PICTURES / f"{shot.name}.png")
+            page.close()
         browser.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Copy, render, and report what was not measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", metavar="URL", help="only take the picture of the page at this address")
+    parser.add_argument("--page", metavar="URL", help="only take the pictures of the page at this address")
     if (url := parser.parse_args(arguments).page) is not None:
-        page_picture(url)
+        page_pictures(url)
         return
     out = ROOT / "out"
     for name, source in SOURCES.items():

@@ -43,6 +43,21 @@ def test_every_command_and_option_exists(page: Path) -> None:
         assert not unknown, f"{page.name}: {command}"
 
 
+def test_every_command_of_the_program_has_its_line() -> None:
+    listed = {" ".join(command.split()[1:]) for command in commands(ROOT / "docs" / "commands.md")}
+
+    def names(group: click.Group, prefix: str = "") -> list[str]:
+        return [
+            name
+            for key, command in group.commands.items()
+            for name in (names(command, f"{key} ") if isinstance(command, click.Group) else [prefix + key])
+        ]
+
+    program = typer.main.get_command(app)
+    assert isinstance(program, click.Group)
+    assert listed == set(names(program))
+
+
 def test_there_are_commands_to_look_at() -> None:
     for name, fewest in (("README.md", 3), ("docs/community.md", 8), ("docs/deployment.md", 8)):
         assert len(commands(ROOT / name)) >= fewest, name

@@ -6,30 +6,25 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.community_yaml import Config
+from api.config.logs import set_up
 from api.config.settings import GatewaySettings
 from api.gateway import answers
 from api.gateway.answers import SERVER_FIRST_S, Answers, open_answers
+from api.gateway.jobs import Isolated
 from api.one_machine.day import register
 from api.operator.challenges import Answerer, register_features
+from fl.deployment.training_process import TrainingProcess
 from rewards.challenges import challenge_of
 from rewards.errors import ChainError
 from tests.api.conftest import DAY, Village
 from tests.rewards.conftest import account
 from tests.rewards.json_rpc import json_rpc
-
-
-class Here:
-    """Runs a job in this process; `test_agent` has the real one."""
-
-    def __call__(self, job: Any, *arguments: Any) -> Any:
-        return job(*arguments)
 
 
 @dataclass
@@ -55,7 +50,9 @@ class Doubted:
         return self.village.community.config.model_copy(update={"gateway": gateway})
 
     def answers(self) -> Answers:
-        found = open_answers(self.config, self.village.homes[0].name, Here())  # type: ignore[arg-type]
+        name = self.village.homes[0].name
+        idle = TrainingProcess(name, set_up)  # type: ignore[arg-type]  # the answer's call is made in a process beside it
+        found = open_answers(self.config, name, Isolated(idle, "INFO"))
         assert found is not None
         return found
 
@@ -94,6 +91,7 @@ def doubted(village: Village, tmp_path: Path) -> Iterator[Doubted]:
         yield Doubted(village, url, tmp_path)
 
 
+@pytest.mark.process
 def test_a_household_answers_where_the_server_does_not(doubted: Doubted, caplog: pytest.LogCaptureFixture) -> None:
     """The attack: a server that withholds the bundle, in league with a challenger, to void somebody's forecast."""
     caplog.set_level(logging.INFO)

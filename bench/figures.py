@@ -192,7 +192,7 @@ def _kept_path(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Screenshot:
-    """A picture of the page: `view` follows the `#` of its address; the pointer rests on `hour`, unless that is None."""
+    """A picture of the page. `view` follows the `#` of its address; the pointer rests on `hour`, if there is one."""
 
     name: str  # in docs/pictures
     width: int

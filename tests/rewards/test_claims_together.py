@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode
 from eth_hash.auto import keccak
+from web3.logs import DISCARD
 
 from rewards import claims_together
+from rewards.chain import Chain
 from rewards.claims import Claim, Granted, claim_arguments, recall_claim
 from rewards.claims_together import TOGETHER, submit_claims
 from rewards.errors import AlreadyClaimed, AnotherForecast, NoForecast, Paused, ProofRefused, Refused, WrongMeter
+from rewards.settings import RewardSettings
 from rewards.signing import NO_HEAD
 from tests.rewards.conftest import (
     BUCKETS,
@@ -23,6 +26,7 @@ from tests.rewards.conftest import (
     Town,
     account,
     enrol,
+    founded,
     proven,
     signature,
     signatures,
@@ -148,7 +152,7 @@ def test_what_the_contract_skips_it_skips_by_itself_and_says_why(street: Town) -
     before = street.chain.tester.take_snapshot(), street.chain.now
     for reason, other in cases.items():
         receipt = send(street, good, other)
-        (told,) = street.contracts.rewards.events.Skipped().process_receipt(receipt)
+        (told,) = street.contracts.rewards.events.Skipped().process_receipt(receipt, errors=DISCARD)
         assert told["args"]["household"] == account(31).address
         data = bytes(told["args"]["reason"])
         assert decode(["string"], data[4:]) == (reason,)
@@ -219,6 +223,21 @@ def test_a_batch_has_a_size_and_a_pause_stops_it(street: Town) -> None:
     street.chain.send(street.operator, street.contracts.rewards.functions.pause())
     found = submitted(street, claim_of(2), claim_of(31))
     assert [type(refusal) for refusal in found] == [Paused, Paused]
+
+
+def test_where_an_auditor_stands_in_for_the_verifier_only_that_one_claims_for_many() -> None:
+    chain = Chain.embedded(start_time=DAY_START - 2 * 86_400)
+    town = founded(chain, RewardSettings(verifier="auditor"))
+    registry = town.contracts.forecast_registry.functions
+    chain.send(town.household, registry.submit(DAY, 1, NO_HEAD, proven().statement.forecast, HASH))
+    chain.advance_to(DAY_START + 86_400)
+    chain.fund(account(9).address)
+    twice = [claim_of(2)] * 2
+    refusals = submit_claims(chain, town.contracts, account(9), twice)
+    assert [isinstance(one, Refused) and "not the owner" in str(one) for one in refusals] == [True, True]
+    taken, again = submit_claims(chain, town.contracts, town.operator, twice)
+    assert isinstance(taken, Granted) and isinstance(again, AlreadyClaimed)
+    assert total(town) == BUCKETS
 
 
 def test_nothing_is_claimed_of_a_forecast_that_another_was_registered_for(street: Town) -> None:

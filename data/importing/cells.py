@@ -90,6 +90,16 @@ def kind_of(cell: str) -> CellKind:
     return "number" if _NUMBER.fullmatch(_UNIT.sub("", cell)) else "text"
 
 
+def kinds_of(cells: Iterable[str]) -> list[CellKind]:
+    """What each cell looks like."""
+    return [kind_of(cell) for cell in cells]
+
+
+def have_times(rows: Iterable[Sequence[str]]) -> list[bool]:
+    """Whether each row has a date, a stamp or an epoch among its first eight cells."""
+    return [any(kind_of(cell) in ("stamp", "date", "epoch") for cell in row[:8]) for row in rows]
+
+
 def _is_date(text: str) -> bool:
     return any(days_since_1970(text, order) is not None for order in ("dmy", "mdy"))
 
@@ -118,10 +128,9 @@ def days_since_1970(text: str, order: Order) -> int | None:
         return None
 
 
-def date_part(cell: str) -> str:
-    """The date of a stamp, as it is written."""
-    match = _STAMP.fullmatch(cell)
-    return match[1] if match else cell
+def dates_in(cells: Iterable[str]) -> list[str]:
+    """The different dates of stamps, as they are written, in the order of their first."""
+    return list(dict.fromkeys(match[1] if (match := _STAMP.fullmatch(cell)) else cell for cell in cells))
 
 
 def _clock(text: str) -> tuple[int, int] | None:

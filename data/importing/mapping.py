@@ -6,7 +6,7 @@ from typing import Literal
 
 from data.errors import DataError, ImportRefused
 from data.importing import words
-from data.importing.cells import CellKind, kind_of
+from data.importing.cells import CellKind, kinds_of
 from data.importing.clock_columns import clock_columns
 from data.importing.options import ImportOptions
 from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
@@ -110,7 +110,7 @@ def _column(sheet: Sheet, name: str) -> int:
 
 def _kind(cells: Sequence[str]) -> CellKind:
     """What most cells of a column are, of those that are not empty; a reader says which are not."""
-    kinds = [kind_of(cell) for cell in cells[:400]]
+    kinds = kinds_of(cells[:400])
     there = [kind for kind in kinds if kind != "empty"]
     if not there:
         return "empty"

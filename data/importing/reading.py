@@ -20,7 +20,7 @@ from data.importing.cells import (
     NumberReader,
     Order,
     StampReader,
-    date_part,
+    dates_in,
     days_since_1970,
 )
 from data.importing.mapping import Mapping
@@ -226,19 +226,21 @@ def day_order(sheet: Sheet, mapping: Mapping, given: str | None) -> Order:
     if given:
         return "dmy" if given == "dmy" else "mdy"
     at = mapping.time[0]
-    ends = [date_part(row[mapping.end[0]]) for row in sheet.sample[-1:]] if mapping.end else []
-    found = _order_of([*(date_part(row[at]) for row in sheet.sample), *ends])
+    cells = [row[at] for row in sheet.sample]
+    if mapping.end:
+        cells += [row[mapping.end[0]] for row in sheet.sample[-1:]]
+    found = _order_of(cells)
     if found is None:  # the first rows do not show it: all of them may
-        found = _order_of(date_part(row[at].strip()) for _, rows in sheet.chunks() for row in rows)
+        found = _order_of(row[at].strip() for _, rows in sheet.chunks() for row in rows)
     if found is None:
-        _refuse_order(sheet, mapping, date_part(sheet.sample[0][at]))
+        _refuse_order(sheet, mapping, dates_in(cells)[0])
     return found or "dmy"
 
 
-def _order_of(dates: Iterable[str]) -> Order | None:
+def _order_of(cells: Iterable[str]) -> Order | None:
     """The order in which all dates are dates, and follow each other most closely; None if both are the same."""
     orders: tuple[Order, Order] = ("dmy", "mdy")
-    read = [tuple(days_since_1970(text, order) for order in orders) for text in dict.fromkeys(dates)]
+    read = [tuple(days_since_1970(text, order) for order in orders) for text in dates_in(cells)]
     read = [days for days in read if any(day is not None for day in days)]  # a sum below the readings has no date
     gaps: dict[Order, int] = {}
     for at, order in enumerate(orders):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import ImportRefused
-from data.importing.cells import kind_of
+from data.importing.cells import have_times, kinds_of
 
 Row = tuple[int, list[str]]
 """A line number, counted from 1, and the cells of that line."""
@@ -98,9 +98,10 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
 def _turned(path: Path, blocks: Callable[[], Iterator[Block]]) -> Sheet | None:
     """The table with a row for each time, of one that has a column for each; None if it is not such a one."""
     _, rows = next(blocks(), ([], []))
-    if not rows or sum(kind_of(cell) == "stamp" for cell in rows[0]) < _FEWEST_TIMES:
+    kinds = kinds_of(rows[0]) if rows else []
+    if kinds.count("stamp") < _FEWEST_TIMES:
         return None
-    first = next(at for at, cell in enumerate(rows[0]) if kind_of(cell) == "stamp")
+    first = kinds.index("stamp")
     _, rows = (list(chain.from_iterable(part)) for part in zip(*blocks(), strict=True))
     rows = [_fitted(path, line, cells, len(rows[0])) for line, cells in enumerate(rows, start=1) if any(cells)]
     names = ["time", *(" ".join(cells[:first]) for cells in rows[1:])]
@@ -144,25 +145,23 @@ def _delimiter(path: Path, head: str) -> str:
 
 def _width(start: list[Row]) -> int:
     """The number of columns that most rows with a time have."""
-    timed = Counter(len(cells) for _, cells in start if _has_time(cells))
-    widths = timed or Counter(len(cells) for _, cells in start)
+    rows = [cells for _, cells in start]
+    timed = Counter(len(cells) for cells, is_timed in zip(rows, have_times(rows), strict=True) if is_timed)
+    widths = timed or Counter(map(len, rows))
     return max(widths, key=lambda width: (widths[width], width))
 
 
-def _has_time(cells: list[str]) -> bool:
-    return any(kind_of(cell) in ("stamp", "date", "epoch") for cell in cells[:8])
-
-
 def _is_data(cells: list[str], width: int) -> bool:
-    kinds = {kind_of(cell) for cell in cells}
-    return len(cells) == width and _has_time(cells) and bool(kinds & {"number", "empty", "epoch"})
+    if len(cells) != width or not have_times([cells])[0]:
+        return False
+    return not {"number", "empty", "epoch"}.isdisjoint(kinds_of(cells))
 
 
 def _header(before: list[Row]) -> int | None:
     """Where the header is: the last row before the data that has names."""
     for at in range(len(before) - 1, -1, -1):
         cells = before[at][1]
-        if any(cells) and not _has_time(cells):
+        if any(cells) and not have_times([cells])[0]:
             return at if len(cells) >= 2 else None
     return None
 

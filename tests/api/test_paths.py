@@ -54,6 +54,16 @@ def test_a_households_readings_from_file_to_proof(tmp_path: Path) -> None:
     assert walk.modules == drawn("A household's readings, from file to proof"), walk
 
 
+def test_an_export_is_handed_on_by_columns_not_by_cells(tmp_path: Path) -> None:
+    calls = []
+    for days in (10, 14):
+        export(tmp_path / "export.csv", days)
+        with walked() as walk:
+            import_file(tmp_path / "export.csv", ImportOptions(HOME))
+        calls.append(len(walk.steps))
+    assert calls[0] == calls[1] < 100
+
+
 def test_a_proof_from_request_to_verdict(village: Village) -> None:
     home = village.homes[0]
     bundle = village.bundle(home)

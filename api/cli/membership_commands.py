@@ -39,7 +39,7 @@ def leave(
         typer.confirm(f"Burn the record of {home} for good, and erase all of this?", abort=True)
     with _membership(settings, home) as membership:
         membership.leave()
-    erase(paths)
+    erase(settings, home, paths)
     console.print(f"{home} has left. Its record is burnt, and {len(paths)} files and folders are erased here.")
     kept = settings.api.homes_dir / home
     console.print(f"Keep {kept / 'wallet.key'}: it holds the tokens.", markup=False, highlight=False)

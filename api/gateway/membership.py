@@ -14,15 +14,19 @@ from eth_account.signers.local import LocalAccount
 from api.config.community_yaml import Config
 from api.config.key_file import household_account
 from api.gateway.client import ApiClient
+from api.gateway.secure_sum.state import SecureSumFolder
 from api.gateway.trust_on_first_use import TrustOnFirstUse
 from data.errors import DataError
 from rewards.consent import MembershipFacts, Statement, sign_statement
 from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
-_KEPT = frozenset({"wallet.key", "meter.key", "privacy.json", "sums.jsonl", "settled.json"})
-"""The wallet holds the home's tokens; what was spent of its privacy budget, and which days it proved shares of,
-counts if it comes back."""
+_KEPT = frozenset(
+    {"wallet.key", "meter.key", "privacy.json", "days-privacy.json", "sums.jsonl", "settled.json",
+     "vertical.entered.json"}
+)  # fmt: skip
+"""The wallet holds the home's tokens; what was spent of its privacy budgets, which sums its days are in, and which
+days it proved shares of, counts if it comes back."""
 
 
 class NotInvited(Exception):
@@ -102,13 +106,17 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     folders, folder = config.api, config.api.homes_dir / home
     inside = [path for path in sorted(folder.glob("*")) if path.name not in _KEPT]
     days = [*folders.proofs_dir.glob(f"[0-9]*/{home}.json"), *folders.claims_dir.glob(f"[0-9]*/{home}.json")]
-    others = [folders.outbox_dir / home, folders.sums_dir / home]
+    others = [folders.outbox_dir / home, *SecureSumFolder(folders.sums_dir, home).states()]
     tables = [path for path in config.data.files if readings]
     return [path for path in [*inside, *sorted(days), *others, *tables] if path.exists()]
 
 
-def erase(paths: list[Path]) -> None:
-    """Delete files and folders. Raises OSError; a repeat deletes what is left."""
+def erase(config: Config, home: str, paths: list[Path]) -> None:
+    """Delete files and folders of `kept_of`. Raises OSError; a repeat deletes what is left.
+
+    In whose sums the home was stays marked: if it comes back on the same day, it enters no second one.
+    """
+    SecureSumFolder(config.api.sums_dir, home).forget_all()
     for path in paths:
         if path.is_dir():
             shutil.rmtree(path)

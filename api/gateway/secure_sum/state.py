@@ -107,13 +107,25 @@ class SecureSumFolder:
     def put(self, kind: Kind, day: int, part: SecureSumState) -> None:
         write_bytes(self._path(kind, day), json.dumps(asdict(part)).encode(), private=True)
 
+    def states(self) -> list[Path]:
+        """The files of all states."""
+        return sorted(self._folder.glob("*-*.json"))
+
     def forget_before(self, day: int) -> None:
         """Delete the states of days long before a day; a mark that this home was in their sums is kept."""
-        for path in self._folder.glob("*-*.json"):
-            kind, _, number = path.stem.rpartition("-")
-            if int(number) < day - _KEEP_DAYS:
-                write_bytes(self._past(kind, int(number)), b"", private=True)
-                path.unlink(missing_ok=True)
+        for path in self.states():
+            if int(path.stem.rpartition("-")[2]) < day - _KEEP_DAYS:
+                self._forget(path)
+
+    def forget_all(self) -> None:
+        """Delete every state; the marks are kept."""
+        for path in self.states():
+            self._forget(path)
+
+    def _forget(self, path: Path) -> None:
+        kind, _, number = path.stem.rpartition("-")
+        write_bytes(self._past(kind, int(number)), b"", private=True)
+        path.unlink(missing_ok=True)
 
     def mark_past(self, kinds: Iterable[Kind], days: Iterable[int]) -> None:
         """Count this home as having been in the sums of these days: it enters them no more."""

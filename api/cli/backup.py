@@ -15,6 +15,7 @@ import sqlite3
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -32,6 +33,8 @@ _DATABASES = (".sqlite", ".db")
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _LEFT_OUT = frozenset({"sums"})
 _LAST = "chain.jsonl"
+_OPERATOR = "operator"
+_SETTING_OF = {"tables": "data.files", _OPERATOR: "rewards.key_file"}
 _DAY_S = 86_400
 _ASKED_DAYS = 10
 """Longer than a sum is asked about after its day (`api.gateway.secure_sum.client`)."""
@@ -87,14 +90,25 @@ def restore_backup(config: Config, backup: Path, now: float | None = None) -> li
     taken = sorted({str(path) for path in places.values() if path.exists()})
     if taken:
         raise BackupError(f"{taken[0]} is there already and stays as it is: move it away, or restore elsewhere")
-    for name, content in contents.items():
-        _write(places[name], content)
+    _write_all({places[name]: content for name, content in contents.items()})
     _stay_out_of_sums(config, manifest.made, time.time() if now is None else now)
     return sorted({_root(config, name) for name in contents})
 
 
 def _roots(config: Config) -> dict[str, Path]:
     return {"state": config.api.state_dir, "keys": config.federation.deployment.keys_dir}
+
+
+def _outside(config: Config) -> dict[str, Path]:
+    """Files that settings name one by one: name in the archive -> path. Tables of one name are told apart by their
+    place in the settings."""
+    found: dict[str, Path] = {}
+    for place, path in enumerate((*config.data.files, *filter(None, (config.data.weather,)))):
+        name = f"tables/{path.name}"
+        found[name if name not in found else f"tables/{place}/{path.name}"] = path
+    if config.rewards.key_file is not None:
+        found[f"{_OPERATOR}/{config.rewards.key_file.name}"] = config.rewards.key_file
+    return found
 
 
 def _files(config: Config) -> Iterator[tuple[str, Path]]:
@@ -105,9 +119,9 @@ def _files(config: Config) -> Iterator[tuple[str, Path]]:
             inner = path.relative_to(folder)
             if path.is_file() and not path.is_symlink() and inner.parts[0] not in _LEFT_OUT and _is_kept(path):
                 found.setdefault(f"{root}/{inner.as_posix()}", path)
-    for path in (*config.data.files, *filter(None, (config.data.weather,))):
+    for name, path in _outside(config).items():
         if path.exists():
-            found[f"tables/{path.name}"] = path
+            found[name] = path
     order = {name: (not path.name.endswith(_DATABASES), path.name == _LAST, name) for name, path in found.items()}
     return iter(sorted(found.items(), key=lambda item: order[item[0]]))
 
@@ -148,20 +162,21 @@ def _read(backup: Path) -> tuple[dict[str, bytes], Manifest]:
             raise ValueError("other contents")
     except FileNotFoundError:
         raise BackupError(f"there is no {backup}") from None
-    except (tarfile.TarError, EOFError, OSError, ValueError, KeyError, TypeError):
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, RecursionError):
         raise BackupError(f"{backup} is no whole backup of `wattproof backup`: take another copy of it") from None
     return contents, manifest
 
 
 def _place(config: Config, name: str) -> Path:
     """Where a file of the archive goes. Raises BackupError for a name that leads elsewhere."""
-    root, *inner = PurePosixPath(name).parts
-    if root == "tables" and len(inner) == 1:
-        tables = {path.name: path for path in (*config.data.files, *filter(None, (config.data.weather,)))}
-        if inner[0] in tables:
-            return tables[inner[0]]
-        raise BackupError(f"the backup holds the table {inner[0]}, which data.files does not name: add it there")
-    if root not in _roots(config) or not inner or ".." in inner:
+    outside = _outside(config)
+    if name in outside:
+        return outside[name]
+    root, *inner = PurePosixPath(name).parts or ("",)
+    if root in _SETTING_OF and inner:
+        setting = _SETTING_OF[root]
+        raise BackupError(f"the backup holds {'/'.join(inner)}, which {setting} does not name: add it there")
+    if root not in _roots(config) or not inner or ".." in inner or "\0" in name:
         raise BackupError(f"the backup holds {name!r}, which is no file of ours")
     return _roots(config)[root].joinpath(*inner)
 
@@ -170,9 +185,18 @@ def _root(config: Config, name: str) -> Path:
     return _roots(config).get(PurePosixPath(name).parts[0], _place(config, name).parent)
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_bytes(path, content, private=True)
+def _write_all(contents: dict[Path, bytes]) -> None:
+    """All of it, or nothing: where one cannot be written, those before it are taken away again. Raises OSError."""
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            written.append(path)
+            write_bytes(path, content, private=True)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _stay_out_of_sums(config: Config, made: int, now: float) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sqlite3
 import tarfile
 from pathlib import Path
@@ -13,6 +15,7 @@ import yaml
 from api.cli.backup import BackupError, restore_backup, write_backup
 from api.config.community_yaml import Config, load
 from api.gateway.secure_sum.state import SecureSumFolder
+from data import atomic
 from tests.api.files_fixture import write_inputs
 
 MADE = 20_000 * 86_400.0
@@ -121,3 +124,45 @@ def test_another_communitys_backup_is_refused(gateway: Config, tmp_path: Path) -
     other = new.model_copy(update={"community": new.community.model_copy(update={"name": "Oak Road"})})
     with pytest.raises(BackupError, match="of the community"):
         restore_backup(other, tmp_path / "backup.tar.gz")
+
+
+def test_tables_of_one_name_and_the_operators_key_come_back_each_to_its_place(tmp_path: Path) -> None:
+    settings = {
+        "community": {"name": "Elm Street"},
+        "data": {"source": "files", "files": ["elm-3/home.csv", "elm-5/home.csv"]},
+        "rewards": {"rpc_url": "http://127.0.0.1:8545", "key_file": "secrets/operator.key"},
+    }
+    files = {"elm-3/home.csv": "of elm-3", "elm-5/home.csv": "of elm-5", "secrets/operator.key": "ab" * 32}
+    configs = {}
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "community.yaml").write_text(yaml.safe_dump(settings))
+        configs[name] = load(tmp_path / name / "community.yaml")
+    for name, content in files.items():
+        (tmp_path / "old" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "old" / name).write_text(content)
+    write_backup(configs["old"], tmp_path / "backup.tar.gz")
+    restore_backup(configs["new"], tmp_path / "backup.tar.gz")
+    assert {name: (tmp_path / "new" / name).read_text() for name in files} == files
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_restored(
+    gateway: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = tmp_path / "backup.tar.gz"
+    write_backup(gateway, backup)
+    new = elsewhere(gateway, tmp_path / "new")
+    before = contents(tmp_path / "new")
+    room = iter(range(3))
+
+    def write_until_full(path: Path, content: bytes, *, private: bool = False) -> None:
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        atomic.write_bytes(path, content, private=private)
+
+    monkeypatch.setattr("api.cli.backup.write_bytes", write_until_full)
+    with pytest.raises(OSError, match="No space left"):
+        restore_backup(new, backup)
+    assert contents(tmp_path / "new") == before
+    monkeypatch.undo()
+    restore_backup(new, backup)

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     from rewards.json_rpc import JsonRpc
 
 _COIN = 10**18
+_MOST_COINS = 10**9
 _MEANING = {
     "no forecast": "the household has registered no forecast of that day",
     "no features": "the operator has registered no public features of that day, so nobody can check a forecast of it",
     "late challenge": "a forecast is challenged until a week after its day",
     "challenged before": "somebody was faster, and a forecast is challenged once",
 }
+
+
+def _coins(amount: float) -> float:
+    """Raises BadParameter for what is no amount."""
+    if not 0 < amount < _MOST_COINS:
+        raise typer.BadParameter(f"{amount} is no amount: write a number above 0, in the chain's coin")
+    return amount
 
 
 def challenge(
@@ -37,7 +45,9 @@ def challenge(
         bool, typer.Option("--close", help="when nobody has answered in time: have the bond paid back")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    max_fee: Annotated[float, typer.Option(help="most that the transaction may cost, in the chain's coin")] = 0.01,
+    max_fee: Annotated[
+        float, typer.Option(callback=_coins, help="most that the transaction may cost, in the chain's coin")
+    ] = 0.01,
 ) -> None:
     """Doubt that a registered forecast is the model's, with a bond, until a week after its day.
 

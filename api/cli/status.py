@@ -18,6 +18,7 @@ from api.gateway.day_watch import kept_reason
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.finding import Finding
 from data.day import DayClock, utc_text
+from data.json_text import loads
 from data.tls import client_context
 from fl.deployment.kept_model import kept_model_path, kept_round
 
@@ -113,8 +114,8 @@ def _model(config: Config) -> Iterator[Finding]:
     try:
         answer = httpx.get(url.rstrip("/") + "/rounds", timeout=_PROBE_S, verify=client_context())
         answer.raise_for_status()
-        newest = max((int(one["number"]) for one in answer.json()), default=0)
-    except (httpx.HTTPError, ValueError, TypeError, KeyError) as problem:
+        newest = max((int(one["number"]) for one in loads(answer.content)), default=0)
+    except (httpx.HTTPError, httpx.InvalidURL, ArithmeticError, ValueError, TypeError, KeyError) as problem:
         yield Finding.missing(
             f"The community's server does not list its rounds ({type(problem).__name__})",
             "forecasts wait until it does; gateway.api_url names it",

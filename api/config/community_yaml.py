@@ -7,6 +7,8 @@ unless it could be a secret. Paths in the file are relative to the file's folder
 from __future__ import annotations
 
 import difflib
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -99,10 +101,23 @@ def parse(text: str, name: str) -> Config:
     if not isinstance(tree.content, dict):
         raise ConfigError(f"{name}: is not a settings file; see community.example.yaml for its form")
     try:
-        return Config.model_validate(tree.content)
+        config = Config.model_validate(tree.content)
     except ValidationError as error:
         problems = [_explain(problem, tree, name) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems)) from None
+    if endless := list(_endless(config)):
+        lines = [f"{_where(path, tree, name)}: {'.'.join(map(str, path))} must be finite" for path in endless]
+        raise ConfigError("\n".join(f"{line}{_description(path)}" for line, path in zip(lines, endless, strict=True)))
+    return config
+
+
+def _endless(settings: BaseModel, above: KeyPath = ()) -> Iterator[KeyPath]:
+    """Settings that are infinite or no number: no fee, time or norm is, though it would pass as larger than 0."""
+    for name, value in settings:
+        if isinstance(value, BaseModel):
+            yield from _endless(value, (*above, name))
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield (*above, name)
 
 
 def anchored(settings: _Settings, folder: Path) -> _Settings:
@@ -126,10 +141,14 @@ def _expanded(path: Path) -> Path:
         raise ConfigError(f"{path}: this machine has no home folder for that user; write the path in full") from None
 
 
+def _where(path: KeyPath, tree: YamlTree, name: str) -> str:
+    line = tree.line_of(path)
+    return name if line is None else f"{name}, line {line}"
+
+
 def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
     path: KeyPath = problem["loc"]
-    line = tree.line_of(path)
-    where = name if line is None else f"{name}, line {line}"
+    where = _where(path, tree, name)
     key = ".".join(map(str, path))
     misread = tree.misread(path)
     match problem["type"]:

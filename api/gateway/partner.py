@@ -6,7 +6,6 @@ RECORDS/NAME.csv        ds (start of the hour, UTC), then the columns of federat
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from flwr.clientapp.typing import Mod
 from api.config.community_yaml import Config, ConfigError
 from data.day import DayClock
 from data.errors import TableError
+from data.json_text import loads
 from data.signed_id import SignedId
 from fl.deployment.agent import run_agent
 from fl.deployment.keys import KeyFolder, load_agent_key
@@ -89,7 +89,11 @@ def _side(
 
 def read_records(folder: Path, columns: tuple[str, ...]) -> PartnerTable:
     """All customers' records. Raises TableError for a file that is missing or is none, and for no customer at all."""
-    records = {_read_id(path): _read_record(path, columns) for path in sorted(folder.glob("*.id.json"))}
+    records: dict[SignedId, Record] = {}
+    for path in sorted(folder.glob("*.id.json")):
+        if (signed := _read_id(path)) in records:
+            raise TableError(f"{path} has the id of another file here: which record counts? Keep one of the two")
+        records[signed] = _read_record(path, columns)
     if not records:
         raise TableError(f"{folder} has no NAME.id.json: each customer prints its own by `wattproof vertical id`")
     return PartnerTable(columns, records)
@@ -97,7 +101,7 @@ def read_records(folder: Path, columns: tuple[str, ...]) -> PartnerTable:
 
 def _read_id(path: Path) -> SignedId:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = loads(path.read_bytes())
         return SignedId(str(told["household"]), str(told["partner"]), bytes.fromhex(told["signature"]))
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise TableError(
@@ -114,7 +118,7 @@ def _read_record(identity: Path, columns: tuple[str, ...]) -> Record:
             raise TableError(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.columns)}")
         moments = pd.to_datetime(table["ds"], utc=True)
         values = table[list(columns)].to_numpy()
-        if not np.issubdtype(values.dtype, np.integer) or (moments != moments.dt.floor("h")).any():
+        if not np.issubdtype(values.dtype, np.signedinteger) or (moments != moments.dt.floor("h")).any():
             raise TableError(f"{path}: ds must be full hours, and the columns whole numbers")
         hours = moments.map(lambda moment: int(moment.timestamp()) // 3600).to_numpy(dtype=np.int64)
         return Record(hours, values.astype(np.int64))

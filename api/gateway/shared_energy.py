@@ -15,16 +15,20 @@ from pathlib import Path
 
 from eth_hash.auto import keccak
 
-from api.gateway.own_shares import OwnShare, keep_share
+from api.gateway.own_shares import SHARES, OwnShare, keep_share
 from api.protocol.period import SIDES, CheckedPeriod, PeriodError, Side
 from api.protocol.settlement import Share, prove_share
 from data.atomic import write_bytes
-from data.damage import whole
+from data.damage import check_kept, whole
 from data.meter import verify_opening
 from data.vault import DayVault
 from zkp.statements.period import PeriodStatement
 
 SETTLED = "settled.json"
+_NO_SECOND = (
+    "Without it this home cannot know of which days it proved a share, and proves none: two of a day would tell more "
+    "than either."
+)
 FEWEST_OWN_DAYS = 7
 """Who was a member for fewer days of a period proves nothing of it: the share would show them."""
 
@@ -90,6 +94,9 @@ class _Settled:
         write_bytes(self.path, json.dumps(known).encode(), private=True)
 
     def _read(self) -> dict[str, dict[str, str]]:
+        shares = self.path.with_name(SHARES)
+        if shares.exists():
+            check_kept(self.path, f"{SHARES} beside it has shares that were proven", _NO_SECOND)
         if not self.path.exists():
             return {}
         with whole(self.path, "a record of settled days"):

@@ -19,6 +19,8 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 
 from api.config.community_yaml import Config, ConfigError
 from data.atomic import write_bytes
+from data.damage import whole
+from data.day import HOURS_PER_DAY
 from data.settings import DataSettings
 from fl.vertical.settings import VerticalSettings
 from fl.vertical.wire import VERTICAL, message, read
@@ -164,9 +166,20 @@ def _keep(parts: HomeParts, side: HomeSide, forecasts: Mapping[str, NDArray[np.f
 
 
 def kept_forecast(folder: Path, day: int) -> dict[str, Any] | None:
-    """The forecast of a day as it was kept in a home's folder, or None."""
+    """The forecast of a day as it was kept in a home's folder, or None. Raises DamagedFile."""
     path = _path(folder, day)
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    with whole(path, "a forecast with a partner's values", "Move it away: the next session makes it anew"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        hours = [told[name] for name in ("typical_wh", "mean_wh", "typical_alone_wh", "mean_alone_wh")]
+        if told["day"] != day or type(told["with_partner"]) is not bool or not all(map(_is_day, hours)):
+            raise ValueError("no forecast")
+        return dict(told)
+
+
+def _is_day(hours: object) -> bool:
+    return isinstance(hours, list) and len(hours) == HOURS_PER_DAY and all(type(wh) in (int, float) for wh in hours)
 
 
 def _path(folder: Path, day: int) -> Path:

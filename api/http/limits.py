@@ -10,7 +10,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import ApiError, answer
-from api.protocol.json_text import MOST_NESTING, Outline
+from data.json_text import MOST_NESTING, Outline
 
 BODY_S = 30.0
 _MOST_PARTS = 16_384  # keys and values: a submitted forecast has under 2,500, and each takes time to inspect

@@ -11,7 +11,7 @@ import time
 
 import httpx
 
-from api.protocol import json_text
+from data import json_text
 from data.tls import client_context
 
 _TIMEOUT = httpx.Timeout(

@@ -18,7 +18,6 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from api.protocol import json_text
 from api.protocol.accuracy import DayAccuracy
 from api.protocol.schemas import (
     CalibrationInputs,
@@ -33,6 +32,7 @@ from api.protocol.schemas import (
     SharedEnergyHours,
     SharedEnergyPeriod,
 )
+from data import json_text
 
 _T = TypeVar("_T")
 VERSION = "/v1"

@@ -77,7 +77,8 @@ class Key:
             raise PeriodError(f"a {what} is a number from 1")
         if self.kind == "static" and sum(self.numbers[h] for h in households) > WHOLE:
             raise PeriodError(f"the parts of the members of a day come to more than {WHOLE} ten-thousandths")
-        if self.kind == "priority" and set(self.numbers.values()) != set(self.classes):
+        # By how many there are, for a number from a file may be of any size.
+        if self.kind == "priority" and max(self.numbers.values(), default=0) != len(set(self.numbers.values())):
             raise PeriodError("classes are numbered from 1 without a gap")
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from api.config.settlement_settings import KeyKind
-from api.protocol.json_text import loads
 from api.protocol.period import SIDES, DayRecord, Key, Period, PeriodError, Side
 from api.protocol.settlement import Settlement, Share
+from data.json_text import loads
 from data.meter import SignedDay
 from zkp.algebra.commitment import DAY_HOURS
 from zkp.statements.period import MOST_DAYS
@@ -18,6 +18,8 @@ from zkp.statements.total import Total
 
 FORMAT: Literal[1] = 1
 _Hex = Annotated[str, StringConstraints(pattern="^0x([0-9a-f]{2})*$")]
+_Address = Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{40}$")]
+_Blinding = Annotated[str, StringConstraints(pattern="^0x([0-9a-f]{2}){1,32}$")]
 _Wh = Annotated[int, Field(ge=0, lt=1 << 53)]
 _DayNumber = Annotated[int, Field(ge=0, lt=1 << 32)]
 
@@ -27,21 +29,21 @@ class _Part(BaseModel):
 
 
 class _SignedPart(_Part):
-    household: str
+    household: _Address
     commitment: _Hex
     signature: _Hex
 
 
 class _TotalPart(_Part):
     values_wh: list[_Wh] = Field(min_length=DAY_HOURS, max_length=DAY_HOURS)
-    blinding: _Hex
+    blinding: _Blinding
 
 
 class _DayPart(_Part):
     day: _DayNumber
     imported: list[_SignedPart]
     exported: list[_SignedPart]
-    import_totals: list[_TotalPart]
+    import_totals: list[_TotalPart] = Field(min_length=1)
     export_total: _TotalPart
 
 
@@ -51,7 +53,7 @@ class _KeyPart(_Part):
 
 
 class _SharePart(_Part):
-    household: str
+    household: _Address
     side: Literal["import", "export"]
     share_wh: _Wh
     proof: _Hex
@@ -66,7 +68,7 @@ class SettlementFile(_Part):
     format: Literal[1] = FORMAT
     community: str = Field(min_length=1, max_length=100)
     key: _KeyPart
-    meters: dict[str, str]
+    meters: dict[_Address, _Address]
     days: list[_DayPart] = Field(min_length=1, max_length=MOST_DAYS)
     shares: list[_SharePart]
     shared_wh: _Wh

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from data.errors import SourceError
+from data.json_text import loads
 from data.sources.settings import LiveSettings
 from data.sources.source import Hour, Reading, need, secret
 
@@ -87,7 +88,7 @@ class HomeAssistant:
                 if wh < 0:
                     continue  # a meter that was exchanged: what flowed in that hour is not known
                 hours[datetime.fromtimestamp(row["start"] / 1000, UTC)] = round(wh)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError):
             raise SourceError("Home Assistant's statistics have an unknown form: is it an old version?") from None
         return hours
 
@@ -108,7 +109,7 @@ def _exchange(socket: ClientConnection, message: dict[str, Any]) -> dict[str, An
 
 def _receive(socket: ClientConnection) -> dict[str, Any]:
     try:
-        answer = json.loads(socket.recv(timeout=_ANSWER_S))
+        answer = loads(socket.recv(timeout=_ANSWER_S, decode=False))
     except ValueError:
         raise SourceError("what answers is not Home Assistant: check data.live.address") from None
     return answer if isinstance(answer, dict) else {}

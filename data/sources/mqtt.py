@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from data.errors import SourceError
+from data.json_text import loads
 from data.sources.broker import Broker
 from data.sources.settings import LiveSettings
 from data.sources.source import Reading, Register, need
@@ -64,11 +64,11 @@ class Mqtt:
 def _number(payload: bytes, path: str | None) -> float:
     """The number in a message, at `path` (names separated by points) if it is a JSON object."""
     try:
-        value: Any = json.loads(payload)
+        value: Any = loads(payload)
         for name in path.split(".") if path else ():
             value = value[name]
         number = float(value)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ArithmeticError, ValueError, KeyError, TypeError, IndexError):
         at = f" at {path!r}" if path else ""
         raise SourceError(f"a message has no number{at}: set data.live.options.field to where it is") from None
     if not 0 <= number < 1e12:

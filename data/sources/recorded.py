@@ -53,5 +53,5 @@ def _read(path: Path) -> list[Hour]:
                 )
                 for row in rows
             ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, csv.Error):
         raise SourceError(f"{path} is not a table that Wattproof wrote: name another in replay.recorded") from None

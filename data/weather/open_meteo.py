@@ -20,6 +20,7 @@ import pandas as pd
 
 from data.atomic import write_bytes
 from data.errors import SourceError
+from data.json_text import loads
 from data.tls import client_context
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def _fetched(url: str, query: dict[str, Any]) -> dict[str, Any]:
 
     try:
         answer = httpx.get(url, params=query, timeout=_ANSWER_S, verify=client_context())
-        content = answer.json()
+        content = loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise SourceError("Open-Meteo cannot be reached, or something else answers at its address") from None
     if answer.status_code != 200 or not isinstance(content, dict) or "hourly" not in content:

@@ -6,7 +6,6 @@ client takes as many bytes as the answer must have, and no more.
 
 from __future__ import annotations
 
-import json
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import uvicorn
 
+from data.json_text import loads
 from fl.deployment.keys import PeerKeys
 from fl.deployment.listening import serving
 from fl.errors import FederationError, KeysError
@@ -37,7 +37,7 @@ def read_peers(path: Path) -> dict[bytes, str]:
     """Where each peer is reached: address on the chain (20 bytes) -> URL. Raises KeysError."""
     get = "Get it from the community; it has a line for each member, its address and https://HOST:PORT"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_bytes())
         if content["format"] != FORMAT:
             raise KeysError(f"{path} is not a list of peers: its format is not {FORMAT}. {get}")
         peers = {bytes.fromhex(member.removeprefix("0x")): str(url) for member, url in content["peers"].items()}

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from data import atomic
 from data.home_name import HOME_NAME_RULE, is_home_name
+from data.json_text import loads
 from fl.errors import KeysError
 
 FORMAT = "wattproof/roster/1"
@@ -85,7 +86,7 @@ class Roster:
         """Raises KeysError for a file that is missing or not a roster, or that gives two homes the same key."""
         get = "Get it from the community, or make it from the gateways' public keys with `wattproof roster --make`"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = loads(path.read_bytes())
             if content["format"] != FORMAT:
                 raise KeysError(f"{path} is not a roster: its format is not {FORMAT}. {get}")
             members = {str(home): bytes.fromhex(text) for home, text in content["members"].items()}

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from data.json_text import loads
 from fl.secagg.session import framed
 from fl.vertical.errors import VerticalRefused
 
@@ -80,7 +81,7 @@ class VerticalTerms:
     def from_bytes(data: object) -> VerticalTerms:
         """Raises VerticalRefused for anything else than `to_bytes` gives."""
         try:
-            content: dict[str, Any] = json.loads(cast(bytes, data))
+            content: dict[str, Any] = loads(cast(bytes, data))
             content["nonce"], content["homes"] = bytes.fromhex(content["nonce"]), tuple(content["homes"])
             terms = VerticalTerms(**content)
             if terms.to_bytes() != data:

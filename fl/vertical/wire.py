@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 
+from data.json_text import loads
 from fl.vertical.errors import VerticalRefused
 from fl.vertical.ridge import JointRidge, Ridge
 
@@ -76,7 +77,7 @@ def ridge_bytes(ridge: JointRidge) -> bytes:
 def read_ridge(data: bytes) -> JointRidge:
     """Raises VerticalRefused for anything but finite weights."""
     try:
-        content = json.loads(data)
+        content = loads(data)
         arrays = {name: np.array(content[name], dtype=np.float64) for name in ("home", "partner", "alone")}
         intercepts = np.array([content["intercept"], content["alone_intercept"]], dtype=np.float64)
         rows = int(content["rows"])

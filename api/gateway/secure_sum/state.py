@@ -101,7 +101,7 @@ class SecureSumFolder:
         except FileNotFoundError:
             past = self._past(kind, day).exists()
             return SecureSumState("", [], lost="its state in that day's sum has been deleted since") if past else None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return SecureSumState("", [], lost=f"{path} is damaged")
 
     def put(self, kind: Kind, day: int, part: SecureSumState) -> None:

@@ -165,3 +165,10 @@ def test_a_home_of_an_odd_name_can_not_even_be_opened(tmp_path: Path) -> None:
     for odd in ODD_NAMES:
         with pytest.raises(DataError, match="can't be used"):
             Home(odd, tmp_path / odd)
+
+
+@pytest.mark.parametrize("fee", ["nan", "inf", "1e400", "0", "-1"])
+def test_a_fee_that_is_no_amount_is_a_wrong_command_line(fee: str, tmp_path: Path) -> None:
+    files = ("--rpc-url", "http://127.0.0.1:1", "--contracts", str(tmp_path), "--key-file", str(tmp_path))
+    done = CliRunner().invoke(app, ["challenge", "0x" + "00" * 20, "17316", *files, "--max-fee", fee])
+    assert done.exit_code == 2 and "is no amount" in done.output

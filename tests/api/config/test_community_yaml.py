@@ -169,3 +169,13 @@ def test_every_new_name_of_a_setting_is_one() -> None:
         for part in old.split(".")[:-1]:
             model = model.model_fields[part].annotation
         assert new in model.model_fields and old.rsplit(".", 1)[1] not in model.model_fields
+
+
+@pytest.mark.parametrize("written", [".inf", "inf", "'inf'", "1.0e+999"])
+@pytest.mark.parametrize("key", ["gateway.max_fee", "federation.round_timeout_s"])
+def test_no_setting_is_infinite(key: str, written: str) -> None:
+    """No limit would be the largest one."""
+    part, name = key.split(".")
+    text = f"community: {{name: Elm Street}}\ndata: {{source: citylearn}}\n{part}:\n  {name}: {written}\n"
+    with pytest.raises(ConfigError, match=rf"line 4: {key} must be finite"):
+        parse(text, "community.yaml")

@@ -18,7 +18,7 @@ from api.gateway.vertical import HomeParts, kept_forecast, own_id, vertical_mods
 from api.operator.vertical import begun
 from bench.local_grid import LocalGrid
 from data.day import DayClock
-from data.errors import TableError
+from data.errors import DamagedFile, TableError
 from data.table import long_table, write_table
 from fl.deployment.home import load_home
 from fl.deployment.keys import make_agent_key, roster_of_agents
@@ -131,6 +131,7 @@ def test_a_home_without_a_partner_has_no_such_mod_and_one_without_a_roster_does_
         ("ds,booked_wh\n2025-01-01T00:30:00Z,1\n", "full hours"),
         ("ds,booked_wh\n2025-01-01T01:00:00Z,1\n2025-01-01T01:00:00Z,1\n", "hours in order"),
         ("ds,booked_wh\nyesterday,1\n", "can't be read"),
+        ("ds,booked_wh\n2025-01-01T01:00:00Z,18446744073709551615\n", "whole numbers"),
     ],
 )
 def test_a_partners_record_that_is_none_is_named(content: str | None, complaint: str, tmp_path: Path) -> None:
@@ -148,3 +149,28 @@ def test_a_partner_without_customers_and_an_id_that_is_none_are_told(tmp_path: P
     (tmp_path / "ann.id.json").write_text("{}")
     with pytest.raises(TableError, match="no signed id"):
         read_records(tmp_path, ("booked_wh",))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"{}", b"null", b"[" * 100_000, b'{"household": 1}'])
+def test_a_customers_id_that_is_none_is_named_and_ends_nothing(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ann.id.json").write_bytes(content)
+    with pytest.raises(TableError, match="no signed id"):
+        read_records(tmp_path, ("booked_wh",))
+
+
+def test_two_records_of_one_customer_are_refused(tmp_path: Path) -> None:
+    """The second would take the first one's place without a word."""
+    identity = {"household": "0x" + "00" * 20, "partner": PARTNER, "signature": "00" * 65}
+    for name in ("ann", "bob"):
+        (tmp_path / f"{name}.id.json").write_text(json.dumps(identity))
+        (tmp_path / f"{name}.csv").write_text("ds,booked_wh\n2025-01-01T01:00:00Z,1\n")
+    with pytest.raises(TableError, match=r"bob\.id\.json has the id of another file"):
+        read_records(tmp_path, ("booked_wh",))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"day": 17316}', '{"day": 1, "with_partner": true}'])
+def test_a_kept_forecast_that_is_damaged_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "vertical").mkdir()
+    (tmp_path / "vertical" / "17316.json").write_text(content)
+    with pytest.raises(DamagedFile, match=r"17316\.json is damaged"):
+        kept_forecast(tmp_path, 17_316)

@@ -20,7 +20,7 @@ from api.http import connections as http_protocol
 from api.http.connections import BoundedProtocol
 from api.http.limits import BodyLimits
 from api.http.problems import Problem
-from api.protocol.json_text import MOST_NESTING
+from data.json_text import MOST_NESTING
 from tests.support.served import uvicorn_served
 
 MOST = 100_000

@@ -1,5 +1,6 @@
 """A period settled among homes with PV: what is shared is split to the watt-hour, and whoever cheats is named."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from api.protocol import settlement_file
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
 from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share
 from data.day import DayClock
-from data.errors import DamagedFile
+from data.errors import DamagedFile, LostFile
 from data.export import sign_export
 from data.meter import Meter
 from data.table import long_table
@@ -445,6 +446,16 @@ def test_a_damaged_record_of_settled_days_is_named(
         prover(homes[4], tmp_path).prove(checked, "import")
 
 
+def test_a_record_of_settled_days_that_is_gone_is_no_empty_one(
+    checked: CheckedPeriod, homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    """With an empty one, the same days could be proven again in another period."""
+    prover(homes[4], tmp_path).prove(checked, "import")
+    (tmp_path / SETTLED).unlink()
+    with pytest.raises(LostFile, match=r"settled\.json is missing"):
+        prover(homes[4], tmp_path).prove(checked, "export")
+
+
 # -- the file --------------------------------------------------------------------------------------------------------
 
 
@@ -502,6 +513,30 @@ def test_a_member_with_two_shares_is_refused(settled: Settlement, meters: dict[s
 def test_what_is_no_settlement_is_said_to_be_none(data: bytes) -> None:
     with pytest.raises(PeriodError, match="this is no settlement"):
         settlement_file.read(data)
+
+
+def _strange(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Files that are JSON of the right form, and no settlement, each by what a parser might trip over."""
+    share, day, meters = content["shares"][0], content["days"][0], content["meters"]
+    return {
+        "a share of nobody": {"shares": [{**share, "household": "zz"}]},
+        "a share of an address that is too long": {"shares": [{**share, "household": "0x" + "f" * 80}]},
+        "a day without totals": {"days": [{**day, "import_totals": []}, *content["days"][1:]]},
+        "a meter that is no address": {"meters": dict.fromkeys(meters, "\x1b[2J")},
+        "a class of any size": {"key": {"kind": "priority", "numbers": dict.fromkeys(meters, 10**30)}},
+        "a blinding of any length": {
+            "days": [{**day, "export_total": {**day["export_total"], "blinding": "0x" + "f" * 9000}}]
+        },
+    }
+
+
+@pytest.mark.parametrize("what", _strange({"shares": [{}], "days": [{"export_total": {}}], "meters": {}}))
+def test_a_strange_file_is_a_finding_and_never_an_error_of_the_auditor(
+    settled: Settlement, meters: dict[str, str], what: str
+) -> None:
+    content = json.loads(settlement_file.written(settled, meters))
+    data = json.dumps(content | _strange(content)[what]).encode()
+    assert any(finding.kind == "failed" for finding in audit_settlement(data))
 
 
 def test_the_root_depends_on_every_share(settled: Settlement) -> None:

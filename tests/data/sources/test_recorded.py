@@ -35,7 +35,9 @@ def test_days_arrive_when_they_are_over(tmp_path: Path) -> None:
     assert [hour.exported for hour in came] == [None if hour.start.hour == 10 else k for k, hour in enumerate(came)]
 
 
-@pytest.mark.parametrize("content", ["", "ds,y\n2017-05-01T08:00:00Z,secret\n", "a,b\n1,2\n"])
+@pytest.mark.parametrize(
+    "content", ["", "ds,y,filled\n" + "9" * 200_000, "ds,y\n2017-05-01T08:00:00Z,secret\n", "a,b\n1,2\n"]
+)
 def test_a_file_of_another_kind_is_refused_without_its_values(tmp_path: Path, content: str) -> None:
     path = tmp_path / "recorded.csv"
     path.write_text(content)

@@ -19,8 +19,9 @@ from websockets.sync.server import ServerConnection, serve
 
 from data.errors import SourceError
 from data.sources import source as interface
+from data.sources.home_assistant import HomeAssistant
 from data.sources.line import read_until
-from data.sources.mqtt import Mqtt
+from data.sources.mqtt import Mqtt, _number
 from data.sources.settings import LiveSettings
 from data.sources.source import Hour, Register, source_named
 from tests.data.sources.telegrams import dongle, p1_telegram, serial_line, sml_frame
@@ -286,3 +287,22 @@ def test_settings_that_can_not_be_used(parts: dict[str, Any], words: str) -> Non
         source_named(LiveSettings.model_validate(parts))
     with pytest.raises(SourceError, match=r"needs one of data\.live\.path"):
         source_named(settings("p1")).poll(None)
+
+
+@pytest.mark.parametrize(
+    "row", [{"start": 1e300, "change": 1}, {"start": 1e20, "change": 1}, {"start": 0, "change": 1e999}]
+)
+def test_statistics_that_no_meter_has_are_refused(row: dict[str, float], tmp_path: Path) -> None:
+    """A number that no time or energy is must not end the agent's poll with an error of another kind."""
+    (tmp_path / "token").write_text(TOKEN)
+    wanted = settings(
+        "home-assistant", address="ws://h:1", secret_file=tmp_path / "token", options={"import": "grid"}
+    )
+    with pytest.raises(SourceError, match="unknown form"):
+        HomeAssistant(wanted)._hours({"grid": [row]}, "grid")
+
+
+@pytest.mark.parametrize("payload", [b"[" * 100_000, b"1" + b"0" * 400, b"1e999", b"\xff", b"NaN"])
+def test_a_message_without_a_registers_number_is_refused(payload: bytes) -> None:
+    with pytest.raises(SourceError, match="a message has"):
+        _number(payload, None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.protocol.json_text import MOST_NESTING, Outline, loads
+from data.json_text import MOST_NESTING, Outline, loads
 
 TEXT = st.text(alphabet=st.sampled_from('[]{}",:\\ab\u2241\n'), max_size=8)
 DOCUMENTS = st.recursive(

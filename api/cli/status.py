@@ -33,12 +33,25 @@ def machine_status(config: Config, homes: list[str] | None) -> Iterator[Finding]
     names = homes or (_homes_here(config.api.homes_dir) if is_gateway else [])
     if names:
         yield from _model(config)
+    now = _community_time(config) if names else 0.0
     for name in names:
-        yield from _home(config, name, time.time())
+        yield from _home(config, name, now)
     if config.api.database_url is not None or config.api.database_file.exists():
         yield from _server(config)
     elif not names:
         yield Finding.noted("Neither an agent nor a server has run with these settings yet.")
+
+
+def _community_time(config: Config) -> float:
+    """The time that days run by, UTC seconds: in a replay the server's, or when it begins where no server answers."""
+    if config.replay is None:
+        return time.time()
+    url = config.gateway.api_url or f"http://{config.api.host}:{config.api.port}"
+    try:
+        answer = httpx.get(url.rstrip("/") + "/health", timeout=_PROBE_S, verify=client_context())
+        return float(answer.json()["chain_time"])
+    except (httpx.HTTPError, ValueError, TypeError, KeyError):
+        return config.replay.start.timestamp()
 
 
 def _homes_here(folder: Path) -> list[str]:
@@ -46,13 +59,13 @@ def _homes_here(folder: Path) -> list[str]:
 
 
 def _home(config: Config, home: str, now: float) -> Iterator[Finding]:
-    """Last reading, the forecast of the day that has begun, submissions; `now`: UTC seconds."""
+    """Last reading, the forecast of the day that has begun, submissions; `now`: the community's time, UTC seconds."""
     clock = DayClock(config.data.day_start_utc)
     today = clock.day_of(datetime.fromtimestamp(now, UTC))
     yield from _readings(config, home, clock, now)
     outbox = Outbox(config.api.outbox_dir, home)
     yield _forecast(config, home, today, f"{clock.date_of(today)} (day {today})", outbox)
-    yield from _submissions(home, outbox, now)
+    yield from _submissions(home, outbox, time.time())
 
 
 def _readings(config: Config, home: str, clock: DayClock, now: float) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from api.config.community_yaml import ConfigError, load
 from api.one_machine.replay import SERVER, SETTINGS, Replay, parts_of
-from bench.deployed import ROOT, free_port, share_cache
+from bench.deployed import ROOT, free_port, share_cache, wattproof
 from data.citylearn import CommunityData
 from data.community import neutral_weather
 from data.table import long_table, read_table
@@ -98,7 +98,7 @@ def test_a_server_in_another_place_listens_to_all(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
     folder = tmp_path / "tried"
-    port = small(folder, day_minutes=1.5)
+    port = small(folder, day_minutes=2)
     share_cache(tmp_path)
 
     def ask(path: str) -> Any:
@@ -124,6 +124,8 @@ def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
         )  # fmt: skip
         try:
             day = until(whole_day, logs)
+            told = wattproof(folder / "home-01", "days", "-c", "../server/settings.yaml")
+            assert f"day {day}  {HOMES} forecasts" in told
             now = ask("/health")["chain_time"]
         finally:
             running.send_signal(signal.SIGTERM)

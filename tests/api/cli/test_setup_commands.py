@@ -152,6 +152,18 @@ def test_a_gateway_tells_its_last_reading_and_why_today_has_no_forecast(tmp_path
     assert any(f"1 submission waiting: claim {today - 2}" in line and "day-not-over" in line for line in told)
 
 
+def test_in_a_replay_the_day_is_the_recorded_one(tmp_path: Path) -> None:
+    """Of the server; where none answers, that at which the replay begins."""
+    write_inputs(tmp_path, ("elm-3",), 20)
+    out = tmp_path / "community.yaml"
+    parts = yaml.safe_load(out.read_text()) | {"replay": {"start": "2031-05-01T12:00:00Z"}}
+    parts["gateway"] = {"api_url": f"http://127.0.0.1:{free_port()}"}
+    parts["rewards"] = {}
+    out.write_text(yaml.safe_dump(parts))
+    told = status(out, "elm-3")
+    assert any(line.startswith("elm-3: no forecast for 2031-05-01 ") for line in told), told
+
+
 def test_a_server_that_does_not_answer_is_named_and_its_days_are_listed(village: Village, tmp_path: Path) -> None:
     out = tmp_path / "community.yaml"
     settings = village.community.config.model_dump(mode="json", exclude_defaults=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from data.day import DayClock
 from tests.api.conftest import Village
 from tests.api.files_fixture import write_inputs
 from tests.fl.federation import free_port
+from tests.support.served import served
 
 
 def run(*arguments: object) -> Result:
@@ -185,3 +187,29 @@ def test_the_days_of_a_community_are_listed(village: Village, tmp_path: Path) ->
     assert (
         f"{village.community.clock.day_of(village.community.readings['ds'].min())}" in run("days", "-c", out).output
     )
+
+
+class _Strange(BaseHTTPRequestHandler):
+    """A server whose rounds are JSON of another kind."""
+
+    rounds = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.rounds)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the tests' output."""
+
+
+@pytest.mark.parametrize("rounds", [b'[{"number": Infinity}]', b"[" * 100_000, b'{"a": 1}', b"[[1]]", b"\xff"])
+def test_a_server_that_lists_no_rounds_is_missing_whatever_it_says(rounds: bytes, tmp_path: Path) -> None:
+    out = tmp_path / "community.yaml"
+    with served(HTTPServer(("127.0.0.1", 0), type("Rounds", (_Strange,), {"rounds": rounds}))) as port:
+        out.write_text(
+            "community: {name: Elm Street}\ndata: {source: none}\n"
+            f"gateway: {{api_url: 'http://127.0.0.1:{port}', fewest_in_total: 5}}\n"
+        )
+        told = status(out, "elm-3")
+    assert any("server does not list its rounds" in line for line in told), told

@@ -35,7 +35,7 @@ def settle_month(community: Community, chain: Chain, day: int) -> dict[str, Any]
     days = range(homes.clock.day_on(first), homes.clock.day_on(after))
     name = period_name(first, after - timedelta(days=1))
     folder = config.api.settlements_dir / name
-    settlement = homes.settle(days, kept_settlement(folder))
+    settlement = homes.settle(days, kept_settlement(folder, config.community.name, days))
     of = settlement.period
     write_settlement(folder, homes, settlement, days)
     for drawn, kept in (("period", "shared_energy"), ("period-dark", "shared_energy_dark")):

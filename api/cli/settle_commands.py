@@ -93,7 +93,7 @@ def settle(
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     folder = out or settings.api.settlements_dir / str(period)
-    settlement = homes.settle(days, kept_settlement(folder))
+    settlement = homes.settle(days, kept_settlement(folder, settings.community.name, days))
     write_settlement(folder, homes, settlement, days, pdf=pdf)
     _tell(homes, settlement, days)
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")

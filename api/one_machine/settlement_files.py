@@ -16,6 +16,7 @@ from api.protocol import settlement_file
 from api.protocol.period import PeriodError
 from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
+from data.errors import DamagedFile
 from forecasting.palette import DARK, LIGHT
 
 HOMES = "homes"
@@ -46,12 +47,29 @@ def write_settlement(
             write_bytes(home, as_pdf(statements.of_member(household)), private=True)
 
 
-def kept_settlement(folder: Path) -> Settlement | None:
-    """The settlement in a period's folder; None where there is none that can be read."""
-    try:
-        settlement, _ = settlement_file.read((folder / FILE).read_bytes())
-    except (FileNotFoundError, PeriodError):
+def kept_settlement(folder: Path, community: str, days: range) -> Settlement | None:
+    """The settlement of these days in a folder; None where there is none yet.
+
+    Raises DamagedFile, and PeriodError for a folder that has another settlement: nothing is written over, for its
+    proofs and its root would be lost.
+    """
+    path = folder / FILE
+    if not path.exists():
         return None
+    try:
+        settlement, _ = settlement_file.read(path.read_bytes())
+    except PeriodError:
+        raise DamagedFile.of(
+            path, "a settlement",
+            "Restore it from your backup; without one, move it away and settle the period again: its shares have "
+            "new proofs then, and another root.",
+        ) from None  # fmt: skip
+    of = settlement.period
+    if (of.community, of.first, of.last) != (community, days[0], days[-1]):
+        raise PeriodError(
+            f"{path} is the settlement of {of.community!r}, days {of.first} to {of.last}, and stays as it is: name "
+            "another folder with --out"
+        )
     return settlement
 
 

@@ -189,3 +189,23 @@ def test_a_key_that_does_not_fit_its_numbers_is_refused(more: str, folder: Path)
     settings.write_text(SETTINGS.format(more=more), encoding="utf-8")
     done = CliRunner().invoke(app, ["settle", "2026-03-02..2026-03-08", "-c", str(settings)])
     assert done.exit_code != 0 and "settlement." in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("content", "period", "complaint"),
+    [
+        (None, "2026-03", "stays as it is: name another folder"),
+        ("{", "2026-03-02..2026-03-08", "is damaged"),
+        ("", "2026-03-02..2026-03-08", "is damaged"),
+    ],
+)
+def test_a_settlement_that_is_there_is_never_written_over(
+    content: str | None, period: str, complaint: str, folder: Path, settled: Path, tmp_path: Path
+) -> None:
+    """Not by another period's, and a damaged one not by one whose proofs and root are others."""
+    file = tmp_path / "settlement.json"
+    file.write_text((settled / "settlement.json").read_text() if content is None else content)
+    before = file.read_bytes()
+    done = CliRunner().invoke(app, ["settle", period, "-c", str(folder / "community.yaml"), "--out", str(tmp_path)])
+    assert done.exit_code == 1 and complaint in str(done.exception)
+    assert file.read_bytes() == before and list(tmp_path.iterdir()) == [file]

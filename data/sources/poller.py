@@ -108,16 +108,22 @@ class Poller:
     def _store(self, hours: list[Hour]) -> int:
         if not hours:
             return 0
-        added, otherwise = isolated(store_hours, self._table, self._home, hours)
-        if otherwise:
+        done = isolated(store_hours, self._table, self._home, hours)
+        if done.otherwise:
             remedy = "they were not changed; if the meter is right, import them with --replace"
-            _log.warning("the table has other values", extra={"hours": otherwise, "remedy": remedy})
+            _log.warning("the table has other values", extra={"hours": done.otherwise, "remedy": remedy})
+        if done.impossible:
+            remedy = "check the unit; an export of the right values can be imported (wattproof data import)"
+            _log.warning(
+                "hours with an energy that no home has are left out",
+                extra={"hours": done.impossible, "remedy": remedy},
+            )
         state = self._state
         stored = max(epoch_hour(hour.start) for hour in hours) + _HOUR_S
         state.since = max(stored, state.since or 0)
         before = [at for at, _, _ in state.registers if at <= state.since]
         state.registers = [kept for kept in state.registers if not before or kept[0] >= before[-1]]
-        return added
+        return done.added
 
 
 def _falls(before: int | None, now: int | None) -> bool:

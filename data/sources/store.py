@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -43,19 +44,37 @@ def _around(registers: list[tuple[int, int, int | None]], moment: int) -> tuple[
     return i0 + (i1 - i0) * (moment - t0) // (t1 - t0), exported
 
 
-def store_hours(table: Path, home: str, hours: list[Hour]) -> tuple[int, int]:
-    """Add hours to the home's table: how many it has gained, and how many it has measured otherwise, which stay.
+@dataclass(frozen=True)
+class Stored:
+    """How many hours a table has gained; how many it has measured otherwise, which stay; how many were left out, for
+    no home takes or feeds in so much, or less than nothing."""
 
-    Raises TableError.
+    added: int
+    otherwise: int
+    impossible: int
+
+
+def store_hours(table: Path, home: str, hours: list[Hour]) -> Stored:
+    """Add hours to the home's table. Raises TableError.
+
+    One impossible hour (a register that was replaced, a sensor that was reset) does not keep the others out.
     """
     import numpy as np
     import pandas as pd
 
     from data.append import append_table
-    from data.table import differing_hours, long_table, read_table
+    from data.table import MAX_WH_PER_HOUR, differing_hours, long_table, read_table
 
     by_start = {hour.start: hour for hour in hours}
-    ordered = [by_start[start] for start in sorted(by_start)]
+    told = [by_start[start] for start in sorted(by_start)]
+    ordered = [
+        hour
+        for hour in told
+        if all(0 <= wh <= MAX_WH_PER_HOUR for wh in (hour.imported, hour.exported) if wh is not None)
+    ]
+    impossible = len(told) - len(ordered)
+    if not ordered:
+        return Stored(0, 0, impossible)
     exports = [hour.exported for hour in ordered]
     new = long_table(
         home,
@@ -69,4 +88,4 @@ def store_hours(table: Path, home: str, hours: list[Hour]) -> tuple[int, int]:
         changed = differing_hours(read_table(table), new)
         otherwise = len(changed)
         new = new[~new["ds"].isin(changed["ds"])].reset_index(drop=True)
-    return (append_table(table, new).added if len(new) else 0), otherwise
+    return Stored(append_table(table, new).added if len(new) else 0, otherwise, impossible)

@@ -132,3 +132,35 @@ def test_energy_is_conserved_wherever_hours_begin(steps: list[tuple[int, int]]) 
     assert len(hours) == max(0, (last - first) // 3600)
     if first <= EPOCH and last == at:
         assert sum(hour.imported for hour in hours) == wh - 1000
+
+
+@pytest.mark.parametrize("impossible", [(-1, 0), (131_072, 0), (10**19, 0), (600, 131_072), (600, -1)])
+def test_an_hour_that_no_home_has_keeps_no_other_out(
+    impossible: tuple[int, int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Told by a source of hours: the next ones come, and it is told of once."""
+    meter = Played()
+    wh = {10: (600, 1), 11: impossible, 12: (601, 1)}
+    hours = [Hour(START.replace(hour=h, minute=0), *wh[h]) for h in wh]
+    meter.poll = lambda since: [hour for hour in hours if since is None or hour.start >= since]  # type: ignore[method-assign]
+    poller = Poller(meter, "elm-3", tmp_path / "elm-3.csv", tmp_path / "live.json")
+    assert poller.poll() == 2 and "left out" in caplog.text
+    caplog.clear()
+    assert poller.poll() == 0 and not caplog.text
+    assert read_table(tmp_path / "elm-3.csv")["y"].tolist() == [600, 601]
+
+
+def test_a_register_that_leaps_costs_its_hour_and_no_more(tmp_path: Path) -> None:
+    """A meter that was exchanged for one that stands higher: until now no hour was stored ever after."""
+    meter, leap = Played(), 10**9
+
+    def told(since: datetime | None) -> list[Reading]:
+        (register,) = Played.poll(meter, since)
+        assert isinstance(register, Register)
+        higher = leap if meter.now >= START.replace(hour=11, minute=30) else 0
+        return [Register(register.taken, register.imported + higher, register.exported)]
+
+    meter.poll = told  # type: ignore[method-assign]
+    run(tmp_path, meter, range(260))
+    table = read_table(tmp_path / "elm-3.csv")
+    assert table["ds"].dt.hour.tolist() == [10, 12, 13] and table["y"].tolist() == [600] * 3

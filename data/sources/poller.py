@@ -64,6 +64,7 @@ class Poller:
         self._source, self._home, self._table, self._path = source, home, table, state
         self._state = PollState.read(state)
         self._written = 0
+        self._unstored: dict[datetime, Hour] = {}  # a full disk must not cost what a source tells once (`folder`)
 
     def poll(self) -> int:
         """Ask the meter and store each new whole hour; how many hours the table has gained.
@@ -72,13 +73,12 @@ class Poller:
         """
         state = self._state
         since = None if state.since is None else datetime.fromtimestamp(state.since, UTC)
-        hours: list[Hour] = []
         for reading in self._source.poll(since):
-            if isinstance(reading, Register):
-                hours += self._keep(reading)
-            else:
-                hours.append(reading)
+            for hour in self._keep(reading) if isinstance(reading, Register) else (reading,):
+                self._unstored[hour.start] = hour
+        hours = list(self._unstored.values())
         added = self._store(hours)
+        self._unstored.clear()
         newest = state.registers[-1][0] if state.registers else 0
         if hours or newest - self._written >= _KEEP_EVERY_S:
             state.write(self._path)

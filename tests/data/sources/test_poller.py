@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -164,3 +166,22 @@ def test_a_register_that_leaps_costs_its_hour_and_no_more(tmp_path: Path) -> Non
     run(tmp_path, meter, range(260))
     table = read_table(tmp_path / "elm-3.csv")
     assert table["ds"].dt.hour.tolist() == [10, 12, 13] and table["y"].tolist() == [600] * 3
+
+
+def test_what_a_source_tells_once_is_stored_when_the_disk_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter, here = Played(), module.isolated
+    told = [[Hour(START.replace(hour=10, minute=0), 600, None)], []]
+    meter.poll = lambda since: told.pop(0)  # type: ignore[method-assign]
+    poller = Poller(meter, "elm-3", tmp_path / "elm-3.csv", tmp_path / "live.json")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module, "isolated", full)
+    with pytest.raises(OSError, match="No space left"):
+        poller.poll()
+    monkeypatch.setattr(module, "isolated", here)
+    assert poller.poll() == 1
+    assert read_table(tmp_path / "elm-3.csv")["y"].tolist() == [600]

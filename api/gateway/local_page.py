@@ -10,12 +10,16 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from data.errors import DataError
+from data.failures import describe, outline
 
 _COOKIE = "wattproof_home"
 _OWN = Path(__file__).parent / "static"
@@ -54,6 +58,12 @@ class LocalPage(ThreadingHTTPServer):
         """Whether a request names this machine, rather than somebody's name that points here."""
         return host in (f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}")
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A fault's outline: the library would print its message, which may quote a reading."""
+        problem = sys.exception()
+        if problem is not None and not isinstance(problem, ConnectionError):
+            print(outline(problem), file=sys.stderr)  # noqa: T201 - this process has no log
+
     def opens(self, key: str | None) -> bool:
         return key is not None and hmac.compare_digest(key.encode(), self.key.encode())
 
@@ -71,12 +81,21 @@ class _Request(BaseHTTPRequestHandler):
         elif not self.server.opens(self._cookie()):
             self._answer(403, b"open the link that `wattproof page` printed", "text/plain")
         elif address.path == "/days.json":
-            self._answer(200, json.dumps(self.server.shown()).encode(), "application/json")
+            self._show()
         elif address.path in _FILES:
             path, kind = _FILES[address.path]
             self._answer(200, path.read_bytes(), kind)
         else:
             self._answer(404, b"there is no such page", "text/plain")
+
+    def _show(self) -> None:
+        """What there is to see; a file that cannot be read is named to the household."""
+        try:
+            content = json.dumps(self.server.shown()).encode()
+        except (DataError, OSError) as problem:
+            self._answer(500, json.dumps({"detail": describe(problem)}).encode(), "application/json")
+            return
+        self._answer(200, content, "application/json")
 
     def _take(self, key: str) -> None:
         """A right key becomes a cookie, and leaves the address bar."""

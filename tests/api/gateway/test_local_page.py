@@ -23,6 +23,7 @@ from api.gateway.sealed import SealedForecast
 from data.errors import DamagedFile, DataError
 from tests.api.conftest import small_config
 from tests.support.browser import chromium
+from tests.support.waiting import until
 
 DAY = 20_000
 FORECAST, READINGS = tuple(range(500, 524)), tuple(range(480, 504))
@@ -158,3 +159,29 @@ def test_it_is_drawn_in_a_browser(page: LocalPage) -> None:
         expect(shares.first).to_contain_text("7.0 / 9.0 (77.8%)")
         expect(shares.last).to_contain_text("–")
         assert page.key not in opened.url and problems == []
+
+
+def test_a_damaged_file_is_named_on_the_page(page: LocalPage, own: OwnDays, tmp_path: Path) -> None:
+    (own._home.folder / SHARES).write_text("[")
+    status, body, _ = asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+    assert status == 500 and b"shares.json is damaged" in body
+
+
+def test_a_fault_shows_no_value(page: LocalPage, capsys: pytest.CaptureFixture[str]) -> None:
+    """The library's own answer to one is a traceback with its message, on the terminal."""
+
+    def fails() -> dict[str, Any]:
+        int("".join(("a", " reading")))
+        return {}
+
+    page.shown = fails
+    with pytest.raises(http.client.HTTPException):
+        asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+    told: list[str] = []
+
+    def is_told() -> bool:
+        told.append(capsys.readouterr().err)
+        return "ValueError" in "".join(told)
+
+    until(is_told, "the fault's outline")
+    assert "a reading" not in "".join(told)

@@ -20,7 +20,6 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 from api.config.community_yaml import Config, ConfigError
 from data.atomic import write_bytes
 from data.damage import whole
-from data.day import HOURS_PER_DAY
 from data.settings import DataSettings
 from fl.vertical.settings import VerticalSettings
 from fl.vertical.wire import VERTICAL, message, read
@@ -179,6 +178,8 @@ def kept_forecast(folder: Path, day: int) -> dict[str, Any] | None:
 
 
 def _is_day(hours: object) -> bool:
+    from data.day import HOURS_PER_DAY  # loads pandas, which no agent's own process does
+
     return isinstance(hours, list) and len(hours) == HOURS_PER_DAY and all(type(wh) in (int, float) for wh in hours)
 
 

@@ -22,6 +22,8 @@ from data.errors import TableError
 from data.table import long_table
 from fl.settings import FederationSettings
 
+pytestmark = pytest.mark.slow
+
 DAYS = 120
 HOURS = pd.date_range("2024-03-01", periods=24 * DAYS, freq="h", tz="UTC", unit="ns")
 HOMES = ["ada", "bob", "cleo"]

@@ -52,6 +52,8 @@ from zkp.algebra.field import MODULUS
 from zkp.statements import inference
 from zkp.statements.context import Context
 
+pytestmark = pytest.mark.slow
+
 DAY, SECONDS = FIRST_DAY, 86_400
 START = DAY * SECONDS + DAY_START_UTC * 3600
 

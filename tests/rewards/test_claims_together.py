@@ -37,6 +37,8 @@ from zkp.evm.points import g1
 from zkp.statements import skill
 from zkp.view import messages
 
+pytestmark = pytest.mark.slow
+
 HASH = b"\5" * 32
 HOMES = (2, 31, 32, 33)
 _WITNESS, _TERM = 7, 160

@@ -22,6 +22,8 @@ from zkp.statements import green_share
 from zkp.statements.context import Context
 from zkp.view import messages
 
+pytestmark = pytest.mark.slow
+
 READINGS, BLINDING = [5000 + 10 * hour for hour in range(24)], 6  # `proven`'s day
 WEIGHTS = tuple(255 if 8 <= hour < 18 else 90 for hour in range(24))
 TIER = 100 * sum(w * v for w, v in zip(WEIGHTS, READINGS, strict=True)) // (255 * sum(READINGS))

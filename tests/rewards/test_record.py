@@ -20,6 +20,8 @@ from rewards.errors import Refused
 from tests.rewards.conftest import DAY, DAY_START, account
 from tests.support.laws import examples
 
+pytestmark = pytest.mark.slow
+
 OFFSET = 8 * 3600
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ("days", "last_day", "best_streak", "best_buckets", "buckets", "green")

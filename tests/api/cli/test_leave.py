@@ -26,6 +26,8 @@ from rewards.membership import membership
 from tests.api.conftest import DAY, Village, app_of
 from tests.support.served import uvicorn_served
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Gateway:

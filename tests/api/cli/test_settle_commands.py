@@ -17,6 +17,8 @@ from api.operator.settlement_root import REGISTRY, registry_address
 from data.day import DayClock
 from data.table import long_table, write_table
 
+pytestmark = pytest.mark.slow
+
 CLOCK = DayClock(23)
 FIRST = date(2026, 3, 2)
 DAYS = 7

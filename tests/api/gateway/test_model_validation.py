@@ -15,6 +15,8 @@ from forecasting.shape import ModelShape
 from tests.api.http_fixture import MODEL, save_round
 from tests.support.laws import examples
 
+pytestmark = pytest.mark.slow
+
 SHAPE = ModelShape.of(MODEL)
 
 

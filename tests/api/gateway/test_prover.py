@@ -30,6 +30,8 @@ from data.meter import ALL_MEASURED
 from tests.api.conftest import DAY, Village
 from zkp.errors import MalformedProof, ProofError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def opened(village: Village, tmp_path: Path) -> HouseholdProver:

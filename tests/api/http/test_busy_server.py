@@ -20,6 +20,8 @@ from api.protocol.bundle import ClaimBundle, encode
 from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import flipped, refusal, submit
 
+pytestmark = pytest.mark.slow
+
 READS = [
     "/livez", "/health", "/rounds", "/households", "/days", f"/forecasts/{DAY}", f"/claims/{DAY}", "/openapi.json",
 ]  # fmt: skip

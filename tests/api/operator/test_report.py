@@ -19,6 +19,8 @@ from api.protocol.bundle import ClaimBundle, encode
 from data.day import DayClock
 from tests.api.conftest import DAY, Village
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def report(village: Village, claim: ClaimBundle) -> Report:

@@ -22,6 +22,8 @@ from rewards.errors import NodeUnreachable
 from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import submit
 
+pytestmark = pytest.mark.slow
+
 DEPTH = 6
 """Blocks of the reorganisations here, and those that make a transaction final."""
 

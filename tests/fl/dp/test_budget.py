@@ -34,6 +34,8 @@ from tests.fl.local_grid import ZERO, LeastSquares
 from tests.fl.watched_grid import WatchedGrid, stage_of
 from tests.support.laws import examples
 
+pytestmark = pytest.mark.slow
+
 
 def private(mode: str = "local", **changes: Any) -> PrivacySettings:
     return PrivacySettings.model_validate({"mode": mode, "noise_multiplier": 4} | changes)

@@ -39,6 +39,8 @@ from tests.fl.federation import made_up_windows
 from tests.fl.guarded import HOMES, Guarded
 from tests.fl.watched_grid import WatchedGrid
 
+pytestmark = pytest.mark.slow
+
 SHAPE = ModelShape.of(ModelSettings(hidden=4))
 START = initial_weights(SHAPE, 7)
 WINDOWS = made_up_windows(HOMES, days=40)

@@ -33,6 +33,8 @@ from fl.secagg.session import own_mask, pair_mask
 from fl.secagg.shamir import restore
 from tests.support.laws import examples, is_deep
 
+pytestmark = pytest.mark.slow
+
 SIZES = (*range(3, 26), 48, 65, 100, 101) if is_deep() else (*range(3, 12), 15, 20, 25, 48)
 KEYS = [ec.generate_private_key(ec.SECP384R1()) for _ in range(12)]
 

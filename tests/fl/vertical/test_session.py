@@ -22,6 +22,8 @@ from fl.vertical.terms import VerticalTerms
 from tests.fl.vertical.session_fixture import Community
 from tests.fl.vertical.session_names import COLUMNS, DAYS, HOMES, LEARNT, PARTNER
 
+pytestmark = pytest.mark.slow
+
 TEST_DAYS = np.arange(LEARNT, DAYS)
 
 

@@ -17,6 +17,8 @@ from zkp.errors import InvalidProof, InvalidStatement, MalformedProof
 from zkp.statements.inference import verify
 from zkp.view import Message
 
+pytestmark = pytest.mark.slow
+
 PROOFS = 3
 
 

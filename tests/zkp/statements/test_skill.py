@@ -22,6 +22,8 @@ from zkp.errors import InvalidProof, InvalidStatement, WitnessError
 from zkp.lstm.integer_model import Ints
 from zkp.statements import skill
 
+pytestmark = pytest.mark.slow
+
 Columns = dict[str, Ints]
 
 

@@ -95,16 +95,23 @@ class Deployed:
 
     def start(self, name: str) -> None:
         """Start the coordinator, the server, or a home's agent."""
-        command, folder, settings = ["agent", name], name, "settings.yaml"
         if name == COORDINATOR:
-            command = ["coordinator", *self.coordinator_options]
+            self.launch(name, "coordinator", *self.coordinator_options)
         elif name == SERVER:
-            command, folder, settings = ["serve"], COORDINATOR, "server.yaml"
+            self.launch(name, "serve", folder=COORDINATOR, settings="server.yaml")
+        else:
+            self.launch(name, "agent", name, gateway=True)
+
+    def launch(
+        self, name: str, *command: str, folder: str = "", settings: str = "settings.yaml", gateway: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start a command in a party's folder, its own if no other is named; what it prints is in its log."""
         with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / folder,
-                env=environment(gateway=name not in (COORDINATOR, SERVER)), stdout=log, stderr=log,
+                [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / (folder or name),
+                env=environment(gateway=gateway), stdout=log, stderr=log,
             )  # fmt: skip
+        return self.processes[name]
 
     def ask(self, path: str) -> Any:
         """What the server answers."""

@@ -126,6 +126,11 @@ class GatewaySettings(BaseModel):
             raise ValueError("gateway.challenges needs gateway.rpc_url, the node by which the household answers")
         return self
 
+    @property
+    def most_fee(self) -> int:
+        """`max_fee` in the chain's smallest unit."""
+        return int(self.max_fee * 10**18)
+
     @field_validator("api_url", "rpc_url")
     @classmethod
     def _safe(cls, url: str | SecretStr | None) -> str | SecretStr | None:

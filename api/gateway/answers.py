@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from api.gateway.jobs import Isolated
 
 _log = logging.getLogger(__name__)
-_EVERY_S, _DAY_S, _COIN = 60.0, 86_400, 10**18
+_EVERY_S, _DAY_S = 60.0, 86_400
 SERVER_FIRST_S = 3600
 """How long the server is given."""
 _LONGEST_DAYS = 7 + 3 + 1
@@ -106,7 +106,7 @@ def open_answers(config: Config, home: str, run: Isolated) -> Answers | None:
         return None
     wallet = household_account(config.api.homes_dir / home)
     line = JsonRpc(settings.rpc_url.get_secret_value(), "gateway.rpc_url")
-    client = ChallengeClient(line, settings.challenges, wallet, round(settings.max_fee * _COIN))
+    client = ChallengeClient(line, settings.challenges, wallet, settings.most_fee)
     return Answers(home, wallet.address, config.api, client, run, config.data.day_start_utc * 3600)
 
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # it loads PyTorch, which is for the process that trains
     from forecasting.settings import ForecastingSettings
 
 _log = logging.getLogger(__name__)
-_COIN = 10**18
 _TIMEOUT_S = 30.0
 
 
@@ -48,7 +47,7 @@ def open_client(config: Config, home: str) -> GossipClient:
             "the household trusts, and federation.gossip.registry, which `wattproof gossip deploy` prints"
         )
     wallet = Home(home, config.api.homes_dir / home).wallet
-    return GossipClient(settings.rpc_url.get_secret_value(), gossip.registry, wallet, round(settings.max_fee * _COIN))
+    return GossipClient(settings.rpc_url.get_secret_value(), gossip.registry, wallet, settings.most_fee)
 
 
 @dataclass(frozen=True)

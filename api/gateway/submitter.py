@@ -34,7 +34,6 @@ from rewards.rpc_client import RpcClient
 from rewards.signing import NO_HEAD, FeeTooHigh, HeadPin, Registration, RegistryCall, sign
 
 _log = logging.getLogger(__name__)
-_COIN = 10**18
 _SIGNINGS = 3  # each may cost its fee, and a cheating API could request one after another
 
 DONE_BEFORE = {"head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed"}
@@ -241,7 +240,7 @@ class Submitter:
         wallet = self._wallet
         facts = (self._node or self._client).facts(wallet.address)
         self._pin.check(facts)
-        raw = sign(wallet, facts, said, int(self._settings.max_fee * _COIN))
+        raw = sign(wallet, facts, said, self._settings.most_fee)
         submission = replace(submission, transaction="0x" + raw.hex(), signings=submission.signings + 1)
         self.outbox.put(submission)
         return submission

@@ -27,11 +27,13 @@ from api.operator.chain_session import ChainSession, open_chain_session, publish
 from api.operator.database.tables import Base, Household, ModelRound
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
+from api.protocol.settlement import Settlement
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
+from tests.api.settled import settle_week
 from tests.api.untrained import untrained_model
 from tests.support.anvil import Anvil, anvil
 from tests.support.documented import DocumentedClient
@@ -169,6 +171,14 @@ def village(built: Village, before: Moment) -> Village:
     """The village before anything was submitted; what another test did is undone."""
     before.bring_back(built)
     return built
+
+
+@pytest.fixture(scope="module")
+def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settlement]:
+    """A settled week of another three homes."""
+    folder = built.community.config.api.settlements_dir
+    yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

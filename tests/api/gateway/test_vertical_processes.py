@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 import yaml
 
 from bench.deployed import COORDINATOR, Deployed, wattproof
-from bench.gateway_process import environment
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings
 from tests.support.waiting import LIMIT_S
 
@@ -71,18 +68,9 @@ def _equip_partner(made: Deployed) -> None:
         bookings(home).to_csv(own / "records" / f"{home}.csv", index=False)
 
 
-def start(made: Deployed, name: str, *command: str) -> subprocess.Popen[bytes]:
-    with (made.folder / f"{name}.log").open("ab") as log:
-        made.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", "api.cli.main", *command, "-c", "settings.yaml"], cwd=made.folder / name,
-            env=environment(gateway=False), stdout=log, stderr=log,
-        )  # fmt: skip
-    return made.processes[name]
-
-
 def test_homes_forecast_with_what_the_partner_knows_of_the_day(community: Deployed) -> None:
-    leading = start(community, COORDINATOR, "vertical", "lead", str(DAY))
-    start(community, PARTNER, "vertical", "partner")
+    leading = community.launch(COORDINATOR, "vertical", "lead", str(DAY))
+    community.launch(PARTNER, "vertical", "partner")
     for home in HOMES:
         community.start(home)
     assert leading.wait(LIMIT_S) == 0, community.log(COORDINATOR)
@@ -101,7 +89,7 @@ def _nothing_of_a_home_is_elsewhere(community: Deployed) -> None:
 
 def test_a_second_session_over_the_same_days_is_refused_at_each_home(community: Deployed) -> None:
     before = len(community.log(COORDINATOR))
-    assert start(community, COORDINATOR, "vertical", "lead", str(DAY)).wait(LIMIT_S) == 1
+    assert community.launch(COORDINATOR, "vertical", "lead", str(DAY)).wait(LIMIT_S) == 1
     said = community.log(COORDINATOR)[before:]
     assert "0 homes" in said and all(f"{home}: VerticalRefused" in said for home in HOMES)
     assert all("enters another after 28" in community.log(home) for home in HOMES)

@@ -6,7 +6,6 @@ schemathesis makes the requests; the server is a real one on loopback, with a da
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +33,9 @@ from api.http.routes import VERSIONED, health
 from api.one_machine.totals import open_measured, open_total
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle
+from api.protocol.settlement import Settlement
 from tests.api.conftest import DAY, Village
-from tests.api.settled import WEEK, settle_week
+from tests.api.settled import WEEK
 from tests.support.documented import DocumentedClient
 from tests.support.laws import examples
 from tests.support.served import uvicorn_served
@@ -71,17 +71,8 @@ def served(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A settled week."""
-    folder = built.community.config.api.settlements_dir
-    settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
-    yield
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def described(village: Village, claim: ClaimBundle, week: None) -> Iterator[schemathesis.BaseSchema]:
+def described(village: Village, claim: ClaimBundle, week: Settlement) -> Iterator[schemathesis.BaseSchema]:
     """The description of the village's server, at its address; every kind of record is there."""
     open_total(village.community, DAY)
     open_measured(village.community, DAY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
 from tests.api.conftest import DAY, Village, app_of, small_config
-from tests.api.settled import WEEK, settle_week
+from tests.api.settled import WEEK
 from tests.support.browser import chromium
 from tests.support.served import uvicorn_served
 
@@ -58,14 +57,6 @@ def browser() -> Iterator[Browser]:
     """For this file alone: Playwright's event loop runs in this thread as long as it is open."""
     with chromium() as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settlement]:
-    """A settled week of another three homes."""
-    folder = built.community.config.api.settlements_dir
-    yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

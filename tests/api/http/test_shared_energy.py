@@ -18,20 +18,13 @@ from api.operator.settled_periods import FILE, period_name
 from api.protocol.calls import shared_energy, shared_energy_of
 from api.protocol.settlement import Settlement
 from tests.api.conftest import Village
-from tests.api.settled import FIRST, WEEK, settle_week
+from tests.api.settled import FIRST, WEEK
 
 MANAGER = "0x" + "Aa" * 20
 
 
-@pytest.fixture(scope="module")
-def settled(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settlement]:
-    folder = built.community.config.api.settlements_dir
-    yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def file(village: Village, settled: Settlement) -> Iterator[Path]:
+def file(village: Village, week: Settlement) -> Iterator[Path]:
     """The settlement's file, which a test may damage."""
     path = village.community.config.api.settlements_dir / WEEK / FILE
     whole = path.read_bytes()
@@ -44,28 +37,28 @@ def test_a_community_that_settled_nothing_has_no_periods(village: Village) -> No
     assert village.client.get("/v1/shared-energy/2017-05").json()["error"] == "no-settlement"
 
 
-def test_a_settled_period_is_listed_with_its_sums(village: Village, settled: Settlement) -> None:
+def test_a_settled_period_is_listed_with_its_sums(village: Village, week: Settlement) -> None:
     (told,) = village.client.get("/v1/shared-energy").json()
-    of = settled.period
+    of = week.period
     assert (told["period"], told["first_date"], told["last_date"]) == (WEEK, "2017-05-01", "2017-05-07")
     assert (told["days"], told["members"], told["late"], told["key"]) == (7, 3, 0, "pro_rata")
     assert (told["taken_wh"], told["fed_in_wh"], told["shared_wh"]) == (of.imported_wh, of.exported_wh, of.shared_wh)
     for side in ("import", "export"):
-        assert told["remainder_wh"][side] == settled.remainder(side)
-    assert told["root"] == "0x" + settled.root.hex() and "hours" not in told
+        assert told["remainder_wh"][side] == week.remainder(side)
+    assert told["root"] == "0x" + week.root.hex() and "hours" not in told
 
 
-def test_the_client_has_a_call_for_each(village: Village, settled: Settlement) -> None:
+def test_the_client_has_a_call_for_each(village: Village, week: Settlement) -> None:
     listed, call = shared_energy().page(), shared_energy_of(WEEK)
     (period,) = listed.parse(village.client.get(listed.path).content)
     hours = call.parse(village.client.get(call.path).content)
     assert (period.period, period.shared_wh) == (WEEK, sum(sum(day.shared_wh) for day in hours.hours))
 
 
-def test_a_period_is_told_by_hour_and_as_a_table(village: Village, settled: Settlement) -> None:
+def test_a_period_is_told_by_hour_and_as_a_table(village: Village, week: Settlement) -> None:
     answer = village.client.get(f"/v1/shared-energy/{WEEK}")
     hours = answer.json()["hours"]
-    for day, record in zip(hours, settled.period.days, strict=True):
+    for day, record in zip(hours, week.period.days, strict=True):
         assert day["shared_wh"] == [min(pair) for pair in zip(day["fed_in_wh"], day["taken_wh"], strict=True)]
         assert (day["day"], day["taken_wh"]) == (record.day, list(record.taken))
     again = village.client.get(f"/v1/shared-energy/{WEEK}", headers={"if-none-match": answer.headers["etag"]})
@@ -75,30 +68,30 @@ def test_a_period_is_told_by_hour_and_as_a_table(village: Village, settled: Sett
     assert [int(row["shared_wh"]) for row in rows] == [wh for day in hours for wh in day["shared_wh"]]
 
 
-def test_nothing_that_everybody_may_ask_names_a_member_or_its_share(village: Village, settled: Settlement) -> None:
+def test_nothing_that_everybody_may_ask_names_a_member_or_its_share(village: Village, week: Settlement) -> None:
     for path in ("", f"/{WEEK}", f"/{WEEK}/hours.csv"):
         told = village.client.get(f"/v1/shared-energy{path}").text
-        for (household, _), share in settled.shares.items():
+        for (household, _), share in week.shares.items():
             assert household.lower()[2:] not in told.lower() and share.proof.hex() not in told
             assert share.wh < 1000 or not re.search(rf"\b{share.wh}\b", told)
-    assert sum(share.wh >= 1000 for share in settled.shares.values()) >= 4
+    assert sum(share.wh >= 1000 for share in week.shares.values()) >= 4
 
 
 @pytest.mark.parametrize("name", ["2017-06", "%2e%2e", "2017", WEEK + "%0A", "..%2f" + WEEK])
-def test_what_was_not_settled_is_refused_as_a_problem(village: Village, settled: Settlement, name: str) -> None:
+def test_what_was_not_settled_is_refused_as_a_problem(village: Village, week: Settlement, name: str) -> None:
     answer = village.client.get(f"/v1/shared-energy/{name}")
     assert answer.status_code in (404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_folders_that_are_no_period_are_not_listed(village: Village, settled: Settlement, file: Path) -> None:
+def test_folders_that_are_no_period_are_not_listed(village: Village, week: Settlement, file: Path) -> None:
     draft = file.parents[1] / "draft"
     shutil.copytree(file.parent, draft)
     assert [one["period"] for one in village.client.get("/v1/shared-energy").json()] == [WEEK]
     shutil.rmtree(draft)
 
 
-def test_periods_come_in_pages(village: Village, settled: Settlement, file: Path) -> None:
+def test_periods_come_in_pages(village: Village, week: Settlement, file: Path) -> None:
     later = file.parents[1] / "2017-06"
     shutil.copytree(file.parent, later)
     first = village.client.get("/v1/shared-energy?limit=1")
@@ -109,7 +102,7 @@ def test_periods_come_in_pages(village: Village, settled: Settlement, file: Path
 
 
 def test_a_changed_settlement_is_shown_and_a_damaged_one_is_no_empty_one(
-    village: Village, settled: Settlement, file: Path
+    village: Village, week: Settlement, file: Path
 ) -> None:
     content = json.loads(file.read_text())
     content["shared_wh"] += 1  # of a forger who leaves all else as it is: it does not follow
@@ -121,7 +114,7 @@ def test_a_changed_settlement_is_shown_and_a_damaged_one_is_no_empty_one(
             assert WEEK in answer.json()["detail"] and str(file.parent) not in answer.text
 
 
-def test_the_file_to_audit_is_for_managers_and_auditors(village: Village, settled: Settlement, file: Path) -> None:
+def test_the_file_to_audit_is_for_managers_and_auditors(village: Village, week: Settlement, file: Path) -> None:
     path = f"/v1/manage/shared-energy/{WEEK}/settlement.json"
     assert village.client.get(path).json()["error"] == "not-signed-in"
     app = village.client.app

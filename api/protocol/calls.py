@@ -22,6 +22,7 @@ from api.protocol.accuracy import DayAccuracy
 from api.protocol.schemas import (
     CalibrationInputs,
     ClaimPublic,
+    DamagedPeriod,
     DayForecast,
     DayMeasured,
     DayOfHome,
@@ -178,8 +179,9 @@ def days_of(household: str) -> Listing[DayOfHome]:
     return Listing(f"{VERSION}/households/{household}/days", DayOfHome, lambda one: one.day)
 
 
-def shared_energy() -> Listing[SharedEnergyPeriod]:
-    return Listing(f"{VERSION}/shared-energy", SharedEnergyPeriod, lambda one: one.period)
+def shared_energy() -> Listing[SharedEnergyPeriod | DamagedPeriod]:
+    listed: Any = SharedEnergyPeriod | DamagedPeriod
+    return Listing(f"{VERSION}/shared-energy", listed, lambda one: one.period)
 
 
 def shared_energy_of(period: str) -> Call[SharedEnergyHours]:

@@ -224,6 +224,16 @@ class SharedEnergyPeriod(BaseModel):
     root: str
 
 
+class DamagedPeriod(BaseModel):
+    """A period whose settlement cannot be read, in the place of its sums: a damaged file hides no sound one.
+
+    `problem`: what is wrong. The server's log names the file and the remedy.
+    """
+
+    period: str
+    problem: str
+
+
 class SharedEnergyHours(SharedEnergyPeriod):
     """A settled period by hour."""
 

@@ -14,7 +14,7 @@ from api.http.paging import MOST, LimitQuery, page
 from api.operator.community import Community
 from api.operator.settled_periods import NAME, SettledPeriods
 from api.operator.statements import hours_csv
-from api.protocol.schemas import SharedEnergyHours, SharedEnergyPeriod
+from api.protocol.schemas import DamagedPeriod, SharedEnergyHours, SharedEnergyPeriod
 from data.errors import DamagedFile
 
 _log = logging.getLogger(__name__)
@@ -29,14 +29,20 @@ NO_PERIOD = {404: ["no-settlement"]}
 @router.get("")
 def list_periods(
     community: CommunityDep, request: Request, response: Response, after: AfterPeriod = "", limit: LimitQuery = MOST
-) -> list[SharedEnergyPeriod]:
-    """The settled periods in the order of time: what was taken, fed in and shared in each, and what is left over."""
+) -> list[SharedEnergyPeriod | DamagedPeriod]:
+    """The settled periods in the order of time: what was taken, fed in and shared in each, and what is left over.
+
+    A period whose file is damaged is named as such, and the others are listed."""
     periods = settled_periods(community)
     names = [name for name in periods.names() if name > after][: limit + 1]
-    chosen = page(names, limit, lambda name: name, request, response)
-    return [
-        SharedEnergyPeriod.model_validate(hours_of(community, name).model_dump(exclude={"hours"})) for name in chosen
-    ]
+    return [_listed(community, name) for name in page(names, limit, lambda name: name, request, response)]
+
+
+def _listed(community: Community, name: str) -> SharedEnergyPeriod | DamagedPeriod:
+    try:
+        return SharedEnergyPeriod.model_validate(hours_of(community, name).model_dump(exclude={"hours"}))
+    except ApiError as problem:
+        return DamagedPeriod(period=name, problem=str(problem))
 
 
 @router.get("/{period}", response_model=SharedEnergyHours, responses=NOT_MODIFIED | refusals(NO_PERIOD))

@@ -11,9 +11,11 @@ const date = (period, day) => Date.parse(period.first_date) / 864e5 + day.day - 
 const dayName = (period, day) => dateOfDay(date(period, day));
 
 export async function show([wanted]) {
-  const periods = await askAll("/v1/shared-energy");
-  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t("sharedLead"))];
-  if (!periods.length) return { content: [...head, el("p", {}, t("sharedNone"))] };
+  const listed = await askAll("/v1/shared-energy");
+  const periods = listed.filter((one) => !one.problem);
+  const damaged = listed.filter((one) => one.problem).map((one) => el("p", { class: "bad" }, one.problem));
+  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t("sharedLead")), ...damaged];
+  if (!periods.length) return { content: [...head, ...(damaged.length ? [] : [el("p", {}, t("sharedNone"))])] };
   const chosen = periods.find((one) => one.period === wanted) ?? periods.at(-1);
   const period = await ask(`/v1/shared-energy/${chosen.period}`);
   const choice = el("select", { id: "period" }, ...periods.toReversed().map((one) =>

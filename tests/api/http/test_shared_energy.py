@@ -16,6 +16,7 @@ from api.http.routes.session import _session
 from api.http.sign_in import Session
 from api.operator.settled_periods import FILE, period_name
 from api.protocol.calls import shared_energy, shared_energy_of
+from api.protocol.schemas import DamagedPeriod, SharedEnergyPeriod
 from api.protocol.settlement import Settlement
 from tests.api.conftest import Village
 from tests.api.settled import FIRST, WEEK
@@ -51,6 +52,7 @@ def test_a_settled_period_is_listed_with_its_sums(village: Village, week: Settle
 def test_the_client_has_a_call_for_each(village: Village, week: Settlement) -> None:
     listed, call = shared_energy().page(), shared_energy_of(WEEK)
     (period,) = listed.parse(village.client.get(listed.path).content)
+    assert isinstance(period, SharedEnergyPeriod)
     hours = call.parse(village.client.get(call.path).content)
     assert (period.period, period.shared_wh) == (WEEK, sum(sum(day.shared_wh) for day in hours.hours))
 
@@ -108,10 +110,29 @@ def test_a_changed_settlement_is_shown_and_a_damaged_one_is_no_empty_one(
     content["shared_wh"] += 1  # of a forger who leaves all else as it is: it does not follow
     for damaged in (json.dumps(content), "{", ""):
         file.write_text(damaged)
-        for path in ("", f"/{WEEK}", f"/{WEEK}/hours.csv"):
+        for path in (f"/{WEEK}", f"/{WEEK}/hours.csv"):
             answer = village.client.get(f"/v1/shared-energy{path}")
             assert (answer.status_code, answer.json()["error"]) == (500, "internal")
             assert WEEK in answer.json()["detail"] and str(file.parent) not in answer.text
+
+
+def test_one_damaged_settlement_is_named_and_hides_no_sound_one(
+    village: Village, week: Settlement, file: Path
+) -> None:
+    """The list answered 500 for all periods: an old month's damaged file took the page of this month away."""
+    later = file.parents[1] / "2017-06"
+    shutil.copytree(file.parent, later)
+    file.write_text("{")
+    try:
+        answer = village.client.get("/v1/shared-energy")
+        damaged, sound = answer.json()
+        assert damaged.keys() == {"period", "problem"} and damaged["period"] == WEEK and WEEK in damaged["problem"]
+        assert (sound["period"], sound["shared_wh"]) == ("2017-06", week.period.shared_wh)
+        assert str(file.parent) not in answer.text
+        first, second = shared_energy().page().parse(answer.content)
+        assert isinstance(first, DamagedPeriod) and isinstance(second, SharedEnergyPeriod)
+    finally:
+        shutil.rmtree(later)
 
 
 def test_the_file_to_audit_is_for_managers_and_auditors(village: Village, week: Settlement, file: Path) -> None:

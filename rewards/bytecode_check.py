@@ -40,6 +40,27 @@ def differences(chain: Chain, contracts: Contracts, community: bytes) -> list[st
     return wrong + ([] if wrong else [*_of_challenges(chain, contracts), *_of_green(chain, contracts, community)])
 
 
+def other_codes(chain: Chain, contracts: Contracts) -> list[str]:
+    """Which contracts and programs of a deployment have other code than this version's; each is looked at.
+
+    A contract whose own code is another one is not asked what it refers to.
+    """
+    deployed = {name: getattr(contracts, name) for name in (*NAMES, VERIFIER, CHALLENGES, GREEN)}
+    found = {name: contract for name, contract in deployed.items() if contract is not None}
+    wrong = [name for name, contract in found.items() if not _is_code_of(chain, name, str(contract.address))]
+    for name, own_program in ((VERIFIER, program_code), (GREEN, green_program_code)):
+        if name in found and name not in wrong:
+            asked = found[name].functions
+            parts = {"program": (asked.PROGRAM, own_program), "ceremony": (asked.CEREMONY, ceremony_code)}
+            wrong += [f"{name}'s {part}" for part, (at, own) in parts.items() if _code(chain, at().call()) != own()]
+    if contracts.skill_verifier is not None and VERIFIER not in wrong:
+        community = bytes(contracts.skill_verifier.functions.COMMUNITY().call())
+        for name, address, personal in zip(INFERENCE, contracts.inference_verifiers, (False, True), strict=True):
+            if address is not None and not is_inference_verifier(chain, address, community, personal=personal):
+                wrong.append(name)
+    return wrong
+
+
 def _of_green(chain: Chain, contracts: Contracts, community: bytes) -> list[str]:
     """What is not as it should be about green shares; the record and the skill verifier are this version's."""
     named, green = contracts.household_nft.functions.green().call(), contracts.green_share

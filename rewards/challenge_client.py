@@ -60,6 +60,11 @@ class ChallengeClient:
         """Whether a transaction of the account waits for its block."""
         return self._sender.is_sending
 
+    @property
+    def mined(self) -> int:
+        """How many transactions of the account are in blocks."""
+        return self._sender.mined
+
     def challenge_of(self, household: str, day: int) -> Challenge | None:
         """The challenge of a household's forecast of a day; None where nobody doubted it."""
         who, deadline, answered, closed = self._line.view(

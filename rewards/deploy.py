@@ -196,14 +196,6 @@ def _deploy_green(
     return green
 
 
-def is_outdated(chain: Chain, contracts: Contracts) -> bool:
-    """Whether the verifier on the chain checks proofs of another format than this version's."""
-    if contracts.skill_verifier is None:
-        return False
-    program = contracts.skill_verifier.functions.PROGRAM().call()
-    return bytes(chain.web3.eth.get_code(program)) != verifier.program_code()
-
-
 def deploy_verifier(chain: Chain, operator: LocalAccount, community: bytes) -> Contract:
     """The skill verifier with the program and the points that it works with. Raises NoPrecompiles."""
     if not chain.has_pairings:

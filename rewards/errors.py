@@ -188,7 +188,7 @@ class StaleTransaction(Refused):
     @property
     def can_be_outbid(self) -> bool:
         """Whether a transaction with its nonce waits, for which a higher fee takes its place."""
-        return _WAITS.search(self.reason) is not None
+        return is_outbid(self.reason)
 
 
 BY_REASON: dict[str, type[Refused]] = {
@@ -247,6 +247,11 @@ BY_REASON: dict[str, type[Refused]] = {
 }
 _STALE = re.compile("nonce|underpriced|fee (cap|per gas)|already (known|imported)", re.IGNORECASE)
 _WAITS = re.compile("underpriced|already (known|imported)", re.IGNORECASE)
+
+
+def is_outbid(message: str) -> bool:
+    """Whether a node says that a transaction of the same nonce waits, which offers as much or more."""
+    return _WAITS.search(message) is not None
 
 
 def is_reason(message: str) -> bool:

@@ -10,7 +10,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
-from rewards.errors import NodeUnreachable
+from rewards.errors import NodeUnreachable, is_outbid
 from rewards.node_url import shown
 
 _TIMEOUT_S = 10.0
@@ -25,6 +25,7 @@ class NodeError(NodeUnreachable):
         super().__init__(f"{shown(url)} fails at {method} (error {code})")
         self.text = text.removeprefix("execution reverted: ")[:200]
         self.is_refusal = code == _REVERTED or "revert" in text or "nonce" in text
+        self.is_outbid = is_outbid(text)
 
 
 class JsonRpc:

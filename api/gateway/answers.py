@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 _EVERY_S, _DAY_S = 60.0, 86_400
 SERVER_FIRST_S = 3600
 """How long the server is given."""
+STUCK_S = 600
+"""For how long the home's own transactions are waited for. What is in no block then is replaced by the answer, as the
+nonce is the same; a registration that was replaced is signed anew by the submitter."""
 _LONGEST_DAYS = 7 + 3 + 1
 """A forecast is challenged until a week after its day, and answered for within three more."""
 
@@ -47,6 +50,7 @@ class Answers:
         self._home, self._household, self._proofs, self._offset_s = home, household, folders.proofs_dir, offset_s
         self._client, self._run = client, run
         self._next, self._told, self._settled = 0.0, set[str](), set[int]()
+        self._waits_since: tuple[int, float] | None = None
 
     def run_once(self) -> None:
         """Look, unless it did just now. What a node or the contract refuses is logged, once for each reason."""
@@ -82,7 +86,7 @@ class Answers:
                 yield day
 
     def _answer(self, day: int) -> None:
-        if self._client.is_sending:
+        if self._is_waiting():
             self._tell("challenge not answered yet", f"day {day}: a transaction of the household waits for its block")
             return
         try:
@@ -92,6 +96,16 @@ class Answers:
         else:
             self._settled.add(day)
             _log.info("challenge answered", extra={"home": self._home, "day": day})
+
+    def _is_waiting(self) -> bool:
+        """Whether a transaction of the household waits for its block, and has not for long."""
+        if not self._client.is_sending:
+            self._waits_since = None
+            return False
+        mined = self._client.mined
+        if self._waits_since is None or self._waits_since[0] != mined:
+            self._waits_since = mined, time.monotonic()
+        return time.monotonic() - self._waits_since[1] < STUCK_S
 
     def _tell(self, what: str, reason: str) -> None:
         if reason not in self._told:

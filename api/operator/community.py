@@ -25,8 +25,9 @@ from data.day import LAST_DAY, DayClock
 from data.features import PublicFeatures, public_features
 from forecasting.integer import quantise_features
 from forecasting.shape import ModelShape
+from rewards.bytecode_check import other_codes
 from rewards.chain import Chain
-from rewards.deploy import Addresses, Contracts, deploy, is_outdated
+from rewards.deploy import Addresses, Contracts, deploy
 from rewards.errors import OutdatedContracts
 from rewards.journal import Journal
 from rewards.membership import enrol, membership
@@ -129,10 +130,10 @@ class Community:
         if path.exists():
             known = Contracts.of(chain, Addresses.read(path))
             known.check_there(chain)
-            if is_outdated(chain, known):
+            if changed := other_codes(chain, known):
                 raise OutdatedContracts(
-                    f"the contracts in {path} check proofs of an older format: claim open days with the release that "
-                    "deployed them, then run `wattproof migrate`"
+                    f"the contracts in {path} are another release's ({', '.join(changed)}): claim open days with the "
+                    "release that deployed them, then run `wattproof migrate`"
                 )
             return known
         config = self.config

@@ -2,8 +2,9 @@
 
 Proofs of an older format are history: they stay in the database and can be checked with the release that made them. A
 trained model stays usable: its float weights are unchanged, only the proven integers are now derived differently. So
-the last round is saved once more, under the next number, and published like any other. Contracts that check proofs of
-the older format are set aside; the next command deploys this release's, and enrols all homes again.
+the last round is saved once more, under the next number, and published like any other. Contracts of which any part, a
+program that checks proofs included, has another code than this release's are set aside; the next command deploys this
+release's, and enrols all homes again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from api.operator.community import CONTRACTS, OLD_CONTRACTS, Community
 from api.operator.trained_model import digest_of, kept_digest
 from api.operator.training import publisher
 from fl.store import RoundStore
-from rewards.deploy import Addresses, Contracts, is_outdated
+from rewards.bytecode_check import other_codes
+from rewards.deploy import Addresses, Contracts
 from rewards.errors import OutdatedContracts
 
 
@@ -39,13 +41,13 @@ def _saved_again(community: Community) -> str:
 
 
 def _put_aside(community: Community) -> str:
-    """The addresses of contracts that check an older format."""
+    """The addresses of contracts of another release."""
     path = community.folder / CONTRACTS
     if not path.exists():
         return ""
     chain = community.open_chain()
     try:
-        if not is_outdated(chain, Contracts.of(chain, Addresses.read(path))):
+        if not other_codes(chain, Contracts.of(chain, Addresses.read(path))):
             return ""
     except OutdatedContracts:
         pass

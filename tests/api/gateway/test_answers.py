@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from api.config.community_yaml import Config
 from api.config.logs import set_up
-from api.config.settings import GatewaySettings
+from api.config.settings import ApiSettings, GatewaySettings
 from api.gateway import answers
 from api.gateway.answers import SERVER_FIRST_S, Answers, open_answers
 from api.gateway.jobs import Isolated
@@ -177,3 +177,24 @@ def test_a_node_that_is_away_is_logged_once(doubted: Doubted, caplog: pytest.Log
 def test_an_address_for_challenges_needs_a_node() -> None:
     with pytest.raises(ValueError, match=r"gateway\.challenges needs gateway\.rpc_url"):
         GatewaySettings.model_validate({"challenges": account(9).address})
+
+
+class Stuck:
+    """What a node tells of an account of which a transaction is in no block, and none ever is."""
+
+    is_sending, mined = True, 3
+
+
+def test_a_transaction_that_is_stuck_is_waited_for_and_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at once: it may be the registration of a forecast."""
+    node = Stuck()
+    own = Answers("a", "0x" + 40 * "0", ApiSettings(), node, None, 0)  # type: ignore[arg-type]
+    assert own._is_waiting()
+    monkeypatch.setattr(answers, "STUCK_S", 0)
+    assert not own._is_waiting()
+    monkeypatch.undo()
+    assert own._is_waiting()
+    node.mined = 4
+    assert own._is_waiting(), "another one waits now"
+    node.is_sending = False
+    assert not own._is_waiting()

@@ -10,7 +10,7 @@ from api.operator.migration import migrate
 from api.operator.trained_model import OlderRound, latest_model, model_shape
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
-from rewards import deploy
+from rewards import bytecode_check
 from rewards.errors import OutdatedContracts
 from tests.api.conftest import small_config
 
@@ -57,13 +57,13 @@ def test_a_second_run_does_nothing(community: LocalCommunity) -> None:
     assert RoundStore(community.folder / "rounds").rounds() == [7, 8]
 
 
-def test_contracts_of_an_older_format_are_refused_and_put_aside(
+def test_contracts_of_which_any_program_is_another_releases_are_refused_and_put_aside(
     community: LocalCommunity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = community.open_chain(20_000)
     known = community.open_contracts(chain)
     with monkeypatch.context() as during:
-        during.setattr(deploy.verifier, "program_code", lambda: b"of a later release")
+        during.setattr(bytecode_check, "green_program_code", lambda: b"of a later release")
         with pytest.raises(OutdatedContracts, match="wattproof migrate"):
             community.open_contracts(chain)
         chain.close()

@@ -118,7 +118,13 @@ def load_exchange(cache_dir: Path) -> pd.DataFrame:
     generation are netted within the hour: the data are hourly, so of both registers one stands still. One more
     column, `generation` (int64 Wh), is what the panels made. Raises FetchError if the data set is not the pinned one.
     """
-    readings = load(cache_dir).readings
+    return load_with_pv(cache_dir).readings
+
+
+def load_with_pv(cache_dir: Path) -> CommunityData:
+    """`load_exchange` beside the common weather."""
+    community = load(cache_dir)
+    readings = community.readings
     generation = np.concatenate([_generation(cache_dir / "citylearn", number) for number in range(1, HOMES + 1)])
     net = readings["y"].to_numpy() - generation
     table = long_table(
@@ -127,7 +133,7 @@ def load_exchange(cache_dir: Path) -> pd.DataFrame:
         np.maximum(net, 0),
         export=pd.Series(np.maximum(-net, 0), dtype="Int64"),
     )
-    return table.assign(generation=generation)
+    return CommunityData(table.assign(generation=generation), community.weather)
 
 
 def _generation(folder: Path, number: int) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ _NEUTRAL = {"temperature": 18.0, "temperature_24h": 18.0, "direct_solar_24h": 0.
 def load_community(settings: DataSettings) -> CommunityData:
     """Readings and weather. Raises DataError if they cannot be loaded; never falls back to other data."""
     if settings.source == "citylearn":
-        return citylearn.load(settings.cache_dir)
+        return citylearn.load_with_pv(settings.cache_dir) if settings.pv else citylearn.load(settings.cache_dir)
     if settings.source == "none":
         raise TableError("there are no readings here (data.source is none): run this where the homes' readings are")
     readings = _joined(settings.files)

@@ -7,20 +7,8 @@ be shown in the place of the other. Export stays in a vault of its own, beside t
 
 from collections.abc import Sequence
 
-from eth_account.messages import SignableMessage, encode_typed_data
-from eth_utils.address import is_address, to_checksum_address
+from data.meter import DayOpening, Meter, SignedDay, verify_signed_day
 
-from data.errors import MeterError
-from data.meter import COMMITMENT_BYTES, DOMAIN, DayOpening, Meter, SignedDay, check_signed
-from zkp.algebra.commitment import commit_day, random_blinding
-
-TYPES = {
-    "ExportCommitment": [
-        {"name": "household", "type": "address"},
-        {"name": "day", "type": "uint32"},
-        {"name": "commitment", "type": "bytes"},
-    ]
-}
 EXPORT_VAULT = "export.db"
 
 
@@ -29,22 +17,9 @@ def sign_export(meter: Meter, household: str, day: int, export: Sequence[int]) -
 
     Raises zkp.errors.InvalidStatement for values that no meter counts: below zero, or above 131 kWh.
     """
-    opening = DayOpening(tuple(int(value) for value in export), random_blinding())
-    commitment = commit_day(day, opening.readings, opening.blinding)
-    signature = meter.sign(_message(household, day, commitment))
-    return SignedDay(to_checksum_address(household), day, commitment, signature), opening
+    return meter.sign_day(household, day, export, quantity="export")
 
 
 def verify_signed_export(signed: SignedDay, meter_address: str) -> None:
-    """Raise MeterError unless `meter_address` signed exactly this day of this household as export."""
-    what = f"the export of day {signed.day} of household {signed.household}"
-    if not is_address(signed.household) or not 0 <= signed.day < 2**32:
-        raise MeterError(f"{what}: not an address and a day number")
-    if len(signed.commitment) != COMMITMENT_BYTES:
-        raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes")
-    check_signed(_message(signed.household, signed.day, signed.commitment), signed.signature, meter_address, what)
-
-
-def _message(household: str, day: int, commitment: bytes) -> SignableMessage:
-    content = {"household": to_checksum_address(household), "day": day, "commitment": commitment}
-    return encode_typed_data(DOMAIN, TYPES, content)
+    """Raise MeterError unless `meter_address` signed exactly this day of this household as export, all measured."""
+    verify_signed_day(signed, meter_address, "export")

@@ -1,5 +1,7 @@
 """Public features of hours and days: the calendar and the weather feed, the same for every home, all in [-2, 2].
 
+A forecast of load is told the day's temperatures hour by hour, a forecast of export its sun; all else is the same.
+
 At the origin of a forecast the weather up to it is known, and for the day ahead the weather service's 24-hour
 predictions, one made in each of the 24 hours before the origin.
 """
@@ -14,12 +16,14 @@ from numpy.typing import NDArray
 
 from data.day import DayClock
 from data.errors import TableError
+from data.quantity import Quantity
 
 FloatArray = NDArray[np.float32]
 
 STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead", "sun ahead")
 DAY_FEATURES = 24 + 7 + 2
-"""Of a forecast day: 24 predicted temperatures, the weekday one-hot, sine and cosine of the season."""
+"""Of a forecast day: 24 predicted temperatures (of export: the sun), the weekday one-hot, sine and cosine of the
+season."""
 
 _WARM, _WARM_SPAN = 18.0, 12.0  # °C: around the comfort temperature, where heating and cooling meet
 _SUN_SPAN = 500.0  # W/m²
@@ -29,7 +33,8 @@ _THURSDAY = 3  # weekday of 1970-01-01
 
 @dataclass(frozen=True)
 class PublicFeatures:
-    """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 6], `ahead` [n] temperature."""
+    """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 6], `ahead` [n] temperature, or
+    sun."""
 
     first_hour: int
     steps: FloatArray
@@ -48,8 +53,8 @@ class PublicFeatures:
         return self.steps[origin - steps : origin], np.concatenate([self.ahead[origin - 24 : origin], _calendar(day)])
 
 
-def public_features(weather: pd.DataFrame, clock: DayClock) -> PublicFeatures:
-    """Features of a weather table (`data.citylearn.CommunityData.weather`).
+def public_features(weather: pd.DataFrame, clock: DayClock, quantity: Quantity = "load") -> PublicFeatures:
+    """Features of a weather table (`data.citylearn.CommunityData.weather`) for forecasts of a quantity.
 
     Raises TableError when its hours are not contiguous.
     """
@@ -66,8 +71,9 @@ def public_features(weather: pd.DataFrame, clock: DayClock) -> PublicFeatures:
     sun = np.clip(weather["direct_solar_24h"].to_numpy(dtype=np.float64) / _SUN_SPAN, 0, 2)
     columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun]
     return PublicFeatures(
-        int(hours[0]), np.stack(columns, axis=1).astype(np.float32), ahead.astype(np.float32), clock
-    )
+        int(hours[0]), np.stack(columns, axis=1).astype(np.float32),
+        (ahead if quantity == "load" else sun).astype(np.float32), clock,
+    )  # fmt: skip
 
 
 def _scaled_temperature(celsius: pd.Series[float]) -> NDArray[np.float64]:

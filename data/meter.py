@@ -22,17 +22,22 @@ from eth_utils.exceptions import ValidationError as EthValidationError
 from data.atomic import write_bytes
 from data.damage import FROM_BACKUP
 from data.errors import DamagedFile, MeterError
+from data.quantity import Quantity
 from zkp.algebra.commitment import DAY_HOURS, commit_day, random_blinding
 
 DOMAIN = {"name": "Wattproof meter", "version": "1"}
-TYPES = {
-    "DayCommitment": [
-        {"name": "household", "type": "address"},
-        {"name": "day", "type": "uint32"},
-        {"name": "commitment", "type": "bytes"},
-    ]
+_FIELDS = [
+    {"name": "household", "type": "address"},
+    {"name": "day", "type": "uint32"},
+    {"name": "commitment", "type": "bytes"},
+]
+_TYPE_NAMES: dict[Quantity, str] = {"load": "DayCommitment", "export": "ExportCommitment"}
+"""A type for each quantity, so that the commitment to one is never shown in the place of the other."""
+TYPES = {quantity: {name: _FIELDS} for quantity, name in _TYPE_NAMES.items()}
+FILLED_TYPES = {
+    quantity: {f"Filled{name}": [*_FIELDS, {"name": "measured", "type": "uint32"}]}
+    for quantity, name in _TYPE_NAMES.items()
 }
-FILLED_TYPES = {"FilledDayCommitment": [*TYPES["DayCommitment"], {"name": "measured", "type": "uint32"}]}
 ALL_MEASURED = (1 << DAY_HOURS) - 1
 """Bit h: hour h of the day was measured."""
 COMMITMENT_BYTES = 48
@@ -119,15 +124,21 @@ class Meter:
         return f"Meter({self.address})"
 
     def sign_day(
-        self, household: str, day: int, readings: Sequence[int], measured: int = ALL_MEASURED
+        self,
+        household: str,
+        day: int,
+        readings: Sequence[int],
+        measured: int = ALL_MEASURED,
+        quantity: Quantity = "load",
     ) -> tuple[SignedDay, DayOpening]:
         """Commit to the 24 readings (Wh) of community day `day` under a fresh blinding and sign the commitment.
 
-        `measured`: as in `SignedDay`. Raises zkp.errors.InvalidStatement for readings that cannot be committed to.
+        `measured`: as in `SignedDay`; `quantity`: what the readings are of. Raises zkp.errors.InvalidStatement for
+        readings that cannot be committed to.
         """
         opening = DayOpening(tuple(int(value) for value in readings), random_blinding())
         commitment = commit_day(day, opening.readings, opening.blinding)
-        signature = self.sign(_message(household, day, commitment, measured))
+        signature = self.sign(_message(household, day, commitment, measured, quantity))
         return SignedDay(to_checksum_address(household), day, commitment, signature, measured), opening
 
     def sign(self, message: SignableMessage) -> bytes:
@@ -135,7 +146,7 @@ class Meter:
         return bytes(self._account.sign_message(message).signature)
 
 
-def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
+def verify_signed_day(signed: SignedDay, meter_address: str, quantity: Quantity = "load") -> None:
     """Raise MeterError unless `meter_address` signed exactly this day of this household, all of it measured.
 
     Only the one canonical signature passes (65 bytes r, s, v with low s and v 27 or 28), so that a record
@@ -143,25 +154,26 @@ def verify_signed_day(signed: SignedDay, meter_address: str) -> None:
     """
     if not signed.is_measured:
         filled = DAY_HOURS - (signed.measured & ALL_MEASURED).bit_count()
-        raise MeterError(f"{_named(signed)}: {filled} of its hours were filled in, not measured")
-    verify_day_with_filled(signed, meter_address)
+        raise MeterError(f"{_named(signed, quantity)}: {filled} of its hours were filled in, not measured")
+    verify_day_with_filled(signed, meter_address, quantity)
 
 
-def verify_day_with_filled(signed: SignedDay, meter_address: str) -> None:
+def verify_day_with_filled(signed: SignedDay, meter_address: str, quantity: Quantity = "load") -> None:
     """As `verify_signed_day`, but hours may be filled in: for the week that a model reads, and nothing else."""
-    what = _named(signed)
+    what = _named(signed, quantity)
     if not is_address(signed.household) or not 0 <= signed.day < 2**32:
         raise MeterError(f"{what}: not an address and a day number")
     if not 0 <= signed.measured <= ALL_MEASURED:
         raise MeterError(f"{what}: {signed.measured} does not say which of {DAY_HOURS} hours were measured")
     if len(signed.commitment) != COMMITMENT_BYTES or len(signed.signature) != SIGNATURE_BYTES:
         raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes and a signature {SIGNATURE_BYTES}")
-    message = _message(signed.household, signed.day, signed.commitment, signed.measured)
+    message = _message(signed.household, signed.day, signed.commitment, signed.measured, quantity)
     check_signed(message, signed.signature, meter_address, what)
 
 
-def _named(signed: SignedDay) -> str:
-    return f"day {signed.day} of household {signed.household}"
+def _named(signed: SignedDay, quantity: Quantity) -> str:
+    of = "" if quantity == "load" else f"the {quantity} of "
+    return f"{of}day {signed.day} of household {signed.household}"
 
 
 def check_signed(message: SignableMessage, signature: bytes, meter_address: str, what: str) -> None:
@@ -187,8 +199,8 @@ def verify_opening(signed: SignedDay, opening: DayOpening) -> None:
         raise MeterError(f"day {signed.day} of household {signed.household}: readings are not those committed to")
 
 
-def _message(household: str, day: int, commitment: bytes, measured: int) -> SignableMessage:
+def _message(household: str, day: int, commitment: bytes, measured: int, quantity: Quantity) -> SignableMessage:
     content: dict[str, Any] = {"household": to_checksum_address(household), "day": day, "commitment": commitment}
     if measured == ALL_MEASURED:
-        return encode_typed_data(DOMAIN, TYPES, content)
-    return encode_typed_data(DOMAIN, FILLED_TYPES, content | {"measured": measured})
+        return encode_typed_data(DOMAIN, TYPES[quantity], content)
+    return encode_typed_data(DOMAIN, FILLED_TYPES[quantity], content | {"measured": measured})

@@ -17,6 +17,10 @@ class DataSettings(BaseModel):
         description="citylearn: the 17 real demo homes; files: the households' own imported tables; none: no "
         "readings are here, as at a coordinator or a server of homes with gateways"
     )
+    pv: bool = Field(
+        default=False,
+        description="citylearn: the homes with their PV behind the meter: what they take, and what they feed in",
+    )
     files: tuple[Path, ...] = Field(
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
     )
@@ -53,6 +57,8 @@ class DataSettings(BaseModel):
             raise ValueError("weather_from: open-meteo needs latitude: and longitude:")
         if self.live is not None and len(self.files) != 1:
             raise ValueError("live: needs source: files and one path under files:, the home's table")
+        if self.pv and self.source != "citylearn":
+            raise ValueError("pv: is for source: citylearn; in tables of your own, the column export is the PV's")
         if self.source == "citylearn" and (self.files or self.weather):
             raise ValueError("files: or weather: is given but source is citylearn; set source: files to use them")
         return self

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
 from data.meter import DayOpening, Meter, SignedDay, verify_opening
+from data.quantity import Quantity
 from data.vault import DayVault
 
 
@@ -39,13 +40,22 @@ class SignedDays:
 
     Args:
         home: its name, for messages.
-        readings: its own rows of a long table.
+        vault: of the quantity.
+        readings: its own rows of a long table, of the quantity.
     """
 
     def __init__(
-        self, home: str, vault: DayVault, meter: Meter, household: str, readings: pd.DataFrame, clock: DayClock
+        self,
+        home: str,
+        vault: DayVault,
+        meter: Meter,
+        household: str,
+        readings: pd.DataFrame,
+        clock: DayClock,
+        quantity: Quantity = "load",
     ) -> None:
         self._home, self._vault, self._meter, self._household, self._clock = home, vault, meter, household, clock
+        self._quantity = quantity
         self._table = pd.Series(readings["y"].to_numpy(), index=pd.DatetimeIndex(readings["ds"]))
         self._filled = self._table.index[readings["filled"].to_numpy()]
 
@@ -67,7 +77,7 @@ class SignedDays:
         hours = self._clock.hours(day)
         values, measured = self._table.loc[hours].to_list(), ~hours.isin(self._filled)
         mask = sum(1 << hour for hour, is_measured in enumerate(measured.tolist()) if is_measured)
-        signed, opening = self._meter.sign_day(self._household, day, values, mask)
+        signed, opening = self._meter.sign_day(self._household, day, values, mask, self._quantity)
         self._vault.put(signed, opening)
         return signed, opening
 

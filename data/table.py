@@ -16,6 +16,7 @@ from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import NoReadingsYet, TableError
 from data.home_name import HOME_NAME_RULE, is_home_name
+from data.quantity import Quantity
 
 COLUMNS = ("unique_id", "ds", "y", "filled")
 EXPORT = "export"
@@ -121,6 +122,22 @@ def read_table(path: Path) -> pd.DataFrame:
             f"{path} is damaged, or not a table that Wattproof wrote: restore a copy from your backup, or "
             "move it away and import the readings again"
         ) from None
+
+
+def readings_as(readings: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+    """A long table whose `y` (int64 Wh) is the quantity, in the hours of which it is known.
+
+    Raises TableError where the table says nothing about it.
+    """
+    if quantity == "load":
+        return readings
+    if EXPORT not in readings or readings[EXPORT].isna().all():
+        raise TableError(
+            f"the readings have no column {EXPORT}: import a table of both registers of the meter (docs/meters.md)"
+        )
+    known = readings[readings[EXPORT].notna()]
+    table = known.assign(y=known[EXPORT].astype("int64"))[list(COLUMNS)]
+    return validate_table(table.reset_index(drop=True))
 
 
 def whole_days(readings: pd.DataFrame, unique_id: str, clock: DayClock) -> dict[int, NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
+from data.quantity import Quantity
 from data.windows import Windows, make_windows
 from forecasting.errors import ForecastError
 
@@ -63,17 +64,17 @@ class PooledRidge:
     clock: DayClock
     alpha: float = 1000.0
     name: str = "ridge_pooled"
+    quantity: Quantity = "load"
     _model: Ridge = field(init=False, repr=False)
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """Learn from every complete window of `readings`."""
-        self._model = _fit(
-            make_windows(readings, public_features(weather, self.clock), self.clock, steps=24), self.alpha
-        )
+        features = public_features(weather, self.clock, self.quantity)
+        self._model = _fit(make_windows(readings, features, self.clock, steps=24), self.alpha)
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes with a complete week before it: rows are homes, columns hours, Wh."""
-        windows = _origin_windows(readings, weather, day, self.clock)
+        windows = _origin_windows(readings, weather, day, self.clock, self.quantity)
         return _frame(windows, _predict(self._model, windows))
 
 
@@ -99,8 +100,10 @@ class HomeRidge:
         return _frame(windows, np.concatenate(rows) if rows else np.zeros((0, HOURS_PER_DAY)))
 
 
-def _origin_windows(readings: pd.DataFrame, weather: pd.DataFrame, day: int, clock: DayClock) -> Windows:
-    features = public_features(weather, clock)
+def _origin_windows(
+    readings: pd.DataFrame, weather: pd.DataFrame, day: int, clock: DayClock, quantity: Quantity = "load"
+) -> Windows:
+    features = public_features(weather, clock, quantity)
     return make_windows(readings, features, clock, steps=24, days=[day], with_target=False)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
+from data.quantity import Quantity
 from data.windows import Windows, make_windows
 from forecasting.errors import ForecastError
 from forecasting.metrics import mean_of
@@ -84,13 +85,14 @@ class WindowForecaster:
     apply: Callable[[Windows], NDArray[np.float64]]
     steps: int
     clock: DayClock
+    quantity: Quantity = "load"
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """The model stays as it is: it was trained within the split."""
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes with a complete window."""
-        features = public_features(weather, self.clock)
+        features = public_features(weather, self.clock, self.quantity)
         windows = make_windows(readings, features, self.clock, steps=self.steps, days=[day], with_target=False)
         values = self.apply(windows) if len(windows) else np.zeros((0, OUTPUTS))
         homes = pd.Index(windows.unique_id, name="unique_id")

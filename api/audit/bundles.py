@@ -53,6 +53,8 @@ def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[F
 def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int, community: str, meter: str) -> None:
     """Raises Objection unless the bundle is of this household with this meter, this day and community."""
     context = bundle.context
+    if isinstance(bundle, InferenceBundle) and bundle.of != "load":
+        raise Objection(f"the proof is of a forecast of {bundle.of}, not of load")
     if (bundle.household, context.day) != (household, day):
         raise Objection(f"the proof is for day {context.day} of household {bundle.household}")
     if context.community != community:

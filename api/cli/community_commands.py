@@ -38,11 +38,15 @@ def train(
             help="begin from another community's model: a round's weights.npz",
         ),
     ] = None,
+    quantity: Annotated[
+        str, typer.Option(help="what the model forecasts: load, or export (what homes feed in)")
+    ] = "load",
 ) -> None:
     """Train the community's model with Flower's simulation, resuming from the last saved round, and publish it.
 
     Days that start after that are forecast with it. A model to begin from stays in force where it is better than the
-    trained one, on the days kept out of training.
+    trained one, on the days kept out of training. A model of export has rounds of its own, in export/ in the state
+    folder, no personal heads, and is not put on the chain.
     """
     if one_shot and source is not None:
         raise typer.BadParameter("a one-shot training begins from nothing: leave out one of --one-shot and --from")
@@ -50,7 +54,11 @@ def train(
     from api.config.logs import leave_screen
     from api.one_machine import training
     from api.one_machine.community import LocalCommunity
+    from data.quantity import QUANTITIES
 
+    wanted = next((one for one in QUANTITIES if one == quantity), None)
+    if wanted is None:
+        raise typer.BadParameter(f"{quantity!r} is none of {', '.join(QUANTITIES)}", param_hint="--quantity")
     community = LocalCommunity(load(config))
     leave_screen(console, community.folder)
     with Progress(console=console) as bar:
@@ -60,8 +68,14 @@ def train(
             lambda done, _total, _loss: bar.update(task, completed=done),
             one_shot=one_shot,
             source=source,
+            quantity=wanted,
         )
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
+    if wanted != "load":
+        models = training.with_heads(community, trained, {})
+        scores = training.evaluate(community, trained, {}, models, wanted)
+        console.print_json(data=training.accuracy_summary(scores))
+        return
     chain_session = _published(community, trained)
     heads, models = training.personalise(community, trained, community.homes)
     if chain_session is not None:

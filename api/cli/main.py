@@ -21,6 +21,7 @@ from api.cli import (
     report_commands,
     settle_commands,
     setup_commands,
+    surplus_commands,
     terminal,
 )
 from api.cli.arguments import (
@@ -173,6 +174,8 @@ app.command()(backup_commands.backup)
 app.command()(backup_commands.restore)
 app.command()(settle_commands.settle)
 app.command("audit-settlement")(settle_commands.audit_settlement)
+app.command()(surplus_commands.surplus)
+app.command("audit-surplus")(surplus_commands.audit_surplus)
 app.command()(membership_commands.leave)
 app.command()(membership_commands.rejoin)
 app.command()(challenge_commands.challenge)

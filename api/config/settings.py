@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 
 from data.failures import quotable
 from data.home_name import HOME_NAME
+from data.quantity import Quantity
 
 
 def _address(text: str) -> str:
@@ -213,7 +214,15 @@ class ApiSettings(BaseModel):
     @property
     def proofs_dir(self) -> Path:
         """Bundles by day and home."""
-        return self.state_dir / "proofs"
+        return self.proofs_of("load")
+
+    def folder_of(self, quantity: Quantity) -> Path:
+        """Rounds and the homes' windows of a quantity: that of load is the state folder itself."""
+        return self.state_dir if quantity == "load" else self.state_dir / quantity
+
+    def proofs_of(self, quantity: Quantity) -> Path:
+        """Bundles of a quantity by day and home."""
+        return self.folder_of(quantity) / "proofs"
 
     @property
     def claims_dir(self) -> Path:
@@ -234,6 +243,11 @@ class ApiSettings(BaseModel):
     def settlements_dir(self) -> Path:
         """The settled periods, one folder each."""
         return self.state_dir / "settlements"
+
+    @property
+    def surplus_dir(self) -> Path:
+        """Days with their surplus hours, one folder each."""
+        return self.state_dir / "surplus"
 
     @property
     def model_dir(self) -> Path:

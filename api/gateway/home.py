@@ -14,8 +14,10 @@ from eth_account.signers.local import LocalAccount
 from api.config.key_file import VAULT, household_account, household_key
 from api.gateway.sealed import SealedForecast, read_sealed, seal
 from data.errors import DataError
+from data.export import EXPORT_VAULT
 from data.home_name import HOME_NAME_RULE, is_home_name
 from data.meter import Meter
+from data.quantity import Quantity
 from data.vault import DayVault
 
 
@@ -48,9 +50,18 @@ class Home:
         _ = self.wallet, self.meter
         return DayVault(self.folder / VAULT)
 
-    def seal(self, day: int, forecast: SealedForecast) -> None:
-        """Keep a forecast; a day that is sealed stays as it is."""
-        seal(self.folder, day, forecast)
+    @cached_property
+    def export_vault(self) -> DayVault:
+        """The signed days of export, made after the vault of the load."""
+        _ = self.vault
+        return DayVault(self.folder / EXPORT_VAULT)
 
-    def sealed(self, day: int) -> SealedForecast | None:
-        return read_sealed(self.folder, day)
+    def vault_of(self, quantity: Quantity) -> DayVault:
+        return self.vault if quantity == "load" else self.export_vault
+
+    def seal(self, day: int, forecast: SealedForecast, quantity: Quantity = "load") -> None:
+        """Keep a forecast; a day that is sealed stays as it is."""
+        seal(self.folder, day, forecast, quantity)
+
+    def sealed(self, day: int, quantity: Quantity = "load") -> SealedForecast | None:
+        return read_sealed(self.folder, day, quantity)

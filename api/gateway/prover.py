@@ -34,6 +34,7 @@ from data.day import DayClock, hours_text, utc_text
 from data.errors import DataError
 from data.features import PublicFeatures, public_features
 from data.meter import DayOpening, SignedDay
+from data.quantity import Quantity
 from data.settings import DataSettings
 from data.signed_days import Changed, SignedDays
 from data.windows import HISTORY_HOURS, features_reach
@@ -80,13 +81,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class HouseholdProver:
-    """A home with its own readings (a long table), beside the community's clock, features and identifier."""
+    """A home with its own readings (a long table), beside the community's clock, features and identifier.
+
+    `readings` and `features` are of the quantity that is forecast. Claims and personal heads are of load alone.
+    """
 
     home: Home
     readings: pd.DataFrame
     features: PublicFeatures
     clock: DayClock
     community: bytes
+    quantity: Quantity = "load"
 
     def __repr__(self) -> str:
         return f"HouseholdProver({self.home.name!r})"
@@ -97,8 +102,8 @@ class HouseholdProver:
     @cached_property
     def days(self) -> SignedDays:
         """The home's days as its meter has signed them."""
-        home = self.home
-        return SignedDays(home.name, home.vault, home.meter, home.wallet.address, self.readings, self.clock)
+        home, vault = self.home, self.home.vault_of(self.quantity)
+        return SignedDays(home.name, vault, home.meter, home.wallet.address, self.readings, self.clock, self.quantity)
 
     @property
     def readings_end(self) -> pd.Timestamp:
@@ -126,7 +131,7 @@ class HouseholdProver:
         committed = commitment.commit_forecast(forecast.values, forecast.blinding)
         statement = inference.Statement(
             self.context(day, model.round), model.commitment, (day,), (window,), trace.steps, trace.exogenous,
-            (committed,), None if own is None else own.rows,
+            (committed,), None if own is None else own.rows, self.quantity,
         )  # fmt: skip
         blinding = sum(opening.blinding for _, opening in week) % MODULUS
         secrets = inference.Secrets((blinding,), (forecast.blinding,), None if own is None else own.secret)
@@ -140,8 +145,8 @@ class HouseholdProver:
         Raises SealedOtherwise if another process has sealed the day in the meantime.
         """
         day = prepared.job.statement.context.day
-        self.home.seal(day, prepared.forecast)
-        if self.home.sealed(day) != prepared.forecast:
+        self.home.seal(day, prepared.forecast, self.quantity)
+        if self.home.sealed(day, self.quantity) != prepared.forecast:
             raise self._sealed_otherwise(day)
         bundle = self._bundle(prepared, made.proof)
         return bundle, folder.write(self.home.name, bundle, made)
@@ -192,7 +197,7 @@ class HouseholdProver:
 
     def _forecast_to_seal(self, day: int, values: tuple[int, ...]) -> SealedForecast:
         """A forecast's values with a fresh blinding, or as they are sealed. Raises SealedOtherwise."""
-        sealed = self.home.sealed(day)
+        sealed = self.home.sealed(day, self.quantity)
         if sealed is None:
             return SealedForecast(values, commitment.random_blinding())
         if sealed.values != values:
@@ -206,6 +211,8 @@ class HouseholdProver:
         )
 
     def _head_in_force(self, day: int, number: int) -> CommittedHead | None:
+        if self.quantity != "load":
+            return None
         note = read_head_commitment(self.home.folder, number)
         if note is None or not note.is_in_force(int(self.clock.start_of(day).timestamp())):
             return None
@@ -236,6 +243,8 @@ class HouseholdProver:
 
         Raises DataError when the day was not forecast or not measured, hours that were filled in included.
         """
+        if self.quantity != "load":
+            raise DataError(f"forecasts of {self.quantity} are not paid for: only those of load can be claimed")
         sealed = self.home.sealed(day)
         if sealed is None:
             raise DataError(f"{self.home.name} has no forecast of day {day}")
@@ -270,6 +279,7 @@ class HouseholdProver:
         """Everything needed to check the proof."""
         statement = prepared.job.statement
         return InferenceBundle(
+            quantity=None if self.quantity == "load" else self.quantity,
             context=ContextPart.of(statement.context),
             meter=self.home.meter.address,
             weights=WeightsPart.of(statement.weights),

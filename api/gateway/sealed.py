@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data.atomic import write_bytes
 from data.damage import whole
+from data.quantity import Quantity
 
 _REMEDY = (
     "Keep it, and restore a copy from your backup: without it this day can't be proven, claimed or summed, "
@@ -30,17 +31,17 @@ class SealedForecast:
         return "SealedForecast(...)"
 
 
-def seal(folder: Path, day: int, forecast: SealedForecast) -> None:
+def seal(folder: Path, day: int, forecast: SealedForecast, quantity: Quantity = "load") -> None:
     """Keep a forecast; a day that is sealed stays as it is."""
-    path = _path(folder, day)
+    path = _path(folder, day, quantity)
     if not path.exists():
         content = {"values": forecast.values, "blinding": hex(forecast.blinding)}
         write_bytes(path, json.dumps(content).encode(), private=True)
 
 
-def read_sealed(folder: Path, day: int) -> SealedForecast | None:
+def read_sealed(folder: Path, day: int, quantity: Quantity = "load") -> SealedForecast | None:
     """The forecast of a day, or None. Raises DamagedFile."""
-    path = _path(folder, day)
+    path = _path(folder, day, quantity)
     if not path.exists():
         return None
     with whole(path, "a sealed forecast", _REMEDY):
@@ -51,5 +52,5 @@ def read_sealed(folder: Path, day: int) -> SealedForecast | None:
         return SealedForecast(values, int(content["blinding"], 16))
 
 
-def _path(folder: Path, day: int) -> Path:
-    return folder / f"forecast-{day}.json"
+def _path(folder: Path, day: int, quantity: Quantity) -> Path:
+    return folder / f"{'' if quantity == 'load' else f'{quantity}-'}forecast-{day}.json"

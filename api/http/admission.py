@@ -90,6 +90,8 @@ def _check_household(community: Community, bundle: bundles.Bundle) -> None:
 def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
     if from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the proof is bound to another community", 403)
+    if bundle.of != "load":
+        raise ApiError("other-quantity", f"the proof is of a forecast of {bundle.of}: only load is registered", 422)
     with community.sessions() as session:
         known = session.get(ModelRound, bundle.context.round)
     if known is None:

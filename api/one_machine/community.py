@@ -14,6 +14,8 @@ from eth_account.signers.local import LocalAccount
 from api.gateway.home import Home
 from api.gateway.prover import HouseholdProver
 from api.operator.community import Community
+from data.quantity import Quantity
+from data.table import readings_as
 
 
 class LocalCommunity(Community):
@@ -24,6 +26,10 @@ class LocalCommunity(Community):
         """The long table of all homes."""
         return self._data.readings
 
+    def readings_of(self, quantity: Quantity) -> pd.DataFrame:
+        """The long table of a quantity. Raises TableError where the readings say nothing about it."""
+        return readings_as(self.readings, quantity)
+
     @cached_property
     def homes(self) -> list[Home]:
         """The homes here, by name; only the first `num_clients` of them if the configuration says so."""
@@ -33,10 +39,12 @@ class LocalCommunity(Community):
         chosen = names[: self.config.federation.num_clients]
         return [Home(name, self.config.api.homes_dir / name) for name in chosen]
 
-    def opened(self, home: Home) -> HouseholdProver:
+    def opened(self, home: Home, quantity: Quantity = "load") -> HouseholdProver:
         """A home with its own readings."""
-        mine = self.readings[self.readings["unique_id"] == home.name]
-        return HouseholdProver(home, mine, self.features, self.clock, self.config.community.identifier)
+        readings = self.readings_of(quantity)
+        mine = readings[readings["unique_id"] == home.name]
+        features, community = self.features_of(quantity), self.config.community.identifier
+        return HouseholdProver(home, mine, features, self.clock, community, quantity)
 
     def wallet_of(self, household: str) -> LocalAccount | None:
         """Of a home that is here."""

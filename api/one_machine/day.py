@@ -20,6 +20,7 @@ from api.protocol.bundle import ClaimBundle, InferenceBundle
 from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from data.process_pool import ProcessPool
+from data.quantity import Quantity
 from rewards.errors import Refused
 from zkp.errors import ProofError
 
@@ -68,6 +69,7 @@ def prove_day(
     trained: ProvableModel,
     homes: Sequence[Home] | None = None,
     missed: Missed | None = None,
+    quantity: Quantity = "load",
 ) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
     """Forecast and prove a day for every home, or for those given; yields each as soon as it is done, with its cost
     if known.
@@ -75,14 +77,14 @@ def prove_day(
     Earlier proofs are read back; a new one is on disk before it is yielded. What keeps one home from a forecast
     (NotForecast, other DataError, ProofError) is passed to `missed`, or raised if that is not given.
     """
-    kept = ProofFolder(community.config.api.proofs_dir)
+    kept = ProofFolder(community.config.api.proofs_of(quantity))
     waiting = []
     for home in community.homes if homes is None else homes:
         proof = None
         with one_home(home, missed):
             proof = kept.read(day, home.name)
             if proof is None:
-                opened = community.opened(home)
+                opened = community.opened(home, quantity)
                 waiting.append((opened, opened.prepare(day, trained)))
         if proof is not None:
             yield home, proof, kept.figures(day, home.name)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from api.one_machine.community import LocalCommunity
-from api.operator.trained_model import model_shape, rounds_of
+from api.operator.trained_model import model_shape
 from api.operator.training import OnRound, publisher
 from fl.client_app import Learner
 from fl.errors import FederationError
@@ -17,19 +17,20 @@ from fl.gossip.fixed_point import Fixed
 from fl.gossip.simulation import Fit, plain_fit, simulate
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
-from fl.store import RoundReport
+from fl.store import RoundReport, RoundStore
 from fl.task import HomeFolder, HomeLearner, initial_weights, projection
 from fl.weights import Weights
 
 
 def train_without_server(
-    community: LocalCommunity, files: HomeFolder, homes: Sequence[str], on_round: OnRound
+    community: LocalCommunity, files: HomeFolder, homes: Sequence[str], on_round: OnRound, store: RoundStore
 ) -> None:
-    """Simulate the peers (`fl.gossip.simulation`) and save the model as the round after the last epoch; done once.
+    """Simulate the peers (`fl.gossip.simulation`) and save the model in `store` as the round after the last epoch;
+    done once.
 
     Raises FederationError for fewer homes than `federation.min_homes`.
     """
-    settings, store, shape = community.config.federation, rounds_of(community), model_shape(community)
+    settings, shape = community.config.federation, model_shape(community)
     last = settings.rounds + settings.gossip.settle_epochs
     chosen = list(homes)[: settings.num_clients]
     if len(chosen) < settings.min_homes:

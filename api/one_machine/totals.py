@@ -38,7 +38,7 @@ def open_total(community: LocalCommunity, day: int) -> total.Total:
         raise DataError(
             f"day {day} has no total: it takes {FEWEST} registered forecasts, and {len(vectors)} are here"
         )
-    opened, present = _masked_total(community, f"total/{day}", vectors)
+    opened, present = masked_total(community, f"total/{day}", vectors)
     with community.sessions.begin() as database:
         keep_total(database, day, opened, present)
     return opened
@@ -63,7 +63,7 @@ def open_measured(community: LocalCommunity, day: int) -> total.Total:
     if filled := sorted(homes[address].name for address, (signed, _) in days.items() if not signed.is_measured):
         raise DataError(f"day {day} has no measured total: hours of {', '.join(filled)} were filled in, not measured")
     vectors = {address: [*opening.readings, opening.blinding] for address, (_, opening) in days.items()}
-    opened, present = _masked_total(community, f"measured/{day}", vectors)
+    opened, present = masked_total(community, f"measured/{day}", vectors)
     with community.sessions.begin() as database:
         keep_measured(database, day, opened, [days[address][0] for address in present])
     return opened
@@ -83,7 +83,7 @@ def open_missing_measured(community: LocalCommunity, before: int) -> dict[int, t
     return opened
 
 
-def _masked_total(
+def masked_total(
     community: LocalCommunity, label: str, vectors: Mapping[str, Sequence[int]]
 ) -> tuple[total.Total, tuple[str, ...]]:
     """The sum of [values, blinding] of each home, and the homes in it."""

@@ -19,6 +19,7 @@ from api.operator.trained_model import TrainedModel, latest_model, model_shape, 
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
 from data.plug_ins import BASELINES, plug_in
+from data.quantity import Quantity
 from data.windows import Windows, make_windows
 from fl.rounds import Rounds
 from fl.simulation import run_simulation
@@ -41,23 +42,23 @@ def split_of(community: LocalCommunity) -> evaluation.Split:
     return evaluation.Split.by_share(community.readings, community.clock, settings.train_share, settings.test_share)
 
 
-def _windows(community: LocalCommunity) -> Windows:
+def _windows(community: LocalCommunity, quantity: Quantity = "load") -> Windows:
     """All homes' days, including shifted ones that start early or late."""
-    settings = community.config.forecasting
+    settings, readings = community.config.forecasting, community.readings_of(quantity)
     return make_windows(
-        community.readings, community.features, community.clock, steps=settings.model.steps, shifts=settings.shifts
+        readings, community.features_of(quantity), community.clock, steps=settings.model.steps, shifts=settings.shifts
     )
 
 
-def _write_homes(community: LocalCommunity) -> tuple[HomeFolder, list[str]]:
+def _write_homes(community: LocalCommunity, quantity: Quantity) -> tuple[HomeFolder, list[str]]:
     """The homes' windows, each in its own file, as Flower's clients open them; those with a day to train on.
 
     Raises NoReadingsYet where none has one.
     """
-    windows, split = _windows(community), split_of(community)
+    windows, split = _windows(community, quantity), split_of(community)
     validation = windows.between(split.train_end, split.test_start).at_day_start()
-    folder = community.folder / "federation"
-    folder.mkdir(exist_ok=True)
+    folder = community.config.api.folder_of(quantity) / "federation"
+    folder.mkdir(parents=True, exist_ok=True)
     able = set(write_homes(folder, windows.between(0, split.train_end), validation))
     homes = [home.name for home in community.homes]
     for home in (home for home in homes if home not in able):
@@ -73,7 +74,12 @@ def _write_homes(community: LocalCommunity) -> tuple[HomeFolder, list[str]]:
 
 
 def train(
-    community: LocalCommunity, on_round: OnRound, *, one_shot: bool = False, source: Path | None = None
+    community: LocalCommunity,
+    on_round: OnRound,
+    *,
+    one_shot: bool = False,
+    source: Path | None = None,
+    quantity: Quantity = "load",
 ) -> TrainedModel:
     """Run the remaining rounds of the federation in Flower's simulation; `on_round` reports progress.
 
@@ -81,18 +87,19 @@ def train(
         one_shot: a one-shot training (`fl.one_shot`) instead, as one additional round.
         source: weights of another community's model to begin from (`fl.transfer`). Where it is better than what was
             trained, on the days kept out of training, it is the model of one round more.
+        quantity: what the model forecasts; each quantity has rounds of its own.
 
-    Raises TransferRefused for a source that can't be used.
+    Raises TransferRefused for a source that can't be used, TableError for readings that say nothing about a quantity.
     """
     from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
-    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
-    files, homes = _write_homes(community)
+    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community, quantity)
+    files, homes = _write_homes(community, quantity)
     if settings.topology == "gossip" and not one_shot:
         if source is not None:
             raise TransferRefused("--from with topology: gossip: peers begin from a model that each makes itself")
-        train_without_server(community, files, homes, on_round)
-        return latest_model(community)
+        train_without_server(community, files, homes, on_round, store)
+        return latest_model(community, quantity)
     publish = publisher(community, store, on_round)
     if one_shot:
         rounds = one_shot_rounds(settings, store, shape, on_round=publish)
@@ -104,7 +111,7 @@ def train(
     run_simulation(settings, homes, files, initial, store, rounds=rounds, once=one_shot)
     if not one_shot:
         keep_better(store, [files(home) for home in homes], publish)
-    return latest_model(community)
+    return latest_model(community, quantity)
 
 
 def _float_model(community: LocalCommunity, weights: Weights) -> LoadForecaster:
@@ -166,6 +173,7 @@ def evaluate(
     trained: TrainedModel,
     heads: Mapping[str, PersonalHead],
     models: Mapping[str, IntegerModel],
+    quantity: Quantity = "load",
 ) -> metrics.Scores:
     """Walk forward over the test days, beside the baselines; writes the accuracy report into the folder.
 
@@ -185,21 +193,23 @@ def evaluate(
         return lambda windows: np.concatenate([one(str(h), windows.of_home(h)) for h in windows.unique_id])
 
     names = [home.name for home in community.homes]
-    readings = community.readings[community.readings["unique_id"].isin(names)].reset_index(drop=True)
+    known = community.readings_of(quantity)
+    readings = known[known["unique_id"].isin(names)].reset_index(drop=True)
     naive = baselines.naive_methods(clock)
     forecasters: list[evaluation.Forecaster] = [
         *naive,
-        baselines.PooledRidge(clock),
+        baselines.PooledRidge(clock, quantity=quantity),
         *(plug_in(BASELINES, name)(clock) for name in community.config.forecasting.baselines),
-        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock),
-        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock),
-        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock),
+        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock, quantity),
+        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock, quantity),
+        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock, quantity),
     ]
     split = split_of(community)
     table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)
     past = evaluation.before(readings, clock.start_of(split.train_end))
     scores = metrics.evaluate(table, past, [n.name for n in naive])
-    report.write_report(community.folder, table, scores, clock, PROVEN, ["mean_7_days", "ridge_pooled"])
+    folder = community.config.api.folder_of(quantity)
+    report.write_report(folder, table, scores, clock, PROVEN, ["mean_7_days", "ridge_pooled"])
     return scores
 
 

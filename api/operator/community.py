@@ -23,6 +23,7 @@ from data.community import load_community, weather_before
 from data.damage import check_kept, whole
 from data.day import LAST_DAY, DayClock
 from data.features import PublicFeatures, public_features
+from data.quantity import Quantity
 from forecasting.integer import quantise_features
 from forecasting.shape import ModelShape
 from rewards.bytecode_check import other_codes
@@ -65,13 +66,17 @@ class Community:
     def features(self) -> PublicFeatures:
         return public_features(self.weather, self.clock)
 
-    def public_features(self, day: int) -> tuple[Ints, Ints]:
+    def features_of(self, quantity: Quantity) -> PublicFeatures:
+        return self.features if quantity == "load" else public_features(self.weather, self.clock, quantity)
+
+    def public_features(self, day: int, quantity: Quantity = "load") -> tuple[Ints, Ints]:
         """Public features of a forecast day in fixed point, steps [1, T, F - 1] and exogenous [1, E].
 
         Needs no readings, and sees new rows of a weather feed. Raises TableError if the feed does not reach that far.
         """
         data, demo = self.config.data, self.config.data.source == "citylearn"
-        features = self.features if demo else public_features(weather_before(data, self.clock, day), self.clock)
+        sky = self.weather if demo else weather_before(data, self.clock, day)
+        features = self.features_of(quantity) if demo else public_features(sky, self.clock, quantity)
         steps, exogenous = features.window(day, self.config.forecasting.model.steps)
         ahead = quantise_features(steps[None], (1, *steps.shape))
         return ahead, quantise_features(exogenous[None], (1, len(exogenous)))

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from api.protocol.period import SIDES, Side
-from api.protocol.schemas import SharedEnergyHours
+from api.protocol.schemas import SharedEnergyHours, SurplusHours
 from api.protocol.settlement import Settlement
 from data.day import HOURS_PER_DAY
 
@@ -77,6 +77,16 @@ def hours_csv(period: SharedEnergyHours) -> bytes:
         columns = day.taken_wh, day.fed_in_wh, day.shared_wh
         rows += [[f"{start:%Y-%m-%dT%H:%M:%SZ}", *row] for start, *row in zip(starts, *columns, strict=True)]
     return _table(_HOUR_COLUMNS, rows)
+
+
+def surplus_csv(day: SurplusHours) -> bytes:
+    """A day's forecast load and export by hour, and which hours have a surplus."""
+    starts = (datetime.fromisoformat(day.start) + timedelta(hours=hour) for hour in range(HOURS_PER_DAY))
+    rows = [
+        [f"{start:%Y-%m-%dT%H:%M:%SZ}", load, export, int(hour in day.hours)]
+        for hour, (start, load, export) in enumerate(zip(starts, day.load_wh, day.export_wh, strict=True))
+    ]
+    return _table(("start_utc", "forecast_load_wh", "forecast_export_wh", "surplus"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.operator.community import Community
+from data.quantity import Quantity
 from fl.errors import NoModelYet
 from fl.store import RoundStore, SavedRound
 from fl.weights import Weights
@@ -35,8 +36,8 @@ def model_shape(community: Community) -> ModelShape:
     return ModelShape.of(community.config.forecasting.model)
 
 
-def rounds_of(community: Community) -> RoundStore:
-    return RoundStore(community.folder / "rounds")
+def rounds_of(community: Community, quantity: Quantity = "load") -> RoundStore:
+    return RoundStore(community.config.api.folder_of(quantity) / "rounds")
 
 
 def digest_of(community: Community, weights: Weights) -> bytes:
@@ -50,27 +51,28 @@ def kept_digest(store: RoundStore, number: int) -> bytes | None:
     return bytes.fromhex(path.read_text(encoding="ascii")) if path.exists() else None
 
 
-def latest_model(community: Community) -> TrainedModel:
+def latest_model(community: Community, quantity: Quantity = "load") -> TrainedModel:
     """The last saved round. Raises NoModelYet when nothing was trained yet, RoundDamaged when none can be read,
     OlderRound."""
-    store = rounds_of(community)
+    store = rounds_of(community, quantity)
     saved = store.latest()
     if saved is None:
         if numbers := store.rounds():
             store.load(numbers[-1])
-        raise NoModelYet(f"no round is saved in {community.folder}; run `wattproof train` first")
-    return _as_trained(community, saved)
+        of = "" if quantity == "load" else f" --quantity {quantity}"
+        raise NoModelYet(f"no round is saved in {store.directory.parent}; run `wattproof train{of}` first")
+    return _as_trained(community, saved, store)
 
 
-def model_of(community: Community, number: int) -> TrainedModel:
+def model_of(community: Community, number: int, quantity: Quantity = "load") -> TrainedModel:
     """A saved round. Raises FileNotFoundError if it is not here, RoundDamaged if it cannot be read, OlderRound."""
-    return _as_trained(community, rounds_of(community).load(number))
+    store = rounds_of(community, quantity)
+    return _as_trained(community, store.load(number), store)
 
 
-def _as_trained(community: Community, saved: SavedRound) -> TrainedModel:
+def _as_trained(community: Community, saved: SavedRound, store: RoundStore) -> TrainedModel:
     integer = quantise(saved.weights, model_shape(community))
     trained = TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
-    store = rounds_of(community)
     if kept_digest(store, saved.round) not in (None, trained.digest):
         raise OlderRound(
             f"round {saved.round} in {store.directory} was published by a release that proves another format: run "

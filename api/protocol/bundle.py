@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
-from pydantic import ValidationError
+from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from api.config.settings import CommunitySettings
 from api.protocol.bundle_parts import (
@@ -33,6 +33,7 @@ from api.protocol.bundle_parts import (
 from api.protocol.finding import Finding
 from data.errors import MeterError
 from data.meter import ALL_MEASURED
+from data.quantity import Quantity
 from rewards.signing import NO_HEAD
 from zkp.algebra import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderFormat
@@ -43,9 +44,10 @@ from zkp.view import view
 
 
 class InferenceBundle(Part):
-    """A proven forecast of one household for one day."""
+    """A proven forecast of one household for one day. `quantity`: absent for load."""
 
     format: Literal["wattproof/inference/2"] = "wattproof/inference/2"
+    quantity: Literal["export"] | None = None
     context: ContextPart
     meter: Address
     weights: WeightsPart
@@ -55,6 +57,16 @@ class InferenceBundle(Part):
     exogenous: ListOf[int]
     forecast: Point
     proof: Hex
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A forecast of load is written as in releases that knew no other."""
+        return {name: value for name, value in serialised(self).items() if value is not None}
+
+    @property
+    def of(self) -> Quantity:
+        """What is forecast."""
+        return self.quantity or "load"
 
     @property
     def household(self) -> str:
@@ -80,7 +92,7 @@ class InferenceBundle(Part):
     def signed_days(self) -> list[bytes]:
         """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
         self.check_days()
-        return [d.checked(from_hex(self.context.household), self.meter) for d in self.history]
+        return [d.checked(from_hex(self.context.household), self.meter, self.of) for d in self.history]
 
     def public_inputs(self) -> tuple[WeightsCommitment, Ints, Ints]:
         """The committed model, and int64 steps [1, T, public] and exogenous [1, E]. Raises InvalidStatement."""
@@ -97,7 +109,7 @@ class InferenceBundle(Part):
         weights, steps, exogenous = self.public_inputs()
         return inference.Statement(
             context, weights, (context.day,), (commitment.add(days),), steps, exogenous, (from_hex(self.forecast),),
-            tuple(from_hex(row) for row in self.personal) or None,
+            tuple(from_hex(row) for row in self.personal) or None, self.of,
         )  # fmt: skip
 
 
@@ -193,7 +205,8 @@ _MEANINGS: dict[type[Exception], str] = {
     "the claim.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
     InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
-    "community, household, day, round, model, personal head, forecast or number of buckets), or it is a forgery.",
+    "community, household, day, round, model, personal head, quantity, forecast or number of buckets), or it is a "
+    "forgery.",
 }
 
 
@@ -206,8 +219,9 @@ def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[
 
     `community`: the one it must belong to, if known.
     """
-    days = f"the {commitment.RING_DAYS} days before day {bundle.context.day}"
-    if isinstance(bundle, ClaimBundle):
+    if isinstance(bundle, InferenceBundle):
+        days = f"{_export_of(bundle)}the {commitment.RING_DAYS} days before day {bundle.context.day}"
+    else:
         days = f"day {bundle.context.day} and those from 7 to 13 days before it"
     checks: list[tuple[str, str, Callable[[], object]]] = [
         (
@@ -290,16 +304,28 @@ def explain(bundle: Bundle) -> list[str]:
     shape = bundle.weights.parsed().shape
     return [
         f"Household {bundle.household} ran the community's model of round {context.round} "
-        f"(weights digest {to_hex(bundle.weights.parsed().digest())}) for day {context.day}{_with_head(bundle)}.",
+        f"{'of export ' if bundle.quantity else ''}(weights digest {to_hex(bundle.weights.parsed().digest())}) for "
+        f"day {context.day}{_with_head(bundle)}.",
         bound,
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
         f"in {shape.layers} {'layer' if shape.layers == 1 else 'layers'}, beside a linear path from the week's 168 "
         f"hours. Each step reads {shape.loads} of the week's loads and {shape.public} public features.",
-        f"Its input was the week before the day, in seven commitments signed by the meter {bundle.meter}"
-        f"{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
-        "Neither the readings nor the forecast are revealed. Compare the digest with the model registry, and the "
-        "commitment, meter and personal head with the forecast registry, on the chain.",
+        f"Its input was {_export_of(bundle)}the week before the day, in seven commitments signed by the meter "
+        f"{bundle.meter}{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
+        "Neither the readings nor the forecast are revealed. " + _COMPARE[bundle.of],
     ]
+
+
+_COMPARE: dict[Quantity, str] = {
+    "load": "Compare the digest with the model registry, and the commitment, meter and personal head with the "
+    "forecast registry, on the chain.",
+    "export": "Forecasts of export are not registered on the chain: compare the digest with the one that the "
+    "community publishes, and the commitment and meter with the day's file of surplus hours.",
+}
+
+
+def _export_of(bundle: InferenceBundle) -> str:
+    return "the export of " if bundle.quantity else ""
 
 
 def _with_filled(bundle: InferenceBundle) -> str:

@@ -24,6 +24,7 @@ from data.meter import (
     verify_day_with_filled,
     verify_signed_day,
 )
+from data.quantity import Quantity
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
@@ -100,12 +101,12 @@ class SignedDayPart(Part):
     def of(cls, signed: SignedDay) -> SignedDayPart:
         return cls(day=signed.day, commitment=to_hex(signed.commitment), signature=to_hex(signed.signature))
 
-    def checked(self, household: bytes, meter: str) -> bytes:
-        """The commitment, if the meter signed it for this household. Raises MeterError."""
+    def checked(self, household: bytes, meter: str, quantity: Quantity = "load") -> bytes:
+        """The commitment, if the meter signed it for this household as this quantity. Raises MeterError."""
         signed = SignedDay(
             to_checksum_address(household), self.day, from_hex(self.commitment), from_hex(self.signature)
         )
-        verify_signed_day(signed, meter)
+        verify_signed_day(signed, meter, quantity)
         return signed.commitment
 
 
@@ -128,11 +129,11 @@ class HistoryDayPart(SignedDayPart):
     def mask(self) -> int:
         return ALL_MEASURED if self.measured is None else self.measured
 
-    def checked(self, household: bytes, meter: str) -> bytes:
+    def checked(self, household: bytes, meter: str, quantity: Quantity = "load") -> bytes:
         """As for a measured day, but hours may be filled in. Raises MeterError."""
         commitment, signature = from_hex(self.commitment), from_hex(self.signature)
         verify_day_with_filled(
-            SignedDay(to_checksum_address(household), self.day, commitment, signature, self.mask), meter
+            SignedDay(to_checksum_address(household), self.day, commitment, signature, self.mask), meter, quantity
         )
         return commitment
 

@@ -32,6 +32,7 @@ from api.protocol.schemas import (
     RoundPublic,
     SharedEnergyHours,
     SharedEnergyPeriod,
+    SurplusHours,
 )
 from data import json_text
 
@@ -186,6 +187,14 @@ def shared_energy() -> Listing[SharedEnergyPeriod | DamagedPeriod]:
 
 def shared_energy_of(period: str) -> Call[SharedEnergyHours]:
     return _get(f"{VERSION}/shared-energy/{period}", SharedEnergyHours)
+
+
+def surplus_days() -> Listing[int]:
+    return Listing(f"{VERSION}/surplus", int, lambda day: day)
+
+
+def surplus_of(day: int) -> Call[SurplusHours]:
+    return _get(f"{VERSION}/surplus/{day}", SurplusHours)
 
 
 def day_summary(day: int) -> Call[DaySummary]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.config.settlement_settings import KeyKind
 from api.protocol.accuracy import DayAccuracy
@@ -238,3 +238,26 @@ class SharedEnergyHours(SharedEnergyPeriod):
     """A settled period by hour."""
 
     hours: list[SharedEnergyDay]
+
+
+class SurplusHours(BaseModel):
+    """A day's surplus hours: those in which the community is forecast to feed in more than it takes.
+
+    `load_wh`, `export_wh`: sums of the members' proven forecasts, Wh for 24 hours from `start` (UTC). `hours`: the
+    surplus hours, 0 to 23 from `start`; `best_hours`: the same, the largest surplus first. `homes`: members in the
+    sum of load, of whom `exporting_homes` are in that of export. Digests are those of the two models.
+    """
+
+    day: int
+    date: date
+    start: str
+    homes: int
+    exporting_homes: int
+    load_wh: list[int] = Field(min_length=24, max_length=24)
+    export_wh: list[int] = Field(min_length=24, max_length=24)
+    hours: list[int]
+    best_hours: list[int]
+    load_round: int
+    load_digest: str
+    export_round: int
+    export_digest: str

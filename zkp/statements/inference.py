@@ -4,6 +4,9 @@ Public: who and when, the model's shape and weight commitments, for each forecas
 week before it (the sum of seven signed days), the public features, and the commitment to the 24 forecast values.
 Private: readings, forecasts, every intermediate value, and the personal head where there is one.
 
+The readings are of a quantity, load or another that the meter counts (export), which the statement names: a proof of
+one is none of the other. That the windows are of this quantity, the meter's signatures say.
+
 One proof may cover several days of a home; it costs less than one for each.
 """
 
@@ -37,6 +40,9 @@ from zkp.statements.context import Context
 
 HEADER = b"WPI\x04"
 """First bytes of every inference proof: kind and format version."""
+LOAD = "load"
+"""The quantity that a statement is of where it names none."""
+MOST_QUANTITY_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,11 @@ class Statement:
     exogenous: Ints  # [B, E] fixed point
     forecasts: tuple[bytes, ...]
     personal: Rows | None = None
+    quantity: str = LOAD
 
     def __post_init__(self) -> None:
+        if not self.quantity.isascii() or not 0 < len(self.quantity) <= MOST_QUANTITY_BYTES:
+            raise InvalidStatement(f"a quantity has a name of 1 to {MOST_QUANTITY_BYTES} ASCII characters")
         shape, count = self.shape, len(self.days)
         if count == 0 or len(self.windows) != count or len(self.forecasts) != count:
             raise InvalidStatement("a statement has one window and one forecast commitment for each of its days")
@@ -82,6 +91,8 @@ class Statement:
         days = b"".join(d.to_bytes(4, "big") for d in self.days)
         parts = [self.context.encode(), self.weights.digest(), days, b"".join(self.windows), keccak(features)]
         parts += [b"".join(self.forecasts), personal]
+        if self.quantity != LOAD:  # each part has its length before it: a statement with one part more is another
+            parts.append(self.quantity.encode())
         return b"".join(len(p).to_bytes(4, "big") + p for p in parts)
 
 

@@ -15,10 +15,11 @@ from api.http.routes import (
     session,
     shared_energy,
     sums,
+    surplus,
     weather,
 )
 
 VERSIONED = (
     households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session,
-    manage, shared_energy,
+    manage, shared_energy, surplus,
 )  # fmt: skip

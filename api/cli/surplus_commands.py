@@ -1,0 +1,174 @@
+"""`wattproof surplus` and `wattproof audit-surplus`: the hours of a day in which a community has energy to spare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.cli.arguments import JsonOption, NewestDayArgument
+from api.cli.day_names import DayName
+from api.cli.terminal import INCOMPLETE, console
+
+if TYPE_CHECKING:
+    from api.config.community_yaml import Config
+    from api.gateway.home import Home
+    from api.one_machine.community import LocalCommunity
+    from api.operator.trained_model import TrainedModel
+    from api.protocol.schemas import SurplusHours
+    from data.quantity import Quantity
+
+DEMO = Path("out/surplus")
+_DEMO_DAYS_INTO_TEST = 10
+_WH_PER_KWH = 1000
+
+
+def surplus(
+    day: NewestDayArgument = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="the community's settings; the demo homes with their PV, if not given"),
+    ] = None,
+) -> None:
+    """Forecast load and export of a day for every home here, prove each, and show the hours of surplus.
+
+    A quantity without a model is trained first. Writes surplus.json (for whoever audits) and a picture, light and
+    dark, to surplus/DAY in the state folder, and each home's copy for its own page. Exit codes: 0 every home has its
+    forecasts; 4 at least one has none; 1 the hours are not known; 2 wrong command line.
+    """
+    from api.config.logs import leave_screen
+    from api.one_machine import surplus as of_one_machine
+    from api.one_machine.community import LocalCommunity
+    from api.operator.surplus_days import shown
+
+    community = LocalCommunity(_demo() if config is None else _load(config))
+    leave_screen(console, community.folder)
+    number = _number(community, day, is_demo=config is None)
+    models = _models(community)
+    missed = _Missed()
+    with _bar() as bar:
+        task = bar.add_task("Forecasts of load and export, proven", total=None)
+        found = of_one_machine.surplus_day(
+            community, number, models, missed, lambda _home, _quantity, _figures: bar.advance(task)
+        )
+    of_one_machine.keep(community, found)
+    _tell(shown(found, community.clock), community)
+    folder = community.config.api.surplus_dir / str(number)
+    console.print(f"Written to {folder}: check it with `wattproof audit-surplus {folder}/surplus.json`.")
+    if missed.homes:
+        raise typer.Exit(INCOMPLETE)
+
+
+class _Missed:
+    """Reports a home without a forecast, and keeps count."""
+
+    def __init__(self) -> None:
+        self.homes = set[str]()
+
+    def __call__(self, home: Home, why: Exception) -> None:
+        self.homes.add(home.name)
+        console.print(f"[yellow]{home.name}: no forecast:[/] {escape(str(why))}", highlight=False)
+
+
+def _demo() -> Config:
+    from api.config.demo_settings import demo_config
+
+    demo = demo_config(DEMO, None)
+    return demo.model_copy(update={"data": demo.data.model_copy(update={"pv": True})})
+
+
+def _load(config: Path) -> Config:
+    from api.config.community_yaml import load
+
+    return load(config)
+
+
+def _number(community: LocalCommunity, day: DayName | None, *, is_demo: bool) -> int:
+    """The day: of the demo one of the test days, else by default the day after the readings end."""
+    from api.one_machine.training import split_of
+
+    if day is not None:
+        return day.number(community.clock)
+    if is_demo:
+        return split_of(community).test_start + _DEMO_DAYS_INTO_TEST
+    return min(community.opened(home).due_day() for home in community.homes)
+
+
+def _models(community: LocalCommunity) -> dict[Quantity, TrainedModel]:
+    """The last round of either quantity, trained here where there is none."""
+    from api.operator.trained_model import latest_model, rounds_of
+    from data.quantity import QUANTITIES
+
+    models: dict[Quantity, TrainedModel] = {}
+    for quantity in QUANTITIES:
+        community.readings_of(quantity)  # what the table lacks is said before anything is trained
+    for quantity in QUANTITIES:
+        if rounds_of(community, quantity).latest() is not None:
+            models[quantity] = latest_model(community, quantity)
+            continue
+        models[quantity] = _trained(community, quantity)
+    return models
+
+
+def _trained(community: LocalCommunity, quantity: Quantity) -> TrainedModel:
+    from api.one_machine import training
+
+    rounds = community.config.federation.rounds
+    with _bar() as bar:
+        task = bar.add_task(f"Federated training of {quantity}, rounds", total=rounds)
+        return training.train(
+            community, lambda done, _total, _loss: bar.update(task, completed=done), quantity=quantity
+        )
+
+
+def _bar() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=console)
+
+
+def _tell(day: SurplusHours, community: LocalCommunity) -> None:
+    """The day's hours in a table."""
+    table = Table(
+        title=f"Surplus hours of {day.date:%A, %d %B %Y}: {day.exporting_homes} of {day.homes} homes feed in",
+        caption=f"local time, {community.clock.zone}; sums of proven forecasts",
+    )
+    for head in ("hour", "load, kWh", "export, kWh", "surplus, kWh"):
+        table.add_column(head, justify="right")
+    for hour, (taken, fed_in) in enumerate(zip(day.load_wh, day.export_wh, strict=True)):
+        left = f"{(fed_in - taken) / _WH_PER_KWH:.1f}" if hour in day.hours else ""
+        table.add_row(
+            f"{hour:02d}:00", f"{taken / _WH_PER_KWH:.1f}", f"{fed_in / _WH_PER_KWH:.1f}", left,
+            style="bold green" if hour in day.hours else None,
+        )  # fmt: skip
+    console.print(table)
+    best = ", ".join(f"{hour:02d}:00" for hour in day.best_hours[:3])
+    console.print(f"Best hours: {best}." if best else "No hour has a surplus: more is taken than fed in all day.")
+
+
+def audit_surplus(
+    file: Annotated[Path, typer.Argument(help="surplus.json, as `surplus` writes it and the API serves it")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a day's surplus hours from their file, without trusting anybody: signatures, every proof, both sums.
+
+    Exit codes: 0 everything holds; 3 a check failed; 1 the audit could not be made; 2 wrong command line.
+    """
+    from api.audit.surplus import audit_surplus as audited
+    from api.cli.check_json import findings_json
+    from api.cli.check_report import audit_exit_code, tell
+
+    findings = []
+    for finding in audited(file.read_bytes()):
+        findings.append(finding)
+        if not as_json:
+            tell(console, finding)
+    code = audit_exit_code(findings)
+    if as_json:
+        findings_json(findings, code)
+    else:
+        console.print("[bold red]The hours do NOT hold.[/]" if code else "[bold green]The hours hold.[/]")
+    raise typer.Exit(code)

@@ -55,7 +55,7 @@ class ForecastIn(BaseModel):
         409: ["replayed-proof", "late-forecast", "duplicate-forecast", "unknown-round", "late-round", "old-round",
               "wrong-head", "no-weather", "stale-transaction", "chain-refused"],
         422: ["malformed-request", "malformed-transaction", "malformed-proof", "invalid-proof", "invalid-statement",
-              "wrong-meter", "wrong-model", "unknown-shape", "wrong-features"],
+              "wrong-meter", "wrong-model", "unknown-shape", "wrong-features", "other-quantity"],
         429: ["busy"],
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable", "not-ready"],
     }),

@@ -4,7 +4,8 @@ Flower passes a message to whatever function the app has for its type, through m
 protects `train` and passes on everything else lets `evaluate` through, which reveals the mean error of any chosen
 model on a home's days, and `train.default`, which Flower treats like `train`. So types are allowed one by one here; a
 new type, or another name for one of these, is refused. So is a plan outside the home's own limits: a plan under which
-all homes but one change nothing would turn their sum into that one's update.
+all homes but one change nothing would turn their sum into that one's update. And so is a plan for a gradient that the
+coordinator would see as it is: the days' readings can be computed from it (`bench.leakage`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from flwr.clientapp.typing import ClientAppCallable
 from fl.client_app import HELLO, MODEL, PEAKS, PLAN
 from fl.errors import FederationError
 from fl.one_shot.plan import ONE_SHOT
-from fl.plan import LocalPlan
+from fl.plan import LocalPlan, PlanRefused
 from fl.settings import FederationSettings
 
 _WITHOUT_DATA = frozenset({HELLO, MODEL, PEAKS})
@@ -31,8 +32,10 @@ class MessageGate:
     """Passes on what the home's own settings allow. Raises NotAnswered for other types, PlanRefused for plans."""
 
     def __init__(self, settings: FederationSettings, *, sums: bool = False) -> None:
-        """`sums`: there is a mod that masks the sums of a one-shot training; without, none is answered."""
+        """`sums`: there is a mod that masks sums, or nothing leaves this machine; without, no one-shot training is
+        answered, and no gradient sent that has no noise of its own."""
         self._allowed, self._limits, self._sums = answered_types(settings), settings.plan_limits, sums
+        self._gradients = sums or settings.hides_gradients
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type
@@ -44,7 +47,13 @@ class MessageGate:
                 "(secure_aggregation.enabled)"
             )
         if (plan := message.content.config_records.get(PLAN)) is not None:
-            LocalPlan.from_record(plan).check(self._limits)
+            asked = LocalPlan.from_record(plan)
+            asked.check(self._limits)
+            if asked.gradient and not self._gradients:
+                raise PlanRefused(
+                    "the plan asks for a gradient, and the days that it is of can be computed from it: this home's "
+                    "own settings send none without secure aggregation (secure_aggregation.enabled) or local privacy"
+                )
         return call_next(message, context)
 
 

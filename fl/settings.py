@@ -86,6 +86,12 @@ class FederationSettings(_Part):
         """Whether homes send a mean gradient in this round, which the coordinator's Adam steps by."""
         return self.topology == "server" and number > self.strategy.local_rounds
 
+    @property
+    def hides_gradients(self) -> bool:
+        """Whether a home's gradient is in a masked sum, or has noise of its own. From one that is neither its
+        readings can be computed (docs/federation-privacy.md)."""
+        return self.secure_aggregation.enabled or self.privacy.mode == "local"
+
     @model_validator(mode="after")
     def _own_plan(self) -> Self:
         """A coordinator whose homes have the same settings must not be refused by all of them."""

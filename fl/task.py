@@ -27,7 +27,7 @@ from forecasting.model import LoadForecaster
 from forecasting.personal import fit_home_head
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import HOURS, ModelShape
-from forecasting.training import evaluate_loss, forecast, step_down, train_epochs
+from forecasting.training import drawn, evaluate_loss, forecast, step_down, train_epochs
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,9 +55,9 @@ class HomeLearner:
 
         A plan for a gradient gives `weights` minus the mean gradient of a batch, drawn anew in each round.
         """
-        model, seed = self._model(weights), _seed(plan.seed, plan.round, self.home)
+        model = self._model(weights)
         if plan.gradient:
-            loss = step_down(model, self.train, batch=plan.batch_days, huber=self.huber, seed=seed)
+            loss = step_down(model, self.drawn(plan), self.huber)
         else:
             loss = train_epochs(
                 model,
@@ -66,10 +66,14 @@ class HomeLearner:
                 learning_rate=plan.learning_rate,
                 batch=plan.batch_days,
                 huber=self.huber,
-                seed=seed,
+                seed=_seed(plan.seed, plan.round, self.home),
                 proximal_mu=plan.proximal_mu,
             )
         return from_state_dict(model.state_dict()), {"loss": loss}
+
+    def drawn(self, plan: LocalPlan) -> Windows:
+        """The windows whose gradient the plan asks for. They follow from the plan, so a coordinator knows which."""
+        return drawn(self.train, plan.batch_days, _seed(plan.seed, plan.round, self.home))
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """`loss`, and `nmae`: mean absolute error of the typical hours over mean load, both of the days kept out of

@@ -95,16 +95,22 @@ def decay(model: LoadForecaster, mean: Tensor, linear: float, of_mean: float) ->
     return linear * ((own - mean) ** 2).sum() + of_mean * ((model.mean.weight - mean) ** 2).sum()
 
 
-def step_down(model: LoadForecaster, windows: Windows, *, batch: int, huber: float, seed: int) -> float:
-    """Subtract from the weights, in place, the mean gradient of the objective (as in `train_epochs`) over `batch`
-    windows drawn by `seed`, or over all where there are fewer; their mean loss.
+def drawn(windows: Windows, batch: int, seed: int) -> Windows:
+    """`batch` of the windows, drawn by `seed`; all where there are fewer."""
+    mask = np.zeros(len(windows), dtype=np.bool_)
+    mask[torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:batch].numpy()] = True
+    return windows.where(mask)
+
+
+def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
+    """Subtract from the weights, in place, the mean gradient of the objective (as in `train_epochs`) over the
+    windows; their mean loss.
 
     Raises ValueError when there is no window to learn from.
     """
-    if windows.days == 0:
+    if len(windows) == 0:
         raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
-    drawn = torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:batch]
-    loss = objective(model, tensors(windows.where(_mask(len(windows), drawn))), huber)
+    loss = objective(model, tensors(windows), huber)
     model.zero_grad()
     (loss + decay(model, mean_of_days(model.shape), LINEAR_DECAY, MEAN_DECAY)).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
@@ -112,12 +118,6 @@ def step_down(model: LoadForecaster, windows: Windows, *, batch: int, huber: flo
             if parameter.grad is not None:
                 parameter.sub_(parameter.grad)
     return float(loss.detach())
-
-
-def _mask(count: int, chosen: Tensor) -> NDArray[np.bool_]:
-    mask = np.zeros(count, dtype=np.bool_)
-    mask[chosen.numpy()] = True
-    return mask
 
 
 @torch.no_grad()

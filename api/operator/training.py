@@ -46,8 +46,19 @@ def publisher(
 
 
 def coordinator_app(community: Community) -> ServerApp:
-    """The ServerApp of a deployed federation."""
+    """The ServerApp of a deployed federation.
+
+    Raises FederationError where rounds ask for gradients that nothing hides, which no agent answers.
+    """
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
+    if settings.gradient_rounds > 0 and not settings.hides_gradients:
+        local = settings.strategy.local_rounds
+        raise FederationError(
+            f"federation.rounds: {settings.rounds} asks the homes for gradients after round {local}, and without "
+            "secure aggregation their readings can be computed from these: set secure_aggregation.enabled: true on "
+            "the coordinator and every gateway, and give the gateways a roster (`wattproof roster`), or "
+            f"federation.rounds: {local} on the coordinator. Rounds that are saved stay"
+        )
     rounds = Rounds(
         settings, store, identify=identify_by_key(settings.deployment), project=projection(shape),
         on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,

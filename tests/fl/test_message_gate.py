@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fl.client_mods import client_mods, open_ledger
 from fl.dp.accountant import epsilon, epsilon_of
 from fl.dp.budget import HomeBudgetSpent, HomeLedger
 from fl.message_gate import MessageGate, NotAnswered, answered_types
+from fl.plan import LocalPlan, PlanRefused
 from fl.settings import FederationSettings
 from fl.weights import Weights, to_record
 from tests.fl.local_grid import ZERO, LeastSquares, LocalGrid
@@ -35,10 +37,10 @@ def settings(values: dict[str, Any]) -> FederationSettings:
     return FederationSettings.model_validate(values)
 
 
-def ask(app: ClientApp, kind: str, weights: Weights = ZERO) -> Message:
+def ask(app: ClientApp, kind: str, weights: Weights = ZERO, plan: LocalPlan | None = None) -> Message:
     LocalGrid([])  # Flower's messages want to know whose they are
-    plan = local_plan(settings(NONE), 1).to_record()
-    content = RecordDict({ARRAYS: to_record(weights), PLAN: plan, WHO: ConfigRecord({"round": 1})})
+    told = (plan or local_plan(settings(NONE), 1)).to_record()
+    content = RecordDict({ARRAYS: to_record(weights), PLAN: told, WHO: ConfigRecord({"round": 1})})
     message = Message(content, dst_node_id=1, message_type=kind)
     message.metadata.__dict__["_message_id"] = "1"
     return app(message, Context(1, 1, UserConfig(), RecordDict(), UserConfig()))
@@ -78,6 +80,21 @@ def test_without_the_gate_another_name_of_training_passes_every_protection() -> 
     told = ask(home(LOCAL, client_mods(settings(LOCAL))[1:]), "train.default")
     exact, _ = LeastSquares("ada").fit(ZERO, local_plan(settings(NONE), 1))
     assert told.content.array_records["arrays"]["w"].numpy().tolist() == exact["w"].tolist(), "no noise at all"
+
+
+@pytest.mark.parametrize("values", [NONE, CENTRAL, LOCAL], ids=["none", "central", "local"])
+def test_an_agent_sends_no_gradient_that_the_coordinator_would_see_as_it_is(values: dict[str, Any]) -> None:
+    """Readings can be computed from it (`bench.leakage`); local rounds are answered."""
+    gate, asked = MessageGate(settings(values)), replace(local_plan(settings(NONE), 1), gradient=True)
+    local = local_plan(settings(NONE), 1)
+    app = make_client_app(lambda _: LeastSquares("ada"), [gate])
+    ask(app, "train", plan=local)
+    if values is LOCAL:
+        ask(app, "train", plan=asked)
+    else:
+        with pytest.raises(PlanRefused, match=r"days that it is of can be computed.*secure_aggregation.enabled"):
+            ask(app, "train", plan=asked)
+    ask(home(values), "train", plan=asked)  # of a simulation, which is one machine
 
 
 NAMES = (

@@ -25,7 +25,7 @@ from rewards.chain import Chain
 from rewards.claims import Claim, Granted, claims_close, pay_day, submit_claim
 from rewards.claims_together import TOGETHER, submit_claims
 from rewards.deploy import Contracts, deploy
-from rewards.green import GreenDay, note_green, publish_weights
+from rewards.green import GreenDay, claim_green, pay_green_day, publish_weights
 from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
 from rewards.membership import enrol
 from rewards.settings import RewardSettings
@@ -36,6 +36,7 @@ from zkp.statements import green_share, skill
 from zkp.statements.context import Context
 
 _DAY_S, _HOURS = 86_400, 24
+_WEIGHTS = (255,) * 12 + (0,) * 12
 _VERIFY_GAS = 16_000_000
 _DEPLOYED = "deploy inference_verifier"
 DAY_START_UTC = 8
@@ -73,37 +74,40 @@ class Community:
         self.chain.advance_to(day * _DAY_S + DAY_START_UTC * 3600)
 
 
-def play_a_day(community: Community) -> None:
-    """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more. Then
-    the day is noted as green."""
+def play_a_day(community: Community, day: int = FIRST_DAY) -> None:
+    """A head is pinned, a forecast registered, claimed, and paid: 80 Wh off each hour, benchmarks 200 and more. The
+    day's green share as well."""
     chain, contracts, operator = community.chain, community.contracts, community.operator
-    publish_weights(chain, contracts, operator, FIRST_DAY, [255] * _HOURS)
-    claim = registered(community, community.household, community.meter)
-    community.advance_to(FIRST_DAY + 1)
+    community.advance_to(day - 1)
+    publish_weights(chain, contracts, operator, day, _WEIGHTS)
+    claim = registered(community, community.household, community.meter, day)
+    community.advance_to(day + 1)
     submit_claim(chain, contracts, operator, claim)
-    chain.advance_to(claims_close(contracts, FIRST_DAY))
-    pay_day(chain, contracts, operator, FIRST_DAY, [community.household.address])
-    note_green(chain, contracts, operator, green_day(community))
+    claim_green(chain, contracts, operator, green_day(community, day))
+    chain.advance_to(claims_close(contracts, day))
+    pay_day(chain, contracts, operator, day, [community.household.address])
+    pay_green_day(chain, contracts, operator, day, [community.household.address])
 
 
-def green_day(community: Community) -> GreenDay:
-    """Of a day whose hours are all green."""
-    household, readings = community.household.address, [5000] * _HOURS
-    signed, opening = community.meter.sign_day(household, FIRST_DAY, readings)
-    context = Context(COMMUNITY, bytes.fromhex(household[2:]), FIRST_DAY, 0)
-    statement = green_share.Statement(context, signed.commitment, (255,) * _HOURS, 100)
+def green_day(community: Community, day: int) -> GreenDay:
+    """Of a day of which nearly all load was in the green half."""
+    household, readings = community.household.address, [8000] * 12 + [2000] * 12
+    signed, opening = community.meter.sign_day(household, day, readings)
+    context = Context(COMMUNITY, bytes.fromhex(household[2:]), day, 0)
+    statement = green_share.Statement(context, signed.commitment, _WEIGHTS, 80)
     return GreenDay(statement, green_share.prove(statement, readings, opening.blinding), signed.signature)
 
 
-def registered(community: Community, household: LocalAccount, meter: Meter) -> Claim:
-    """A household pins a head and registers a forecast; the claim of its day."""
+def registered(community: Community, household: LocalAccount, meter: Meter, day: int = FIRST_DAY) -> Claim:
+    """A household pins a head, where it has not, and registers a forecast; the claim of its day."""
     actual = [5000 + 10 * hour for hour in range(_HOURS)]
-    forecast, day = [a + 80 for a in actual] * 2, FIRST_DAY
+    forecast = [a + 80 for a in actual] * 2
     past = [[a - 200 - 10 * k for a in actual] for k in range(len(skill.BENCHMARK_DAYS))]
     days = zip((day, *(day - back for back in skill.BENCHMARK_DAYS)), (actual, *past), strict=True)
     (signed, opening), *before = (meter.sign_day(household.address, d, r) for d, r in days)
     registry = community.contracts.forecast_registry.functions
-    community.chain.send(household, registry.pin_head(1, b"\2" * 32))
+    if not any(registry.head_of(household.address, 1).call()[0]):
+        community.chain.send(household, registry.pin_head(1, b"\2" * 32))
     context = Context(COMMUNITY, bytes.fromhex(household.address[2:]), day, 1)
     commitment = commit_forecast(forecast, 5)
     community.chain.send(household, registry.submit(day, 1, b"\2" * 32, commitment, b"\4" * 32))
@@ -197,7 +201,11 @@ def measure() -> dict[str, int]:
     gas: dict[str, int] = {
         name.replace(" ", "_"): max(each) for name, each in sorted(community.chain.gas.items()) if name != "fund"
     }
-    gas |= batched | together | {"register_direct": gas["submit"], "reward_single": gas["claim"]}
+    gas |= (
+        batched
+        | together
+        | {"register_direct": gas["submit"], "reward_single": gas["claim"], "note": gas["claim_green"]}
+    )
     for personal in (False, True):
         gas |= verify_inference(community.chain, community.operator, Shape(**asdict(SHAPE)), personal=personal)
     return gas

@@ -30,7 +30,9 @@ from rich.table import Table
 from bench.gas import Community, play_a_day
 from bench.local_rounds import OUT
 from bench.pictures import BLUE, ORANGE, picture
-from bench.rewards_households import WEEK, Scored, Year, alternating, learn
+from bench.proof_case import FIRST_DAY
+from bench.rewards_green import GreenDays, simulate_green
+from bench.rewards_households import REFIT_DAYS, WEEK, Scored, Year, alternating, learn
 from data.atomic import write_bytes
 from forecasting.palette import GREY
 from rewards.rule import Terms, avoided, paid
@@ -205,6 +207,14 @@ def simulate(year: Year, honest: Mapping[str, Scored], terms: Terms, played: Seq
     }
 
 
+def green_players(year: Year, short: Sequence[Played], longer: Sequence[Played]) -> dict[str, list[Scored]]:
+    """Who may want green pay alone, by name."""
+    found: dict[str, list[Scored]] = {"alternating": [one.scored for one in short]}
+    for one in steady(year):
+        found.setdefault(one.name, []).append(one.scored)
+    return found | {"programmed": [one.scored for one in longer]}
+
+
 def choose_share(honest: Mapping[str, Scored]) -> list[dict[str, float]]:
     """What is kept of the honest homes' buckets, and what a programmed household gets at most beside them, by the
     share of a day's energy that counts."""
@@ -228,14 +238,23 @@ def choose_share(honest: Mapping[str, Scored]) -> list[dict[str, float]]:
     return out
 
 
-def gas_of_year(homes: int, paid_share: float) -> float:
-    """Gas of a home's year: it registers every day, claims and is paid on its share of them, and all homes share what
-    finalises a day."""
+def gas_of_year(homes: int, paid_share: float, green_share: float) -> float:
+    """Gas of a home's year: it registers every day, pins a head for each of the models, claims and is paid on its
+    share of the days, for its forecast and its green load; all homes share what concerns a day.
+
+    A claim comes alone, as the server settles it at once; what is first on its day, or in its year, costs more.
+    """
     community = Community.founded()
-    play_a_day(community)
-    gas = {name: max(each) for name, each in community.chain.gas.items()}
-    paid_day = gas["claim"] + gas["collect_many"]
-    return YEAR * (gas["submit"] + gas["finalise"] / homes + paid_share * paid_day)
+    for day in (FIRST_DAY, FIRST_DAY + 20):
+        play_a_day(community, day)
+    gas = {name: each[-1] for name, each in community.chain.gas.items()}
+    first = {name: each[0] - each[-1] for name, each in community.chain.gas.items()}
+    paid = paid_share * (gas["claim"] + gas["collect_many"]) + green_share * (
+        gas["claim_green"] + gas["collect_green"]
+    )
+    common = (gas["finalise"] + gas["publish_weights"] + gas["finalise_green"]) / homes
+    once = sum(first[name] for name in ("claim", "collect_many", "claim_green", "collect_green"))
+    return YEAR * (gas["submit"] + common + paid) + YEAR / REFIT_DAYS * gas["pin_head"] + once
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -291,27 +310,38 @@ def show(result: dict[str, Any], console: Console) -> None:
         pay.add_row(f"lazy: {name}", f"{value:.0f}")
     for name, value in year["shares"].items():
         pay.add_row(name, f"{value:.4f}")
+    green = result["green"]
+    usual = " ".join(f"{v:.0f}" for v in (green["paid_honest"], *green["paid_honest_range"]))
+    pay.add_row("green, honest (mean, least, most)", usual)
+    for name, value in green["shares"].items():
+        pay.add_row(f"green, {name}", f"{value:.4f}")
+    pay.add_row("green, all load in the greenest hour", f"{green['all_at_noon']:.2f}")
     console.print(pay)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
-    cache, started, terms = parser.parse_args(arguments).cache, time.monotonic(), RewardSettings().terms
+    cache, started, settings = parser.parse_args(arguments).cache, time.monotonic(), RewardSettings()
     year = learn(cache)
     honest, short, longer = year.honest(), players(year, PERIODS), players(year, LONGER)
     result: dict[str, Any] = {
         "benchmarks": compare_benchmarks(year, honest, short, longer),
         "energy_share": choose_share(honest),
-        "year": simulate(year, honest, terms, [*steady(year), *short, *longer]),
+        "year": simulate(year, honest, settings.terms, [*steady(year), *short, *longer]),
+        "green": simulate_green(GreenDays.of(year, cache), honest, green_players(year, short, longer), settings),
     }
     summary = {
         "paid_honest": result["year"]["paid_honest"],
         "paid_attackers_share": max(result["year"]["shares"].values()),
         "budget_spent": result["year"]["budget_spent"],
-        "gas_home_year": gas_of_year(len(honest), result["year"]["days_paid_share"]),
+        "gas_home_year": gas_of_year(
+            len(honest), result["year"]["days_paid_share"], result["green"]["days_paid_share"]
+        ),
         "programmed_share": result["year"]["programmed_share"],
         "energy_cost_over_pay": ENERGY_PRICE * ENERGY_PER_BUCKET_WH / (AVOIDED_VALUE * BUCKET_WH),
+        "green_paid_honest": result["green"]["paid_honest"],
+        "green_attackers_share": max(v for name, v in result["green"]["shares"].items() if name != "programmed"),
         "seconds": time.monotonic() - started,
     }
     summary = {name: round(value, 4) for name, value in summary.items()}

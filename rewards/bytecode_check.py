@@ -69,6 +69,8 @@ def _of_green(chain: Chain, contracts: Contracts, community: bytes) -> list[str]
     if not _is_code_of(chain, GREEN, str(green.address)):
         return [f"the code of {GREEN}"]
     wrong = [] if named == green.address else ["who notes green days"]
+    if contracts.rewards.functions.GREEN().call() != green.address:
+        wrong.append("the green shares that rewards pays")
     asked = green.functions
     registries = asked.FORECASTS().call(), asked.RECORD().call()
     if registries != (contracts.forecast_registry.address, contracts.household_nft.address):

@@ -175,23 +175,33 @@ def deploy(
             digest_prefix(shape), [form(shape, plain, personal=False), form(shape, personal, personal=True)],
         )  # fmt: skip
     doubts = challenges.address if challenges else _NOBODY
-    parts = forecasts.address, token.address, record.address, checker, doubts
+    green = (
+        None
+        if skill_verifier is None
+        else _deploy_green(chain, operator, settings, forecasts, record, skill_verifier)
+    )
+    parts = forecasts.address, token.address, record.address, checker, doubts, green.address if green else _NOBODY
     amounts = terms.day_budget, terms.rate, terms.day_cap, terms.year_cap
     rewards = chain.deploy(operator, artefact("rewards"), *parts, *amounts)
     for minted in (token, record):
         chain.send(operator, minted.functions.propose_minter(rewards.address))
-    green = None if skill_verifier is None else _deploy_green(chain, operator, forecasts, record, skill_verifier)
     return Contracts(models, forecasts, token, record, rewards, skill_verifier, block, inference, challenges, green)
 
 
 def _deploy_green(
-    chain: Chain, operator: LocalAccount, forecasts: Contract, record: Contract, skill_verifier: Contract
+    chain: Chain,
+    operator: LocalAccount,
+    settings: RewardSettings,
+    forecasts: Contract,
+    record: Contract,
+    skill_verifier: Contract,
 ) -> Contract:
     """The contract for green shares, for the community of the skill verifier, whose ceremony's points it shares."""
     program = chain.deploy(operator, Artefact("green_program", [], creation(verifier.green_program_code()).hex()))
     asked = skill_verifier.functions
     shared = asked.COMMUNITY().call(), program.address, asked.CEREMONY().call()
-    green = chain.deploy(operator, artefact(GREEN), forecasts.address, record.address, *shared)
+    amounts = settings.green_budget, settings.green_amount
+    green = chain.deploy(operator, artefact(GREEN), forecasts.address, record.address, *shared, *amounts)
     chain.send(operator, record.functions.appoint_green(green.address))
     return green
 

@@ -168,6 +168,14 @@ class GreenRefused(Refused):
     """A day is not noted as green, or its weights are not registered."""
 
 
+class NoWeights(GreenRefused):
+    """Nobody said how green the hours of the day are, before it started."""
+
+
+class NoSkillClaim(GreenRefused):
+    """The day's claim for the forecast has to be taken before that for its green share."""
+
+
 class LeafRefused(Refused):
     """A leaf is not in its day's root, or comes too late."""
 
@@ -220,7 +228,9 @@ BY_REASON: dict[str, type[Refused]] = {
     "not in the root": LeafRefused,
     "late leaf": LeafRefused,
     "root exists": LeafRefused,
-    "no weights": GreenRefused,
+    "no weights": NoWeights,
+    "narrow weights": GreenRefused,
+    "no claim for the forecast": NoSkillClaim,
     "weights exist": GreenRefused,
     "late weights": GreenRefused,
     "not green enough": GreenRefused,

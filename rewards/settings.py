@@ -55,6 +55,22 @@ class RewardSettings(BaseModel):
     day_cap: int = Field(default=60, gt=0, lt=2**16, description="buckets of 100 Wh of a meter that count on a day")
     year_cap: int = Field(default=4_000, gt=0, lt=2**32, description="buckets of a meter that count in a year")
 
+    green_amount: int = Field(
+        default=2 * 10**16,
+        gt=0,
+        description="for a percent of green load above a constant load's, and each bucket that counts, at most, in "
+        "10^-18 of a token",
+    )
+    green_budget: int = Field(
+        default=125 * 10**18, gt=0, description="for all of a day's green shares, in 10^-18 of a token"
+    )
+    green_hours: Literal["none", "sun", "shared_energy"] | Path = Field(
+        default="none",
+        description="where the server takes a day's green hours from, which it registers before the day starts: the "
+        "sun of the weather feed (`sun`), what the homes fed in by hour in the last settled weeks (`shared_energy`), "
+        "or a CSV file of hours and weights; `none`: no day has green hours",
+    )
+
     @property
     def terms(self) -> Terms:
         """What the contract pays by."""
@@ -66,6 +82,15 @@ class RewardSettings(BaseModel):
             raise ValueError(
                 f"rewards.day_budget is less than one meter may earn on a day, day_cap * bucket_amount = "
                 f"{self.day_cap * self.bucket_amount}: raise it, or lower one of those"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _green_budget_holds_a_meters_day(self) -> Self:
+        if self.green_budget < (most := 100 * self.day_cap * self.green_amount):
+            raise ValueError(
+                "rewards.green_budget is less than one meter may earn on a green day, "
+                f"100 * day_cap * green_amount = {most}: raise it, or lower one of those"
             )
         return self
 

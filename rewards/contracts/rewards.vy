@@ -11,6 +11,7 @@
         signature of the meter that was at the household (EIP-712); neither household nor meter has claimed the day.
         What counts is capped for a meter and day, and for a meter and year. A forecast that was challenged and that
         nobody answered for (CHALLENGES) is paid nothing: anybody strikes its claim out.
+        The contract for green shares (GREEN) pays from a budget of its own, through this one, which alone can mint.
         On a chain without BLS12-381 there is no verifier (the empty address). Then only the owner, as auditor, may
         claim, answers for the proof with its key, and the proof's hash in the event lets anybody check after it.
 """
@@ -133,6 +134,7 @@ TOKEN: public(immutable(IToken))
 RECORD: public(immutable(IRecord))
 VERIFIER: public(immutable(ISkillVerifier))
 CHALLENGES: public(immutable(IChallenges))
+GREEN: public(immutable(address))
 
 # @notice In the token's smallest unit: what a day may pay, what a bucket pays at most.
 DAY_BUDGET: public(immutable(uint256))
@@ -158,6 +160,7 @@ def __init__(
     record: address,
     verifier: address,
     challenges: address,
+    green: address,
     day_budget: uint256,
     rate: uint256,
     day_cap: uint32,
@@ -170,6 +173,7 @@ def __init__(
     @param record The household record.
     @param verifier The skill verifier, or the empty address.
     @param challenges The challenges of forecasts, or the empty address.
+    @param green The contract for green shares, or the empty address.
     @param day_budget What a day may pay, in the token's smallest unit.
     @param rate What a bucket pays at most.
     @param day_cap Buckets of a meter that count on a day.
@@ -184,6 +188,7 @@ def __init__(
     RECORD = IRecord(record)
     VERIFIER = ISkillVerifier(verifier)
     CHALLENGES = IChallenges(challenges)
+    GREEN = green
     DAY_BUDGET = day_budget
     RATE = rate
     DAY_CAP = day_cap
@@ -356,6 +361,18 @@ def collect_many(households: DynArray[address, MANY], day: uint32):
     pausable._require_not_paused()
     for household: address in households:
         self._collect(household, day)
+
+
+@external
+def pay_green(household: address, amount: uint256):
+    """
+    @notice The contract for green shares pays what its rule grants.
+    @param household The household.
+    @param amount In the token's smallest unit.
+    """
+    pausable._require_not_paused()
+    assert msg.sender == GREEN, "not the contract for green shares"
+    extcall TOKEN.mint(household, amount)
 
 
 @external

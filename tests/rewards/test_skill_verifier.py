@@ -452,7 +452,7 @@ def test_another_contract_for_green_shares_is_told(town: Town) -> None:
     asked = right.green_share.functions
     parts = {
         "forecasts": right.forecast_registry.address, "record": record.address, "community": COMMUNITY,
-        "program": asked.PROGRAM().call(), "ceremony": asked.CEREMONY().call(),
+        "program": asked.PROGRAM().call(), "ceremony": asked.CEREMONY().call(), "budget": 10, "rate": 1,
     }  # fmt: skip
     wrong = {
         "record": (right.rewards.address, "the contracts that green shares ask"),
@@ -463,7 +463,7 @@ def test_another_contract_for_green_shares_is_told(town: Town) -> None:
     for part, (value, told) in wrong.items():
         other = town.chain.deploy(town.operator, artefact("green_share"), *(parts | {part: value}).values())
         found = differences(town.chain, replace(right, green_share=other), COMMUNITY)
-        assert found == ["who notes green days", told], part
+        assert found == ["who notes green days", "the green shares that rewards pays", told], part
     assert differences(town.chain, replace(right, green_share=None), COMMUNITY) == ["who notes green days"]
     another = replace(right, green_share=right.rewards)
     assert differences(town.chain, another, COMMUNITY) == ["the code of green_share"]
@@ -494,6 +494,8 @@ def changed(town: Town) -> Callable[[str], Contracts]:
         if part == "rewards":
             return c
         others = (d.address for d in (c.forecast_registry, c.reward_token, c.household_nft, contract))
-        return replace(c, rewards=town.chain.deploy(town.operator, artefact("rewards"), *others, _NOBODY, 1, 1, 1, 1))
+        return replace(
+            c, rewards=town.chain.deploy(town.operator, artefact("rewards"), *others, *2 * [_NOBODY], 1, 1, 1, 1)
+        )
 
     return made

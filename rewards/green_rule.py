@@ -2,23 +2,21 @@
 
 Such a load is public, so nobody can make it bad on purpose, as one can a baseline of one's own past (Muthirayan et
 al., Mechanism design for demand response programs, IEEE TSG 2020). Whoever uses most at noon anyway is paid for that,
-as by a tariff. `contracts/green_share.vy` keeps this rule.
+as by a tariff. `contracts/green_share.vy` keeps this rule. Loads no proof system.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zkp.algebra.commitment import DAY_HOURS
-from zkp.statements.green_share import MAX_WEIGHT
-
+HOURS, MAX_WEIGHT = 24, 255
 LEAST_HOURS, LEAST_WEIGHT = 6, 64
 """So many hours of a day weigh so much at least: else a percentage would tell of the load in one hour."""
 
 
 def base_of(weights: Sequence[int]) -> int:
     """The percentage of a load that is the same in every hour, rounded up."""
-    whole = DAY_HOURS * MAX_WEIGHT
+    whole = HOURS * MAX_WEIGHT
     return (100 * sum(weights) + whole - 1) // whole
 
 

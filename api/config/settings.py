@@ -102,6 +102,11 @@ class GatewaySettings(BaseModel):
         description="with rpc_url: the contract where forecasts are challenged (contracts.json); the home then "
         "answers by itself where the server does not",
     )
+    green_shares: bool = Field(
+        default=True,
+        description="prove what percentage of each claimed day's load was green, where the community says how green "
+        "its hours are; the percentage is public",
+    )
     max_fee: float = Field(
         default=0.01, gt=0, description="most that one transaction may cost, in the chain's coin (10^18 units)"
     )
@@ -228,6 +233,11 @@ class ApiSettings(BaseModel):
     def claims_dir(self) -> Path:
         """On a gateway: bundles of claims by day and home."""
         return self.state_dir / "claims"
+
+    @property
+    def green_dir(self) -> Path:
+        """On a gateway: bundles of green shares by day and home."""
+        return self.state_dir / "green"
 
     @property
     def outbox_dir(self) -> Path:

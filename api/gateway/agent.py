@@ -52,6 +52,7 @@ from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.gateway.answers import Answers
+    from api.gateway.green_shares import GreenShares
     from api.gateway.model_updater import ModelUpdater
     from api.gateway.prover import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
@@ -170,6 +171,7 @@ class DailyTask:
             self._services.submitter.run_once(metrics)
             if self._services.sums is not None:
                 self._services.sums.run_once(metrics)
+            self._services.green.run_once()
             if self._services.answers is not None:
                 self._services.answers.run_once()
 
@@ -278,8 +280,8 @@ class DailyTask:
 
 @dataclass(frozen=True)
 class GatewayServices:
-    """The services of a gateway that submits: fetching the newest model, submitting, entering totals, and answering
-    challenges.
+    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares, entering
+    totals, and answering challenges.
 
     `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
     is not set.
@@ -287,6 +289,7 @@ class GatewayServices:
 
     models: ModelUpdater
     submitter: Submitter
+    green: GreenShares
     sums: SecureSumClient | None
     answers: Answers | None = None
 
@@ -302,6 +305,7 @@ def _open_services(
         return
     from api.gateway.answers import open_answers
     from api.gateway.client import ApiClient
+    from api.gateway.green_shares import GreenShares
     from api.gateway.model_updater import ModelUpdater
     from api.gateway.secure_sum.client import open_sums
     from api.gateway.secure_sum.contribution import Contributions
@@ -323,7 +327,8 @@ def _open_services(
             home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
             submitter.outbox, contributions,
         )  # fmt: skip
-        yield GatewayServices(models, submitter, sums, open_answers(config, home, run))
+        green = GreenShares(config, home, submitter.outbox, client, run, first_s)
+        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run))
     finally:
         client.close()
 

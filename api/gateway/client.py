@@ -17,7 +17,7 @@ from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_js
 from rewards.consent import MembershipFacts, SignedStatement
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
-_DIGEST_BYTES = 32
+_DIGEST_BYTES, _DAY_HOURS = 32, 24
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,24 @@ class ApiClient:
     def claim(self, bundle: bytes) -> None:
         """Submit a claim."""
         self._ask.send(calls.submit_claim(bundle))
+
+    def green_hours(self, day: int) -> tuple[int, ...] | None:
+        """How green each of a day's 24 hours is, from 0 to 255; None where nobody has said so."""
+        try:
+            told = self._ask(calls.green_hours(day))
+        except ApiRefused as refused:
+            if refused.code == "no-green-hours":
+                return None
+            raise
+        with _well_formed("the green hours"):
+            weights = tuple(_number(weight, 0, 1 << 8) for weight in told.weights)
+            if len(weights) != _DAY_HOURS:
+                raise ValueError("a day has 24 hours")
+            return weights
+
+    def green_share(self, bundle: bytes) -> None:
+        """Submit a green share."""
+        self._ask.send(calls.submit_green_share(bundle))
 
     def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
         """What a home is asked for in the masked sum of a day."""

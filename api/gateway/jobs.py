@@ -143,6 +143,25 @@ def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> boo
     return True
 
 
+def prove_green(
+    data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str, day: int,
+    weights: tuple[int, ...],
+) -> str:  # fmt: skip
+    """Prove how much of a day's load was green, by the community's weights of its hours; why there is nothing to
+    claim, or nothing where there is a bundle now."""
+    from api.protocol.bundle import encode
+    from data.atomic import write_bytes
+
+    opened = open_prover(data, community, folders, home)
+    if len(opened.days.missing(day)) or len(opened.days.filled(day)):
+        return "filled-hours"
+    bundle = opened.green_share(day, weights)
+    if bundle is None:
+        return "not-green"
+    write_bytes(folders.green_dir / str(day) / f"{home}.json", encode(bundle))
+    return ""
+
+
 @dataclass(frozen=True)
 class Isolated:
     """Runs jobs in separate processes; the training is paused for each of them."""

@@ -105,7 +105,8 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     """
     folders, folder = config.api, config.api.homes_dir / home
     inside = [path for path in sorted(folder.glob("*")) if path.name not in _KEPT]
-    days = [*folders.proofs_dir.glob(f"[0-9]*/{home}.json"), *folders.claims_dir.glob(f"[0-9]*/{home}.json")]
+    bundles = folders.proofs_dir, folders.claims_dir, folders.green_dir
+    days = [path for folder in bundles for path in folder.glob(f"[0-9]*/{home}.json")]
     others = [folders.outbox_dir / home, *SecureSumFolder(folders.sums_dir, home).states()]
     tables = [path for path in config.data.files if readings]
     return [path for path in [*inside, *sorted(days), *others, *tables] if path.exists()]

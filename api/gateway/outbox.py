@@ -19,14 +19,14 @@ from data.damage import whole
 from data.errors import DamagedFile
 
 _log = logging.getLogger(__name__)
-Kind = Literal["head", "forecast", "claim"]
+Kind = Literal["head", "forecast", "claim", "green"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
 _NAME_BEFORE = "errands"  # the folder's name in releases before 0.2; submissions waiting there are migrated
 _REMEDY = (
     "Keep it, and restore a copy from your backup, or move it away: what it was about may then be submitted anew"
 )
-_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim")
+_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim", "green")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Outbox:
         )
 
     def all(self) -> list[Submission]:
-        """All of them: heads, forecasts, claims; latest first, since their deadlines can still be met."""
+        """All of them by kind, in the order of a day's; latest first, since their deadlines can still be met."""
         found = [_read(path) for path in self._folder.glob("*-*.json")]
         return sorted(found, key=lambda submission: (_ORDER.index(submission.kind), -submission.number))
 
@@ -91,6 +91,11 @@ class Outbox:
             if (submission.kind, submission.state) == ("forecast", "done")
         ]
         return sorted(day for day in registered if self.get("claim", day) is None)
+
+    def without_green_share(self) -> list[int]:
+        """Days whose claim was taken, and of whose green share nothing is known yet."""
+        claimed = [s.number for s in self.all() if (s.kind, s.state, s.code) == ("claim", "done", "")]
+        return sorted(day for day in claimed if self.get("green", day) is None)
 
     def _path(self, kind: Kind, number: int) -> Path:
         return self._folder / f"{kind}-{number}.json"

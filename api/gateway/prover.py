@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeath
 from api.gateway.personal_head import CommittedHead, read_head
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
-from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
+from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle, encode
 from api.protocol.bundle_parts import ContextPart, HistoryDayPart, SignedDayPart, WeightsPart, to_hex
 from data.atomic import write_bytes
 from data.community import load_community, readings_of
@@ -39,10 +40,11 @@ from data.settings import DataSettings
 from data.signed_days import Changed, SignedDays
 from data.windows import HISTORY_HOURS, features_reach
 from forecasting.integer import IntegerModel
+from rewards import green_rule
 from zkp.algebra import commitment
 from zkp.algebra.field import MODULUS
 from zkp.lstm.weights import WeightsCommitment
-from zkp.statements import inference, skill
+from zkp.statements import green_share, inference, skill
 from zkp.statements.context import Context
 
 _log = logging.getLogger(__name__)
@@ -273,6 +275,29 @@ class HouseholdProver:
             actual=SignedDayPart.of(actual),
             benchmarks=[SignedDayPart.of(signed) for signed, _ in past],
             proof=to_hex(skill.prove(statement, secrets)),
+        )
+
+    def green_share(self, day: int, weights: Sequence[int]) -> GreenBundle | None:
+        """The proof of the highest percentage of a day's load that is green, by 24 weights of its hours; None where
+        it is no higher than that of a load that is the same in every hour.
+
+        Raises DataError when the day was not measured in full.
+        """
+        if len(hours := self.days.missing(day).union(self.days.filled(day))):
+            raise DataError(f"{self.home.name} has not measured {hours_text(hours)} of day {day}")
+        actual, opening = self._signed(day)
+        tier = green_rule.highest_tier(weights, opening.readings)
+        if not sum(opening.readings) or tier <= green_rule.base_of(weights):
+            return None
+        context = self.context(day, 0)
+        statement = green_share.Statement(context, actual.commitment, tuple(weights), tier)
+        return GreenBundle(
+            context=ContextPart.of(context),
+            meter=self.home.meter.address,
+            tier=tier,
+            weights=list(weights),
+            actual=SignedDayPart.of(actual),
+            proof=to_hex(green_share.prove(statement, opening.readings, opening.blinding)),
         )
 
     def _bundle(self, prepared: Prepared, proof: bytes) -> InferenceBundle:

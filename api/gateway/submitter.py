@@ -1,4 +1,4 @@
-"""Submits a gateway's personal head, forecasts and claims: signs, sends, and repeats until there is an answer.
+"""Submits a gateway's personal head, forecasts, claims and green shares: signs, sends, repeats until it is answered.
 
 Delivery is at least once: a submission is repeated until the API confirms it, which it also does for a repeat.
 Everything is on disk (`api.gateway.outbox`) before it is sent. This runs in the agent's main process, without a proof
@@ -36,17 +36,21 @@ from rewards.signing import NO_HEAD, FeeTooHigh, HeadPin, Registration, Registry
 _log = logging.getLogger(__name__)
 _SIGNINGS = 3  # each may cost its fee, and a cheating API could request one after another
 
-DONE_BEFORE = {"head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed"}
+DONE_BEFORE = {
+    "head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed", "green": "already-claimed",
+}  # fmt: skip
 """The refusals of a repeat whose first attempt had succeeded."""
 MAY_RESOLVE = frozenset(
-    {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features"}
-)
-"""Refusals that may be resolved later: the household enrolled, the round published, the feed updated."""
+    {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features",
+     "no-skill-claim", "paused"}
+)  # fmt: skip
+"""Refusals that may be resolved later: the household enrolled, the round published, the feed updated, the claim taken
+again after a reorganisation, the contract going on."""
 FINAL = frozenset(
     {"late-forecast", "duplicate-forecast", "late-round", "old-round", "wrong-model", "wrong-meter",
      "wrong-head", "other-head", "other-household", "other-community", "malformed-proof", "invalid-proof",
      "invalid-statement", "malformed-transaction", "malformed-request", "stale-transaction",
-     "no-forecast", "chain-refused", "too-large"}
+     "no-forecast", "chain-refused", "too-large", "late-claim", "year-cap", "no-green-hours", "not-green"}
 )  # fmt: skip
 """Permanent refusals, by the names they are counted under; an API that invents others adds no series."""
 _OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed", "damaged"})
@@ -160,6 +164,8 @@ class Submitter:
                 self._submit_head(submission)
             elif submission.kind == "forecast":
                 self._submit_forecast(submission)
+            elif submission.kind == "green":
+                self._client.green_share(_bundle(self._api.green_dir, submission.number, self._home))
             else:
                 self._client.claim(_bundle(self._api.claims_dir, submission.number, self._home))
         except (Unreachable, NodeUnreachable) as down:
@@ -173,7 +179,8 @@ class Submitter:
         except ApiRefused as refused:
             if refused.code == "unknown-household":
                 self._join()
-            if refused.code in MAY_RESOLVE or (submission.kind, refused.code) == ("claim", "stale-transaction"):
+            relayed = submission.kind in ("claim", "green")
+            if refused.code in MAY_RESOLVE or (relayed and refused.code == "stale-transaction"):
                 # A claim's transaction is the operator's own: it is for the operator to get it right.
                 raise _Later(refused.code, str(refused)) from refused
             if refused.code != DONE_BEFORE[submission.kind]:

@@ -17,11 +17,13 @@ from api.operator.chain_session import ChainSession, submit_arguments
 from api.operator.community import Community
 from api.operator.database.members import member
 from api.operator.database.tables import Forecast, ModelRound, PaidClaim, Reward
+from api.operator.green_shares import hours_of_day, kept_green
 from api.protocol import bundle as bundles
 from api.protocol.bundle_parts import from_hex, to_hex
 from data.errors import TableError
 from forecasting.shape import ModelShape
 from rewards.chain import check_call
+from rewards.green_rule import base_of
 from zkp.errors import InvalidProof
 
 
@@ -128,3 +130,23 @@ def check_claim(community: Community, bundle: bundles.ClaimBundle) -> None:
             raise ApiError("already-claimed", f"day {day} of {household} was claimed before", 409)
     if forecast is not None and (forecast.commitment, forecast.round) != (bundle.forecast, bundle.context.round):
         raise InvalidProof("the proof is about another forecast than the registered one")
+
+
+def check_green_share(community: Community, bundle: bundles.GreenBundle) -> None:
+    """Check a green share against the database. Raises ApiError, InvalidProof."""
+    if from_hex(bundle.context.community) != community.config.community.identifier:
+        raise ApiError("other-community", "the claim is bound to another community", 403)
+    _check_household(community, bundle)
+    household, day = bundle.household, bundle.context.day
+    kept = kept_green(community, household, day)
+    if kept is not None:
+        again = kept.proof_hash == to_hex(keccak(from_hex(bundle.proof)))
+        if kept.bundle is not None or not again:  # otherwise it is the claim that was taken, not stored yet
+            raise ApiError("already-claimed", f"the green share of day {day} of {household} was claimed before", 409)
+    weights = hours_of_day(community, day)
+    if weights is None:
+        raise ApiError("no-green-hours", f"no green hours of day {day} were registered before it started", 409)
+    if bundle.weights != weights:
+        raise InvalidProof("the proof weighs the hours otherwise than they are registered")
+    if bundle.tier <= (base := base_of(weights)):
+        raise ApiError("not-green", f"a load that is the same in every hour has {base} percent on day {day}", 409)

@@ -40,6 +40,7 @@ from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.challenges import Answerer
 from api.operator.community import Community
 from api.operator.database.totals_version import TotalsVersion
+from api.operator.green_hours import GreenHoursPublisher
 from api.operator.payer import Payer
 from api.operator.progress import progress
 from api.operator.publisher import Publisher
@@ -72,7 +73,8 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        watching = (kind(community, chain_session).watch() for kind in (Publisher, Settlement, Payer, Answerer))
+        kinds = Publisher, Settlement, Payer, Answerer, GreenHoursPublisher
+        watching = (kind(community, chain_session).watch() for kind in kinds)
         with work, ExitStack() as stack, keep_feed(community.config):
             for one in watching:
                 stack.enter_context(one)

@@ -19,6 +19,7 @@ from api.operator.database.tables import (
     Departure,
     Forecast,
     FormerReward,
+    GreenClaim,
     Household,
     MaskedSum,
     MaskedSumMessage,
@@ -86,7 +87,8 @@ def erase(session: Session, household: str) -> None:
     """Delete the rows of a household that has left: all of them, unless a claim is still to be paid."""
     for table in (Forecast, PaidClaim, FormerReward):
         session.execute(delete(table).where(table.household == household))
-    session.execute(delete(Reward).where(Reward.household == household, Reward.amount.is_not(None)))
+    for paid in (Reward, GreenClaim):
+        session.execute(delete(paid).where(paid.household == household, paid.amount.is_not(None)))
     over = MaskedSum.phase.in_(("open", "failed"))  # a sum that goes on needs what it was told
     for members in session.scalars(select(MaskedSum).where(over)):
         for gateway, told in members.members.items():
@@ -95,9 +97,8 @@ def erase(session: Session, household: str) -> None:
                 session.execute(delete(MaskedSumMessage).where(*key, MaskedSumMessage.home == gateway))
     done = or_(Unsettled.kind == FORECAST, Unsettled.state == "refused")
     session.execute(delete(Unsettled).where(Unsettled.household == household, done))
-    waiting = select(Reward.id).where(Reward.household == household)
-    on_its_way = select(Unsettled.day).where(Unsettled.household == household)
-    if session.scalar(waiting) is None and session.scalar(on_its_way) is None:
+    waiting = (select(table.day).where(table.household == household) for table in (Reward, GreenClaim, Unsettled))
+    if all(session.scalar(one) is None for one in waiting):
         session.execute(delete(Household).where(Household.address == household))
 
 

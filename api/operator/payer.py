@@ -6,11 +6,13 @@ Anybody could; nothing is lost where the server does not.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from threading import Event
 
 from api.operator.chain_session import ChainSession, days_to_pay, pay_claimed_day
 from api.operator.community import Community
+from api.operator.green_shares import green_days_to_pay, pay_claimed_green
 from api.operator.membership import erase_departed
 from fl.deployment.background import repeated
 from rewards.errors import ChainError
@@ -31,11 +33,17 @@ class Payer:
         try:
             with self._chain_session.turn:
                 due = days_to_pay(self._community, self._chain_session)
+                green = green_days_to_pay(self._community, self._chain_session)
             for day in due:
                 with self._chain_session.lock:
                     paid = pay_claimed_day(self._community, self._chain_session, day)
                 erase_departed(self._community)
-                _log.info("day paid", extra={"day": day, "households": len(paid), "amount": str(sum(paid.values()))})
+                _tell("day paid", day, paid)
+            for day in green:  # after the forecasts' claims, without which none is paid
+                with self._chain_session.lock:
+                    paid = pay_claimed_green(self._community, self._chain_session, day)
+                erase_departed(self._community)
+                _tell("green day paid", day, paid)
         except ChainError as error:
             if str(error) != self._told:
                 _log.error("day not paid", extra={"reason": str(error)})
@@ -44,3 +52,7 @@ class Payer:
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every minute while the block runs."""
         return repeated(self.look, _EVERY_S, Event(), name="paying closed days", log=_log)
+
+
+def _tell(what: str, day: int, paid: Mapping[str, int]) -> None:
+    _log.info(what, extra={"day": day, "households": len(paid), "amount": str(sum(paid.values()))})

@@ -1,4 +1,4 @@
-"""Compares what the server has taken on with the chain until it is final: forecasts, claims, payments.
+"""Compares what the server has taken on with the chain until it is final: forecasts, claims, green shares, payments.
 
 Each is in the database before anything is sent, and stays there until the chain's final block shows it. So nothing is
 lost by a process that is killed, a transaction that is dropped or replaced, or blocks that a reorganisation takes
@@ -26,11 +26,12 @@ from api.operator.chain_session import (
 from api.operator.community import Community
 from api.operator.database.engine import put
 from api.operator.database.members import member
-from api.operator.database.tables import Forecast, Household, PaidClaim, Reward, Scan, Unsettled
-from api.operator.database.unsettled import CLAIM, FORECAST, PAYMENT, let_go, mark, unsettled
+from api.operator.database.tables import Forecast, GreenClaim, Household, PaidClaim, Reward, Scan, Unsettled
+from api.operator.database.unsettled import CLAIM, FORECAST, GREEN, GREEN_PAYMENT, PAYMENT, let_go, mark, unsettled
+from api.operator.green_shares import keep_green, send_green
 from api.operator.membership import erase_departed
 from api.operator.paid_claims import keep_claim
-from api.protocol.bundle import ClaimBundle, InferenceBundle, parse
+from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle, parse
 from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
 from fl.deployment.background import repeated
@@ -44,18 +45,24 @@ from rewards.errors import (
     LateClaim,
     LateForecast,
     NodeUnreachable,
+    NoWeights,
     ProofRefused,
     WrongMeter,
 )
+from rewards.green import green_state, greens_since, recall_green
 from rewards.signing import forecast_digest
 from zkp.errors import ProofError
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 15.0
-_SCAN = "claims"
+_SCAN, _GREEN_SCAN = "claims", "green"
+_PAYMENTS: dict[str, type[Reward] | type[GreenClaim]] = {PAYMENT: Reward, GREEN_PAYMENT: GreenClaim}
+_Kept = type[Forecast] | type[PaidClaim] | type[Reward] | type[GreenClaim]
+_KEPT: dict[str, tuple[_Kept, ...]] = {FORECAST: (Forecast,), CLAIM: (PaidClaim, Reward), GREEN: (GreenClaim,)}
+"""Where the server lists what the chain holds."""
 _FOR_GOOD = (
     LateForecast, DuplicateForecast, AnotherForecast, LateClaim, AlreadyClaimed, CapReached, ProofRefused, WrongMeter,
-    ProofError, DataError,
+    NoWeights, ProofError, DataError,
 )  # fmt: skip
 """What no later block mends. Any other refusal may be that of a chain that a reorganisation has taken back."""
 
@@ -146,8 +153,9 @@ class Settlement:
             bundle = _forecast(row)
             digest = forecast_digest(from_hex(bundle.forecast), bundle.context.round, bundle.proof_hash)
             return holds_forecast(self._contracts, row.household, row.day, digest, block)
-        state = claim_state(self._contracts, row.household, row.day, block)
-        return state.collected if row.kind == PAYMENT else state.claimed
+        state_of = green_state if row.kind in (GREEN, GREEN_PAYMENT) else claim_state
+        state = state_of(self._contracts, row.household, row.day, block)
+        return state.collected if row.kind in _PAYMENTS else state.claimed
 
     def _note(self, row: Unsettled) -> None:
         """The server's own record of what the chain shows. Of who has left, only what is still to be paid."""
@@ -161,6 +169,10 @@ class Settlement:
                 keep_reward(self._community, row.household, row.day, taken)
                 if is_member and taken.proof_hash == keccak(from_hex(_claim(row).proof)):
                     keep_claim(self._community, _claim(row))
+        elif row.kind == GREEN:
+            green = recall_green(self._contracts, row.household, row.day)
+            if green is not None:
+                keep_green(self._community, row.household, row.day, green, _green(row) if is_member else None)
 
     def _reopen_if_mined(self, row: Unsettled) -> None:
         """What the chain does not hold any more is not listed any more."""
@@ -170,11 +182,12 @@ class Settlement:
         _log.warning("taken back by a reorganisation, sent again", extra=told)
         with self._community.sessions.begin() as session:
             mark(session, row.kind, row.household, row.day, "waiting")
-            if row.kind == PAYMENT:  # the payer pays it again
-                reward = update(Reward).where(Reward.household == row.household, Reward.day == row.day)
-                session.execute(reward.values(amount=None))
+            if row.kind in _PAYMENTS:  # the payer pays it again
+                paid = _PAYMENTS[row.kind]
+                mine = update(paid).where(paid.household == row.household, paid.day == row.day)
+                session.execute(mine.values(amount=None))
                 return
-            for table in (Forecast,) if row.kind == FORECAST else (PaidClaim, Reward):
+            for table in _KEPT[row.kind]:
                 session.execute(delete(table).where(table.household == row.household, table.day == row.day))
 
     def _send(self, row: Unsettled) -> None:
@@ -182,8 +195,10 @@ class Settlement:
             relay_forecast(self._chain_session, _forecast(row), row.raw)
         elif row.kind == CLAIM:
             settle_claim(self._community, self._chain_session, _claim(row))
+        elif row.kind == GREEN:
+            send_green(self._community, self._chain_session, _green(row))
         with self._community.sessions.begin() as session:
-            if row.kind == PAYMENT:
+            if row.kind in _PAYMENTS:
                 let_go(session, row.kind, row.household, row.day)
             else:
                 mark(session, row.kind, row.household, row.day, "mined")
@@ -191,17 +206,27 @@ class Settlement:
 
     def _find_others(self) -> None:
         """Claims that others brought to the chain are listed like those that came here."""
-        final, last = self._final, self._chain_session.chain.block
-        with self._community.sessions() as session:
-            known = session.get(Scan, _SCAN)
-            first = self._contracts.block if known is None else known.block + 1
+        last, kept = self._chain_session.chain.block, self._community
+        with kept.sessions() as session:
             members = set(session.scalars(select(Household.address)))
             listed = {(r.household, r.day) for r in session.scalars(select(Reward))}
-        for household, day, taken in claims_since(self._contracts, first, last):
+            green = {(g.household, g.day) for g in session.scalars(select(GreenClaim))}
+        for household, day, taken in claims_since(self._contracts, self._scanned(_SCAN) + 1, last):
             if household in members and (household, day) not in listed:
-                keep_reward(self._community, household, day, taken)
-        with self._community.sessions.begin() as session:
-            put(session, Scan(name=_SCAN, block=max(last if final is None else final, first - 1)))
+                keep_reward(kept, household, day, taken)
+        for household, day, share in greens_since(self._contracts, self._scanned(_GREEN_SCAN) + 1, last):
+            if household in members and (household, day) not in green:
+                keep_green(kept, household, day, share, None)
+        final = last if self._final is None else self._final
+        with kept.sessions.begin() as session:
+            for name in (_SCAN, _GREEN_SCAN):
+                put(session, Scan(name=name, block=max(final, self._scanned(name))))
+
+    def _scanned(self, name: str) -> int:
+        """The last block whose events were looked at for good."""
+        with self._community.sessions() as session:
+            known = session.get(Scan, name)
+        return self._contracts.block - 1 if known is None else known.block
 
 
 def _forecast(row: Unsettled) -> InferenceBundle:
@@ -213,4 +238,10 @@ def _forecast(row: Unsettled) -> InferenceBundle:
 def _claim(row: Unsettled) -> ClaimBundle:
     bundle = parse(row.bundle)
     assert isinstance(bundle, ClaimBundle)
+    return bundle
+
+
+def _green(row: Unsettled) -> GreenBundle:
+    bundle = parse(row.bundle)
+    assert isinstance(bundle, GreenBundle)
     return bundle

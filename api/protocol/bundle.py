@@ -39,7 +39,7 @@ from zkp.algebra import commitment
 from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderFormat
 from zkp.lstm.integer_model import Ints
 from zkp.lstm.weights import WeightsCommitment
-from zkp.statements import inference, skill
+from zkp.statements import green_share, inference, skill
 from zkp.view import view
 
 
@@ -142,9 +142,36 @@ class ClaimBundle(Part):
         return skill.Statement(self.context.parsed(), from_hex(self.forecast), actual, tuple(past), self.buckets)
 
 
-Bundle = InferenceBundle | ClaimBundle
-_KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle]] = {
-    str(kind.model_fields["format"].default): kind for kind in (InferenceBundle, ClaimBundle)
+class GreenBundle(Part):
+    """A proven green share: the statement with the meter's signed day. `weights`: of the day's 24 hours."""
+
+    format: Literal["wattproof/green/1"] = "wattproof/green/1"
+    context: ContextPart
+    meter: Address
+    tier: int
+    weights: ListOf[int]
+    actual: SignedDayPart
+    proof: Hex
+
+    @property
+    def household(self) -> str:
+        return to_checksum_address(from_hex(self.context.household))
+
+    def signed_days(self) -> list[bytes]:
+        """The day's commitment, as the meter signed it. Raises MeterError, InvalidStatement."""
+        if self.actual.day != self.context.day:
+            raise InvalidStatement("the signed day must be the claimed one")
+        return [self.actual.checked(from_hex(self.context.household), self.meter)]
+
+    def statement(self) -> green_share.Statement:
+        """The statement, with the meter's signature checked. Raises MeterError, InvalidStatement."""
+        (actual,) = self.signed_days()
+        return green_share.Statement(self.context.parsed(), actual, tuple(self.weights), self.tier)
+
+
+Bundle = InferenceBundle | ClaimBundle | GreenBundle
+_KINDS: dict[str, type[InferenceBundle] | type[ClaimBundle] | type[GreenBundle]] = {
+    str(kind.model_fields["format"].default): kind for kind in (InferenceBundle, ClaimBundle, GreenBundle)
 }
 
 
@@ -194,6 +221,8 @@ def verify(bundle: Bundle) -> None:
     """Check signatures and proof. Raises MeterError, InvalidStatement, MalformedProof or InvalidProof."""
     if isinstance(bundle, InferenceBundle):
         inference.verify(bundle.statement(), from_hex(bundle.proof))
+    elif isinstance(bundle, GreenBundle):
+        green_share.verify(bundle.statement(), from_hex(bundle.proof))
     else:
         skill.verify(bundle.statement(), from_hex(bundle.proof))
 
@@ -205,8 +234,8 @@ _MEANINGS: dict[type[Exception], str] = {
     "the claim.",
     MalformedProof: "The bytes were damaged, or another version wrote them. This says nothing about the claim.",
     InvalidProof: "The proof is complete, and it does not prove this: it belongs to a different statement (another "
-    "community, household, day, round, model, personal head, quantity, forecast or number of buckets), or it is a "
-    "forgery.",
+    "community, household, day, round, model, personal head, quantity, forecast, number of buckets, weights or "
+    "percentage), or it is a forgery.",
 }
 
 
@@ -223,6 +252,8 @@ def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[
         days = f"{_export_of(bundle)}the {commitment.RING_DAYS} days before day {bundle.context.day}"
     else:
         days = f"day {bundle.context.day} and those from 7 to 13 days before it"
+    if isinstance(bundle, GreenBundle):
+        days = f"day {bundle.context.day}"
     checks: list[tuple[str, str, Callable[[], object]]] = [
         (
             f"Signed by meter {bundle.meter}: {days} of household {bundle.household}.",
@@ -300,6 +331,16 @@ def explain(bundle: Bundle) -> list[str]:
             f"commitment {bundle.forecast}.",
             "Neither the readings nor the forecast are revealed. The forecast registry on the chain records whether "
             "the forecast was registered in time, and which meter is this household's.",
+        ]
+    if isinstance(bundle, GreenBundle):
+        weights = ", ".join(map(str, bundle.weights))
+        return [
+            f"At least {bundle.tier} percent of the load of household {bundle.household} on day {context.day} was "
+            f"green, where the day's 24 hours weigh {weights} of {green_share.MAX_WEIGHT}.",
+            bound,
+            f"The day's readings were committed to and signed by meter {bundle.meter}, all 24 hours measured.",
+            "The readings are not revealed. The contract for green shares on the chain records the weights, which "
+            "were registered before the day started, and the forecast registry which meter is this household's.",
         ]
     shape = bundle.weights.parsed().shape
     return [

@@ -28,6 +28,8 @@ from api.protocol.schemas import (
     DayOfHome,
     DaySummary,
     ForecastPublic,
+    GreenHoursPublic,
+    GreenSharePublic,
     HouseholdPublic,
     RoundPublic,
     SharedEnergyHours,
@@ -174,6 +176,26 @@ def forecasts(day: int) -> Listing[ForecastPublic]:
 
 def claims(day: int) -> Listing[ClaimPublic]:
     return Listing(f"{VERSION}/claims/{day}", ClaimPublic, lambda one: one.household)
+
+
+def green_shares(day: int) -> Listing[GreenSharePublic]:
+    return Listing(f"{VERSION}/green-shares/{day}", GreenSharePublic, lambda one: one.household)
+
+
+def green_hours(day: int) -> Call[GreenHoursPublic]:
+    """How green each hour of a day is."""
+    return _get(f"{VERSION}/green-shares/{day}/hours", GreenHoursPublic)
+
+
+def green_proof(household: str, day: int) -> Call[bytes]:
+    """The bundle of a green share, byte for byte."""
+    return _bytes(f"{VERSION}/green-shares/{household}/{day}/proof")
+
+
+def submit_green_share(bundle: bytes) -> Call[GreenSharePublic]:
+    """Submit a green share. The same again gets the first answer."""
+    path = f"{VERSION}/green-shares"
+    return Call(path, _model(GreenSharePublic, path), "POST", bundle)
 
 
 def days_of(household: str) -> Listing[DayOfHome]:

@@ -144,6 +144,30 @@ class ClaimPublic(BaseModel):
     proof_hash: str
 
 
+class GreenHoursPublic(BaseModel):
+    """How green each hour of a day is: 24 weights from 0 to 255 from `start` (UTC), registered before it.
+
+    `base`: the percentage of a load that is the same in every hour; what is above it counts.
+    """
+
+    day: int
+    start: str
+    weights: list[int]
+    base: int
+
+
+class GreenSharePublic(BaseModel):
+    """A green share that was claimed: the percentage as proven, and the points that count. `amount`: in 10^-18
+    tokens, once it is paid."""
+
+    household: str
+    day: int
+    tier: int
+    points: int
+    amount: str | None
+    proof_hash: str
+
+
 class HomeOfDay(BaseModel):
     """A household on a day. `round`, `proof_hash`: of its registered forecast, None where it has none.
 

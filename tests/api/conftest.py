@@ -25,8 +25,9 @@ from api.one_machine.community import LocalCommunity
 from api.one_machine.day import make_claim, pin_heads, prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round, submit_arguments
 from api.operator.database.tables import Base, Household, ModelRound
+from api.operator.green_hours import register_green_hours
 from api.operator.trained_model import TrainedModel
-from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, verify
+from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, InferenceBundle, verify
 from api.protocol.settlement import Settlement
 from data.settings import DataSettings
 from fl.settings import FederationSettings
@@ -95,7 +96,7 @@ def small_config(folder: Path, database_url: str | None = None) -> Config:
         data=DataSettings(source="citylearn"),
         forecasting=ForecastingSettings(model=ModelSettings(hidden=8)),
         federation=FederationSettings(num_clients=3),
-        rewards=RewardSettings(clock="standing"),
+        rewards=RewardSettings(clock="standing", green_hours="sun"),
         api=ApiSettings(state_dir=folder, database_url=database_url, verifiers=1),
     )
 
@@ -193,6 +194,20 @@ def claim(village: Village) -> ClaimBundle:
 
 
 @pytest.fixture
+def green_hours(village: Village) -> tuple[int, ...]:
+    """The day's, registered before it starts: to be asked for before `claim`."""
+    return register_green_hours(village.community, village.chain_session, DAY)
+
+
+@pytest.fixture
+def green(village: Village, green_hours: tuple[int, ...], claim: ClaimBundle) -> GreenBundle:
+    """The green share of the household that can claim the day."""
+    made = village.community.opened(village.homes[0]).green_share(DAY, green_hours)
+    assert made is not None
+    return made
+
+
+@pytest.fixture
 def anvil_node(village: Village, tmp_path: Path) -> Iterator[Anvil]:
     with anvil(tmp_path, village.community.start_of(DAY) - 3600) as started:
         yield started
@@ -204,7 +219,7 @@ def village_on_anvil(village: Village, claim: ClaimBundle, anvil_node: Anvil, tm
     shutil.copytree(village.community.folder / "homes", tmp_path / "state" / "homes")
     key = tmp_path / "operator.key"
     key.write_text("11" * 32)
-    rewards = RewardSettings.model_validate({"rpc_url": anvil_node.url, "key_file": key})
+    rewards = RewardSettings.model_validate({"rpc_url": anvil_node.url, "key_file": key, "green_hours": "sun"})
     community = LocalCommunity(small_config(tmp_path / "state").model_copy(update={"rewards": rewards}))
     for account in (community.operator, *(home.wallet for home in community.homes)):
         anvil_node.fund(account.address)

@@ -6,6 +6,7 @@ from api.http.routes import (
     days,
     events,
     forecasts,
+    green_shares,
     heads,
     households,
     manage,
@@ -21,5 +22,5 @@ from api.http.routes import (
 
 VERSIONED = (
     households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session,
-    manage, shared_energy, surplus,
+    manage, shared_energy, surplus, green_shares,
 )  # fmt: skip

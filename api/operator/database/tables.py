@@ -172,11 +172,35 @@ class PaidClaim(Base):
     bundle: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class GreenHours(Base):
+    """How green each hour of a day is, 24 weights from 0 to 255, as registered before it started."""
+
+    __tablename__ = "green_hours"
+    day: Mapped[NumberKey]
+    weights: Mapped[list[int]] = mapped_column(JSON)
+
+
+class GreenClaim(Base):
+    """A claimed green share: percent as proven, points that count; the amount once it is paid.
+
+    `bundle`: the claim with everything needed to check it; None where somebody else brought it to the chain.
+    """
+
+    __tablename__ = "green_claims"
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
+    day: Mapped[NumberKey]
+    tier: Mapped[int]
+    points: Mapped[int]
+    amount: Mapped[str | None] = mapped_column(String(80))
+    proof_hash: Mapped[str] = mapped_column(String(66))
+    bundle: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class Unsettled(Base):
     """What the server has taken on from a household, until it is final on the chain (`api.operator.settlement`).
 
-    `kind`: forecast, claim or payment. `raw`: the household's own transaction, of a forecast. `state`: waiting, mined
-    or refused, with the reason.
+    `kind`: forecast, claim or payment; of a green share green and green-pay. `raw`: the household's own transaction,
+    of a forecast. `state`: waiting, mined or refused, with the reason.
     """
 
     __tablename__ = "unsettled"

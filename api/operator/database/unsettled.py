@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from api.operator.database.tables import Unsettled
 
-FORECAST, CLAIM, PAYMENT = "forecast", "claim", "payment"
+FORECAST, CLAIM, PAYMENT, GREEN, GREEN_PAYMENT = "forecast", "claim", "payment", "green", "green-pay"
+_ORDER = (FORECAST, CLAIM, GREEN, PAYMENT, GREEN_PAYMENT)
 
 
 def take_on(session: Session, kind: str, household: str, day: int, bundle: bytes = b"", raw: bytes = b"") -> None:
@@ -45,6 +46,7 @@ def mark(session: Session, kind: str, household: str, day: int, state: str, reas
 
 
 def unsettled(session: Session) -> Sequence[Unsettled]:
-    """All that is not final and not refused: forecasts before claims, claims before payments."""
+    """All that is not final and not refused: forecasts before claims, claims before payments, each before what goes
+    with it of green shares."""
     rows = session.scalars(select(Unsettled).where(Unsettled.state != "refused")).all()
-    return sorted(rows, key=lambda row: ((FORECAST, CLAIM, PAYMENT).index(row.kind), row.day, row.household))
+    return sorted(rows, key=lambda row: (_ORDER.index(row.kind), row.day, row.household))

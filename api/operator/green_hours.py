@@ -1,0 +1,99 @@
+"""The green hours of each day: taken from where `rewards.green_hours` says, and registered before the day starts.
+
+After that nobody changes them, the operator included: so nobody fits them to a load that is known.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Event
+
+from api.operator.chain_session import ChainSession
+from api.operator.community import Community
+from api.operator.green_shares import hours_of_day, keep_hours
+from api.operator.settled_periods import SettledPeriods
+from data.community import weather_before
+from data.errors import DataError
+from data.green_hours import Weights, hours_of_file, hours_of_past, hours_of_sun
+from fl.deployment.background import repeated
+from rewards.errors import ChainError
+from rewards.green import publish_weights, weights_of
+from rewards.green_rule import LEAST_HOURS, is_wide
+
+_log = logging.getLogger(__name__)
+_EVERY_S, _DAY_S = 60.0, 86_400
+_PAST_DAYS = 28
+
+
+class NoGreenHours(DataError):
+    """A day's hours can't be told, or too few of them are green."""
+
+
+def green_hours(community: Community, day: int) -> Weights:
+    """A day's weights, by the setting. Raises NoGreenHours, and other DataError for a source that can't be read."""
+    found = _found(community, day)
+    if found is None:
+        raise NoGreenHours(f"the source of green hours says nothing of day {day}")
+    if not is_wide(found):
+        raise NoGreenHours(
+            f"day {day} has fewer than {LEAST_HOURS} hours that are a quarter as green as its greenest: no shares "
+            "are taken of it, as they would tell of the load in single hours"
+        )
+    return found
+
+
+def _found(community: Community, day: int) -> Weights | None:
+    source, data = community.config.rewards.green_hours, community.config.data
+    if isinstance(source, Path):
+        return hours_of_file(source, community.clock, day)
+    if source == "sun":
+        demo = data.source == "citylearn"
+        weather = community.weather if demo else weather_before(data, community.clock, day)
+        return hours_of_sun(weather, community.clock, day)
+    if source == "shared_energy":
+        periods = SettledPeriods(community.config.api.settlements_dir, community.clock)
+        settled = (periods.of(name) for name in reversed(periods.names()))
+        past = [hours for period in settled if period is not None for hours in reversed(period.hours)]
+        return hours_of_past([hours.fed_in_wh for hours in past if hours.day < day][:_PAST_DAYS])
+    return None
+
+
+def register_green_hours(community: Community, chain_session: ChainSession, day: int) -> Weights:
+    """Register a day's weights, unless there are some; those that count. Raises NoGreenHours, Refused."""
+    contracts = chain_session.contracts
+    known = weights_of(contracts, day)
+    if known is None:
+        known = green_hours(community, day)
+        publish_weights(chain_session.chain, contracts, community.operator, day, known)
+        _log.info("green hours registered", extra={"day": day})
+    keep_hours(community, day, known)
+    return known
+
+
+class GreenHoursPublisher:
+    """Registers the green hours of tomorrow, again and again trying where they are not known yet."""
+
+    def __init__(self, community: Community, chain_session: ChainSession) -> None:
+        self._community, self._chain_session = community, chain_session
+        self._told: set[str] = set()
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Look now and every minute while the block runs."""
+        return repeated(self.look, _EVERY_S, Event(), name="registering green hours", log=_log)
+
+    def look(self) -> None:
+        """One round. What is missing or refused is logged, once for each reason."""
+        if self._chain_session.contracts.green_share is None or self._community.config.rewards.green_hours == "none":
+            return
+        try:
+            now = self._chain_session.chain.now - self._community.config.data.day_start_utc * 3600
+            day = now // _DAY_S + 1
+            if hours_of_day(self._community, day) is None:
+                with self._chain_session.lock:
+                    register_green_hours(self._community, self._chain_session, day)
+        except (DataError, ChainError) as why:
+            if str(why) not in self._told:
+                _log.warning("no green hours", extra={"reason": str(why)})
+            self._told.add(str(why))

@@ -15,9 +15,8 @@ import pytest
 from fl.errors import FederationError, QuorumMissed
 from fl.settings import FederationSettings
 from fl.simulation import run_simulation, simulate_community
-from fl.store import RoundReport, RoundStore
+from fl.store import RoundStore
 from fl.task import HomeFolder, initial_weights
-from fl.weights import Weights
 from forecasting.settings import ForecastingSettings, ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.federation import HOMES, ROOT, made_up_windows
@@ -25,37 +24,12 @@ from tests.support.waiting import LIMIT_S, until
 
 FORECASTING = ForecastingSettings(model=ModelSettings(hidden=4))
 WINDOWS = made_up_windows(HOMES, days=40)
+LOCAL = {"epochs": 1, "final_learning_rate": 1.0}  # a round is the same whatever the number of rounds
 TRAIN, VALIDATION = WINDOWS.between(0, 30), WINDOWS.between(30, 40)
 
 
 def settings(**changes: Any) -> FederationSettings:
-    return FederationSettings.model_validate({"rounds": 3, "evaluate_every": 1, "local": {"epochs": 1}} | changes)
-
-
-class Stopped(Exception):
-    """Somebody pressed Ctrl-C."""
-
-
-@pytest.mark.process
-def test_one_worker_stopped_and_resumed_gives_the_model_of_two_at_once(tmp_path: Path) -> None:
-    whole = simulate_community(settings(), FORECASTING, TRAIN, VALIDATION, tmp_path / "whole")
-
-    def stop(number: int, weights: Weights, report: RoundReport) -> None:
-        if number == 2:
-            raise Stopped
-
-    one = settings(simulation={"workers": 1})
-    with pytest.raises(Stopped):
-        simulate_community(one, FORECASTING, TRAIN, VALIDATION, tmp_path / "halves", on_round=stop)
-    told: list[int] = []
-    halves = simulate_community(
-        one, FORECASTING, TRAIN, VALIDATION, tmp_path / "halves", on_round=lambda number, *_: told.append(number)
-    )
-    assert told == [2, 3]
-    assert all(whole[name].tobytes() == halves[name].tobytes() for name in whole)
-    report = RoundStore(tmp_path / "whole" / "rounds").load(3).report
-    assert report.participants == HOMES and report.validation_loss is not None
-    assert not (tmp_path / "whole" / "homes").exists()
+    return FederationSettings.model_validate({"rounds": 3, "evaluate_every": 1, "local": LOCAL} | changes)
 
 
 @pytest.mark.process
@@ -90,13 +64,14 @@ def test_too_few_homes_are_refused_before_anything_starts(tmp_path: Path) -> Non
 
 
 @pytest.mark.process
-def test_ctrl_c_ends_a_training_in_order_and_it_goes_on_from_there(tmp_path: Path) -> None:
+def test_two_workers_stopped_by_ctrl_c_and_resumed_give_the_model_of_one(tmp_path: Path) -> None:
     script = Path(__file__).parent / "processes" / "simulation.py"
-    store, environment = RoundStore(tmp_path / "rounds"), os.environ | {"PYTHONPATH": str(ROOT)}
+    stopped, environment = tmp_path / "stopped", os.environ | {"PYTHONPATH": str(ROOT)}
+    store = RoundStore(stopped / "rounds")
 
     def start(rounds: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(script), str(tmp_path), str(rounds)], env=environment, text=True,
+            [sys.executable, str(script), str(stopped), str(rounds)], env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
@@ -112,7 +87,19 @@ def test_ctrl_c_ends_a_training_in_order_and_it_goes_on_from_there(tmp_path: Pat
     assert "training stopped; the same command resumes it" in output and "Traceback" not in output
     done = store.rounds()
     assert done == list(range(1, len(done) + 1)) and store.load(done[-1]).published
-    process = start(done[-1] + 1)
+    last = done[-1] + 1
+    process = start(last)
     output, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, output
-    assert store.rounds() == [*done, done[-1] + 1]
+    assert store.rounds() == [*done, last]
+
+    told: list[int] = []
+    whole = simulate_community(
+        settings(rounds=last, simulation={"workers": 1}), FORECASTING, TRAIN, VALIDATION, tmp_path / "whole",
+        on_round=lambda number, *_: told.append(number),
+    )  # fmt: skip
+    assert told == [*done, last]
+    resumed = store.load(last)
+    assert all(whole[name].tobytes() == resumed.weights[name].tobytes() for name in whole)
+    assert resumed.report.participants == HOMES and resumed.report.validation_loss is not None
+    assert not (tmp_path / "whole" / "homes").exists()

@@ -12,7 +12,8 @@ from tests.fl.federation import HOMES, made_up_windows
 
 def main(folder: str, rounds: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    settings = FederationSettings.model_validate({"rounds": int(rounds), "local": {"epochs": 1}})
+    local = {"epochs": 1, "final_learning_rate": 1.0}  # whatever the number of rounds
+    settings = FederationSettings.model_validate({"rounds": int(rounds), "evaluate_every": 1, "local": local})
     windows = made_up_windows(HOMES, days=40)
     forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
     try:

@@ -6,6 +6,7 @@ The homes are the demo's (`data.citylearn`), a year of real readings.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -56,7 +57,7 @@ class Replay:
     database_url: str | None = None
 
     def write(self, folder: Path, data: CommunityData) -> list[str]:
-        """Write the community below `folder`; returns the homes' names.
+        """Write the community below `folder`, all of it or nothing; returns the homes' names.
 
         Raises ConfigError for a folder that is not empty, or dates that the readings do not have.
         """
@@ -66,6 +67,14 @@ class Replay:
         if not FEWEST_HOMES <= self.homes == len(names):
             raise ConfigError(f"{self.homes} homes: choose {FEWEST_HOMES} to {data.readings['unique_id'].nunique()}")
         self._check_dates(data.readings)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".draft-") as draft:
+            self._write_parts(Path(draft), names, data)
+            for part in Path(draft).iterdir():
+                part.replace(folder / part.name)
+        return names
+
+    def _write_parts(self, folder: Path, names: Sequence[str], data: CommunityData) -> None:
         hosts = [self.coordinator, urlsplit(self.api_url).hostname or self.coordinator]
         make_keys(folder / SERVER / "keys", list(dict.fromkeys(hosts)), names)
         for name in names:
@@ -73,7 +82,6 @@ class Replay:
         self._write_server(folder, names, data.weather)
         for part in (SERVER, *names):
             load(folder / part / SETTINGS)
-        return names
 
     def _check_dates(self, readings: pd.DataFrame) -> None:
         clock = DayClock(DAY_START_UTC)

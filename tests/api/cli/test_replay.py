@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -85,6 +86,20 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "file"]
     done = CliRunner().invoke(app, ["replay", "run", str(tmp_path / "mine")])
     assert isinstance(done.exception, ConfigError) and "wattproof replay init" in str(done.exception)
+
+
+def test_writing_that_fails_midway_leaves_nothing_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as disk, pytest.raises(OSError, match="No space left"):
+        disk.setattr("api.one_machine.replay.write_weather", full)  # the homes are written by then
+        Replay(HOMES, FIRST, 3).write(tmp_path / "tried", made_up())
+    assert list((tmp_path / "tried").iterdir()) == []
+    names = Replay(HOMES, FIRST, 3).write(tmp_path / "tried", made_up())
+    assert sorted(path.name for path in (tmp_path / "tried").iterdir()) == [*names, SERVER]
 
 
 def test_a_server_in_another_place_listens_to_all(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def measure(folder: Path, repeat: int) -> dict[str, Any]:
     from api.config.demo_settings import demo_config
     from api.one_machine.settled_homes import SettledHomes
     from api.one_machine.settlement import meters_of
-    from api.one_machine.settlement_files import pictures
+    from api.operator.settlement_files import pictures
 
     homes = SettledHomes.of(demo_config(folder, None))
     first = homes.clock.day_on(FIRST_DATE)
@@ -105,7 +105,7 @@ def measure(folder: Path, repeat: int) -> dict[str, Any]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         member = pool.submit(one_member, file, home.home.folder, home.household, repeat).result()
     of = settlement.period
-    for name, png in pictures(homes, settlement, days).items():
+    for name, png in pictures(settlement, homes.clock, homes.self_consumed(days)).items():
         write_bytes(OUT / f"settlement{name}.png", png)
     return {
         "homes": len(of.households), "days": len(of.days), **member,

@@ -11,7 +11,8 @@ from eth_utils.address import is_checksum_address
 
 from api.protocol import settlement_file
 from api.protocol.finding import Finding
-from api.protocol.period import FEWEST_HOMES, SIDES, CheckedPeriod, PeriodError, check
+from api.protocol.meters import Meters, meter_on
+from api.protocol.period import FEWEST_HOMES, SIDES, CheckedPeriod, Period, PeriodError, check
 from api.protocol.settlement import Settlement, verify_share
 from zkp.errors import ProofError
 
@@ -20,14 +21,14 @@ _SIDE = {"import": "of those who took", "export": "of those who fed in"}
 
 def audit_settlement(
     data: bytes,
-    meter_of: Callable[[str], str] | None = None,
+    meter_at: Callable[[str, int], str] | None = None,
     fewest_days: int = 1,
     root_of: Callable[[int, int], bytes | None] | None = None,
 ) -> Iterator[Finding]:
     """Check a settlement's file; each finding as it is made.
 
     Args:
-        meter_of: the address of a household's enrolled meter; without it the file's own are believed.
+        meter_at: the address of the meter at a household on a day; without it the file's own are believed.
         fewest_days: of the shortest period that the community settles.
         root_of: what the chain has as the root of a period, from its first to its last day.
     """
@@ -38,7 +39,7 @@ def audit_settlement(
         return
     of = settlement.period
     yield Finding(f"The file is a settlement of {of.community!r}, days {of.first} to {of.last}, and its sums follow.")
-    yield _enrolled(meters, meter_of)
+    yield _enrolled(of, meters, meter_at)
     try:
         checked = check(of, meters, fewest_homes=FEWEST_HOMES, fewest_days=fewest_days)
     except PeriodError as problem:
@@ -51,6 +52,10 @@ def audit_settlement(
         f"The totals of all {len(of.days)} days are the sums of what meters signed: {signed} days of "
         f"{len(of.households)} members, import and export."
     )
+    if absent := of.absent:
+        yield Finding.noted(
+            f"Nothing is settled of {len(absent)} days without totals: {', '.join(map(str, absent))}."
+        )
     yield from _shares(checked, settlement)
     yield from _conserved(settlement)
     if root_of is not None:
@@ -68,16 +73,21 @@ def _published(settlement: Settlement, published: bytes | None) -> Finding:
     return Finding("The root of all shares is the one on the chain.")
 
 
-def _enrolled(meters: dict[str, str], meter_of: Callable[[str], str] | None) -> Finding:
-    if meter_of is None:
+def _enrolled(of: Period, meters: Meters, meter_at: Callable[[str, int], str] | None) -> Finding:
+    """Each day's meters: one that was replaced counts until the day before the next one's first."""
+    if meter_at is None:
         return Finding.noted("Not checked: whether the meters are the enrolled ones; the file's own were believed.")
-    for household, meter in meters.items():
-        if not is_checksum_address(household) or (known := meter_of(household)) != meter:
-            return Finding.failed(
-                f"{household}: its meter is NOT the enrolled one", f"the file names {meter}, the registry {known}"
-                if is_checksum_address(household) else "the file names no address",
-            )  # fmt: skip
-    return Finding(f"The meters of all {len(meters)} members are the enrolled ones.")
+    for record in of.days:
+        for household in record.households:
+            named = meter_on(meters, household, record.day)
+            if not is_checksum_address(household):
+                return Finding.failed(f"{household}: its meter is NOT the enrolled one", "the file names no address")
+            if (known := meter_at(household, record.day)) != named:
+                return Finding.failed(
+                    f"{household}: its meter is NOT the enrolled one",
+                    f"the file names {named} on day {record.day}, the registry {known}",
+                )
+    return Finding(f"The meters of all {len(of.households)} members are the enrolled ones, on each of their days.")
 
 
 def _shares(checked: CheckedPeriod, settlement: Settlement) -> Iterator[Finding]:

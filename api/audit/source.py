@@ -151,6 +151,10 @@ class ChainRegistries:
     def meter_of(self, household: str) -> str:
         return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
 
+    def meter_at(self, household: str, day: int) -> str:
+        """The meter that was at a household on a day, also of one that has left since; the empty address: none."""
+        return str(to_checksum_address(_asked(self._forecasts, "meter_at", household, day)))
+
     def digest_of(self, round_number: int) -> bytes:
         return bytes(_asked(self._models, "digest_of", round_number))
 

@@ -15,10 +15,9 @@ from api.cli.arguments import JsonOption
 from api.cli.terminal import console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from api.config.community_yaml import Config
-    from api.one_machine.settled_homes import SettledHomes
     from api.protocol.settlement import Settlement
     from data.day import DayClock
 
@@ -77,11 +76,18 @@ def settle(
     publish: Annotated[
         bool, typer.Option("--publish", help="put the root of all shares on the community's chain")
     ] = False,
+    incomplete: Annotated[
+        bool,
+        typer.Option("--incomplete", help="with settlement.gateways: leave out days whose totals were not opened"),
+    ] = False,
 ) -> None:
-    """Settle the shared energy of a period among the homes on this machine, every share proven.
+    """Settle the shared energy of a period, every share proven: among the homes on this machine, or by gateways.
 
     Writes settlement.json (for whoever audits), members.csv, hours.csv and a picture, light and dark. Running it
     again for a period gives the same settlement, with the shares of members that were late.
+
+    With settlement.gateways it opens the period: the members' gateways prove their shares, the server settles when
+    all are in or the time for them has passed. Run again, it tells who is late, and writes the statements.
     """
     from api.one_machine.settled_homes import SettledHomes
     from api.one_machine.settlement_files import kept_settlement, write_settlement
@@ -90,12 +96,22 @@ def settle(
     if pdf:
         require_pdf("leave out --pdf")
     settings = _demo() if config is None else _load(config)
+    if settings.settlement.gateways:
+        if out is not None or publish:
+            raise typer.BadParameter(
+                "with settlement.gateways the server writes the settlement to its state folder and publishes its "
+                "root: leave out --out and --publish"
+            )
+        _settle_by_gateways(settings, period, pdf=pdf, incomplete=incomplete)
+        return
+    if incomplete:
+        raise typer.BadParameter("--incomplete goes with settlement.gateways: here all readings are at hand")
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     folder = out or settings.api.settlements_dir / str(period)
     settlement = homes.settle(days, kept_settlement(folder, settings.community.name, days))
     write_settlement(folder, homes, settlement, days, pdf=pdf)
-    _tell(homes, settlement, days)
+    _tell(settlement, homes.names, homes.clock, homes.self_consumed(days))
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
     if publish:
         _publish(settings, settlement)
@@ -126,24 +142,49 @@ def _load(config: Path) -> Config:
     return load(config)
 
 
-def _tell(homes: SettledHomes, settlement: Settlement, days: range) -> None:
-    """The period in one table, and each member's shares in another."""
+def _settle_by_gateways(settings: Config, period: PeriodName, *, pdf: bool, incomplete: bool) -> None:
+    """Open the period, or tell how it stands; the statements, once the server has settled it."""
+    from api.operator.community import Community
+    from api.operator.open_periods import OpenPeriods
+    from api.operator.settlement_files import SettlementFolder
+
+    community, name = Community(settings), str(period)
+    periods = OpenPeriods(community)
+    opened = periods.open(name, period.days(community.clock), incomplete=incomplete)
+    settlement, _ = periods.settlement(name)
+    files = SettlementFolder.of(community, name)
+    _tell(settlement, files.names, community.clock, None)
+    late = ", ".join(sorted(files.names.get(household, household) for household in settlement.late))
+    if absent := settlement.period.absent:
+        console.print(f"Days without totals, of which nothing is settled: {len(absent)}.")
+    if opened.is_closed:
+        files.draw(settlement, None, pdf=pdf)
+        console.print(f"Settled{f', without {late}' if late else ''}; written to {files.folder}.", highlight=False)
+    else:
+        console.print(
+            f"{name} is open: the server settles it when all shares are in, or {settings.settlement.share_days} days "
+            f"after its opening. Awaited: {late or 'nobody'}.", highlight=False,
+        )  # fmt: skip
+
+
+def _tell(settlement: Settlement, names: Mapping[str, str], clock: DayClock, own: Sequence[int] | None) -> None:
+    """The period in one table, and each member's shares in another. `own`: Wh self-consumed each day, if known."""
     from api.protocol.period import SIDES
 
-    of, own = settlement.period, homes.self_consumed(days)
+    of = settlement.period
     totals = [("taken from the grid by all", of.imported_wh), ("fed in by all", of.exported_wh)]
     totals += [("shared", of.shared_wh), ("exported beyond it", of.exported_wh - of.shared_wh)]
     totals += [] if own is None else [("self-consumed behind the meters", sum(own))]
-    dates = " to ".join(str(homes.clock.date_of(day)) for day in (of.first, of.last))
+    dates = " to ".join(str(clock.date_of(day)) for day in (of.first, of.last))
     console.print(f"Shared energy of {of.community}, {dates}, by the key {of.key.kind}", highlight=False)
     table = Table("", "kWh")
     for name, wh in totals:
         table.add_row(name, f"{wh / _WH_PER_KWH:,.1f}")
     console.print(table)
     members = Table("home", "shared, of what it took (Wh)", "shared, of what it fed in (Wh)")
-    for household in sorted(of.households, key=homes.names.__getitem__):
+    for household in sorted(of.households, key=lambda household: names.get(household, household)):
         shares = [settlement.shares.get((household, side)) for side in SIDES]
-        members.add_row(homes.names[household], *("late" if s is None else f"{s.wh:,}" for s in shares))
+        members.add_row(names.get(household, household), *("late" if s is None else f"{s.wh:,}" for s in shares))
     members.add_row("remainder", *(f"{settlement.remainder(side):,}" for side in SIDES))
     console.print(members)
 
@@ -169,10 +210,10 @@ def audit_settlement(
         raise typer.BadParameter(
             "--rpc-url goes with --contracts or --registry: a node, and where the contracts are on it"
         )
-    meter_of = None if rpc_url is None or contracts is None else _meters(rpc_url, contracts)
+    meter_at = None if rpc_url is None or contracts is None else _meters(rpc_url, contracts)
     root_of = None if rpc_url is None or registry is None else _roots(rpc_url, registry)
     findings = []
-    for finding in audited(file.read_bytes(), meter_of, root_of=root_of):
+    for finding in audited(file.read_bytes(), meter_at, root_of=root_of):
         findings.append(finding)
         if not as_json:
             tell(console, finding)
@@ -196,9 +237,9 @@ def _roots(rpc_url: str, registry: Path) -> Callable[[int, int], bytes | None]:
     return partial(root_of, settlements_at(Chain.at(rpc_url), registry_address(registry)))
 
 
-def _meters(rpc_url: str, contracts: Path) -> Callable[[str], str]:
+def _meters(rpc_url: str, contracts: Path) -> Callable[[str, int], str]:
     from api.audit.source import ChainRegistries
     from rewards.chain import Chain
     from rewards.deploy import Addresses, Contracts
 
-    return ChainRegistries(Contracts.of(Chain.at(rpc_url), Addresses.read(contracts))).meter_of
+    return ChainRegistries(Contracts.of(Chain.at(rpc_url), Addresses.read(contracts))).meter_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -24,6 +25,15 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 
 
+class ReplacedMeter(BaseModel):
+    """A meter that another one has replaced; where a chain is in use, its registry has the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    meter: Address = Field(description="address of that meter")
+    last_date: date = Field(description="the last day that it counted")
+
+
 class HouseholdEntry(BaseModel):
     """A household that has its own gateway, as `community.members` lists it."""
 
@@ -31,6 +41,9 @@ class HouseholdEntry(BaseModel):
 
     household: Address = Field(description="address of its wallet, as `wattproof identity` prints it")
     meter: Address = Field(description="address of its meter")
+    replaced: tuple[ReplacedMeter, ...] = Field(
+        default=(), description="meters that were there before, oldest first: `settle` counts their days as well"
+    )
     home: str | None = Field(
         default=None,
         pattern=f"^{HOME_NAME}$",
@@ -248,6 +261,11 @@ class ApiSettings(BaseModel):
     def sums_dir(self) -> Path:
         """On a gateway: its state in the community's totals, with one-time secrets."""
         return self.state_dir / "sums"
+
+    @property
+    def shares_dir(self) -> Path:
+        """On a gateway: its home's shares of settled periods, as they are submitted."""
+        return self.state_dir / "shares"
 
     @property
     def settlements_dir(self) -> Path:

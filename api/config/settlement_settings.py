@@ -36,6 +36,17 @@ class SettlementSettings(BaseModel):
     fewest_days: int = Field(
         default=28, ge=7, le=366, description="days of the shortest period: shares of few days would show habits"
     )
+    gateways: bool = Field(
+        default=False,
+        description="the members' gateways sum their days and prove their shares over the network; set it on the "
+        "server and on each gateway",
+    )
+    late_meter_hours: float = Field(
+        default=48, ge=0, le=24 * 31, description="how long the sum of a day waits for meters that were not read yet"
+    )
+    share_days: int = Field(
+        default=14, ge=1, le=366, description="days after its opening that a period waits for the last shares"
+    )
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> Self:
@@ -45,5 +56,10 @@ class SettlementSettings(BaseModel):
                 f"settlement.key {self.key} needs settlement.numbers, one for each home"
                 if takes
                 else f"settlement.key {self.key} takes no settlement.numbers: leave them out"
+            )
+        if self.gateways and self.key == "priority":
+            raise ValueError(
+                "settlement.key priority needs a sum for each class, which gateways do not form: choose another key, "
+                "or settle with all homes on one machine (settlement.gateways: false)"
             )
         return self

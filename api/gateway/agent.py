@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.gateway.answers import Answers
     from api.gateway.green_shares import GreenShares
     from api.gateway.model_updater import ModelUpdater
+    from api.gateway.period_shares import PeriodShares
     from api.gateway.prover import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
     from api.gateway.submitter import Submitter
@@ -172,6 +173,8 @@ class DailyTask:
             if self._services.sums is not None:
                 self._services.sums.run_once(metrics)
             self._services.green.run_once()
+            if self._services.shares is not None:
+                self._services.shares.run_once()
             if self._services.answers is not None:
                 self._services.answers.run_once()
 
@@ -280,11 +283,11 @@ class DailyTask:
 
 @dataclass(frozen=True)
 class GatewayServices:
-    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares, entering
-    totals, and answering challenges.
+    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares and shares of
+    settled periods, entering totals, and answering challenges.
 
     `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
-    is not set.
+    is not set; `shares`: None where gateways do not settle.
     """
 
     models: ModelUpdater
@@ -292,6 +295,7 @@ class GatewayServices:
     green: GreenShares
     sums: SecureSumClient | None
     answers: Answers | None = None
+    shares: PeriodShares | None = None
 
 
 @contextmanager
@@ -307,8 +311,10 @@ def _open_services(
     from api.gateway.client import ApiClient
     from api.gateway.green_shares import GreenShares
     from api.gateway.model_updater import ModelUpdater
+    from api.gateway.period_shares import PeriodShares
     from api.gateway.secure_sum.client import open_sums
     from api.gateway.secure_sum.contribution import Contributions
+    from api.gateway.shared_days import SharedDays
     from api.gateway.submitter import Submitter
     from rewards.rpc_client import RpcClient
 
@@ -323,12 +329,18 @@ def _open_services(
         models = ModelUpdater(
             folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s
         )
+        own = folders.homes_dir / home
+        shared_days = SharedDays(home, own, config.data, run) if config.settlement.gateways else None
         sums = open_sums(
             home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
-            submitter.outbox, contributions,
+            submitter.outbox, contributions, shared_days,
         )  # fmt: skip
         green = GreenShares(config, home, submitter.outbox, client, run, first_s)
-        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run))
+        shares = (
+            PeriodShares(home, config, client, submitter.outbox, run, submitter.join, first_s=first_s)
+            if config.settlement.gateways else None
+        )  # fmt: skip
+        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run), shares)
     finally:
         client.close()
 

@@ -13,6 +13,7 @@ from eth_utils.address import to_checksum_address
 from api.protocol import calls
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.client import Client
+from api.protocol.schemas import OpenPeriodPublic
 from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
 from rewards.consent import MembershipFacts, SignedStatement
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
@@ -139,6 +140,18 @@ class ApiClient:
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:
         """Send a message of a masked sum."""
         self._ask.send(calls.sum_message(day, kind, message.to_json()))
+
+    def open_periods(self) -> list[OpenPeriodPublic]:
+        """The periods that members prove their shares of."""
+        return self._ask(calls.open_periods())
+
+    def period_terms(self, period: str) -> bytes:
+        """What a period's shares are proven of; whoever proves checks it first."""
+        return self._ask(calls.period_terms(period))
+
+    def post_shares(self, period: str, shares: bytes) -> None:
+        """Submit the household's shares of a period."""
+        self._ask.send(calls.post_shares(period, shares))
 
     def close(self) -> None:
         self._ask.close()

@@ -3,6 +3,7 @@
 outbox/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
 outbox/elm-3/claim-17316.json
 outbox/elm-3/head-20.json            the personal head of round 20, to be pinned
+outbox/elm-3/share-17316.json        the shares of the period that ends with that day
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from data.damage import whole
 from data.errors import DamagedFile
 
 _log = logging.getLogger(__name__)
-Kind = Literal["head", "forecast", "claim", "green"]
+Kind = Literal["head", "forecast", "claim", "green", "share"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
 _NAME_BEFORE = "errands"  # the folder's name in releases before 0.2; submissions waiting there are migrated
 _REMEDY = (
     "Keep it, and restore a copy from your backup, or move it away: what it was about may then be submitted anew"
 )
-_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim", "green")
+_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim", "green", "share")
+_KEPT: tuple[Kind, ...] = ("head", "share")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Submission:
     """One thing to submit.
 
     Args:
-        number: the day; of a head the round.
+        number: the day; of a head the round; of a share the period's last day.
         since: when it was created, UTC seconds.
         code: the last refusal's, or the reason why it ended.
         transaction: the household's own, signed, in hexadecimal; the same one is sent again until it is stale.
@@ -80,7 +82,11 @@ class Outbox:
     def forget_before(self, day: int) -> None:
         """Delete submissions that ended long before a day."""
         for submission in self.all():
-            if submission.kind != "head" and submission.state != "waiting" and submission.number < day - _KEEP_DAYS:
+            if (
+                submission.kind not in _KEPT
+                and submission.state != "waiting"
+                and submission.number < day - _KEEP_DAYS
+            ):
                 self._path(submission.kind, submission.number).unlink(missing_ok=True)
 
     def unclaimed(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Submits a gateway's personal head, forecasts, claims and green shares: signs, sends, repeats until it is answered.
+"""Submits a gateway's head, forecasts, claims, green shares and shares of periods: signs, sends, repeats until answered.
 
 Delivery is at least once: a submission is repeated until the API confirms it, which it also does for a repeat.
 Everything is on disk (`api.gateway.outbox`) before it is sent. This runs in the agent's main process, without a proof
@@ -23,6 +23,7 @@ from api.gateway.client import ApiClient
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.membership import Membership, NotInvited
 from api.gateway.outbox import Outbox, State, Submission
+from api.gateway.period_shares import shares_file
 from api.gateway.trust_on_first_use import OtherChain, TrustOnFirstUse
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from data.damage import whole
@@ -38,19 +39,21 @@ _SIGNINGS = 3  # each may cost its fee, and a cheating API could request one aft
 
 DONE_BEFORE = {
     "head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed", "green": "already-claimed",
+    "share": "share-exists",
 }  # fmt: skip
 """The refusals of a repeat whose first attempt had succeeded."""
 MAY_RESOLVE = frozenset(
     {"unknown-household", "unknown-round", "chain-unreachable", "day-not-over", "no-weather", "wrong-features",
-     "no-skill-claim", "paused"}
+     "no-skill-claim", "paused", "no-open-period"}
 )  # fmt: skip
 """Refusals that may be resolved later: the household enrolled, the round published, the feed updated, the claim taken
-again after a reorganisation, the contract going on."""
+again after a reorganisation, the contract going on, the period opened."""
 FINAL = frozenset(
     {"late-forecast", "duplicate-forecast", "late-round", "old-round", "wrong-model", "wrong-meter",
      "wrong-head", "other-head", "other-household", "other-community", "malformed-proof", "invalid-proof",
      "invalid-statement", "malformed-transaction", "malformed-request", "stale-transaction",
-     "no-forecast", "chain-refused", "too-large", "late-claim", "year-cap", "no-green-hours", "not-green"}
+     "no-forecast", "chain-refused", "too-large", "late-claim", "year-cap", "no-green-hours", "not-green",
+     "not-in-period"}
 )  # fmt: skip
 """Permanent refusals, by the names they are counted under; an API that invents others adds no series."""
 _OWN_CODES = frozenset({"unreachable", "other-chain", "fee-too-high", "unconfirmed", "damaged"})
@@ -119,6 +122,15 @@ class Submitter:
         assert submission is not None  # a submission of a head is never forgotten
         return submission.state != "waiting" or submission.transaction is None
 
+    def join(self) -> bool:
+        """Enrol the household if it is invited; whether it is enrolled, as far as the API can be asked."""
+        try:
+            self._join()
+        except _Later as why:
+            _log.info("not enrolled yet", extra={"home": self._home, "reason": str(why)})
+            return False
+        return True
+
     def _try_if_due(self, submission: Submission, metrics: AgentMetrics) -> None:
         wait = self._waits.setdefault((submission.kind, submission.number), self._new_backoff())
         if submission.state == "waiting" and wait.due and self._connection.due:
@@ -139,7 +151,9 @@ class Submitter:
             backoff = self._connection if later.code == "unreachable" else wait
             again_s = backoff.failed()
             metrics.submissions.labels(submission.kind, later.code).inc()
-            if time.time() - submission.since > self._settings.give_up_hours * 3600:
+            # A share that comes late joins the settlement all the same.
+            is_old = time.time() - submission.since > self._settings.give_up_hours * 3600
+            if is_old and submission.kind != "share":
                 self._end(submission, "refused", "given-up")
                 _log.error("given up", extra=context | {"code": later.code, "reason": str(later)})
             else:
@@ -166,6 +180,8 @@ class Submitter:
                 self._submit_forecast(submission)
             elif submission.kind == "green":
                 self._client.green_share(_bundle(self._api.green_dir, submission.number, self._home))
+            elif submission.kind == "share":
+                self._submit_shares(submission)
             else:
                 self._client.claim(_bundle(self._api.claims_dir, submission.number, self._home))
         except (Unreachable, NodeUnreachable) as down:
@@ -217,6 +233,13 @@ class Submitter:
         self._send_signed(submission, registration, lambda transaction: self._client.submit(bundle, transaction))
         if self._node is not None and not self._node.holds(self._wallet.address, registration):
             raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
+
+    def _submit_shares(self, submission: Submission) -> None:
+        path = shares_file(self._api.shares_dir, submission.number, self._home)
+        with whole(path, "a home's shares of a period", _REMEDY):
+            content = json.loads(path.read_bytes())
+            period = str(content.pop("period"))
+        self._client.post_shares(period, json.dumps(content).encode())
 
     def _registration(self, bundle: bytes) -> Registration:
         """What the registry should record of a bundle this gateway made."""
@@ -275,6 +298,9 @@ class Submitter:
         for day in self.outbox.unclaimed():
             if (self._api.claims_dir / str(day) / f"{self._home}.json").exists():
                 self.outbox.put(Submission("claim", day, now))
+        for day in _days(self._api.shares_dir, self._home):
+            if self.outbox.get("share", day) is None:
+                self.outbox.put(Submission("share", day, now))
 
     def _end(self, submission: Submission, state: State, code: str = "") -> None:
         kept = self.outbox.get(submission.kind, submission.number) or submission

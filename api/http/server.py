@@ -42,6 +42,7 @@ from api.operator.community import Community
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.green_hours import GreenHoursPublisher
 from api.operator.payer import Payer
+from api.operator.period_keeper import PeriodKeeper
 from api.operator.progress import progress
 from api.operator.publisher import Publisher
 from api.operator.running_sum import SecureSumRefused
@@ -74,7 +75,8 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         kinds = Publisher, Settlement, Payer, Answerer, GreenHoursPublisher
-        watching = (kind(community, chain_session).watch() for kind in kinds)
+        settles = (PeriodKeeper,) if community.config.settlement.gateways else ()
+        watching = (kind(community, chain_session).watch() for kind in (*kinds, *settles))
         with work, ExitStack() as stack, keep_feed(community.config):
             for one in watching:
                 stack.enter_context(one)

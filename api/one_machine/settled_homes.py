@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.config.community_yaml import Config, ConfigError
+from api.config.settings import HouseholdEntry
 from api.gateway.home import Home
-from api.one_machine.settlement import MeteredHome, settle_period
+from api.gateway.metered_home import MeteredHome
+from api.one_machine.settlement import settle_period
+from api.protocol.meters import Assignment
 from api.protocol.period import Key
 from api.protocol.settlement import Settlement
 from data import citylearn
@@ -38,7 +41,13 @@ class SettledHomes:
         names = sorted(str(name) for name in table["unique_id"].unique())[: config.federation.num_clients]
         if strangers := sorted(config.settlement.numbers.keys() - names):
             raise ConfigError(f"settlement.numbers names {strangers[0]}, of which there are no readings here")
-        homes = (MeteredHome(Home(name, folder / name), readings_of(table, name), clock) for name in names)
+        entries = {entry.home: entry for entry in config.community.members}
+        homes = (
+            MeteredHome(
+                Home(name, folder / name), readings_of(table, name), clock, *_replaced(entries.get(name), clock)
+            )
+            for name in names
+        )
         return cls(config, tuple(homes))
 
     @property
@@ -72,3 +81,12 @@ class SettledHomes:
                 if day in out:
                     out[int(str(day))] += int(wh)
         return list(out.values())
+
+
+def _replaced(entry: HouseholdEntry | None, clock: DayClock) -> tuple[tuple[Assignment, ...], int]:
+    """A home's earlier meters, and since which day it has the present one."""
+    first_day, earlier = 0, []
+    for old in () if entry is None else entry.replaced:
+        earlier.append(Assignment(first_day, old.meter))
+        first_day = clock.day_on(old.last_date) + 1
+    return tuple(earlier), first_day

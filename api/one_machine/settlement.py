@@ -7,22 +7,13 @@ plays everybody here, so that a day's signatures are checked once and not by eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from api.gateway.home import Home
-from api.gateway.shared_energy import ShareProver
+from api.gateway.metered_home import MeteredHome, Opened
+from api.protocol.meters import Meters
 from api.protocol.period import FEWEST_DAYS, SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, settle
-from data.day import HOURS_PER_DAY, DayClock
-from data.errors import TableError
-from data.export import EXPORT_VAULT, sign_export
-from data.meter import DayOpening, SignedDay
-from data.table import EXPORT
-from data.vault import DayVault
+from data.day import HOURS_PER_DAY
 from fl.secagg.aggregator import Session, default_threshold, sum_in_process
 from fl.secagg.rings import PrimeField
 from zkp.algebra.field import MODULUS
@@ -30,70 +21,6 @@ from zkp.statements.total import Total
 
 _ENTRIES = HOURS_PER_DAY + 1
 """Of a day in the sum: its hours, and the blinding."""
-Opened = tuple[SignedDay, DayOpening]
-Sign = Callable[[str, int, Sequence[int]], Opened]
-
-
-@dataclass(frozen=True)
-class MeteredHome:
-    """A home with both registers of its meter.
-
-    `readings`: its rows of a long table with `export`; a day on which an hour of either is missing is no day of the
-    home's: it was no member then.
-    """
-
-    home: Home
-    readings: pd.DataFrame
-    clock: DayClock
-
-    def __post_init__(self) -> None:
-        if EXPORT not in self.readings:
-            raise TableError(f"{self.home.name} has no column {EXPORT}: without it there is nothing to share out")
-
-    def __repr__(self) -> str:
-        return f"MeteredHome({self.home.name})"
-
-    @property
-    def household(self) -> str:
-        return str(self.home.wallet.address)
-
-    @cached_property
-    def exported(self) -> DayVault:
-        _ = self.home.vault  # made after both keys
-        return DayVault(self.home.folder / EXPORT_VAULT)
-
-    def signed(self, days: range) -> dict[int, tuple[Opened, Opened]]:
-        """Import and export of each day that the home has measured; what is not signed yet is signed now.
-
-        What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
-        """
-        meter, measured = self.home.meter, self.readings[~self.readings["filled"]]
-        known = measured[measured[EXPORT].notna()]
-        imported = self._register(self.home.vault, measured["ds"], measured["y"], days, meter.sign_day)
-        exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(sign_export, meter))
-        return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
-
-    def _register(
-        self, vault: DayVault, ds: pd.Series[pd.Timestamp], wh: pd.Series[int], days: range, sign: Sign
-    ) -> dict[int, Opened]:
-        """A register's days, from the vault or signed now: those of which all hours are there."""
-        hours: dict[int, list[int]] = {day: [] for day in days}  # by day, in the order of time
-        for day, value in zip(self.clock.days_of(ds).tolist(), wh.tolist(), strict=True):
-            if day in hours:
-                hours[day].append(int(value))
-        kept = set(vault.days(self.household))
-        new = {
-            day: sign(self.household, day, values)
-            for day, values in hours.items()
-            if day not in kept and len(values) == HOURS_PER_DAY
-        }
-        vault.put_all(list(new.values()))
-        found = {day: vault.get(self.household, day) for day in days if day in kept}
-        return {day: opened for day, opened in found.items() if opened[0].is_measured} | new
-
-    @property
-    def prover(self) -> ShareProver:
-        return ShareProver(self.household, self.home.vault, self.exported, self.home.folder)
 
 
 def record_period(community: str, homes: Sequence[MeteredHome], days: range, key: Key) -> Period:
@@ -181,5 +108,6 @@ def proven_shares(checked: CheckedPeriod, homes: Sequence[MeteredHome]) -> dict[
     return shares
 
 
-def meters_of(homes: Sequence[MeteredHome]) -> dict[str, str]:
-    return {home.household: home.home.meter.address for home in homes}
+def meters_of(homes: Sequence[MeteredHome]) -> Meters:
+    """The meter of each home; of one whose meter was replaced, all of them from the first on."""
+    return {home.household: home.meters for home in homes}

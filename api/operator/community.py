@@ -15,6 +15,7 @@ from api.config.community_yaml import Config, ConfigError
 from api.config.key_file import account_from_file
 from api.operator.database.engine import open_database, put
 from api.operator.database.file import check_database_file
+from api.operator.database.members import keep_meters
 from api.operator.database.tables import Household
 from api.protocol.recorded_time import RecordedClock, clock_of
 from data.atomic import write_bytes
@@ -191,6 +192,8 @@ class Community:
                 facts = replace(facts, state="enrolled")
             if facts.state == "enrolled":
                 self.keep_household(household)
+        with self.sessions.begin() as session:
+            keep_meters(session, contracts)
 
     def keep_household(self, household: str) -> None:
         """Note an enrolled household with its meter in the database."""

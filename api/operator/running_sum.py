@@ -17,12 +17,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
 from api.operator.database.members import member as member_of_community
-from api.operator.database.tables import CommunityTotal, Household, MaskedSum, MaskedSumMessage, MeasuredTotal
-from api.operator.totals import as_total, keep_measured, keep_total
+from api.operator.database.members import meter_at
+from api.operator.database.tables import MaskedSum, MaskedSumMessage
+from api.operator.totals import as_totals, is_kept, keep_measured, keep_shared, keep_total
 from api.protocol.secure_sum import (
     COMMITMENT,
+    EXPORT_COMMITMENT,
+    EXPORT_SIGNATURE,
     KEYS,
     MASKED,
+    OF_READINGS,
     SIGNATURE,
     SIGNED,
     STAGES,
@@ -31,6 +35,7 @@ from api.protocol.secure_sum import (
     SumMessage,
     SumTerms,
 )
+from data.export import verify_signed_export
 from data.meter import SignedDay, verify_signed_day
 from fl.secagg.aggregator import (
     SHARE_BYTES,
@@ -85,7 +90,7 @@ class RunningSum:
     def __init__(
         self, database: Database, row: MaskedSum, kind: Kind, community: str, phase_s: float, now: float
     ) -> None:
-        self._database, self._row, self._phase_s, self._now = database, row, phase_s, now
+        self._database, self._row, self._kind, self._phase_s, self._now = database, row, kind, phase_s, now
         self._terms = SumTerms(community, row.day, kind, bytes.fromhex(row.nonce), tuple(sorted(row.members)))
         identities = {home: bytes.fromhex(member["identity"]) for home, member in row.members.items()}
         self._session: Session = self._terms.session(identities)
@@ -237,9 +242,11 @@ class RunningSum:
                 keys.check(session, home)
                 if why := duplicated_keys(self._keys() | {home: keys}).get(home):
                     raise MaskingRefused(why)
-                if self._row.kind == "measured":
-                    meter = self._database.get_one(Household, household).meter
+                if self._kind in OF_READINGS:
+                    meter = meter_at(self._database, household, self._row.day)
                     verify_signed_day(_signed_day(household, self._row.day, message), meter)
+                    if self._kind == "shared":
+                        verify_signed_export(_signed_export(household, self._row.day, message), meter)
             case "share":
                 check_envelopes(home, items, self._asked("share"))
             case "check":
@@ -258,8 +265,8 @@ class RunningSum:
             case "reveal":
                 _expect(items, self._asked("mask"), SHARE_BYTES)
 
-    def opened(self) -> Total | str:
-        """The sum, or why it cannot be opened. Changes nothing."""
+    def opened(self) -> tuple[Total, ...] | str:
+        """The sum, a total for each register, or why it cannot be opened. Changes nothing."""
         masked = {home: one.items[MASKED] for home, one in self._said("mask").items()}
         reveals = {home: one.items for home, one in self._said("reveal").items()}
         shared = self._asked("mask")
@@ -270,11 +277,11 @@ class RunningSum:
                 _log.error(
                     "a gateway has cheated in a sum", extra=self._log_context | {"gateway": liar, "reason": why}
                 )
-            return as_total(opened.total)
+            return as_totals(opened.total, self._kind)
         except (MaskingRefused, ValueError) as problem:
             return str(problem)
 
-    def finish(self, opened: Total | str) -> None:
+    def finish(self, opened: tuple[Total, ...] | str) -> None:
         """Check the sum against the commitments and store it; otherwise store why there is none."""
         if not self.over:
             return
@@ -288,20 +295,28 @@ class RunningSum:
             self._row.phase, self._row.reason = "failed", str(problem)[:500]
             _log.error("sum failed", extra=self._log_context | {"reason": str(problem)})
 
-    def _keep(self, opened: Total) -> None:
-        day, forecast = self._row.day, self._row.kind == "forecast"
+    def _keep(self, opened: tuple[Total, ...]) -> None:
+        day, said = self._row.day, self._said("keys")
         households = {home: self._row.members[home]["household"] for home in sorted(self._said("mask"))}
-        if self._database.get(CommunityTotal if forecast else MeasuredTotal, day) is not None:
+        if is_kept(self._database, day, self._kind):
             raise SecureSumRefused("already-open", f"another total of day {day} was opened meanwhile")
-        if forecast:
-            keep_total(self._database, day, opened, sorted(households.values()))
+        if self._kind == "forecast":
+            keep_total(self._database, day, opened[0], sorted(households.values()))
+            return
+        imported = [_signed_day(household, day, said[home]) for home, household in households.items()]
+        if self._kind == "measured":
+            keep_measured(self._database, day, opened[0], imported)
         else:
-            said = self._said("keys")
-            keep_measured(self._database, day, opened, [_signed_day(a, day, said[h]) for h, a in households.items()])
+            exported = [_signed_export(household, day, said[home]) for home, household in households.items()]
+            keep_shared(self._database, day, opened, imported, exported)
 
 
 def _signed_day(household: str, day: int, message: SumMessage) -> SignedDay:
     return SignedDay(household, day, message.items[COMMITMENT], message.items[SIGNATURE])
+
+
+def _signed_export(household: str, day: int, message: SumMessage) -> SignedDay:
+    return SignedDay(household, day, message.items[EXPORT_COMMITMENT], message.items[EXPORT_SIGNATURE])
 
 
 def _expect(items: dict[str, bytes], names: set[str], size: int) -> None:

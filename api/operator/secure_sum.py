@@ -18,7 +18,15 @@ from sqlalchemy.orm import Session as Database
 
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MeasuredTotal
+from api.operator.database.tables import (
+    CommunityTotal,
+    Departure,
+    Forecast,
+    Household,
+    MaskedSum,
+    MeasuredTotal,
+    SharedDay,
+)
 from api.operator.running_sum import RunningSum, SecureSumRefused, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
 from fl.deployment.keys import roster_of_agents
@@ -95,14 +103,19 @@ class SecureSumServer:
     def _phase_s(self) -> float:
         return self._community.config.api.sum_phase_s
 
+    def _first_phase_s(self, kind: Kind) -> float:
+        """Shared energy is paid for: its sum waits for meters that are read late."""
+        late_s = self._community.config.settlement.late_meter_hours * 3600 if kind == "shared" else 0
+        return max(self._phase_s, late_s)
+
     def _begin(self, database: Database, day: int, kind: Kind, now: int) -> MaskedSum:
-        who = self._forecasters if kind == "forecast" else self._measured
+        who = {"forecast": self._forecasters, "measured": self._measured, "shared": self._sharing}[kind]
         members = who(database, day, now)
         if len(members) < FEWEST_MEMBERS:
             raise SecureSumRefused("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few")
         row = MaskedSum(
             day=day, kind=kind, nonce=secrets.token_hex(NONCE_BYTES), members=members, phase=STAGES[0],
-            until=self._now() + self._phase_s,
+            until=self._now() + self._first_phase_s(kind),
         )  # fmt: skip
         database.add(row)
         _log.info("sum begun", extra={"day": day, "kind": kind, "members": len(members)})
@@ -117,6 +130,10 @@ class SecureSumServer:
             f"forecasts of day {day} can still be registered",
         )  # fmt: skip
         registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
+        return self._gateways_of(registered)
+
+    def _gateways_of(self, households: set[str]) -> dict[str, dict[str, str]]:
+        """The gateways of these households, as far as the server has their public keys."""
         try:
             identities = roster_of_agents(self._community.config.federation.deployment.keys_dir).members
         except KeysError as error:
@@ -129,11 +146,23 @@ class SecureSumServer:
         return {
             member.home: {"household": member.household, "identity": identities[member.home].hex()}
             for member in self._community.config.community.members
-            if member.home in identities and member.household in registered
+            if member.home in identities and member.household in households
         }
+
+    def _sharing(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
+        """The gateways of all members, once the day is over."""
+        if not self._community.config.settlement.gateways:
+            raise SecureSumRefused("no-sum", "gateways do not settle shared energy here (settlement.gateways)")
+        if database.get(SharedDay, day) is not None:
+            raise SecureSumRefused("already-open", f"the totals of shared energy of day {day} were opened before")
+        _await(now, self._community.start_of(day + 1), f"day {day} is not over")
+        left = set(database.scalars(select(Departure.household)))
+        return self._gateways_of(set(database.scalars(select(Household.address))) - left)
 
     def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""
+        if self._community.config.settlement.gateways:
+            raise SecureSumRefused("no-sum", f"the readings of day {day} are summed as shared energy here")
         if database.get(MeasuredTotal, day) is not None:
             raise SecureSumRefused("already-open", f"the measured total of day {day} was opened before")
         before = database.get(MaskedSum, (day, "forecast"))

@@ -9,12 +9,14 @@ their difference. Here the sums of homes on this machine are run; those of gatew
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal
+from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal, SharedDay
 from api.protocol.bundle_parts import from_hex
+from api.protocol.secure_sum import LENGTHS, REGISTER, Kind
 from data.meter import SignedDay
 from fl.secagg.rings import Vector
 from zkp.algebra.field import MODULUS, signed
@@ -41,6 +43,50 @@ def keep_measured(database: Database, day: int, opened: total.Total, signed: Seq
             signed_days=[s.to_json() for s in signed],
         )
     )  # fmt: skip
+
+
+def keep_shared(
+    database: Database,
+    day: int,
+    opened: Sequence[total.Total],
+    imported: Sequence[SignedDay],
+    exported: Sequence[SignedDay],
+) -> None:
+    """Keep the totals of a day's shared energy, import and export, of these signed days.
+
+    Where the same homes are in the day's total of forecasts, the import is its measured total as well: readings enter
+    one sum of a day. Raises InvalidProof unless both totals open their sums.
+    """
+    for register, of in zip(opened, (imported, exported), strict=True):
+        total.verify_measured(day, [s.commitment for s in of], register)
+    import_total, export_total = (
+        {"values_wh": list(register.values), "blinding": hex(register.blinding)} for register in opened
+    )
+    database.add(
+        SharedDay(
+            day=day, imported=_in_order(imported), exported=_in_order(exported), import_total=import_total,
+            export_total=export_total,
+        )
+    )  # fmt: skip
+    forecast = database.get(CommunityTotal, day)
+    if forecast is not None and sorted(forecast.households) == sorted(s.household for s in imported):
+        keep_measured(database, day, opened[0], imported)
+
+
+def _in_order(signed: Sequence[SignedDay]) -> list[dict[str, Any]]:
+    return [one.to_json() for one in sorted(signed, key=lambda one: one.household)]
+
+
+def is_kept(database: Database, day: int, kind: Kind) -> bool:
+    """Whether a day's total of a kind was opened."""
+    table = {"forecast": CommunityTotal, "measured": MeasuredTotal, "shared": SharedDay}[kind]
+    return database.get(table, day) is not None
+
+
+def as_totals(summed: Vector, kind: Kind) -> tuple[total.Total, ...]:
+    """The totals in an opened sum of a kind: of shared energy one for each register."""
+    length = REGISTER if kind == "shared" else LENGTHS[kind]
+    return tuple(as_total(summed[start : start + length]) for start in range(0, len(summed), length))
 
 
 def as_total(summed: Vector) -> total.Total:

@@ -31,6 +31,7 @@ from api.protocol.schemas import (
     GreenHoursPublic,
     GreenSharePublic,
     HouseholdPublic,
+    OpenPeriodPublic,
     RoundPublic,
     SharedEnergyHours,
     SharedEnergyPeriod,
@@ -256,6 +257,23 @@ def state_membership(household: str, says: str, deadline: int, signature: bytes)
     path = f"{VERSION}/households/{household}/membership"
     content = {"says": says, "deadline": deadline, "signature": "0x" + signature.hex()}
     return Call(path, _model(MembershipPublic, path), "POST", json.dumps(content).encode())
+
+
+def open_periods() -> Call[list[OpenPeriodPublic]]:
+    """The periods that members prove their shares of."""
+    path = f"{VERSION}/shared-energy/open"
+    return Call(path, _model(list[OpenPeriodPublic], path))
+
+
+def period_terms(period: str) -> Call[bytes]:
+    """What a period's shares are proven of: signed days, totals, key, meters."""
+    return _bytes(f"{VERSION}/shared-energy/{period}/terms")
+
+
+def post_shares(period: str, shares: bytes) -> Call[Any]:
+    """Submit a member's shares of a period (`SharesIn`)."""
+    path = f"{VERSION}/shared-energy/{period}/shares"
+    return Call(path, _json(path), "POST", shares)
 
 
 def pinned_head(household: str, number: int) -> Call[PinnedHeadPublic]:

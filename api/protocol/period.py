@@ -17,6 +17,7 @@ from eth_utils.address import is_checksum_address, to_checksum_address
 
 from api.config.settings import CommunitySettings
 from api.config.settlement_settings import KeyKind
+from api.protocol.meters import Meters, meter_on
 from api.protocol.shared_energy import (
     WHOLE,
     Hours,
@@ -115,7 +116,8 @@ class DayRecord:
 
 @dataclass(frozen=True)
 class Period:
-    """Days one after the other, of a community that settles by one key."""
+    """Days in rising order, of a community that settles by one key. A day without totals is not in it: nothing of it
+    is settled."""
 
     community: str
     key: Key
@@ -128,6 +130,11 @@ class Period:
     @property
     def last(self) -> int:
         return self.days[-1].day
+
+    @property
+    def absent(self) -> list[int]:
+        """Days from the first to the last that are not settled."""
+        return sorted(set(range(self.first, self.last + 1)) - {record.day for record in self.days})
 
     @property
     def identifier(self) -> bytes:
@@ -193,20 +200,20 @@ class CheckedPeriod:
 
 
 def check(
-    period: Period, meters: Mapping[str, str], *, fewest_homes: int = FEWEST_HOMES, fewest_days: int = FEWEST_DAYS
+    period: Period, meters: Meters, *, fewest_homes: int = FEWEST_HOMES, fewest_days: int = FEWEST_DAYS
 ) -> CheckedPeriod:
     """Check every signature and total of a period. Raises PeriodError, which names what is false.
 
     Args:
-        meters: the address of each enrolled household's meter.
+        meters: the addresses of each enrolled household's meter, or meters one after the other.
         fewest_homes: fewer in a total (a class's total, too) would say something about each of them.
         fewest_days: what is opened of fewer days would show habits.
     """
     if len(period.days) < fewest_days:
         raise PeriodError(f"a period has {fewest_days} days at least, and this one {len(period.days)}")
-    for record, day in zip(period.days, range(period.first, period.first + len(period.days)), strict=True):
-        if record.day != day:
-            raise PeriodError(f"a period's days follow one another: after day {day - 1} comes day {record.day}")
+    for place, record in enumerate(period.days):
+        if place and record.day <= (before := period.days[place - 1].day):
+            raise PeriodError(f"a period's days follow one another: after day {before} comes day {record.day}")
         try:
             _check_members(record, meters)
             period.key.check(record.households)
@@ -216,21 +223,23 @@ def check(
     return CheckedPeriod(period)
 
 
-def _check_members(record: DayRecord, meters: Mapping[str, str]) -> None:
+def _check_members(record: DayRecord, meters: Meters) -> None:
     for household in record.households:
         if not is_checksum_address(household):  # in another spelling it would be another member
             raise PeriodError(f"{household} is not an address in its checksummed form")
     households = list(record.households)
     if households != sorted(set(households)) or households != [s.household for s in record.exported]:
         raise PeriodError("import and export are listed once for each member, in the order of the households")
+    known = set[str]()
     for imported, exported in zip(record.imported, record.exported, strict=True):
-        if imported.household not in meters:
+        if (meter := meter_on(meters, imported.household, record.day)) is None:
             raise PeriodError(f"{imported.household} is not enrolled with a meter")
         if {imported.day, exported.day} != {record.day}:
             raise PeriodError(f"what {imported.household}'s meter signed is of another day")
-        verify_signed_day(imported, meters[imported.household])
-        verify_signed_export(exported, meters[exported.household])
-    if len({to_checksum_address(meters[household]) for household in households}) < len(households):
+        verify_signed_day(imported, meter)
+        verify_signed_export(exported, meter)
+        known.add(to_checksum_address(meter))
+    if len(known) < len(households):
         raise PeriodError("two members have one meter: what it counts would be shared twice")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.config.settlement_settings import KeyKind
 from api.protocol.accuracy import DayAccuracy
@@ -246,6 +246,39 @@ class SharedEnergyPeriod(BaseModel):
     shared_wh: int
     remainder_wh: dict[Literal["import", "export"], int]
     root: str
+
+
+class OpenPeriodPublic(BaseModel):
+    """A period whose members prove their shares by themselves. `missing`: how many shares have not come in.
+
+    `closes_at`: until when it is waited for them, UTC seconds; one that comes later joins the settlement afterwards.
+    """
+
+    period: str
+    first_day: int = Field(ge=0, lt=1 << 32)
+    last_day: int = Field(ge=0, lt=1 << 32)
+    missing: int
+    closes_at: int | None
+    is_closed: bool
+
+
+class ShareIn(BaseModel):
+    """A member's share on one side (Wh) with its proof."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    side: Literal["import", "export"]
+    share_wh: int = Field(ge=0, lt=1 << 40)
+    proof: str = Field(pattern="^0x([0-9a-f]{2})+$", max_length=65_536)
+
+
+class SharesIn(BaseModel):
+    """A member's shares of a period."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    household: str = Field(pattern="^0x[0-9a-fA-F]{40}$")
+    shares: list[ShareIn] = Field(min_length=1, max_length=2)
 
 
 class DamagedPeriod(BaseModel):

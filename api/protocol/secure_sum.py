@@ -20,14 +20,19 @@ from fl.secagg.session import framed
 from zkp.algebra.field import MODULUS
 from zkp.lstm.integer_model import HOURS, OUTPUTS
 
-Kind = Literal["forecast", "measured"]
+Kind = Literal["forecast", "measured", "shared"]
 Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 NONCE_BYTES = 16
-LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": HOURS + 1}
-"""Of a sum's vectors: the values and the blinding."""
+REGISTER = HOURS + 1
+"""Entries of a meter's register of a day: its hours, and the blinding."""
+LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": REGISTER, "shared": 2 * REGISTER}
+"""Of a sum's vectors: the values and the blinding; of shared energy both registers, import and export."""
+OF_READINGS: tuple[Kind, ...] = ("measured", "shared")
+"""Sums of what a meter counted as import. A home enters one of a day: the difference of two would be its readings."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
+EXPORT_COMMITMENT, EXPORT_SIGNATURE = "export-commitment", "export-signature"
 """Names of a message's items where they are not other members."""
 _RING = PrimeField(MODULUS)
 _PURPOSE = b"wattproof total v3"
@@ -53,7 +58,7 @@ class SumTerms:
         return Session(
             label=self._label(),
             members=self.members,
-            threshold=default_threshold(count) if self.kind == "forecast" else count,
+            threshold=count if self.kind == "measured" else default_threshold(count),
             length=LENGTHS[self.kind],
             ring=_RING,
             roster=roster,

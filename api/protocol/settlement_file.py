@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from api.config.settlement_settings import KeyKind
+from api.protocol.meters import Assignment, Meters
 from api.protocol.period import SIDES, DayRecord, Key, Period, PeriodError, Side
 from api.protocol.settlement import Settlement, Share
 from data.json_text import loads
@@ -59,8 +60,14 @@ class _SharePart(_Part):
     proof: _Hex
 
 
+class _AssignmentPart(_Part):
+    first_day: _DayNumber
+    meter: _Address
+
+
 class SettlementFile(_Part):
-    """`meters` are what the settlement was checked with: an auditor compares them with the community's registry.
+    """`meters` are what the settlement was checked with, of a household whose meter was replaced one after the other:
+    an auditor compares them with the community's registry.
 
     `shared_wh`, `remainder_wh` and `root` follow from the rest, and are refused where they do not.
     """
@@ -68,7 +75,7 @@ class SettlementFile(_Part):
     format: Literal[1] = FORMAT
     community: str = Field(min_length=1, max_length=100)
     key: _KeyPart
-    meters: dict[_Address, _Address]
+    meters: dict[_Address, _Address | Annotated[list[_AssignmentPart], Field(max_length=MOST_DAYS)]]
     days: list[_DayPart] = Field(min_length=1, max_length=MOST_DAYS)
     shares: list[_SharePart]
     shared_wh: _Wh
@@ -76,13 +83,13 @@ class SettlementFile(_Part):
     root: _Hex
 
 
-def written(settlement: Settlement, meters: dict[str, str]) -> bytes:
+def written(settlement: Settlement, meters: Meters) -> bytes:
     """The file of a settlement."""
     of = settlement.period
     content = SettlementFile(
         community=of.community,
         key=_KeyPart(kind=of.key.kind, numbers=dict(of.key.numbers)),
-        meters={household: meters[household] for household in of.households},
+        meters={household: _meters(meters[household]) for household in of.households},
         days=[
             _DayPart(
                 day=record.day,
@@ -104,7 +111,7 @@ def written(settlement: Settlement, meters: dict[str, str]) -> bytes:
     return content.model_dump_json().encode()
 
 
-def read(data: bytes) -> tuple[Settlement, dict[str, str]]:
+def read(data: bytes) -> tuple[Settlement, Meters]:
     """A settlement from its file, nothing of it checked but its form and sums; and the meters it names.
 
     Raises PeriodError for what is no such file, names a share twice, or states a sum that does not follow.
@@ -124,7 +131,11 @@ def read(data: bytes) -> tuple[Settlement, dict[str, str]]:
     shares: dict[tuple[str, Side], Share] = {
         (share.household, share.side): Share(share.share_wh, _bytes(share.proof)) for share in content.shares
     }
-    return _consistent(Settlement(period, shares), content), content.meters
+    meters = {
+        household: known if isinstance(known, str) else tuple(Assignment(one.first_day, one.meter) for one in known)
+        for household, known in content.meters.items()
+    }
+    return _consistent(Settlement(period, shares), content), meters
 
 
 def _consistent(settlement: Settlement, content: SettlementFile) -> Settlement:
@@ -139,6 +150,13 @@ def _consistent(settlement: Settlement, content: SettlementFile) -> Settlement:
         if stated[name] != value:
             raise PeriodError(f"{name} is stated as {stated[name]}, and comes to {value}")
     return settlement
+
+
+def _meters(known: str | tuple[Assignment, ...]) -> str | list[_AssignmentPart]:
+    """Without those that there was none of: a household that has no meter is no member."""
+    if isinstance(known, str):
+        return known
+    return [_AssignmentPart(first_day=one.first_day, meter=one.meter) for one in known if one.meter]
 
 
 def _record(day: _DayPart) -> DayRecord:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from api.gateway.home import Home
-from api.one_machine.settlement import MeteredHome, meters_of, settle_period
+from api.gateway.metered_home import MeteredHome
+from api.one_machine.settlement import meters_of, settle_period
 from api.operator.settled_periods import FILE
 from api.protocol import settlement_file
 from api.protocol.period import Key

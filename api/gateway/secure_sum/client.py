@@ -10,7 +10,7 @@ for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,9 +23,12 @@ from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.secure_sum import (
     COMMITMENT,
+    EXPORT_COMMITMENT,
+    EXPORT_SIGNATURE,
     KEYS,
     KINDS,
     MASKED,
+    OF_READINGS,
     SIGNATURE,
     SIGNED,
     STAGES,
@@ -62,9 +65,13 @@ def open_sums(
     client: ApiClient,
     outbox: Outbox,
     contribution: GetContribution,
+    shared_days: Callable[[], Sequence[int]] | None = None,
 ) -> SecureSumClient | None:
-    """The home's side, its states kept in `folder`; None without a roster. Raises KeysError for an unusable roster or
-    key."""
+    """The home's side, its states kept in `folder`; None without a roster.
+
+    `shared_days`: the days of shared energy that it can enter; None where gateways do not settle it. Raises KeysError
+    for an unusable roster or key.
+    """
     path, fewest = settings.roster, settings.fewest_in_total
     if path is None:
         _log.info("no gateway.roster: this home enters no total", extra={"home": home})
@@ -79,7 +86,7 @@ def open_sums(
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
     return SecureSumClient(
-        home, community, settings, folder, client, outbox, contribution, key, roster,
+        home, community, settings, folder, client, outbox, contribution, key, roster, shared_days,
         first_s=deployment.task_interval_s,
     )  # fmt: skip
 
@@ -104,9 +111,11 @@ class SecureSumClient:
         contribution: GetContribution,
         key: ec.EllipticCurvePrivateKey,
         roster: Roster,
+        shared_days: Callable[[], Sequence[int]] | None = None,
         *,
         first_s: float,
     ) -> None:
+        self._shared_days = shared_days
         self._home, self._community, self._settings, self._client = home, community, settings, client
         self._first_s = first_s
         self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
@@ -129,7 +138,12 @@ class SecureSumClient:
                     self._try(kind, day, wait, metrics)
 
     def _open(self) -> Iterator[tuple[Kind, int]]:
-        """Forecasts' sums of days that are registered; measured ones of days whose forecasts' sum it was in."""
+        """Sums of shared energy of days that the meter signed; forecasts' sums of days that are registered; measured
+        ones of days whose forecasts' sum it was in."""
+        for day in () if self._shared_days is None else self._shared_days():
+            shared = self._parts.get("shared", day)
+            if shared is None or shared.ended not in ("open", "failed"):
+                yield "shared", day
         days = sorted(e.number for e in self._outbox.all() if (e.kind, e.state) == ("forecast", "done"))
         if not days:
             return
@@ -217,6 +231,7 @@ class SecureSumClient:
         if STAGES.index(stage) <= part.reached:
             raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
         session = self._session(kind, day, status)
+        self._check_only(kind, day)
         if stage == "keys":
             self._check(kind, day, session)
             member = Member(session, self._home, self._key)
@@ -239,7 +254,9 @@ class SecureSumClient:
     def _items(self, kind: Kind, day: int, member: Member, stage: Stage, items: dict[str, bytes]) -> dict[str, bytes]:
         if stage == "keys":
             own = self._own(kind, day)
-            signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind == "measured" else {}
+            signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind in OF_READINGS else {}
+            if kind == "shared":
+                signed |= {EXPORT_COMMITMENT: own.export_commitment, EXPORT_SIGNATURE: own.export_signature}
             return {KEYS: member.keys().to_bytes()} | signed
         if stage == "share":
             return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in items.items()})
@@ -260,6 +277,14 @@ class SecureSumClient:
     def _session(self, kind: Kind, day: int, status: SumStatus) -> Session:
         terms = SumTerms(self._community, day, kind, status.nonce, status.members)
         return terms.session(self._roster.members)
+
+    def _check_only(self, kind: Kind, day: int) -> None:
+        """Raises MaskingRefused where the day's readings are, or may be, in a sum of another kind: over other homes,
+        the difference of the two would be a home's own. Asked at each stage, for two sums may go on at once."""
+        for other in OF_READINGS:
+            part = self._parts.get(other, day) if kind in OF_READINGS and other != kind else None
+            if part is not None and part.bound:
+                raise MaskingRefused(f"the readings of day {day} are in the sum `{other}` already")
 
     def _check(self, kind: Kind, day: int, session: Session) -> None:
         """Raises MaskingRefused for a sum that would reveal more of this home than its settings allow."""

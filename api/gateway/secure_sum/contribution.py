@@ -9,15 +9,20 @@ from api.gateway.jobs import Isolated
 from api.gateway.sealed import read_sealed
 from api.protocol.secure_sum import Kind
 
+SHARED_DAYS = 35
+"""The newest days of shared energy that are signed and entered: a month, and some days that a gateway was away."""
+
 
 @dataclass(frozen=True)
 class Contribution:
-    """The values (48 of a forecast, 24 of a measured day) and the blinding; of measured ones the meter's commitment
-    and signature, which are public."""
+    """The values (48 of a forecast, 24 of a register's day) and the blinding, of shared energy of both registers one
+    after the other; of readings the meter's commitments and signatures, which are public."""
 
     vector: tuple[int, ...] = field(repr=False)
     commitment: bytes = b""
     signature: bytes = b""
+    export_commitment: bytes = b""
+    export_signature: bytes = b""
 
 
 class Contributions:
@@ -26,10 +31,15 @@ class Contributions:
     def __init__(self, home: str, folder: Path, run: Isolated) -> None:
         """`folder`: the home's own."""
         self._home, self._folder, self._run = home, folder, run
+        self._shared: dict[int, Contribution] = {}
 
     def __call__(self, kind: Kind, day: int) -> Contribution | None:
         if kind == "measured":
             return self._measured(day)
+        if kind == "shared":
+            if day not in self._shared:  # all of them at once: a process is started for it
+                self._shared = self._run(shared_contributions, self._home, self._folder)
+            return self._shared.get(day)
         sealed = read_sealed(self._folder, day)
         return None if sealed is None else Contribution((*sealed.values, sealed.blinding))
 
@@ -50,3 +60,27 @@ def measured_contribution(home: str, folder: Path, day: int) -> Contribution | N
     if not signed.is_measured:
         return None
     return Contribution((*opening.readings, opening.blinding), signed.commitment, signed.signature)
+
+
+def shared_contributions(home: str, folder: Path) -> dict[int, Contribution]:
+    """What the home enters into sums of shared energy, by day: both registers, each with its blinding, as signed.
+
+    The newest days that the meter has signed whole on both registers.
+    """
+    from api.gateway.home import Home  # it loads the proof system
+    from data.export import EXPORT_VAULT
+    from data.vault import DayVault
+
+    own = Home(home, folder)
+    household = own.wallet.address
+    exports = DayVault(folder / EXPORT_VAULT)
+    both = sorted(set(own.vault.days(household)) & set(exports.days(household)))[-SHARED_DAYS:]
+    found = {}
+    for day in both:
+        (imported, taken), (exported, fed_in) = own.vault.get(household, day), exports.get(household, day)
+        if imported.is_measured:
+            vector = (*taken.readings, taken.blinding, *fed_in.readings, fed_in.blinding)
+            found[day] = Contribution(
+                vector, imported.commitment, imported.signature, exported.commitment, exported.signature
+            )
+    return found

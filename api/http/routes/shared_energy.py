@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
+from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
 
 from api.http.conditional import NOT_MODIFIED, Answer
-from api.http.deps import CSV, CommunityDep
+from api.http.deps import CSV, CommunityDep, JSONBytes, WorkDep
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, LimitQuery, page
 from api.operator.community import Community
+from api.operator.open_periods import OpenPeriods, ShareRefused, side_of
 from api.operator.settled_periods import NAME, SettledPeriods
 from api.operator.statements import hours_csv
-from api.protocol.schemas import DamagedPeriod, SharedEnergyHours, SharedEnergyPeriod
+from api.protocol.period import Side
+from api.protocol.schemas import DamagedPeriod, OpenPeriodPublic, SharedEnergyHours, SharedEnergyPeriod, SharesIn
+from api.protocol.settlement import Share
 from data.errors import DamagedFile
 
 _log = logging.getLogger(__name__)
@@ -24,6 +31,14 @@ PeriodParam = Annotated[
 ]
 AfterPeriod = Annotated[str, Query(pattern=f"^$|{NAME}", description="only periods after this one")]
 NO_PERIOD = {404: ["no-settlement"]}
+NOT_OPEN = {404: ["no-open-period"]}
+
+
+class Taken(BaseModel):
+    """The sides of which a member's share was taken."""
+
+    period: str
+    sides: list[Side]
 
 
 @router.get("")
@@ -43,6 +58,48 @@ def _listed(community: Community, name: str) -> SharedEnergyPeriod | DamagedPeri
         return SharedEnergyPeriod.model_validate(hours_of(community, name).model_dump(exclude={"hours"}))
     except ApiError as problem:
         return DamagedPeriod(period=name, problem=str(problem))
+
+
+@router.get("/open")
+def open_periods(community: CommunityDep) -> list[OpenPeriodPublic]:
+    """Periods that members' gateways prove their shares of, closed ones too: a late share joins the settlement."""
+    return [
+        OpenPeriodPublic(period=one.name, **{k: v for k, v in vars(one).items() if k != "name"})
+        for one in OpenPeriods(community).all()
+    ]
+
+
+@router.get("/{period}/terms", response_class=JSONBytes, responses=NOT_MODIFIED | refusals(NOT_OPEN))
+def period_terms(period: PeriodParam, community: CommunityDep, request: Request) -> Response:
+    """What shares of a period are proven of: signed days, totals, key and meters; the settlement without a share."""
+    with _refusing():
+        return Answer(OpenPeriods(community).terms(period)).to(request)
+
+
+@router.post(
+    "/{period}/shares", status_code=201,
+    responses=refusals({
+        403: ["not-in-period"], 404: NOT_OPEN[404], 409: ["share-exists"],
+        422: ["malformed-request", "malformed-proof", "invalid-proof", "invalid-statement"], 429: ["busy"],
+    }),
+)  # fmt: skip
+async def post_shares(period: PeriodParam, body: SharesIn, community: CommunityDep, work: WorkDep) -> Taken:
+    """Take a member's shares of a period. The proof says that they are the member's; the first ones stay."""
+    shares = {side_of(one.side): Share(one.share_wh, bytes.fromhex(one.proof[2:])) for one in body.shares}
+    if len(shares) < len(body.shares):
+        raise ApiError("malformed-request", "a member has one share on each side", 422)
+    with _refusing():
+        await work.sums.run(OpenPeriods(community).take, period, to_checksum_address(body.household), shares)
+    return Taken(period=period, sides=list(shares))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    statuses = {"no-open-period": 404, "not-in-period": 403, "share-exists": 409}
+    try:
+        yield
+    except ShareRefused as refused:
+        raise ApiError(refused.code, str(refused), statuses[refused.code]) from None
 
 
 @router.get("/{period}", response_model=SharedEnergyHours, responses=NOT_MODIFIED | refusals(NO_PERIOD))

@@ -29,6 +29,15 @@ class Household(Base):
     meter: Mapped[str] = mapped_column(String(42))
 
 
+class AssignedMeter(Base):
+    """The meter of a household from a day on, as the registry on the chain has it; the empty address: none."""
+
+    __tablename__ = "assigned_meters"
+    household: Mapped[str] = mapped_column(String(42), primary_key=True)
+    first_day: Mapped[NumberKey]
+    meter: Mapped[str] = mapped_column(String(42))
+
+
 class Departure(Base):
     """A household that has left (UTC seconds of the chain): it is refused, and its rows are erased."""
 
@@ -94,6 +103,48 @@ class MeasuredTotal(Base):
     values: Mapped[list[int]] = mapped_column(JSON)
     blinding: Mapped[str] = mapped_column(String(66))
     signed_days: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class SharedDay(Base):
+    """A day's members of shared energy, and the opened sums of both registers of their meters.
+
+    `imported`, `exported`: signed days (`data.meter.SignedDay.to_json`), in the order of the households.
+    `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex).
+    """
+
+    __tablename__ = "shared_days"
+    day: Mapped[NumberKey]
+    imported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    exported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    import_total: Mapped[dict[str, Any]] = mapped_column(JSON)
+    export_total: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class SettledPeriod(Base):
+    """A period that was opened to its members: they prove their shares of it (`api.operator.open_periods`).
+
+    `terms`: the settlement's file without a share. `closes_at`: UTC seconds, by the chain's clock; set
+    by the server. `settled`: how many shares the settlement has that was written last; none before it is closed.
+    """
+
+    __tablename__ = "settled_periods"
+    name: Mapped[str] = mapped_column(String(24), primary_key=True)
+    first_day: Mapped[Number]
+    last_day: Mapped[Number]
+    terms: Mapped[bytes] = mapped_column(LargeBinary)
+    closes_at: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
+    settled: Mapped[int | None]
+
+
+class ProvenShare(Base):
+    """A member's share of a period, as it came in (Wh), with its proof: the first one stays."""
+
+    __tablename__ = "proven_shares"
+    period: Mapped[str] = mapped_column(ForeignKey("settled_periods.name"), primary_key=True)
+    household: Mapped[str] = mapped_column(String(42), primary_key=True)
+    side: Mapped[str] = mapped_column(String(6), primary_key=True)
+    share_wh: Mapped[Number]
+    proof: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class MaskedSum(Base):

@@ -14,9 +14,10 @@ import pytest
 from api.audit.settlement import audit_settlement
 from api.gateway import membership
 from api.gateway.home import Home
+from api.gateway.metered_home import MeteredHome
 from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.shared_energy import SETTLED, ShareProver
-from api.one_machine.settlement import MeteredHome, meters_of, proven_shares, record_period, settle_period
+from api.one_machine.settlement import meters_of, proven_shares, record_period, settle_period
 from api.protocol import settlement_file
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
 from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share

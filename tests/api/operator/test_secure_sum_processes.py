@@ -2,140 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-import yaml
-from numpy.typing import NDArray
 
-from api.gateway.home import Home
-from bench.deployed import free_port, share_cache
-from data.atomic import write_bytes
-from data.table import long_table, read_table, write_table
-from fl.deployment.keys import make_agent_key
-from tests.api.http_fixture import MODEL, ROOT, SERVER, save_round
-from tests.support.commands import output
-from tests.support.waiting import LIMIT_S, until
+from tests.api.deployed_fixture import DAY, DAY_S, HOMES, CommunityFixture
+from tests.api.http_fixture import SERVER
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
-DAY = 20_500
-HOMES = [f"elm-{number}" for number in range(1, 5)]
-DAY_S = 86_400
-
-
-class CommunityFixture:
-    """Gateways that were offline while the community trained, and its server on a chain whose clock is moved."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._port, self._processes = folder, free_port(), dict[str, subprocess.Popen[bytes]]()
-        self._random = np.random.default_rng(3)
-        lists, members = folder / SERVER / "keys" / "agents", []
-        lists.mkdir(parents=True)
-        share_cache(folder / SERVER)
-        for home in HOMES:
-            (folder / home).mkdir()
-            make_agent_key(folder / home / "keys", home)
-            (lists / f"{home}.pub").write_bytes((folder / home / "keys" / "agents" / f"{home}.pub").read_bytes())
-            write_table(long_table(home, _hours(DAY - 20, 20), self._load(20)), folder / home / "readings.csv")
-            self._write_gateway(home)
-            members += yaml.safe_load(output("identity", home, "-c", str(folder / home / "settings.yaml")))
-        self._write(SERVER, {
-            "community": {"name": "CommunityFixture", "members": members},
-            "data": {"source": "none", "day_start_utc": 0},
-            "federation": {"rounds": 1},
-            "rewards": {"clock": "standing"},
-            "api": {"port": self._port},
-            "gateway": {"roster": "../roster.json"},
-        })  # fmt: skip
-        output("roster", "--make", "-c", str(folder / SERVER / "settings.yaml"))
-        save_round(folder / SERVER / "state", 1, seed=5)
-
-    def start(self, *names: str) -> None:
-        server = [str(ROOT / "tests" / "api" / "processes" / "server.py"), "settings.yaml", str(DAY), "clock"]
-        for name in names:
-            command = server if name == SERVER else ["-m", "api.cli.main", "agent", name, "-c", "settings.yaml"]
-            environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-            with (self.folder / name / "log").open("ab") as log:
-                self._processes[name] = subprocess.Popen(
-                    [sys.executable, *command], cwd=self.folder / name, stdout=log, stderr=log, env=environment
-                )
-
-    def kill(self, *names: str) -> None:
-        for name in names:
-            self._processes[name].kill()
-            self._processes[name].wait(LIMIT_S)
-
-    def kill_all(self) -> None:
-        self.kill(*self._processes)
-
-    def ask(self, path: str) -> Any:
-        """The answer, a refusal's too; nothing while the server is away."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=LIMIT_S) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as refused:
-            return json.loads(refused.read())
-        except OSError:
-            return {}
-
-    def wait_for(self, path: str, **fields: object) -> None:
-        until(lambda: fields.items() <= self.ask(path).items(), lambda: f"{path}: {self.ask(path)}{self.logs()}")
-
-    def set_clock(self, seconds: int) -> None:
-        """Seconds after the day's start."""
-        write_bytes(self.folder / SERVER / "clock", str(DAY * DAY_S + seconds).encode())
-
-    def measure(self) -> NDArray[np.int64]:
-        """The day passes; the sum of its readings, in Wh [24]."""
-        total = np.zeros(24, dtype=np.int64)
-        for home in HOMES:
-            path, load = self.folder / home / "readings.csv", self._load(1)
-            table = pd.concat([read_table(path), long_table(home, _hours(DAY, 1), load)], ignore_index=True)
-            write_table(table, path.with_name("draft.csv"))
-            path.with_name("draft.csv").replace(path)
-            total += load
-        return total
-
-    def forecast(self) -> list[int]:
-        """The sum of the means that the homes have sealed."""
-        sealed = [Home(home, self.folder / home / "state" / "homes" / home).sealed(DAY) for home in HOMES]
-        return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
-
-    def _load(self, days: int) -> NDArray[np.int64]:
-        return self._random.integers(200, 900, 24 * days)
-
-    def _write_gateway(self, home: str) -> None:
-        deployment = {"insecure": True, "port": free_port(), "task_interval_s": 0.3}
-        self._write(home, {
-            "community": {"name": "CommunityFixture"},
-            "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0},
-            "federation": {"deployment": deployment},
-            "gateway": {
-                "api_url": f"http://127.0.0.1:{self._port}", "retry_max_s": 1, "roster": "../roster.json",
-                "fewest_in_total": 3,
-            },
-        })  # fmt: skip
-
-    def _write(self, name: str, settings: dict[str, Any]) -> None:
-        settings["forecasting"] = {"model": MODEL.model_dump()}
-        (self.folder / name / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-
-    def logs(self) -> str:
-        return "".join(f"\n{name}:\n{(self.folder / name / 'log').read_text()}" for name in self._processes)
-
-
-def _hours(day: int, days: int) -> pd.DatetimeIndex:
-    return pd.date_range(pd.Timestamp(day * DAY_S, unit="s", tz="UTC"), periods=24 * days, freq="h", unit="ns")
 
 
 @pytest.fixture

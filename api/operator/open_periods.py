@@ -1,0 +1,196 @@
+"""Periods that members' gateways settle over the network: opened with their totals, and the shares that come in.
+
+Opening a period fixes its terms: the signed days of all members, both totals of each day, the key, the meters. They
+are checked, written down as a settlement's file without a share, and published: every gateway proves its household's
+shares of exactly these (`api.gateway.period_shares`). A share is accepted by its proof, which nobody can make without
+the openings of the member's days; so who brings it does not matter, and no signature is needed. The first share of a
+member and side stays, and with it the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.operator.community import Community
+from api.operator.database.engine import add_once
+from api.operator.database.members import meters_of
+from api.operator.database.tables import MaskedSum, ProvenShare, SettledPeriod, SharedDay
+from api.protocol import settlement_file
+from api.protocol.meters import Meters
+from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
+from api.protocol.settlement import Settlement, Share, verify_share
+from data.meter import SignedDay
+from zkp.statements.total import Total
+
+_SUM = "shared"
+
+
+class ShareRefused(Exception):
+    """A share that a period does not take. `code`: the API's name for the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class OpenPeriod:
+    """A period as its members see it. `missing`: shares that have not come in. `closes_at`: UTC seconds, None until
+    the server has set it."""
+
+    name: str
+    first_day: int
+    last_day: int
+    missing: int
+    closes_at: int | None
+    is_closed: bool
+
+
+class OpenPeriods:
+    """The periods of a community that settles by its gateways."""
+
+    def __init__(self, community: Community) -> None:
+        self._community = community
+
+    def open(self, name: str, days: range, *, incomplete: bool = False) -> OpenPeriod:
+        """Open a period; one that is open, or closed, stays as it is.
+
+        `incomplete`: leave out days without totals. Raises PeriodError where one is missing, or what there is can't
+        be settled.
+        """
+        with self._community.sessions.begin() as session:
+            if session.get(SettledPeriod, name) is None:
+                period, meters = self._recorded(session, days, incomplete)
+                fewest = self._community.config.settlement.fewest_days
+                checked = check(period, meters, fewest_days=fewest)
+                terms = settlement_file.written(Settlement(checked.period, {}), meters)
+                add_once(session, SettledPeriod(name=name, first_day=period.first, last_day=period.last, terms=terms))
+        found = self.get(name)
+        assert found is not None
+        return found
+
+    def all(self) -> list[OpenPeriod]:
+        """In the order of their names."""
+        with self._community.sessions() as session:
+            rows = list(session.scalars(select(SettledPeriod).order_by(SettledPeriod.name)))
+            return [_shown(session, row) for row in rows]
+
+    def get(self, name: str) -> OpenPeriod | None:
+        with self._community.sessions() as session:
+            row = session.get(SettledPeriod, name)
+            return None if row is None else _shown(session, row)
+
+    def terms(self, name: str) -> bytes:
+        """What members prove their shares of. Raises ShareRefused where no such period was opened."""
+        with self._community.sessions() as session:
+            return _row(session, name).terms
+
+    def take(self, name: str, household: str, shares: Mapping[Side, Share]) -> None:
+        """Take a member's shares, whether the period is closed or not: one that comes late joins the next settlement.
+
+        Raises ShareRefused for a stranger and for a repeat, ProofError for a share that is not the member's.
+        """
+        checked = checked_terms(self.terms(name))
+        if household not in checked.period.households:
+            raise ShareRefused("not-in-period", f"{household} was no member on any day of {name}")
+        for side, share in shares.items():
+            verify_share(checked, household, side, share)
+        with self._community.sessions.begin() as session:
+            known = {side for side in shares if session.get(ProvenShare, (name, household, side)) is not None}
+            for side, share in shares.items():
+                add_once(
+                    session,
+                    ProvenShare(period=name, household=household, side=side, share_wh=share.wh, proof=share.proof),
+                )
+        if known == set(shares):
+            raise ShareRefused("share-exists", f"the shares of {household} in {name} came in before, and stay")
+
+    def settlement(self, name: str) -> tuple[Settlement, Meters]:
+        """A period with the shares that have come in. Raises ShareRefused."""
+        with self._community.sessions() as session:
+            row = _row(session, name)
+            rows = session.scalars(select(ProvenShare).where(ProvenShare.period == name))
+            shares = {(one.household, side_of(one.side)): Share(one.share_wh, one.proof) for one in rows}
+            without, meters = settlement_file.read(row.terms)
+        return Settlement(without.period, shares), meters
+
+    def _recorded(self, session: Session, days: range, incomplete: bool) -> tuple[Period, Meters]:
+        """The period from the totals that were opened. Raises PeriodError."""
+        community = self._community
+        rows = {
+            row.day: row
+            for row in session.scalars(select(SharedDay).where(SharedDay.day >= days[0], SharedDay.day <= days[-1]))
+        }
+        if absent := [day for day in days if day not in rows and not incomplete]:
+            raise PeriodError(
+                f"{len(absent)} days have no totals of shared energy, the first one is "
+                f"{community.clock.date_of(absent[0])} ({_why_none(session, absent[0])}): settle when they are open, "
+                "or leave them out with --incomplete"
+            )
+        if not rows:
+            raise PeriodError(f"no day from {days[0]} to {days[-1]} has totals of shared energy")
+        records = tuple(_record(row) for _, row in sorted(rows.items()))
+        households = {household for record in records for household in record.households}
+        meters = {household: meters_of(session, household) for household in households}
+        settings = community.config
+        numbers = {
+            entry.household: settings.settlement.numbers[entry.home]
+            for entry in settings.community.members
+            if entry.home in settings.settlement.numbers
+        }
+        key = Key(settings.settlement.key, numbers)
+        one = {household: known[0].meter if len(known) == 1 else known for household, known in meters.items()}
+        return Period(settings.community.name, key, records), one
+
+
+@lru_cache(maxsize=4)
+def checked_terms(terms: bytes) -> CheckedPeriod:
+    """The period of published terms, checked: once a process, for it costs a second. Raises PeriodError."""
+    settlement, meters = settlement_file.read(terms)
+    return check(settlement.period, meters, fewest_days=1)
+
+
+def side_of(text: str) -> Side:
+    return next(side for side in SIDES if side == text)
+
+
+def _row(session: Session, name: str) -> SettledPeriod:
+    row = session.get(SettledPeriod, name)
+    if row is None:
+        raise ShareRefused("no-open-period", f"no period {name} was opened here")
+    return row
+
+
+def _shown(session: Session, row: SettledPeriod) -> OpenPeriod:
+    count = session.scalar(select(func.count()).select_from(ProvenShare).where(ProvenShare.period == row.name)) or 0
+    members = len(_households(row.terms))
+    return OpenPeriod(
+        row.name, row.first_day, row.last_day, len(SIDES) * members - count, row.closes_at, row.settled is not None
+    )
+
+
+@lru_cache(maxsize=64)
+def _households(terms: bytes) -> tuple[str, ...]:
+    return settlement_file.read(terms)[0].period.households
+
+
+def _record(row: SharedDay) -> DayRecord:
+    imported, exported = (
+        tuple(SignedDay.from_json(one) for one in signed) for signed in (row.imported, row.exported)
+    )
+    taken, fed_in = (
+        Total(tuple(total["values_wh"]), int(total["blinding"], 16)) for total in (row.import_total, row.export_total)
+    )
+    return DayRecord(row.day, imported, exported, (taken,), fed_in)
+
+
+def _why_none(session: Session, day: int) -> str:
+    begun = session.get(MaskedSum, (day, _SUM))
+    if begun is None:
+        return "no gateway has asked for its sum"
+    return f"its sum has failed: {begun.reason}" if begun.phase == "failed" else f"its sum is at `{begun.phase}`"

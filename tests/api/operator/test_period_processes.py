@@ -1,0 +1,60 @@
+"""A week settled by four gateways and a server as processes: sums, shares, root; two of them are killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from api.audit.settlement import audit_settlement
+from api.gateway.own_shares import own_shares
+from api.operator.settlement_root import REGISTRY
+from data.table import read_table
+from tests.api.deployed_fixture import DAY, HOMES, CommunityFixture
+from tests.api.http_fixture import SERVER
+from tests.support.commands import output
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.process
+DAYS = 7
+PERIOD = "2026-02-09..2026-02-15"
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[CommunityFixture]:
+    made = CommunityFixture(tmp_path, {"gateways": True, "fewest_days": DAYS, "late_meter_hours": 0}, days=DAYS)
+    yield made
+    made.kill_all()
+
+
+def test_gateways_settle_a_week_though_the_server_and_one_of_them_are_killed(street: CommunityFixture) -> None:
+    server, settings = street.folder / SERVER, str(street.folder / SERVER / "settings.yaml")
+    street.start(SERVER)
+    street.wait_for("/health", status="ok")
+    street.start(*HOMES)
+    until(lambda: len(street.ask("/households")) == len(HOMES), street.logs)
+    street.set_clock(60)
+    for day in range(DAY - DAYS, DAY):
+        street.wait_for(f"/sums/{day}/shared", phase="open")
+    street.kill(HOMES[0])
+    assert "Awaited: elm-1, elm-2, elm-3, elm-4" in output("settle", PERIOD, "-c", settings)
+    until(lambda: [one["missing"] for one in street.ask("/shared-energy/open")] == [2], street.logs)
+    street.kill(SERVER)
+    street.start(SERVER, HOMES[0])
+    until(lambda: [one["is_closed"] for one in street.ask("/shared-energy/open") or []] == [True], street.logs)
+    told = street.ask(f"/shared-energy/{PERIOD}")
+    tables = [read_table(street.folder / home / "readings.csv") for home in HOMES]
+    taken, fed_in = (sum(np.array(table[column], dtype=np.int64) for table in tables) for column in ("y", "export"))
+    assert told["shared_wh"] == int(np.minimum(taken, fed_in).sum()) > 0
+    file = server / "state" / "settlements" / PERIOD / "settlement.json"
+    assert not [finding for finding in audit_settlement(file.read_bytes(), fewest_days=DAYS) if finding.is_bad]
+    content = json.loads(file.read_bytes())
+    assert len(content["shares"]) == 2 * len(HOMES) and content["root"] == told["root"]
+    assert (server / "state" / REGISTRY).exists(), "its root is on the chain"
+    shares = [own for home in HOMES for own in own_shares(street.folder / home / "state" / "homes" / home)]
+    assert sorted(own.share_wh for own in shares) == sorted(share["share_wh"] for share in content["shares"])
+    assert "Settled; written to" in output("settle", PERIOD, "-c", settings)
+    assert (file.parent / "period.png").exists()

@@ -20,8 +20,9 @@ from api.gateway.client import SumStatus
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.secure_sum.client import SecureSumClient
 from api.gateway.secure_sum.contribution import Contribution
+from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.operator.database.tables import MaskedSum, MaskedSumMessage
-from api.protocol.secure_sum import KINDS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
+from api.protocol.secure_sum import KINDS, LENGTHS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
 from data.meter import SignedDay, verify_signed_day
 from fl.deployment.keys import load_agent_key
 from fl.deployment.telemetry import AgentMetrics
@@ -452,7 +453,8 @@ EVERYBODY = set(KEY)
 class Colluders:
     """A server colluding with all the other members, which asks the victim whatever it likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind = "forecast") -> None:
+        self.kind = kind
         self.said: list[tuple[bytes, SumMessage]] = []
         self.asked = SumStatus(b"", (), "", frozenset(), {})
         self._keys: dict[bytes, dict[str, PublicKeys]] = {}
@@ -492,7 +494,7 @@ class Colluders:
         return {}
 
     def _session(self) -> Session:
-        terms = SumTerms("Test street", DAY, "forecast", self.asked.nonce, self.asked.members)
+        terms = SumTerms("Test street", DAY, self.kind, self.asked.nonce, self.asked.members)
         return terms.session(ROSTER.members)
 
     def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
@@ -559,7 +561,8 @@ def victim(config: Config, server: Colluders, outbox: Outbox) -> SecureSumClient
     """The victim's gateway as after a start."""
     return SecureSumClient(
         VICTIM, config.community.name, config.gateway, config.api.sums_dir, server, outbox,  # type: ignore[arg-type]
-        lambda kind, day: Contribution((7,) * 49), KEY[VICTIM], ROSTER,
+        lambda kind, day: Contribution((7,) * LENGTHS[kind]), KEY[VICTIM], ROSTER,
+        (lambda: [DAY]) if server.kind == "shared" else None,
         first_s=config.federation.deployment.task_interval_s,
     )  # fmt: skip
 
@@ -582,6 +585,34 @@ class Bound:
 
     def masked(self) -> int:
         return len({m.items[MASKED] for _, m in self.server.said if m.stage == "mask"})
+
+
+@pytest.mark.parametrize("meanwhile", [(), ("keys", "share", "check")])
+def test_a_days_readings_enter_one_sum_of_whatever_kind(tmp_path: Path, meanwhile: tuple[Stage, ...]) -> None:
+    """Measured and shared totals are of different homes: their difference would be the readings of one.
+
+    Whether the other sum is over, or goes on at the same time.
+    """
+    server, config = Colluders("shared"), community_config(tmp_path, [])
+    outbox = Outbox(config.api.outbox_dir, VICTIM)
+    for stage in meanwhile:
+        server.ask(0, None, stage, EVERYBODY)
+        victim(config, server, outbox).run_once(AgentMetrics(VICTIM))
+    assert [message.stage for _, message in server.said] == list(meanwhile)
+    there = SecureSumState("00", sorted(KEY), "mask", survivors=sorted(KEY))
+    SecureSumFolder(config.api.sums_dir, VICTIM).put("measured", DAY, there)
+    for stage in STAGES:
+        server.ask(0, None, stage, EVERYBODY)
+        victim(config, server, outbox).run_once(AgentMetrics(VICTIM))
+    assert [message.stage for _, message in server.said] == list(meanwhile)
+
+
+def test_alone_a_days_readings_enter_their_sum(tmp_path: Path) -> None:
+    server, config = Colluders("shared"), community_config(tmp_path, [])
+    for stage in STAGES:
+        server.ask(0, None, stage, EVERYBODY)
+        victim(config, server, Outbox(config.api.outbox_dir, VICTIM)).run_once(AgentMetrics(VICTIM))
+    assert "mask" in [message.stage for _, message in server.said]
 
 
 @pytest.mark.parametrize(

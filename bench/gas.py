@@ -16,6 +16,9 @@ import numpy as np
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from api.operator.settlement_payment import brought
+from api.protocol.period import SIDES, DayRecord, Key, Period, Side
+from api.protocol.settlement import Settlement, Share
 from bench.local_rounds import OUT, SHAPE
 from bench.proof_case import COMMUNITY, FIRST_DAY, Case
 from data.atomic import write_bytes
@@ -24,16 +27,20 @@ from rewards.batches import Leaf, Tree
 from rewards.chain import Chain
 from rewards.claims import Claim, Granted, claims_close, pay_day, submit_claim
 from rewards.claims_together import TOGETHER, submit_claims
+from rewards.compile import artefact
 from rewards.deploy import Contracts, deploy
 from rewards.green import GreenDay, claim_green, pay_green_day, publish_weights
 from rewards.inference_verifier import call_data, deploy_inference_verifier, parts
 from rewards.membership import enrol
 from rewards.settings import RewardSettings
+from rewards.settlement_payments import deploy_payments, fund, leaf, pay
+from rewards.settlements import deploy_settlements, publish_root
 from zkp.algebra.commitment import commit_forecast
 from zkp.lstm.integer_model import OUTPUTS, Shape
 from zkp.lstm.weights import HeadOpening, commit_weights
 from zkp.statements import green_share, skill
 from zkp.statements.context import Context
+from zkp.statements.total import Total
 
 _DAY_S, _HOURS = 86_400, 24
 _WEIGHTS = (255,) * 12 + (0,) * 12
@@ -191,6 +198,34 @@ def _sent(chain: Chain, sender: LocalAccount, address: str, data: bytes) -> int:
     return int(chain.relay(raw, address, "0x" + data.hex(), "verify_inference")["gasUsed"])
 
 
+def pay_shares(homes: int = 17) -> dict[str, int]:
+    """Gas of paying the shares of a settled month in tokens: of one of them, and of all of them together."""
+    chain, operator = Chain.embedded(), _account(1)
+    chain.fund(operator.address)
+    token = chain.deploy(operator, artefact("reward_token"))
+    chain.send(operator, token.functions.propose_minter(operator.address))
+    chain.send(operator, token.functions.mint(operator.address, 10**9))
+    nothing = Total((0,) * _HOURS, 0)
+    month = tuple(DayRecord(day, (), (), (), nothing) for day in (FIRST_DAY, FIRST_DAY + 30))
+    shares: dict[tuple[str, Side], Share] = {
+        (_account(k + 2).address, side): Share(10_000 + k, b"proof") for k in range(homes) for side in SIDES
+    }
+    settlement = Settlement(Period("bench", Key(), month), shares)
+    registry = deploy_settlements(chain, operator, settlement.period.identifier)
+    payments = deploy_payments(chain, operator, str(registry.address), str(token.address))
+    days, brought_ = (month[0].day, month[-1].day), brought(settlement)
+    publish_root(chain, registry, operator, days, settlement.root, 20_000 * homes)
+    fund(chain, payments, operator, days, 20_000 * homes, (3, 5))
+    chain.send(operator, payments.functions.pay(*days, leaf(brought_[0])))
+    pay(chain, payments, operator, days, brought_)
+    return {
+        "deploy_settlement_payments": chain.gas["deploy settlement_payments"][-1],
+        "fund_period": chain.gas["fund"][-1],
+        "pay_share": chain.gas["pay"][-1],
+        f"pay_shares_{2 * homes - 1}": chain.gas["pay_many"][-1],
+    }
+
+
 def measure() -> dict[str, int]:
     community = Community.founded()
     community.chain.send(community.household, community.contracts.forecast_registry.functions.pin_head(1, b"\2" * 32))
@@ -201,6 +236,7 @@ def measure() -> dict[str, int]:
     gas: dict[str, int] = {
         name.replace(" ", "_"): max(each) for name, each in sorted(community.chain.gas.items()) if name != "fund"
     }
+    gas |= pay_shares()
     gas |= (
         batched
         | together

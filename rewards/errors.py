@@ -277,3 +277,7 @@ def refused(call: str, message: str) -> Refused:
     if _STALE.search(message):
         return StaleTransaction(call, f"its nonce or its fee is out of date, sign it anew ({message})")
     return Refused(call, message.removeprefix("execution reverted: "))
+
+
+class TooFewTokens(ChainError):
+    """The operator has fewer tokens than a period's shares come to; the message says how many are missing."""

@@ -76,6 +76,10 @@ def settle(
     publish: Annotated[
         bool, typer.Option("--publish", help="put the root of all shares on the community's chain")
     ] = False,
+    pay: Annotated[
+        bool,
+        typer.Option("--pay", help="publish, and pay every share in tokens (settlement.tokens_per_kwh), once each"),
+    ] = False,
     incomplete: Annotated[
         bool,
         typer.Option("--incomplete", help="with settlement.gateways: leave out days whose totals were not opened"),
@@ -97,10 +101,10 @@ def settle(
         require_pdf("leave out --pdf")
     settings = _demo() if config is None else _load(config)
     if settings.settlement.gateways:
-        if out is not None or publish:
+        if out is not None or publish or pay:
             raise typer.BadParameter(
-                "with settlement.gateways the server writes the settlement to its state folder and publishes its "
-                "root: leave out --out and --publish"
+                "with settlement.gateways the server writes the settlement to its state folder, publishes its root "
+                "and pays: leave out --out, --publish and --pay"
             )
         _settle_by_gateways(settings, period, pdf=pdf, incomplete=incomplete)
         return
@@ -113,20 +117,28 @@ def settle(
     write_settlement(folder, homes, settlement, days, pdf=pdf)
     _tell(settlement, homes.names, homes.clock, homes.self_consumed(days))
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
-    if publish:
-        _publish(settings, settlement)
+    if publish or pay:
+        _publish(settings, settlement, folder if pay else None)
 
 
-def _publish(settings: Config, settlement: Settlement) -> None:
+def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> None:
+    """`paid_in`: the period's folder, where its shares are to be paid, too."""
     from api.operator.community import Community
+    from api.operator.settlement_payment import pay_settlement
     from api.operator.settlement_root import publish_settlement
 
     community = Community(settings)
     chain = community.open_chain(settlement.period.last + 1)
     try:
         address = publish_settlement(community, chain, settlement)
+        paid = None if paid_in is None else pay_settlement(community, chain, settlement, paid_in)
     finally:
         chain.close()
+    if paid is not None:
+        console.print(
+            f"Paid: {paid.paid} of {paid.funded} paid in (smallest unit of the token {paid.token}), by the escrow "
+            f"{paid.contract}.", highlight=False,
+        )  # fmt: skip
     console.print(f"The root 0x{settlement.root.hex()} is in the settlement registry {address}.", highlight=False)
 
 

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from api.config.settings import Address
+
 KeyKind = Literal["pro_rata", "priority", "static", "equal"]
 
 
@@ -35,6 +37,13 @@ class SettlementSettings(BaseModel):
     )
     fewest_days: int = Field(
         default=28, ge=7, le=366, description="days of the shortest period: shares of few days would show habits"
+    )
+    tokens_per_kwh: Decimal = Field(
+        default=Decimal(0), ge=0, le=10**6, max_digits=26,
+        description="tokens that a shared kWh is paid with, split as producers_percent says; 0: none",
+    )  # fmt: skip
+    token: Address | None = Field(
+        default=None, description="the ERC-20 token that shares are paid in; none: the community's reward token"
     )
     gateways: bool = Field(
         default=False,

@@ -1,6 +1,7 @@
 """Closes periods while the server runs: when all shares are in, or the time for them has passed.
 
-What is closed is written (the file to audit, the statements) and its root published. A share that comes later joins
+What is closed is written (the file to audit, the statements), its root published, and its shares paid in tokens where
+the settings say so. A share that comes later joins
 the settlement, whose next root then counts; nobody else's share changes.
 """
 
@@ -17,8 +18,10 @@ from api.operator.community import Community
 from api.operator.database.tables import SettledPeriod
 from api.operator.open_periods import OpenPeriods, checked_terms
 from api.operator.settlement_files import SettlementFolder
+from api.operator.settlement_payment import Payments, pay_settlement
 from api.operator.settlement_root import publish_settlement
-from api.protocol.settlement import settle
+from api.protocol.meters import Meters
+from api.protocol.settlement import Settlement, settle
 from fl.deployment.background import repeated
 from rewards.errors import ChainError
 
@@ -60,24 +63,27 @@ class PeriodKeeper:
             row.closes_at = now + self._community.config.settlement.share_days * _DAY_S
             self._note(row.name, closes_at=row.closes_at)
         settlement, meters = self._periods.settlement(row.name)
-        due = not settlement.late or now >= row.closes_at
-        if not due or row.settled == len(settlement.shares):
+        if settlement.late and now < row.closes_at:
             return
+        folder = SettlementFolder.of(self._community, row.name)
+        if row.settled != len(settlement.shares):
+            self._settle(row, settlement, folder, meters)
+        if self._community.config.settlement.tokens_per_kwh and settlement.shares:
+            known = Payments.read(folder.folder)
+            if known is None or known.shares != len(settlement.shares):
+                with self._chain_session.lock:
+                    paid = pay_settlement(self._community, self._chain_session.chain, settlement, folder.folder)
+                _log.info("period paid", extra={"period": row.name, "amount": paid.paid, "token": paid.token})
+
+    def _settle(self, row: SettledPeriod, settlement: Settlement, folder: SettlementFolder, meters: Meters) -> None:
         settled = settle(checked_terms(row.terms), settlement.shares)
-        SettlementFolder.of(self._community, row.name).write(settled, meters)
+        folder.write(settled, meters)
         if settled.shares:
             with self._chain_session.lock:
                 publish_settlement(self._community, self._chain_session.chain, settled)
         self._note(row.name, settled=len(settled.shares))
-        _log.info(
-            "period settled",
-            extra={
-                "period": row.name,
-                "shares": len(settled.shares),
-                "late": len(settled.late),
-                "root": settled.root.hex(),
-            },
-        )
+        told = {"period": row.name, "shares": len(settled.shares), "late": len(settled.late)}
+        _log.info("period settled", extra=told | {"root": settled.root.hex()})
 
     def _note(self, name: str, **values: int) -> None:
         with self._community.sessions.begin() as session:

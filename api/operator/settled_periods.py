@@ -12,9 +12,10 @@ from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+from api.operator.settlement_payment import Payments
 from api.protocol import settlement_file
 from api.protocol.period import SIDES, PeriodError
-from api.protocol.schemas import SharedEnergyDay, SharedEnergyHours
+from api.protocol.schemas import SharedEnergyDay, SharedEnergyHours, TokensPaid
 from api.protocol.settlement import Settlement
 from data.day import DayClock
 from data.errors import DamagedFile
@@ -56,8 +57,9 @@ class SettledPeriods:
         path = self.file(name)
         if path is None:
             return None
-        state = path.stat()
-        return _read(path, self.clock, state.st_mtime_ns, state.st_size)
+        state, paid = path.stat(), Payments.read(path.parent)
+        hours = _read(path, self.clock, state.st_mtime_ns, state.st_size)
+        return hours if paid is None else hours.model_copy(update={"tokens": TokensPaid(**vars(paid))})
 
 
 def _is_name(name: str) -> bool:

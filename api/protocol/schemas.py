@@ -227,6 +227,17 @@ class SharedEnergyDay(BaseModel):
     shared_wh: list[int]
 
 
+class TokensPaid(BaseModel):
+    """What was paid for a period in tokens, to all members, and the escrow that pays: amounts in the token's smallest
+    unit, as text for they may be large."""
+
+    contract: str
+    token: str
+    funded: str
+    paid: str
+    shares: int
+
+
 class SharedEnergyPeriod(BaseModel):
     """A settled period, both dates in it; nothing of a single member.
 
@@ -246,6 +257,7 @@ class SharedEnergyPeriod(BaseModel):
     shared_wh: int
     remainder_wh: dict[Literal["import", "export"], int]
     root: str
+    tokens: TokensPaid | None = None
 
 
 class OpenPeriodPublic(BaseModel):

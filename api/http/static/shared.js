@@ -38,6 +38,7 @@ function numbers(period) {
     [t("beyond"), kwh(period.fed_in_wh - period.shared_wh)],
     [t("members"), period.late ? `${period.members}, ${period.late} ${t("late")}` : String(period.members)],
     [t("key"), of], [t("remainder"), `${whole(period.remainder_wh.import)} + ${whole(period.remainder_wh.export)}`],
+    ...(period.tokens ? [[t("tokensPaid"), `${percent(Number(period.tokens.paid) / Number(period.tokens.funded))}, ${short(period.tokens.token)}`]] : []),
   ]);
 }
 

@@ -1,0 +1,131 @@
+"""A settlement's shares paid in tokens: from an escrow of the community, deployed when the first period is paid.
+
+What a shared kWh is paid with is in the settings (`settlement.tokens_per_kwh`); when a period is funded, its rates
+are written on the chain, once. The operator pays in from its own tokens; nothing is minted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from eth_hash.auto import keccak
+from eth_utils.address import is_checksum_address
+from web3.contract import Contract
+
+from api.config.community_yaml import ConfigError
+from api.config.settlement_settings import SettlementSettings
+from api.operator.community import Community
+from api.operator.settlement_root import publish_settlement
+from api.protocol.period import SIDES
+from api.protocol.settlement import Settlement
+from data.atomic import write_bytes
+from data.damage import whole
+from rewards.chain import Chain
+from rewards.errors import ContractsLost
+from rewards.settlement_payments import Brought, budget_of, deploy_payments, fund, pay, payments_at, token_of
+
+PAYMENTS = "settlement-payments.json"
+"""In the state folder: where the escrow is on the chain. In a period's folder: what was paid of it."""
+_WH_PER_KWH, _PERCENT = 1000, 100
+
+
+@dataclass(frozen=True)
+class Payments:
+    """What of a period was paid, to all members (the token's smallest unit), and where it can be looked up.
+
+    `shares`: how many of the settlement's were brought; a share of nothing, too.
+    """
+
+    contract: str
+    token: str
+    funded: str
+    paid: str
+    shares: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Payments | None:
+        """Of a period's folder; None where it was not paid in tokens. Raises DamagedFile."""
+        path = folder / PAYMENTS
+        if not path.exists():
+            return None
+        with whole(path, "a record of payments", "Move it away, and pay again: no share is paid twice"):
+            found = cls(**json.loads(path.read_bytes()))
+            if not all(isinstance(v, str) for k, v in vars(found).items() if k != "shares"):
+                raise ValueError("not texts")
+            return found
+
+
+def pay_settlement(community: Community, chain: Chain, settlement: Settlement, folder: Path) -> Payments:
+    """Publish the root, fund the period unless it is funded, and pay every share that was not paid before.
+
+    It can be repeated: shares of members that were late are paid, and no other. `folder`: the period's. Raises
+    ConfigError where the settings name no price, ChainError, DamagedFile.
+    """
+    registry = publish_settlement(community, chain, settlement)
+    payments = _escrow(community, chain, registry)
+    token = token_of(chain, payments)
+    of = settlement.period
+    days = of.first, of.last
+    if budget_of(payments, days) is None:
+        rate = rates(community.config.settlement, int(token.functions.decimals().call()))
+        fund(chain, payments, community.operator, days, of.shared_wh, rate)
+    pay(chain, payments, community.operator, days, brought(settlement))
+    budget = budget_of(payments, days)
+    assert budget is not None  # funded just now or before
+    paid = sum(rate * wh for rate, wh in zip(budget.rate, budget.paid_wh, strict=True))
+    funded = budget.shared_wh * sum(budget.rate)
+    told = Payments(str(payments.address), str(token.address), str(funded), str(paid), len(settlement.shares))
+    write_bytes(folder / PAYMENTS, json.dumps(asdict(told)).encode())
+    return told
+
+
+def brought(settlement: Settlement) -> list[Brought]:
+    """Every share of a settlement as the contract takes it."""
+    return [
+        Brought(household, SIDES.index(side), share.wh, keccak(share.proof), tuple(settlement.path(household, side)))
+        for (household, side), share in sorted(settlement.shares.items())
+    ]
+
+
+def rates(settings: SettlementSettings, decimals: int) -> tuple[int, int]:
+    """What a watt-hour is paid with, of what was taken and fed in, in the token's smallest unit, rounded down.
+
+    Raises ConfigError where that is nothing.
+    """
+    unit = settings.tokens_per_kwh * Decimal(10) ** decimals / _WH_PER_KWH
+    producers = settings.producers_percent
+    rate = int(unit * (_PERCENT - producers) / _PERCENT), int(unit * producers / _PERCENT)
+    if not sum(rate):
+        raise ConfigError(
+            "settlement.tokens_per_kwh says what a shared kWh is paid with, and comes to nothing a watt-hour: set it "
+            f"to {Decimal(_WH_PER_KWH * 2).scaleb(-decimals).normalize():f} at least"
+        )
+    return rate
+
+
+def payments_address(path: Path) -> str:
+    """The address that a file of this module names. Raises DamagedFile, OSError."""
+    with whole(path, "the address of an escrow"):
+        address = json.loads(path.read_text(encoding="utf-8"))["settlement_payments"]
+        if not is_checksum_address(address):
+            raise ValueError("no address")
+    return str(address)
+
+
+def _escrow(community: Community, chain: Chain, registry: str) -> Contract:
+    path = community.folder / PAYMENTS
+    if path.exists():
+        address = payments_address(path)
+        if not chain.has_code(address):
+            raise ContractsLost(
+                f"the chain has no escrow at {address}, which {path} names: it is of another chain, or the embedded "
+                "chain's files are not what they were. Put those that belong together back from your backup"
+            )
+        return payments_at(chain, address)
+    token = community.config.settlement.token or str(community.open_contracts(chain).reward_token.address)
+    made = deploy_payments(chain, community.operator, registry, token)
+    write_bytes(path, json.dumps({"settlement_payments": str(made.address)}).encode())
+    return made

@@ -219,7 +219,7 @@ def pay_shares(homes: int = 17) -> dict[str, int]:
     chain.send(operator, payments.functions.pay(*days, leaf(brought_[0])))
     pay(chain, payments, operator, days, brought_)
     return {
-        "deploy_settlement_payments": chain.gas["deploy settlement_payments"][-1],
+        "settlement_payments_new": chain.gas["deploy settlement_payments"][-1],
         "fund_period": chain.gas["fund"][-1],
         "pay_share": chain.gas["pay"][-1],
         f"pay_shares_{2 * homes - 1}": chain.gas["pay_many"][-1],

@@ -14,6 +14,7 @@ import uvicorn
 from sqlalchemy import delete, select
 
 from api.config.community_yaml import Config
+from api.config.settlement_settings import SettlementSettings
 from api.gateway.client import ApiClient
 from api.gateway.home import Home
 from api.gateway.jobs import Isolated
@@ -25,7 +26,14 @@ from api.http.server import make_app
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round
-from api.operator.database.tables import CommunityTotal, Forecast, MaskedSum, MaskedSumMessage, MeasuredTotal
+from api.operator.database.tables import (
+    CommunityTotal,
+    Forecast,
+    MaskedSum,
+    MaskedSumMessage,
+    MeasuredTotal,
+    SharedDay,
+)
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
 from data.tls import client_context
@@ -84,6 +92,7 @@ class CommunityFixture:
         member = open_sums(
             name, config.community.name, config.gateway, config.federation.deployment, config.api.sums_dir,
             ApiClient(self.url), outbox, contributions,
+            (lambda: [DAY]) if self.community.config.settlement.gateways else None,
         )  # fmt: skip
         assert member is not None
         return member
@@ -113,6 +122,11 @@ class CommunityFixture:
     def phase(self, kind: Kind = "forecast") -> str:
         return str(self.get(f"/sums/{DAY}/{kind}")["phase"])
 
+    def settle_by_gateways(self, settles: bool = True) -> None:
+        """Whether the community does; a sum of shared energy waits for no late meter."""
+        settlement = SettlementSettings(gateways=settles, late_meter_hours=0)
+        self.community.config = self.community.config.model_copy(update={"settlement": settlement})
+
     def close_registration(self) -> None:
         self.chain_session.chain.advance_to(
             self.community.start_of(DAY) + self.community.config.rewards.grace_seconds + 1
@@ -131,7 +145,7 @@ class CommunityFixture:
 
     def clear(self) -> None:
         with self.community.sessions.begin() as session:
-            for table in (MaskedSum, MaskedSumMessage, CommunityTotal, MeasuredTotal):
+            for table in (MaskedSum, MaskedSumMessage, CommunityTotal, MeasuredTotal, SharedDay):
                 session.execute(delete(table))
         for path in (self.folder / "sums").rglob("*.json"):
             path.unlink()

@@ -36,14 +36,17 @@ class CommunityFixture:
     `settlement`: of server and gateways; with it each home has a roof, and there is no model to forecast with.
     """
 
-    def __init__(self, folder: Path, settlement: dict[str, Any] | None = None, days: int = 20) -> None:
+    def __init__(
+        self, folder: Path, settlement: dict[str, Any] | None = None, days: int = 20, homes: list[str] = HOMES
+    ) -> None:
+        self.homes = homes
         self._settlement, self._first_day = settlement, DAY - days if settlement else DAY
         self.folder, self._port, self._processes = folder, free_port(), dict[str, subprocess.Popen[bytes]]()
         self._random = np.random.default_rng(3)
         lists, members = folder / SERVER / "keys" / "agents", []
         lists.mkdir(parents=True)
         share_cache(folder / SERVER)
-        for home in HOMES:
+        for home in homes:
             (folder / home).mkdir()
             make_agent_key(folder / home / "keys", home)
             (lists / f"{home}.pub").write_bytes((folder / home / "keys" / "agents" / f"{home}.pub").read_bytes())

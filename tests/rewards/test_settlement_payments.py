@@ -327,4 +327,4 @@ def test_gas_is_what_was_measured() -> None:
 
 
 def pay_shares_names() -> list[str]:
-    return ["deploy_settlement_payments", "fund_period", "pay_share", "pay_shares_33"]
+    return ["settlement_payments_new", "fund_period", "pay_share", "pay_shares_33"]

@@ -19,6 +19,7 @@ from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.shared_energy import SETTLED, ShareProver
 from api.one_machine.settlement import meters_of, proven_shares, record_period, settle_period
 from api.protocol import settlement_file
+from api.protocol.meters import Assignment, meter_on
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
 from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share
 from data.day import DayClock
@@ -298,6 +299,62 @@ def test_a_meter_counted_for_two_households_is_refused(homes: list[MeteredHome],
     for spelt in (meters, meters | {twice[-1].household: homes[4].home.meter.address.lower()}):
         with pytest.raises(PeriodError, match="two members have one meter"):
             check(period, spelt, fewest_days=len(DAYS))
+
+
+# -- a meter that was replaced ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def replaced(tmp_path_factory: pytest.TempPathFactory) -> list[MeteredHome]:
+    """Six homes, the last of which gets another meter on the fifth day."""
+    folder = tmp_path_factory.mktemp("replaced")
+    homes = [MeteredHome(Home(name, folder / name), readings_of(k), CLOCK) for k, name in enumerate(HOMES)]
+    old = homes[-1]
+    old.signed(range(DAYS.start, DAYS[4]))
+    earlier = (Assignment(0, old.home.meter.address),)
+    (old.home.folder / "meter.key").write_text("0x" + "5a" * 32)
+    new = MeteredHome(Home(HOMES[-1], old.home.folder), old.readings, CLOCK, earlier, DAYS[4])
+    assert new.home.meter.address != earlier[0].meter
+    return [*homes[:-1], new]
+
+
+def test_both_meters_of_a_home_count_each_for_its_own_days_and_no_day_twice(replaced: list[MeteredHome]) -> None:
+    result = settle_period(COMMUNITY, replaced, DAYS, Key(), len(DAYS))
+    home, of = replaced[-1], result.period
+    assert [record.households.count(home.household) for record in of.days] == [1] * len(DAYS)
+    taken, fed_in = measured(replaced, "y"), measured(replaced, "export")
+    assert of.shared_wh == int(np.minimum(taken, fed_in).sum()), "as if its meter had stayed"
+    for side in SIDES:
+        assert result.given(side) + result.remainder(side) == of.shared_wh
+    data = settlement_file.written(result, meters_of(replaced))
+    assert settlement_file.read(data) == (result, meters_of(replaced))
+    chain = {one.household: one.meters for one in replaced}
+    assert not any(f.is_bad for f in audit_settlement(data, lambda h, day: meter_on(chain, h, day) or ""))
+    late = chain | {home.household: (*home.earlier, Assignment(DAYS[5], home.home.meter.address))}
+    (bad, *_) = [f for f in audit_settlement(data, lambda h, day: meter_on(late, h, day) or "") if f.is_bad]
+    assert home.household in bad.what and f"on day {DAYS[4]}" in (bad.problem or "")
+
+
+@pytest.mark.parametrize("since", [DAYS[3], DAYS[5]])
+def test_a_meter_counts_on_none_of_the_other_ones_days(replaced: list[MeteredHome], since: int) -> None:
+    period, home = record_period(COMMUNITY, replaced, DAYS, Key()), replaced[-1]
+    shifted = (*home.earlier, Assignment(since, home.home.meter.address))
+    with pytest.raises(PeriodError, match=f"day {min(since, DAYS[4])}: .*signed by"):
+        check(period, meters_of(replaced) | {home.household: shifted}, fewest_days=len(DAYS))
+
+
+def test_a_new_meter_signs_no_day_of_the_old_one(replaced: list[MeteredHome], tmp_path: Path) -> None:
+    """Of which the old one's signatures were lost: who was there then did not count them."""
+    fresh = MeteredHome(Home(HOMES[-1], tmp_path / HOMES[-1]), replaced[-1].readings, CLOCK, (), DAYS[4])
+    assert sorted(fresh.signed(DAYS)) == list(DAYS[4:])
+
+
+def test_a_meter_that_moved_counts_for_one_home_on_each_day(replaced: list[MeteredHome]) -> None:
+    period, meters = record_period(COMMUNITY, replaced, DAYS, Key()), meters_of(replaced)
+    other = replaced[0].household
+    both = meters | {other: (Assignment(0, replaced[-1].earlier[0].meter), Assignment(DAYS[1], str(meters[other])))}
+    with pytest.raises(PeriodError, match=f"day {DAYS[0]}"):
+        check(period, both, fewest_days=len(DAYS))
 
 
 def test_a_total_of_few_homes_is_not_settled(period: Period, meters: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import example, given
@@ -21,9 +22,11 @@ from api.gateway.outbox import Outbox, Submission
 from api.gateway.secure_sum.client import SecureSumClient
 from api.gateway.secure_sum.contribution import Contribution
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
-from api.operator.database.tables import MaskedSum, MaskedSumMessage
+from api.operator.database.tables import MaskedSum, MaskedSumMessage, SharedDay
 from api.protocol.secure_sum import KINDS, LENGTHS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
+from data.export import EXPORT_VAULT, sign_export
 from data.meter import SignedDay, verify_signed_day
+from data.vault import DayVault
 from fl.deployment.keys import load_agent_key
 from fl.deployment.telemetry import AgentMetrics
 from fl.secagg.aggregator import Member, PublicKeys, Session, complaint, masked_statement, survivors_statement
@@ -127,6 +130,34 @@ def test_the_measured_total_follows_when_the_day_is_over(street: CommunityFixtur
     for one in signed:
         verify_signed_day(one, meters[one.household])
     verify_measured(DAY, [s.commitment for s in signed], Total(tuple(told["values_wh"]), int(told["blinding"], 16)))
+
+
+@pytest.mark.process
+def test_both_registers_of_a_day_are_summed_and_are_the_measured_total_of_the_same_homes(
+    street: CommunityFixture,
+) -> None:
+    open_forecast(street)
+    street.end_day()
+    street.settle_by_gateways()
+    rng = np.random.default_rng(1)
+    fed_in = {home.name: rng.integers(0, 900, 24) for home in street.community.homes}
+    for home in street.community.homes:
+        vault = DayVault(home.folder / EXPORT_VAULT)
+        vault.put(*sign_export(home.meter, home.wallet.address, DAY, fed_in[home.name].tolist()))
+    try:
+        for _ in STAGES:
+            street.run()
+        assert street.phase("shared") == "open"
+        street.run()
+        assert street.get(f"/sums/{DAY}/measured")["error"] == "no-sum"
+        with street.community.sessions() as session:
+            row = session.get_one(SharedDay, DAY)
+        assert row.export_total["values_wh"] == sum(fed_in.values()).tolist()  # type: ignore[union-attr]
+        told = street.get(f"/days/{DAY}/measured")
+        assert told["values_wh"] == row.import_total["values_wh"]
+        assert [day["household"] for day in row.exported] == addresses(street, street.names)
+    finally:
+        street.settle_by_gateways(False)
 
 
 def test_no_sum_begins_while_forecasts_can_come(built: CommunityFixture) -> None:

@@ -283,8 +283,8 @@ class DailyTask:
 
 @dataclass(frozen=True)
 class GatewayServices:
-    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares and shares of
-    settled periods, entering totals, and answering challenges.
+    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares and shares
+    of settled periods, entering totals, and answering challenges.
 
     `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
     is not set; `shares`: None where gateways do not settle.

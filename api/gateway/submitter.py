@@ -1,4 +1,4 @@
-"""Submits a gateway's head, forecasts, claims, green shares and shares of periods: signs, sends, repeats until answered.
+"""Submits a gateway's heads, forecasts, claims, green shares and shares of periods: signs, sends, and repeats.
 
 Delivery is at least once: a submission is repeated until the API confirms it, which it also does for a repeat.
 Everything is on disk (`api.gateway.outbox`) before it is sent. This runs in the agent's main process, without a proof

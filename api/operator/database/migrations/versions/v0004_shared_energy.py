@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, LargeBinary, String
 
-revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "0004", "0003", None, None
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
 

@@ -1,6 +1,8 @@
 """Public features of hours and days: the calendar and the weather feed, the same for every home, all in [-2, 2].
 
-A forecast of load is told the day's temperatures hour by hour, a forecast of export its sun; all else is the same.
+A forecast of load is told the day's temperatures hour by hour; a forecast of export how much sunnier each hour will
+be than it was in the week before, which is what that week's export is to be corrected by. (The sun itself goes with
+the seasons: what a model learns of it in winter misleads it in summer.) All else is the same.
 
 At the origin of a forecast the weather up to it is known, and for the day ahead the weather service's 24-hour
 predictions, one made in each of the 24 hours before the origin.
@@ -22,8 +24,8 @@ FloatArray = NDArray[np.float32]
 
 STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead", "sun ahead")
 DAY_FEATURES = 24 + 7 + 2
-"""Of a forecast day: 24 predicted temperatures (of export: the sun), the weekday one-hot, sine and cosine of the
-season."""
+"""Of a forecast day: 24 predicted temperatures (of export: how much sunnier), the weekday one-hot, sine and cosine of
+the season."""
 
 _WARM, _WARM_SPAN = 18.0, 12.0  # °C: around the comfort temperature, where heating and cooling meet
 _SUN_SPAN = 500.0  # W/m²
@@ -34,7 +36,7 @@ _THURSDAY = 3  # weekday of 1970-01-01
 @dataclass(frozen=True)
 class PublicFeatures:
     """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 6], `ahead` [n] temperature, or
-    sun."""
+    how much sunnier."""
 
     first_hour: int
     steps: FloatArray
@@ -72,13 +74,24 @@ def public_features(weather: pd.DataFrame, clock: DayClock, quantity: Quantity =
     columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun]
     return PublicFeatures(
         int(hours[0]), np.stack(columns, axis=1).astype(np.float32),
-        (ahead if quantity == "load" else sun).astype(np.float32), clock,
+        (ahead if quantity == "load" else _sunnier(sun)).astype(np.float32), clock,
     )  # fmt: skip
 
 
 def _scaled_temperature(celsius: pd.Series[float]) -> NDArray[np.float64]:
     values = (celsius.to_numpy(dtype=np.float64) - _WARM) / _WARM_SPAN
     return np.asarray(np.clip(values, -2, 2))
+
+
+def _sunnier(sun: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sun [n] minus its mean in the same hour of the seven days before, of which there may be fewer at first; 0
+    where there is none."""
+    before = np.full((_WEEK, len(sun)), np.nan)
+    for back in range(1, _WEEK + 1):
+        before[back - 1, 24 * back :] = sun[: max(0, len(sun) - 24 * back)]
+    known = ~np.isnan(before)
+    mean = np.where(known, before, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known.any(axis=0), sun - mean, 0.0)
 
 
 def _calendar(day: int) -> FloatArray:

@@ -30,6 +30,7 @@ _FILES = {
     "/app.css": (_SHARED / "app.css", "text/css"),
     "/chart.js": (_SHARED / "chart.js", "text/javascript"),
     "/page.js": (_SHARED / "page.js", "text/javascript"),
+    "/surplus.js": (_SHARED / "surplus.js", "text/javascript"),
     "/words.js": (_SHARED / "words.js", "text/javascript"),
 }
 _HEADERS = {

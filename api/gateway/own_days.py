@@ -1,5 +1,5 @@
-"""What a home, and nobody else, may see of itself: its forecasts and readings by day, what became of them, and its
-shares of settled periods.
+"""What a home, and nobody else, may see of itself: its forecasts and readings by day, what became of them, its shares
+of settled periods, and the community's next surplus hours.
 
 Reads the gateway's files only; nothing is signed, made or changed, and nothing of it is ever sent anywhere.
 """
@@ -15,6 +15,7 @@ from api.config.key_file import VAULT
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox
 from api.gateway.own_shares import OwnShare, own_shares
+from api.gateway.own_surplus import own_surplus
 from data.day import DayClock
 from data.errors import DataError
 
@@ -56,10 +57,12 @@ class OwnDays:
             address = self._home.wallet.address
             signed = set(self._home.vault.days(address))
         days = sorted(found | signed, reverse=True)[:_SHOWN_DAYS]
+        surplus = own_surplus(self._home.folder)
         return {
             "home": self._home.name,
             "household": address,
             "days": [self._day(day, day in signed).to_json() for day in days],
+            "surplus": None if surplus is None else surplus.model_dump(mode="json"),
             "shares": [self._share(share) for share in reversed(own_shares(self._home.folder))],
         }
 

@@ -26,15 +26,18 @@ from api.one_machine.day import make_claim, pin_heads, prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round, submit_arguments
 from api.operator.database.tables import Base, Household, ModelRound
 from api.operator.green_hours import register_green_hours
+from api.operator.surplus_days import keep_day
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, InferenceBundle, verify
 from api.protocol.settlement import Settlement
+from api.protocol.surplus import SurplusDay
 from data.settings import DataSettings
 from fl.settings import FederationSettings
 from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
 from tests.api.settled import settle_week
+from tests.api.sunny import Sunny, sunny_street
 from tests.api.untrained import untrained_model
 from tests.support.anvil import Anvil, anvil
 from tests.support.documented import DocumentedClient
@@ -179,6 +182,28 @@ def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A settled week of another three homes."""
     folder = built.community.config.api.settlements_dir
     yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def sunny(tmp_path_factory: pytest.TempPathFactory) -> Sunny:
+    return sunny_street(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def kept_surplus(sunny: Sunny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sunny street's day."""
+    folder = tmp_path_factory.mktemp("surplus")
+    keep_day(folder, sunny.surplus, sunny.community.clock)
+    return folder
+
+
+@pytest.fixture
+def surplus(built: Village, sunny: Sunny, kept_surplus: Path) -> Iterator[SurplusDay]:
+    """The surplus hours of another three homes, where the village's server looks for its own."""
+    folder = built.community.config.api.surplus_dir
+    shutil.copytree(kept_surplus, folder)
+    yield sunny.surplus
     shutil.rmtree(folder)
 
 

@@ -1,6 +1,7 @@
 // A home's own forecasts and readings, on its own gateway. Nothing here is sent anywhere.
 import { hoursChart, legend } from "./chart.js";
 import { ask, el, figures, table } from "./page.js";
+import { surplus } from "./surplus.js";
 import { dateOf, dateOfDay, decimals, kwh, language, percent, t, time } from "./words.js";
 
 const OWN = {
@@ -62,14 +63,15 @@ function shared(shares) {
       [...periods.values()].map((one) => [`${date(one.first_date)} – ${date(one.last_date)}`, cell(one, "import"), cell(one, "export")]), [1, 2])];
 }
 
-const about = el("section", {}), settled = el("section", {});
+const ahead = el("section", {}), about = el("section", {}), settled = el("section", {});
 function show(day, days) { about.replaceChildren(...shown(day, days)); }
 
 document.documentElement.lang = language;
 try {
-  const { home, days, shares } = await ask("/days.json");
+  const { home, days, shares, surplus: next } = await ask("/days.json");
   document.getElementById("home").textContent = home;
   if (days.length) show(days[0], days); else about.replaceChildren(el("h1", {}, home), el("p", {}, own("none")));
   if (shares.length) settled.replaceChildren(...shared(shares));
-  main.replaceChildren(about, settled);
+  if (next) ahead.replaceChildren(...surplus(next));
+  main.replaceChildren(ahead, about, settled);
 } catch (problem) { main.replaceChildren(el("h1", {}, "Wattproof"), el("p", { class: "bad", role: "alert" }, problem.message)); }

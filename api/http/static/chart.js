@@ -19,13 +19,18 @@ export function step(most) {
 export const axisTitle = (text) => svg("text", {
   class: "axis", transform: `translate(12,${TOP + (HEIGHT - TOP - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle" }, text);
 
+const HATCH = "hatch-hours";
+const hatching = () => svg("defs", {}, svg("pattern", {
+  id: HATCH, width: 9, height: 9, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+svg("line", { class: "hatchhours", x1: 0, x2: 0, y1: 0, y2: 9 })));
+
 const stairs = (values, x, y) => values.map((value, k) => `${k ? "L" : "M"}${x(k)},${y(value)}H${x(k + 1)}`).join("");
 const between = (low, high, x, y) => stairs(high, x, y) + low.map((v, k) => [v, k]).reverse()
   .map(([value, k]) => `L${x(k + 1)},${y(value)}H${x(k)}`).join("") + "Z";
 
 // series: [{name, label, values}] in Wh; bands: [{name, label, low, high}]; start: of the first hour.
-// A band without `low` is an area from zero.
-export function hoursChart({ start, series, bands }) {
+// A band without `low` is an area from zero. shaded: {name, label, hours}, whole hours from bottom to top, hatched.
+export function hoursChart({ start, series, bands, shaded = null }) {
   const count = series[0].values.length;
   const most = Math.max(1, ...series.flatMap((s) => s.values), ...bands.flatMap((b) => b.high)) / 1000;
   const size = step(most), top = Math.ceil(most / size) * size;
@@ -37,7 +42,8 @@ export function hoursChart({ start, series, bands }) {
   });
   const at = (hour) => new Date(start.getTime() + hour * 36e5);
   const told = (hour) => [time(at(hour)), ...series.map((s) => `${s.label} ${decimals(s.values[hour] / 1000)} ${t("kw")}`),
-    ...bands.map((b) => `${b.label} ${b.low ? decimals(b.low[hour] / 1000) + "–" : ""}${decimals(b.high[hour] / 1000)} ${t("kw")}`)];
+    ...bands.map((b) => `${b.label} ${b.low ? decimals(b.low[hour] / 1000) + "–" : ""}${decimals(b.high[hour] / 1000)} ${t("kw")}`),
+    ...(shaded?.hours.includes(hour) ? [shaded.label] : [])];
   let width = 0, hour = Math.min(12, count - 1);
 
   function draw() {
@@ -53,6 +59,12 @@ export function hoursChart({ start, series, bands }) {
     const every = width < 520 ? 6 : 3;
     for (let k = 0; k <= count; k += every) {
       parts.push(svg("text", { x: x(k), y: HEIGHT - 8, "text-anchor": k === 0 ? "start" : k === count ? "end" : "middle" }, hourOf(at(k))));
+    }
+    if (shaded) parts.push(hatching());
+    for (const k of shaded?.hours ?? []) {
+      for (const fill of [{}, { fill: `url(#${HATCH})`, opacity: 1 }]) {
+        parts.push(svg("rect", { class: fill.fill ? "hatched" : shaded.name, x: x(k), width: x(k + 1) - x(k), y: TOP, height: HEIGHT - TOP - BOTTOM, ...fill }));
+      }
     }
     for (const band of bands) parts.push(svg("path", { class: band.name, d: between(band.low ?? band.high.map(() => 0), band.high, x, y) }));
     for (const one of series) parts.push(svg("path", { class: one.name, d: stairs(one.values, x, y) }));

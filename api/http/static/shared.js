@@ -2,6 +2,7 @@
 import { barsChart, barsLegend } from "./bars.js";
 import { hoursChart, legend } from "./chart.js";
 import { ask, askAll, el, figures, short, table } from "./page.js";
+import { surplus } from "./surplus.js";
 import { dateOfDay, decimals, percent, shortDateOfDay, t, time, whole } from "./words.js";
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
@@ -14,7 +15,7 @@ export async function show([wanted]) {
   const listed = await askAll("/v1/shared-energy");
   const periods = listed.filter((one) => !one.problem);
   const damaged = listed.filter((one) => one.problem).map((one) => el("p", { class: "bad" }, one.problem));
-  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t("sharedLead")), ...damaged];
+  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t("sharedLead")), ...await surplusAhead(), ...damaged];
   if (!periods.length) return { content: [...head, ...(damaged.length ? [] : [el("p", {}, t("sharedNone"))])] };
   const chosen = periods.find((one) => one.period === wanted) ?? periods.at(-1);
   const period = await ask(`/v1/shared-energy/${chosen.period}`);
@@ -27,6 +28,19 @@ export async function show([wanted]) {
     ...(periods.length > 1 ? byPeriod(periods) : []),
     el("p", { class: "soft" }, t("auditShared"), " ", el("code", {}, "wattproof audit-settlement settlement.json")),
   ] };
+}
+
+// The newest day of which the surplus hours are known; nothing where there is none.
+async function surplusAhead() {
+  const days = await askAll("/v1/surplus");
+  if (!days.length) return [];
+  try {
+    const day = await ask(`/v1/surplus/${days.at(-1)}`);
+    return [...surplus(day), el("p", { class: "row" },
+      el("a", { class: "button", href: `/v1/surplus/${day.day}/hours.csv` }, t("download")),
+      el("a", { class: "button", href: `/v1/surplus/${day.day}/surplus.json` }, t("file")), el("span", { class: "soft" }, t("localTimes"))),
+    el("p", { class: "soft" }, t("auditSurplus"), " ", el("code", {}, "wattproof audit-surplus surplus.json"))];
+  } catch (problem) { return [el("p", { class: "bad" }, problem.message)]; }
 }
 
 function numbers(period) {

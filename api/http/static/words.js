@@ -44,6 +44,9 @@ const ENGLISH = {
   taken: "Taken by all", fedIn: "Fed in by all", beyond: "Exported beyond the community", covered: "Part of what was taken",
   byDay: "Each day", kwhADay: "kWh a day", byHour: "Each hour", meanDay: "Mean day of the period", remainder: "Remainder, Wh",
   settledPeriods: "Settled periods", root: "Root of all shares", settlementFile: "Settlement to audit", key: "Key", late: "not proved yet", auditShared: "To check a period with its file, every share of it:",
+  surplusHours: "Surplus hours", bestHours: "Best hours", surplus: "Surplus", forecastLoad: "Forecast load", forecastExport: "Forecast export",
+  surplusLead: "Hours in which all homes together are forecast to feed in more than they take: the best ones for whatever uses much. Both lines are sums of proven forecasts.",
+  noSurplus: "none that day", homesExporting: "Homes that feed in", auditSurplus: "To check these hours with their file, every proof of it:",
   "key-pro_rata": "in proportion", "key-priority": "by priority", "key-static": "fixed parts", "key-equal": "equal parts",
 };
 const ITALIAN = {
@@ -91,6 +94,9 @@ const ITALIAN = {
   taken: "Prelevata da tutti", fedIn: "Immessa da tutti", beyond: "Ceduta fuori dalla comunità", covered: "Parte di quella prelevata",
   byDay: "Ogni giorno", kwhADay: "kWh al giorno", byHour: "Ogni ora", meanDay: "Giorno medio del periodo", remainder: "Resto, Wh",
   settledPeriods: "Periodi ripartiti", root: "Radice delle quote", settlementFile: "Ripartizione da verificare", key: "Criterio", late: "non ancora dimostrate", auditShared: "Per verificare un periodo dal suo file, con ogni quota:",
+  surplusHours: "Ore di eccedenza", bestHours: "Ore migliori", surplus: "Eccedenza", forecastLoad: "Carico previsto", forecastExport: "Immissione prevista",
+  surplusLead: "Ore in cui si prevede che tutte le case insieme immettano più di quanto prelevano: le migliori per ciò che consuma molto. Entrambe le linee sono somme di previsioni dimostrate.",
+  noSurplus: "nessuna quel giorno", homesExporting: "Case che immettono", auditSurplus: "Per verificare queste ore dal loro file, con ogni prova:",
   "key-pro_rata": "in proporzione", "key-priority": "per priorità", "key-static": "parti fisse", "key-equal": "parti uguali",
 };
 const LANGUAGES = { en: ENGLISH, it: ITALIAN };

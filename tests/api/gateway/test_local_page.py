@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from api.gateway.local_page import LocalPage
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.own_days import OwnDays
 from api.gateway.own_shares import SHARES, OwnShare, keep_share, own_shares
+from api.gateway.own_surplus import SURPLUS, keep_surplus
 from api.gateway.sealed import SealedForecast
+from api.protocol.schemas import SurplusHours
 from data.errors import DamagedFile, DataError
 from tests.api.conftest import small_config
 from tests.support.browser import chromium
@@ -142,8 +145,17 @@ def test_looking_changes_nothing(own: OwnDays, tmp_path: Path) -> None:
     assert files() == before
 
 
+def surplus_hours() -> SurplusHours:
+    """Of the day after: three hours of surplus from 17:00 UTC."""
+    return SurplusHours(
+        day=DAY + 1, date=date(2024, 10, 5), start="2024-10-05T08:00:00+00:00", homes=5, exporting_homes=4,
+        load_wh=[700] * 24, export_wh=[0] * 9 + [900, 1500, 1200] + [0] * 12, hours=[9, 10, 11],
+        best_hours=[10, 11, 9], load_round=1, load_digest="0x01", export_round=2, export_digest="0x02",
+    )  # fmt: skip
+
+
 @pytest.mark.process
-def test_it_is_drawn_in_a_browser(page: LocalPage) -> None:
+def test_it_is_drawn_in_a_browser(page: LocalPage, own: OwnDays) -> None:
     with chromium() as browser:
         opened = browser.new_page(locale="en-GB", timezone_id="Europe/Rome")
         problems = list[str]()
@@ -158,7 +170,22 @@ def test_it_is_drawn_in_a_browser(page: LocalPage) -> None:
         expect(shares).to_have_count(2)
         expect(shares.first).to_contain_text("7.0 / 9.0 (77.8%)")
         expect(shares.last).to_contain_text("–")
+        keep_surplus(own._home.folder, surplus_hours())
+        opened.reload()
+        expect(opened.locator("main")).to_contain_text("Surplus hours")
+        expect(opened.get_by_role("slider").first.locator(".bandsurplus")).to_have_count(3)
+        expect(opened.locator("main")).to_contain_text("19:00–22:00")
         assert page.key not in opened.url and problems == []
+
+
+def test_a_home_sees_the_best_hours_of_the_next_day(page: LocalPage, own: OwnDays) -> None:
+    assert own.shown()["surplus"] is None
+    keep_surplus(own._home.folder, surplus_hours())
+    told = json.loads(asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")[1])["surplus"]
+    assert (told["best_hours"], told["date"]) == ([10, 11, 9], "2024-10-05")
+    (own._home.folder / SURPLUS).write_text("{")
+    status, body, _ = asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+    assert status == 500 and SURPLUS in json.loads(body)["detail"]
 
 
 def test_a_damaged_file_is_named_on_the_page(page: LocalPage, own: OwnDays, tmp_path: Path) -> None:

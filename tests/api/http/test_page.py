@@ -26,6 +26,7 @@ from api.operator.database.tables import ComputedTotals
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
+from api.protocol.surplus import SurplusDay
 from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.api.settled import WEEK
 from tests.support.browser import chromium
@@ -185,6 +186,36 @@ def test_shared_energy_is_drawn_by_day_and_by_hour(served: Served, page: Page, w
     for household in week.period.households:
         assert household not in page.content()
     assert served.problems == []
+
+
+def test_surplus_hours_are_shaded_and_told(served: Served, page: Page, surplus: SurplusDay) -> None:
+    """Of a community in California, seen from Rome: hours are those of the device."""
+    shown(page, served, "shared")
+    chart = page.get_by_role("slider").first
+    expect(chart.locator(".bandsurplus")).to_have_count(len(surplus.hours))
+    for name in ("taken", "fedin"):
+        expect(chart.locator(f".{name}")).to_have_count(1)
+    chart.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".tip").first).to_contain_text("10:00")
+    expect(page.locator(".tip").first).not_to_contain_text("Surplus")
+    for _ in range(surplus.hours[0]):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".tip").first).to_contain_text("Surplus hours")
+    expect(page.locator(".tip").first).to_contain_text(f"{surplus.export.hours[surplus.hours[0]] / 1000:.1f} kW")
+    page.locator("summary").first.click()
+    expect(page.locator("details").first.locator("tbody tr")).to_have_count(24)
+    page.locator("#language").click()
+    expect(page.locator("main")).to_contain_text("Ore di eccedenza")
+    assert served.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_surplus_hours_can_be_used_by_everybody(served: Served, page: Page, surplus: SurplusDay, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    shown(page, served, "shared")
+    expect(page.get_by_role("slider").first).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
 
 
 WALLET = """

@@ -5,26 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
 from api.audit.surplus import audit_surplus
-from api.operator.surplus_days import FILE, keep_day
+from api.operator.surplus_days import FILE
 from api.protocol.bundle import encode
 from api.protocol.calls import submit_forecast, surplus_days, surplus_of
 from api.protocol.surplus import SurplusDay
 from tests.api.conftest import Village
-from tests.api.sunny import DAY, sunny_street
-
-
-@pytest.fixture(scope="module")
-def surplus(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SurplusDay]:
-    """Of another community's homes, where the village's server looks for its own."""
-    found, folder = sunny_street(tmp_path_factory).surplus, built.community.config.api.surplus_dir
-    keep_day(folder, found, built.community.clock)
-    yield found
-    shutil.rmtree(folder)
+from tests.api.sunny import DAY
 
 
 def test_days_are_listed_with_their_hours(village: Village, surplus: SurplusDay) -> None:

@@ -24,18 +24,13 @@ from api.protocol.bundle_parts import from_hex
 from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check, surplus_hours
 from data.errors import DamagedFile, DataError, MeterError, TableError
 from data.quantity import QUANTITIES
-from tests.api.sunny import DAY, Sunny, models_of, sunny_config, sunny_street
+from tests.api.sunny import DAY, Sunny, models_of, sunny_config
 from zkp.errors import InvalidProof
 from zkp.statements import inference
 from zkp.statements.total import Total
 
 
-@pytest.fixture(scope="module")
-def sunny(tmp_path_factory: pytest.TempPathFactory) -> Sunny:
-    return sunny_street(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def surplus(sunny: Sunny) -> SurplusDay:
     return sunny.surplus
 

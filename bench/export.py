@@ -1,9 +1,9 @@
 """`python -m bench.export`: forecasts of what the 17 demo homes feed in, beside naive ones, as one JSON line.
 
 Export is forecast by the model and the training of load, homes and rounds as in a federation (`bench.local_rounds`),
-and judged as it is proven, in integers, on the last fifth of the year: `home_nmae_median` (a home's absolute error over
-its mean export) and `community_wape` (of the homes' sum). Naive are the same hours yesterday and a week ago, the mean
-and the median of seven days. `load` is what the same homes take from the grid, forecast likewise.
+and judged as it is proven, in integers, on the last fifth of the year: `home_nmae_median` (absolute error over the
+home's mean export) and `community_wape` (of the homes' sum). Naive are the same hours yesterday and a week ago, the
+mean and the median of seven days. `load` is what the same homes take from the grid, forecast likewise.
 
 The data set's weather is not that of its roofs: `weather_correlation` is that of the daily sun with the daily
 generation, each without its trend. So export is forecast twice: by that feed (`export`), and by one in which the sun

@@ -6,7 +6,7 @@ import pytest
 
 from data.errors import MeterError
 from data.export import sign_export, verify_signed_export
-from data.meter import Meter, verify_opening, verify_signed_day
+from data.meter import ALL_MEASURED, Meter, verify_day_with_filled, verify_opening, verify_signed_day
 from zkp.errors import InvalidStatement
 
 HOUSEHOLD = "0x" + "11" * 20
@@ -61,3 +61,15 @@ def test_a_meter_signs_nothing_that_it_can_not_count(hours: list[int]) -> None:
 def test_two_days_of_the_same_export_are_not_told_apart_from_others() -> None:
     again, _ = sign_export(METER, HOUSEHOLD, 17_000, EXPORT)
     assert again.commitment != SIGNED.commitment
+
+
+def test_a_filled_day_of_export_is_signed_as_such_and_settles_nothing() -> None:
+    signed, _ = METER.sign_day(HOUSEHOLD, 17_000, EXPORT, measured=1, quantity="export")
+    verify_day_with_filled(signed, METER.address, "export")
+    with pytest.raises(MeterError, match="the export of day 17000 .* were filled in"):
+        verify_signed_export(signed, METER.address)
+    for changed in ({"measured": 3}, {"measured": ALL_MEASURED}):
+        with pytest.raises(MeterError, match="signed by"):
+            verify_day_with_filled(dataclasses.replace(signed, **changed), METER.address, "export")
+    with pytest.raises(MeterError, match="signed by"):
+        verify_day_with_filled(signed, METER.address)

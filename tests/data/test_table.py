@@ -16,6 +16,7 @@ from data.table import (
     merge_tables,
     named_hours,
     read_table,
+    readings_as,
     validate_table,
     whole_days,
     write_table,
@@ -151,3 +152,15 @@ def test_whole_days_are_those_with_all_their_hours() -> None:
     assert days[first].tolist() == list(range(8, 32))
     with pytest.raises(TableError, match="no readings of home 'c'"):
         whole_days(table(), "c", clock)
+
+
+def test_a_table_of_a_quantity_has_the_hours_in_which_it_is_known() -> None:
+    export = pd.Series([5, None, 7], dtype="Int64")
+    both = long_table("a", DS[:3], np.array([1, 2, 3]), np.array([True, False, False]), export)
+    assert readings_as(both, "load") is both
+    fed_in = readings_as(both, "export")
+    assert fed_in["y"].to_list() == [5, 7] and fed_in["ds"].to_list() == [DS[0], DS[2]]
+    assert fed_in["filled"].to_list() == [True, False] and "export" not in fed_in
+    for nothing in (table(), table().assign(export=pd.array([pd.NA] * 48, dtype="Int64"))):
+        with pytest.raises(TableError, match="no column export"):
+            readings_as(nothing, "export")

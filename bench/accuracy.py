@@ -1,14 +1,15 @@
-"""`python -m bench.accuracy [--data fontana|london|PATH] [--quick]`: the forecasters side by side.
+"""`python -m bench.accuracy [--data fontana|london|PATH] [--horizon DAYS] [--quick]`: the forecasters side by side.
 
 On the demo's 17 homes (fontana), on 17 homes of London, or on the homes of a table (`bench.accuracy_data`). Everyone
 learns from the same days and sees the same: the week before the origin, the calendar, the weather service's
 predictions where there are any. Of the whole year by default, learning again every four weeks; `--quick` takes one
-split, the last fifth of the year. The community's total is scored as it adds up, and calibrated on past totals
-(`forecasting.calibration`), for every method alike; rows named top_down forecast the total from its own past alone,
-as the manager of a substation's meter could.
+split, the last fifth of the year. `--horizon` is how many days before the forecast day the last reading is. The
+community's total is scored as it adds up, and calibrated on past totals (`forecasting.calibration`), for every method
+alike; rows named top_down forecast the total from its own past alone, as the manager of a substation's meter could.
 
-Writes out/bench/accuracy-DATA.json and .png (of `--quick`: accuracy-DATA-quick), and the same as accuracy.json, where
-`--quick` leaves the figures of a long run as they are. Prints a table.
+Writes out/bench/accuracy-DATA.json and .png (of `--quick`: accuracy-DATA-quick; of a horizon of two days:
+accuracy-DATA-horizon2), and of a horizon of one day the same as accuracy.json, where `--quick` leaves the figures of
+a long run as they are. Prints a table.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ FIRST_TRAINING_DAYS = 112
 
 
 def forecasters(
-    clock: DayClock, federation: FederationSettings, quick: bool, skip: Sequence[str] = ()
+    clock: DayClock, federation: FederationSettings, quick: bool, skip: Sequence[str] = (), horizon: int = 1
 ) -> list[evaluation.Forecaster]:
     """Every method but those to skip; NHITS where neuralforecast is installed."""
     federated = methods.Federated(federation)
@@ -69,17 +70,17 @@ def forecasters(
     if importlib.util.find_spec("neuralforecast"):
         learnt["nhits"] = methods.Nhits(200 if quick else 600)
     out: list[evaluation.Forecaster] = [
-        *baselines.naive_methods(clock),
-        baselines.HomeRidge(clock),
-        baselines.PooledRidge(clock),
+        *baselines.naive_methods(clock, horizon),
+        baselines.HomeRidge(clock, horizon=horizon),
+        baselines.PooledRidge(clock, horizon=horizon),
     ]
-    shared = methods.SharedWindows(clock)
+    shared = methods.SharedWindows(clock, horizon)
     return [*out, *(methods.Learnt(name, method, shared) for name, method in learnt.items() if name not in skip)]
 
 
-def top_down(clock: DayClock) -> list[evaluation.Forecaster]:
+def top_down(clock: DayClock, horizon: int = 1) -> list[evaluation.Forecaster]:
     """Methods that see the community's total alone."""
-    shared = methods.SharedWindows(clock)
+    shared = methods.SharedWindows(clock, horizon)
     return [
         methods.Learnt("top_down_ridge", methods.ShiftedRidge(), shared),
         methods.Learnt("top_down_lightgbm", methods.Boosted("regression"), shared),
@@ -146,6 +147,7 @@ def measure(
     console: Console,
     beside: Executor,
     skip: Sequence[str] = (),
+    horizon: int = 1,
 ) -> dict[str, Any]:
     """Every method on one community; what is written and shown. New homes are measured by `beside`, meanwhile."""
     torch.set_num_threads(1)  # sums keep their order, and the other core is for what runs beside
@@ -161,17 +163,18 @@ def measure(
     new = 0 if NEW_HOMES in skip else 3 if quick else 17
     of_new = beside.submit(measure_new_homes, community.data, clock, share, federation, homes=new)
     with console.status("forecasting every day by every method"):
-        everyone = forecasters(clock, federation, quick, skip)
-        table = evaluation.walk_forward(everyone, readings, weather, clock, split)
+        everyone = forecasters(clock, federation, quick, skip, horizon)
+        table = evaluation.walk_forward(everyone, readings, weather, clock, split, horizon)
         total = totals_of(readings)
-        above = evaluation.walk_forward(top_down(clock), total, weather, clock, split)
-        sums = totals(table, above, clock, first_scored)
-        boosted = accuracy_quantiles.boosted_quantiles(total, weather, clock, split, sums.days)
+        above = evaluation.walk_forward(top_down(clock, horizon), total, weather, clock, split, horizon)
+        sums = totals(table, above, clock, first_scored, horizon)
+        boosted = accuracy_quantiles.boosted_quantiles(total, weather, clock, split, sums.days, horizon)
     result: dict[str, Any] = {
         "data": community.name,
         "homes": len(community.homes),
         "protocol": {
             "quick": quick,
+            "horizon_days": horizon,
             "homes": community.homes,
             "learns_from": "the first 70 % of the hours" if quick else f"all before, every {REFIT_DAYS} days",
             "scored_days": split.test_end - first_scored,
@@ -196,13 +199,16 @@ def _not_installed() -> list[str]:
 
 
 def write(result: dict[str, Any]) -> list[Path]:
-    """Write the figures of one run; the files. Those of a long run stay where this one is quick."""
-    suffix = "-quick" if result["protocol"]["quick"] else ""
+    """Write the figures of one run; the files. accuracy.json has a horizon of one day, and the figures of a long run
+    stay where this one is quick."""
+    quick, horizon = result["protocol"]["quick"], result["protocol"]["horizon_days"]
+    suffix = (f"-horizon{horizon}" if horizon > 1 else "") + ("-quick" if quick else "")
     own, last = OUT / f"accuracy-{result['data']}{suffix}.json", OUT / "accuracy.json"
     draw(result, own.with_suffix(".png"))
     text = json.dumps(result, indent=1, allow_nan=False).encode()
     write_bytes(own, text)
-    if suffix and last.exists() and not json.loads(last.read_bytes()).get("protocol", {}).get("quick", False):
+    longer_run = last.exists() and not json.loads(last.read_bytes()).get("protocol", {}).get("quick", False)
+    if horizon > 1 or (quick and longer_run):
         return [own]
     write_bytes(last, text)
     return [own, last]
@@ -216,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=DRAW_SEED, help="of that draw")
     parser.add_argument("--training-seed", type=int, help="of the federation; by default that of the settings")
     parser.add_argument("--skip", nargs="*", default=[], choices=SKIPPABLE, help="slow parts to leave out")
+    parser.add_argument("--horizon", type=int, default=1, choices=(1, 2, 3), help="days to the last reading")
     parser.add_argument("--quick", action="store_true", help="one split, a few minutes")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
     asked = parser.parse_args(arguments)
@@ -225,7 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         community = open_community(asked.data, asked.cache, asked.start_utc, asked.homes, asked.seed)
         federation = FederationSettings.model_validate(own_seed)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
-            result = measure(community, federation, asked.quick, console, beside, asked.skip)
+            skip = [*asked.skip, *([NEW_HOMES] if asked.horizon > 1 else [])]  # measured for one day only
+            result = measure(community, federation, asked.quick, console, beside, skip, asked.horizon)
     except (DataError, ForecastError) as problem:
         console.print(f"error: {problem}", style="red", markup=False)
         return 1

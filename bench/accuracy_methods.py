@@ -43,20 +43,21 @@ class SharedWindows:
     """The windows of a walk-forward, made once for all its methods: those to learn from, and those of a day."""
 
     clock: DayClock
+    horizon: int = 1
     _kept: dict[str, tuple[tuple[int, ...], Windows]] = field(default_factory=dict, repr=False)
 
     def to_learn(self, readings: pd.DataFrame, weather: pd.DataFrame) -> Windows:
         def make() -> Windows:
-            features = public_features(weather, self.clock)
+            features = public_features(weather, self.clock, horizon=self.horizon)
             return make_windows(readings, features, self.clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
 
         return self._once("to learn", readings, make)
 
     def of_day(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> Windows:
         def make() -> Windows:
-            since = self.clock.start_of(day - 8)
+            since = self.clock.start_of(day - 7 - self.horizon)
             recent, sky = (t[t["ds"] >= since].reset_index(drop=True) for t in (readings, weather))
-            features = public_features(sky, self.clock)
+            features = public_features(sky, self.clock, horizon=self.horizon)
             return make_windows(recent, features, self.clock, steps=SHAPE.steps, days=[day], with_target=False)
 
         return self._once("of a day", readings, make)

@@ -26,12 +26,17 @@ _LIGHTGBM = "top_down_lightgbm_quantiles"
 
 
 def boosted_quantiles(
-    readings: pd.DataFrame, weather: pd.DataFrame, clock: DayClock, split: evaluation.Split, days: NDArray[np.int64]
+    readings: pd.DataFrame,
+    weather: pd.DataFrame,
+    clock: DayClock,
+    split: evaluation.Split,
+    days: NDArray[np.int64],
+    horizon: int = 1,
 ) -> Array:
     """LightGBM's quantiles of these days' total, [D, levels, 24] Wh, sorted so that none cross."""
-    shared = SharedWindows(clock)
+    shared = SharedWindows(clock, horizon)
     each = [Learnt(f"{level}", Boosted("quantile", level), shared) for level in LEVELS]
-    table = evaluation.walk_forward(each, readings, weather, clock, split)
+    table = evaluation.walk_forward(each, readings, weather, clock, split, horizon)
     chosen = table[np.isin(clock.days_of(table["ds"]), days)].sort_values("ds")
     return np.sort(np.stack([by_day(chosen[f"{level}"]) for level in LEVELS], axis=1), axis=1)
 
@@ -39,7 +44,7 @@ def boosted_quantiles(
 def conformal(sums: Totals, method: str, *, calibrated: bool) -> Array:
     """Conformal quantiles of each day from the errors of the days before, [D, levels, 24] Wh."""
     forecast = sums.calibrated(method) if calibrated else sums.forecast[method]
-    return calibration.walk_forward_quantiles(forecast, sums.measured, LEVELS)
+    return calibration.walk_forward_quantiles(forecast, sums.measured, LEVELS, sums.horizon)
 
 
 def score(sums: Totals, ours: str, boosted: Array) -> dict[str, dict[str, Any]]:

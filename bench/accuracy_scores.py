@@ -31,6 +31,7 @@ class Totals:
     measured: Array = field(repr=False)
     forecast: dict[str, Array] = field(repr=False)
     first_scored: int
+    horizon: int = 1
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -45,10 +46,12 @@ class Totals:
 
     def calibrated(self, method: str) -> Array:
         """Each day calibrated on those before it, [D, 24] Wh."""
-        return calibration.walk_forward(self.forecast[method], self.measured)
+        return calibration.walk_forward(self.forecast[method], self.measured, self.horizon)
 
 
-def totals(table: pd.DataFrame, top_down: pd.DataFrame, clock: DayClock, first_scored: int) -> Totals:
+def totals(
+    table: pd.DataFrame, top_down: pd.DataFrame, clock: DayClock, first_scored: int, horizon: int = 1
+) -> Totals:
     """Totals of the forecasts of homes (`table`) and of those of the total itself (`top_down`), both of
     `evaluation.walk_forward`.
 
@@ -68,7 +71,7 @@ def totals(table: pd.DataFrame, top_down: pd.DataFrame, clock: DayClock, first_s
             f"week before: {_FEWEST_DAYS} are needed to score a total; leave out the homes with gaps"
         )
     columns = {name: by_day(summed[name]) for name in methods} | {name: by_day(above[name]) for name in own}
-    return Totals(numbers, by_day(summed["y"]), columns, first_scored)
+    return Totals(numbers, by_day(summed["y"]), columns, first_scored, horizon)
 
 
 def _whole(table: pd.DataFrame, days: NDArray[np.int64]) -> set[int]:
@@ -121,7 +124,7 @@ def _homes(scores: metrics.Scores, name: str) -> dict[str, Any]:
 
 def score_quantiles(sums: Totals, method: str) -> dict[str, Any]:
     """Coverage of the community's quantiles, and the width of their outer band relative to the mean load."""
-    bands = calibration.walk_forward_quantiles(sums.calibrated(method), sums.measured, LEVELS)
+    bands = calibration.walk_forward_quantiles(sums.calibrated(method), sums.measured, LEVELS, sums.horizon)
     chosen = sums.scored & ~np.isnan(bands).any(axis=(1, 2))
     here, bands = sums.measured[chosen], bands[chosen]
     if len(here) == 0:

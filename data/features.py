@@ -5,7 +5,8 @@ be than it was in the week before, which is what that week's export is to be cor
 the seasons: what a model learns of it in winter misleads it in summer.) All else is the same.
 
 At the origin of a forecast the weather up to it is known, and for the day ahead the weather service's 24-hour
-predictions, one made in each of the 24 hours before the origin.
+predictions, one made in each of the 24 hours before the origin. The origin is the start of the forecast day, or a day
+or two earlier where the horizon is longer: the weather is then that of the origin, the calendar the forecast day's.
 """
 
 from __future__ import annotations
@@ -36,27 +37,36 @@ _THURSDAY = 3  # weekday of 1970-01-01
 @dataclass(frozen=True)
 class PublicFeatures:
     """Features by hour: `hours` [n] hours since 1970 UTC (contiguous), `steps` [n, 6], `ahead` [n] temperature, or
-    how much sunnier."""
+    how much sunnier; for forecasts from readings that end `horizon` days before the forecast day."""
 
     first_hour: int
     steps: FloatArray
     ahead: FloatArray
     clock: DayClock
+    horizon: int = 1
+
+    def origin_day(self, day: int) -> int:
+        """The day at whose start `day` is forecast: it uses the days before that one."""
+        return day - self.horizon + 1
 
     def window(self, day: int, steps: int, shift: int = 0) -> tuple[FloatArray, FloatArray]:
         """Step features [steps, 6] of the hours before the origin of `day`, and day features [33].
 
-        The origin is the day's start, or `shift` hours beside it.
+        The origin is `shift` hours beside the start of `origin_day`.
         Raises TableError when the weather table does not reach that far.
         """
-        origin = day * 24 + self.clock.start_hour_utc + shift - self.first_hour
+        origin = self.origin_day(day) * 24 + self.clock.start_hour_utc + shift - self.first_hour
         if origin < max(steps, 24) or origin > len(self.steps):
-            raise TableError(f"the weather table does not cover the {max(steps, 24)} hours before day {day}")
+            before = self.origin_day(day)
+            raise TableError(f"the weather table does not cover the {max(steps, 24)} hours before day {before}")
         return self.steps[origin - steps : origin], np.concatenate([self.ahead[origin - 24 : origin], _calendar(day)])
 
 
-def public_features(weather: pd.DataFrame, clock: DayClock, quantity: Quantity = "load") -> PublicFeatures:
-    """Features of a weather table (`data.citylearn.CommunityData.weather`) for forecasts of a quantity.
+def public_features(
+    weather: pd.DataFrame, clock: DayClock, quantity: Quantity = "load", horizon: int = 1
+) -> PublicFeatures:
+    """Features of a weather table (`data.citylearn.CommunityData.weather`) for forecasts of a quantity, of a
+    horizon in days.
 
     Raises TableError when its hours are not contiguous.
     """
@@ -66,7 +76,7 @@ def public_features(weather: pd.DataFrame, clock: DayClock, quantity: Quantity =
         raise TableError("the weather table must have one row for every hour, without gaps")
     hour_of_day = clock.hours_of(ds)
     angle = 2 * np.pi * hour_of_day / 24
-    day_ahead = clock.days_of(ds) + 1
+    day_ahead = clock.days_of(ds) + horizon
     weekend = np.isin((day_ahead + _THURSDAY) % _WEEK, (5, 6))
     now = _scaled_temperature(weather["temperature"])
     ahead = _scaled_temperature(weather["temperature_24h"])
@@ -74,7 +84,7 @@ def public_features(weather: pd.DataFrame, clock: DayClock, quantity: Quantity =
     columns = [np.sin(angle), np.cos(angle), weekend, now, ahead, sun]
     return PublicFeatures(
         int(hours[0]), np.stack(columns, axis=1).astype(np.float32),
-        (ahead if quantity == "load" else _sunnier(sun)).astype(np.float32), clock,
+        (ahead if quantity == "load" else _sunnier(sun)).astype(np.float32), clock, horizon,
     )  # fmt: skip
 
 

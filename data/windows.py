@@ -1,7 +1,8 @@
 """Windows: for each home and day, the week before the origin, the public features, and the day itself.
 
-A day without a complete week before it has no window; `target` may be asked for or not (at forecast time the day has
-not happened yet). To learn from, there are also windows whose origin lies some hours beside the day's start.
+The origin is the day's start, or a day or two earlier (`PublicFeatures.horizon`). A day without a complete week
+before its origin has no window; `target` may be asked for or not (at forecast time the day has not happened yet).
+To learn from, there are also windows of days that start some hours early or late.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ HISTORY_HOURS = 168
 class Windows:
     """n windows: `unique_id` [n] str, `day` [n] int64, `history` [n, 168] int64 Wh (oldest first), `steps`
     [n, T, F - 1] float32, `exogenous` [n, E] float32, `target` [n, 24] int64 Wh (-1 where it is not known yet),
-    `shift` [n] int64 hours from the start of a day to the origin. `day` is that of the last hour of the target."""
+    `shift` [n] int64 hours that the day starts early or late. `day` is that of the last hour of the target."""
 
     unique_id: NDArray[np.str_]
     day: NDArray[np.int64]
@@ -101,13 +102,18 @@ def _home_windows(
     ds = pd.DatetimeIndex(table["ds"])
     position = clock.days_of(ds) * HOURS_PER_DAY + clock.hours_of(ds)
     first = int(position[0])
-    hourly = np.full(int(position[-1]) - first + 1 + HOURS_PER_DAY, -1, dtype=np.int64)
+    horizon = features.horizon
+    hourly = np.full(int(position[-1]) - first + 1 + HOURS_PER_DAY * horizon, -1, dtype=np.int64)
     hourly[position - first] = table["y"].to_numpy()
     out = []
-    whole_days = range(first // HOURS_PER_DAY + 1, int(position[-1]) // HOURS_PER_DAY + 2)
+    whole_days = range(first // HOURS_PER_DAY + 1, int(position[-1]) // HOURS_PER_DAY + 1 + horizon)
     for shift, day in product(shifts, whole_days):
-        origin = day * HOURS_PER_DAY + shift - first
-        history, target = hourly[max(0, origin - HISTORY_HOURS) : origin], hourly[origin : origin + HOURS_PER_DAY]
+        start = day * HOURS_PER_DAY + shift - first
+        origin = start - HOURS_PER_DAY * (horizon - 1)
+        history, target = (
+            hourly[max(0, origin - HISTORY_HOURS) : max(0, origin)],
+            hourly[start : start + HOURS_PER_DAY],
+        )
         if wanted is not None and day not in wanted:
             continue
         if len(history) < HISTORY_HOURS or (history < 0).any() or len(target) < HOURS_PER_DAY:
@@ -120,8 +126,8 @@ def _home_windows(
 
 
 def features_reach(features: PublicFeatures, day: int, steps: int, shift: int = 0) -> bool:
-    """Whether the weather covers the hours before the origin, `shift` hours from the start of `day`."""
-    origin = day * HOURS_PER_DAY + features.clock.start_hour_utc + shift - features.first_hour
+    """Whether the weather covers the hours before the origin of `day`, `shift` hours beside a day's start."""
+    origin = features.origin_day(day) * HOURS_PER_DAY + features.clock.start_hour_utc + shift - features.first_hour
     return max(steps, HOURS_PER_DAY) <= origin <= len(features.steps)
 
 

@@ -43,12 +43,12 @@ class Naive:
         return table.reindex(columns=range(HOURS_PER_DAY))
 
 
-def naive_methods(clock: DayClock) -> list[Naive]:
+def naive_methods(clock: DayClock, horizon: int = 1) -> list[Naive]:
     """Same hour yesterday, same hour last week, mean and median of the last 7 days, mean of the same weekday over 4
-    weeks."""
-    week = tuple(range(1, 8))
+    weeks; of a longer horizon, yesterday is the last day with readings."""
+    week = tuple(range(horizon, horizon + 7))
     return [
-        Naive("yesterday", (1,), clock),
+        Naive("yesterday", (horizon,), clock),
         Naive("last_week", (7,), clock),
         Naive("mean_7_days", week, clock),
         Naive("median_7_days", week, clock, "median"),
@@ -65,16 +65,17 @@ class PooledRidge:
     alpha: float = 1000.0
     name: str = "ridge_pooled"
     quantity: Quantity = "load"
+    horizon: int = 1
     _model: Ridge = field(init=False, repr=False)
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """Learn from every complete window of `readings`."""
-        features = public_features(weather, self.clock, self.quantity)
+        features = public_features(weather, self.clock, self.quantity, self.horizon)
         self._model = _fit(make_windows(readings, features, self.clock, steps=24), self.alpha)
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes with a complete week before it: rows are homes, columns hours, Wh."""
-        windows = _origin_windows(readings, weather, day, self.clock, self.quantity)
+        windows = _origin_windows(readings, weather, day, self.clock, self.quantity, self.horizon)
         return _frame(windows, _predict(self._model, windows))
 
 
@@ -85,25 +86,27 @@ class HomeRidge:
     clock: DayClock
     alpha: float = 300.0
     name: str = "ridge_per_home"
+    horizon: int = 1
     _models: dict[str, Ridge] = field(init=False, repr=False, default_factory=dict)
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """Learn from each home's complete windows."""
-        windows = make_windows(readings, public_features(weather, self.clock), self.clock, steps=24)
+        features = public_features(weather, self.clock, horizon=self.horizon)
+        windows = make_windows(readings, features, self.clock, steps=24)
         self._models = {str(home): _fit(windows.of_home(home), self.alpha) for home in np.unique(windows.unique_id)}
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes learnt and with a complete week before it."""
-        windows = _origin_windows(readings, weather, day, self.clock)
+        windows = _origin_windows(readings, weather, day, self.clock, "load", self.horizon)
         windows = windows.where(np.isin(windows.unique_id, list(self._models)))
         rows = [_predict(self._models[str(home)], windows.of_home(home)) for home in windows.unique_id]
         return _frame(windows, np.concatenate(rows) if rows else np.zeros((0, HOURS_PER_DAY)))
 
 
 def _origin_windows(
-    readings: pd.DataFrame, weather: pd.DataFrame, day: int, clock: DayClock, quantity: Quantity = "load"
+    readings: pd.DataFrame, weather: pd.DataFrame, day: int, clock: DayClock, quantity: Quantity, horizon: int
 ) -> Windows:
-    features = public_features(weather, clock, quantity)
+    features = public_features(weather, clock, quantity, horizon)
     return make_windows(readings, features, clock, steps=24, days=[day], with_target=False)
 
 

@@ -70,10 +70,16 @@ def _inputs(opened: Array, errors: Array) -> Array:
     return np.stack(rows)
 
 
-def walk_forward(opened: Array, measured: Array) -> Array:
-    """Every day calibrated on the days before it alone, [D, 24] Wh; NaN for the first `WARM_UP_DAYS`."""
+def walk_forward(opened: Array, measured: Array, horizon: int = 1) -> Array:
+    """Every day calibrated on the days before it alone, the last of them `horizon` days before, [D, 24] Wh; NaN for
+    those with fewer than `WARM_UP_DAYS`."""
     out = np.full(opened.shape, np.nan)
     if len(opened) <= WARM_UP_DAYS:
+        return out
+    if horizon > 1:
+        for day in range(WARM_UP_DAYS + horizon - 1, len(opened)):
+            known = day - horizon + 1
+            out[day] = calibrate(np.vstack([opened[:known], opened[day]]), measured[:known])
         return out
     inputs = _inputs(opened, measured - opened)
     for day in range(WARM_UP_DAYS, len(opened)):
@@ -99,12 +105,14 @@ def quantiles(errors: Array, forecast: Array, levels: Sequence[float]) -> Array:
     return np.asarray(np.maximum(forecast + np.quantile(around, np.asarray(levels), axis=0), 0.0))
 
 
-def walk_forward_quantiles(forecasts: Array, measured: Array, levels: Sequence[float]) -> Array:
-    """Quantiles of every day from the errors before it, [D, L, 24] Wh; NaN while there are fewer than a week's."""
+def walk_forward_quantiles(forecasts: Array, measured: Array, levels: Sequence[float], horizon: int = 1) -> Array:
+    """Quantiles of every day from the errors before it, the last of them `horizon` days before, [D, L, 24] Wh; NaN
+    while there are fewer than a week's."""
     out = np.full((len(forecasts), len(levels), HOURS), np.nan)
     errors = measured - forecasts
     for day in range(len(forecasts)):
-        past = errors[:day][~np.isnan(errors[:day]).any(axis=1)]
+        before = errors[: max(0, day - horizon + 1)]
+        past = before[~np.isnan(before).any(axis=1)]
         if len(past) >= WEEK and not np.isnan(forecasts[day]).any():
             out[day] = quantiles(past, forecasts[day], levels)
     return out

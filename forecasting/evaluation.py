@@ -1,8 +1,8 @@
 """Walk-forward evaluation: each day is forecast from what was known at its origin, by construction.
 
-A forecaster never holds the data. It is handed readings and weather that end at the origin, so it cannot look ahead
-however it is written. Forecasts become one table, `unique_id, ds, cutoff, y, <method>...`, which
-`forecasting.metrics` scores.
+A forecaster never holds the data. It is handed readings and weather that end at the origin (the start of the day, or
+a day or two earlier: `horizon`), so it cannot look ahead however it is written. Forecasts become one table,
+`unique_id, ds, cutoff, y, <method>...`, which `forecasting.metrics` scores.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,8 @@ class Forecaster(Protocol):
 class Split:
     """Learn from the days before `train_end`, forecast `test_start` <= day < `test_end`.
 
-    With `refit_days` the forecasters learn again that often, from everything before the day's origin.
+    With `refit_days` the forecasters learn again that often, from everything before the day's origin. Of a horizon
+    longer than a day they learn from as much less, for the first day to forecast has its origin before it starts.
     """
 
     train_end: int
@@ -86,13 +87,14 @@ class WindowForecaster:
     steps: int
     clock: DayClock
     quantity: Quantity = "load"
+    horizon: int = 1
 
     def fit(self, readings: pd.DataFrame, weather: pd.DataFrame) -> None:
         """The model stays as it is: it was trained within the split."""
 
     def predict(self, readings: pd.DataFrame, weather: pd.DataFrame, day: int) -> pd.DataFrame:
         """Forecast of `day` for the homes with a complete window."""
-        features = public_features(weather, self.clock, self.quantity)
+        features = public_features(weather, self.clock, self.quantity, self.horizon)
         windows = make_windows(readings, features, self.clock, steps=self.steps, days=[day], with_target=False)
         values = self.apply(windows) if len(windows) else np.zeros((0, OUTPUTS))
         homes = pd.Index(windows.unique_id, name="unique_id")
@@ -105,21 +107,27 @@ def before(table: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
 
 
 def walk_forward(
-    forecasters: Sequence[Forecaster], readings: pd.DataFrame, weather: pd.DataFrame, clock: DayClock, split: Split
+    forecasters: Sequence[Forecaster],
+    readings: pd.DataFrame,
+    weather: pd.DataFrame,
+    clock: DayClock,
+    split: Split,
+    horizon: int = 1,
 ) -> pd.DataFrame:
     """Forecasts of every test day by every forecaster: `unique_id, ds, cutoff, y, <method>...`, float64 Wh; for a
-    method that forecasts the mean apart, `<method>/mean`.
+    method that forecasts the mean apart, `<method>/mean`. `horizon`: how many days before the forecast day the last
+    reading is.
 
     `y` and a method are NaN where the reading or the forecast is absent.
     """
-    _fit(forecasters, readings, weather, clock, split.train_end)
+    _fit(forecasters, readings, weather, clock, split.train_end - horizon + 1)
     homes = pd.Index(np.unique(readings["unique_id"]), name="unique_id")
     actual = readings.pivot(index="unique_id", columns="ds", values="y").reindex(homes)
     parts = []
     for day in range(split.test_start, split.test_end):
         if split.refit_days is not None and (day - split.test_start) % split.refit_days == 0:
-            _fit(forecasters, readings, weather, clock, day)
-        origin = clock.start_of(day)
+            _fit(forecasters, readings, weather, clock, day - horizon + 1)
+        origin = clock.start_of(day - horizon + 1)
         past, sky = before(readings, origin), before(weather, origin)
         columns = {name: v for f in forecasters for name, v in _columns(f.name, f.predict(past, sky, day), homes)}
         parts.append(

@@ -12,7 +12,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -58,6 +58,8 @@ class ShapeLike(Protocol):
     def lags(self) -> int: ...
     @property
     def recent(self) -> int: ...
+    @property
+    def horizon(self) -> int: ...
 
 
 def _array(value: Any) -> NDArray[np.float64]:
@@ -208,7 +210,7 @@ class IntegerModel:
     def save(self, path: Path) -> None:
         """Write as .npz, whole or not at all. A personal head is private: it is not part of the file."""
         arrays = {f"layer{k}": w for k, w in enumerate(self.weights.layers)}
-        arrays["shape"] = np.array(list(asdict(self.shape).values()), dtype=np.int64)
+        arrays["shape"] = np.array(self.shape.sizes, dtype=np.int64)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, head=self.weights.head, **arrays)  # type: ignore[arg-type]
         write_bytes(path, buffer.getvalue())
@@ -227,7 +229,7 @@ class IntegerModel:
         """`load` from an open file, called `name` in messages. Any damage raises QuantisationError."""
         try:
             with np.load(file, allow_pickle=False) as content:
-                shape = Shape(*(int(v) for v in content["shape"]))
+                shape = Shape.of_sizes([int(v) for v in content["shape"]])
                 if shape.layers > _MOST_LAYERS:
                     raise QuantisationError(f"it says that it has {shape.layers} layers")
                 layers = tuple(content[f"layer{k}"].astype(np.int64) for k in range(shape.layers))
@@ -293,7 +295,10 @@ def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, 
     [24, loads]: "typical" and "mean". Raises QuantisationError where a value could leave its range, naming where and
     what to do, and for a model without these parameters or with others.
     """
-    size = Shape(shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent)
+    size = Shape(
+        shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent,
+        shape.horizon,
+    )  # fmt: skip
     known = {f"{part}.{kind}" for part in ("head", "mean") for kind in ("weight", "bias")}
     odd = sorted(known ^ {name for name in state if not name.startswith("lstm.")})
     if odd:

@@ -15,6 +15,13 @@ class ModelSettings(BaseModel):
     )
     hidden: int = Field(default=32, ge=4, le=64, description="hidden units of each LSTM layer")
     layers: int = Field(default=1, ge=1, le=2)
+    horizon_days: int = Field(
+        default=1,
+        ge=1,
+        le=3,
+        description="how many days before the forecast day the last reading is: 1, the day before; 2 or 3 where "
+        "readings come a day or two late (docs/horizon.md)",
+    )
 
 
 class ForecastingSettings(BaseModel):

@@ -18,7 +18,8 @@ _GATES = 4
 @dataclass(frozen=True)
 class ModelShape:
     """Sizes: LSTM steps, features of a step, hidden units, layers, public values of the day; how many of the step's
-    features are loads of its hour (`lags`) and of the last hours (`recent`), the public ones after them."""
+    features are loads of its hour (`lags`) and of the last hours (`recent`), the public ones after them; how many
+    days before the forecast day the last reading is (`horizon`)."""
 
     steps: int
     features: int
@@ -27,11 +28,14 @@ class ModelShape:
     exogenous: int
     lags: int = LAGS
     recent: int = RECENT
+    horizon: int = 1
 
     @classmethod
     def of(cls, settings: ModelSettings) -> ModelShape:
         features = LAGS + RECENT + len(STEP_FEATURES)
-        return cls(settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES)
+        return cls(
+            settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES, horizon=settings.horizon_days
+        )
 
     @property
     def head_inputs(self) -> int:

@@ -101,6 +101,8 @@ def _of_challenges(chain: Chain, contracts: Contracts) -> list[str]:
             wrong.append("what challenges know of an inference verifier")
         elif bytes(functions.prefix().call()) != digest_prefix(shape):
             wrong.append("the shape that challenges know")
+        elif functions.HORIZON().call() != shape.horizon:
+            wrong.append("the horizon that challenges know")
     registries = functions.FORECASTS().call(), functions.MODELS().call()
     if registries != (contracts.forecast_registry.address, contracts.model_registry.address):
         wrong.append("the registries that challenges ask")

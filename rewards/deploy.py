@@ -172,7 +172,8 @@ def deploy(
         inference = plain, personal
         challenges = chain.deploy(
             operator, artefact(CHALLENGES), forecasts.address, models.address, settings.challenge_bond,
-            digest_prefix(shape), [form(shape, plain, personal=False), form(shape, personal, personal=True)],
+            digest_prefix(shape), shape.horizon,
+            [form(shape, plain, personal=False), form(shape, personal, personal=True)],
         )  # fmt: skip
     doubts = challenges.address if challenges else _NOBODY
     green = (

@@ -24,7 +24,6 @@ from zkp.lstm.weights import digest_prefix
 from zkp.statements.inference import Statement
 
 _ADDRESS, _PRECOMPILES = 20, 32
-_SIZES = 7  # of a shape
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,18 @@ def _code(chain: Chain, address: str) -> bytes:
 
 def _shape_in(code: bytes) -> Shape | None:
     """The shape that an entry hashes before a model's rows."""
-    name = digest_prefix(Shape(24, 1, 1, 1, 0))[: -4 * _SIZES]
-    found = code.find(name)
-    sizes = code[found + len(name) :][: 4 * _SIZES]
-    if found < 0 or len(sizes) < 4 * _SIZES:
-        return None
-    try:
-        return Shape(*(int.from_bytes(sizes[k : k + 4], "big") for k in range(0, len(sizes), 4)))
-    except ValueError:
-        return None
+    for known in (Shape(24, 1, 1, 1, 0), Shape(24, 1, 1, 1, 0, horizon=2)):
+        size = 4 * len(known.sizes)
+        name = digest_prefix(known)[:-size]
+        found = code.find(name)
+        sizes = code[found + len(name) :][:size]
+        if found < 0 or len(sizes) < size:
+            continue
+        try:
+            return Shape.of_sizes([int.from_bytes(sizes[k : k + 4], "big") for k in range(0, size, 4)])
+        except ValueError:
+            return None
+    return None
 
 
 def _asked_by(code: bytes) -> Iterator[bytes]:

@@ -249,7 +249,7 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
         for one in past:
             if one.proven:
                 _check_past(fetch, one, records)
-        _check_calibrated(forecast, past)
+        _check_calibrated(forecast, past, inputs.horizon_days)
 
     return finding(
         f"The calibrated forecast follows from the totals of {len(past)} days: {proven} opened against commitments, "
@@ -280,10 +280,10 @@ def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
         raise Objection(f"day {past.day}: {problem}") from None
 
 
-def _check_calibrated(forecast: DayForecast, past: list[PastDay]) -> None:
+def _check_calibrated(forecast: DayForecast, past: list[PastDay], horizon: int) -> None:
     stated = forecast.calibrated
     assert stated is not None
-    again = CalibratedPublic.of(calibrated(past, forecast.day, forecast.values_wh))
+    again = CalibratedPublic.of(calibrated(past, forecast.day, forecast.values_wh, horizon))
     for name, (mine, theirs) in {
         "forecast": (again.values_wh, stated.values_wh),
         "50 % band": (_edges(again.band_50), _edges(stated.band_50)),

@@ -164,7 +164,8 @@ def _show_total(community: LocalCommunity, day: int) -> None:
     console.print(f"Community forecast (kWh): {_kwh(total.means)}")
     _open_measured(community, before=day)
     try:
-        console.print(f"Calibrated (kWh): {_kwh(calibrated(past_days(community, day), day, total.means).values)}")
+        result = calibrated(past_days(community, day), day, total.means, community.shape.horizon)
+        console.print(f"Calibrated (kWh): {_kwh(result.values)}")
     except NotCalibrated as why:
         console.print(f"Not calibrated: {why}.")
 
@@ -238,7 +239,8 @@ def peak(home: HomeArgument, day: NewestDayArgument = None, config: ConfigOption
     head = peak_head(settings.api)
     if head is None:
         raise DataError("there are no peak classes here yet: they come with a one-shot training")
-    opened = open_household(settings.data, settings.community, settings.api.homes_dir, home)
+    horizon = settings.forecasting.model.horizon_days
+    opened = open_household(settings.data, settings.community, settings.api.homes_dir, home, horizon)
     wanted = opened.due_day() if day is None else day.number(opened.clock)
     expected = expected_peak(opened, head, wanted)
     if expected is None:

@@ -204,14 +204,14 @@ class Demo:
         with self.console.status("Computing the totals of past days, without proofs"):
             computed = compute_totals(community, models, range(split.train_end, split.test_end))
         keep_computed(community, (one for one in computed if one.day < day))
-        accuracy = total_accuracy(computed, split.test_start)
+        accuracy = total_accuracy(computed, split.test_start, community.shape.horizon)
         self.report["community"] = {
             "test_days": None if accuracy is None else asdict(accuracy),
             "totals": {"proven_days": [day], "computed_days": [one.day for one in computed if one.day != day]},
         }
         self._seconds["calibrate"] = time.perf_counter() - started
         try:
-            return calibrated(past_days(community, day), day, opened)
+            return calibrated(past_days(community, day), day, opened, community.shape.horizon)
         except NotCalibrated as why:
             self.console.print(f"The community's total is not calibrated: {why}.")
             return None

@@ -255,7 +255,8 @@ class DailyTask:
     def _prove_new(self, metrics: AgentMetrics) -> None:
         days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
         data, folders = self._config.data, self._config.api
-        opened = partial(open_prover, data, self._config.community, folders, self._home)
+        horizon = self._config.forecasting.model.horizon_days
+        opened = partial(open_prover, data, self._config.community, folders, self._home, horizon)
         with self._training.paused_for(opened) as prover:
             _log.info("proving", extra={"home": self._home})
             try:
@@ -357,7 +358,8 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
     from api.gateway.prover import ProofFolder, open_household
     from api.protocol.bundle import encode
 
-    prove(open_household(config.data, config.community, config.api.homes_dir, home), config.api, day)
+    horizon = config.forecasting.model.horizon_days
+    prove(open_household(config.data, config.community, config.api.homes_dir, home, horizon), config.api, day)
     folder = ProofFolder(config.api.proofs_dir)
     kept = folder.read(day, home)
     assert kept is not None  # just made, or before

@@ -214,8 +214,10 @@ def open_learner(data: DataSettings, forecasting: ForecastingSettings, log_level
     return load_home(data, forecasting, home)
 
 
-def open_prover(data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str) -> HouseholdProver:
+def open_prover(
+    data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str, horizon: int = 1
+) -> HouseholdProver:
     from api.gateway.prover import open_household
 
     set_up(folders.log_level)
-    return open_household(data, community, folders.homes_dir, home)
+    return open_household(data, community, folders.homes_dir, home, horizon)

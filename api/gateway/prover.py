@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 from api.config.settings import CommunitySettings
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
-from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
+from api.gateway.not_forecast import (
+    GapInWeek,
+    NoModel,
+    NoReadings,
+    NotForecast,
+    NoWeather,
+    SealedOtherwise,
+    TooFewDays,
+)
 from api.gateway.personal_head import CommittedHead, read_head
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
@@ -113,15 +121,22 @@ class HouseholdProver:
         return pd.Timestamp(self.readings["ds"].max()) + pd.Timedelta(hours=1)
 
     def due_day(self) -> int:
-        """The day to forecast from the available readings: the last one that starts when they end, or earlier."""
+        """The day to forecast from the available readings: the last one whose week they complete."""
+        return self._readings_day + self.features.horizon - 1
+
+    @property
+    def _readings_day(self) -> int:
+        """The first day that the readings do not complete."""
         return self.clock.day_of(self.readings_end)
 
     def prepare(self, day: int, model: ProvableModel) -> Prepared:
-        """The forecast of a day, and the statement and witness of its proof, from the seven signed days before it.
+        """The forecast of a day, and the statement and witness of its proof, from the seven signed days before it,
+        or before its origin where the horizon is longer than a day.
 
         Made with the home's own head if one is in force. Nothing is stored yet. Hours for which the table differs
         from a signed day are logged. Raises NotForecast (its kinds say why), MeterError for a damaged vault.
         """
+        self._check_horizon(model)
         week = self._week_before(day)
         steps, exogenous = self._public_inputs(day, model.integer.shape.steps)
         own = self._head_in_force(day, model.round)
@@ -153,9 +168,18 @@ class HouseholdProver:
         bundle = self._bundle(prepared, made.proof)
         return bundle, folder.write(self.home.name, bundle, made)
 
+    def _check_horizon(self, model: ProvableModel) -> None:
+        """Raises NoModel for a model of another horizon than the settings'."""
+        theirs, ours = model.integer.shape.horizon, self.features.horizon
+        if theirs != ours:
+            raise NoModel(
+                f"the model of round {model.round} forecasts from readings up to {theirs} days before the day, and "
+                f"forecasting.model.horizon_days is {ours}: set what the community has"
+            )
+
     def _week_before(self, day: int) -> list[tuple[SignedDay, DayOpening]]:
-        """The seven signed days before a day. Raises NotForecast."""
-        numbers = range(day - commitment.RING_DAYS, day)
+        """The seven signed days that a day is forecast from. Raises NotForecast."""
+        numbers = commitment.window_days(day, self.features.horizon)
         absent = pd.DatetimeIndex([hour for d in numbers for hour in self.days.missing(d)])
         if len(absent):
             raise self._incomplete(day, absent)
@@ -169,22 +193,23 @@ class HouseholdProver:
         return self.days.get(day)
 
     def _incomplete(self, day: int, absent: pd.DatetimeIndex) -> NotForecast:
-        """Why the week before a day is not complete."""
+        """Why the week that a day is forecast from is not complete."""
+        origin = self.features.origin_day(day)
         name, first, end = self.home.name, pd.Timestamp(self.readings["ds"].min()), self.readings_end
         if absent[0] >= end:
             return NoReadings(
-                f"the readings of {name} end at {utc_text(end)}, and day {day} starts at "
-                f"{utc_text(self.clock.start_of(day))}: import the newer ones"
+                f"the readings of {name} end at {utc_text(end)}, and a forecast of day {day} needs those up to "
+                f"{utc_text(self.clock.start_of(origin))}: import the newer ones"
             )
         if absent[-1] < first:
             whole = self.clock.day_of(first - pd.Timedelta(hours=1)) + 1
             return TooFewDays(
                 f"the readings of {name} begin at {utc_text(first)}, and a forecast needs the seven days before it: "
-                f"{self._next(whole + commitment.RING_DAYS)}"
+                f"{self._next(whole + commitment.RING_DAYS + self.features.horizon - 1)}"
             )
         return GapInWeek(
-            f"{name} has no readings of {hours_text(absent)} in the week before day {day}: import them; else "
-            + self._next(self.clock.day_of(absent[-1]) + commitment.RING_DAYS + 1)
+            f"{name} has no readings of {hours_text(absent)} in the week before day {origin}: import them; else "
+            + self._next(self.clock.day_of(absent[-1]) + commitment.RING_DAYS + self.features.horizon)
         )
 
     def _next(self, day: int) -> str:
@@ -193,7 +218,8 @@ class HouseholdProver:
     def _public_inputs(self, day: int, steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Public features of a day, [1, T, F - 1] and [1, E]. Raises NoWeather."""
         if not features_reach(self.features, day, steps):
-            raise NoWeather(f"the weather feed does not cover the hours before day {day}: update it")
+            origin = self.features.origin_day(day)
+            raise NoWeather(f"the weather feed does not cover the hours before day {origin}: update it")
         ahead, exogenous = self.features.window(day, steps)
         return ahead[None], exogenous[None]
 
@@ -230,7 +256,7 @@ class HouseholdProver:
 
     def tell_gap(self, day: int) -> None:
         """Log the hours that keep a day of the last week, already over, from being claimed."""
-        if not self.due_day() - commitment.RING_DAYS <= day < self.due_day():
+        if not self._readings_day - commitment.RING_DAYS <= day < self._readings_day:
             return
         context = {"home": self.home.name, "day": day, "hours": hours_text(self._not_measured(day))}
         _log.warning("a day can't be claimed: its readings have a gap", extra=context)
@@ -333,10 +359,12 @@ def _tell_changed(home: str, changed: Changed) -> None:
         _log.warning("the table has other values than the meter signed: the day counts as signed", extra=context)
 
 
-def open_household(data: DataSettings, community: CommunitySettings, homes: Path, name: str) -> HouseholdProver:
+def open_household(
+    data: DataSettings, community: CommunitySettings, homes: Path, name: str, horizon: int = 1
+) -> HouseholdProver:
     """The household of this gateway, its folder below `homes`. Raises DataError if its readings cannot be loaded."""
     loaded, clock = load_community(data), DayClock(data.day_start_utc)
-    readings, features = readings_of(loaded.readings, name), public_features(loaded.weather, clock)
+    readings, features = readings_of(loaded.readings, name), public_features(loaded.weather, clock, horizon=horizon)
     return HouseholdProver(Home(name, homes / name), readings, features, clock, community.identifier)
 
 

@@ -115,7 +115,8 @@ def open_side(learner: HomeLearner, parts: HomeParts, terms: VerticalTerms) -> H
     assert parts.settings.roster is not None and parts.settings.partner is not None
     community, clock = load_community(parts.data), DayClock(parts.data.day_start_utc)
     windows = make_windows(
-        readings_of(community.readings, parts.home), public_features(community.weather, clock), clock,
+        readings_of(community.readings, parts.home),
+        public_features(community.weather, clock, horizon=learner.shape.horizon), clock,
         steps=learner.shape.steps, with_target=False,
     )  # fmt: skip
     roster, key = Roster.read(parts.settings.roster), load_agent_key(KeyFolder(parts.keys_dir).agent_key(parts.home))

@@ -6,8 +6,6 @@ a day that is not yet paid, reaches the queues behind.
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 from eth_hash.auto import keccak
 from sqlalchemy import select
 
@@ -21,7 +19,6 @@ from api.operator.green_shares import hours_of_day, kept_green
 from api.protocol import bundle as bundles
 from api.protocol.bundle_parts import from_hex, to_hex
 from data.errors import TableError
-from forecasting.shape import ModelShape
 from rewards.chain import check_call
 from rewards.green_rule import base_of
 from zkp.errors import InvalidProof
@@ -29,7 +26,7 @@ from zkp.errors import InvalidProof
 
 def check_shape(community: Community, bundle: bundles.InferenceBundle) -> None:
     """Check that the proof's model has the community's sizes, which determine the cost of a check."""
-    if tuple(bundle.weights.shape) != astuple(ModelShape.of(community.config.forecasting.model)):
+    if tuple(bundle.weights.shape) != community.shape.sizes:
         raise ApiError(
             "unknown-shape",
             "the proof's model does not have this community's sizes: check it with `wattproof verify`", 422,

@@ -30,12 +30,12 @@ class TotalAccuracy:
     band_90_holds: float | None
 
 
-def total_accuracy(totals: Sequence[PastDay], first_day: int) -> TotalAccuracy | None:
+def total_accuracy(totals: Sequence[PastDay], first_day: int, horizon: int = 1) -> TotalAccuracy | None:
     """Every day from `first_day` on, calibrated on the days before it alone; None if none of them can be."""
     forecast, measured = (np.array([getattr(t, name) for t in totals], dtype=np.float64).reshape(-1, 24)
                           for name in ("forecast", "measured"))  # fmt: skip
-    calibrated = walk_forward(forecast, measured)
-    bands = walk_forward_quantiles(calibrated, measured, LEVELS)  # [days, levels, 24]
+    calibrated = walk_forward(forecast, measured, horizon)
+    bands = walk_forward_quantiles(calibrated, measured, LEVELS, horizon)  # [days, levels, 24]
     scored = np.array([t.day >= first_day for t in totals], dtype=bool) & ~np.isnan(calibrated).any(axis=1)
     if not scored.any():
         return None

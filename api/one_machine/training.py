@@ -195,17 +195,18 @@ def evaluate(
     names = [home.name for home in community.homes]
     known = community.readings_of(quantity)
     readings = known[known["unique_id"].isin(names)].reset_index(drop=True)
-    naive = baselines.naive_methods(clock)
+    horizon = community.config.forecasting.model.horizon_days
+    naive = baselines.naive_methods(clock, horizon)
     forecasters: list[evaluation.Forecaster] = [
         *naive,
-        baselines.PooledRidge(clock, quantity=quantity),
+        baselines.PooledRidge(clock, quantity=quantity, horizon=horizon),
         *(plug_in(BASELINES, name)(clock) for name in community.config.forecasting.baselines),
-        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock, quantity),
-        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock, quantity),
-        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock, quantity),
+        evaluation.WindowForecaster(FEDERATED, lambda w: forecast(model, w), steps, clock, quantity, horizon),
+        evaluation.WindowForecaster(PERSONAL, by_home(personal), steps, clock, quantity, horizon),
+        evaluation.WindowForecaster(PROVEN, by_home(integer), steps, clock, quantity, horizon),
     ]
     split = split_of(community)
-    table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split)
+    table = evaluation.walk_forward(forecasters, readings, community.weather, clock, split, horizon)
     past = evaluation.before(readings, clock.start_of(split.train_end))
     scores = metrics.evaluate(table, past, [n.name for n in naive])
     folder = community.config.api.folder_of(quantity)

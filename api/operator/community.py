@@ -34,6 +34,7 @@ from rewards.errors import OutdatedContracts
 from rewards.journal import Journal
 from rewards.membership import enrol, membership
 from zkp.lstm.integer_model import Ints, Shape
+from zkp.lstm.weights import digest_prefix
 
 _log = logging.getLogger(__name__)
 JOURNAL = "chain.jsonl"
@@ -58,6 +59,11 @@ class Community:
     def _data(self) -> CommunityData:
         return load_community(self.config.data)
 
+    @cached_property
+    def shape(self) -> Shape:
+        """Of the community's model, as it is proven."""
+        return Shape(**asdict(ModelShape.of(self.config.forecasting.model)))
+
     @property
     def weather(self) -> pd.DataFrame:
         """The public weather feed, with its predictions."""
@@ -65,10 +71,12 @@ class Community:
 
     @cached_property
     def features(self) -> PublicFeatures:
-        return public_features(self.weather, self.clock)
+        return public_features(self.weather, self.clock, horizon=self.shape.horizon)
 
     def features_of(self, quantity: Quantity) -> PublicFeatures:
-        return self.features if quantity == "load" else public_features(self.weather, self.clock, quantity)
+        if quantity == "load":
+            return self.features
+        return public_features(self.weather, self.clock, quantity, self.shape.horizon)
 
     def public_features(self, day: int, quantity: Quantity = "load") -> tuple[Ints, Ints]:
         """Public features of a forecast day in fixed point, steps [1, T, F - 1] and exogenous [1, E].
@@ -76,9 +84,13 @@ class Community:
         Needs no readings, and sees new rows of a weather feed. Raises TableError if the feed does not reach that far.
         """
         data, demo = self.config.data, self.config.data.source == "citylearn"
-        sky = self.weather if demo else weather_before(data, self.clock, day)
-        features = self.features_of(quantity) if demo else public_features(sky, self.clock, quantity)
-        steps, exogenous = features.window(day, self.config.forecasting.model.steps)
+        model = self.config.forecasting.model
+        if demo:
+            features = self.features_of(quantity)
+        else:
+            weather = weather_before(data, self.clock, day - model.horizon_days + 1)
+            features = public_features(weather, self.clock, quantity, model.horizon_days)
+        steps, exogenous = features.window(day, model.steps)
         ahead = quantise_features(steps[None], (1, *steps.shape))
         return ahead, quantise_features(exogenous[None], (1, len(exogenous)))
 
@@ -141,11 +153,11 @@ class Community:
                     f"the contracts in {path} are another release's ({', '.join(changed)}): claim open days with the "
                     "release that deployed them, then run `wattproof migrate`"
                 )
+            self._check_shape(known)
             return known
         config = self.config
-        shape = Shape(**asdict(ModelShape.of(config.forecasting.model)))
         contracts = deploy(
-            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier, shape
+            chain, self.operator, config.rewards, config.data.day_start_utc, config.community.identifier, self.shape
         )
         write_bytes(path, contracts.addresses.to_json())
         return contracts
@@ -156,6 +168,16 @@ class Community:
         if self.config.api.database_url is None:
             check_database_file(self.config.api.database_file)
         return open_database(self.config.api.database)
+
+    def _check_shape(self, contracts: Contracts) -> None:
+        """Raises ConfigError where challenges are about models of other sizes, or of another horizon."""
+        challenges = contracts.challenges
+        if challenges is not None and bytes(challenges.functions.prefix().call()) != digest_prefix(self.shape):
+            raise ConfigError(
+                f"the contracts in {self.folder / CONTRACTS} are for models of other sizes, or of another horizon, "
+                "than forecasting.model says: set it back to what it was when they were deployed. Another horizon "
+                "takes a new community, with another api.state_dir (docs/horizon.md)"
+            )
 
     def _has_households(self) -> bool:
         with self.sessions() as session:

@@ -28,7 +28,7 @@ def day_summary(community: Community, day: int) -> DaySummary | None:
         return None
     known = {one.day: one for one in past}
     own, before = known.get(day), known.get(day - 1)
-    calibrated = None if forecast is None else _calibrated([one for one in past if one.day < day], forecast)
+    calibrated = None if forecast is None else _calibrated(past, forecast, community.shape.horizon)
     return DaySummary(
         day=day, start=community.clock.start_of(day).isoformat(),
         forecast_wh=None if forecast is None else forecast.forecast,
@@ -40,9 +40,9 @@ def day_summary(community: Community, day: int) -> DaySummary | None:
     )  # fmt: skip
 
 
-def _calibrated(past: list[PastDay], total: CommunityTotal) -> CalibratedPublic | None:
+def _calibrated(past: list[PastDay], total: CommunityTotal, horizon: int) -> CalibratedPublic | None:
     try:
-        return CalibratedPublic.of(calibrate(past, total.day, total.forecast))
+        return CalibratedPublic.of(calibrate(past, total.day, total.forecast, horizon))
     except NotCalibrated:
         return None
 

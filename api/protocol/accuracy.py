@@ -26,9 +26,10 @@ class DayAccuracy(BaseModel):
     naive: float | None
 
 
-def accuracy_of(past: Sequence[PastDay]) -> list[DayAccuracy]:
-    """The accuracy of each day, in order; each is calibrated on the days before it alone."""
-    return [day for stretch in stretches(past) for day in _scored(stretch)]
+def accuracy_of(past: Sequence[PastDay], horizon: int = 1) -> list[DayAccuracy]:
+    """The accuracy of each day, in order; each is calibrated on the days before it alone, the last of them `horizon`
+    days before."""
+    return [day for stretch in stretches(past) for day in _scored(stretch, horizon)]
 
 
 def stretches(past: Sequence[PastDay]) -> Iterator[list[PastDay]]:
@@ -43,10 +44,10 @@ def stretches(past: Sequence[PastDay]) -> Iterator[list[PastDay]]:
         yield current
 
 
-def _scored(days: Sequence[PastDay]) -> Iterator[DayAccuracy]:
+def _scored(days: Sequence[PastDay], horizon: int) -> Iterator[DayAccuracy]:
     forecasts = np.array([one.forecast for one in days], dtype=np.float64)
     measured = np.array([one.measured for one in days], dtype=np.float64)
-    calibrated = walk_forward(forecasts, measured)
+    calibrated = walk_forward(forecasts, measured, horizon)
     for k, one in enumerate(days):
         values = None if np.isnan(calibrated[k]).any() else calibrated[k]
         scored = score(one, days[k - 1] if k else None, values)

@@ -84,10 +84,21 @@ class InferenceBundle(Part):
         return self.weights.parsed().digest_of_head(tuple(from_hex(row) for row in self.personal))
 
     def check_days(self) -> None:
-        """Check that the history is the week before the day. Raises InvalidStatement."""
-        day = self.context.day
-        if [d.day for d in self.history] != list(range(day - commitment.RING_DAYS, day)):
-            raise InvalidStatement(f"the history must be the {commitment.RING_DAYS} days before day {day}, in order")
+        """Check that the history is the week that the model forecasts the day from. Raises InvalidStatement."""
+        week = self.week
+        if [d.day for d in self.history] != list(week):
+            raise InvalidStatement(f"the history must be the {len(week)} days before day {week.stop}, in order")
+
+    @property
+    def week(self) -> range:
+        """The seven days that the model forecasts the day from: the last is as many before it as its horizon says.
+
+        Raises InvalidStatement.
+        """
+        try:
+            return commitment.window_days(self.context.day, self.weights.parsed().shape.horizon)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidStatement(f"the model is malformed: {error}") from error
 
     def signed_days(self) -> list[bytes]:
         """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
@@ -249,7 +260,8 @@ def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[
     `community`: the one it must belong to, if known.
     """
     if isinstance(bundle, InferenceBundle):
-        days = f"{_export_of(bundle)}the {commitment.RING_DAYS} days before day {bundle.context.day}"
+        last = bundle.history[-1].day if bundle.history else bundle.context.day - 1
+        days = f"{_export_of(bundle)}the {commitment.RING_DAYS} days before day {last + 1}"
     else:
         days = f"day {bundle.context.day} and those from 7 to 13 days before it"
     if isinstance(bundle, GreenBundle):
@@ -351,8 +363,8 @@ def explain(bundle: Bundle) -> list[str]:
         f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
         f"in {shape.layers} {'layer' if shape.layers == 1 else 'layers'}, beside a linear path from the week's 168 "
         f"hours. Each step reads {shape.loads} of the week's loads and {shape.public} public features.",
-        f"Its input was {_export_of(bundle)}the week before the day, in seven commitments signed by the meter "
-        f"{bundle.meter}{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
+        f"Its input was {_export_of(bundle)}the week before {_origin(bundle)}, in seven commitments signed by the "
+        f"meter {bundle.meter}{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
         "Neither the readings nor the forecast are revealed. " + _COMPARE[bundle.of],
     ]
 
@@ -367,6 +379,11 @@ _COMPARE: dict[Quantity, str] = {
 
 def _export_of(bundle: InferenceBundle) -> str:
     return "the export of " if bundle.quantity else ""
+
+
+def _origin(bundle: InferenceBundle) -> str:
+    origin = bundle.week.stop
+    return "the day" if origin == bundle.context.day else f"day {origin}"
 
 
 def _with_filled(bundle: InferenceBundle) -> str:

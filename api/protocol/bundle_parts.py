@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
 from typing import Annotated, Any, TypeVar
 
 from eth_utils.address import is_checksum_address, to_checksum_address
@@ -141,7 +140,7 @@ class HistoryDayPart(SignedDayPart):
 class WeightsPart(Part):
     """The committed model of a round."""
 
-    shape: ListOf[int]
+    shape: ListOf[int]  # `zkp.lstm.integer_model.Shape.sizes`
     layers: ListOf[ListOf[Point]]
     head: ListOf[Point]
 
@@ -149,13 +148,12 @@ class WeightsPart(Part):
     def of(cls, weights: WeightsCommitment) -> WeightsPart:
         s = weights.shape
         return cls(
-            shape=list(astuple(s)),
+            shape=list(s.sizes),
             layers=[[to_hex(r) for r in rows] for rows in weights.layers],
             head=[to_hex(r) for r in weights.head],
         )
 
     def parsed(self) -> WeightsCommitment:
+        """Raises ValueError."""
         layers = tuple(tuple(from_hex(r) for r in rows) for rows in self.layers)
-        if len(self.shape) != len(fields(Shape)):
-            raise ValueError(f"a model has {len(fields(Shape))} sizes, not {len(self.shape)}")
-        return WeightsCommitment(Shape(*self.shape), layers, tuple(from_hex(r) for r in self.head))
+        return WeightsCommitment(Shape.of_sizes(self.shape), layers, tuple(from_hex(r) for r in self.head))

@@ -58,9 +58,10 @@ class Calibrated:
         return len(self.learnt_from) - self.days_proven
 
 
-def calibrated(past: Sequence[PastDay], day: int, opened: Sequence[int]) -> Calibrated:
-    """The calibrated forecast of `day`, whose opened total is `opened` (24 Wh). Raises NotCalibrated."""
-    known = _without_older_than_a_hole(past, day)
+def calibrated(past: Sequence[PastDay], day: int, opened: Sequence[int], horizon: int = 1) -> Calibrated:
+    """The calibrated forecast of `day`, whose opened total is `opened` (24 Wh), from the days of `past` that are
+    known when it is forecast: the last of them `horizon` days before it. Raises NotCalibrated."""
+    known = _without_older_than_a_hole([one for one in past if one.day <= day - horizon], day)
     if len(known) < WARM_UP_DAYS:
         raise NotCalibrated(
             f"calibration needs {WARM_UP_DAYS} days whose totals, forecast and measured, are known before day {day}, "
@@ -69,7 +70,7 @@ def calibrated(past: Sequence[PastDay], day: int, opened: Sequence[int]) -> Cali
     forecasts = np.array([p.forecast for p in known], dtype=np.float64)
     measured = np.array([p.measured for p in known], dtype=np.float64)
     values = calibrate(np.vstack([forecasts, np.array(opened, dtype=np.float64)]), measured)
-    errors = (measured - walk_forward(forecasts, measured))[WARM_UP_DAYS:]
+    errors = (measured - walk_forward(forecasts, measured, horizon))[WARM_UP_DAYS + horizon - 1 :]
     outer, inner = _bands(errors, values) if len(errors) >= WEEK else (None, None)
     return Calibrated(_whole(values), inner, outer, tuple(known))
 

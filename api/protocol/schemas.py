@@ -105,6 +105,7 @@ class CalibrationInputs(BaseModel):
     forecast_wh: list[int]
     past: list[PastTotals]
     levels: list[float]
+    horizon_days: int = 1
 
 
 class HouseholdPublic(BaseModel):

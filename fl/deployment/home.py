@@ -30,7 +30,7 @@ def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
     train_end = clock.day_of(first + (last - first) * min(1.0, forecasting.train_share + forecasting.test_share))
     windows = make_windows(
         own,
-        public_features(community.weather, clock),
+        public_features(community.weather, clock, horizon=forecasting.model.horizon_days),
         clock,
         steps=forecasting.model.steps,
         shifts=forecasting.shifts,

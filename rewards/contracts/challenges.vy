@@ -88,6 +88,8 @@ ANSWER_PERIOD: public(constant(uint256)) = 3 * 86400
 
 FORECASTS: public(immutable(IForecastRegistry))
 MODELS: public(immutable(IModelRegistry))
+# @notice How many days before its day a forecast's last reading is, at least one.
+HORIZON: public(immutable(uint256))
 # @notice What a challenge costs, in the chain's smallest unit; it covers the gas of an answer.
 BOND: public(immutable(uint256))
 METER_DOMAIN: immutable(bytes32)
@@ -103,19 +105,22 @@ prefix: public(Bytes[64])
 
 
 @deploy
-def __init__(forecasts: address, models: address, bond: uint256, prefix: Bytes[64], forms: Form[2]):
+def __init__(forecasts: address, models: address, bond: uint256, prefix: Bytes[64], horizon: uint256, forms: Form[2]):
     """
     @notice The deployer is the first owner, who publishes features.
     @param forecasts The forecast registry.
     @param models The model registry.
     @param bond What a challenge costs.
     @param prefix What is hashed before a model's rows (`zkp.lstm.weights.digest_prefix`).
+    @param horizon How many days before its day a forecast's last reading is.
     @param forms The verifiers without a personal head and with one, and their inputs.
     """
+    assert horizon > 0, "malformed settings"
     ownable.__init__()
     ownable_2step.__init__()
     FORECASTS = IForecastRegistry(forecasts)
     MODELS = IModelRegistry(models)
+    HORIZON = horizon
     BOND = bond
     METER_DOMAIN = keccak256(
         abi_encode(keccak256("EIP712Domain(string name,string version)"), keccak256("Wattproof meter"), keccak256("1"))
@@ -175,7 +180,8 @@ def answer(
     @param day The day.
     @param personal Whether the forecast is made with a personal head.
     @param data The input of the form's verifier: statement and proof.
-    @param days The meter's commitments of the seven days before the day, oldest first, 48 bytes each.
+    @param days The meter's commitments of the seven days up to HORIZON days before the day, oldest first, 48 bytes
+           each.
     @param signatures The meter's, of each of them, 65 bytes each.
     @param ordinates y of each of the seven commitments, and of their sum, 48 bytes each.
     @param measured Which hours of each day were measured, 24 bits a day, the oldest day's lowest.
@@ -264,7 +270,7 @@ def _check_statement(
 def _check_days(household: address, day: uint32, days: Bytes[336], signatures: Bytes[455], measured: uint256):
     """A model may read hours that were filled in, as far as the meter signed them as such."""
     for k: uint256 in range(DAYS):
-        signed: uint32 = day - convert(DAYS - k, uint32)
+        signed: uint32 = day - convert(HORIZON - 1 + DAYS - k, uint32)
         commitment: Bytes[48] = slice(days, POINT * k, POINT)
         hours: uint256 = measured >> (HOURS * k) & ALL_MEASURED
         content: bytes32 = keccak256(abi_encode(DAY_TYPE, household, signed, keccak256(commitment)))

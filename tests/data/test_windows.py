@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,31 @@ def test_a_shifted_window_is_the_week_and_the_day_beside_its_origin(shift: int) 
     np.testing.assert_array_equal(windows.history, origins[:, None] + np.arange(-168, 0))
     np.testing.assert_array_equal(windows.target, origins[:, None] + np.arange(24))
     np.testing.assert_allclose(windows.exogenous[:, :24] * 1200, origins[:, None] + np.arange(-24, 0), rtol=1e-4)
+
+
+@given(st.integers(-11, 11), st.integers(1, 3))
+def test_a_longer_horizon_moves_the_week_and_the_weather_and_not_the_day(shift: int, horizon: int) -> None:
+    features = public_features(WEATHER, CLOCK, horizon=horizon)
+    windows = make_windows(READINGS, features, CLOCK, steps=24, shifts=[shift])
+    assert len(windows) == DAYS - 6 - horizon - (shift != 0)
+    starts = windows.target[:, 0]
+    origins = starts - 24 * (horizon - 1)
+    np.testing.assert_array_equal(windows.target, starts[:, None] + np.arange(24))
+    np.testing.assert_array_equal(windows.history, origins[:, None] + np.arange(-168, 0))
+    np.testing.assert_allclose(windows.exogenous[:, :24] * 1200, origins[:, None] + np.arange(-24, 0), rtol=1e-4)
+    weekday = windows.exogenous[:, 24:31].argmax(axis=1)
+    named = FIRST + (starts - shift) // 24
+    np.testing.assert_array_equal(weekday, (named + 3) % 7)
+    if shift == 0:
+        np.testing.assert_array_equal(windows.steps[:, -1, 2] == 1, weekday >= 5)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+def test_the_next_day_is_forecast_from_readings_that_end_at_the_origin(horizon: int) -> None:
+    features = public_features(WEATHER, CLOCK, horizon=horizon)
+    day = FIRST + DAYS - 1 + horizon
+    windows = make_windows(READINGS, features, CLOCK, steps=24, days=[day], with_target=False)
+    assert windows.day.tolist() == [day] and windows.history[0, -1] == LOAD[-1]
 
 
 @given(st.integers(0, DAYS), st.integers(0, 11))

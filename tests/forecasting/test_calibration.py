@@ -29,12 +29,15 @@ def test_an_exact_forecast_stays_as_it_is() -> None:
     assert np.allclose(walk_forward(measured, measured)[WARM_UP_DAYS:], measured[WARM_UP_DAYS:])
 
 
-@given(day=st.integers(WARM_UP_DAYS, 39), later=st.floats(0, 1e6))
-def test_no_day_is_calibrated_with_what_came_later(day: int, later: float) -> None:
+@given(day=st.integers(WARM_UP_DAYS + 2, 39), later=st.floats(0, 1e6), horizon=st.integers(1, 3))
+def test_no_day_is_calibrated_with_what_came_later(day: int, later: float, horizon: int) -> None:
     opened, measured = days(40), days(40, seed=1)
-    before = walk_forward(opened, measured)[day]
-    opened[day + 1 :], measured[day:] = later, later
-    assert np.array_equal(walk_forward(opened, measured)[day], before)
+    before = walk_forward(opened, measured, horizon)[day]
+    bands = walk_forward_quantiles(walk_forward(opened, measured, horizon), measured, LEVELS, horizon)[day]
+    opened[day + 1 :], measured[day - horizon + 1 :] = later, later
+    calibrated = walk_forward(opened, measured, horizon)
+    assert not np.isnan(before).any() and np.array_equal(calibrated[day], before)
+    assert np.array_equal(walk_forward_quantiles(calibrated, measured, LEVELS, horizon)[day], bands, equal_nan=True)
 
 
 @given(scale=st.floats(0.01, 1000))

@@ -31,26 +31,29 @@ def last_day(windows: Windows) -> np.ndarray:
     return windows.history[:, -24:].astype(np.float64)
 
 
-def forecasters() -> list[Forecaster]:
-    model = WindowForecaster("model", last_day, 24, CLOCK)
-    return [*naive_methods(CLOCK), PooledRidge(CLOCK), HomeRidge(CLOCK), model]
+def forecasters(horizon: int = 1) -> list[Forecaster]:
+    model = WindowForecaster("model", last_day, 24, CLOCK, horizon=horizon)
+    ridges = PooledRidge(CLOCK, horizon=horizon), HomeRidge(CLOCK, horizon=horizon)
+    return [*naive_methods(CLOCK, horizon), *ridges, model]
 
 
 METHODS = [f.name for f in forecasters()]
 
 
+@pytest.mark.parametrize("horizon", [1, 2])
 @pytest.mark.parametrize("refit_days", [None, 2])
 @pytest.mark.parametrize("day", [FIRST + 34, FIRST + 37])
-def test_changing_the_future_changes_no_forecast(day: int, refit_days: int | None) -> None:
+def test_changing_the_future_changes_no_forecast(day: int, refit_days: int | None, horizon: int) -> None:
     split = Split(SPLIT.train_end, SPLIT.test_start, SPLIT.test_end, refit_days)
-    future = CLOCK.start_of(day)
+    future = CLOCK.start_of(day - horizon + 1)
     other = Y.copy()
     other[:, future <= DS] = 60
     weather = WEATHER.copy()
     weather.loc[weather["ds"] >= future, ["temperature", "temperature_24h", "direct_solar_24h"]] = -40.0
-    table = walk_forward(forecasters(), READINGS, WEATHER, CLOCK, split)
-    changed = walk_forward(forecasters(), readings(other), weather, CLOCK, split)
-    known = table["cutoff"] <= future
+    table = walk_forward(forecasters(horizon), READINGS, WEATHER, CLOCK, split, horizon)
+    changed = walk_forward(forecasters(horizon), readings(other), weather, CLOCK, split, horizon)
+    known = table["ds"] < CLOCK.start_of(day + 1)
+    assert not table.loc[known, METHODS].isna().all(axis=None)
     pd.testing.assert_frame_equal(table.loc[known, METHODS], changed.loc[known, METHODS])
     assert not table.loc[~known, METHODS].equals(changed.loc[~known, METHODS])
 
@@ -80,6 +83,14 @@ def test_what_a_forecaster_is_given_ends_at_the_origin() -> None:
     assert recorder.asked == {
         day: (CLOCK.start_of(day) - hour,) * 2 for day in range(SPLIT.test_start, SPLIT.test_end)
     }
+
+
+def test_of_a_longer_horizon_it_ends_days_before_the_day() -> None:
+    recorder = Recorder()
+    walk_forward([recorder], READINGS, WEATHER, CLOCK, Split(FIRST + 34, FIRST + 34, FIRST + 36, 1), horizon=2)
+    hour = pd.Timedelta(hours=1)
+    ends = {day: (CLOCK.start_of(day - 1) - hour,) * 2 for day in (FIRST + 34, FIRST + 35)}
+    assert recorder.asked == ends and recorder.fitted == [ends[FIRST + 34], *ends.values()]
 
 
 def test_refitting_uses_everything_before_the_origin() -> None:

@@ -11,6 +11,7 @@ from eth_hash.auto import keccak
 
 from data.meter import ALL_MEASURED
 from rewards.answers import Answer
+from rewards.bytecode_check import differences
 from rewards.chain import Chain
 from rewards.challenge_client import answer_data
 from rewards.challenges import (
@@ -47,7 +48,7 @@ from tests.rewards.conftest import (
     signatures,
 )
 from tests.zkp.conftest import FIRST_DAY, honest
-from zkp.algebra.commitment import RING_DAYS, add, commit_day
+from zkp.algebra.commitment import RING_DAYS, add, commit_day, window_days
 from zkp.algebra.field import MODULUS
 from zkp.statements import inference
 from zkp.statements.context import Context
@@ -83,8 +84,15 @@ class Doubted:
 
 @pytest.fixture(scope="module")
 def made() -> Doubted:
-    home, household = honest(), account(2)
-    shape, chain = home.model.shape, Chain.embedded(start_time=START - 2 * SECONDS + 100)
+    return registered()
+
+
+def registered(horizon: int = 1, made_for: int | None = None) -> Doubted:
+    """A community of a horizon, with a registered forecast, made for that one unless told otherwise."""
+    made_for = horizon if made_for is None else made_for
+    home, household = honest(horizon=made_for), account(2)
+    shape = honest(horizon=horizon).model.shape
+    chain = Chain.embedded(start_time=START - 2 * SECONDS + 100)
     contracts = deploy(chain, account(1), RewardSettings(), DAY_START_UTC, COMMUNITY, shape)
     chain.fund(household.address)
     town = Town(chain, contracts, account(1), household, account(3))
@@ -94,13 +102,16 @@ def made() -> Doubted:
     readings = np.split(home.history[0], RING_DAYS)
     blindings = [k + 1 for k in range(RING_DAYS - 1)]
     blindings.append((home.secrets.windows[0] - sum(blindings)) % MODULUS)
+    week = window_days(DAY, made_for)
     days = [
-        commit_day(DAY - RING_DAYS + k, values.tolist(), blinding)
-        for k, (values, blinding) in enumerate(zip(readings, blindings, strict=True))
+        commit_day(day, values.tolist(), blinding)
+        for day, values, blinding in zip(week, readings, blindings, strict=True)
     ]
     assert add(days) == statement.windows[0]
-    signed = [signature(DAY - RING_DAYS + k, commitment) for k, commitment in enumerate(days)]
-    chain.send(account(1), contracts.model_registry.functions.publish(1, statement.weights.digest()))
+    signed = [signature(day, commitment) for day, commitment in zip(week, days, strict=True)]
+    chain.send(
+        account(1), contracts.model_registry.functions.publish(1, honest(horizon=horizon).statement.weights.digest())
+    )
     registry = contracts.forecast_registry.functions
     chain.send(account(1), registry.assign_meter(household.address, account(3).address, 0))
     enrol(town, household)
@@ -260,6 +271,31 @@ def test_an_answer_must_be_of_the_registered_forecast(why: str, kind: type[Refus
     with pytest.raises(kind):
         doubted.send(forged)
     doubted.send()
+
+
+def test_a_forecast_two_days_ahead_is_answered_for_with_the_week_that_ends_two_days_before() -> None:
+    later = registered(horizon=2)
+    assert not differences(later.town.chain, later.town.contracts, COMMUNITY)
+    later.challenge()
+    newer = zip(window_days(DAY, 1), later.answer.days, strict=True)
+    with pytest.raises(WrongMeter):
+        later.send(replace(later.answer, signatures=[signature(day, commitment) for day, commitment in newer]))
+    later.send()
+    found = challenge_of(later.town.contracts, later.who, DAY)
+    assert found is not None and found.answered
+
+
+@pytest.mark.parametrize(("horizon", "made_for"), [(2, 1), (1, 2)])
+def test_a_forecast_of_another_horizon_than_the_communitys_has_no_answer(horizon: int, made_for: int) -> None:
+    """The model's rows are the same, so that nothing but the horizon differs: neither the week that it was made from
+    is taken, nor the same readings signed as the community's week."""
+    fresh = registered(horizon, made_for)
+    fresh.challenge()
+    with pytest.raises(WrongMeter):
+        fresh.send()
+    week = zip(window_days(DAY, horizon), fresh.answer.days, strict=True)
+    with pytest.raises(ProofRefused):
+        fresh.send(replace(fresh.answer, signatures=[signature(day, commitment) for day, commitment in week]))
 
 
 def test_a_forecast_that_is_not_the_models_has_no_answer(doubted: Doubted) -> None:

@@ -250,7 +250,7 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
         "exogenous": replace(statement, exogenous=exogenous),
         "personal": replace(statement, personal=None if statement.personal else (IDENTITY,) * len(weights.head)),
     }
-    for name in ("steps", "features", "hidden", "exogenous", "lags", "recent"):
+    for name in ("steps", "features", "hidden", "exogenous", "lags", "recent", "horizon"):
         others[f"weights.shape.{name}"] = with_shape(**{name: getattr(shape, name) + 1})
     more = (*weights.layers, weights.head)
     others["weights.shape.layers"] = with_shape(more, layers=shape.layers + 1)

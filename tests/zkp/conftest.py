@@ -30,9 +30,9 @@ def seeded(seed: int) -> RandomScalars:
     return lambda count: [source.randrange(MODULUS) for _ in range(count)]
 
 
-def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3) -> Shape:
+def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3, horizon: int = 1) -> Shape:
     """Three hidden units unless asked otherwise: not a power of two."""
-    return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5)
+    return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5, horizon=horizon)
 
 
 def random_weights(shape: Shape, seed: int) -> IntegerWeights:
@@ -78,9 +78,9 @@ def context(day: int = FIRST_DAY) -> Context:
     return Context(b"c" * 32, b"h" * 20, day, 1)
 
 
-def commit_window(day: int, readings: Sequence[int], blinding: int) -> bytes:
+def commit_window(day: int, readings: Sequence[int], blinding: int, horizon: int = 1) -> bytes:
     setup = load_setup()
-    return setup.curve.encode(commit_point(setup, window_slots(day), list(readings), blinding))
+    return setup.curve.encode(commit_point(setup, window_slots(day, horizon), list(readings), blinding))
 
 
 def state(trace: Trace, model: IntegerModel, history: Ints, personal: HeadOpening | None = None) -> Case:
@@ -88,7 +88,10 @@ def state(trace: Trace, model: IntegerModel, history: Ints, personal: HeadOpenin
     days = tuple(range(FIRST_DAY, FIRST_DAY + len(history)))
     blindings = seeded(7)(2 * len(days))
     secrets = inference.Secrets(tuple(blindings[: len(days)]), tuple(blindings[len(days) :]), personal)
-    windows = tuple(commit_window(d, h.tolist(), b) for d, h, b in zip(days, history, secrets.windows, strict=True))
+    windows = tuple(
+        commit_window(d, h.tolist(), b, model.shape.horizon)
+        for d, h, b in zip(days, history, secrets.windows, strict=True)
+    )
     forecasts = tuple(commit_forecast(f.tolist(), b) for f, b in zip(trace.forecast, secrets.forecasts, strict=True))
     statement = inference.Statement(
         context(), commit_weights(model.weights), days, windows, trace.steps, trace.exogenous, forecasts,
@@ -107,8 +110,10 @@ def inputs(shape: Shape, windows: int, seed: int) -> tuple[Ints, Any, Any]:
 
 
 @cache
-def honest(layers: int = 1, windows: int = 1, personal: bool = False, seed: int = 3, hidden: int = 3) -> Case:
-    shape = small_shape(layers, hidden=hidden)
+def honest(
+    layers: int = 1, windows: int = 1, personal: bool = False, seed: int = 3, hidden: int = 3, horizon: int = 1
+) -> Case:
+    shape = small_shape(layers, hidden=hidden, horizon=horizon)
     weights = random_weights(shape, seed)
     private = None
     if personal:

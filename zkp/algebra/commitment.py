@@ -38,9 +38,15 @@ def ring_slots(day: int) -> range:
     return range(first, first + DAY_HOURS)
 
 
-def window_slots(day: int) -> list[int]:
-    """Slots of the 168 hours before the origin of `day`, oldest first."""
-    return [s for d in range(day - RING_DAYS, day) for s in ring_slots(d)]
+def window_days(day: int, horizon: int = 1) -> range:
+    """The seven days that `day` is forecast from, oldest first: the last of them is `horizon` days before it."""
+    origin = day - horizon + 1
+    return range(origin - RING_DAYS, origin)
+
+
+def window_slots(day: int, horizon: int = 1) -> list[int]:
+    """Slots of the 168 hours that `day` is forecast from, oldest first."""
+    return [s for d in window_days(day, horizon) for s in ring_slots(d)]
 
 
 def commit_point(setup: Setup, slots: Sequence[int], values: Sequence[int], blinding: int) -> Point:

@@ -44,7 +44,7 @@ def inference_program(form: Form) -> Program:
 def lane_of(statement: Statement, proof: bytes, setup: Setup) -> tuple[Form, Lane]:
     """Raises MalformedProof, InvalidStatement."""
     points = inference.input_points(statement, setup)
-    days = np.array(inference.rotations(statement.days), dtype=np.int64)
+    days = np.array(inference.rotations(statement), dtype=np.int64)
     lane = Lane(
         statement.encode(),
         inference.body(proof),

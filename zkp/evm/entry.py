@@ -165,6 +165,9 @@ class _Writer:
         code.push(1)
         code.push(RING_DAYS)
         self._input(HOUSEHOLD, DAY_BYTES)
+        if earlier := layout.form.grid.shape.horizon - 1:  # the window's first day is so much earlier
+            code.push(RING_DAYS - earlier)
+            code.op(evm.ADD)
         code.op(evm.MOD)
         code.push(WORD)
         code.op(evm.MUL)

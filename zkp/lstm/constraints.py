@@ -25,7 +25,7 @@ _PER_WINDOW = 2 * HISTORY + 2 * OUTPUTS + 3
 
 
 def constraints(grid: Grid, rotations: Sequence[Sequence[int]], draw: Draw) -> list[Linear]:
-    """All of them, each zero. `rotations`: for each window the forecast day modulo 7, one-hot."""
+    """All of them, each zero. `rotations`: for each window the place of its first day in the ring, one-hot."""
     return [
         *(_hand_over(grid, k, draw()) for k in range(grid.shape.layers)),
         _windows(grid, rotations, draw()),

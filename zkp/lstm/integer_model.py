@@ -20,7 +20,8 @@ Fixed point: a value v stands as round(v * 2^bits). Every rounding is round_shif
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -69,7 +70,8 @@ class Shape:
     """Sizes of a model: LSTM steps T, input features F, hidden units, layers, exogenous values.
 
     The first of the features are loads: `lags` of the step's hour (that day and the days before), `recent` of the
-    window's last hours; the others are public.
+    window's last hours; the others are public. `horizon`: how many days before the forecast day the window's last day
+    is. No arithmetic depends on it; it is one of the sizes so that whatever names a model names its horizon.
     """
 
     steps: int
@@ -79,9 +81,13 @@ class Shape:
     exogenous: int
     lags: int = 1
     recent: int = 0
+    horizon: int = 1
 
     def __post_init__(self) -> None:
-        limits = {"steps": (HOURS, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4)}
+        limits = {
+            "steps": (HOURS, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4),
+            "horizon": (1, HISTORY // HOURS),
+        }  # fmt: skip
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
@@ -92,6 +98,20 @@ class Shape:
                 f"{self.lags} lags and {self.recent} recent hours among {self.features} features: there are 1 to "
                 f"{HISTORY // HOURS} lags and 0 to {HOURS} recent hours, together at most as many as features"
             )
+
+    @classmethod
+    def of_sizes(cls, sizes: Sequence[int]) -> Shape:
+        """What `sizes` gives. Raises ValueError for any other row of numbers: a shape has one form."""
+        count = len(fields(cls)) - 1
+        if len(sizes) not in (count, count + 1) or (len(sizes) > count and sizes[count] == 1):
+            raise ValueError(f"a model has {count} sizes, and its horizon where that is not 1; here are {len(sizes)}")
+        return cls(*sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """All numbers, in order; the horizon only where it is not 1."""
+        every: tuple[int, ...] = astuple(self)
+        return every[:-1] if self.horizon == 1 else every
 
     @property
     def loads(self) -> int:

@@ -7,7 +7,7 @@ file. A personal head is private: its rows are blinded. There is no key for a mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -32,8 +32,9 @@ Rows = tuple[bytes, ...]
 
 
 def digest_prefix(shape: Shape) -> bytes:
-    """What is hashed before the rows."""
-    return b"wattproof/weights/4" + b"".join(v.to_bytes(4, "big") for v in astuple(shape))
+    """What is hashed before the rows. Models of a longer horizon have one size more, and so a name of their own."""
+    name = b"wattproof/weights/4" if shape.horizon == 1 else b"wattproof/weights-ahead/4"
+    return name + b"".join(v.to_bytes(4, "big") for v in shape.sizes)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from eth_hash.auto import keccak
 
-from zkp.algebra.commitment import RING_DAYS, RING_SLOTS, window_slots
+from zkp.algebra.commitment import RING_DAYS, RING_SLOTS, window_days, window_slots
 from zkp.algebra.curve import Point
 from zkp.algebra.srs import ROW, Setup, load_setup
 from zkp.algebra.vector import RandomScalars, Vector, fresh_scalars
@@ -47,7 +47,8 @@ MOST_QUANTITY_BYTES = 16
 
 @dataclass(frozen=True)
 class Statement:
-    """What a proof of inference says. `days[b]` is forecast from `windows[b]`; context.day is the first of them."""
+    """What a proof of inference says. `days[b]` is forecast from `windows[b]`, the week that ends as many days before
+    it as the model's horizon says; context.day is the first of them."""
 
     context: Context
     weights: WeightsCommitment
@@ -141,15 +142,16 @@ def input_cells(grid: Grid) -> list[tuple[str, int]]:
     return out
 
 
-def rotations(days: Sequence[int]) -> list[list[int]]:
-    """For each forecast day the day modulo 7, one-hot."""
-    return [[int(day % RING_DAYS == k) for k in range(RING_DAYS)] for day in days]
+def rotations(statement: Statement) -> list[list[int]]:
+    """For each forecast day the place of its window's first day in the ring, one-hot."""
+    firsts = [window_days(day, statement.shape.horizon)[0] % RING_DAYS for day in statement.days]
+    return [[int(first == k) for k in range(RING_DAYS)] for first in firsts]
 
 
 def relation(statement: Statement, setup: Setup) -> Relation:
     features = Inputs(Vector.from_array(statement.steps), Vector.from_array(statement.exogenous))
     points = input_points(statement, setup)
-    return relation_of(grid_of(statement), rotations(statement.days), statement.encode(), points, features)
+    return relation_of(grid_of(statement), rotations(statement), statement.encode(), points, features)
 
 
 def relation_of(
@@ -221,7 +223,7 @@ def _input_values(
         out[PERSONAL] = rows(weights.personal_cells(grid, own.values), own.blindings)
     for b, day in enumerate(statement.days):
         ring = np.zeros(RING_SLOTS, dtype=np.int64)
-        ring[window_slots(day)] = trace.history[b]
+        ring[window_slots(day, grid.shape.horizon)] = trace.history[b]
         out[f"window {b}"] = rows(ring, [secrets.windows[b]])
         out[f"forecast {b}"] = rows(trace.forecast[b], [secrets.forecasts[b]])
     return out

@@ -24,5 +24,5 @@ async def accuracy(request: Request, community: CommunityDep, work: WorkDep, kep
 
 
 def _accuracy(community: Community) -> Answer:
-    days = accuracy_of(past_days(community, LAST_DAY + 1))
+    days = accuracy_of(past_days(community, LAST_DAY + 1), community.shape.horizon)
     return Answer(json.dumps([day.model_dump() for day in days], separators=(",", ":")).encode())

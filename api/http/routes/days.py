@@ -108,7 +108,7 @@ def _measured(community: Community, day: int) -> MeasuredTotal | None:
 
 
 def _calibrated(community: Community, total: CommunityTotal) -> Calibrated:
-    return calibrated(past_days(community, total.day), total.day, total.forecast)
+    return calibrated(past_days(community, total.day), total.day, total.forecast, community.shape.horizon)
 
 
 @router.get(
@@ -182,7 +182,10 @@ def _calibration(day: int, community: Community) -> Answer:
     except NotCalibrated as why:
         raise ApiError("not-calibrated", str(why), 404) from None
     past = [PastTotals.of(one) for one in result.learnt_from]
-    shown = CalibrationInputs(day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS))
+    shown = CalibrationInputs(
+        day=day, forecast_wh=row.forecast, past=past, levels=list(LEVELS),
+        horizon_days=community.shape.horizon,
+    )  # fmt: skip
     return _answer(shown, community, day)
 
 

@@ -74,7 +74,7 @@ def make_report(community: Community, days: Sequence[int], title: str) -> Report
     if not found:
         return None
     known = {one.day for one in found}
-    scored = {one.day: one for one in accuracy_of(past_days(community, max(known) + 1))}
+    scored = {one.day: one for one in accuracy_of(past_days(community, max(known) + 1), community.shape.horizon)}
     proofs, bad = _checked(community, known)
     return Report(
         community=community.config.community.name, title=title,

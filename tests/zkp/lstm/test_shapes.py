@@ -3,6 +3,7 @@ a personal head.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,8 +25,11 @@ from zkp.zero_knowledge import revealed_values
 pytestmark = pytest.mark.slow
 
 
-def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Statement, bytes, IntegerModel]:
-    """A random model of a shape, run on random windows, and its proof."""
+def prove(
+    shape: Shape, windows: int, personal: bool, horizon: int | None = None
+) -> tuple[inference.Statement, bytes, IntegerModel]:
+    """A random model of a shape, run on random windows, and its proof. `horizon`: of the windows' days, the shape's
+    unless told otherwise."""
     rng = np.random.default_rng([shape.steps, shape.hidden, windows])
 
     def draw(*size: int, scale: float) -> Ints:
@@ -46,8 +50,9 @@ def prove(shape: Shape, windows: int, personal: bool) -> tuple[inference.Stateme
     )
     setup, days = load_setup(), tuple(range(50, 50 + windows))
     blindings, forecast_blindings = seeded(1)(windows), seeded(2)(windows)
+    slots = partial(window_slots, horizon=horizon or shape.horizon)
     committed = [
-        setup.curve.encode(commit_point(setup, window_slots(d), [int(v) for v in trace.history[b]], blindings[b]))
+        setup.curve.encode(commit_point(setup, slots(d), [int(v) for v in trace.history[b]], blindings[b]))
         for b, d in enumerate(days)
     ]
     forecasts = [commit_forecast([int(v) for v in trace.forecast[b]], forecast_blindings[b]) for b in range(windows)]
@@ -70,6 +75,7 @@ SHAPES = {
     "a day of steps": (Shape(24, 8, 16, 1, 33), 1, True),
     "a week of steps": (Shape(168, 4, 6, 1, 3), 1, False),
     "loads of a week at every step": (Shape(30, 12, 5, 1, 4, lags=7, recent=3), 2, True),
+    "two days ahead": (Shape(24, 2, 3, 1, 1, horizon=2), 2, True),
 }
 
 
@@ -84,6 +90,35 @@ def test_a_proof_does_not_serve_without_its_personal_head() -> None:
     statement, proof, _ = prove(Shape(24, 2, 3, 1, 1), 1, True)
     with pytest.raises(ProofError):
         inference.verify(replace(statement, personal=None), proof)
+
+
+@pytest.mark.parametrize(("of_model", "of_days"), [(2, 1), (1, 2), (3, 2)])
+def test_a_window_of_another_horizon_is_not_the_models(of_model: int, of_days: int) -> None:
+    """The seven days of one day's window and of the next have six in common, and all slots of the ring."""
+    with pytest.raises(ProofError):
+        inference.verify(*prove(Shape(24, 2, 3, 1, 1, horizon=of_model), 1, False, horizon=of_days)[:2])
+
+
+def test_a_proof_by_a_model_of_one_horizon_is_none_by_the_same_model_of_another() -> None:
+    """The weights, the window and the day are the same: it is the horizon that names another model."""
+    statement, proof, model = prove(Shape(24, 2, 3, 1, 1, horizon=2), 1, False)
+    other = replace(statement.weights, shape=replace(model.shape, horizon=1))
+    assert other.digest() != statement.weights.digest()
+    with pytest.raises(ProofError):
+        inference.verify(replace(statement, weights=other), proof)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3, 7])
+def test_the_sizes_of_a_shape_have_one_form(horizon: int) -> None:
+    shape = Shape(24, 12, 3, 1, 33, 7, 3, horizon)
+    assert Shape.of_sizes(shape.sizes) == shape
+    assert len(shape.sizes) == 7 + (horizon > 1)
+
+
+@pytest.mark.parametrize("sizes", [(24, 12, 3, 1, 33, 7, 3, 1), (24, 12, 3, 1, 33, 7), (24, 12, 3, 1, 33, 7, 3, 8)])
+def test_sizes_of_another_form_are_refused(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="horizon"):
+        Shape.of_sizes(sizes)
 
 
 @pytest.mark.parametrize("name", list(SHAPES))

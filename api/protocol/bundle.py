@@ -91,14 +91,8 @@ class InferenceBundle(Part):
 
     @property
     def week(self) -> range:
-        """The seven days that the model forecasts the day from: the last is as many before it as its horizon says.
-
-        Raises InvalidStatement.
-        """
-        try:
-            return commitment.window_days(self.context.day, self.weights.parsed().shape.horizon)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidStatement(f"the model is malformed: {error}") from error
+        """The seven days that the model forecasts the day from: the last is as many before it as its horizon says."""
+        return commitment.window_days(self.context.day, self.weights.horizon)
 
     def signed_days(self) -> list[bytes]:
         """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, TypeVar
 
 from eth_utils.address import is_checksum_address, to_checksum_address
@@ -152,6 +153,11 @@ class WeightsPart(Part):
             layers=[[to_hex(r) for r in rows] for rows in weights.layers],
             head=[to_hex(r) for r in weights.head],
         )
+
+    @property
+    def horizon(self) -> int:
+        """As the sizes say, which `parsed` checks."""
+        return self.shape[-1] if len(self.shape) == len(fields(Shape)) else 1
 
     def parsed(self) -> WeightsCommitment:
         """Raises ValueError."""

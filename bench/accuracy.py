@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         community = open_community(asked.data, asked.cache, asked.start_utc, asked.homes, asked.seed)
         federation = FederationSettings.model_validate(own_seed)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
-            skip = [*asked.skip, *([NEW_HOMES] if asked.horizon > 1 else [])]  # measured for one day only
+            skip = sorted({*asked.skip, *([NEW_HOMES] if asked.horizon > 1 else [])})  # measured for one day only
             result = measure(community, federation, asked.quick, console, beside, skip, asked.horizon)
     except (DataError, ForecastError) as problem:
         console.print(f"error: {problem}", style="red", markup=False)

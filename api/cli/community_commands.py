@@ -19,7 +19,7 @@ from api.cli.terminal import INCOMPLETE, console
 if TYPE_CHECKING:
     from api.config.community_yaml import Config
     from api.gateway.home import Home
-    from api.gateway.prover import ProofFigures
+    from api.gateway.proof_folder import ProofFigures
     from api.one_machine.community import LocalCommunity
     from api.operator.chain_session import ChainSession
     from api.operator.trained_model import TrainedModel

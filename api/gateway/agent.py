@@ -55,7 +55,7 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.gateway.green_shares import GreenShares
     from api.gateway.model_updater import ModelUpdater
     from api.gateway.period_shares import PeriodShares
-    from api.gateway.prover import ProofFigures
+    from api.gateway.proof_folder import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
     from api.gateway.submitter import Submitter
 
@@ -355,7 +355,8 @@ def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofF
     """
     if kept_model_path(config.api.model_dir) is None:
         return None
-    from api.gateway.prover import ProofFolder, open_household
+    from api.gateway.proof_folder import ProofFolder
+    from api.gateway.prover import open_household
     from api.protocol.bundle import encode
 
     horizon = config.forecasting.model.horizon_days

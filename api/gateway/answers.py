@@ -126,7 +126,7 @@ def open_answers(config: Config, home: str, run: Isolated) -> Answers | None:
 
 def answer_call(proofs: Path, home: str, day: int) -> bytes:
     """The data of the call that answers for a home's forecast, from its bundle. Raises DataError."""
-    from api.gateway.prover import ProofFolder
+    from api.gateway.proof_folder import ProofFolder
     from api.protocol.answer import answer_of
     from rewards.challenge_client import answer_data
 

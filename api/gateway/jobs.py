@@ -83,7 +83,7 @@ def _peak(opened: HouseholdProver, folders: ApiSettings, day: int) -> dict[str, 
 def prove(opened: HouseholdProver, folders: ApiSettings, day: int) -> Proven | None:
     """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
     from api.gateway import proving
-    from api.gateway.prover import ProofFolder
+    from api.gateway.proof_folder import ProofFolder
     from api.gateway.round_model import RoundModel
 
     folder = ProofFolder(folders.proofs_dir)
@@ -120,7 +120,7 @@ def _prove_claim(opened: HouseholdProver, folders: ApiSettings, day: int) -> boo
     can never be claimed: its submission ends here.
     """
     from api.gateway.outbox import Outbox, Submission
-    from api.gateway.prover import ProofFolder
+    from api.gateway.proof_folder import ProofFolder
     from api.protocol.bundle import encode
     from data.atomic import write_bytes
 

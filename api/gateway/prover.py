@@ -6,10 +6,9 @@ loads neither chain nor PyTorch.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -32,13 +31,12 @@ from api.gateway.not_forecast import (
     TooFewDays,
 )
 from api.gateway.personal_head import CommittedHead, read_head
+from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
-from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle, encode
+from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle
 from api.protocol.bundle_parts import ContextPart, HistoryDayPart, SignedDayPart, WeightsPart, to_hex
-from data.atomic import write_bytes
 from data.community import load_community, readings_of
-from data.damage import whole
 from data.day import DayClock, hours_text, utc_text
 from data.errors import DataError
 from data.features import PublicFeatures, public_features
@@ -67,16 +65,6 @@ class ProvableModel(Protocol):
     def integer(self) -> IntegerModel: ...
     @property
     def commitment(self) -> WeightsCommitment: ...
-
-
-@dataclass(frozen=True)
-class ProofFigures:
-    """What a proof cost."""
-
-    prove_s: float
-    verify_s: float
-    bytes: int
-    peak_mb: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -366,39 +354,3 @@ def open_household(
     loaded, clock = load_community(data), DayClock(data.day_start_utc)
     readings, features = readings_of(loaded.readings, name), public_features(loaded.weather, clock, horizon=horizon)
     return HouseholdProver(Home(name, homes / name), readings, features, clock, community.identifier)
-
-
-@dataclass(frozen=True)
-class ProofFolder:
-    """Proofs on disk: `proofs/DAY/HOME.json`, the bundle, and `proofs/DAY/figures/HOME.json`, what it cost."""
-
-    directory: Path
-
-    def path(self, day: int, home: str) -> Path:
-        return self.directory / str(day) / f"{home}.json"
-
-    def read(self, day: int, home: str) -> InferenceBundle | None:
-        """An earlier proof, or None. Raises DamagedFile."""
-        path = self.path(day, home)
-        if not path.exists():
-            return None
-        with whole(path, "a proof bundle", "Move it away: the proof is then made again, of the same forecast"):
-            return InferenceBundle.model_validate_json(path.read_bytes())
-
-    def figures(self, day: int, home: str) -> ProofFigures | None:
-        """What an earlier proof cost, or None if unknown. Raises DamagedFile."""
-        path = self._figures_path(day, home)
-        if not path.exists():
-            return None
-        with whole(path, "a list of figures", "Move it away: it says only what a proof cost"):
-            return ProofFigures(**json.loads(path.read_text(encoding="utf-8")))
-
-    def write(self, home: str, bundle: InferenceBundle, made: Made) -> ProofFigures:
-        """Keep a proof; what it cost."""
-        figures, day = ProofFigures(made.prove_s, made.verify_s, len(made.proof), made.peak_mb), bundle.context.day
-        write_bytes(self._figures_path(day, home), json.dumps(asdict(figures)).encode())
-        write_bytes(self.path(day, home), encode(bundle))
-        return figures
-
-    def _figures_path(self, day: int, home: str) -> Path:
-        return self.directory / str(day) / "figures" / f"{home}.json"

@@ -12,7 +12,8 @@ from api.gateway import proving
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import HeadLost
-from api.gateway.prover import ProofFigures, ProofFolder, ProvableModel
+from api.gateway.proof_folder import ProofFigures, ProofFolder
+from api.gateway.prover import ProvableModel
 from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import ChainSession, is_registered, keep_forecast, pinned_head, submit_arguments
 from api.protocol.arithmetic import warm_up

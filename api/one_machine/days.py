@@ -13,7 +13,7 @@ import pandas as pd
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
-from api.gateway.prover import ProofFigures, ProofFolder
+from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import Missed, make_claim, one_home, pin_heads, prove_day, register
 from api.operator import paid_claims

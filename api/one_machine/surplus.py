@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from api.gateway.home import Home
 from api.gateway.own_surplus import keep_surplus
-from api.gateway.prover import ProofFigures
+from api.gateway.proof_folder import ProofFigures
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import Missed, prove_day
 from api.one_machine.totals import masked_total

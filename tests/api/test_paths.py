@@ -9,7 +9,8 @@ import pandas as pd
 
 from api.config.community_yaml import load
 from api.gateway import proving
-from api.gateway.prover import ProofFolder, open_household
+from api.gateway.proof_folder import ProofFolder
+from api.gateway.prover import open_household
 from api.gateway.round_model import RoundModel
 from data.append import append_table
 from data.importing.importer import import_file

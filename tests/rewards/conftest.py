@@ -71,9 +71,9 @@ def signature(
 ) -> bytes:
     """A meter's, of a day's commitment; `measured`: the hours that were not filled in."""
     content = {"household": account(household).address, "day": day, "commitment": commitment}
-    message = encode_typed_data(DOMAIN, TYPES, content)
+    message = encode_typed_data(DOMAIN, TYPES["load"], content)
     if measured != ALL_MEASURED:
-        message = encode_typed_data(DOMAIN, FILLED_TYPES, content | {"measured": measured})
+        message = encode_typed_data(DOMAIN, FILLED_TYPES["load"], content | {"measured": measured})
     return bytes(account(signer).sign_message(message).signature)
 
 

@@ -396,7 +396,9 @@ def test_the_budget_of_a_day_is_shared_out_and_caps_hold() -> None:
             for back, c in zip((0, *range(7, 14)), (case.statement.actual, *case.statement.benchmarks), strict=True):
                 content = {"household": homes[who].address, "day": day - back, "commitment": c}
                 signed.append(
-                    bytes(account(meters[who]).sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
+                    bytes(
+                        account(meters[who]).sign_message(encode_typed_data(DOMAIN, TYPES["load"], content)).signature
+                    )
                 )
             days = b"".join((case.statement.actual, *case.statement.benchmarks))
             call = town.contracts.rewards.functions.claim(

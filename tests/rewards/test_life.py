@@ -42,7 +42,7 @@ def signed(home: int, day: int) -> bytes:
             .sign_message(
                 encode_typed_data(
                     DOMAIN,
-                    TYPES,
+                    TYPES["load"],
                     {"household": account(HOMES[home]).address, "day": day - back, "commitment": COMMITMENT},
                 )
             )

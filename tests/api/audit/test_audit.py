@@ -490,7 +490,7 @@ def test_a_claim_that_was_paid_but_not_kept_is_kept_when_it_is_brought_again_and
 
 def _signed(meter: LocalAccount, household: str, day: int, commitment: str) -> bytes:
     content = {"household": household, "day": day, "commitment": from_hex(commitment)}
-    return bytes(meter.sign_message(encode_typed_data(DOMAIN, TYPES, content)).signature)
+    return bytes(meter.sign_message(encode_typed_data(DOMAIN, TYPES["load"], content)).signature)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from api.gateway.home import Home
 from api.gateway.not_forecast import HeadLost
 from api.gateway.outbox import Submission
 from api.gateway.personal_head import commit_head, keep_values, read_head
-from api.gateway.prover import ProofFolder
+from api.gateway.proof_folder import ProofFolder
 from api.operator import chain_session as community_day
 from api.protocol.bundle import InferenceBundle, verify
 from api.protocol.bundle_parts import from_hex

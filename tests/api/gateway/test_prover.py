@@ -15,7 +15,8 @@ from api.gateway.home import Home
 from api.gateway.jobs import prove_claims
 from api.gateway.not_forecast import GapInWeek, NoReadings, NotForecast, NoWeather, SealedOtherwise, TooFewDays
 from api.gateway.outbox import Outbox
-from api.gateway.prover import HouseholdProver, Prepared, ProofFolder
+from api.gateway.proof_folder import ProofFolder
+from api.gateway.prover import HouseholdProver, Prepared
 from api.gateway.sealed import SealedForecast
 from api.gateway.secure_sum.contribution import measured_contribution
 from api.one_machine import day as community_day

@@ -134,6 +134,9 @@ def settlement_cost(measured: Measured) -> str:
     return table(
         [
             *both,
+            ("by the quarter of an hour: proving, s; verifying, s; bytes",
+             f"{measured['quarter_hours_prove_s']}, {measured['quarter_hours_verify_s']}, "
+             f"{measured['quarter_hours_proof_bytes']:,}", ""),
             ("memory of its process, MB", f"{measured['peak_mb']:.0f}", f"{measured['static_peak_mb']:.0f}"),
             ("checking all signatures and totals, s", f"{measured['check_s']:.1f}", ""),
             ("everything for all members, s", f"{measured['settle_17_s']:.1f}", ""),

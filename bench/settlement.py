@@ -3,7 +3,8 @@
 Everything is done anew in a folder of its own: both registers of 31 days signed, one masked sum, shares proven and
 verified, the file audited. `settle_17_s` is all of it. What a single household needs is measured in a process of its
 own, as on a gateway: `prove_s` (its share of what it took, 31 days; the median of its runs), `verify_s`,
-`proof_bytes`, `peak_mb`; with `static_` before it, by allotments instead of in proportion. `residual_wh` compares
+`proof_bytes`, `peak_mb`; with `static_` before it, by allotments instead of in proportion; with `quarter_hours_`, for
+the four times as many values that a settlement by the quarter of an hour would have. `residual_wh` compares
 shares and remainder of both sides with the sum of minima that follows from the tables themselves. The line is kept in
 out/bench/settlement.json, and the month's picture beside it.
 """
@@ -32,6 +33,8 @@ from bench.proof import peak_mb
 from data.atomic import write_bytes
 from data.export import EXPORT_VAULT
 from data.vault import DayVault
+from zkp.algebra.commitment import commit_day
+from zkp.statements import shared_energy
 
 if TYPE_CHECKING:
     from api.one_machine.settled_homes import SettledHomes
@@ -56,7 +59,34 @@ def one_member(file: Path, home: Path, household: str, repeat: int) -> dict[str,
     for prefix, key in (("", Key()), ("static_", Key("equal"))):
         of = CheckedPeriod(replace(checked.period, key=key))
         found |= {f"{prefix}{name}": value for name, value in _share_of(of, home, household, repeat).items()}
-    return found
+    return found | quarter_hours(checked, DayVault(home / "vault.db"), household, repeat)
+
+
+def quarter_hours(checked: CheckedPeriod, vault: DayVault, household: str, repeat: int) -> dict[str, float]:
+    """What the share would cost by the quarter of an hour: a day is four commitments of 24 quarters each, numbered
+    4 day + 0 to 3, and each hour's energy is spread over its quarters."""
+    of = checked.statement(household, "import")
+    assert isinstance(of, shared_energy.Statement)
+    readings, coefficients, numbers = [], [], []
+    for day, weights in zip(of.days, of.numbers, strict=True):
+        hours = vault.get(household, day)[1].readings
+        quarters = [(wh + k) // 4 for wh in hours for k in range(4)]
+        for part in range(4):
+            readings.append(quarters[24 * part : 24 * part + 24])
+            coefficients.append(tuple(weights[6 * part + k // 4] for k in range(24)))
+            numbers.append(4 * day + part)
+    blindings = list(range(1, len(numbers) + 1))
+    share = shared_energy.share_of(coefficients, readings)
+    commitments = map(commit_day, numbers, readings, blindings)
+    context = replace(of.context, day=numbers[0])
+    statement = shared_energy.Statement(context, tuple(numbers), tuple(commitments), tuple(coefficients), share)
+    runs = [timed(lambda: shared_energy.prove(statement, readings, blindings)) for _ in range(repeat)]
+    checks = [timed(lambda: shared_energy.verify(statement, runs[0][1]))[0] for _ in range(repeat)]
+    return {
+        "quarter_hours_prove_s": round(statistics.median(seconds for seconds, _ in runs), 3),
+        "quarter_hours_verify_s": round(statistics.median(checks), 4),
+        "quarter_hours_proof_bytes": len(runs[0][1]),
+    }
 
 
 def _share_of(of: CheckedPeriod, home: Path, household: str, repeat: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ from api.config.settings import ApiSettings, GatewaySettings
 from api.gateway.client import ApiClient
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.membership import Membership, NotInvited
-from api.gateway.outbox import Outbox, State, Submission
+from api.gateway.outbox import Kind, Outbox, State, Submission
 from api.gateway.period_shares import shares_file
 from api.gateway.trust_on_first_use import OtherChain, TrustOnFirstUse
 from api.protocol.bounded_client import ApiRefused, Unreachable
@@ -173,17 +173,12 @@ class Submitter:
 
     def _submit(self, submission: Submission) -> None:
         """Until the API has it. Raises _Later or, for good, ApiRefused."""
+        kinds: dict[Kind, Callable[[Submission], None]] = {
+            "head": self._submit_head, "forecast": self._submit_forecast, "claim": self._submit_claim,
+            "green": self._submit_green, "share": self._submit_shares,
+        }  # fmt: skip
         try:
-            if submission.kind == "head":
-                self._submit_head(submission)
-            elif submission.kind == "forecast":
-                self._submit_forecast(submission)
-            elif submission.kind == "green":
-                self._client.green_share(_bundle(self._api.green_dir, submission.number, self._home))
-            elif submission.kind == "share":
-                self._submit_shares(submission)
-            else:
-                self._client.claim(_bundle(self._api.claims_dir, submission.number, self._home))
+            kinds[submission.kind](submission)
         except (Unreachable, NodeUnreachable) as down:
             raise _Later("unreachable", str(down)) from down
         except OtherChain as other:
@@ -233,6 +228,12 @@ class Submitter:
         self._send_signed(submission, registration, lambda transaction: self._client.submit(bundle, transaction))
         if self._node is not None and not self._node.holds(self._wallet.address, registration):
             raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
+
+    def _submit_claim(self, submission: Submission) -> None:
+        self._client.claim(_bundle(self._api.claims_dir, submission.number, self._home))
+
+    def _submit_green(self, submission: Submission) -> None:
+        self._client.green_share(_bundle(self._api.green_dir, submission.number, self._home))
 
     def _submit_shares(self, submission: Submission) -> None:
         path = shares_file(self._api.shares_dir, submission.number, self._home)

@@ -57,6 +57,26 @@ def settled(folder: Path) -> Path:
     return folder / "out"
 
 
+def test_paying_needs_a_price_and_the_operators_tokens_and_moves_none_without(folder: Path, settled: Path) -> None:
+    for price, why in (("", "settlement.tokens_per_kwh"), (", tokens_per_kwh: 1", "has 0: transfer")):
+        (folder / "paid.yaml").write_text(SETTINGS.format(more=price), encoding="utf-8")
+        command = [
+            "settle",
+            "2026-03-02..2026-03-08",
+            "-c",
+            str(folder / "paid.yaml"),
+            "--out",
+            str(settled),
+            "--pay",
+        ]
+        done = CliRunner().invoke(app, command)
+        said = f"{done.output} {done.exception}"
+        assert done.exit_code == 1 and why in " ".join(said.split()), said
+    assert not (settled / "settlement-payments.json").exists()
+    mixed = CliRunner().invoke(app, [*command[:4], "--incomplete"])
+    assert mixed.exit_code == 2 and "settlement.gateways" in mixed.output
+
+
 def audit(file: Path) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["audit-settlement", str(file)])
     return done.exit_code, done.output

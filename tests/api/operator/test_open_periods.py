@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import delete, update
+from web3.contract import Contract
 
-from api.config.community_yaml import Config
+from api.config.community_yaml import Config, ConfigError
+from api.config.settlement_settings import SettlementSettings
 from api.gateway.home import Home
 from api.gateway.metered_home import MeteredHome
 from api.gateway.own_shares import own_shares
@@ -27,6 +31,7 @@ from api.operator.database.members import meter_at
 from api.operator.database.tables import AssignedMeter, Household, ProvenShare, SettledPeriod, SharedDay
 from api.operator.open_periods import OpenPeriods, checked_terms
 from api.operator.period_keeper import PeriodKeeper
+from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, registry_address
 from api.operator.totals import keep_shared
 from api.protocol import settlement_file
@@ -36,7 +41,9 @@ from data.day import DayClock
 from data.export import sign_export
 from data.meter import Meter
 from data.table import long_table
+from rewards.compile import artefact
 from rewards.settlements import root_of, settlements_at
+from tests.rewards.conftest import account
 from tests.support.documented import DocumentedClient
 from zkp.statements.period import PeriodStatement
 
@@ -165,6 +172,7 @@ def street(built: Street) -> Iterator[Street]:
             assert prove_period(built.places(home), OwnRules("Four Roofs", 3, 7), NAME, built.terms()) is None
             built.proven[home.home.name] = shares_file(built.folder / "shares", DAYS[-1], home.home.name).read_bytes()
     yield built
+    shutil.rmtree(built.community.config.api.settlements_dir, ignore_errors=True)
     with built.community.sessions.begin() as session:
         session.execute(delete(ProvenShare))
         session.execute(update(SettledPeriod).values(settled=None, closes_at=None))
@@ -218,6 +226,70 @@ def test_who_is_late_keeps_nobody_waiting_and_its_share_joins_by_a_second_root(s
 def test_who_joined_within_the_period_has_a_share_of_its_own_days(street: Street) -> None:
     assert street.statement(3, "import").days == tuple(range(JOINED, DAYS.stop))
     assert street.statement(0, "import").days == tuple(DAYS)
+
+
+# -- in tokens -------------------------------------------------------------------------------------------------------
+
+TREASURY = account(77)
+
+
+@pytest.fixture
+def token(street: Street) -> Iterator[Contract]:
+    """A token of the treasury's, in which the community pays 2 cents a kWh, 60 per cent of them to who fed in."""
+    chain, config = street.chain_session.chain, street.community.config
+    chain.fund(TREASURY.address)
+    made = chain.deploy(TREASURY, artefact("reward_token"))
+    chain.send(TREASURY, made.functions.propose_minter(TREASURY.address))
+    price = {"tokens_per_kwh": Decimal("0.02"), "producers_percent": 60, "token": str(made.address)}
+    rules = config.settlement.model_copy(update=price)
+    street.community.config = config.model_copy(update={"settlement": rules})
+    yield made
+    street.community.config = config
+
+
+def test_shares_are_paid_once_and_late_ones_when_they_come(
+    street: Street, token: Contract, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain, rate = street.chain_session.chain, {"import": 8 * 10**12, "export": 12 * 10**12}
+
+    def has(holder: str) -> int:
+        return int(token.functions.balanceOf(holder).call())
+
+    for k in (0, 1, 3):
+        assert street.post(street.body(k)) == "ok"
+    street.look()
+    chain.advance_to(street.status()["closes_at"])
+    street.look()
+    assert street.status()["is_closed"] and "transfer" in vars(caplog.records[-1])["reason"], (
+        "it is settled, not paid"
+    )
+    shared_wh = street.settlement().period.shared_wh
+    chain.send(TREASURY, token.functions.mint(street.community.operator.address, shared_wh * sum(rate.values())))
+    street.look()
+    street.look()
+    assert [has(home.household) > 0 for home in street.homes] == [True, True, False, True]
+    assert street.post(street.body(2)) == "ok"
+    street.look()
+    block = chain.block
+    street.look()
+    assert chain.block == block, "nothing is left to pay"
+    settled = street.settlement()
+    for home in street.homes:
+        assert has(home.household) == sum(
+            share.wh * rate[side] for (of, side), share in settled.shares.items() if of == home.household
+        )
+    left = sum(settled.remainder(side) * rate[side] for side in SIDES)
+    told = street.client.get(f"/v1/shared-energy/{NAME}").json()["tokens"]
+    assert told["funded"] == str(shared_wh * sum(rate.values()))
+    assert has(told["contract"]) == int(told["funded"]) - int(told["paid"]) == left
+
+
+@pytest.mark.parametrize("price", ["0", "0.000000000000001"])
+def test_a_price_that_comes_to_nothing_is_refused_with_the_least_that_does(price: str) -> None:
+    with pytest.raises(ConfigError, match=r"set it to 0\.000000000000002 at least"):
+        rates(SettlementSettings(tokens_per_kwh=Decimal(price)), 18)
+    assert rates(SettlementSettings(tokens_per_kwh=Decimal("0.000000000000002")), 18) == (1, 1)
+    assert rates(SettlementSettings(tokens_per_kwh=Decimal("0.11"), producers_percent=0), 6) == (110, 0)
 
 
 # -- shares that are not the member's --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.protocol.shared_energy import shared
 from tests.support.laws import examples
 from tests.zkp.cases import PERIOD, PERIOD_BLINDINGS, PERIOD_READINGS, Honest, allotted_case, shared_case
 from tests.zkp.conftest import context, seeded
@@ -69,6 +70,32 @@ def test_a_month_has_a_row_for_each_of_its_weeks() -> None:
     )  # fmt: skip
     assert [place for week in of.weeks for place in week] == list(range(31))
     assert len(of.weeks) in (5, 6) and all(len({d % 7 for d in week}) == len(week) for week in of.weeks)
+
+
+@pytest.mark.parametrize("module", [shared_energy, allotted_energy])
+def test_quarters_of_an_hour_are_four_commitments_a_day(module: Any) -> None:
+    """Its 96 values in four blocks of 24, numbered 4 day + 0 to 3: a row holds seven blocks instead of days."""
+    rng, first = np.random.default_rng(1), 4 * context().day
+    blocks = tuple(range(first, first + 8))  # two days
+    readings = rng.integers(0, 900, (8, 24)).tolist()
+    numbers = tuple(map(tuple, rng.integers(0, module.Statement.most, (8, 24)).tolist()))
+    commitments = tuple(commit_day(number, block, 5) for number, block in zip(blocks, readings, strict=True))
+    share = module.share_of(numbers, readings)
+    of = module.Statement(replace(context(), day=first), blocks, commitments, numbers, share)
+    proof = module.prove(of, readings, [5] * 8, random=seeded(1))
+    module.verify(of, proof)
+    swapped = (commitments[1], commitments[0], *commitments[2:])
+    for false in (replace(of, share=share + 1), replace(of, commitments=swapped)):
+        with pytest.raises(InvalidProof):
+            module.verify(false, proof)
+
+
+def test_by_the_hour_never_less_is_shared_than_by_its_quarters() -> None:
+    rng = np.random.default_rng(2)
+    taken, fed_in = rng.integers(0, 900, (2, 96))
+    quarters = np.minimum(taken, fed_in).reshape(24, 4).sum(axis=1)
+    hours = shared(fed_in.reshape(24, 4).sum(axis=1).tolist(), taken.reshape(24, 4).sum(axis=1).tolist())
+    assert all(hour >= sum_ for hour, sum_ in zip(hours, quarters.tolist(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ Weights = tuple[int, ...]
 def scaled(amounts: Sequence[float]) -> Weights | None:
     """A day's weights by 24 amounts of what is good to have; None where there is nothing of it."""
     most = max(amounts)
-    return tuple(int(MAX_WEIGHT * max(0.0, amount) / most) for amount in amounts) if most > 0 else None
+    return tuple(int(MAX_WEIGHT * (max(0.0, amount) / most)) for amount in amounts) if most > 0 else None
 
 
 def hours_of_sun(weather: pd.DataFrame, clock: DayClock, day: int) -> Weights | None:

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from api.audit.source import Fetch
 from api.protocol.batch import bad_bundles
-from api.protocol.bundle import ClaimBundle, InferenceBundle, parse
+from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, InferenceBundle, parse
 from api.protocol.finding import Finding
 from zkp.errors import ProofError
 
-_B = TypeVar("_B", InferenceBundle, ClaimBundle)
+_B = TypeVar("_B", InferenceBundle, ClaimBundle, GreenBundle)
 
 
 class Objection(ValueError):
@@ -50,7 +50,7 @@ def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[F
     return good
 
 
-def check_bound(bundle: InferenceBundle | ClaimBundle, household: str, day: int, community: str, meter: str) -> None:
+def check_bound(bundle: Bundle, household: str, day: int, community: str, meter: str) -> None:
     """Raises Objection unless the bundle is of this household with this meter, this day and community."""
     context = bundle.context
     if isinstance(bundle, InferenceBundle) and bundle.of != "load":

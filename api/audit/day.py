@@ -1,4 +1,4 @@
-"""An auditor's check of a whole day: every proof in one batch, paid claims, both totals, the calibrated forecast.
+"""An auditor's check of a whole day: every proof in one batch, paid claims, green shares, totals, calibration.
 
 Everything needed can be downloaded. The server can withhold, not forge: its answers are checked here, against the
 chain's registries if the auditor has a node, otherwise against the server's own lists (the last finding says so).
@@ -17,6 +17,7 @@ from eth_utils.address import is_checksum_address
 
 from api.audit.bundles import Objection, agreeing, check_bound, counted, downloaded, finding, proven, withheld
 from api.audit.claims import audit_claims
+from api.audit.green import audit_green
 from api.audit.source import AuditError, Fetch, Paid, Registries, days_there_are, read, read_all
 from api.config.settings import CommunitySettings
 from api.protocol import calls
@@ -74,6 +75,14 @@ class ServerRegistries:
         """Unknown: the server may leave some out."""
         return None
 
+    def green_hours_of(self, day: int) -> tuple[int, ...] | None:
+        """Unknown: the server may have changed them."""
+        return None
+
+    def greens_on(self, day: int) -> Paid | None:
+        """Unknown: the server may leave some out."""
+        return None
+
 
 def audit(
     fetch: Fetch, day: int, community: str, registries: Registries | None = None, now: float | None = None
@@ -105,6 +114,7 @@ def audit(
     identifier = to_hex(CommunitySettings(name=community).identifier)
     yield from _about_bundles(bundles, day, identifier, records)
     yield from audit_claims(fetch, day, identifier, records, households)
+    yield from audit_green(fetch, day, identifier, records, households)
     yield from _totals(fetch, day, bundles, records, time.time() if now is None else now)
 
 

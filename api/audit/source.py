@@ -109,7 +109,7 @@ def days_there_are(fetch: Fetch) -> str:
 
 
 Paid = dict[str, tuple[int, bytes]]
-"""Buckets and proof hash of each claim, by household."""
+"""Buckets (of a green share percent) and proof hash of each claim, by household."""
 
 
 class Registries(Protocol):
@@ -137,6 +137,12 @@ class Registries(Protocol):
     def rewarded_on(self, day: int) -> Paid | None:
         """All paid claims of the day; None if only the server could say."""
 
+    def green_hours_of(self, day: int) -> tuple[int, ...] | None:
+        """Weights of the day's hours, none where nobody registered any; None if only the server could say."""
+
+    def greens_on(self, day: int) -> Paid | None:
+        """All green shares of the day that were taken and not struck out; None if only the server could say."""
+
 
 class ChainRegistries:
     """The registries on the chain. Every method raises AuditError if they cannot be read."""
@@ -145,8 +151,9 @@ class ChainRegistries:
 
     def __init__(self, contracts: Contracts) -> None:
         self._forecasts, self._models = contracts.forecast_registry, contracts.model_registry
-        self._rewards, self._since = contracts.rewards, contracts.block
+        self._rewards, self._green, self._since = contracts.rewards, contracts.green_share, contracts.block
         self._paid: dict[int, Paid] = {}
+        self._shares: dict[int, Paid] = {}
 
     def meter_of(self, household: str) -> str:
         return str(to_checksum_address(_asked(self._forecasts, "meter_of", household)))
@@ -178,6 +185,23 @@ class ChainRegistries:
             events = _events(self._rewards, "Claimed", day, self._since)
             self._paid[day] = {str(e["household"]): (int(e["buckets"]), bytes(e["proof_hash"])) for e in events}
         return self._paid[day]
+
+    def green_hours_of(self, day: int) -> tuple[int, ...] | None:
+        weights = bytes(24) if self._green is None else bytes(_asked(self._green, "weights_of", day))
+        return tuple(weights) if any(weights) else ()
+
+    def greens_on(self, day: int) -> Paid | None:
+        if day not in self._shares:
+            self._shares[day] = {}
+            if self._green is not None:
+                taken = _events(self._green, "GreenClaimed", day, self._since)
+                gone = {str(e["household"]) for e in _events(self._green, "GreenStruckOut", day, self._since)}
+                self._shares[day] = {
+                    str(e["household"]): (int(e["tier"]), bytes(e["proof_hash"]))
+                    for e in taken
+                    if str(e["household"]) not in gone
+                }
+        return self._shares[day]
 
 
 def _asked(registry: Contract, name: str, *arguments: str | int) -> Any:

@@ -269,21 +269,31 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
         if claimed is None:
             console.print(f"{home.name}: no better than the benchmarks, nothing to claim")
         elif claimed.before:
-            console.print(f"{home.name}: already claimed, {claimed.buckets} x 100 Wh")
+            console.print(f"{home.name}: already claimed, {claimed.buckets} x 100 Wh{_green(claimed.green)}")
         else:
-            console.print(f"{home.name}: {claimed.buckets} x 100 Wh of error avoided, claimed")
+            green = _green(claimed.green)
+            console.print(f"{home.name}: {claimed.buckets} x 100 Wh of error avoided{green}, claimed")
     _pay_closed_days(community, chain_session)
     _open_measured(community, before=number + 1)
     if missed.homes:
         raise typer.Exit(INCOMPLETE)
 
 
+def _green(percent: int | None) -> str:
+    return "" if percent is None else f", {percent} % of the load green"
+
+
 def _pay_closed_days(community: LocalCommunity, chain_session: ChainSession) -> None:
     from api.operator.chain_session import days_to_pay, pay_claimed_day
+    from api.operator.green_shares import green_days_to_pay, pay_claimed_green
 
     for day in days_to_pay(community, chain_session):
         paid = pay_claimed_day(community, chain_session, day)
         console.print(f"Day {day} is paid: {sum(paid.values()) / 10**18:.1f} tokens to {len(paid)} households")
+    for day in green_days_to_pay(community, chain_session):
+        paid = pay_claimed_green(community, chain_session, day)
+        tokens = f"{sum(paid.values()) / 10**18:.1f} tokens to {len(paid)} households"
+        console.print(f"Green shares of day {day} are paid: {tokens}")
 
 
 def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[LocalCommunity, int]:

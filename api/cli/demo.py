@@ -31,6 +31,7 @@ from api.one_machine import training
 from api.one_machine.community import LocalCommunity
 from api.one_machine.computed_totals import compute_totals, keep_computed
 from api.one_machine.day import make_claim, pin_heads, prove_day, register
+from api.one_machine.days import claim_green_share
 from api.one_machine.total_accuracy import total_accuracy
 from api.one_machine.totals import open_measured, open_total
 from api.operator.calibrated import past_days
@@ -38,6 +39,8 @@ from api.operator.chain_session import ChainSession, open_chain_session, pay_cla
 from api.operator.challenges import register_features
 from api.operator.community import JOURNAL
 from api.operator.day_picture import day_picture
+from api.operator.green_hours import prepare_green_hours
+from api.operator.green_shares import pay_claimed_green
 from api.operator.paid_claims import settle
 from api.operator.trained_model import TrainedModel
 from api.protocol.calibration import Calibrated, NotCalibrated, calibrated
@@ -79,6 +82,7 @@ class Demo:
         publish_round(community, chain_session, trained)
         pin_heads(community, chain_session, trained.round)
         register_features(community, chain_session, day)
+        prepare_green_hours(community, chain_session, day)
         chain_session.chain.advance_to(community.start_of(day))
         self._forecast(community, chain_session, trained, day)
         opened = open_total(community, day)
@@ -168,6 +172,7 @@ class Demo:
         chain = chain_session.chain
         chain.advance_to(community.start_of(day + 1))
         buckets: list[int] = []
+        green: list[int] = []
         lost = 0
         with self._bar() as bar:
             task = bar.add_task("Skill proven and rewarded", total=len(community.homes))
@@ -180,10 +185,14 @@ class Demo:
                     buckets.append(settle(community, chain_session, claim).buckets)
                 else:
                     lost += 1
+                if paid is not None or claim is not None:
+                    share = claim_green_share(community, chain_session, home, day)
+                    green += [] if share is None else [share]
                 bar.advance(task)
         # Claims are open for two weeks after the day; then it is finalised and paid.
         chain.advance_to(claims_close(chain_session.contracts, day))
         pay_claimed_day(community, chain_session, day)
+        green_paid = pay_claimed_green(community, chain_session, day) if green else {}
         held = [holdings(chain, chain_session.contracts, home.wallet.address) for home in community.homes]
         self.report["rewards"] = {
             "minted": sum(h.tokens for h in held) / 10**18,
@@ -192,6 +201,9 @@ class Demo:
             "worse_than_naive": lost,  # or than another benchmark: no claim
             "tier_median_percent": None,  # no contract sees a share any more
             "buckets_median": statistics.median(buckets) if buckets else None,
+            "green_claims": len(green),
+            "green_percent_median": statistics.median(green) if green else None,
+            "green_minted": sum(green_paid.values()) / 10**18,
         }
         self._seconds["reward"] = time.perf_counter() - started
 
@@ -287,6 +299,8 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
         table.add_row("checking it takes", checking)
     table.add_row("households that beat every benchmark", f"{rewards['claims']} of {figures['homes']}")
     table.add_row("tokens minted, records (NFTs)", f"{rewards['minted']:.1f}, {rewards['nfts']}")
+    shares = f"{rewards['green_claims']}, {rewards['green_minted']:.1f} of these tokens"
+    table.add_row("households greener than a constant load", shares)
     for name, value in _totals_rows(figures["community"]):
         table.add_row(name, value)
     for call in ("submit", "claim"):

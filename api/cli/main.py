@@ -17,6 +17,7 @@ from api.cli import (
     backup_commands,
     challenge_commands,
     community_commands,
+    green_commands,
     membership_commands,
     report_commands,
     settle_commands,
@@ -175,6 +176,7 @@ app.command()(backup_commands.restore)
 app.command()(settle_commands.settle)
 app.command("audit-settlement")(settle_commands.audit_settlement)
 app.command()(surplus_commands.surplus)
+app.command("green-hours")(green_commands.green_hours)
 app.command("audit-surplus")(surplus_commands.audit_surplus)
 app.command()(membership_commands.leave)
 app.command()(membership_commands.rejoin)

@@ -16,7 +16,7 @@ def demo_config(folder: Path, num_clients: int | None) -> Config:
     return Config(
         community=CommunitySettings(name="Wattproof demo community"),
         api=ApiSettings(state_dir=folder),
-        rewards=RewardSettings(clock="standing"),
+        rewards=RewardSettings(clock="standing", green_hours="sun"),
         data=DataSettings(source="citylearn"),
         federation=FederationSettings.model_validate({"rounds": 8, "num_clients": num_clients, "evaluate_every": 0}),
     )

@@ -25,8 +25,8 @@ _HOURS = 24
 
 @dataclass(frozen=True)
 class OwnDay:
-    """A day of the home: 24 hours in Wh from `start` (UTC). `forecast_state`, `claim_state`: of the outbox, with the
-    refusal's code behind a colon; None where there is nothing to submit."""
+    """A day of the home: 24 hours in Wh from `start` (UTC). `forecast_state`, `claim_state`, `green_state`: of the
+    outbox, with the refusal's code behind a colon; None where there is nothing to submit."""
 
     day: int
     start: str
@@ -34,6 +34,7 @@ class OwnDay:
     readings_wh: list[int] | None = field(repr=False)
     forecast_state: str | None
     claim_state: str | None
+    green_state: str | None
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -81,6 +82,7 @@ class OwnDays:
             day=day, start=self._clock.start_of(day).isoformat(),
             typical_wh=None if sealed is None else list(sealed.values[:_HOURS]), readings_wh=readings,
             forecast_state=self._state("forecast", day), claim_state=self._state("claim", day),
+            green_state=self._state("green", day),
         )  # fmt: skip
 
     def _state(self, kind: Any, day: int) -> str | None:

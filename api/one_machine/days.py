@@ -19,6 +19,8 @@ from api.one_machine.day import Missed, make_claim, one_home, pin_heads, prove_d
 from api.operator import paid_claims
 from api.operator.chain_session import ChainSession, publish_digest, recall_reward
 from api.operator.challenges import register_features
+from api.operator.green_hours import prepare_green_hours
+from api.operator.green_shares import hours_of_day, kept_green, settle_green
 from api.operator.publisher import finished_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
@@ -108,6 +110,7 @@ def forecast_day(
             missed(home, TooLate(f"forecasts of day {day} were due until {_text(due)}"))
     else:
         register_features(community, chain_session, day)
+        prepare_green_hours(community, chain_session, day)
         _fit_missing_heads(community, trained)
         pin_heads(community, chain_session, trained.round, missed)
     for home, bundle, figures in prove_day(community, day, trained, homes, missed):
@@ -130,16 +133,19 @@ def _fit_missing_heads(community: LocalCommunity, trained: TrainedModel) -> None
 
 @dataclass(frozen=True)
 class Claimed:
-    """Buckets of 100 Wh that the forecast avoided. `before`: they were claimed already."""
+    """Buckets of 100 Wh that the forecast avoided. `before`: they were claimed already. `green`: percent of the load,
+    where a green share was claimed, too."""
 
     buckets: int
     before: bool
+    green: int | None = None
 
 
 def claim_day(
     community: LocalCommunity, chain_session: ChainSession, day: int, missed: Missed
 ) -> Iterator[tuple[Home, Claimed | None]]:
-    """Prove each home's skill on a day and claim its reward; None if it was no better than the benchmarks.
+    """Prove each home's skill on a day, and its green share, and claim both; None if it was no better than the
+    benchmarks.
 
     Each claim is for the round that the home's forecast was registered with. Raises DataError before the day's end.
     """
@@ -160,14 +166,28 @@ def _claim(community: LocalCommunity, chain_session: ChainSession, home: Home, d
     household = home.wallet.address
     paid = recall_reward(community, chain_session, household, day)
     if paid is not None:
-        return Claimed(paid.buckets, before=True)
+        return Claimed(paid.buckets, before=True, green=claim_green_share(community, chain_session, home, day))
     registered = registered_forecast(chain_session.contracts, household, day)
     if registered is None:
         raise DataError(f"no forecast is registered for day {day}")
     bundle = make_claim(community, home, day, registered.round)
     if bundle is None:
         return None
-    return Claimed(paid_claims.settle(community, chain_session, bundle).buckets, before=False)
+    buckets = paid_claims.settle(community, chain_session, bundle).buckets
+    return Claimed(buckets, before=False, green=claim_green_share(community, chain_session, home, day))
+
+
+def claim_green_share(community: LocalCommunity, chain_session: ChainSession, home: Home, day: int) -> int | None:
+    """Prove the green share of a day whose forecast is claimed, and claim it; the percentage, None where there is
+    none. Raises DataError, ProofError, Refused."""
+    known = kept_green(community, home.wallet.address, day)
+    if known is not None:
+        return known.tier
+    weights = hours_of_day(community, day)
+    if weights is None or not community.config.gateway.green_shares:
+        return None
+    bundle = community.opened(home).green_share(day, weights)
+    return None if bundle is None else settle_green(community, chain_session, bundle).tier
 
 
 def _text(moment: int) -> str:

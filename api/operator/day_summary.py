@@ -9,7 +9,16 @@ from sqlalchemy.orm import Session
 
 from api.operator.calibrated import past_days
 from api.operator.community import Community
-from api.operator.database.tables import CommunityTotal, Forecast, Household, MaskedSum, MeasuredTotal, Reward
+from api.operator.database.tables import (
+    CommunityTotal,
+    Forecast,
+    GreenClaim,
+    GreenHours,
+    Household,
+    MaskedSum,
+    MeasuredTotal,
+    Reward,
+)
 from api.protocol.accuracy import score
 from api.protocol.calibration import NotCalibrated, PastDay
 from api.protocol.calibration import calibrated as calibrate
@@ -21,7 +30,7 @@ def day_summary(community: Community, day: int) -> DaySummary | None:
     past = past_days(community, day + 1)
     with community.sessions() as session:
         forecast, measured = session.get(CommunityTotal, day), session.get(MeasuredTotal, day)
-        homes = _homes(session, day, forecast)
+        homes, hours = _homes(session, day, forecast), session.get(GreenHours, day)
         sums = session.scalars(select(MaskedSum).where(MaskedSum.day == day).order_by(MaskedSum.kind))
         running = [SumOfDay(kind=s.kind, phase=s.phase, members=len(s.members), reason=s.reason) for s in sums]
     if forecast is None and measured is None and not running and all(home.round is None for home in homes):
@@ -36,7 +45,7 @@ def day_summary(community: Community, day: int) -> DaySummary | None:
         measured_wh=None if measured is None else measured.values,
         day_before_wh=None if before is None else list(before.measured),
         accuracy=None if own is None else score(own, before, calibrated and calibrated.values_wh),
-        homes=homes, sums=running,
+        homes=homes, sums=running, green_hours=None if hours is None else hours.weights,
     )  # fmt: skip
 
 
@@ -52,6 +61,7 @@ def _homes(session: Session, day: int, total: CommunityTotal | None) -> list[Hom
     shown = select(Forecast.household, Forecast.round, Forecast.proof_hash).where(Forecast.day == day)
     registered = {row.household: row for row in session.execute(shown)}
     claimed = set(session.scalars(select(Reward.household).where(Reward.day == day)))
+    green = dict(session.execute(select(GreenClaim.household, GreenClaim.tier).where(GreenClaim.day == day)).all())
     enrolled = set(session.scalars(select(Household.address)))
     counted = set() if total is None else set(total.households)
     homes = []
@@ -60,7 +70,7 @@ def _homes(session: Session, day: int, total: CommunityTotal | None) -> list[Hom
         home = HomeOfDay(
             household=address, round=None if row is None else row.round,
             proof_hash=None if row is None else row.proof_hash, in_total=is_in, claimed=address in claimed,
-            missing=_why_missing(row is not None, total is None or is_in),
+            missing=_why_missing(row is not None, total is None or is_in), green_percent=green.get(address),
         )  # fmt: skip
         homes.append(home)
     return homes
@@ -82,4 +92,11 @@ def days_of_home(community: Community, household: str, after: int, most: int) ->
         counted = {row.day for row in session.execute(totals) if household in row.households}
         paid = select(Reward.day).where(Reward.household == household, Reward.day.between(*reach))
         claimed = set(session.scalars(paid))
-    return [DayOfHome(day=day, in_total=day in counted, claimed=day in claimed) for day in days]
+        shares = select(GreenClaim.day, GreenClaim.tier).where(
+            GreenClaim.household == household, GreenClaim.day.between(*reach)
+        )
+        green = dict(session.execute(shares).all())
+    return [
+        DayOfHome(day=day, in_total=day in counted, claimed=day in claimed, green_percent=green.get(day))
+        for day in days
+    ]

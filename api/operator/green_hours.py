@@ -18,7 +18,7 @@ from data.community import weather_before
 from data.errors import DataError
 from data.green_hours import Weights, hours_of_file, hours_of_past, hours_of_sun
 from fl.deployment.background import repeated
-from rewards.errors import ChainError
+from rewards.errors import ChainError, Refused
 from rewards.green import publish_weights, weights_of
 from rewards.green_rule import LEAST_HOURS, is_wide
 
@@ -70,6 +70,19 @@ def register_green_hours(community: Community, chain_session: ChainSession, day:
         _log.info("green hours registered", extra={"day": day})
     keep_hours(community, day, known)
     return known
+
+
+def prepare_green_hours(community: Community, chain_session: ChainSession, day: int) -> Weights | None:
+    """`register_green_hours`, where the settings name a source and the day has not started; None where there are
+    none, which is logged. Raises NodeUnreachable."""
+    contracts, is_early = chain_session.contracts, chain_session.chain.now < community.start_of(day)
+    if contracts.green_share is None or community.config.rewards.green_hours == "none" or not is_early:
+        return None
+    try:
+        return register_green_hours(community, chain_session, day)
+    except (DataError, Refused) as why:
+        _log.warning("no green hours", extra={"reason": str(why)})
+        return None
 
 
 class GreenHoursPublisher:

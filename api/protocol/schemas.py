@@ -173,7 +173,8 @@ class HomeOfDay(BaseModel):
     """A household on a day. `round`, `proof_hash`: of its registered forecast, None where it has none.
 
     `missing`: why it is not in the day's total: `not-registered` (no forecast of its was registered before the
-    deadline) or `not-in-total` (registered, and its gateway took no part in the sum).
+    deadline) or `not-in-total` (registered, and its gateway took no part in the sum). `green_percent`: of its load,
+    as proven; None where it has claimed no green share.
     """
 
     household: str
@@ -182,14 +183,17 @@ class HomeOfDay(BaseModel):
     in_total: bool
     claimed: bool
     missing: Literal["not-registered", "not-in-total"] | None
+    green_percent: int | None = None
 
 
 class DayOfHome(BaseModel):
-    """A day that a household has forecast: whether it is in the day's total, and whether its reward was claimed."""
+    """A day that a household has forecast: whether it is in the day's total, whether its reward was claimed, and what
+    percentage of its load it has proven to be green."""
 
     day: int
     in_total: bool
     claimed: bool
+    green_percent: int | None = None
 
 
 class SumOfDay(BaseModel):
@@ -205,6 +209,7 @@ class DaySummary(BaseModel):
     """All that is shown of a day, in one answer; Wh for 24 hours from `start` (UTC).
 
     `day_before_wh`: the measured total of the day before, which is the naive forecast; None where it is not known.
+    `green_hours`: how green each hour is, from 0 to 255; None where nobody registered it.
     """
 
     day: int
@@ -216,6 +221,7 @@ class DaySummary(BaseModel):
     accuracy: DayAccuracy | None
     homes: list[HomeOfDay]
     sums: list[SumOfDay]
+    green_hours: list[int] | None = None
 
 
 class SharedEnergyDay(BaseModel):

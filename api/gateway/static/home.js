@@ -7,12 +7,12 @@ import { dateOf, dateOfDay, decimals, kwh, language, percent, t, time } from "./
 const OWN = {
   en: { lead: "Only this machine shows this. The community sees a commitment to your forecast and a proof, never the values.",
     forecast: "Your forecast", readings: "Your readings", none: "There is no forecast and no signed day yet.",
-    error: "Error", submitted: "Submitted", claim: "Claim", chart: "Your load in kW",
+    error: "Error", submitted: "Submitted", claim: "Claim", green: "Green share", chart: "Your load in kW",
     shares: "Your shared energy", period: "Period", import: "Of what you took", export: "Of what you fed in",
     sharesLead: "Your part of what the community shared in each settled period, proven without showing your readings." },
   it: { lead: "Lo mostra solo questa macchina. La comunità vede un impegno sulla tua previsione e una prova, mai i valori.",
     forecast: "La tua previsione", readings: "Le tue letture", none: "Non c'è ancora nessuna previsione né un giorno firmato.",
-    error: "Errore", submitted: "Inviata", claim: "Richiesta", chart: "Il tuo carico in kW",
+    error: "Errore", submitted: "Inviata", claim: "Richiesta", green: "Quota verde", chart: "Il tuo carico in kW",
     shares: "La tua energia condivisa", period: "Periodo", import: "Di quella prelevata", export: "Di quella immessa",
     sharesLead: "La tua quota di quanto la comunità ha condiviso in ogni periodo ripartito, dimostrata senza mostrare le tue letture." },
 };
@@ -39,7 +39,7 @@ function shown(day, days) {
     el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice),
     figures([
       [own("forecast"), day.typical_wh ? kwh(day.typical_wh) : "–"], [own("readings"), day.readings_wh ? kwh(day.readings_wh) : t("notYet")],
-      [own("error"), missed === null ? t("notYet") : percent(missed)], [own("submitted"), day.forecast_state ?? "–"], [own("claim"), day.claim_state ?? "–"],
+      [own("error"), missed === null ? t("notYet") : percent(missed)], [own("submitted"), day.forecast_state ?? "–"], [own("claim"), day.claim_state ?? "–"], [own("green"), day.green_state ?? "–"],
     ]),
     el("h2", {}, own("chart")), legend(series), hoursChart({ start, series, bands: [] }),
     el("details", {}, el("summary", {}, t("asTable")), table(own("chart"), [t("hour"), ...series.map((s) => s.label)],

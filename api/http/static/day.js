@@ -36,6 +36,7 @@ function about(summary, days) {
       [t("error"), accuracy ? percent(accuracy.calibrated ?? accuracy.forecast_sum) : t("notYet")],
       [t("naiveError"), accuracy?.naive != null ? percent(accuracy.naive) : "–"],
       [t("homesIn"), String(summary.homes.filter((home) => home.in_total).length)],
+      ...(summary.green_hours ? [[t("greenHours"), spans(start, summary.green_hours)]] : []),
     ]),
     el("h2", { id: "load" }, t("chart")),
     legend([...series, ...bands]),
@@ -61,6 +62,17 @@ function lines({ forecast_wh, calibrated, measured_wh, day_before_wh }) {
   return { series, bands };
 }
 
+// The hours that weigh at least half as much as the greenest, as spans of time.
+function spans(start, weights) {
+  const at = (k) => time(new Date(start.getTime() + k * 36e5));
+  const green = weights.map((weight) => weight >= 128), found = [];
+  green.forEach((is, k) => {
+    if (is && !green[k - 1]) found.push([k, k]);
+    if (is) found.at(-1)[1] = k + 1;
+  });
+  return found.map(([first, end]) => `${at(first)}–${at(end)}`).join(", ");
+}
+
 function hoursTable(start, series, bands) {
   const kw = (wh) => decimals(wh / 1000);
   const rows = series[0].values.map((_, k) => [time(new Date(start.getTime() + k * 36e5)), ...series.map((s) => kw(s.values[k])),
@@ -68,6 +80,8 @@ function hoursTable(start, series, bands) {
   return table(t("chart"), [t("hour"), ...series.map((s) => s.label), ...bands.map((b) => b.label)], rows,
     [...series, ...bands].map((_, k) => k + 1));
 }
+
+export const greenOf = (home) => home.green_percent == null ? "–" : percent(home.green_percent / 100);
 
 export function statusOf(home) {
   if (home.missing) return el("span", { class: "bad" }, t(home.missing));
@@ -77,9 +91,10 @@ export function statusOf(home) {
 function homes(summary) {
   const rows = summary.homes.map((home) => [
     el("a", { href: `#/household/${home.household}` }, short(home.household)), statusOf(home),
-    home.claimed ? t("claimed") : "–",
+    home.claimed ? t("claimed") : "–", ...(summary.green_hours ? [greenOf(home)] : []),
   ]);
-  return [el("h2", {}, t("who")), table(t("who"), [t("household"), t("status"), t("reward")], rows)];
+  const names = [t("household"), t("status"), t("reward"), ...(summary.green_hours ? [t("greenShare")] : [])];
+  return [el("h2", {}, t("who")), table(t("who"), names, rows, [3])];
 }
 
 // -- right now -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // A household as everybody may see it: its record, tokens, days and claims; and the button that claims.
+import { greenOf } from "./day.js";
 import { askAll, askOrNull, el, figures, post, short, table, tell } from "./page.js";
 import { dateOfDay, decimals, t } from "./words.js";
 
@@ -19,8 +20,9 @@ export async function show([address]) {
   if (!held) return { content: [...head, form, el("p", { class: "bad", role: "alert" }, t("none"))] };
   const days = await askAll(`/v1/households/${held.address}/days`);
   return { content: [...head, form, ...record(held, days), ...claim(), el("h2", {}, t("daysProven")),
-    table(t("daysProven"), [t("date"), t("status"), t("reward")], days.toReversed().map((day) => [
-      el("a", { href: `#//${day.day}` }, dateOfDay(day.day)), day.in_total ? t("inTotal") : t("registered"), day.claimed ? t("claimed") : t("open")]))] };
+    table(t("daysProven"), [t("date"), t("status"), t("reward"), t("greenShare")], days.toReversed().map((day) => [
+      el("a", { href: `#//${day.day}` }, dateOfDay(day.day)), day.in_total ? t("inTotal") : t("registered"), day.claimed ? t("claimed") : t("open"),
+      greenOf(day)]), [3])] };
 }
 
 function record(held, days) {
@@ -35,6 +37,9 @@ function record(held, days) {
     el("div", {}, el("p", {}, el("b", {}, kept.name ?? "")), el("p", { class: "soft" }, kept.description ?? ""), own))];
 }
 
+// A claim for a forecast, or for a green share: the bundle says which.
+const pathOf = (bundle) => bundle.slice(0, 100).includes("wattproof/green/") ? "/v1/green-shares" : "/v1/claims";
+
 function claim() {
   const place = el("p", { role: "status" });
   const file = el("input", { type: "file", id: "claim-file", accept: ".json,application/json" });
@@ -47,7 +52,7 @@ function claim() {
   };
   return [el("h2", {}, t("claim")), el("p", { class: "soft" }, t("claimLead")),
     el("div", { class: "row" }, el("label", { for: "claim-file" }, t("file")), file,
-      el("button", { type: "button", id: "claim", onclick: run((bundle) => post("/v1/claims", bundle)) }, t("claim")),
-      el("button", { type: "button", id: "claim-wallet", onclick: run(async (bundle) => (await import("./wallet.js")).claimByWallet(bundle)) }, t("claimWallet"))),
+      el("button", { type: "button", id: "claim", onclick: run((bundle) => post(pathOf(bundle), bundle)) }, t("claim")),
+      el("button", { type: "button", id: "claim-wallet", onclick: run(async (bundle) => (await import("./wallet.js")).claimByWallet(pathOf(bundle), bundle)) }, t("claimWallet"))),
     place];
 }

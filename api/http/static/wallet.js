@@ -27,9 +27,9 @@ export async function signOut() {
 }
 
 // The wallet sends the contract's own call: it pays the gas, and this server is not needed for it.
-export async function claimByWallet(bundle) {
+export async function claimByWallet(path, bundle) {
   const from = await account();
-  const call = await post("/v1/claims/call", bundle);
+  const call = await post(`${path}/call`, bundle);
   const chain = await wallet().request({ method: "eth_chainId" });
   if (BigInt(chain) !== BigInt(call.chain_id)) {
     await wallet().request({ method: "wallet_switchEthereumChain", params: [{ chainId: "0x" + call.chain_id.toString(16) }] });

@@ -249,6 +249,7 @@ def personal(model: LoadForecaster, windows: Windows) -> Apply:
     head = fit_personal_head(
         model, windows, epochs=FORECASTING.personal_epochs, learning_rate=FORECASTING.personal_rate,
         decay=FORECASTING.personal_decay, huber=FORECASTING.huber, seed=SEED,
+        means=FORECASTING.personal_means,
     )  # fmt: skip
     integer = quantise(from_state_dict(model.state_dict()), SHAPE, head.as_mapping())
     return lambda asked: integer.run(asked.history, asked.steps, asked.exogenous).forecast.astype(np.float64)

@@ -86,7 +86,8 @@ def _seen(start: Weights, steps: Sequence[Array], drawn: Sequence[Windows]) -> O
         gradient[name] = -downhill[place : place + array.size].reshape(array.shape)
         place += array.size
     steps_of, exogenous = (np.concatenate([getattr(w, part) for w in drawn]) for part in ("steps", "exogenous"))
-    return Observed(start, gradient, steps_of, exogenous, len(drawn))
+    scale = np.concatenate([np.full(len(w), SCALE_FLOOR_WH + w.history.sum(axis=1).mean()) for w in drawn])
+    return Observed(start, gradient, steps_of, exogenous, scale, len(drawn))
 
 
 def _sent(step: Array, home: str, privacy: PrivacySettings) -> Array:

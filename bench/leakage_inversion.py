@@ -25,7 +25,7 @@ from data.windows import Windows
 from fl.weights import Weights, to_state_dict
 from forecasting.model import SCALE_FLOOR_WH, SCALE_UNIT, LoadForecaster, mean_of_days
 from forecasting.shape import HISTORY, HOURS, ModelShape
-from forecasting.training import LINEAR_DECAY, MEAN_DECAY, objective
+from forecasting.training import LINEAR_DECAY, MEAN_DECAY, mean_weight, objective
 
 Array = NDArray[np.float64]
 _FLAT = 0.98 * SCALE_UNIT / HISTORY
@@ -36,13 +36,14 @@ _LEAST_SINGULAR = 1e-3
 @dataclass(frozen=True)
 class Observed:
     """What a coordinator has of a round: the model `start`, the mean gradient of `homes` homes that sent the same
-    number of windows each (float64, by parameter), and the public features of those windows, [n, T, F] and [n, E],
-    the first home's first."""
+    number of windows each (float64, by parameter), the public features of those windows, [n, T, F] and [n, E], and
+    the scale of each one's home, [n] Wh, which a bill tells; the first home's first."""
 
     start: Weights = field(repr=False)
     gradient: Weights = field(repr=False)
     steps: NDArray[np.float32] = field(repr=False)
     exogenous: NDArray[np.float32] = field(repr=False)
+    scale: Array = field(repr=False)
     homes: int
 
     @property
@@ -64,13 +65,30 @@ def read_off(seen: Observed) -> Guess:
     hidden = seen.start["head.weight"].shape[1] - seen.start["mean.weight"].shape[1]
     of_typical, of_mean = _without_decay(seen, hidden)
     public = np.concatenate([seen.exogenous, np.ones((seen.windows, 1))], axis=1).astype(np.float64)
-    loads, features = (np.concatenate(both) for both in zip(of_typical, of_mean, strict=True))
-    errors = features @ np.linalg.pinv(public, rcond=_LEAST_SINGULAR)
+    loads = np.concatenate([of_typical[0], of_mean[0]])
+    usual = mean_weight(torch.from_numpy(seen.scale)).numpy()
+    errors = np.concatenate(
+        [_errors(of_typical[1], public, np.ones(seen.windows)), _errors(of_mean[1], public, usual)]
+    )
     flat = np.full((seen.windows, HISTORY), _FLAT)
     week = flat + np.linalg.pinv(errors, rcond=_LEAST_SINGULAR) @ (loads - errors @ flat)
     read = np.concatenate([week, seen.exogenous], axis=1)
     mean = read @ seen.start["mean.weight"].astype(np.float64).T + seen.start["mean.bias"]
-    return Guess(week, mean - errors[HOURS:].T * seen.windows * HOURS / 2)
+    counted = mean_weight(torch.from_numpy(_scales(week, seen.scale))).numpy()
+    return Guess(week, mean - errors[HOURS:].T * (seen.windows * HOURS / 2) / counted[:, None])
+
+
+def _errors(features: Array, public: Array, counted: Array) -> Array:
+    """[24, n]: the gradient by each window's outputs, from what it makes of the public features."""
+    return np.asarray(features @ np.linalg.pinv(counted[:, None] * public, rcond=_LEAST_SINGULAR) * counted)
+
+
+def _scales(week: Array, usual: Array) -> Array:
+    """Each window's own scale, [n] Wh, by the sum of its loads (a floor of 2,048 Wh is missing from them); where that
+    is far from the home's, the home's."""
+    missing = 1 - week.sum(axis=1) / SCALE_UNIT
+    own = SCALE_FLOOR_WH / np.where(missing > 0, missing, 1.0)
+    return np.where((own > usual / 3) & (own < 3 * usual), own, usual)
 
 
 def _without_decay(seen: Observed, hidden: int) -> list[tuple[Array, Array]]:

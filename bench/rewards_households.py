@@ -111,7 +111,7 @@ def _usual_head(term: Term, windows: Windows) -> PersonalHead:
     return fit_personal_head(
         term.model, windows.where(windows.day < term.first), epochs=FORECASTING.personal_epochs,
         learning_rate=FORECASTING.personal_rate, decay=FORECASTING.personal_decay, huber=FORECASTING.huber,
-        seed=FORECASTING.seed,
+        seed=FORECASTING.seed, means=FORECASTING.personal_means,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
     rounds/run.json            the settings and the seed the rounds were made with
     rounds/0007/weights.npz    the global model after round 7 (state dict names -> float32)
     rounds/0007/metrics.json   `RoundReport`
-    rounds/0007/moments.npz    the server optimiser's state (FedAdam only)
+    rounds/0007/moments.npz    the server optimiser's state (FedAdam, gradients)
     rounds/0007/published      there once the caller's `on_round` has returned
     rounds/0007/NAME.npz       further arrays of a round (`fl.one_shot.gather`)
 

@@ -1,4 +1,5 @@
-"""The personal head: a private, additive correction of both outputs for one home; the LSTM frozen.
+"""The personal head: a private, additive correction of the outputs for one home; the LSTM frozen. By default it
+corrects the typical hours alone: corrected means did not add up to a better total (docs/accuracy.md).
 
 It reads what is the home's own, loads and hidden state, and nothing public: with weights on the calendar, or a bias,
 a household could choose its forecasts when it commits to its head, and a proof would say nothing (docs/protocol.md).
@@ -47,34 +48,40 @@ def fit_personal_head(
     decay: float,
     huber: float,
     seed: int,
+    means: bool = True,
     batch: int = 32,
 ) -> PersonalHead:
-    """Train a personal head on one home's windows. Raises ValueError when there is none."""
+    """Train a personal head on one home's windows; without `means` its weights of the means stay zero.
+
+    Raises ValueError when there is no window.
+    """
     if len(windows) == 0:
         raise ForecastError("there is no complete window to personalise on")
     history, steps, exogenous, target = tensors(windows)
     with torch.no_grad():
         hidden, shared, scale = model.inputs(history, steps, exogenous)
         typical, mean = model.read(hidden, shared)
-    loads, relative = shared[:, :HISTORY], target * (SCALE_UNIT / scale)
+    loads = shared[:, :HISTORY]
     own = [torch.zeros(HOURS, size, requires_grad=True) for size in (HISTORY, hidden.shape[2], HISTORY)]
     of_loads, of_hidden, of_mean = own
-    optimiser = AdamW(own, learning_rate, 0.0)
+    fitted = own if means else own[:2]
+    optimiser = AdamW(fitted, learning_rate, 0.0)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
             loss = output_loss(
                 typical[chosen] + loads[chosen] @ of_loads.T + (hidden[chosen] * of_hidden).sum(dim=2),
                 mean[chosen] + loads[chosen] @ of_mean.T,
-                relative[chosen],
+                target[chosen],
+                scale[chosen],
                 huber,
             )
-            loss = loss + decay * sum((part**2).sum() for part in own) / HOURS
+            loss = loss + decay * sum((part**2).sum() for part in fitted) / HOURS
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             with torch.no_grad():
-                for part in own:
+                for part in fitted:
                     part.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
     read = torch.cat([of_loads, of_hidden], dim=1)
     return PersonalHead(*(part.detach().double().numpy() for part in (read, of_mean)))
@@ -87,6 +94,7 @@ def fit_home_head(model: LoadForecaster, windows: Windows, settings: Forecasting
     return fit_personal_head(
         model, windows, epochs=settings.personal_epochs, learning_rate=settings.personal_rate,
         decay=settings.personal_decay, huber=settings.huber, seed=settings.seed,
+        means=settings.personal_means,
     )  # fmt: skip
 
 

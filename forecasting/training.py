@@ -1,8 +1,10 @@
 """Training: epochs over windows for one home or for all of them, and forecasts of many windows at once.
 
 Losses are of the error relative to the home's scale: Huber's (1964) for the typical hour, absolute but for small
-errors, so that single outliers do not dominate, and the squared one for the mean. Days are few, so they are also
-shifted by a few hours: an epoch draws as many windows as there are days, from all shifts.
+errors, so that single outliers do not dominate, and the squared one for the mean. Means are added up to the
+community's total, in which a large home's error counts for more than a small one's: their loss is weighted by the
+home's scale. Days are few, so they are also shifted by a few hours: an epoch draws as many windows as there are days,
+from all shifts.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
 from forecasting.shape import OUTPUTS
 
 LINEAR_DECAY, MEAN_DECAY = 0.02, 0.001
+_USUAL_WEEK_WH, _MOST_WEIGHT = 131_072.0, 8.0
+"""The week of a home whose means count once (780 W), and how many times more or less another's may."""
 
 
 def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -36,12 +40,24 @@ def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor
     """The mean loss of both outputs on a batch as of `tensors`."""
     history, steps, exogenous, target = batch
     hidden, shared, scale = model.inputs(history, steps, exogenous)
-    return output_loss(*model.read(hidden, shared), target * (SCALE_UNIT / scale), huber)
+    return output_loss(*model.read(hidden, shared), target, scale, huber)
 
 
-def output_loss(typical: Tensor, mean: Tensor, target: Tensor, huber: float) -> Tensor:
-    """Huber's loss of the typical hour and the squared one of the mean; all [B, 24], relative to the scale."""
-    return functional.huber_loss(typical, target, delta=huber) / huber + functional.mse_loss(mean, target)
+def output_loss(typical: Tensor, mean: Tensor, target: Tensor, scale: Tensor, huber: float) -> Tensor:
+    """Huber's loss of the typical hour, and the squared one of the mean weighted by the scale.
+
+    Args:
+        typical, mean: [B, 24], relative to the scale [B, 1] Wh (`forecasting.model`).
+        target: [B, 24] Wh.
+    """
+    relative = target * (SCALE_UNIT / scale)
+    of_means = (mean_weight(scale) * (mean - relative) ** 2).mean()
+    return functional.huber_loss(typical, relative, delta=huber) / huber + of_means
+
+
+def mean_weight(scale: Tensor) -> Tensor:
+    """How much the means of a window with this scale (Wh, any shape) count."""
+    return (scale / _USUAL_WEEK_WH).clamp(1 / _MOST_WEIGHT, _MOST_WEIGHT)
 
 
 def train_epochs(

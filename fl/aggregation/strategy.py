@@ -30,6 +30,11 @@ class Update:
 
 _GRADIENT_TAU = 1e-10
 """Keeps Adam's step finite; gradients are about 1e-3."""
+_AVERAGED = 4
+"""The models of the last so-manieth part of the gradient steps are averaged; chosen before the test days
+(docs/accuracy.md)."""
+_SUM = "sum/"
+_COUNT = f"{_SUM}models"
 Combine = Callable[[Sequence[Update], Weights], Weights]
 """(updates by home, global model they started from) -> combined model."""
 
@@ -90,7 +95,9 @@ class ServerStep:
 
     In rounds of gradients the homes' mean step is the negative gradient, and Adam (Kingma and Ba, ICLR 2015) makes of
     it what it would make of a batch of all homes' days in one place: no home drifts from the others (FedChain: Hou et
-    al., ICLR 2022, local rounds and then such ones).
+    al., ICLR 2022, local rounds and then such ones). The last round's model is the mean of those after the last
+    quarter of these steps (Polyak and Juditsky, SIAM J. Control Optim. 1992): each step is of days drawn, and what is
+    chance in it averages out.
 
     FedAdam (Reddi et al., Adaptive Federated Optimization, ICLR 2021, algorithm 2) as Flower's strategy of that name
     does it: moments from zero, and the step size corrected for that start as in Adam (Kingma and Ba 2015, before
@@ -113,7 +120,23 @@ class ServerStep:
         else:
             return combined
         rate *= math.sqrt(1 - settings.beta_2**number) / (1 - settings.beta_1**number)
-        return {name: self._adam(name, start[name], combined[name], rate, tau) for name in start}
+        after = {name: self._adam(name, start[name], combined[name], rate, tau) for name in start}
+        return self._averaged(after, number) if federation.is_gradient_round(round) else after
+
+    def _averaged(self, after: Weights, number: int) -> Weights:
+        """The model after gradient step `number`: in the last one, the mean of the last quarter's."""
+        steps = self.settings.gradient_rounds
+        first = steps - steps // _AVERAGED + 1
+        if number < first or number > steps:
+            return after
+        if number == first:
+            self.moments = {name: value for name, value in self.moments.items() if not name.startswith(_SUM)}
+        for name, value in {_COUNT: np.ones(1), **{f"{_SUM}{name}": value for name, value in after.items()}}.items():
+            self.moments[name] = self.moments.get(name, 0.0) + value.astype(np.float64)
+        if number < steps:
+            return after
+        count = self.moments[_COUNT]
+        return {name: (self.moments[f"{_SUM}{name}"] / count).astype(np.float32) for name in after}
 
     def _adam(
         self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float, tau: float

@@ -32,8 +32,8 @@ def test_readings_are_computed_from_a_plain_gradient(days: int) -> None:
 
 
 def test_a_sum_over_homes_hides_each_ones_days() -> None:
-    few, many = attacked(2, 30), attacked(6, 30)
-    assert abs(many.correlation) < 0.35 < few.correlation
+    few, many = attacked(2, 16), attacked(6, 30)
+    assert abs(many.correlation) < 0.35 and few.correlation > 0.999
     assert many.nmae > many.guess_nmae, "guessing the home's average day is better"
 
 
@@ -47,7 +47,7 @@ def test_a_day_is_found_by_matching_its_gradient() -> None:
     seen = observed(HOMES[:1], START, 1)
     truth, usual = HOMES[0].drawn(gradient_plan(1)), average_day(HOMES[0])
     before, after = (recovered(match(seen, 0.1, iterations), truth, usual) for iterations in (1, 80))
-    assert after.nmae < 0.25 * before.nmae
+    assert after.nmae < 0.5 * before.nmae
 
 
 def test_members_are_told_from_others_where_a_model_has_learnt_them_by_heart() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,10 @@ from fl.task import initial_weights
 from fl.weights import Weights, from_state_dict, to_state_dict
 from forecasting.integer import QuantisationError, quantise
 from forecasting.model import LoadForecaster
-from forecasting.personal import WEIGHT_LIMIT, fit_personal_head, forecast_personal
-from forecasting.settings import ModelSettings
+from forecasting.personal import WEIGHT_LIMIT, fit_home_head, fit_personal_head, forecast_personal
+from forecasting.settings import ForecastingSettings, ModelSettings
 from forecasting.shape import HISTORY, HOURS, ModelShape
-from forecasting.training import forecast, train_epochs
+from forecasting.training import forecast, objective, tensors, train_epochs
 from tests.fl.federation import made_up_windows
 from zkp.lstm.integer_model import PERSONAL_BITS, PERSONAL_LIMIT
 
@@ -66,6 +68,30 @@ def test_a_personal_head_corrects_both_outputs() -> None:
     assert np.abs(proven - floats).max() < 0.02 * WINDOWS.history.mean()
     before, after = error_of(forecast(model, WINDOWS)), error_of(floats)
     assert after[0] < before[0] and after[1] < before[1]
+
+
+def test_a_home_that_uses_more_counts_for_more_in_the_means_and_for_the_same_in_typical_hours() -> None:
+    """Means are added up, typical hours are each home's own: the same shares of a third of the load."""
+    small = replace(WINDOWS, history=WINDOWS.history // 3, target=WINDOWS.target // 3)
+    model = LoadForecaster(SHAPE, seed=3)
+
+    def gradients(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
+        model.zero_grad()
+        objective(model, tensors(windows), 0.1).backward()  # type: ignore[no-untyped-call]
+        assert model.head.weight.grad is not None and model.mean.weight.grad is not None
+        return model.head.weight.grad.clone(), model.mean.weight.grad.clone()
+
+    (typical, means), (typical_of_small, means_of_small) = gradients(WINDOWS), gradients(small)
+    assert float(means.norm() / means_of_small.norm()) == pytest.approx(3, rel=0.15)
+    assert float(typical.norm() / typical_of_small.norm()) == pytest.approx(1, rel=0.15)
+
+
+def test_a_personal_head_leaves_the_means_alone_unless_it_is_told_to() -> None:
+    model, usual = trained(), ForecastingSettings(personal_least_days=1)
+    for told, settings in ((False, usual), (True, usual.model_copy(update={"personal_means": True}))):
+        head = fit_home_head(model, WINDOWS, settings)
+        assert head is not None and np.abs(head.typical).max() > 0
+        assert bool(np.abs(head.mean).max() > 0) is told
 
 
 def test_a_personal_head_reads_nothing_public() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fl.aggregation import strategy as strategies
 from fl.aggregation.strategy import ServerStep, Update, choose_homes, local_plan, mean
 from fl.settings import FederationSettings
 from fl.training_settings import StrategySettings
@@ -146,6 +149,28 @@ def test_the_steps_of_gradients_are_those_of_adam(gradients: list[np.ndarray]) -
         ours = step(ours, combined, number)
         known = np.abs(np.stack(gradients)).min(axis=0) > 1e-3  # float32 keeps no small step beside a large weight
         np.testing.assert_allclose(ours["w"][known], theirs.detach().numpy()[known], rtol=1e-3, atol=1e-4)
+
+
+def test_the_last_model_is_the_mean_of_the_last_quarter_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the coordinator restarts among them."""
+    settings = FederationSettings.model_validate({"rounds": 14, "strategy": {"local_rounds": 2}})
+    gradients = np.random.default_rng(1).normal(size=(12, 4))
+
+    def models(restarted_before: int | None) -> list[np.ndarray]:
+        step, found = ServerStep(settings), [START]
+        for number, gradient in enumerate(gradients, start=3):
+            if number == restarted_before:
+                step = ServerStep(settings, {name: value.copy() for name, value in step.moments.items()})
+            found.append(step(found[-1], {"w": (found[-1]["w"] - gradient).astype(np.float32)}, number))
+        return [model["w"] for model in found[1:]]
+
+    averaged, restarted = models(None), models(restarted_before=13)
+    monkeypatch.setattr(strategies, "_AVERAGED", sys.maxsize)
+    plain = models(None)
+    np.testing.assert_array_equal(averaged, restarted)
+    np.testing.assert_array_equal(averaged[:-1], plain[:-1])
+    np.testing.assert_allclose(averaged[-1], np.mean(plain[-3:], axis=0), atol=1e-7)
+    assert np.abs(averaged[-1] - plain[-1]).max() > 1e-4
 
 
 def test_each_round_is_a_release_so_that_private_trainings_have_fewer() -> None:

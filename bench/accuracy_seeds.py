@@ -1,5 +1,4 @@
 """`python -m bench.accuracy_seeds [--data NAME]`: how much of the figures of `bench.accuracy --quick` is chance.
-on chance.
 
 The same federation, from several seeds of its batches (`federation.seed`), without personal heads and with them,
 learnt and judged on the same days as there. Prints one JSON line: by seed and row the median home's nMAE and the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -14,14 +15,23 @@ from fl.rounds import Rounds
 from fl.stoppable import StoppableGrid
 from fl.weights import Weights
 
+Following = Callable[[CoordinatorMetrics], Rounds | None]
+"""Waits until another training is due, and gives its rounds; None if none is to follow."""
+
 
 def make_server_app(
-    rounds: Rounds, initial: Weights, stop: threading.Event | None = None, *, once: bool = False
+    rounds: Rounds,
+    initial: Weights,
+    stop: threading.Event | None = None,
+    *,
+    once: bool = False,
+    following: Following = lambda metrics: None,
 ) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
     `once`: one additional round (`Rounds.run_once`), instead of all that remain. It serves Prometheus metrics while
-    it runs, if the settings give it a port. Once `stop` is set it raises `stoppable.Stopped`.
+    it runs, if the settings give it a port. Once `stop` is set it raises `stoppable.Stopped`. `following`: asked for
+    another training whenever one has ended.
     """
     app = ServerApp()
 
@@ -30,7 +40,12 @@ def make_server_app(
         metrics = CoordinatorMetrics()
         metrics.follow_certificates(Certificates.of(KeyFolder(rounds.settings.deployment.keys_dir)))
         with metrics.serve(rounds.settings.deployment.coordinator_metrics_port):
-            run = rounds.run_once if once else rounds.run
-            run(grid if stop is None else StoppableGrid(grid, stop), initial, metrics.saw)
+            link = grid if stop is None else StoppableGrid(grid, stop)
+            with metrics.training():
+                run = rounds.run_once if once else rounds.run
+                run(link, initial, metrics.saw)
+            while (further := following(metrics)) is not None:
+                with metrics.training():
+                    further.run(link, initial, metrics.saw)
 
     return app

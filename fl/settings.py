@@ -18,7 +18,15 @@ from fl.gossip.settings import GossipSettings
 from fl.one_shot.settings import OneShotSettings
 from fl.plan import LocalPlan, PlanRefused
 from fl.protection_settings import LARGEST_NOISY_ENTRY, PrivacySettings, RobustSettings, SecAggSettings
-from fl.training_settings import LOCAL_ROUNDS, LocalSettings, PlanLimits, SimulationSettings, StrategySettings, _Part
+from fl.training_settings import (
+    LOCAL_ROUNDS,
+    LocalSettings,
+    PlanLimits,
+    RetrainingSettings,
+    SimulationSettings,
+    StrategySettings,
+    _Part,
+)
 from fl.vertical.settings import VerticalSettings
 
 
@@ -50,6 +58,7 @@ class FederationSettings(_Part):
     local: LocalSettings = LocalSettings()
     plan_limits: PlanLimits = PlanLimits()
     strategy: StrategySettings = StrategySettings()
+    retraining: RetrainingSettings = RetrainingSettings()
     one_shot: OneShotSettings = OneShotSettings()
     gossip: GossipSettings = GossipSettings()
     vertical: VerticalSettings = VerticalSettings()
@@ -165,6 +174,11 @@ def _gossip(settings: FederationSettings) -> bool:
 
 
 REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        lambda s: _gossip(s) and s.retraining.enabled,
+        "topology: gossip with retraining.enabled: there is no coordinator that looks whether the model still fits; "
+        "set retraining.enabled: false, and start a gossip again by hand",
+    ),
     Refusal(
         lambda s: _gossip(s) and _secure(s),
         "topology: gossip with secure aggregation: peers merge what single neighbours publish, and there is no "

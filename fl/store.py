@@ -36,8 +36,18 @@ from fl.settings import FederationSettings
 from fl.weights import Weights
 
 _log = logging.getLogger(__name__)
-_WHOLE = ("rounds", "vertical", "simulation", "deployment", "round_timeout_s", "attempts", "wait_for_homes_s")
+_WHOLE = (
+    "rounds",
+    "retraining",
+    "vertical",
+    "simulation",
+    "deployment",
+    "round_timeout_s",
+    "attempts",
+    "wait_for_homes_s",
+)
 _MAY_CHANGE: dict[str, Any] = dict.fromkeys(_WHOLE, True) | {
+    "strategy": {"local_rounds"},  # when, as `rounds` is
     "secure_aggregation": {"roster"},
     "gossip": {"peers", "bind", "port", "registry", "patience_s", "round"},
 }  # an agent's own

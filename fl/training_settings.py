@@ -76,6 +76,19 @@ class StrategySettings(_Part):
     tau: float = Field(default=1e-3, gt=0, description="fedadam: how far it adapts; larger is nearer to plain SGD")
 
 
+class RetrainingSettings(_Part):
+    """When a community trains again by itself (docs/deployment.md, "Training again")."""
+
+    enabled: bool = Field(
+        default=False, description="train again once the model no longer fits; the coordinator then runs on"
+    )
+    rounds: int = Field(default=60, ge=1, description="rounds of each further training, after those there are")
+    at_least_days: int = Field(
+        default=28, ge=28, description="days from one further training to the next; drift is watched for 28"
+    )
+    look_every_s: float = Field(default=3600, gt=0, description="how often the coordinator looks")
+
+
 class SimulationSettings(_Part):
     """Flower's simulation on this machine."""
 

@@ -22,6 +22,7 @@ from api.operator.challenges import register_features
 from api.operator.green_hours import prepare_green_hours
 from api.operator.green_shares import hours_of_day, kept_green, settle_green
 from api.operator.publisher import finished_round
+from api.operator.retraining import last_round
 from api.operator.trained_model import TrainedModel, model_of
 from data.day import utc_text
 from data.errors import DataError
@@ -35,7 +36,8 @@ def publish_finished(community: LocalCommunity, chain_session: ChainSession) -> 
 
     Raises DataError if the registry has another model for that round, which is final.
     """
-    found = finished_round(community.folder / "rounds", community.config.federation.rounds)
+    rounds = community.folder / "rounds"
+    found = finished_round(rounds, last_round(rounds, community.config.federation))
     if found is None:
         return None
     number, digest = found

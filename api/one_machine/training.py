@@ -15,6 +15,7 @@ from api.gateway.home import Home
 from api.gateway.personal_head import commit_head, keep_values
 from api.one_machine.community import LocalCommunity
 from api.one_machine.gossip import train_without_server
+from api.operator.retraining import due, settings_of_training, write_down
 from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
@@ -81,7 +82,8 @@ def train(
     source: Path | None = None,
     quantity: Quantity = "load",
 ) -> TrainedModel:
-    """Run the remaining rounds of the federation in Flower's simulation; `on_round` reports progress.
+    """Run the remaining rounds of the federation in Flower's simulation; `on_round` reports progress. Where none
+    remain and a training is due again (`api.operator.retraining`), its rounds are those.
 
     Args:
         one_shot: a one-shot training (`fl.one_shot`) instead, as one additional round.
@@ -94,6 +96,10 @@ def train(
     from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
     settings, shape, store = community.config.federation, model_shape(community), rounds_of(community, quantity)
+    if quantity == "load" and not one_shot:
+        if source is None and (again := due(community)) is not None:
+            write_down(community, again)
+        settings = settings_of_training(store.directory, settings)
     files, homes = _write_homes(community, quantity)
     if settings.topology == "gossip" and not one_shot:
         if source is not None:

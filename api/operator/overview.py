@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,10 +14,10 @@ from sqlalchemy.orm import Session
 from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, Forecast, Household, MaskedSum, MeasuredTotal
-from api.protocol.accuracy import stretches
+from api.operator.retraining import drift_began, retrainings
 from api.protocol.calibration import PastDay
 from data.day import LAST_DAY
-from forecasting.drift import drifting_since
+from fl.store import RoundStore
 
 _WEEK = 7
 _MANY_MISSED = 2
@@ -39,7 +38,9 @@ class MemberOverview(BaseModel):
 class Alert(BaseModel):
     """Something that needs attention; which of the other fields there are depends on `code`."""
 
-    code: Literal["never", "missed", "sum-failed", "no-total", "no-measured", "model-drift"]
+    code: Literal[
+        "never", "missed", "sum-failed", "no-total", "no-measured", "model-drift", "retraining", "retrained"
+    ]
     household: str | None = None
     day: int | None = None
     count: int | None = None
@@ -93,18 +94,25 @@ def alerts(community: Community) -> list[Alert]:
             found.append(Alert(code="no-total", day=day))
         elif day in opened - measured and day <= newest - _MEASURED_AFTER_DAYS:
             found.append(Alert(code="no-measured", day=day))
-    return found + drift_alerts(past_days(community, LAST_DAY + 1))
+    return found + training_alerts(community, past_days(community, LAST_DAY + 1))
+
+
+def training_alerts(community: Community, past: Sequence[PastDay]) -> list[Alert]:
+    """A training again that is going on; or that the model no longer fits, and whether it was trained again since."""
+    folder = community.folder / "rounds"
+    for last in retrainings(folder)[-1:]:
+        if max(RoundStore(folder).rounds(), default=0) < last.until:
+            return [Alert(code="retraining", day=last.since, count=last.until)]
+        drifting = drift_alerts(past)
+        if drifting and past[-1].day - last.day < community.config.federation.retraining.at_least_days:
+            return [Alert(code="retrained", day=last.since, count=last.until)]
+    return drift_alerts(past)
 
 
 def drift_alerts(past: Sequence[PastDay]) -> list[Alert]:
     """An alert where the newest totals say that the model no longer fits (`forecasting.drift`), and since when."""
-    for days in list(stretches(past))[-1:]:
-        forecast, measured = (np.array([getattr(one, kind) for one in days], dtype=np.float64)
-                              for kind in ("forecast", "measured"))  # fmt: skip
-        since = drifting_since(forecast, measured)
-        if since is not None:
-            return [Alert(code="model-drift", day=days[since].day)]
-    return []
+    since = drift_began(past)
+    return [] if since is None else [Alert(code="model-drift", day=since)]
 
 
 def members_csv(community: Community) -> bytes:

@@ -12,6 +12,7 @@ from threading import Event
 
 from api.operator.chain_session import ChainSession, publish_digest
 from api.operator.community import Community
+from api.operator.retraining import last_round
 from data.damage import whole
 from fl.deployment.background import repeated
 from fl.one_shot.kept import is_one_shot
@@ -54,7 +55,8 @@ class Publisher:
 
     def look(self) -> None:
         """Publish what is new. A refusal by the chain is logged once per reason, and retried."""
-        found = finished_round(self._community.folder / "rounds", self._community.config.federation.rounds)
+        rounds = self._community.folder / "rounds"
+        found = finished_round(rounds, last_round(rounds, self._community.config.federation))
         if found is None or found == self._done:
             return
         try:

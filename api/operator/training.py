@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from flwr.serverapp import ServerApp
 
+from api.operator.calibrated import past_days
 from api.operator.community import Community
+from api.operator.retraining import drift_began, due, retrainings, settings_of_training, write_down
 from api.operator.trained_model import model_shape, rounds_of
 from data.atomic import write_bytes
+from data.day import LAST_DAY
 from fl.deployment.coordinator import agents_roster, identify_by_key
+from fl.deployment.telemetry import CoordinatorMetrics
 from fl.errors import FederationError
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.membership import Change
@@ -50,7 +55,7 @@ def coordinator_app(community: Community) -> ServerApp:
 
     Raises FederationError where rounds ask for gradients that nothing hides, which no agent answers.
     """
-    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community)
+    settings = community.config.federation
     if settings.gradient_rounds > 0 and not settings.hides_gradients:
         local = settings.strategy.local_rounds
         raise FederationError(
@@ -59,12 +64,38 @@ def coordinator_app(community: Community) -> ServerApp:
             "the coordinator and every gateway, and give the gateways a roster (`wattproof roster`), or "
             f"federation.rounds: {local} on the coordinator. Rounds that are saved stay"
         )
-    rounds = Rounds(
-        settings, store, identify=identify_by_key(settings.deployment), project=projection(shape),
+    initial = initial_weights(model_shape(community), community.config.forecasting.seed)
+    return make_server_app(_rounds(community), initial, following=partial(_when_due, community))
+
+
+def _rounds(community: Community) -> Rounds:
+    """The training to do now: the first one, or the last that was written down since."""
+    store = rounds_of(community)
+    settings = settings_of_training(store.directory, community.config.federation)
+    return Rounds(
+        settings, store, identify=identify_by_key(settings.deployment), project=projection(model_shape(community)),
         on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
         hand_out_also=partial(newest_peak_head, store),
     )  # fmt: skip
-    return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed))
+
+
+def _when_due(
+    community: Community, metrics: CoordinatorMetrics, wait: Callable[[float], None] = time.sleep
+) -> Rounds | None:
+    """Wait until the model no longer fits (`api.operator.retraining`); the training that follows. None where the
+    community is not to train again by itself."""
+    policy = community.config.federation.retraining
+    if not policy.enabled:
+        return None
+    while True:
+        since = drift_began(past_days(community, LAST_DAY + 1))
+        metrics.drifting_since.set(since or 0)
+        if (training := due(community)) is not None:
+            write_down(community, training)
+        metrics.retrainings.set(len(retrainings(community.folder / "rounds")))
+        if training is not None:
+            return _rounds(community)
+        wait(policy.look_every_s)
 
 
 def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = ()) -> ServerApp:

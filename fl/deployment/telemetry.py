@@ -50,10 +50,30 @@ class _Served:
 class CoordinatorMetrics(_Served):
     """What the coordinator sees of the training; `saw` is called with each round's report."""
 
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Say that rounds are trained while the block runs."""
+        self.is_training.set(1)
+        try:
+            yield
+        finally:
+            self.is_training.set(0)
+
     def __init__(self) -> None:
         super().__init__()
         registry = self.registry
         self.round = Gauge("wattproof_round", "Last finished round", registry=registry)
+        self.is_training = Gauge("wattproof_training", "1 while rounds are trained", registry=registry)
+        self.retrainings = Gauge(
+            "wattproof_retrainings",
+            "Trainings after the first one, because the model no longer fitted",
+            registry=registry,
+        )
+        self.drifting_since = Gauge(
+            "wattproof_model_drifting_since_day",
+            "Community day since which the forecasts lose ground to the naive one; 0 while they do not",
+            registry=registry,
+        )
         self.participants = Gauge(
             "wattproof_round_participants", "Homes whose update is in the last round", registry=registry
         )

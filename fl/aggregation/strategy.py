@@ -131,12 +131,16 @@ class ServerStep:
             return after
         if number == first:
             self.moments = {name: value for name, value in self.moments.items() if not name.startswith(_SUM)}
-        for name, value in {_COUNT: np.ones(1), **{f"{_SUM}{name}": value for name, value in after.items()}}.items():
-            self.moments[name] = self.moments.get(name, 0.0) + value.astype(np.float64)
+        for name, value in after.items():
+            self._add(f"{_SUM}{name}", value.astype(np.float64))
+        self._add(_COUNT, np.ones(1))
         if number < steps:
             return after
         count = self.moments[_COUNT]
         return {name: (self.moments[f"{_SUM}{name}"] / count).astype(np.float32) for name in after}
+
+    def _add(self, name: str, value: NDArray[np.float64]) -> None:
+        self.moments[name] = self.moments.get(name, np.zeros_like(value)) + value
 
     def _adam(
         self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float, tau: float

@@ -15,6 +15,8 @@ from api.cli.day_names import DayName
 from api.cli.terminal import INCOMPLETE, console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from api.config.community_yaml import Config
     from api.gateway.home import Home
     from api.one_machine.community import LocalCommunity
@@ -36,19 +38,21 @@ def surplus(
 ) -> None:
     """Forecast load and export of a day for every home here, prove each, and show the hours of surplus.
 
-    A quantity without a model is trained first. Writes surplus.json (for whoever audits) and a picture, light and
-    dark, to surplus/DAY in the state folder, and each home's copy for its own page. Exit codes: 0 every home has its
-    forecasts; 4 at least one has none; 1 the hours are not known; 2 wrong command line.
+    A model of export is trained first where there is none (the demo's of load, too). With --config, forecasts of load
+    are those of `wattproof forecast`, which registers them: run it before. Writes surplus.json (for whoever audits)
+    and a picture, light and dark, to surplus/DAY in the state folder, and each home's copy for its own page. Exit
+    codes: 0 every home has its forecasts; 4 at least one has none; 1 the hours are not known; 2 wrong command line.
     """
     from api.config.logs import leave_screen
     from api.one_machine import surplus as of_one_machine
     from api.one_machine.community import LocalCommunity
     from api.operator.surplus_days import shown
+    from data.quantity import QUANTITIES
 
     community = LocalCommunity(_demo() if config is None else _load(config))
     leave_screen(console, community.folder)
     number = _number(community, day, is_demo=config is None)
-    models = _models(community)
+    models = _models(community, QUANTITIES if config is None else ("export",))
     missed = _Missed()
     with _bar() as bar:
         task = bar.add_task("Forecasts of load and export, proven", total=None)
@@ -98,15 +102,14 @@ def _number(community: LocalCommunity, day: DayName | None, *, is_demo: bool) ->
     return min(community.opened(home).due_day() for home in community.homes)
 
 
-def _models(community: LocalCommunity) -> dict[Quantity, TrainedModel]:
-    """The last round of either quantity, trained here where there is none."""
+def _models(community: LocalCommunity, quantities: Sequence[Quantity]) -> dict[Quantity, TrainedModel]:
+    """The last round of each quantity, trained here where there is none."""
     from api.operator.trained_model import latest_model, rounds_of
-    from data.quantity import QUANTITIES
 
     models: dict[Quantity, TrainedModel] = {}
-    for quantity in QUANTITIES:
+    for quantity in quantities:
         community.readings_of(quantity)  # what the table lacks is said before anything is trained
-    for quantity in QUANTITIES:
+    for quantity in quantities:
         if rounds_of(community, quantity).latest() is not None:
             models[quantity] = latest_model(community, quantity)
             continue

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from api.gateway.home import Home
 from api.gateway.own_surplus import keep_surplus
-from api.gateway.proof_folder import ProofFigures
+from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.one_machine.community import LocalCommunity
-from api.one_machine.day import Missed, prove_day
+from api.one_machine.day import Missed, one_home, prove_day
 from api.one_machine.totals import masked_total
 from api.operator.surplus_days import keep_day, shown
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import InferenceBundle
 from api.protocol.surplus import FEWEST, ForecastSum, SurplusDay, SurplusError, check
+from data.errors import DataError
 from data.quantity import QUANTITIES, Quantity
 
 OnProof = Callable[[Home, Quantity, ProofFigures | None], None]
@@ -22,15 +23,16 @@ OnProof = Callable[[Home, Quantity, ProofFigures | None], None]
 def surplus_day(
     community: LocalCommunity,
     day: int,
-    models: dict[Quantity, TrainedModel],
+    models: Mapping[Quantity, TrainedModel],
     missed: Missed | None = None,
     on_proof: OnProof = lambda home, quantity, figures: None,
 ) -> SurplusDay:
     """Prove every home's forecasts of a day, of load and of export, open both sums and check all of it.
 
-    Proofs that are there, such as those of `wattproof forecast`, are taken as they are. A home without export in its
-    table has a forecast of load alone; one without a forecast of load is in neither sum. Raises SurplusError for
-    fewer than three forecasts of either, TableError for readings without export.
+    Proofs that are there are taken as they are; of a quantity without a model no others are made. (Where forecasts of
+    load are registered, `wattproof forecast` has to make them: it knows the round and the heads that are in force.) A
+    home without export in its table has a forecast of load alone; one without a forecast of load is in neither sum.
+    Raises SurplusError for fewer than three forecasts of either, TableError for readings without export.
     """
     sums: dict[Quantity, ForecastSum] = {}
     homes = community.homes
@@ -38,7 +40,7 @@ def surplus_day(
         known = set(community.readings_of(quantity)["unique_id"].unique())
         able = [home for home in homes if home.name in known]
         proven: list[tuple[Home, InferenceBundle]] = []
-        for home, bundle, figures in prove_day(community, day, models[quantity], able, missed, quantity):
+        for home, bundle, figures in _forecasts(community, day, models.get(quantity), able, missed, quantity):
             on_proof(home, quantity, figures)
             proven.append((home, bundle))
         sums[quantity] = _opened(community, day, quantity, proven)
@@ -46,6 +48,29 @@ def surplus_day(
     found = SurplusDay(community.config.community.name, day, sums["load"], sums["export"])
     check(found)
     return found
+
+
+def _forecasts(
+    community: LocalCommunity,
+    day: int,
+    model: TrainedModel | None,
+    homes: Sequence[Home],
+    missed: Missed | None,
+    quantity: Quantity,
+) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
+    """Every home's proof, made where there is none; without a model, those that are there."""
+    if model is not None:
+        yield from prove_day(community, day, model, homes, missed, quantity)
+        return
+    kept = ProofFolder(community.config.api.proofs_of(quantity))
+    for home in homes:
+        bundle = None
+        with one_home(home, missed):
+            bundle = kept.read(day, home.name)
+            if bundle is None:
+                raise DataError(f"{home.name} has no proven forecast of {quantity}: run `wattproof forecast {day}`")
+        if bundle is not None:
+            yield home, bundle, kept.figures(day, home.name)
 
 
 def _opened(

@@ -66,7 +66,7 @@ def test_two_days_of_the_same_export_are_not_told_apart_from_others() -> None:
 def test_a_filled_day_of_export_is_signed_as_such_and_settles_nothing() -> None:
     signed, _ = METER.sign_day(HOUSEHOLD, 17_000, EXPORT, measured=1, quantity="export")
     verify_day_with_filled(signed, METER.address, "export")
-    with pytest.raises(MeterError, match="the export of day 17000 .* were filled in"):
+    with pytest.raises(MeterError, match=r"the export of day 17000 .* were filled in"):
         verify_signed_export(signed, METER.address)
     for changed in ({"measured": 3}, {"measured": ALL_MEASURED}):
         with pytest.raises(MeterError, match="signed by"):

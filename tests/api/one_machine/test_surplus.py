@@ -256,6 +256,20 @@ def test_readings_without_export_have_no_surplus_hours(tmp_path: Path) -> None:
         community.readings_of("export")
 
 
+def test_a_forecast_of_load_that_would_be_registered_is_not_made_in_passing(
+    sunny: Sunny, surplus: SurplusDay
+) -> None:
+    """Of another round, or without the pinned head, the registry would refuse it, and sealed it would stay."""
+    exporting = {"export": sunny.models["export"]}
+    again = surplus_day(sunny.community, DAY, exporting)
+    assert again.load == surplus.load
+    missed = dict[str, Exception]()
+    with pytest.raises(SurplusError, match="day 17317 has 0 forecasts of load"):
+        surplus_day(sunny.community, DAY + 1, exporting, lambda home, why: missed.update({home.name: why}))
+    assert all("wattproof forecast 17317" in str(why) for why in missed.values()) and len(missed) == 3
+    assert all(home.sealed(DAY + 1) is None for home in sunny.community.homes)
+
+
 def test_too_few_homes_with_export_open_no_sum(sunny: Sunny, tmp_path: Path) -> None:
     community = LocalCommunity(sunny.community.config)
     table = community.readings.copy()

@@ -46,7 +46,7 @@ def surplus(
     from api.config.logs import leave_screen
     from api.one_machine import surplus as of_one_machine
     from api.one_machine.community import LocalCommunity
-    from api.operator.surplus_days import shown
+    from api.protocol.surplus import shown
     from data.quantity import QUANTITIES
 
     community = LocalCommunity(_demo() if config is None else _load(config))

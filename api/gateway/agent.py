@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
     from api.gateway.proof_folder import ProofFigures
     from api.gateway.secure_sum.client import SecureSumClient
     from api.gateway.submitter import Submitter
+    from api.gateway.surplus_hours import SurplusHoursUpdater
 
 _log = logging.getLogger(__name__)
 
@@ -177,6 +178,8 @@ class DailyTask:
                 self._services.shares.run_once()
             if self._services.answers is not None:
                 self._services.answers.run_once()
+            if self._services.surplus is not None:
+                self._services.surplus.run_once()
 
     def _may_prove(self, metrics: AgentMetrics) -> bool:
         """Whether the model and head to use are settled; what is new is fetched, fitted and pinned."""
@@ -285,7 +288,7 @@ class DailyTask:
 @dataclass(frozen=True)
 class GatewayServices:
     """The services of a gateway that submits: fetching the newest model, submitting, proving green shares and shares
-    of settled periods, entering totals, and answering challenges.
+    of settled periods, entering totals, answering challenges, and fetching the community's surplus hours.
 
     `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
     is not set; `shares`: None where gateways do not settle.
@@ -297,6 +300,7 @@ class GatewayServices:
     sums: SecureSumClient | None
     answers: Answers | None = None
     shares: PeriodShares | None = None
+    surplus: SurplusHoursUpdater | None = None
 
 
 @contextmanager
@@ -317,6 +321,7 @@ def _open_services(
     from api.gateway.secure_sum.contribution import Contributions
     from api.gateway.shared_days import SharedDays
     from api.gateway.submitter import Submitter
+    from api.gateway.surplus_hours import SurplusHoursUpdater
     from rewards.rpc_client import RpcClient
 
     registry = settings.forecast_registry
@@ -341,7 +346,8 @@ def _open_services(
             PeriodShares(home, config, client, submitter.outbox, run, submitter.join, first_s=first_s)
             if config.settlement.gateways else None
         )  # fmt: skip
-        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run), shares)
+        surplus = SurplusHoursUpdater(own, config.community.name, config.data.day_start_utc, client, run, first_s)
+        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run), shares, surplus)
     finally:
         client.close()
 

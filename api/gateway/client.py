@@ -128,6 +128,14 @@ class ApiClient:
         """Submit a green share."""
         self._ask.send(calls.submit_green_share(bundle))
 
+    def newest_surplus_day(self) -> int | None:
+        """The newest day of which the surplus hours are known, if there is one."""
+        return max(self._ask.all(calls.surplus_days()), default=None)
+
+    def surplus_file(self, day: int) -> bytes:
+        """A day's surplus hours with every proof behind them; whoever shows them checks it first."""
+        return self._ask(calls.surplus_file(day))
+
     def sum_state(self, day: int, kind: Kind, home: str) -> SumStatus:
         """What a home is asked for in the masked sum of a day."""
         answer = self._ask(calls.sum_state(day, kind, home))

@@ -24,6 +24,7 @@ from api.config.community_yaml import Config
 from api.config.key_file import household_account
 from api.config.settings import HomeAssistantSettings
 from api.gateway.client import ApiClient
+from api.gateway.own_surplus import own_surplus
 from api.gateway.sealed import read_sealed
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from data.sources.broker import ANSWER_S, Broker, Message
@@ -55,6 +56,13 @@ def discovery(settings: HomeAssistantSettings, home: str) -> list[Message]:
             "json_attributes_template": "{{ {'date': value_json.date, 'hours': value_json.hours} | tojson }}",
         },
         "this_hour": {"name": "Forecast of this hour", **energy},
+        "best_hour": {
+            "name": "Best hour of the community",
+            "device_class": "timestamp",
+            "icon": "mdi:solar-power-variant-outline",
+            "json_attributes_topic": state,
+            "json_attributes_template": "{{ {'surplus_hours': value_json.surplus_hours} | tojson }}",
+        },
         "tokens": {"name": "Tokens", "icon": "mdi:hand-coin-outline"},
         **{name: {"name": f"Forecast record: {name}", "icon": "mdi:trophy-outline"} for name in NAMES},
     }
@@ -77,7 +85,20 @@ def state(home: str, folder: Path, day_start_utc: int, record: dict[str, Any] | 
     `record`: what the API's `/households/ADDRESS/rewards` gives; `now`: UTC seconds. Raises DamagedFile.
     """
     today = (int(now) - day_start_utc * _HOUR_S) // _DAY_S
-    return Message(_state_topic(home), json.dumps(_forecast(folder, today, day_start_utc, now) | _record(record)))
+    shown = _forecast(folder, today, day_start_utc, now) | _surplus(folder, now) | _record(record)
+    return Message(_state_topic(home), json.dumps(shown))
+
+
+def _surplus(folder: Path, now: float) -> dict[str, Any]:
+    """The starts of the community's surplus hours that are still to come, and of the best of them."""
+    shown: dict[str, Any] = dict.fromkeys(("best_hour", "surplus_hours"))
+    day = own_surplus(folder)
+    if day is None:
+        return shown
+    start = datetime.fromisoformat(day.start).timestamp()
+    ahead = [hour for hour in day.best_hours if start + (hour + 1) * _HOUR_S > now]
+    starts = [datetime.fromtimestamp(start + hour * _HOUR_S, UTC).isoformat() for hour in ahead]
+    return {"best_hour": starts[0] if starts else None, "surplus_hours": sorted(starts) or None}
 
 
 def _forecast(folder: Path, today: int, day_start_utc: int, now: float) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import Missed, one_home, prove_day
 from api.one_machine.totals import masked_total
-from api.operator.surplus_days import keep_day, shown
+from api.operator.surplus_days import keep_day
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import InferenceBundle
-from api.protocol.surplus import FEWEST, ForecastSum, SurplusDay, SurplusError, check
+from api.protocol.surplus import FEWEST, ForecastSum, SurplusDay, SurplusError, check, shown
 from data.errors import DataError
 from data.quantity import QUANTITIES, Quantity
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from api.operator.surplus_picture import pictures
 from api.protocol import surplus_file
 from api.protocol.schemas import SurplusHours
-from api.protocol.surplus import SurplusDay, SurplusError, digest_text
+from api.protocol.surplus import SurplusDay, SurplusError, shown
 from data.atomic import write_bytes
 from data.day import DayClock
 from data.errors import DamagedFile
@@ -64,24 +64,3 @@ def _read(path: Path, day: int, clock: DayClock, _changed_ns: int, _size: int) -
     except SurplusError:
         raise DamagedFile.of(path, "a day's surplus hours", _REMEDY) from None
     return shown(found, clock)
-
-
-def shown(surplus: SurplusDay, clock: DayClock) -> SurplusHours:
-    """A day as people see it."""
-    load, export = surplus.load, surplus.export
-    left = [fed_in - taken for taken, fed_in in zip(load.hours, export.hours, strict=True)]
-    return SurplusHours(
-        day=surplus.day,
-        date=clock.date_of(surplus.day),
-        start=clock.start_of(surplus.day).isoformat(),
-        homes=len(load.bundles),
-        exporting_homes=len(export.bundles),
-        load_wh=list(load.hours),
-        export_wh=list(export.hours),
-        hours=list(surplus.hours),
-        best_hours=sorted(surplus.hours, key=lambda hour: (-left[hour], hour)),
-        load_round=load.round,
-        load_digest=digest_text(load),
-        export_round=export.round,
-        export_digest=digest_text(export),
-    )

@@ -220,6 +220,10 @@ def surplus_of(day: int) -> Call[SurplusHours]:
     return _get(f"{VERSION}/surplus/{day}", SurplusHours)
 
 
+def surplus_file(day: int) -> Call[bytes]:
+    return _bytes(f"{VERSION}/surplus/{day}/surplus.json")
+
+
 def day_summary(day: int) -> Call[DaySummary]:
     return _get(f"{VERSION}/days/{day}/summary", DaySummary)
 

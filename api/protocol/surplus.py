@@ -18,6 +18,8 @@ from api.config.settings import CommunitySettings
 from api.protocol.batch import bad_bundles
 from api.protocol.bundle import InferenceBundle
 from api.protocol.bundle_parts import from_hex, to_hex
+from api.protocol.schemas import SurplusHours
+from data.day import DayClock
 from data.quantity import QUANTITIES, Quantity
 from zkp.errors import ProofError
 from zkp.statements import total
@@ -131,3 +133,24 @@ def _check_sum(surplus: SurplusDay, quantity: Quantity) -> None:
 
 def digest_text(of: ForecastSum) -> str:
     return to_hex(of.digest)
+
+
+def shown(surplus: SurplusDay, clock: DayClock) -> SurplusHours:
+    """A day as people see it."""
+    load, export = surplus.load, surplus.export
+    left = [fed_in - taken for taken, fed_in in zip(load.hours, export.hours, strict=True)]
+    return SurplusHours(
+        day=surplus.day,
+        date=clock.date_of(surplus.day),
+        start=clock.start_of(surplus.day).isoformat(),
+        homes=len(load.bundles),
+        exporting_homes=len(export.bundles),
+        load_wh=list(load.hours),
+        export_wh=list(export.hours),
+        hours=list(surplus.hours),
+        best_hours=sorted(surplus.hours, key=lambda hour: (-left[hour], hour)),
+        load_round=load.round,
+        load_digest=digest_text(load),
+        export_round=export.round,
+        export_digest=digest_text(export),
+    )

@@ -17,11 +17,11 @@ from api.audit.surplus import audit_surplus
 from api.gateway.own_surplus import SURPLUS, own_surplus
 from api.one_machine.community import LocalCommunity
 from api.one_machine.surplus import keep, surplus_day
-from api.operator.surplus_days import FILE, SurplusDays, shown
+from api.operator.surplus_days import FILE, SurplusDays
 from api.protocol import surplus_file
 from api.protocol.bundle import InferenceBundle, encode, explain, parse, verify
 from api.protocol.bundle_parts import from_hex
-from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check, surplus_hours
+from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check, shown, surplus_hours
 from data.errors import DamagedFile, DataError, MeterError, TableError
 from data.quantity import QUANTITIES
 from tests.api.sunny import DAY, Sunny, models_of, sunny_config

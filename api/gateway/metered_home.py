@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from api.gateway.shared_energy import ShareProver
 from api.protocol.meters import Assignment
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
-from data.export import EXPORT_VAULT, sign_export
+from data.export import sign_export
 from data.meter import DayOpening, SignedDay
 from data.table import EXPORT
 from data.vault import DayVault
@@ -54,10 +54,9 @@ class MeteredHome:
         now = str(self.home.meter.address)
         return (*self.earlier, Assignment(self.meter_since, now)) if self.earlier else now
 
-    @cached_property
+    @property
     def exported(self) -> DayVault:
-        _ = self.home.vault  # made after both keys
-        return DayVault(self.home.folder / EXPORT_VAULT)
+        return self.home.export_vault
 
     def signed(self, days: range) -> dict[int, tuple[Opened, Opened]]:
         """Import and export of each day that the home has measured; what is not signed yet is signed now.

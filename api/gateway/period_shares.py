@@ -130,8 +130,6 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
     from api.protocol import settlement_file
     from api.protocol.period import PeriodError, check
     from data.atomic import write_bytes
-    from data.export import EXPORT_VAULT
-    from data.vault import DayVault
 
     own = Home(places.home, places.folder)
     household = own.wallet.address
@@ -142,7 +140,7 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
             raise PeriodError(f"the period is one of {of.community!r}")
         _check_sums(places, of.days, household)
         checked = check(of, meters, fewest_homes=rules.fewest_homes, fewest_days=rules.fewest_days)
-        prover = ShareProver(household, own.vault, DayVault(places.folder / EXPORT_VAULT), places.folder)
+        prover = ShareProver(household, own.vault, own.export_vault, places.folder)
         shares = prover.shares(checked)
     except PeriodError as problem:
         return str(problem)

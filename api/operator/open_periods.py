@@ -41,14 +41,24 @@ class ShareRefused(Exception):
 @dataclass(frozen=True)
 class OpenPeriod:
     """A period as its members see it. `missing`: shares that have not come in. `closes_at`: UTC seconds, None until
-    the server has set it."""
+    the server has set it. `settled`: how many shares the written settlement has; None before the period is closed."""
 
     name: str
     first_day: int
     last_day: int
+    members: int
     missing: int
     closes_at: int | None
-    is_closed: bool
+    settled: int | None
+
+    @property
+    def is_closed(self) -> bool:
+        return self.settled is not None
+
+    @property
+    def proven(self) -> int:
+        """Shares that have come in."""
+        return len(SIDES) * self.members - self.missing
 
 
 class OpenPeriods:
@@ -69,7 +79,11 @@ class OpenPeriods:
                 fewest = self._community.config.settlement.fewest_days
                 checked = check(period, meters, fewest_days=fewest)
                 terms = settlement_file.written(Settlement(checked.period, {}), meters)
-                add_once(session, SettledPeriod(name=name, first_day=period.first, last_day=period.last, terms=terms))
+                row = SettledPeriod(
+                    name=name, first_day=period.first, last_day=period.last, members=len(period.households),
+                    terms=terms,
+                )  # fmt: skip
+                add_once(session, row)
         found = self.get(name)
         assert found is not None
         return found
@@ -168,15 +182,8 @@ def _row(session: Session, name: str) -> SettledPeriod:
 
 def _shown(session: Session, row: SettledPeriod) -> OpenPeriod:
     count = session.scalar(select(func.count()).select_from(ProvenShare).where(ProvenShare.period == row.name)) or 0
-    members = len(_households(row.terms))
-    return OpenPeriod(
-        row.name, row.first_day, row.last_day, len(SIDES) * members - count, row.closes_at, row.settled is not None
-    )
-
-
-@lru_cache(maxsize=64)
-def _households(terms: bytes) -> tuple[str, ...]:
-    return settlement_file.read(terms)[0].period.households
+    missing = len(SIDES) * row.members - count
+    return OpenPeriod(row.name, row.first_day, row.last_day, row.members, missing, row.closes_at, row.settled)
 
 
 def _record(row: SharedDay) -> DayRecord:

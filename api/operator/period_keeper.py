@@ -11,17 +11,18 @@ import logging
 from contextlib import AbstractContextManager
 from threading import Event
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
+from api.config.community_yaml import ConfigError
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import SettledPeriod
-from api.operator.open_periods import OpenPeriods, checked_terms
+from api.operator.open_periods import OpenPeriod, OpenPeriods, checked_terms
 from api.operator.settlement_files import SettlementFolder
 from api.operator.settlement_payment import Payments, pay_settlement
 from api.operator.settlement_root import publish_settlement
-from api.protocol.meters import Meters
-from api.protocol.settlement import Settlement, settle
+from api.protocol.settlement import settle
+from data.errors import DataError
 from fl.deployment.background import repeated
 from rewards.errors import ChainError
 
@@ -36,54 +37,58 @@ class PeriodKeeper:
     def __init__(self, community: Community, chain_session: ChainSession) -> None:
         self._community, self._chain_session = community, chain_session
         self._periods = OpenPeriods(community)
-        self._told = ""
+        self._told: dict[str, str] = {}
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every few seconds while the block runs."""
         return repeated(self.look, _EVERY_S, Event(), name="settling periods", log=_log)
 
     def look(self) -> None:
-        """Settle each period that is due. A chain that is away is logged once, and the root published later."""
-        with self._community.sessions() as session:
-            rows = list(session.scalars(select(SettledPeriod)))
-        if not rows:
+        """Settle each period that is due. What keeps one from it is logged once, and keeps none of the others."""
+        periods = self._periods.all()
+        if not periods:
             return
-        try:
-            with self._chain_session.lock:
-                now = self._chain_session.chain.now
-            for row in rows:
-                self._look_at(row, now)
-        except ChainError as error:
-            if str(error) != self._told:
-                _log.error("period not settled", extra={"reason": str(error)})
-            self._told = str(error)
+        with self._chain_session.lock:
+            now = self._chain_session.chain.now
+        for period in periods:
+            try:
+                self._look_at(period, now)
+            except (ChainError, DataError, ConfigError) as problem:
+                if self._told.get(period.name) != str(problem):
+                    _log.error("period not settled", extra={"period": period.name, "reason": str(problem)})
+                self._told[period.name] = str(problem)
 
-    def _look_at(self, row: SettledPeriod, now: int) -> None:
-        if row.closes_at is None:
-            row.closes_at = now + self._community.config.settlement.share_days * _DAY_S
-            self._note(row.name, closes_at=row.closes_at)
-        settlement, meters = self._periods.settlement(row.name)
-        if settlement.late and now < row.closes_at:
+    def _look_at(self, period: OpenPeriod, now: int) -> None:
+        closes_at = period.closes_at
+        if closes_at is None:
+            closes_at = now + self._community.config.settlement.share_days * _DAY_S
+            self._note(period.name, closes_at=closes_at)
+        if period.missing and now < closes_at:
             return
-        folder = SettlementFolder.of(self._community, row.name)
-        if row.settled != len(settlement.shares):
-            self._settle(row, settlement, folder, meters)
-        if self._community.config.settlement.tokens_per_kwh and settlement.shares:
+        folder = SettlementFolder.of(self._community, period.name)
+        if period.settled != period.proven:
+            self._settle(period.name, folder)
+        if self._community.config.settlement.tokens_per_kwh and period.proven:
             known = Payments.read(folder.folder)
-            if known is None or known.shares != len(settlement.shares):
-                with self._chain_session.lock:
-                    paid = pay_settlement(self._community, self._chain_session.chain, settlement, folder.folder)
-                _log.info("period paid", extra={"period": row.name, "amount": paid.paid, "token": paid.token})
+            if known is None or known.shares != period.proven:
+                self._pay(period.name, folder)
 
-    def _settle(self, row: SettledPeriod, settlement: Settlement, folder: SettlementFolder, meters: Meters) -> None:
-        settled = settle(checked_terms(row.terms), settlement.shares)
+    def _settle(self, name: str, folder: SettlementFolder) -> None:
+        settlement, meters = self._periods.settlement(name)
+        settled = settle(checked_terms(self._periods.terms(name)), settlement.shares)
         folder.write(settled, meters)
         if settled.shares:
             with self._chain_session.lock:
                 publish_settlement(self._community, self._chain_session.chain, settled)
-        self._note(row.name, settled=len(settled.shares))
-        told = {"period": row.name, "shares": len(settled.shares), "late": len(settled.late)}
+        self._note(name, settled=len(settled.shares))
+        told = {"period": name, "shares": len(settled.shares), "late": len(settled.late)}
         _log.info("period settled", extra=told | {"root": settled.root.hex()})
+
+    def _pay(self, name: str, folder: SettlementFolder) -> None:
+        settlement, _ = self._periods.settlement(name)
+        with self._chain_session.lock:
+            paid = pay_settlement(self._community, self._chain_session.chain, settlement, folder.folder)
+        _log.info("period paid", extra={"period": name, "amount": paid.paid, "token": paid.token})
 
     def _note(self, name: str, **values: int) -> None:
         with self._community.sessions.begin() as session:

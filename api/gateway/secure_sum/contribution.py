@@ -68,17 +68,15 @@ def shared_contributions(home: str, folder: Path) -> dict[int, Contribution]:
     The newest days that the meter has signed whole on both registers.
     """
     from api.gateway.home import Home  # it loads the proof system
-    from data.export import EXPORT_VAULT
-    from data.vault import DayVault
 
     own = Home(home, folder)
     household = own.wallet.address
-    exports = DayVault(folder / EXPORT_VAULT)
+    exports = own.export_vault
     both = sorted(set(own.vault.days(household)) & set(exports.days(household)))[-SHARED_DAYS:]
     found = {}
     for day in both:
         (imported, taken), (exported, fed_in) = own.vault.get(household, day), exports.get(household, day)
-        if imported.is_measured:
+        if imported.is_measured and exported.is_measured:
             vector = (*taken.readings, taken.blinding, *fed_in.readings, fed_in.blinding)
             found[day] = Contribution(
                 vector, imported.commitment, imported.signature, exported.commitment, exported.signature

@@ -64,9 +64,12 @@ def _listed(community: Community, name: str) -> SharedEnergyPeriod | DamagedPeri
 def open_periods(community: CommunityDep) -> list[OpenPeriodPublic]:
     """Periods that members' gateways prove their shares of, closed ones too: a late share joins the settlement."""
     return [
-        OpenPeriodPublic(period=one.name, **{k: v for k, v in vars(one).items() if k != "name"})
+        OpenPeriodPublic(
+            period=one.name, first_day=one.first_day, last_day=one.last_day, missing=one.missing,
+            closes_at=one.closes_at, is_closed=one.is_closed,
+        )
         for one in OpenPeriods(community).all()
-    ]
+    ]  # fmt: skip
 
 
 @router.get("/{period}/terms", response_class=JSONBytes, responses=NOT_MODIFIED | refusals(NOT_OPEN))

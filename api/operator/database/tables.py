@@ -123,15 +123,17 @@ class SharedDay(Base):
 class SettledPeriod(Base):
     """A period that was opened to its members: they prove their shares of it (`api.operator.open_periods`).
 
-    `terms`: the settlement's file without a share. `closes_at`: UTC seconds, by the chain's clock; set
-    by the server. `settled`: how many shares the settlement has that was written last; none before it is closed.
+    `terms`: the settlement's file without a share; large, so that it is loaded only where it is asked for.
+    `closes_at`: UTC seconds, by the chain's clock; set by the server. `settled`: how many shares the settlement has
+    that was written last; none before it is closed.
     """
 
     __tablename__ = "settled_periods"
     name: Mapped[str] = mapped_column(String(24), primary_key=True)
     first_day: Mapped[Number]
     last_day: Mapped[Number]
-    terms: Mapped[bytes] = mapped_column(LargeBinary)
+    members: Mapped[int]
+    terms: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     closes_at: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
     settled: Mapped[int | None]
 

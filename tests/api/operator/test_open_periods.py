@@ -27,7 +27,7 @@ from api.http.server import make_app
 from api.one_machine.settlement import record_period
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
-from api.operator.database.members import meter_at
+from api.operator.database.members import keep_meters, meter_at, meters_of
 from api.operator.database.tables import AssignedMeter, Household, ProvenShare, SettledPeriod, SharedDay
 from api.operator.open_periods import OpenPeriods, checked_terms
 from api.operator.period_keeper import PeriodKeeper
@@ -35,6 +35,7 @@ from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, registry_address
 from api.operator.totals import keep_shared
 from api.protocol import settlement_file
+from api.protocol.meters import Assignment
 from api.protocol.period import SIDES, Key, PeriodError, Side
 from api.protocol.settlement import Settlement, Share, prove_share
 from data.day import DayClock
@@ -449,6 +450,19 @@ def test_a_day_without_totals_is_named_and_left_out_only_when_asked(street: Stre
         with street.community.sessions.begin() as session:
             session.add(SharedDay(**content))
             session.execute(delete(SettledPeriod).where(SettledPeriod.name == "2017-05-01..2017-05-09"))
+
+
+def test_meters_are_those_that_the_registry_assigned_each_from_its_day_on(street: Street) -> None:
+    chain, contracts = street.chain_session.chain, street.chain_session.contracts
+    household, meter, other = street.homes[2].household, street.homes[2].home.meter.address, account(78).address
+    with street.community.sessions() as session:
+        assert meters_of(session, household) == (Assignment(0, meter),)
+    later = DAYS[-1] + 500
+    chain.send(street.community.operator, contracts.forecast_registry.functions.assign_meter(household, other, later))
+    with street.community.sessions.begin() as session:
+        keep_meters(session, contracts)
+        keep_meters(session, contracts)
+        assert meters_of(session, household) == (Assignment(0, meter), Assignment(later, other))
 
 
 def test_a_meter_that_was_replaced_counts_until_its_last_day_and_the_next_one_from_then_on(street: Street) -> None:

@@ -21,8 +21,8 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_table(
         "settled_periods", Column("name", String(24), primary_key=True), Column("first_day", _NUMBER, nullable=False),
-        Column("last_day", _NUMBER, nullable=False), Column("terms", LargeBinary, nullable=False),
-        Column("closes_at", _NUMBER), Column("settled", Integer),
+        Column("last_day", _NUMBER, nullable=False), Column("members", Integer, nullable=False),
+        Column("terms", LargeBinary, nullable=False), Column("closes_at", _NUMBER), Column("settled", Integer),
     )  # fmt: skip
     op.create_table(
         "proven_shares", Column("period", String(24), ForeignKey("settled_periods.name"), primary_key=True),

@@ -45,7 +45,7 @@ from fl.task import HomeLearner, initial_weights
 from fl.training_settings import LOCAL_ROUNDS
 from fl.weights import Weights
 from forecasting.evaluation import Split
-from forecasting.model import SCALE_FLOOR_WH, SCALE_UNIT
+from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT
 
 SEED, EPSILON, MEMBERSHIP_ROUNDS = 2026, 10.0, 8
 DAYS, ITERATIONS = 32, 150

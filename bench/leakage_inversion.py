@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from data.day import HOURS_PER_DAY
 from data.windows import Windows
 from fl.weights import Weights, to_state_dict
-from forecasting.model import SCALE_FLOOR_WH, SCALE_UNIT, LoadForecaster, mean_of_days
+from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY
+from forecasting.model import LoadForecaster
+from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT, mean_of_days
 from forecasting.shape import HISTORY, HOURS, ModelShape
-from forecasting.training import LINEAR_DECAY, MEAN_DECAY, mean_weight, objective
+from forecasting.training import mean_weight, objective
 
 Array = NDArray[np.float64]
 _FLAT = 0.98 * SCALE_UNIT / HISTORY
@@ -94,7 +96,7 @@ def _scales(week: Array, usual: Array) -> Array:
 def _without_decay(seen: Observed, hidden: int) -> list[tuple[Array, Array]]:
     """By output, the gradient of its loads [24, 168], and of its public features and bias [24, E + 1]; the known pull
     of the decay taken off."""
-    own = mean_of_days(_shape(seen)).numpy().astype(np.float64)
+    own = mean_of_days(_shape(seen)).astype(np.float64)
     out = []
     for name, first, decay in (("head", hidden, LINEAR_DECAY), ("mean", 0, MEAN_DECAY)):
         linear = seen.start[f"{name}.weight"][:, first:].astype(np.float64)

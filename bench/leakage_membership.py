@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from fl.weights import Weights, to_state_dict
-from forecasting.model import SCALE_UNIT, LoadForecaster
+from forecasting.model import LoadForecaster, tensors
+from forecasting.parameters import SCALE_UNIT
 from forecasting.shape import ModelShape
-from forecasting.training import tensors
 
 Array = NDArray[np.float64]
 _FEW_FALSE = 0.01

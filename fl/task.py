@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from data.windows import Windows
@@ -21,20 +20,22 @@ from fl.one_shot.fixed_point import Ints
 from fl.one_shot.home import own_sums
 from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
-from fl.weights import Weights, from_state_dict, load, save, to_state_dict
+from fl.weights import Weights, load, save
+from forecasting import parameters
+from forecasting.generator import Generator
 from forecasting.integer import quantise
-from forecasting.model import LoadForecaster
+from forecasting.local_model import OpenModel
+from forecasting.numpy_forecaster import NumpyForecaster
 from forecasting.personal import fit_home_head
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import HOURS, ModelShape
-from forecasting.training import drawn, evaluate_loss, forecast, step_down, train_epochs
 
 
 @dataclass(frozen=True, repr=False)
 class HomeLearner:
     """One home, able to train the community's model on its own days and to score it (a `client_app.Learner`).
 
-    Its repr shows nothing of the readings.
+    `open_model`: what trains it; on a gateway NumPy. Its repr shows nothing of the readings.
     """
 
     home: str
@@ -42,6 +43,7 @@ class HomeLearner:
     validation: Windows
     shape: ModelShape
     huber: float
+    open_model: OpenModel = NumpyForecaster
 
     def __repr__(self) -> str:
         return f"HomeLearner({self.home!r}, {self.examples} days)"
@@ -55,12 +57,11 @@ class HomeLearner:
 
         A plan for a gradient gives `weights` minus the mean gradient of a batch, drawn anew in each round.
         """
-        model = self._model(weights)
+        model = self.open_model(self.shape, weights)
         if plan.gradient:
-            loss = step_down(model, self.drawn(plan), self.huber)
+            loss = model.step_down(self.drawn(plan), self.huber)
         else:
-            loss = train_epochs(
-                model,
+            loss = model.train(
                 self.train,
                 epochs=plan.epochs,
                 learning_rate=plan.learning_rate,
@@ -69,21 +70,24 @@ class HomeLearner:
                 seed=_seed(plan.seed, plan.round, self.home),
                 proximal_mu=plan.proximal_mu,
             )
-        return from_state_dict(model.state_dict()), {"loss": loss}
+        return model.weights(), {"loss": loss}
 
     def drawn(self, plan: LocalPlan) -> Windows:
         """The windows whose gradient the plan asks for. They follow from the plan, so a coordinator knows which."""
-        return drawn(self.train, plan.batch_days, _seed(plan.seed, plan.round, self.home))
+        generator = Generator(_seed(plan.seed, plan.round, self.home))
+        mask = np.zeros(len(self.train), dtype=np.bool_)
+        mask[generator.permutation(len(self.train))[: plan.batch_days]] = True
+        return self.train.where(mask)
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """`loss`, and `nmae`: mean absolute error of the typical hours over mean load, both of the days kept out of
         training."""
         if len(self.validation) == 0:
             return {}
-        model = self._model(weights)
-        error = np.abs(forecast(model, self.validation)[:, :HOURS] - self.validation.target)
+        model = self.open_model(self.shape, weights)
+        error = np.abs(model.forecast(self.validation)[:, :HOURS] - self.validation.target)
         return {
-            "loss": evaluate_loss(model, self.validation, self.huber),
+            "loss": model.loss(self.validation, self.huber),
             "nmae": float(error.mean() / max(1.0, self.validation.target.mean())),
         }
 
@@ -100,21 +104,16 @@ class HomeLearner:
 
         Raises QuantisationError for one whose outputs could leave their range.
         """
-        head = fit_home_head(self._model(weights), self.train, settings)
+        head = fit_home_head(self.open_model(self.shape, weights), self.train, settings)
         if head is None:
             return None
         return quantise(weights, self.shape, head.as_mapping()).personal_head
 
-    def _model(self, weights: Weights) -> LoadForecaster:
-        torch.set_num_threads(1)  # a gateway's other cores are not ours, and sums keep their order
-        model = LoadForecaster(self.shape)
-        model.load_state_dict(to_state_dict(weights))
-        return model
-
 
 @dataclass(frozen=True)
 class HomeFolder:
-    """Opens homes from the files `write_homes` made: what a simulation's workers are given instead of the data."""
+    """Opens homes from the files `write_homes` made: what a simulation's workers are given instead of the data. They
+    train by PyTorch."""
 
     directory: Path
     shape: ModelShape
@@ -139,7 +138,7 @@ def write_homes(directory: Path, train: Windows, validation: Windows) -> list[st
 
 def initial_weights(shape: ModelShape, seed: int) -> Weights:
     """The model of round 0."""
-    return from_state_dict(LoadForecaster(shape, seed).state_dict())
+    return parameters.initial(shape, seed)
 
 
 def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
@@ -149,21 +148,22 @@ def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
     """
 
     def project(weights: Weights) -> Weights:
-        model = LoadForecaster(shape)
-        model.load_state_dict(to_state_dict(weights))
-        model.project()
-        return from_state_dict(model.state_dict())
+        out = {name: np.array(array, dtype=np.float32) for name, array in weights.items()}
+        parameters.project(out, shape)
+        return out
 
     return project
 
 
 @lru_cache(maxsize=256)
 def _open(directory: Path, home: str, shape: ModelShape, huber: float) -> HomeLearner:
+    from forecasting.torch_forecaster import TorchForecaster  # not for a gateway, which has no PyTorch
+
     arrays = load(directory / f"{home}.npz")
     train, validation = (
         Windows(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Windows)}) for part in ("train", "validation")
     )
-    return HomeLearner(home, train, validation, shape, huber)
+    return HomeLearner(home, train, validation, shape, huber, TorchForecaster)
 
 
 def _seed(seed: int, round: int, home: str) -> int:

@@ -20,35 +20,24 @@ inside the L1 bounds under which the integer model (`forecasting.integer`) canno
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data.windows import Windows
+from forecasting.local_model import Outputs
+from forecasting.parameters import LOAD_LIMIT, SCALE_FLOOR_WH, SCALE_UNIT, initial, project
 from forecasting.shape import HISTORY, HOURS, ModelShape
 
-SCALE_FLOOR_WH = 2048.0
-SCALE_UNIT = 128.0
-LOAD_LIMIT = 8.0
-FEATURE_LIMIT = 2.0
-_FORGET_BIAS = 3.0
-_GATE_BOUND, _CANDIDATE_BOUND = 15.6, 7.8
-"""Under 16 and 8 by what rounding the weights can add: at most 8 / 256 for each of 10 loads, 2 / 2,048 for each of 6
-public features and 1 / 2,048 for each of 64 hidden units, 0.35 together (twice the weights of the candidate)."""
 
-
-def remember_at_first(lstm: nn.LSTM, layer: int, hidden: int) -> None:
-    """Set the forget gates' biases from 0.9 to 3, unit by unit, so that memories of different lengths start out open
-    (Jozefowicz, Zaremba and Sutskever, ICML 2015: with a bias of zero an LSTM forgets within a few hours)."""
-    gate = slice(hidden, 2 * hidden)
-    lstm.get_parameter(f"bias_ih_l{layer}")[gate] = _FORGET_BIAS * torch.linspace(0.3, 1, hidden)
-    lstm.get_parameter(f"bias_hh_l{layer}")[gate] = 0
-
-
-def mean_of_days(shape: ModelShape) -> Tensor:
-    """The linear path [24, 168 + E] that forecasts each hour as its mean over the last seven days."""
-    out = torch.zeros(HOURS, HISTORY + shape.exogenous)
-    for hour in range(HOURS):
-        out[hour, hour:HISTORY:HOURS] = HOURS / HISTORY
-    return out
+def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """history, steps, exogenous, target as float32 tensors."""
+    return (
+        torch.from_numpy(windows.history.astype(np.float32)),
+        torch.from_numpy(windows.steps),
+        torch.from_numpy(windows.exogenous),
+        torch.from_numpy(windows.target.astype(np.float32)),
+    )
 
 
 def apply_head(weight: Tensor, bias: Tensor, hidden: Tensor, shared: Tensor) -> Tensor:
@@ -64,20 +53,11 @@ class LoadForecaster(nn.Module):
     def __init__(self, shape: ModelShape, seed: int = 0) -> None:
         super().__init__()
         self.shape = shape
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with torch.random.fork_rng():  # the modules draw, and their draws are replaced
             self.lstm = nn.LSTM(shape.features, shape.hidden, shape.layers, batch_first=True)
             self.head = nn.Linear(shape.head_inputs, HOURS)
             self.mean = nn.Linear(shape.head_inputs - shape.hidden, HOURS)
-        with torch.no_grad():
-            for layer in range(shape.layers):
-                remember_at_first(self.lstm, layer, shape.hidden)
-            self.head.weight[:, : shape.hidden] = 3 * self.head.weight[:1, : shape.hidden]  # every hour the same
-            self.head.weight[:, shape.hidden :] = mean_of_days(shape)
-            self.mean.weight.copy_(mean_of_days(shape))
-            self.head.bias.zero_()
-            self.mean.bias.zero_()
-        self.project()
+        self.load_state_dict({name: torch.from_numpy(array) for name, array in initial(shape, seed).items()})
 
     def inputs(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden states [B, 24, H] that the hours read, what they share [B, 168 + E], and the scale [B, 1] Wh, of
@@ -107,22 +87,12 @@ class LoadForecaster(nn.Module):
         return torch.cat(self.read(hidden, shared), dim=1)
 
     @torch.no_grad()
+    def outputs(self, windows: Windows) -> Outputs:
+        """The forecasts of windows and what they are made of, as arrays."""
+        history, steps, exogenous, _ = tensors(windows)
+        hidden, shared, scale = self.inputs(history, steps, exogenous)
+        return Outputs(*(part.numpy() for part in (hidden, shared, scale, *self.read(hidden, shared))))
+
     def project(self) -> None:
-        """Scale down each gate row whose worst-case pre-activation exceeds its bound (L1 projection, radially)."""
-        hidden = self.shape.hidden
-        for layer in range(self.shape.layers):
-            inputs = self.lstm.get_parameter(f"weight_ih_l{layer}")
-            parts = [inputs, self.lstm.get_parameter(f"weight_hh_l{layer}")]
-            biases = [self.lstm.get_parameter(f"bias_{kind}_l{layer}") for kind in ("ih", "hh")]
-            reach = torch.ones(inputs.shape[1])
-            if layer == 0:
-                loads = self.shape.lags + self.shape.recent
-                reach[:loads], reach[loads:] = LOAD_LIMIT, FEATURE_LIMIT
-            worst = (inputs.abs() * reach).sum(1) + parts[1].abs().sum(1) + (biases[0] + biases[1]).abs()
-            bound = torch.full_like(worst, _GATE_BOUND)
-            bound[2 * hidden : 3 * hidden] = _CANDIDATE_BOUND
-            shrink = (bound / worst).clamp(max=1)
-            for part in parts:
-                part.mul_(shrink[:, None])
-            for bias in biases:
-                bias.mul_(shrink)
+        """`forecasting.parameters.project`: the tensors share their memory with the arrays."""
+        project({name: parameter.detach().numpy() for name, parameter in self.named_parameters()}, self.shape)

@@ -12,16 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from data.windows import Windows
-from forecasting.adamw import AdamW
 from forecasting.errors import ForecastError
-from forecasting.model import SCALE_UNIT, LoadForecaster
+from forecasting.generator import Generator
+from forecasting.local_model import Reader
+from forecasting.numpy_forecaster import AdamW, output_loss
+from forecasting.parameters import SCALE_UNIT
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import HISTORY, HOURS
-from forecasting.training import output_loss, tensors
 
 WEIGHT_LIMIT = 0.2495
 """A little under the quarter that a personal weight can be at most (`zkp.lstm.integer_model.PERSONAL_LIMIT`)."""
@@ -40,7 +40,7 @@ class PersonalHead:
 
 
 def fit_personal_head(
-    model: LoadForecaster,
+    model: Reader,
     windows: Windows,
     *,
     epochs: int,
@@ -57,37 +57,36 @@ def fit_personal_head(
     """
     if len(windows) == 0:
         raise ForecastError("there is no complete window to personalise on")
-    history, steps, exogenous, target = tensors(windows)
-    with torch.no_grad():
-        hidden, shared, scale = model.inputs(history, steps, exogenous)
-        typical, mean = model.read(hidden, shared)
-    loads = shared[:, :HISTORY]
-    own = [torch.zeros(HOURS, size, requires_grad=True) for size in (HISTORY, hidden.shape[2], HISTORY)]
-    of_loads, of_hidden, of_mean = own
-    fitted = own if means else own[:2]
-    optimiser = AdamW(fitted, learning_rate, 0.0)
-    generator = torch.Generator().manual_seed(seed)
+    frozen = model.outputs(windows)
+    relative = windows.target.astype(np.float32) * (SCALE_UNIT / frozen.scale)
+    vector = np.zeros(HOURS * (2 * HISTORY + frozen.hidden.shape[2]), dtype=np.float32)
+    of_loads, of_hidden, of_mean = _views(vector)
+    optimiser, generator = AdamW(vector, learning_rate, 0.0), Generator(seed)
     for _ in range(epochs):
-        for chosen in torch.split(torch.randperm(len(windows), generator=generator), batch):
-            loss = output_loss(
-                typical[chosen] + loads[chosen] @ of_loads.T + (hidden[chosen] * of_hidden).sum(dim=2),
-                mean[chosen] + loads[chosen] @ of_mean.T,
-                target[chosen],
-                scale[chosen],
-                huber,
-            )
-            loss = loss + decay * sum((part**2).sum() for part in fitted) / HOURS
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            with torch.no_grad():
-                for part in fitted:
-                    part.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
-    read = torch.cat([of_loads, of_hidden], dim=1)
-    return PersonalHead(*(part.detach().double().numpy() for part in (read, of_mean)))
+        order = generator.permutation(len(windows))
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            loads, hidden = frozen.shared[chosen, :HISTORY], frozen.hidden[chosen]
+            typical = frozen.typical[chosen] + loads @ of_loads.T + (hidden * of_hidden).sum(axis=2)
+            mean = frozen.mean[chosen] + loads @ of_mean.T
+            _, of_typical, of_means = output_loss(typical, mean, relative[chosen], frozen.scale[chosen], huber)
+            if not means:
+                of_means[:] = 0
+            own = (of_typical.T @ loads, (of_typical[:, :, None] * hidden).sum(axis=0), of_means.T @ loads)
+            gradient = np.concatenate([part.ravel() for part in own]) + 2 * decay / HOURS * vector
+            optimiser.step(gradient)
+            np.clip(vector, -WEIGHT_LIMIT, WEIGHT_LIMIT, out=vector)
+    read = np.concatenate([of_loads, of_hidden], axis=1)
+    return PersonalHead(*(part.astype(np.float64) for part in (read, of_mean)))
 
 
-def fit_home_head(model: LoadForecaster, windows: Windows, settings: ForecastingSettings) -> PersonalHead | None:
+def _views(vector: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Weights of the typical outputs on loads [24, 168] and hidden state [24, H], of the means on loads, in place."""
+    loads = HOURS * HISTORY
+    return [part.reshape(HOURS, -1) for part in np.split(vector, [loads, len(vector) - loads])]
+
+
+def fit_home_head(model: Reader, windows: Windows, settings: ForecastingSettings) -> PersonalHead | None:
     """`fit_personal_head` as the settings say; None for a home that has no head by them, or too few days for one."""
     if settings.personal_epochs == 0 or windows.days < settings.personal_least_days:
         return None
@@ -98,14 +97,11 @@ def fit_home_head(model: LoadForecaster, windows: Windows, settings: Forecasting
     )  # fmt: skip
 
 
-@torch.no_grad()
-def forecast_personal(model: LoadForecaster, head: PersonalHead, windows: Windows) -> NDArray[np.float64]:
+def forecast_personal(model: Reader, head: PersonalHead, windows: Windows) -> NDArray[np.float64]:
     """Forecasts in Wh with the personal head, float64 [n, 48], typical hours and means, never below zero."""
-    history, steps, exogenous, _ = tensors(windows)
-    hidden, shared, scale = model.inputs(history, steps, exogenous)
-    typical, mean = model.read(hidden, shared)
-    own, own_mean = (torch.from_numpy(part).float() for part in (head.typical, head.mean))
-    loads = shared[:, :HISTORY]
-    typical = typical + loads @ own[:, :HISTORY].T + (hidden * own[:, HISTORY:]).sum(dim=2)
-    out = torch.cat([typical, mean + loads @ own_mean.T], dim=1) * scale / SCALE_UNIT
-    return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64)
+    found = model.outputs(windows)
+    own, own_mean = head.typical.astype(np.float32), head.mean.astype(np.float32)
+    loads = found.shared[:, :HISTORY]
+    typical = found.typical + loads @ own[:, :HISTORY].T + (found.hidden * own[:, HISTORY:]).sum(axis=2)
+    out = np.concatenate([typical, found.mean + loads @ own_mean.T], axis=1) * (found.scale / SCALE_UNIT)
+    return np.asarray(np.maximum(out, 0), dtype=np.float64)

@@ -17,23 +17,10 @@ from torch.nn import functional
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
-from forecasting.errors import ForecastError
-from forecasting.model import SCALE_UNIT, LoadForecaster, mean_of_days
+from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY, MOST_WEIGHT, USUAL_WEEK_WH, WEIGHT_DECAY, check_some
+from forecasting.model import LoadForecaster, tensors
+from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT, mean_of_days
 from forecasting.shape import OUTPUTS
-
-LINEAR_DECAY, MEAN_DECAY = 0.02, 0.001
-_USUAL_WEEK_WH, _MOST_WEIGHT = 131_072.0, 8.0
-"""The week of a home whose means count once (780 W), and how many times more or less another's may."""
-
-
-def tensors(windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """history, steps, exogenous, target as float32 tensors."""
-    return (
-        torch.from_numpy(windows.history.astype(np.float32)),
-        torch.from_numpy(windows.steps),
-        torch.from_numpy(windows.exogenous),
-        torch.from_numpy(windows.target.astype(np.float32)),
-    )
 
 
 def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor], huber: float) -> Tensor:
@@ -57,7 +44,7 @@ def output_loss(typical: Tensor, mean: Tensor, target: Tensor, scale: Tensor, hu
 
 def mean_weight(scale: Tensor) -> Tensor:
     """How much the means of a window with this scale (Wh, any shape) count."""
-    return (scale / _USUAL_WEEK_WH).clamp(1 / _MOST_WEIGHT, _MOST_WEIGHT)
+    return (scale / USUAL_WEEK_WH).clamp(1 / MOST_WEIGHT, MOST_WEIGHT)
 
 
 def train_epochs(
@@ -70,7 +57,7 @@ def train_epochs(
     huber: float,
     seed: int,
     proximal_mu: float = 0.0,
-    weight_decay: float = 1e-4,
+    weight_decay: float = WEIGHT_DECAY,
     linear_decay: float = LINEAR_DECAY,
     mean_decay: float = MEAN_DECAY,
 ) -> float:
@@ -81,10 +68,9 @@ def train_epochs(
     FedProx's pull towards the weights the training starts from (Li et al. 2020). Raises ValueError when there is no
     window to train on.
     """
-    if windows.days == 0:
-        raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
+    check_some(windows.days)
     everything = tensors(windows)
-    mean = mean_of_days(model.shape)
+    mean = torch.from_numpy(mean_of_days(model.shape))
     start = [p.detach().clone() for p in model.parameters()]
     optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
     generator = torch.Generator().manual_seed(seed)
@@ -111,24 +97,17 @@ def decay(model: LoadForecaster, mean: Tensor, linear: float, of_mean: float) ->
     return linear * ((own - mean) ** 2).sum() + of_mean * ((model.mean.weight - mean) ** 2).sum()
 
 
-def drawn(windows: Windows, batch: int, seed: int) -> Windows:
-    """`batch` of the windows, drawn by `seed`; all where there are fewer."""
-    mask = np.zeros(len(windows), dtype=np.bool_)
-    mask[torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:batch].numpy()] = True
-    return windows.where(mask)
-
-
 def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
     """Subtract from the weights, in place, the mean gradient of the objective (as in `train_epochs`) over the
     windows; their mean loss.
 
     Raises ValueError when there is no window to learn from.
     """
-    if len(windows) == 0:
-        raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")
+    check_some(len(windows))
     loss = objective(model, tensors(windows), huber)
     model.zero_grad()
-    (loss + decay(model, mean_of_days(model.shape), LINEAR_DECAY, MEAN_DECAY)).backward()  # type: ignore[no-untyped-call]
+    mean = torch.from_numpy(mean_of_days(model.shape))
+    (loss + decay(model, mean, LINEAR_DECAY, MEAN_DECAY)).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:
@@ -140,7 +119,7 @@ def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
 def forecast(model: LoadForecaster, windows: Windows) -> NDArray[np.float64]:
     """Forecasts in Wh, float64 [n, 48], typical hours and means, never below zero."""
     history, steps, exogenous, _ = tensors(windows)
-    out = model(history, steps, exogenous) * ((2048.0 + history.sum(dim=1, keepdim=True)) / SCALE_UNIT)
+    out = model(history, steps, exogenous) * ((SCALE_FLOOR_WH + history.sum(dim=1, keepdim=True)) / SCALE_UNIT)
     return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64).reshape(-1, OUTPUTS)
 
 

@@ -26,8 +26,8 @@ from fl.vertical.errors import VerticalRefused
 from fl.vertical.ridge import JointRidge, Ridge, home_part, vector_length, with_constant
 from fl.vertical.split import HomePart, clipped, loss_of, noised
 from fl.vertical.terms import VerticalTerms
-from forecasting.model import SCALE_UNIT, LoadForecaster
-from forecasting.training import tensors
+from forecasting.model import LoadForecaster, tensors
+from forecasting.parameters import SCALE_UNIT
 from zkp.algebra.curve import curve
 
 ROWS_PER_COLUMN = 4

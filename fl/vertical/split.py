@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fl.dp.noise import gaussian
-from forecasting.model import SCALE_UNIT, LoadForecaster
+from forecasting.model import LoadForecaster
+from forecasting.parameters import SCALE_UNIT
 
 _WIDTH = 16
 _START = 0.1

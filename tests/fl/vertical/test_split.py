@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from data.day import HOURS_PER_DAY
 from fl.vertical.home import batch_of, kept_days
 from fl.vertical.split import HomePart, PartnerPart, clipped, loss_of, noised
-from forecasting.model import LoadForecaster
-from forecasting.training import tensors
+from forecasting.model import LoadForecaster, tensors
 from tests.fl.vertical.session_fixture import SHAPE, Community
 from tests.fl.vertical.session_names import COLUMNS, HOMES
 from tests.support.laws import examples

@@ -1,0 +1,81 @@
+"""What a home does with the community's model on its own days, whatever computes it.
+
+Gateways train in NumPy (`forecasting.numpy_forecaster`), which needs neither PyTorch's disk nor its memory; a machine
+that simulates many homes trains by PyTorch (`forecasting.torch_forecaster`). Both take the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.windows import Windows
+from forecasting.errors import ForecastError
+from forecasting.parameters import Parameters
+from forecasting.shape import ModelShape
+
+WEIGHT_DECAY = 1e-4
+LINEAR_DECAY, MEAN_DECAY = 0.02, 0.001
+USUAL_WEEK_WH, MOST_WEIGHT = 131_072.0, 8.0
+"""The week of a home whose means count once (780 W), and how many times more or less another's may."""
+
+
+@dataclass(frozen=True, repr=False)
+class Outputs:
+    """A model's forecasts of n windows and what it made them of, float32: the hidden states that the hours read
+    [n, 24, H], what they share [n, 168 + E], the scale [n, 1] Wh; typical hours and means [n, 24] relative to it."""
+
+    hidden: NDArray[np.float32]
+    shared: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    typical: NDArray[np.float32]
+    mean: NDArray[np.float32]
+
+
+class Reader(Protocol):
+    """A model that is read, not trained."""
+
+    def outputs(self, windows: Windows) -> Outputs: ...
+
+
+class LocalModel(Reader, Protocol):
+    """A model that a home trains in place."""
+
+    def weights(self) -> Parameters:
+        """The parameters as they are now, in arrays of their own."""
+
+    def train(
+        self,
+        windows: Windows,
+        *,
+        epochs: int,
+        learning_rate: float,
+        batch: int,
+        huber: float,
+        seed: int,
+        proximal_mu: float = 0.0,
+    ) -> float:
+        """As `forecasting.training.train_epochs`: the last epoch's mean loss. Raises ForecastError."""
+
+    def step_down(self, windows: Windows, huber: float) -> float:
+        """As `forecasting.training.step_down`: the windows' mean loss. Raises ForecastError."""
+
+    def loss(self, windows: Windows, huber: float) -> float:
+        """Mean loss on windows; NaN where there are none."""
+
+    def forecast(self, windows: Windows) -> NDArray[np.float64]:
+        """Forecasts in Wh, float64 [n, 48], typical hours and means, never below zero."""
+
+
+OpenModel = Callable[[ModelShape, Mapping[str, NDArray[Any]]], LocalModel]
+"""Opens the model of these weights. Raises ForecastError where they are not of that shape."""
+
+
+def check_some(count: int) -> None:
+    """Raises ForecastError where there is no window to learn from."""
+    if count == 0:
+        raise ForecastError("there is no complete window to train on: a home needs at least eight days of readings")

@@ -75,10 +75,11 @@ def _epoch(chain: Chain, registry: Contract, members: Sequence[LocalAccount], ep
     for member in members:
         chain.send(member, registry.functions.reveal(epoch, secrets[member.address]))
     seed, root = bytes(registry.functions.seed_of(epoch).call()), keccak(bytes([epoch]))
-    chain.send(members[leader(seed, 0, len(members))], registry.functions.propose(epoch, 0, root))
+    leading = members[leader(seed, 0, len(members))]
+    chain.send(leading, registry.functions.propose(epoch, 0, root))
     chosen = committee(seed, registry.functions.COMMITTEE().call(), len(members))
     for place, index in enumerate(chosen[: len(chosen) // 2 + 1]):
-        chain.send(members[index], registry.functions.attest(epoch, root, place))
+        chain.send(members[index], registry.functions.attest(epoch, leading.address, 0, place))
 
 
 def _account(number: int) -> LocalAccount:

@@ -124,8 +124,8 @@ class GossipClient:
     def propose(self, epoch: int, rank: int, root: bytes) -> None:
         self.send("propose(uint32,uint256,bytes32)", epoch, rank, root)
 
-    def attest(self, epoch: int, root: bytes, place: int) -> None:
-        self.send("attest(uint32,bytes32,uint256)", epoch, root, place)
+    def attest(self, epoch: int, leader: bytes, draw: int, place: int) -> None:
+        self.send("attest(uint32,address,uint256,uint256)", epoch, _hex(leader), draw, place)
 
     def challenge(self, epoch: int, member: bytes, segment: int) -> None:
         deposit = self.number("DEPOSIT")

@@ -27,7 +27,10 @@ class ChainRegistry:
         with _away():
             ask = self._client.number
             community = self._client.word("COMMUNITY") or bytes(32)
-            return Terms(community, ask("SEGMENTS"), ask("NUMBERS"), ask("EPOCHS"), ask("LEADER_S"), ask("COMMITTEE"))
+            return Terms(
+                community, ask("SEGMENTS"), ask("NUMBERS"), ask("EPOCHS"), ask("LEADER_S"), ask("COMMITTEE"),
+                ask("PUBLISH_S") + ask("REVEAL_S"),
+            )  # fmt: skip
 
     def moment(self) -> Moment:
         with _away():
@@ -98,8 +101,8 @@ class ChainRegistry:
     def propose(self, epoch: int, rank: int, root: bytes) -> str:
         return _refusal(lambda: self._client.propose(epoch, rank, root))
 
-    def attest(self, epoch: int, root: bytes, place: int) -> str:
-        return _refusal(lambda: self._client.attest(epoch, root, place))
+    def attest(self, epoch: int, leader: bytes, draw: int, place: int) -> str:
+        return _refusal(lambda: self._client.attest(epoch, leader, draw, place))
 
     def challenge(self, epoch: int, member: bytes, segment: int) -> str:
         return _refusal(lambda: self._client.challenge(epoch, member, segment))

@@ -60,7 +60,10 @@ class Place:
             raise BlockRefused("the bytes are not those of the digest")
         if data[:HEADER_BYTES] != MAGIC + _PLACE.pack(self.community, self.epoch, self.peer, segment, size):
             raise BlockRefused("the block is another peer's, or of another epoch or segment")
-        return np.frombuffer(data[HEADER_BYTES:], dtype="<i4").astype(np.int64)
+        values = np.frombuffer(data[HEADER_BYTES:], dtype="<i4").astype(np.int64)
+        if values.min(initial=0) < -LARGEST:
+            raise BlockRefused("a value is below those that a block has: none can be made of a merge with it")
+        return values
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from fl.secagg.rings import Words64
 from fl.secagg.session import framed
 
 _DOMAIN = b"wattproof gossip v1"
+DRAWS = 8
+"""Committees of an epoch, one after the other, until one of them accepts a merge."""
 Indices = NDArray[np.int64]
 
 
@@ -37,9 +39,13 @@ def leader(seed: bytes, rank: int, members: int) -> int:
     return (int.from_bytes(seed, "big") + rank) % members
 
 
-def committee(seed: bytes, size: int, members: int) -> list[int]:
-    """Indices of the members that attest to the leader's merge, by their places, as the registry computes it."""
-    number = int.from_bytes(seed, "big")
+def committee(seed: bytes, size: int, members: int, draw: int = 0) -> list[int]:
+    """Indices of the members that attest to the leader's merge, by their places, as the registry computes it.
+
+    Another `draw` is another committee, for an epoch in whose first one too many are away.
+    """
+    drawn_by = seed if draw == 0 else hashlib.sha256(seed + draw.to_bytes(32, "big")).digest()
+    number = int.from_bytes(drawn_by, "big")
     start, drawn = (number >> 128) % members, (number >> 64) % members
     step = next(drawn + ahead for ahead in count(1) if gcd(drawn + ahead, members) == 1)
     return [(start + place * step) % members for place in range(min(size, members))]

@@ -15,7 +15,7 @@ import numpy as np
 
 from fl.errors import FederationError
 from fl.gossip.blocks import BlockRefused, Place, Published, block_bytes, cid_of, merkle_root
-from fl.gossip.draws import committee, leader
+from fl.gossip.draws import DRAWS, committee, leader
 from fl.gossip.epoch import merge_model
 from fl.gossip.fixed_point import FRACTION_BITS, Fixed
 from fl.gossip.folder import KeptMerge, PeerFolder
@@ -42,7 +42,8 @@ class Duties:
     shelf: Shelf
     line: PeerLine
     _known: dict[int, Neighbourhood] = field(default_factory=dict)
-    _judged: set[tuple[int, bytes]] = field(default_factory=set)
+    _judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)  # (epoch, leader): whether its merge holds
+    _attested: set[tuple[int, int]] = field(default_factory=set)  # (epoch, draw)
     _challenged: dict[tuple[int, bytes], int] = field(default_factory=dict)
     _unrevealed: set[int] = field(default_factory=set)
     _void: set[int] = field(default_factory=set)
@@ -165,27 +166,43 @@ class Duties:
         return False
 
     def _attest(self, epoch: int, moment: Moment) -> bool:
+        """Say of a leader's merge that it holds, once in each committee that this peer is in."""
         hood = self._known[epoch]
         drawn, own = hood.drawn, self.registry.own
-        chosen = [hood.members[at] for at in committee(drawn.seed, self.terms.committee, drawn.members)]
-        place = chosen.index(own) if own in chosen else None
-        if place is None or not self.registry.entry(epoch, own).revealed:
-            return False
+        for draw in range(DRAWS):
+            if moment.time < drawn.at + draw * self.terms.draw_s:
+                return False
+            chosen = [hood.members[at] for at in committee(drawn.seed, self.terms.committee, drawn.members, draw)]
+            if own not in chosen or (epoch, draw) in self._attested:
+                continue
+            if not self.registry.entry(epoch, own).revealed or (found := self._sound(epoch, moment)) is None:
+                return False
+            refused = self.registry.attest(epoch, found, draw, chosen.index(own))
+            self._attested.add((epoch, draw))  # not before: the chain may have been away
+            _log.info(
+                "attested", extra={"epoch": epoch, "leader": f"0x{found.hex()}", "draw": draw, "refused": refused}
+            )
+            return not refused
+        return False
+
+    def _sound(self, epoch: int, moment: Moment) -> bytes | None:
+        """The first leader by rank whose merge holds; None where there is none yet."""
+        hood = self._known[epoch]
+        drawn = hood.drawn
         for rank in range(min(_MOST_RANKS, drawn.members)):
             if moment.time < drawn.at + rank * self.terms.leader_s:
-                return False
+                return None
             candidate = hood.members[leader(drawn.seed, rank, drawn.members)]
             root = self.registry.proposal(epoch, candidate)
-            if root is None or (epoch, root) in self._judged:
+            if root is None:
                 continue
-            if (again := self.recomputed(epoch, candidate)) is None:
-                continue  # not to be had now; the next look may find more
-            self._judged.add((epoch, root))
-            if self._holds(epoch, candidate, root, again):
-                refused = self.registry.attest(epoch, root, place)
-                _log.info("attested", extra={"epoch": epoch, "rank": rank, "refused": refused})
-                return not refused
-        return False
+            if (epoch, candidate) not in self._judged:
+                if (again := self.recomputed(epoch, candidate)) is None:
+                    continue  # not to be had now; the next look may find more
+                self._judged[epoch, candidate] = self._holds(epoch, candidate, root, again)
+            if self._judged[epoch, candidate]:
+                return candidate
+        return None
 
     def _holds(self, epoch: int, candidate: bytes, root: bytes, again: KeptMerge) -> bool:
         """Whether a leader's merge is what its sources give, as recomputed here."""

@@ -27,6 +27,7 @@ class Terms:
     epochs: int
     leader_s: int
     committee: int
+    draw_s: int  # time of a committee, after which another one is drawn
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Drawn:
     """An epoch whose seed is known: who is in its graph follows."""
 
     seed: bytes
-    members: int  # that had joined, by index
-    gone: int  # of the list of those that are gone
+    members: int  # that had joined when it began, by index
+    gone: int  # of the list of those that are gone: before the first secret was revealed
     at: int  # when, by the chain's clock
 
 
@@ -86,7 +87,7 @@ class Registry(Protocol):
     def publish(self, epoch: int, root: bytes, secret: bytes) -> str: ...
     def reveal(self, epoch: int, secret: bytes) -> str: ...
     def propose(self, epoch: int, rank: int, root: bytes) -> str: ...
-    def attest(self, epoch: int, root: bytes, place: int) -> str: ...
+    def attest(self, epoch: int, leader: bytes, draw: int, place: int) -> str: ...
     def challenge(self, epoch: int, member: bytes, segment: int) -> str: ...
     def answer(self, epoch: int, segment: int, block: bytes, path: Sequence[bytes]) -> str: ...
     def slash_unanswered(self, epoch: int, member: bytes, segment: int) -> str: ...

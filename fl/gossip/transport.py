@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,12 +54,15 @@ def read_peers(path: Path) -> dict[bytes, str]:
 
 
 class PeerLine:
-    """Asks other peers. Counts the bytes that came in."""
+    """Asks other peers. Counts the bytes that came in.
+
+    `timeout_s`: for a whole answer, too: one that comes in drops would keep a peer from what it is slashed for.
+    """
 
     def __init__(self, peers: Mapping[bytes, str], keys: PeerKeys, timeout_s: float) -> None:
         context = ssl.create_default_context(cafile=str(keys.authority))
         context.load_cert_chain(keys.certificate, keys.key)
-        self._peers = peers
+        self._peers, self._timeout_s = peers, timeout_s
         self._client = httpx.Client(verify=context, timeout=timeout_s, follow_redirects=False, trust_env=False)
         self.bytes_in = 0
 
@@ -67,6 +71,7 @@ class PeerLine:
         url = self._peers.get(peer)
         if url is None:
             raise PeerAway(f"0x{peer.hex()} is not in the list of peers")
+        until = time.monotonic() + self._timeout_s
         try:
             with self._client.stream("GET", url + path) as answer:
                 if answer.status_code != httpx.codes.OK:
@@ -77,6 +82,8 @@ class PeerLine:
                     self.bytes_in += len(part)
                     if len(body) > size:
                         raise PeerAway(f"{path} at {url}: more than the {size} bytes that it has")
+                    if time.monotonic() > until:
+                        raise PeerAway(f"{path} at {url}: no whole answer within {self._timeout_s:g} s")
         except httpx.HTTPError as problem:
             raise PeerAway(f"{path} at {url}: {type(problem).__name__}") from None
         if len(body) != size:

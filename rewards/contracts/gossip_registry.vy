@@ -82,6 +82,7 @@ flag Phase:
 MOST_MEMBERS: constant(uint256) = 10000
 MOST_PAGE: constant(uint256) = 500
 MOST_COMMITTEE: constant(uint256) = 64
+DRAWS: constant(uint256) = 8  # committees of an epoch, one after the other, until one of them accepts
 MOST_DATA: constant(uint256) = 131072
 MOST_PATH: constant(uint256) = 8
 MAGIC: constant(Bytes[17]) = b"wattproof block 1"
@@ -114,18 +115,17 @@ published: public(HashMap[uint32, uint256])
 revealed: public(HashMap[uint32, uint256])
 mixed: HashMap[uint32, bytes32]
 seed_of: public(HashMap[uint32, bytes32])
-members_at: public(HashMap[uint32, uint256])  # those that had joined when the seed was drawn
-gone_at: public(HashMap[uint32, uint256])  # of them, those that were gone
+members_at: public(HashMap[uint32, uint256])  # those that had joined when the epoch began
+gone_at: public(HashMap[uint32, uint256])  # those that were gone before the first secret was revealed
 seeded_at: public(HashMap[uint32, uint256])
 entries: HashMap[uint32, HashMap[address, Entry]]
 
 proposal_of: public(HashMap[uint32, HashMap[address, bytes32]])
-attested: HashMap[uint32, HashMap[address, bool]]
-attestations: public(HashMap[uint32, HashMap[bytes32, uint256]])
+attested: HashMap[uint32, HashMap[uint256, HashMap[address, bool]]]  # by epoch and draw
+attestations: public(HashMap[uint32, HashMap[uint256, HashMap[address, uint256]]])  # to a leader's merge
 accepted: public(HashMap[uint32, bytes32])
 leader_of: public(HashMap[uint32, address])
 last_accepted: public(uint32)
-_proposer: HashMap[uint32, HashMap[bytes32, address]]
 
 challenges: public(HashMap[uint32, HashMap[address, HashMap[uint32, Challenge]]])
 
@@ -240,7 +240,7 @@ def leave():
     member: Member = self.member_of[msg.sender]
     assert member.bond > 0 and member.leaving == 0, "not a member"
     assert self.entries[self.epoch][msg.sender].root == empty(bytes32) or self._has_revealed(msg.sender), "reveal first"
-    self.member_of[msg.sender].leaving = self.epoch
+    self.member_of[msg.sender].leaving = max(self.epoch, 1)  # zero: it stays
     self._fewer(msg.sender)
     log Left(member=msg.sender)
 
@@ -248,12 +248,16 @@ def leave():
 @external
 def withdraw():
     """
-    @notice Pay the bond back to a member that has left, or to any when the training has ended.
+    @notice Pay the bond back to a member that has left, or to any when the training has ended: a last merge is
+            accepted, or none can be any more, and nobody can be challenged. Who has no bond attests to nothing.
     """
     self._go_on()
     member: Member = self.member_of[msg.sender]
     assert member.bond > 0, "not a member"
-    ended: bool = self.epoch > EPOCHS and block.timestamp > self.phase_since + PUBLISH_S + 2 * CHALLENGE_S
+    ended: bool = self.epoch > EPOCHS and block.timestamp > self.phase_since + PUBLISH_S + 2 * CHALLENGE_S and (
+        self.accepted[EPOCHS] != empty(bytes32) or self.seed_of[EPOCHS] == empty(bytes32)
+        or block.timestamp > self.phase_since + DRAWS * (PUBLISH_S + REVEAL_S)
+    )
     assert ended or (member.leaving > 0 and self.epoch > member.leaving + 2), "too early"
     assert member.challenges == 0, "challenge open"
     self.member_of[msg.sender].bond = 0
@@ -310,7 +314,8 @@ def reveal(epoch: uint32, secret: bytes32):
 def propose(epoch: uint32, rank: uint256, root: bytes32):
     """
     @notice The epoch's leader puts down the root of its merge; that of rank r may when r * LEADER_S have passed since
-            the seed was drawn and nothing is accepted. The root is that of blocks of this epoch's place.
+            the seed was drawn and nothing is accepted. The root is that of blocks that name this leader, so that
+            another's is worth nothing.
     """
     seed: bytes32 = self.seed_of[epoch]
     assert seed != empty(bytes32), "no seed"
@@ -321,34 +326,37 @@ def propose(epoch: uint32, rank: uint256, root: bytes32):
     assert block.timestamp >= self.seeded_at[epoch] + rank * LEADER_S, "too early"
     assert self._takes_part(epoch, msg.sender), "not in the epoch"
     assert root != empty(bytes32) and self.proposal_of[epoch][msg.sender] == empty(bytes32), "proposed before"
-    assert self._proposer[epoch][root] == empty(address), "proposed before"
     self.proposal_of[epoch][msg.sender] = root
-    self._proposer[epoch][root] = msg.sender
     log Proposed(epoch=epoch, leader=msg.sender, root=root)
 
 
 @external
-def attest(epoch: uint32, root: bytes32, place: uint256):
+def attest(epoch: uint32, leader: address, draw: uint256, place: uint256):
     """
-    @notice A member of the committee says, once, that it has recomputed a leader's merge. More than half of the
-            committee accept it. The committee's members are those at start + place * step among all that have joined,
-            both by the seed: neighbours in the order of joining, who may collude, are not together in it.
+    @notice A member of a committee says, once in each, that it has recomputed a leader's merge. More than half of the
+            committee accept it. The committee's members are those at start + place * step among all that had joined,
+            both by the seed: neighbours in the order of joining, who may collude, are not together in it. Where it
+            has accepted nothing by the time of an epoch, because too many in it are away, another is drawn.
     """
-    assert self._proposer[epoch][root] != empty(address), "no such proposal"
+    root: bytes32 = self.proposal_of[epoch][leader]
+    assert root != empty(bytes32), "no such proposal"
     assert self.accepted[epoch] == empty(bytes32), "accepted before"
+    assert draw < DRAWS, "malformed draw"
+    assert block.timestamp >= self.seeded_at[epoch] + draw * (PUBLISH_S + REVEAL_S), "too early"
     count: uint256 = self.members_at[epoch]
     size: uint256 = min(COMMITTEE, count)
-    start: uint256 = (convert(self.seed_of[epoch], uint256) >> 128) % count
-    step: uint256 = self._step((convert(self.seed_of[epoch], uint256) >> 64) % count, count)
+    drawn: uint256 = convert(self._drawn(epoch, draw), uint256)
+    start: uint256 = (drawn >> 128) % count
+    step: uint256 = self._step((drawn >> 64) % count, count)
     assert place < size, "malformed place"
     assert self.members[(start + place * step) % count] == msg.sender, "not in the committee"
     assert self._takes_part(epoch, msg.sender), "not in the epoch"
-    assert not self.attested[epoch][msg.sender], "attested before"
-    self.attested[epoch][msg.sender] = True
-    self.attestations[epoch][root] += 1
-    if self.attestations[epoch][root] * 2 > size:
+    assert not self.attested[epoch][draw][msg.sender], "attested before"
+    self.attested[epoch][draw][msg.sender] = True
+    self.attestations[epoch][draw][leader] += 1
+    if self.attestations[epoch][draw][leader] * 2 > size:
         self.accepted[epoch] = root
-        self.leader_of[epoch] = self._proposer[epoch][root]
+        self.leader_of[epoch] = leader
         if epoch > self.last_accepted:
             self.last_accepted = epoch
         log Accepted(epoch=epoch, root=root)
@@ -359,13 +367,15 @@ def attest(epoch: uint32, root: bytes32, place: uint256):
 def challenge(epoch: uint32, member: address, segment: uint32):
     """
     @notice Anybody who can't have a block of this epoch or the one before asks its peer to put it on the chain. The
-            deposit pays for that, or comes back with half of the bond.
+            deposit pays for that, or comes back with half of the bond. Some time after the end, nobody can be asked
+            any more.
     """
     self._go_on()
     assert msg.value == DEPOSIT, "wrong deposit"
     assert segment < SEGMENTS, "no such segment"
     assert self.member_of[member].bond > 0 and self.entries[epoch][member].root != empty(bytes32), "nothing published"
     assert self.seed_of[epoch] != empty(bytes32) and epoch + 1 >= self.epoch, "not to be had"
+    assert self.epoch <= EPOCHS or block.timestamp <= self.phase_since + PUBLISH_S + CHALLENGE_S, "not to be had"
     assert self.challenges[epoch][member][segment].deadline == 0, "challenged before"
     self.challenges[epoch][member][segment] = Challenge(
         challenger=msg.sender, deadline=block.timestamp + CHALLENGE_S
@@ -441,6 +451,15 @@ def _takes_part(epoch: uint32, member: address) -> bool:
 
 @internal
 @view
+def _drawn(epoch: uint32, draw: uint256) -> bytes32:
+    """What a committee is drawn by: the seed, and for another one its hash with the number."""
+    if draw == 0:
+        return self.seed_of[epoch]
+    return sha256(concat(self.seed_of[epoch], convert(draw, bytes32)))
+
+
+@internal
+@view
 def _has_revealed(member: address) -> bool:
     return self.entries[self.epoch][member].secret != empty(bytes32)
 
@@ -469,16 +488,16 @@ def _next():
     self.phase_since = block.timestamp
     if self.phase == Phase.PUBLISH:
         self.phase = Phase.REVEAL
+        self.gone_at[self.epoch] = len(self._gone)
         return
     if self.epoch > 0 and self.revealed[self.epoch] >= FEWEST:
         seed: bytes32 = keccak256(concat(COMMUNITY, convert(self.epoch, bytes32), self.mixed[self.epoch]))
         self.seed_of[self.epoch] = seed
-        self.members_at[self.epoch] = len(self.members)
-        self.gone_at[self.epoch] = len(self._gone)
         self.seeded_at[self.epoch] = block.timestamp
         log SeedDrawn(epoch=self.epoch, seed=seed, revealed=self.revealed[self.epoch])
     self.epoch += 1
     self.active += self.joining[self.epoch]
+    self.members_at[self.epoch] = len(self.members)  # who joins or leaves once secrets are out moves no draw
     self.phase = Phase.PUBLISH
 
 

@@ -78,16 +78,22 @@ class Training:
     def leader(self, seed: bytes, rank: int = 0) -> int:
         return leader(seed, rank, len(self.members))
 
-    def committee(self, seed: bytes) -> list[int]:
-        return committee(seed, TERMS.committee, len(self.members))
+    def committee(self, seed: bytes, draw: int = 0) -> list[int]:
+        return committee(seed, TERMS.committee, len(self.members), draw)
+
+    def attest(self, number: int, epoch: int, leader: int, draw: int, place: int) -> None:
+        self.send(number, "attest", epoch, self.members[leader].address, draw, place)
 
 
-def training(count: int = 4) -> Training:
-    """`count` members that have joined; epoch 1 begins once the time to join is over."""
+def training(count: int = 4, waiting: int = 0) -> Training:
+    """`count` members that have joined; epoch 1 begins once the time to join is over.
+
+    `waiting`: households beside them that may join, the last of `members`.
+    """
     chain = Chain.embedded(start_time=DAY_START)
     operator = account(1)
     contracts = deploy(chain, operator, RewardSettings(verifier="auditor"), 0, COMMUNITY)
-    members = [account(50 + number) for number in range(count)]
+    members = [account(50 + number) for number in range(count + waiting)]
     for member in (*members, account(99)):
         chain.fund(member.address)
     for member in members:

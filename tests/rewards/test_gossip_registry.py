@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fl.gossip.blocks import Place, Published, merkle_path
+from fl.gossip.draws import DRAWS
 from rewards.errors import Refused
 from rewards.gossip import sign_root
 from tests.rewards.conftest import COMMUNITY, account
@@ -109,23 +110,84 @@ def test_nobody_publishes_twice_or_what_is_not_due(four: Training) -> None:
 
 def test_a_leader_proposes_and_a_committee_accepts(four: Training) -> None:
     seed = four.run_epoch(1, [0, 1, 2, 3])
-    four.send(four.leader(seed), "propose", 1, 0, ROOT)
-    chosen = four.committee(seed)
+    leading, chosen = four.leader(seed), four.committee(seed)
+    with pytest.raises(Refused, match="no such proposal"):
+        four.attest(chosen[0], 1, leading, 0, 0)
+    four.send(leading, "propose", 1, 0, ROOT)
     outsider = next(number for number in range(4) if number not in chosen)
     for place in range(3):
         with pytest.raises(Refused, match="not in the committee"):
-            four.send(outsider, "attest", 1, ROOT, place)
+            four.attest(outsider, 1, leading, 0, place)
     with pytest.raises(Refused, match="malformed place"):
-        four.send(chosen[0], "attest", 1, ROOT, 3)
-    four.send(chosen[0], "attest", 1, ROOT, 0)
+        four.attest(chosen[0], 1, leading, 0, 3)
+    four.attest(chosen[0], 1, leading, 0, 0)
     with pytest.raises(Refused, match="attested before"):
-        four.send(chosen[0], "attest", 1, ROOT, 0)
+        four.attest(chosen[0], 1, leading, 0, 0)
     assert not any(four.ask("accepted", 1))
-    four.send(chosen[1], "attest", 1, ROOT, 1)
+    four.attest(chosen[1], 1, leading, 0, 1)
     assert bytes(four.ask("accepted", 1)) == ROOT and four.ask("last_accepted") == 1
-    assert four.ask("leader_of", 1) == four.members[four.leader(seed)].address
+    assert four.ask("leader_of", 1) == four.members[leading].address
     with pytest.raises(Refused, match="accepted before"):
-        four.send(chosen[2], "attest", 1, ROOT, 2)
+        four.attest(chosen[2], 1, leading, 0, 2)
+
+
+def test_another_committee_is_drawn_where_the_first_is_away(four: Training) -> None:
+    seed = four.run_epoch(1, [0, 1, 2, 3])
+    leading = four.leader(seed)
+    four.send(leading, "propose", 1, 0, ROOT)
+    draw = next(draw for draw in range(1, DRAWS) if set(four.committee(seed, draw)) != set(four.committee(seed)))
+    chosen = four.committee(seed, draw)
+    with pytest.raises(Refused, match="too early"):
+        four.attest(chosen[0], 1, leading, draw, 0)
+    first = next(number for number in four.committee(seed) if number in chosen)
+    four.attest(first, 1, leading, 0, four.committee(seed).index(first))
+    four.wait(draw * (TERMS.publish_s + TERMS.reveal_s))
+    outsider = next(number for number in range(4) if number not in chosen)
+    with pytest.raises(Refused, match="not in the committee"):
+        four.attest(outsider, 1, leading, draw, 0)
+    with pytest.raises(Refused, match="malformed draw"):
+        four.attest(chosen[0], 1, leading, DRAWS, 0)
+    four.attest(chosen[0], 1, leading, draw, 0)
+    with pytest.raises(Refused, match="attested before"):
+        four.attest(chosen[0], 1, leading, draw, 0)
+    assert not any(four.ask("accepted", 1))  # what the first committee has said counts in that one only
+    four.attest(chosen[1], 1, leading, draw, 1)
+    assert bytes(four.ask("accepted", 1)) == ROOT
+
+
+def test_who_joins_or_leaves_once_secrets_are_out_moves_no_draw() -> None:
+    """All but the last secret are known by then: a member could try out which leader and committee come of it."""
+    five = training(4, waiting=1)
+    five.wait(TERMS.publish_s + 1)
+    for number in range(4):
+        five.publish(number, 1)
+    for number in range(3):
+        five.reveal(number, 1)
+    five.send(4, "join", value=TERMS.bond)
+    five.send(2, "leave")
+    five.reveal(3, 1)
+    assert five.ask("members_at", 1) == 4 and five.ask("gone_at", 1) == 0
+    for number in (0, 1, 3, 4):
+        five.publish(number, 2)
+    for number in (0, 1, 3, 4):
+        five.reveal(number, 2)
+    assert five.ask("members_at", 2) == 5 and five.ask("gone_at", 2) == 1
+
+
+def test_who_leaves_before_the_first_epoch_has_left() -> None:
+    """It takes part no more, is counted out once, and the others are waited for."""
+    four = training()
+    four.send(3, "leave")
+    with pytest.raises(Refused, match="not a member"):
+        four.send(3, "leave")
+    four.wait(TERMS.publish_s + 1)
+    with pytest.raises(Refused, match="not a member"):
+        four.publish(3, 1)
+    four.publish(0, 1)
+    four.publish(1, 1)
+    assert four.ask("state")[:2] == [1, False]
+    four.publish(2, 1)
+    assert four.ask("state")[:2] == [1, True] and four.ask("gone_from", 0) == [3]
 
 
 def test_the_next_in_rank_leads_when_the_leader_is_away(four: Training) -> None:
@@ -138,7 +200,21 @@ def test_the_next_in_rank_leads_when_the_leader_is_away(four: Training) -> None:
     four.wait(TERMS.leader_s)
     four.send(second, "propose", 1, 1, ROOT)
     with pytest.raises(Refused, match="proposed before"):
-        four.send(four.leader(seed), "propose", 1, 0, ROOT)  # another's merge as its own
+        four.send(second, "propose", 1, 1, b"\x08" * 32)
+
+
+def test_a_leader_that_copies_anothers_merge_keeps_it_from_nobody(four: Training) -> None:
+    """A root is seen before it is in a block. Its blocks name their leader, so a copy is nobody's merge."""
+    seed = four.run_epoch(1, [0, 1, 2, 3])
+    four.wait(TERMS.leader_s)
+    first, second, chosen = four.leader(seed), four.leader(seed, 1), four.committee(seed)
+    four.send(first, "propose", 1, 0, ROOT)
+    four.send(second, "propose", 1, 1, ROOT)
+    four.attest(chosen[0], 1, first, 0, 0)
+    four.attest(chosen[1], 1, second, 0, 1)
+    assert not any(four.ask("accepted", 1))
+    four.attest(chosen[2], 1, second, 0, 2)
+    assert four.ask("leader_of", 1) == four.members[second].address
 
 
 def test_who_does_not_reveal_loses_its_bond_once(four: Training) -> None:
@@ -259,10 +335,28 @@ def test_a_member_leaves_with_its_bond_after_two_epochs(four: Training) -> None:
     assert four.ask("state")[:2] == [4, False]  # the training has ended
     with pytest.raises(Refused, match="training has ended"):
         four.publish(0, 4)
-    four.wait(TERMS.publish_s + 2 * TERMS.challenge_s + 1)
+    four.wait(TERMS.publish_s + TERMS.challenge_s + 1)
+    with pytest.raises(Refused, match="not to be had"):  # who has switched off its agent by then loses nothing
+        four.send(1, "challenge", 3, four.members[0].address, 0, value=TERMS.deposit)
+    four.wait(TERMS.challenge_s)
+    with pytest.raises(Refused, match="too early"):  # who has no bond can't attest, and nothing is accepted yet
+        four.send(0, "withdraw")
+    four.wait(DRAWS * (TERMS.publish_s + TERMS.reveal_s))
     for number in range(4):
         four.send(number, "withdraw")
     assert four.chain.web3.eth.get_balance(four.registry.address) == 0
+
+
+def test_bonds_are_paid_back_as_soon_as_the_last_merge_is_accepted(four: Training) -> None:
+    for epoch in (1, 2, 3):
+        seed = four.run_epoch(epoch, [0, 1, 2, 3])
+    leading, chosen = four.leader(seed), four.committee(seed)
+    four.send(leading, "propose", 3, 0, ROOT)
+    four.wait(TERMS.publish_s + 2 * TERMS.challenge_s + 1)
+    for place in (0, 1):
+        four.attest(chosen[place], 3, leading, 0, place)
+    four.send(0, "withdraw")
+    assert four.bond(0) == 0
 
 
 class Act:

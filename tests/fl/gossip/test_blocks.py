@@ -57,6 +57,13 @@ def test_bytes_of_another_length_are_not_even_hashed(data: bytes) -> None:
         PLACE.read(data, 2, 10, digest_of(data))
 
 
+def test_the_one_number_that_no_block_can_be_made_of_is_refused_in_anothers() -> None:
+    place = Place(b"\x0c" * 32, 1, b"\x0a" * 20)
+    data = place.block(0, np.zeros(2, dtype=np.int64))[:-4] + b"\x00\x00\x00\x80"
+    with pytest.raises(BlockRefused, match="below those"):
+        place.read(data, 0, 2, digest_of(data))
+
+
 def test_a_value_beyond_32_bits_makes_no_block() -> None:
     with pytest.raises(BlockRefused):
         PLACE.block(0, np.array([2**31]))

@@ -74,7 +74,7 @@ class Line:
 
 
 def hood(chain: Chain, line: Line, challenged: list[tuple[int, bytes, int]], gone: int = 0) -> Neighbourhood:
-    terms = Terms(COMMUNITY, SEGMENTS.count, SEGMENTS.size, 5, 10, 3)
+    terms = Terms(COMMUNITY, SEGMENTS.count, SEGMENTS.size, 5, 10, 3, 20)
     return Neighbourhood(
         EPOCH, Drawn(b"\x07" * 32, len(PEERS), gone, 0), chain, terms, SEGMENTS, GossipSettings(segments=2), line,
         Shelf(), 0.0, lambda *what: challenged.append(what),

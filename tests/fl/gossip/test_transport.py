@@ -1,5 +1,6 @@
 """Peers reach each other over mutual TLS, take no more bytes than an answer has, and let no stranger in."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import Iterator
@@ -48,6 +49,27 @@ def test_anything_but_what_it_must_have_is_away(address: str, keys: PeerKeys, pa
     with pytest.raises(PeerAway):
         line.get(MEMBER, path, size)
     line.close()
+
+
+class Dripping(ShelfServer):
+    """Answers a byte at a time, each well within any timeout of one read."""
+
+    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        headers = [(b"content-length", str(SIZE).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for at in range(SIZE):
+            await asyncio.sleep(0.03)
+            await send({"type": "http.response.body", "body": OWN.blocks[0][at : at + 1], "more_body": at < SIZE - 1})
+
+
+def test_an_answer_that_comes_in_drops_is_not_waited_for(keys: PeerKeys) -> None:
+    """A neighbour could otherwise hold a peer for hours, and have it slashed for what it does not do meanwhile."""
+    port = free_port()
+    with Dripping(Shelf()).serve("127.0.0.1", port, keys):
+        line = PeerLine({MEMBER: f"https://127.0.0.1:{port}"}, keys, 1)
+        with pytest.raises(PeerAway):
+            line.get(MEMBER, PATH, SIZE)
+        line.close()
 
 
 def test_a_peer_that_is_not_listed_or_not_there_is_away(keys: PeerKeys) -> None:

@@ -157,6 +157,17 @@ class ApiClient:
         """What a period's shares are proven of; whoever proves checks it first."""
         return self._ask(calls.period_terms(period))
 
+    def share_path(self, period: str, leaf: str) -> tuple[bytes, list[bytes]] | None:
+        """The root of a settled period, and the path of a share to it; None where the share is not under it."""
+        try:
+            told = self._ask(calls.share_path(period, leaf))
+        except ApiRefused as refused:
+            if refused.code == "no-share":
+                return None
+            raise
+        with _well_formed("the path of a share"):
+            return _digest(told.root), [_digest(node) for node in told.path]
+
     def post_shares(self, period: str, shares: bytes) -> None:
         """Submit the household's shares of a period."""
         self._ask.send(calls.post_shares(period, shares))

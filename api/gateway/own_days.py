@@ -16,6 +16,7 @@ from api.gateway.home import Home
 from api.gateway.outbox import Outbox
 from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.own_surplus import own_surplus
+from api.gateway.period_shares import is_settled
 from data.day import DayClock
 from data.errors import DataError
 
@@ -47,6 +48,7 @@ class OwnDays:
         self._home = Home(name, config.api.homes_dir / name)
         if not self._home.folder.is_dir():
             raise DataError(f"{name} has no folder in {config.api.homes_dir}: is this its gateway?")
+        self._shares = config.api.shares_dir
         self._clock, self._outbox = DayClock(config.data.day_start_utc), Outbox(config.api.outbox_dir, name)
 
     def shown(self) -> Mapping[str, Any]:
@@ -70,7 +72,8 @@ class OwnDays:
     def _share(self, share: OwnShare) -> dict[str, Any]:
         """A share with the dates of its period, both in it."""
         first, last = (self._clock.date_of(day).isoformat() for day in (share.first_day, share.last_day))
-        return asdict(share) | {"first_date": first, "last_date": last}
+        settled = is_settled(self._shares, share.last_day, self._home.name)
+        return asdict(share) | {"first_date": first, "last_date": last, "is_settled": settled}
 
     def _day(self, day: int, is_signed: bool) -> OwnDay:
         sealed = self._home.sealed(day)

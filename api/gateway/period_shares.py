@@ -20,8 +20,11 @@ from api.config.community_yaml import Config
 from api.gateway.client import ApiClient
 from api.gateway.jobs import Isolated
 from api.gateway.outbox import Outbox, Submission
+from api.protocol import merkle
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.schemas import OpenPeriodPublic
+from data.atomic import write_bytes
+from data.damage import whole
 from fl.deployment.background import Attempt
 from fl.deployment.backoff import Backoff
 
@@ -94,6 +97,8 @@ class PeriodShares:
         self._is_member = self._is_member or self._join()
         try:
             for period in self._client.open_periods():
+                if period.is_closed and self._is_proven(period.last_day):
+                    self._receive(period)
                 if self._outbox.get("share", period.last_day) is None and not self._is_proven(period.last_day):
                     self._prove(period)
                     self._wait.worked()
@@ -111,6 +116,25 @@ class PeriodShares:
         ended = Submission("share", period.last_day, int(time.time())).ended("refused", REFUSED)
         self._outbox.put(ended)
 
+    def _receive(self, period: OpenPeriodPublic) -> None:
+        """Keep how each share leads to the root, once the settlement has it: with it, anybody has it paid."""
+        receipt = receipt_file(self._places.shares, period.last_day, self._home)
+        if receipt.exists():
+            return
+        file = shares_file(self._places.shares, period.last_day, self._home)
+        with whole(file, "a home's shares of a period", "Move it away: they are then proven again"):
+            leaves = {str(one["side"]): str(one["leaf"]) for one in json.loads(file.read_bytes())["shares"]}
+        found = {}
+        for side, leaf in leaves.items():
+            told = self._client.share_path(period.period, leaf)
+            if told is None or merkle.root(bytes.fromhex(leaf[2:]), told[1]) != told[0]:
+                extra = {"home": self._home, "period": period.period, "side": side}
+                _log.warning("a share of this home is not in the settlement", extra=extra)
+                return
+            found[side] = {"root": told[0].hex(), "path": [node.hex() for node in told[1]]}
+        write_bytes(receipt, json.dumps(found).encode(), private=True)
+        _log.info("shares are in the settlement", extra={"home": self._home, "period": period.period})
+
     def _is_proven(self, last_day: int) -> bool:
         return shares_file(self._places.shares, last_day, self._home).exists()
 
@@ -118,6 +142,16 @@ class PeriodShares:
 def shares_file(folder: Path, last_day: int, home: str) -> Path:
     """A home's shares of the period that ends with a day, as they are submitted."""
     return folder / str(last_day) / f"{home}.json"
+
+
+def receipt_file(folder: Path, last_day: int, home: str) -> Path:
+    """How these shares lead to the root under which they were settled, by side."""
+    return folder / str(last_day) / "receipts" / f"{home}.json"
+
+
+def is_settled(folder: Path, last_day: int, home: str) -> bool:
+    """Whether the settlement is known to have these shares; true of those that were settled on one machine."""
+    return receipt_file(folder, last_day, home).exists() or not shares_file(folder, last_day, home).exists()
 
 
 def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> str | None:
@@ -129,7 +163,7 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
     from api.gateway.shared_energy import ShareProver
     from api.protocol import settlement_file
     from api.protocol.period import PeriodError, check
-    from data.atomic import write_bytes
+    from api.protocol.settlement import share_leaf
 
     own = Home(places.home, places.folder)
     household = own.wallet.address
@@ -148,7 +182,12 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
         "period": name,
         "household": household,
         "shares": [
-            {"side": side, "share_wh": share.wh, "proof": "0x" + share.proof.hex()}
+            {
+                "side": side,
+                "share_wh": share.wh,
+                "proof": "0x" + share.proof.hex(),
+                "leaf": "0x" + share_leaf(of, household, side, share).hex(),
+            }
             for (_, side), share in shares.items()
         ],
     }

@@ -240,6 +240,8 @@ class Submitter:
         with whole(path, "a home's shares of a period", _REMEDY):
             content = json.loads(path.read_bytes())
             period = str(content.pop("period"))
+            for share in content["shares"]:
+                share.pop("leaf")
         self._client.post_shares(period, json.dumps(content).encode())
 
     def _registration(self, bundle: bytes) -> Registration:

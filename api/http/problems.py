@@ -57,6 +57,7 @@ MEANINGS: dict[str, str] = {
     "no-settlement": "no such period was settled here",
     "no-skill-claim": "the day's claim for its forecast has to be taken first",
     "no-surplus": "the surplus hours of this day are not known here",
+    "no-share": "no such share is in the settlement",
     "no-such-membership": "the household does not stand where it would have to for this statement",
     "no-sum": "there is no sum of that day for gateways to enter",
     "no-weather": "the community's weather feed does not reach that day yet",

@@ -61,21 +61,38 @@ class SettledPeriods:
         hours = _read(path, self.clock, state.st_mtime_ns, state.st_size)
         return hours if paid is None else hours.model_copy(update={"tokens": TokensPaid(**vars(paid))})
 
+    def path(self, name: str, leaf: bytes) -> tuple[bytes, list[bytes]] | None:
+        """The root of a period, and how a leaf leads to it; None where the settlement has no such share.
+
+        Raises DamagedFile.
+        """
+        path = self.file(name)
+        if path is None:
+            return None
+        state = path.stat()
+        settlement = _settlement(path, state.st_mtime_ns, state.st_size)
+        beside = settlement.path_of(leaf)
+        return None if beside is None else (settlement.root, beside)
+
 
 def _is_name(name: str) -> bool:
     return re.fullmatch(NAME, name) is not None
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, clock: DayClock, _changed_ns: int, _size: int) -> SharedEnergyHours:
+def _read(path: Path, clock: DayClock, changed_ns: int, size: int) -> SharedEnergyHours:
     """Read once, until the file is another."""
+    return shown(path.parent.name, _settlement(path, changed_ns, size), clock)
+
+
+@lru_cache(maxsize=4)
+def _settlement(path: Path, _changed_ns: int, _size: int) -> Settlement:
     try:
-        settlement, _ = settlement_file.read(path.read_bytes())
+        return settlement_file.read(path.read_bytes())[0]
     except PeriodError:
         raise DamagedFile.of(
             path, "a settlement", "Restore it from your backup, or settle the period again."
         ) from None
-    return shown(path.parent.name, settlement, clock)
 
 
 def shown(name: str, settlement: Settlement, clock: DayClock) -> SharedEnergyHours:

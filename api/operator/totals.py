@@ -69,7 +69,8 @@ def keep_shared(
         )
     )  # fmt: skip
     forecast = database.get(CommunityTotal, day)
-    if forecast is not None and sorted(forecast.households) == sorted(s.household for s in imported):
+    is_new = database.get(MeasuredTotal, day) is None
+    if is_new and forecast is not None and sorted(forecast.households) == sorted(s.household for s in imported):
         keep_measured(database, day, opened[0], imported)
 
 

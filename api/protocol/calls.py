@@ -35,6 +35,7 @@ from api.protocol.schemas import (
     RoundPublic,
     SharedEnergyHours,
     SharedEnergyPeriod,
+    SharePath,
     SurplusHours,
 )
 from data import json_text
@@ -272,6 +273,12 @@ def open_periods() -> Call[list[OpenPeriodPublic]]:
 def period_terms(period: str) -> Call[bytes]:
     """What a period's shares are proven of: signed days, totals, key, meters."""
     return _bytes(f"{VERSION}/shared-energy/{period}/terms")
+
+
+def share_path(period: str, leaf: str) -> Call[SharePath]:
+    """How a settled share leads to its period's root. `leaf`: 0x-hex."""
+    path = f"{VERSION}/shared-energy/{period}/paths/{leaf}"
+    return _get(path, SharePath)
 
 
 def post_shares(period: str, shares: bytes) -> Call[Any]:

@@ -300,6 +300,13 @@ class SharesIn(BaseModel):
     shares: list[ShareIn] = Field(min_length=1, max_length=2)
 
 
+class SharePath(BaseModel):
+    """How a share leads to its period's root: the hashes beside its leaf and beside each node above it."""
+
+    root: str = Field(pattern="^0x[0-9a-f]{64}$")
+    path: list[str] = Field(max_length=64)
+
+
 class DamagedPeriod(BaseModel):
     """A period whose settlement cannot be read, in the place of its sums: a damaged file hides no sound one.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from eth_hash.auto import keccak
 
+from api.protocol import merkle
 from api.protocol.period import SIDES, CheckedPeriod, Period, PeriodError, Side
 from zkp.errors import ProofError
 from zkp.statements import allotted_energy, shared_energy
@@ -58,39 +59,33 @@ class Settlement:
 
         A leaf is abi.encode(community, first day, last day, household, side, Wh, Keccak-256 of the proof).
         """
-        return _levels(self._leaves)[-1][0]
+        return merkle.levels(self._leaves)[-1][0]
 
     def path(self, household: str, side: Side) -> list[bytes]:
         """The hashes beside a share's leaf and beside each node above it: with them, anybody comes to the root.
 
         Raises KeyError for a share that is not there.
         """
-        place = self._leaves.index(self._leaf(household, side))
-        beside = []
-        for level in _levels(self._leaves)[:-1]:
-            beside += level[place ^ 1 : (place ^ 1) + 1]  # none beside the last of an odd number
-            place //= 2
-        return beside
+        return merkle.path(self._leaves, self._leaf(household, side))
+
+    def path_of(self, leaf: bytes) -> list[bytes] | None:
+        """The same of a leaf, which only those know who know the share and its proof; None for one not there."""
+        leaves = self._leaves
+        return merkle.path(leaves, leaf) if leaf in leaves else None
 
     @property
     def _leaves(self) -> list[bytes]:
         return sorted(self._leaf(household, side) for household, side in self.shares)
 
     def _leaf(self, household: str, side: Side) -> bytes:
-        share = self.shares[household, side]
-        numbers = (self.period.first, self.period.last, int(household, 16), SIDES.index(side), share.wh)
-        words = b"".join(number.to_bytes(_WORD, "big") for number in numbers)
-        return keccak(keccak(self.period.identifier + words + keccak(share.proof)))
+        return share_leaf(self.period, household, side, self.shares[household, side])
 
 
-def _levels(leaves: list[bytes]) -> list[list[bytes]]:
-    """From the leaves to the root: 32 zero bytes of no leaf at all. A level's last node without a pair moves up."""
-    levels = [leaves or [bytes(_WORD)]]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        pairs = [sorted(below[k : k + 2]) for k in range(0, len(below), 2)]
-        levels.append([keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs])
-    return levels
+def share_leaf(of: Period, household: str, side: Side, share: Share) -> bytes:
+    """The leaf of a share in its period's tree."""
+    numbers = (of.first, of.last, int(household, 16), SIDES.index(side), share.wh)
+    words = b"".join(number.to_bytes(_WORD, "big") for number in numbers)
+    return keccak(keccak(of.identifier + words + keccak(share.proof)))
 
 
 def prove_share(statement: PeriodStatement, readings: list[list[int]], blindings: list[int]) -> Share:

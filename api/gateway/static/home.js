@@ -8,12 +8,12 @@ const OWN = {
   en: { lead: "Only this machine shows this. The community sees a commitment to your forecast and a proof, never the values.",
     forecast: "Your forecast", readings: "Your readings", none: "There is no forecast and no signed day yet.",
     error: "Error", submitted: "Submitted", claim: "Claim", green: "Green share", chart: "Your load in kW",
-    shares: "Your shared energy", period: "Period", import: "Of what you took", export: "Of what you fed in",
+    shares: "Your shared energy", period: "Period", pending: "not settled yet", import: "Of what you took", export: "Of what you fed in",
     sharesLead: "Your part of what the community shared in each settled period, proven without showing your readings." },
   it: { lead: "Lo mostra solo questa macchina. La comunità vede un impegno sulla tua previsione e una prova, mai i valori.",
     forecast: "La tua previsione", readings: "Le tue letture", none: "Non c'è ancora nessuna previsione né un giorno firmato.",
     error: "Errore", submitted: "Inviata", claim: "Richiesta", green: "Quota verde", chart: "Il tuo carico in kW",
-    shares: "La tua energia condivisa", period: "Periodo", import: "Di quella prelevata", export: "Di quella immessa",
+    shares: "La tua energia condivisa", period: "Periodo", pending: "non ancora ripartita", import: "Di quella prelevata", export: "Di quella immessa",
     sharesLead: "La tua quota di quanto la comunità ha condiviso in ogni periodo ripartito, dimostrata senza mostrare le tue letture." },
 };
 const own = (key) => OWN[language][key];
@@ -56,7 +56,8 @@ function shared(shares) {
     const share = shares.find((one) => one.side === side && one.first_day === period.first_day && one.last_day === period.last_day);
     if (!share) return "–";
     const part = share.metered_wh ? ` (${percent(share.share_wh / share.metered_wh)})` : "";
-    return `${decimals(share.share_wh / 1000)} / ${decimals(share.metered_wh / 1000)}${part}`;
+    const pending = share.is_settled ? "" : `, ${own("pending")}`;
+    return `${decimals(share.share_wh / 1000)} / ${decimals(share.metered_wh / 1000)}${part}${pending}`;
   };
   return [el("h2", {}, own("shares")), el("p", { class: "soft" }, own("sharesLead")),
     table(own("shares"), [own("period"), ...["import", "export"].map((side) => `${own(side)}, kWh`)],

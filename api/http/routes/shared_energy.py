@@ -20,7 +20,14 @@ from api.operator.open_periods import OpenPeriods, ShareRefused, side_of
 from api.operator.settled_periods import NAME, SettledPeriods
 from api.operator.statements import hours_csv
 from api.protocol.period import Side
-from api.protocol.schemas import DamagedPeriod, OpenPeriodPublic, SharedEnergyHours, SharedEnergyPeriod, SharesIn
+from api.protocol.schemas import (
+    DamagedPeriod,
+    OpenPeriodPublic,
+    SharedEnergyHours,
+    SharedEnergyPeriod,
+    SharePath,
+    SharesIn,
+)
 from api.protocol.settlement import Share
 from data.errors import DamagedFile
 
@@ -96,6 +103,23 @@ async def post_shares(period: PeriodParam, body: SharesIn, community: CommunityD
     return Taken(period=period, sides=list(shares))
 
 
+@router.get("/{period}/paths/{leaf}", responses=refusals({404: ["no-share"]}))
+def path_of_share(
+    period: PeriodParam,
+    leaf: Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", description="the share's leaf in the tree")],
+    community: CommunityDep,
+) -> SharePath:
+    """How a settled share leads to the root, for who knows its leaf: its member, and who has the file."""
+    try:
+        found = settled_periods(community).path(period, bytes.fromhex(leaf[2:]))
+    except DamagedFile as problem:
+        raise _damaged(period, problem) from None
+    if found is None:
+        raise ApiError("no-share", f"no such share is in the settlement of {period}", 404)
+    root, beside = found
+    return SharePath(root="0x" + root.hex(), path=["0x" + node.hex() for node in beside])
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     statuses = {"no-open-period": 404, "not-in-period": 403, "share-exists": 409}
@@ -127,9 +151,13 @@ def hours_of(community: Community, period: str) -> SharedEnergyHours:
     try:
         found = settled_periods(community).of(period)
     except DamagedFile as problem:
-        _log.error("a settlement is damaged", extra={"reason": str(problem)})
-        message = f"the settlement of {period} is damaged: the server's log names the file and the remedy"
-        raise ApiError("internal", message, 500) from None
+        raise _damaged(period, problem) from None
     if found is None:
         raise ApiError("no-settlement", f"no period {period} was settled here", 404)
     return found
+
+
+def _damaged(period: str, problem: DamagedFile) -> ApiError:
+    _log.error("a settlement is damaged", extra={"reason": str(problem)})
+    message = f"the settlement of {period} is damaged: the server's log names the file and the remedy"
+    return ApiError("internal", message, 500)

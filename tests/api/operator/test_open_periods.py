@@ -34,7 +34,7 @@ from api.operator.period_keeper import PeriodKeeper
 from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, registry_address
 from api.operator.totals import keep_shared
-from api.protocol import settlement_file
+from api.protocol import merkle, settlement_file
 from api.protocol.meters import Assignment
 from api.protocol.period import SIDES, Key, PeriodError, Side
 from api.protocol.settlement import Settlement, Share, prove_share
@@ -99,6 +99,8 @@ class Street:
         """What the gateway of a home submits."""
         content: dict[str, Any] = json.loads(self.proven[ROOFS[k]])
         del content["period"]
+        for share in content["shares"]:
+            del share["leaf"]
         return content
 
     def statement(self, k: int, side: Side) -> PeriodStatement:
@@ -222,6 +224,29 @@ def test_who_is_late_keeps_nobody_waiting_and_its_share_joins_by_a_second_root(s
         assert first.remainder(side) - last.remainder(side) == late, "its part was kept in the remainder"
     registry = settlements_at(street.chain_session.chain, registry_address(street.folder / REGISTRY))
     assert root_of(registry, DAYS[0], DAYS[-1]) == last.root != first.root
+
+
+def test_a_member_sees_that_its_share_is_under_the_root_and_others_learn_nothing(street: Street) -> None:
+    for k in (0, 1):
+        assert street.post(street.body(k)) == "ok"
+    street.chain_session.chain.advance_to(street.chain_session.chain.now + 2 * 86_400)
+    street.look()
+    street.chain_session.chain.advance_to(street.status()["closes_at"])
+    street.look()
+    root = street.settlement().root
+
+    def told(leaf: str) -> Any:
+        return street.client.get(f"/v1/shared-energy/{NAME}/paths/{leaf}").json()
+
+    for k in range(4):
+        for share in json.loads(street.proven[ROOFS[k]])["shares"]:
+            found = told(share["leaf"])
+            if k > 1:
+                assert found["error"] == "no-share", "it has not come in"
+                continue
+            path = [bytes.fromhex(node[2:]) for node in found["path"]]
+            assert found["root"] == "0x" + root.hex() and merkle.root(bytes.fromhex(share["leaf"][2:]), path) == root
+    assert told("0x" + "00" * 32)["error"] == "no-share"
 
 
 def test_who_joined_within_the_period_has_a_share_of_its_own_days(street: Street) -> None:

@@ -59,5 +59,7 @@ def test_gateways_settle_a_week_though_one_of_them_is_killed_before_it_has_prove
     assert (server / "state" / REGISTRY).exists(), "its root is on the chain"
     shares = [own for home in HOMES for own in own_shares(street.folder / home / "state" / "homes" / home)]
     assert sorted(own.share_wh for own in shares) == sorted(share["share_wh"] for share in content["shares"])
+    receipts = [street.folder / home / "state" / "shares" / str(DAY - 1) / "receipts" for home in HOMES]
+    until(lambda: all(folder.is_dir() for folder in receipts), street.logs)
     assert "Settled; written to" in output("settle", PERIOD, "-c", settings)
     assert (file.parent / "period.png").exists()

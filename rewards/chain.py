@@ -38,6 +38,7 @@ from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTra
 from rewards.journal import Journal
 from rewards.node import Node
 from rewards.node_url import shown
+from rewards.sent import note_sent
 from rewards.signing import fair_price
 
 log = logging.getLogger(__name__)
@@ -280,6 +281,7 @@ class Chain:
         moment, before = self._clock, self._head()
         with _refusals(name):
             digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
+            note_sent(digest)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s or self.wait_s)
         # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
         try:

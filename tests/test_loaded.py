@@ -18,6 +18,7 @@ FITTING = {"torch", "sklearn", "dp_accounting"}
 PICTURES = {"matplotlib"}
 FEDERATION = {"flwr", "ray"}
 COMPILER = {"numba", "scipy"}  # of the proof system; numba loads scipy
+TRACING = {"opentelemetry"}  # nobody's, unless an endpoint is set
 NEVER: dict[str, tuple[str, set[str]]] = {
     "an agent that trains, submits and sums": (
         "api.gateway.agent, api.gateway.submitter, api.gateway.model_updater, api.gateway.secure_sum.client, "
@@ -50,7 +51,7 @@ def test_a_process_loads_nothing_that_it_has_no_use_for(who: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert set(modules.split(", ")) <= loaded
-    assert loaded & unwanted == set()
+    assert loaded & (unwanted | TRACING) == set()
 
 
 GATEWAY = ("an agent that trains, submits and sums", "the process that trains", "the process that proves", "verify")
@@ -59,13 +60,13 @@ NAMES = {"scikit-learn": "sklearn", "eth-tester": "eth_tester", "dp-accounting":
 
 
 def _left_out() -> set[str]:
-    """Modules that only the extras `server` and `privacy` bring."""
+    """Modules that only the extras `server`, `privacy` and `tracing` bring."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     brought = [*project["dependencies"], *(line for line in requires("flwr") or () if "extra ==" not in line)]
     kept = {re.split(r"[^\w-]", line)[0].lower() for line in brought}
     named = {re.split(r"[^\w-]", line)[0] for line in (*extras["server"], *extras["privacy"])} - kept - {"wattproof"}
-    return {NAMES.get(name, name) for name in named} | {"ray", "eth"}
+    return {NAMES.get(name, name) for name in named} | {"ray", "eth"} | TRACING
 
 
 @pytest.mark.parametrize("who", GATEWAY)

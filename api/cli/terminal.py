@@ -25,7 +25,7 @@ from api.protocol.finding import Kind
 from data.failures import describe, is_ours, outline
 
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
-_EXTRA_OF = {"dp_accounting": "privacy"} | dict.fromkeys(
+_EXTRA_OF = {"dp_accounting": "privacy", "opentelemetry": "tracing"} | dict.fromkeys(
     ("web3", "eth_tester", "eth", "vyper", "snekmate", "fastapi", "starlette", "uvicorn", "sqlalchemy", "matplotlib",
      "sklearn", "ray"), "server",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from api.config.replay_settings import ReplaySettings
 from api.config.settings import ApiSettings, CommunitySettings, GatewaySettings
 from api.config.settlement_settings import SettlementSettings
+from api.config.tracing_settings import TracingSettings
 from api.config.yaml_tree import KeyPath, YamlProblem, YamlTree
 from data.failures import quotable
 from data.settings import DataSettings
@@ -50,6 +51,7 @@ class Config(BaseModel):
     gateway: GatewaySettings = GatewaySettings()
     settlement: SettlementSettings = SettlementSettings()
     replay: ReplaySettings | None = None
+    tracing: TracingSettings = TracingSettings()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config
+from api.config.traced import traced
+from api.gateway.day_traces import DayTraces
 from api.gateway.day_watch import DayWatch
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home_sensors import shown_at_home
@@ -81,6 +83,7 @@ def run_gateway(config: Config, home: str) -> None:
     try:
         stop = stop_on_signals()
         with (
+            traced(config.tracing, "wattproof-gateway"),
             gateway_clock(config, stop) as now,
             polled(config.data, config.api.homes_dir, home, stop, config.replay, now),
             follow_feed(config.data, api_url, stop),
@@ -157,6 +160,7 @@ class DailyTask:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._config, self._home, self._training, self._services = config, home, training, services
+        self._traces = DayTraces(config.community.identifier, config.api.homes_dir / home)
         self._seen: list[tuple[str, int]] | None = None
         self._head_of = 0  # the last round checked for a head
         self._due: Due | None = None
@@ -265,13 +269,15 @@ class DailyTask:
             try:
                 self._due = prover.call(prove_due, folders)
             finally:
-                claimed = prover.call(prove_claims, folders, days) if days else []
-        for day in claimed:
+                claimed = prover.call(prove_claims, folders, days) if days else {}
+        for day, step in claimed.items():
             _log.info("skill proven", extra={"home": self._home, "day": day})
+            self._traces.claim(day, step)
         if (peak := self._due.peak) is not None:
             metrics.peak_expected(self._due.day, peak)
         if (proven := self._due.proven) is not None:
             metrics.proven(proven.day, proven.seconds)
+            self._traces.forecast(self._due, data.files)
             _log.info("forecast proven", extra={"home": self._home, **asdict(proven)})
 
     def _inputs(self) -> list[tuple[str, int]]:
@@ -330,7 +336,8 @@ def _open_services(
     try:
         folders, run = config.api, Isolated(training, config.api.log_level)
         first_s, most_s = config.federation.deployment.task_interval_s, settings.retry_max_s
-        submitter = Submitter(home, folders, settings, client, node, first_s=first_s)
+        traces = DayTraces(config.community.identifier, folders.homes_dir / home)
+        submitter = Submitter(home, folders, settings, client, node, first_s=first_s, traces=traces)
         contributions = Contributions(home, folders.homes_dir / home, run)
         models = ModelUpdater(
             folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s

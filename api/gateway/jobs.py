@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from api.config.logs import set_up
+from api.gateway.steps import Step, Steps
 
 if TYPE_CHECKING:
     from api.config.settings import ApiSettings, CommunitySettings
@@ -46,6 +47,7 @@ class Due:
 
     `proven`: None if it was proven before, or cannot be: `missed` then holds the reason's name and message.
     `peak`: how likely a low, middle and high peak are; None without a head of peak classes, or too few days.
+    `steps`: when each step to the proof was done.
     """
 
     day: int
@@ -53,6 +55,7 @@ class Due:
     proven: Proven | None = None
     missed: tuple[str, str] | None = None
     peak: dict[str, float] | None = None
+    steps: tuple[Step, ...] = ()
 
 
 def prove_due(opened: HouseholdProver, folders: ApiSettings) -> Due:
@@ -60,11 +63,12 @@ def prove_due(opened: HouseholdProver, folders: ApiSettings) -> Due:
     from api.gateway.not_forecast import NotForecast
 
     day, end = opened.due_day(), int(opened.readings_end.timestamp())
+    timed = Steps()
     try:
-        proven = prove(opened, folders, day)
+        proven = prove(opened, folders, day, timed)
     except NotForecast as why:
         return Due(day, end, missed=(why.code, str(why)))
-    return Due(day, end, proven, peak=_peak(opened, folders, day))
+    return Due(day, end, proven, peak=_peak(opened, folders, day), steps=tuple(timed.done))
 
 
 def _peak(opened: HouseholdProver, folders: ApiSettings, day: int) -> dict[str, float] | None:
@@ -80,7 +84,7 @@ def _peak(opened: HouseholdProver, folders: ApiSettings, day: int) -> dict[str, 
     return None if expected is None else expected.by_class
 
 
-def prove(opened: HouseholdProver, folders: ApiSettings, day: int) -> Proven | None:
+def prove(opened: HouseholdProver, folders: ApiSettings, day: int, timed: Steps | None = None) -> Proven | None:
     """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
     from api.gateway import proving
     from api.gateway.proof_folder import ProofFolder
@@ -90,24 +94,31 @@ def prove(opened: HouseholdProver, folders: ApiSettings, day: int) -> Proven | N
     if folder.read(day, opened.home.name) is not None:
         return None
     model = RoundModel.kept(folders.model_dir)
-    prepared = opened.prepare(day, model)
-    _, figures = opened.keep(prepared, proving.make(prepared.job), folder)
+    timed = timed or Steps()
+    prepared = opened.prepare(day, model, timed)
+    with timed("prove forecast"):
+        made = proving.make(prepared.job)
+    with timed("seal forecast"):
+        _, figures = opened.keep(prepared, made, folder)
     return Proven(day, model.round, figures.prove_s, figures.bytes, figures.peak_mb)
 
 
-def prove_claims(opened: HouseholdProver, folders: ApiSettings, days: Sequence[int]) -> list[int]:
-    """Prove the skill of the days measured by now; returns those with a claim to submit.
+def prove_claims(opened: HouseholdProver, folders: ApiSettings, days: Sequence[int]) -> dict[int, Step]:
+    """Prove the skill of the days measured by now; returns those with a claim to submit, and when it was proven.
 
     What keeps a day from being claimed is logged, and the others proceed.
     """
     from data.errors import DataError
     from zkp.errors import ProofError
 
-    claimed = []
+    claimed = {}
     for day in days:
+        timed = Steps()
         try:
-            if _prove_claim(opened, folders, day):
-                claimed.append(day)
+            with timed("prove skill"):
+                made = _prove_claim(opened, folders, day)
+            if made:
+                claimed[day] = timed.done[0]
         except (DataError, ProofError) as why:
             _log.error("claim failed", extra={"home": opened.home.name, "day": day, "reason": str(why)})
     return claimed

@@ -34,6 +34,7 @@ from api.gateway.personal_head import CommittedHead, read_head
 from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.gateway.proving import Job, Made
 from api.gateway.sealed import SealedForecast
+from api.gateway.steps import Steps
 from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle
 from api.protocol.bundle_parts import ContextPart, HistoryDayPart, SignedDayPart, WeightsPart, to_hex
 from data.community import load_community, readings_of
@@ -117,7 +118,7 @@ class HouseholdProver:
         """The first day that the readings do not complete."""
         return self.clock.day_of(self.readings_end)
 
-    def prepare(self, day: int, model: ProvableModel) -> Prepared:
+    def prepare(self, day: int, model: ProvableModel, timed: Steps | None = None) -> Prepared:
         """The forecast of a day, and the statement and witness of its proof, from the seven signed days before it,
         or before its origin where the horizon is longer than a day.
 
@@ -125,12 +126,15 @@ class HouseholdProver:
         from a signed day are logged. Raises NotForecast (its kinds say why), MeterError for a damaged vault.
         """
         self._check_horizon(model)
-        week = self._week_before(day)
+        timed = timed or Steps()
+        with timed("sign readings"):
+            week = self._week_before(day)
         steps, exogenous = self._public_inputs(day, model.integer.shape.steps)
         own = self._head_in_force(day, model.round)
         integer = model.integer if own is None else IntegerModel(model.integer.weights, own.secret.values)
         history = np.array([opening.readings for _, opening in week], dtype=np.int64).reshape(1, HISTORY_HOURS)
-        trace = integer.run(history, steps, exogenous)
+        with timed("compute forecast"):
+            trace = integer.run(history, steps, exogenous)
         forecast = self._forecast_to_seal(day, tuple(int(v) for v in trace.forecast[0]))
         window = commitment.add([signed.commitment for signed, _ in week])
         committed = commitment.commit_forecast(forecast.values, forecast.blinding)

@@ -20,6 +20,7 @@ from eth_hash.auto import keccak
 from api.config.key_file import household_account
 from api.config.settings import ApiSettings, GatewaySettings
 from api.gateway.client import ApiClient
+from api.gateway.day_traces import DayTraces
 from api.gateway.head_commitment import read_head_commitment, write_head_commitment
 from api.gateway.membership import Membership, NotInvited
 from api.gateway.outbox import Kind, Outbox, State, Submission
@@ -80,6 +81,7 @@ class Submitter:
     Args:
         folders: where the home's proofs, claims and keys are.
         first_s: the first wait before the API is asked again.
+        traces: of the home's days.
         client: of the API; the submitter talks to nothing else but the household's own node, if it has one.
     """
 
@@ -92,7 +94,9 @@ class Submitter:
         node: RpcClient | None,
         *,
         first_s: float,
+        traces: DayTraces,
     ) -> None:
+        self._traces = traces
         self._home, self._api, self._settings, self._first_s = home, folders, settings, first_s
         self._client, self._node = client, node
         self._pin = TrustOnFirstUse(settings, folders.state_dir / "pinned.json")
@@ -146,7 +150,8 @@ class Submitter:
         unit = "round" if submission.kind == "head" else "day"
         context = {"home": self._home, "kind": submission.kind, unit: submission.number}
         try:
-            self._submit(submission)
+            with self._traces.submitting(submission):
+                self._submit(submission)
         except _Later as later:
             backoff = self._connection if later.code == "unreachable" else wait
             again_s = backoff.failed()

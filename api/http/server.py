@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from web3.exceptions import Web3Exception
 
 from api.config.settings import ApiSettings
+from api.config.traced import is_traced, traced
 from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
 from api.http.events import Events
 from api.http.kept_answers import KeptAnswers, KeptFirst
@@ -71,13 +72,15 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     """The application for an open community; opens the chain unless one is given."""
     chain_session = chain_session or open_chain_session(community)
     work = Work(community.config.api, chain_session)
+    is_traced(community.config.tracing)  # a missing library is told at once
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         kinds = Publisher, Settlement, Payer, Answerer, GreenHoursPublisher
         settles = (PeriodKeeper,) if community.config.settlement.gateways else ()
         watching = (kind(community, chain_session).watch() for kind in (*kinds, *settles))
-        with work, ExitStack() as stack, keep_feed(community.config):
+        tracing = traced(community.config.tracing, "wattproof-server")
+        with tracing, work, ExitStack() as stack, keep_feed(community.config):
             for one in watching:
                 stack.enter_context(one)
             yield

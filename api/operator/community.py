@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.config.community_yaml import Config, ConfigError
 from api.config.key_file import account_from_file
+from api.config.tracing import HomeDay
 from api.operator.database.engine import open_database, put
 from api.operator.database.file import check_database_file
 from api.operator.database.members import keep_meters
@@ -103,6 +104,10 @@ class Community:
         if (self.folder / CONTRACTS).exists():
             check_kept(made, f"the contracts of {CONTRACTS} obey no other key", _NEW_COMMUNITY)
         return account_from_file(made)
+
+    def home_day(self, household: str, day: int) -> HomeDay:
+        """What a trace of a household's day is about."""
+        return HomeDay(self.config.community.identifier, household, day)
 
     def start_of(self, day: int) -> int:
         """The first second of a day, UTC seconds since 1970."""

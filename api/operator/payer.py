@@ -6,16 +6,19 @@ Anybody could; nothing is lost where the server does not.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from threading import Event
 
+from api.config.tracing import tracer
 from api.operator.chain_session import ChainSession, days_to_pay, pay_claimed_day
 from api.operator.community import Community
 from api.operator.green_shares import green_days_to_pay, pay_claimed_green
 from api.operator.membership import erase_departed
 from fl.deployment.background import repeated
 from rewards.errors import ChainError
+from rewards.sent import transactions_sent
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 60.0
@@ -35,8 +38,12 @@ class Payer:
                 due = days_to_pay(self._community, self._chain_session)
                 green = green_days_to_pay(self._community, self._chain_session)
             for day in due:
-                with self._chain_session.lock:
+                began = time.time_ns()
+                with self._chain_session.lock, transactions_sent() as sent:
                     paid = pay_claimed_day(self._community, self._chain_session, day)
+                for household in paid:
+                    of = self._community.home_day(household, day)
+                    tracer().past("pay on chain", of, began, time.time_ns(), transaction=" ".join(sent))
                 erase_departed(self._community)
                 _tell("day paid", day, paid)
             for day in green:  # after the forecasts' claims, without which none is paid

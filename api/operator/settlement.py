@@ -8,6 +8,7 @@ back; and nothing happens twice, for every call says what the chain is to hold, 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from threading import Event
@@ -15,6 +16,7 @@ from threading import Event
 from eth_hash.auto import keccak
 from sqlalchemy import delete, select, update
 
+from api.config.tracing import tracer
 from api.operator.chain_session import (
     ChainSession,
     keep_forecast,
@@ -50,6 +52,7 @@ from rewards.errors import (
     WrongMeter,
 )
 from rewards.green import green_state, greens_since, recall_green
+from rewards.sent import transactions_sent
 from rewards.signing import forecast_digest
 from zkp.errors import ProofError
 
@@ -117,24 +120,34 @@ class Settlement:
         if len(missing) > 1:
             for row in missing:
                 self._reopen_if_mined(row)
-            outcomes = settle_claims(self._community, self._chain_session, [_claim(row) for row in missing])
+            began = time.time_ns()
+            with transactions_sent() as sent:
+                outcomes = settle_claims(self._community, self._chain_session, [_claim(row) for row in missing])
+            for row in (row for row, one in zip(missing, outcomes, strict=True) if isinstance(one, Granted)):
+                of = self._community.home_day(row.household, row.day)
+                tracer().past("claim on chain", of, began, time.time_ns(), transaction=" ".join(sent))
             taken = sum(isinstance(one, Granted) for one in outcomes)
             _log.info("claims sent together", extra={"sent": len(missing), "taken": taken})
 
     def _settle(self, row: Unsettled) -> None:
         told = {"kind": row.kind, "household": row.household, "day": row.day}
+        of = self._community.home_day(row.household, row.day)
         if self._holds(row, None):
             self._note(row)
             with self._community.sessions.begin() as session:
                 if self._holds(row, self._final):
                     let_go(session, row.kind, row.household, row.day)
                     _log.info("final", extra=told)
+                    now = time.time_ns()
+                    tracer().past("final on chain", of, now, now, kind=row.kind)
                 else:
                     mark(session, row.kind, row.household, row.day, "mined")
             return
         self._reopen_if_mined(row)
         try:
-            self._send(row)
+            with tracer().step("send again", of, kind=row.kind) as again, transactions_sent() as sent:
+                self._send(row)
+                again.set(transaction=" ".join(sent))
         except NodeUnreachable:
             raise
         except (ChainError, ProofError, DataError) as refused:

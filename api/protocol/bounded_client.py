@@ -11,6 +11,7 @@ import time
 
 import httpx
 
+from api.config.tracing import current_traceparent
 from data import json_text
 from data.tls import client_context
 
@@ -98,7 +99,8 @@ class AsyncBoundedHttpClient:
 
 
 def _headers(content: bytes | None) -> dict[str, str]:
-    return {"content-type": "application/json"} if content is not None else {}
+    traced = {"traceparent": traceparent} if (traceparent := current_traceparent()) else {}
+    return traced if content is None else {"content-type": "application/json"} | traced
 
 
 def _body(answer: httpx.Response, body: bytes, what: str) -> bytes:

@@ -60,6 +60,8 @@ class HttpFixture:
     day_start_utc: int = 0
     days: int = 20
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    collectors: dict[str, str] = field(default_factory=dict)
+    """Where each process sends its traces."""
 
     def __post_init__(self) -> None:
         self.port, self.metrics_port = free_port(), free_port()
@@ -197,6 +199,7 @@ class HttpFixture:
 
     def _write(self, name: str, settings: dict[str, Any]) -> None:
         settings["forecasting"] = {"model": MODEL.model_dump()}
+        settings["tracing"] = {"endpoint": self.collectors.get(name)}
         (self.folder / name / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def _start(self, name: str, *arguments: str) -> None:

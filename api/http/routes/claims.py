@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
+from api.config.tracing import tracer
 from api.http.admission import check_claim
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
@@ -30,6 +31,7 @@ from api.protocol import bundle as bundles
 from api.protocol.schemas import ClaimPublic
 from rewards.claims import claim_call
 from rewards.errors import AlreadyClaimed
+from rewards.sent import transactions_sent
 
 router = APIRouter(prefix="/claims", tags=["claims"])
 
@@ -59,8 +61,9 @@ class Taken(BaseModel):
     }),
 )  # fmt: skip
 async def claim(
-    bundle: BundleBody, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
-) -> Taken:
+    bundle: BundleBody, request: Request, response: Response, community: CommunityDep, chain_session: LedgerDep,
+    work: WorkDep,
+) -> Taken:  # fmt: skip
     """Check a claim bundle and have the contract take it for its household, whoever submits it.
 
     The same bundle again gets the first answer, with 200.
@@ -71,9 +74,13 @@ async def claim(
     if before is not None:
         response.status_code = 200
         return before
-    await run_in_threadpool(check_claim, community, bundle)
-    await work.proofs.claims.run(work.checker.check, bundle)
-    taken, response.status_code = await work.chain.claims.run(_settled, bundle, community, chain_session)
+    of = community.home_day(bundle.household, bundle.context.day)
+    with tracer().step("take claim", of, request.headers.get("traceparent", "")) as taking:
+        await run_in_threadpool(check_claim, community, bundle)
+        with tracer().step("check skill proof", of):
+            await work.proofs.claims.run(work.checker.check, bundle)
+        settled = work.chain.claims.run(_settled, bundle, community, chain_session, taking.traceparent)
+        taken, response.status_code = await settled
     return taken
 
 
@@ -90,11 +97,16 @@ def _taken(household: str, day: int, buckets: int, granted: int) -> Taken:
     return Taken(household=household, day=day, buckets=buckets, granted=granted)
 
 
-def _settled(bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession) -> tuple[Taken, int]:
+def _settled(
+    bundle: bundles.ClaimBundle, community: Community, chain_session: ChainSession, traceparent: str
+) -> tuple[Taken, int]:
+    of = community.home_day(bundle.household, bundle.context.day)
     try:
         check_claim(community, bundle)  # the same claim may have been ahead of it in the queue
-        with chain_session.lock:
-            granted = settle(community, chain_session, bundle)
+        with tracer().step("claim on chain", of, traceparent) as claiming, chain_session.lock:
+            with transactions_sent() as sent:
+                granted = settle(community, chain_session, bundle)
+            claiming.set(transaction=" ".join(sent))
     except (ApiError, AlreadyClaimed):
         taken = _taken_before(bundle, community)
         if taken is None:

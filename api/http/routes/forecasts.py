@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 
+from api.config.tracing import tracer
 from api.http.admission import check_forecast, check_sender, kept_forecast
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
@@ -61,8 +63,9 @@ class ForecastIn(BaseModel):
     }),
 )  # fmt: skip
 async def submit(
-    body: ForecastIn, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
-) -> ForecastPublic:
+    body: ForecastIn, request: Request, response: Response, community: CommunityDep, chain_session: LedgerDep,
+    work: WorkDep,
+) -> ForecastPublic:  # fmt: skip
     """Check signatures, model and proof, then relay the household's transaction to the chain.
 
     The same bundle again gets the first answer, with 200.
@@ -72,9 +75,12 @@ async def submit(
     if kept is not None:
         response.status_code = 200
         return ForecastPublic.model_validate(kept, from_attributes=True)
-    await run_in_threadpool(check_forecast, community, chain_session, bundle, raw)
-    await work.proofs.forecasts.run(work.checker.check, bundle)
-    await work.chain.registrations.run(_register, bundle, raw, community, chain_session)
+    of = community.home_day(bundle.household, bundle.context.day)
+    with tracer().step("take forecast", of, request.headers.get("traceparent", "")) as taking:
+        await run_in_threadpool(check_forecast, community, chain_session, bundle, raw)
+        with tracer().step("check forecast proof", of):
+            await work.proofs.forecasts.run(work.checker.check, bundle)
+        await work.chain.registrations.run(_register, bundle, raw, community, chain_session, taking.traceparent)
     return ForecastPublic(
         household=bundle.household, day=bundle.context.day, round=bundle.context.round,
         head=to_hex(bundle.head_digest), commitment=bundle.forecast,
@@ -91,13 +97,16 @@ def _parsed(body: ForecastIn, community: Community) -> tuple[bundles.InferenceBu
     return bundle, raw
 
 
-def _register(bundle: bundles.InferenceBundle, raw: bytes, community: Community, chain_session: ChainSession) -> None:
+def _register(
+    bundle: bundles.InferenceBundle, raw: bytes, community: Community, chain_session: ChainSession, traceparent: str
+) -> None:
     """It is in the database before it is passed on: `api.operator.settlement` goes on with it, whatever happens."""
     mine = FORECAST, bundle.household, bundle.context.day
     with community.sessions.begin() as session:
         take_on(session, *mine, bundles.encode(bundle), raw)
     try:
-        with chain_session.turn:
+        of, sent = community.home_day(bundle.household, bundle.context.day), "0x" + keccak(raw).hex()
+        with tracer().step("register on chain", of, traceparent, transaction=sent), chain_session.turn:
             relay_forecast(chain_session, bundle, raw)
     except Refused:
         with community.sessions.begin() as session:

@@ -176,7 +176,7 @@ def test_a_day_that_a_gap_keeps_from_being_claimed_is_named_and_the_others_are_c
     opened.home.seal(DAY, village.homes[0].sealed(DAY) or pytest.fail("the village's day is sealed"))
     home = without(opened, opened.clock.hours(DAY + 1)[4:6])
     home = with_table(home, home.readings[home.readings["ds"] < home.clock.start_of(DAY + 3)])
-    assert prove_claims(home, config.api, [DAY + 2, DAY + 1, DAY]) == [DAY]
+    assert list(prove_claims(home, config.api, [DAY + 2, DAY + 1, DAY])) == [DAY]
     told = {record.__dict__["day"]: record for record in caplog.records if "day" in record.__dict__}
     assert told[DAY + 1].__dict__["hours"] == f"2 hours from {home.clock.hours(DAY + 1)[4]:%Y-%m-%d %H:%M} UTC"
     assert told[DAY + 2].getMessage() == "claim failed" and "no forecast of day" in told[DAY + 2].__dict__["reason"]
@@ -218,9 +218,9 @@ def test_a_day_with_filled_hours_and_those_measured_by_it_are_never_claimed(
     write_bytes(ProofFolder(folders.proofs_dir).path(DAY, opened.home.name), encode(village.bundle(village.homes[0])))
     home = filled(unsigned(opened, tmp_path), opened.clock.hours(DAY - back)[6:7])
     home.home.seal(DAY, village.homes[0].sealed(DAY) or pytest.fail("the village's day is sealed"))
-    assert prove_claims(home, folders, [DAY]) == [] and Outbox(folders.outbox_dir, home.home.name).all() == []
+    assert not prove_claims(home, folders, [DAY]) and Outbox(folders.outbox_dir, home.home.name).all() == []
     home.days.get(DAY - back)
-    assert prove_claims(home, folders, [DAY]) == []
+    assert not prove_claims(home, folders, [DAY])
     (ended,) = Outbox(folders.outbox_dir, home.home.name).all()
     assert (ended.state, ended.code) == ("done", "filled-hours")
     with pytest.raises(DataError, match="were filled in, not measured"):

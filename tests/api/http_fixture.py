@@ -89,12 +89,18 @@ class HttpFixture:
             "gateway": {"api_url": f"http://127.0.0.1:{self.port}", "retry_max_s": 1} | gateway,
         })  # fmt: skip
 
-    def write_server(self, *, enrolled: bool = True, clock: str = "standing") -> None:
+    def write_server(self, *, enrolled: bool = True, clock: str = "standing", green_hours: bool = False) -> None:
+        """`green_hours`: the first day's, those in which the home uses most, from a file."""
+        rewards = {"clock": clock}
+        if green_hours:
+            rows = [f"{hour:%Y-%m-%dT%H:00Z},{int(1 <= k <= 11)}" for k, hour in enumerate(self.hours(self.first, 1))]
+            (self.folder / SERVER / "green.csv").write_text("\n".join(["ds,weight", *rows]), encoding="utf-8")
+            rewards["green_hours"] = "green.csv"
         self._write(SERVER, {
             "community": {"name": "Elm Street", "members": self.member if enrolled else []},
             "data": {"source": "none", "day_start_utc": self.day_start_utc},
             "federation": {"rounds": 1},
-            "rewards": {"clock": clock},
+            "rewards": rewards,
             "api": {"port": self.port},
         })  # fmt: skip
 

@@ -39,9 +39,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
         doorstep.stop()
 
 
-def test_a_gateway_joins_fetches_the_model_hands_in_and_claims_the_day_after(make: Make) -> None:
+def test_a_gateway_joins_fetches_the_model_hands_in_and_claims_the_day_after_and_its_green_share(make: Make) -> None:
     deployment = make()
-    deployment.write_server()
+    deployment.write_server(green_hours=True)
     deployment.serve()
     deployment.start_gateway()
     deployment.wait(GATEWAY, "submitted", kind="forecast", day=DAY)
@@ -66,6 +66,13 @@ def test_a_gateway_joins_fetches_the_model_hands_in_and_claims_the_day_after(mak
     assert metrics['wattproof_agent_submissions_total{kind="forecast",outcome="ok"}'] == 2
     assert metrics['wattproof_agent_submissions_total{kind="claim",outcome="ok"}'] == 1
     assert metrics["wattproof_agent_submissions_waiting"] == 0 and metrics["wattproof_agent_model_round"] == 1
+
+    deployment.end(GATEWAY, signal.SIGKILL)  # in the midst of its green share, or before or after
+    deployment.start_gateway()
+    deployment.wait(GATEWAY, "submitted", kind="green", day=DAY)
+    (green,) = deployment.ask(f"/v1/green-shares/{DAY}")
+    hours = deployment.ask(f"/v1/green-shares/{DAY}/hours")
+    assert green["household"] == household and green["points"] == claimed["buckets"] * (green["tier"] - hours["base"])
 
 
 def test_a_gateway_pins_a_head_of_its_own_and_forecasts_with_it_from_the_next_day_on(make: Make) -> None:

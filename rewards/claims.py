@@ -160,20 +160,33 @@ def pay_day(
     chain: Chain, contracts: Contracts, sender: LocalAccount, day: int, households: Sequence[str]
 ) -> dict[str, int]:
     """Finalise a day, where nobody did, and collect for households that have claimed it; amounts in 10^-18 tokens of
-    those that are paid by now. Raises ClaimsOpen and other Refused.
+    those that are paid by now.
+
+    A claim whose forecast is void is struck out, or left alone where the day is final: it would refuse the payment of
+    all the others. Its amount is 0. Raises ClaimsOpen and other Refused.
     """
     rewards = contracts.rewards.functions
     claims = {h: rewards.claim_of(h, day).call() for h in households}
-    claimed = {h: int(buckets) for h, (_, buckets, _) in claims.items() if buckets}
-    if not claimed:
-        return {}
+    void = {h: 0 for h in claims if _is_void(contracts, h, day)}
+    claimed = {h: int(buckets) for h, (_, buckets, _) in claims.items() if buckets and h not in void}
     if not rewards.rate_of(day).call():
-        chain.send(sender, rewards.finalise(day))
+        for household in [h for h in void if claims[h][1]]:
+            chain.send(sender, rewards.strike_out(household, day))
+        if claimed:
+            chain.send(sender, rewards.finalise(day))
     waiting = [h for h in claimed if not claims[h][2]]
     for first in range(0, len(waiting), MANY):
         chain.send(sender, rewards.collect_many(waiting[first : first + MANY], day))
     rate = int(rewards.rate_of(day).call())
-    return {h: buckets * rate for h, buckets in claimed.items()}
+    return void | {h: buckets * rate for h, buckets in claimed.items()}
+
+
+def _is_void(contracts: Contracts, household: str, day: int) -> bool:
+    """Of a day whose claims are closed: by then the time to answer is over, whatever the latest block's is."""
+    if contracts.challenges is None:
+        return False
+    challenger, _, answered, _ = contracts.challenges.functions.case_of(household, day).call()
+    return bool(int(str(challenger), 16)) and not answered
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def check_green_share(community: Community, bundle: bundles.GreenBundle) -> None
     weights = hours_of_day(community, day)
     if weights is None:
         raise ApiError("no-green-hours", f"no green hours of day {day} were registered before it started", 409)
-    if bundle.weights != weights:
+    if tuple(bundle.weights) != weights:
         raise InvalidProof("the proof weighs the hours otherwise than they are registered")
     if bundle.tier <= (base := base_of(weights)):
         raise ApiError("not-green", f"a load that is the same in every hour has {base} percent on day {day}", 409)

@@ -183,7 +183,7 @@ def keep_reward(community: Community, household: str, day: int, granted: Granted
 def pay_claimed_day(community: Community, chain_session: ChainSession, day: int) -> dict[str, int]:
     """Finalise a day and have its households paid, once claims are closed; what each gets, in 10^-18 tokens.
 
-    Raises ClaimsOpen and other Refused.
+    A claim whose forecast is void is paid nothing, and never will be. Raises ClaimsOpen and other Refused.
     """
     with community.sessions() as session:
         claimed = list(session.scalars(select(Reward.household).where(Reward.day == day)))
@@ -194,8 +194,9 @@ def pay_claimed_day(community: Community, chain_session: ChainSession, day: int)
             row = session.scalar(select(Reward).where(*mine))
             if row is not None and row.amount is None:
                 row.amount = str(amount)
-                take_on(session, PAYMENT, household, day)
-                mark(session, PAYMENT, household, day, "mined")
+                if amount:
+                    take_on(session, PAYMENT, household, day)
+                    mark(session, PAYMENT, household, day, "mined")
     return paid
 
 

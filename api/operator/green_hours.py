@@ -21,6 +21,7 @@ from fl.deployment.background import repeated
 from rewards.errors import ChainError, Refused
 from rewards.green import publish_weights, weights_of
 from rewards.green_rule import LEAST_HOURS, is_wide
+from rewards.rule import CLAIM_DAYS
 
 _log = logging.getLogger(__name__)
 _EVERY_S, _DAY_S = 60.0, 86_400
@@ -86,27 +87,42 @@ def prepare_green_hours(community: Community, chain_session: ChainSession, day: 
 
 
 class GreenHoursPublisher:
-    """Registers the green hours of tomorrow, again and again trying where they are not known yet."""
+    """Registers the green hours of tomorrow, again and again trying where they are not known yet.
+
+    What the database says of a day is what the chain says: after a reorganisation, or when a server comes back from a
+    backup, it is put right.
+    """
 
     def __init__(self, community: Community, chain_session: ChainSession) -> None:
         self._community, self._chain_session = community, chain_session
         self._told: set[str] = set()
+        self._past = CLAIM_DAYS + 1
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every minute while the block runs."""
         return repeated(self.look, _EVERY_S, Event(), name="registering green hours", log=_log)
 
     def look(self) -> None:
-        """One round. What is missing or refused is logged, once for each reason."""
-        if self._chain_session.contracts.green_share is None or self._community.config.rewards.green_hours == "none":
+        """One round: days that can still be claimed the first time, then today and tomorrow. What is missing or
+        refused is logged, once for each reason."""
+        if self._chain_session.contracts.green_share is None:
             return
         try:
             now = self._chain_session.chain.now - self._community.config.data.day_start_utc * 3600
-            day = now // _DAY_S + 1
-            if hours_of_day(self._community, day) is None:
+            today = now // _DAY_S
+            for day in range(today - self._past, today + 1):
+                self._keep_what_counts(day)
+            self._past = 0
+            if self._community.config.rewards.green_hours != "none":
                 with self._chain_session.lock:
-                    register_green_hours(self._community, self._chain_session, day)
+                    register_green_hours(self._community, self._chain_session, today + 1)
         except (DataError, ChainError) as why:
             if str(why) not in self._told:
                 _log.warning("no green hours", extra={"reason": str(why)})
             self._told.add(str(why))
+
+    def _keep_what_counts(self, day: int) -> None:
+        with self._chain_session.turn:
+            registered = weights_of(self._chain_session.contracts, day)
+        if registered != hours_of_day(self._community, day):
+            keep_hours(self._community, day, registered)

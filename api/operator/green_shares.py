@@ -6,7 +6,7 @@ A claim is public: it was sent to the contract. Every step can be repeated.
 from __future__ import annotations
 
 from eth_hash.auto import keccak
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
@@ -77,17 +77,20 @@ def keep_green(
             session.execute(update(GreenClaim).where(*mine).values(bundle=encode(bundle)))
 
 
-def keep_hours(community: Community, day: int, weights: tuple[int, ...]) -> None:
-    """Put a day's weights, as registered, into the database."""
+def keep_hours(community: Community, day: int, weights: tuple[int, ...] | None) -> None:
+    """Put a day's weights, as registered, into the database; None: there are none."""
     with community.sessions.begin() as session:
-        put(session, GreenHours(day=day, weights=list(weights)))
+        if weights is None:
+            session.execute(delete(GreenHours).where(GreenHours.day == day))
+        else:
+            put(session, GreenHours(day=day, weights=list(weights)))
 
 
-def hours_of_day(community: Community, day: int) -> list[int] | None:
+def hours_of_day(community: Community, day: int) -> tuple[int, ...] | None:
     """The weights of a day's hours; None where there are none."""
     with community.sessions() as session:
         row = session.get(GreenHours, day)
-    return None if row is None else row.weights
+    return None if row is None else tuple(row.weights)
 
 
 def greens_of_day(community: Community, day: int) -> list[GreenClaim]:

@@ -143,7 +143,7 @@ def hours(day: DayParam, community: CommunityDep) -> GreenHoursPublic:
     if weights is None:
         raise ApiError("no-green-hours", f"no green hours of day {day} are registered", 404)
     start = community.clock.start_of(day).isoformat()
-    return GreenHoursPublic(day=day, start=start, weights=weights, base=base_of(weights))
+    return GreenHoursPublic(day=day, start=start, weights=list(weights), base=base_of(weights))
 
 
 @router.get(

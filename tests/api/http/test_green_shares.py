@@ -5,18 +5,26 @@ from __future__ import annotations
 import pytest
 
 from api.http.routes import green_shares as route
+from api.one_machine.day import make_claim, register
+from api.operator.challenges import register_features
 from api.operator.database.tables import GreenClaim
 from api.operator.database.unsettled import GREEN, GREEN_PAYMENT, take_on, unsettled
-from api.operator.green_shares import greens_of_day, keep_hours
+from api.operator.green_hours import GreenHoursPublisher, NoGreenHours, prepare_green_hours
+from api.operator.green_hours import green_hours as green_hours_of
+from api.operator.green_shares import greens_of_day, hours_of_day, keep_hours
+from api.operator.paid_claims import paid_on
 from api.operator.payer import Payer
 from api.operator.settlement import Settlement
 from api.protocol.bundle import ClaimBundle, GreenBundle, encode, examine, explain, parse, shown
 from api.protocol.calls import green_hours as ask_hours
+from data.green_hours import hours_of_sun
+from rewards.challenges import challenge
 from rewards.claims import claims_close
 from rewards.errors import NodeUnreachable
-from rewards.green import green_state
+from rewards.green import green_state, weights_of
 from rewards.green_rule import base_of
 from tests.api.conftest import DAY, Village
+from tests.rewards.conftest import account
 from zkp.algebra.commitment import commit_day
 
 pytestmark = pytest.mark.slow
@@ -190,3 +198,64 @@ def test_who_leaves_is_erased_once_its_green_share_is_paid(
         take_on(session, GREEN_PAYMENT, "0x" + "00" * 20, DAY)
         erase(session, green.household)
     assert greens_of_day(village.community, DAY) == []
+
+
+def test_a_void_forecast_is_paid_nothing_and_keeps_nobody_else_from_being_paid(
+    village: Village, green_hours: tuple[int, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The attack: a household challenges its own forecast and leaves it unanswered, so that the day's payment of all,
+    which is one transaction, is refused."""
+    community, session = village.community, village.chain_session
+    register_features(community, session, DAY)
+    for home in village.homes:
+        register(community, session, home, village.bundle(home))
+    session.chain.advance_to(community.start_of(DAY + 1))
+    claims = [c for home in village.homes if (c := make_claim(community, home, DAY, 1)) is not None]
+    assert len(claims) > 1
+    for bundle in claims:
+        claimed(village, bundle)
+        prover = next(community.opened(home) for home in village.homes if home.wallet.address == bundle.household)
+        if (share := prover.green_share(DAY, green_hours)) is not None:
+            assert post(village, share)[0] == 201
+    Settlement(community, session).look()
+    void = claims[0].household
+    session.chain.fund(account(9).address)
+    challenge(session.chain, session.contracts, account(9), void, DAY)
+    session.chain.advance_to(claims_close(session.contracts, DAY))
+    for _ in range(2):
+        Payer(community, session).look()
+        Settlement(community, session).look()
+    paid = {reward.household: int(reward.amount or -1) for reward in paid_on(community, DAY)}
+    assert not [vars(r).get("reason") for r in caplog.records if r.levelname == "ERROR"]
+    assert paid.pop(void) == 0 and paid and min(paid.values()) > 0
+    shares = {share.household: share.amount for share in greens_of_day(community, DAY)}
+    assert shares.get(void, "0") == "0" and None not in shares.values()
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
+def test_what_the_database_says_of_a_days_hours_is_what_the_chain_says(
+    village: Village, green_hours: tuple[int, ...]
+) -> None:
+    """After a reorganisation, which may have taken the weights back, or when the server comes back from a backup."""
+    community, session = village.community, village.chain_session
+    keep_hours(community, DAY - 1, green_hours)
+    keep_hours(community, DAY, None)
+    GreenHoursPublisher(community, session).look()
+    assert hours_of_day(community, DAY) == green_hours == weights_of(session.contracts, DAY)
+    assert hours_of_day(community, DAY - 1) is None
+    assert village.client.get(f"/v1/green-shares/{DAY - 1}/hours").json()["error"] == "no-green-hours"
+
+
+def test_hours_are_registered_by_the_server_itself_before_the_day_and_never_again(village: Village) -> None:
+    community, session = village.community, village.chain_session
+    publisher = GreenHoursPublisher(community, session)
+    publisher.look()
+    first = hours_of_day(community, DAY)
+    assert first is not None and first == hours_of_sun(community.weather, community.clock, DAY)
+    session.chain.advance_to(community.start_of(DAY))
+    for _ in range(2):
+        publisher.look()
+    assert hours_of_day(community, DAY) == first and hours_of_day(community, DAY + 1) is not None
+    assert prepare_green_hours(community, session, DAY) is None, "the day has started"
+    with pytest.raises(NoGreenHours, match="says nothing"):
+        green_hours_of(community, DAY + 1000)

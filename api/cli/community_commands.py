@@ -134,7 +134,7 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     from api.one_machine.days import forecast_day, model_of_day
     from api.operator.chain_session import open_chain_session
 
-    community, number = _community_on(config, day, days_ago=0)
+    community, number = _community_on(config, day, over=False)
     chain_session = open_chain_session(community, number)
     trained = model_of_day(community, chain_session, number)
     chain_session.chain.advance_to(community.start_of(number))
@@ -262,7 +262,7 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     from api.one_machine.days import claim_day
     from api.operator.chain_session import open_chain_session
 
-    community, number = _community_on(config, day, days_ago=1)
+    community, number = _community_on(config, day, over=True)
     missed = _Missed("no claim")
     chain_session = open_chain_session(community)
     for home, claimed in claim_day(community, chain_session, number, missed):
@@ -296,8 +296,8 @@ def _pay_closed_days(community: LocalCommunity, chain_session: ChainSession) -> 
         console.print(f"Green shares of day {day} are paid: {tokens}")
 
 
-def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[LocalCommunity, int]:
-    """The community and the day in question: by default the newest that has begun, or the one before it."""
+def _community_on(path: Path, named: DayName | None, *, over: bool) -> tuple[LocalCommunity, int]:
+    """The community and the day in question: by default the newest that can be forecast, or that is `over`."""
     from api.config.community_yaml import load
     from api.one_machine.community import LocalCommunity
 
@@ -305,7 +305,10 @@ def _community_on(path: Path, named: DayName | None, days_ago: int) -> tuple[Loc
     clock = community.clock
     if (named is None or named.is_relative) and _clock_stands(community):
         raise typer.BadParameter("name the day: the chain's clock is standing", param_hint="DAY")
-    day = clock.day_of(datetime.fromtimestamp(time.time(), UTC)) - days_ago if named is None else named.number(clock)
+    by_default = -1 if over else community.config.forecasting.model.horizon_days - 1
+    day = (
+        clock.day_of(datetime.fromtimestamp(time.time(), UTC)) + by_default if named is None else named.number(clock)
+    )
     if named is None or named.needs_clock:
         until = clock.start_of(day + 1)
         console.print(f"Day {day}, from {clock.start_of(day):%Y-%m-%d %H:%M} UTC to {until:%Y-%m-%d %H:%M}")

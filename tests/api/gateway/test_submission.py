@@ -16,6 +16,8 @@ import pytest
 
 from api.protocol.bundle import verify
 from fl.deployment.kept_model import kept_round
+from forecasting.settings import ModelSettings
+from tests.api import http_fixture
 from tests.api.http_fixture import GATEWAY, SERVER, HttpFixture
 from tests.api.lying_api import lying_api
 from tests.support.waiting import LIMIT_S, until
@@ -73,6 +75,24 @@ def test_a_gateway_joins_fetches_the_model_hands_in_and_claims_the_day_after_and
     (green,) = deployment.ask(f"/v1/green-shares/{DAY}")
     hours = deployment.ask(f"/v1/green-shares/{DAY}/hours")
     assert green["household"] == household and green["points"] == claimed["buckets"] * (green["tier"] - hours["base"])
+
+
+def test_a_gateway_with_late_readings_hands_in_a_day_before_it_starts(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no reading of the day before the forecast day, and needs none (docs/horizon.md)."""
+    monkeypatch.setattr(http_fixture, "MODEL", ModelSettings(hidden=8, horizon_days=2))
+    deployment = make()
+    deployment.write_server()
+    deployment.serve()
+    deployment.start_gateway()
+    deployment.wait(GATEWAY, "submitted", kind="forecast", day=DAY + 1)
+    assert deployment.ask("/health")["chain_time"] < DAY * 86_400
+    bundle = deployment.proof(DAY + 1)
+    verify(bundle)
+    assert [day.day for day in bundle.history] == list(range(DAY - 7, DAY))
+    (listed,) = deployment.ask(f"/forecasts/{DAY + 1}")
+    assert listed["commitment"] == bundle.forecast
 
 
 def test_a_gateway_pins_a_head_of_its_own_and_forecasts_with_it_from_the_next_day_on(make: Make) -> None:

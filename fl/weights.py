@@ -1,6 +1,6 @@
 """A model's weights as they are sent and stored: named float32 arrays, a state dict without torch.
 
-The coordinator never needs torch: it adds arrays. `to_state_dict` converts them to tensors on the homes' side.
+Coordinator and gateways do without torch. `to_state_dict` makes tensors of them where a machine has it.
 """
 
 from __future__ import annotations

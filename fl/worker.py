@@ -1,7 +1,7 @@
 """Heavy work in a separate process, whose memory is released when the process is closed.
 
-A gateway has little memory, and PyTorch alone takes most of what an agent may use. So the agent itself only talks to
-the coordinator; training and proving are done by processes of this kind, one at a time
+A gateway has little memory, and what training and proving load takes most of what an agent may use. So the agent
+itself only talks to the coordinator; training and proving are done by processes of this kind, one at a time
 (`fl.deployment.training_process`).
 """
 

@@ -68,7 +68,6 @@ MOST_LINES = 400
 FEWEST_LINES = 10
 SMALL = {
     "forecasting/errors.py": "the base of what forecasting raises, imported by all of it",
-    "fl/vertical/errors.py": "the base of what the package raises, imported by all of it",
     "fl/one_shot/sizes.py": "an agent's own process knows the sizes without the arrays that have them",
     "zkp/statements/buckets.py": "settings know the numbers without the proof system",
 }

@@ -26,8 +26,8 @@ NEVER: dict[str, tuple[str, set[str]]] = {
         CHAIN | FITTING | PICTURES | COMPILER | {"ray", "pandas"},
     ),
     "the process that trains": (
-        "api.gateway.jobs, fl.deployment.home",
-        CHAIN | PICTURES | FEDERATION | COMPILER | {"sklearn"},
+        "api.gateway.jobs, fl.deployment.home, fl.gossip.private_training",
+        CHAIN | FITTING | PICTURES | COMPILER | {"ray"},
     ),
     "the process that proves": (
         "api.gateway.jobs, api.gateway.prover, api.gateway.proving, api.gateway.peak",
@@ -60,12 +60,13 @@ NAMES = {"scikit-learn": "sklearn", "eth-tester": "eth_tester", "dp-accounting":
 
 
 def _left_out() -> set[str]:
-    """Modules that only the extras `server`, `privacy` and `tracing` bring."""
+    """Modules that only the extras `server`, `privacy`, `vertical` and `tracing` bring."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     brought = [*project["dependencies"], *(line for line in requires("flwr") or () if "extra ==" not in line)]
     kept = {re.split(r"[^\w-]", line)[0].lower() for line in brought}
-    named = {re.split(r"[^\w-]", line)[0] for line in (*extras["server"], *extras["privacy"])} - kept - {"wattproof"}
+    brings = [line for extra in ("server", "privacy", "vertical") for line in extras[extra]]
+    named = {re.split(r"[^\w-]", line)[0] for line in brings} - kept - {"wattproof"}
     return {NAMES.get(name, name) for name in named} | {"ray", "eth"} | TRACING
 
 
@@ -75,3 +76,47 @@ def test_a_gateways_installation_has_all_that_a_gateway_loads(who: str) -> None:
     modules, _ = NEVER[who]
     program = f"import sys\nsys.modules.update(dict.fromkeys({sorted(_left_out())!r}))\nimport {modules}"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+LIFE = """
+import sys
+sys.modules.update(dict.fromkeys({left_out!r}))
+import numpy as np
+from bench.proof_case import Case
+from fl.gossip.private_training import fit_private
+from fl.gossip.settings import GossipSettings
+from fl.one_shot.plan import STATISTICS, OneShotPlan
+from fl.plan import LocalPlan
+from fl.task import HomeLearner, initial_weights, projection
+from forecasting.integer import quantise
+from forecasting.settings import ForecastingSettings, ModelSettings
+from forecasting.shape import ModelShape
+from tests.fl.federation import made_up_windows
+from zkp.lstm.weights import commit_weights
+from zkp.statements import inference
+
+shape = ModelShape.of(ModelSettings(hidden=4))
+windows = made_up_windows(("home",), days=50)
+home = HomeLearner("home", windows.between(0, 40), windows.between(40, 50), shape, 0.1)
+weights = initial_weights(shape, 7)
+before = home.evaluate(weights)["nmae"]
+weights, _ = home.fit(weights, LocalPlan(1, 7, 10, 5e-3, 8, 0.0))
+assert home.evaluate(weights)["nmae"] < before
+home.fit(weights, LocalPlan(2, 7, 1, 5e-3, 16, 0.0, gradient=True))
+weights = fit_private(home, weights, LocalPlan(3, 7, 1, 1e-4, 8, 0.0), GossipSettings(sampled_privacy="days"))
+numbers, _ = home.sums(OneShotPlan(STATISTICS, (), fewest_days=10, private=False, most_windows=1000))
+assert len(numbers) > 0
+head = home.personal_head(projection(shape)(weights), ForecastingSettings(personal_least_days=10))
+assert head is not None and np.abs(head).max() > 0
+model = quantise(weights, shape)
+case = Case(weights, model, commit_weights(model.weights), 1)
+own = case.home(1, 1)
+inference.verify(own.statement, own.prove(model.weights))
+print("proven")
+"""
+
+
+def test_without_them_a_home_trains_fits_its_head_enters_a_one_shot_training_and_proves_its_forecast() -> None:
+    program = LIFE.format(left_out=sorted(_left_out()))
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "proven\n", done.stderr

@@ -27,7 +27,7 @@ from data.failures import describe, is_ours, outline
 FAILED, REFUSED, INCOMPLETE = 1, 3, 4
 _EXTRA_OF = {"dp_accounting": "privacy", "opentelemetry": "tracing"} | dict.fromkeys(
     ("web3", "eth_tester", "eth", "vyper", "snekmate", "fastapi", "starlette", "uvicorn", "sqlalchemy", "matplotlib",
-     "sklearn", "ray"), "server",
+     "sklearn", "ray", "torch"), "server",
 )  # fmt: skip
 """Packages that a gateway's installation leaves out, and the extra that brings them (pyproject.toml)."""
 console = Console(width=None if sys.stdout.isatty() else 120)

@@ -29,6 +29,9 @@ def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 def partner(config: ConfigOption = CONFIG) -> None:
     """On the partner's machine: take part in sessions with its customers' records."""
     from api.config.community_yaml import load
+    from fl.vertical.errors import require_pytorch
+
+    require_pytorch()
     from api.gateway.partner import run_partner
 
     run_partner(load(config))

@@ -28,7 +28,7 @@ from fl.plan import LocalPlan
 from fl.weights import Weights
 from rewards.gossip_client import GossipClient
 
-if TYPE_CHECKING:  # it loads PyTorch, which is for the process that trains
+if TYPE_CHECKING:  # it loads pandas, which is for the process that trains
     from fl.deployment.training_process import TrainingProcess
     from fl.gossip.settings import GossipSettings
     from fl.task import HomeLearner

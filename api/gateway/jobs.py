@@ -1,6 +1,6 @@
 """The jobs of a gateway's processes: open the home to train, open it to prove, prove.
 
-Each loads no more than it needs: no PyTorch to prove, no Flower and no proof system to train.
+Each loads no more than it needs: no Flower to prove, no proof system to train, and neither loads PyTorch.
 """
 
 from __future__ import annotations

@@ -21,11 +21,12 @@ from api.config.community_yaml import Config, ConfigError
 from data.atomic import write_bytes
 from data.damage import whole
 from data.settings import DataSettings
+from fl.vertical.errors import require_pytorch
 from fl.vertical.settings import VerticalSettings
 from fl.vertical.wire import VERTICAL, message, read
 from forecasting.settings import ForecastingSettings
 
-if TYPE_CHECKING:  # they load PyTorch, which is for the process that trains
+if TYPE_CHECKING:  # they load PyTorch or pandas, which are for the process that trains
     import numpy as np
     from numpy.typing import NDArray
 
@@ -71,12 +72,13 @@ class HomeParts:
 
 
 def vertical_mods(config: Config, home: str, training: TrainingProcess) -> list[Mod]:
-    """What an agent answers vertical learning with; none without a partner. Raises ConfigError.
+    """What an agent answers vertical learning with; none without a partner. Raises ConfigError, ExtraMissing.
 
     `training`: a process that nothing else makes give way, for a session is in its memory.
     """
     if config.federation.vertical.partner is None:
         return []
+    require_pytorch()
     return [_PassedOn(HomeParts.of(config, home), training)]
 
 

@@ -17,7 +17,7 @@ from fl.plan import LocalPlan
 from fl.weights import Weights
 from fl.worker import WorkProcess
 
-if TYPE_CHECKING:  # it loads PyTorch, which is for the process alone
+if TYPE_CHECKING:  # it loads pandas, which is for the process alone
     from fl.task import HomeLearner
 
 _Subject = TypeVar("_Subject")

@@ -131,9 +131,12 @@ def test_a_proof_is_verified_on_a_latin_1_terminal(village: Village, tmp_path: P
         assert says in done.stdout.decode("latin-1")
 
 
-def test_what_a_gateways_installation_leaves_out_is_named_with_the_extra(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("module", ["sqlalchemy.orm", "torch"])
+def test_what_a_gateways_installation_leaves_out_is_named_with_the_extra(
+    module: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def serve() -> None:
-        raise ModuleNotFoundError("No module named 'sqlalchemy'", name="sqlalchemy.orm")
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     with pytest.raises(SystemExit) as end:
         run(serve)

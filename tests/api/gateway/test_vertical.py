@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api.cli.vertical_commands import partner
 from api.config.community_yaml import Config, ConfigError, load
 from api.gateway import vertical
 from api.gateway.partner import partner_mods, read_records
@@ -23,6 +25,7 @@ from data.table import long_table, write_table
 from fl.deployment.home import load_home
 from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.task import HomeLearner
+from fl.vertical.errors import ExtraMissing
 
 HOMES, PARTNER = ("elm-1", "elm-2", "elm-3"), "charger"
 CLOCK = DayClock(8)
@@ -120,6 +123,16 @@ def test_a_home_without_a_partner_has_no_such_mod_and_one_without_a_roster_does_
         vertical_mods(load(tmp_path / "b.yaml"), "elm-1", None)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="a partner needs"):
         partner_mods(load(tmp_path / "b.yaml"))
+
+
+def test_home_and_partner_without_pytorch_are_told_the_extra_before_they_start(
+    street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ExtraMissing, match=r"wattproof\[vertical\]"):
+        vertical_mods(settings(street, HOMES[0]), HOMES[0], None)  # type: ignore[arg-type]
+    with pytest.raises(ExtraMissing, match=r"wattproof\[vertical\]"):
+        partner(street / f"{PARTNER}.yaml")
 
 
 @pytest.mark.parametrize(

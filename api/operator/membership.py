@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.engine import add_once
+from api.operator.database.members import keep_meters
 from api.operator.database.tables import (
+    AssignedMeter,
     Departure,
     Forecast,
     FormerReward,
@@ -80,6 +82,7 @@ def readmit(community: Community, chain_session: ChainSession, signed: SignedSta
         pass_on(chain_session.chain, chain_session.contracts, community.operator, signed)
     with community.sessions.begin() as session:
         session.execute(delete(Departure).where(Departure.household == signed.household))
+        keep_meters(session, chain_session.contracts)
     community.keep_household(signed.household)
 
 
@@ -99,6 +102,7 @@ def erase(session: Session, household: str) -> None:
     session.execute(delete(Unsettled).where(Unsettled.household == household, done))
     waiting = (select(table.day).where(table.household == household) for table in (Reward, GreenClaim, Unsettled))
     if all(session.scalar(one) is None for one in waiting):
+        session.execute(delete(AssignedMeter).where(AssignedMeter.household == household))
         session.execute(delete(Household).where(Household.address == household))
 
 

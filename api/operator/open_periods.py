@@ -9,7 +9,7 @@ member and side stays, and with it the root.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,10 +18,9 @@ from sqlalchemy.orm import Session
 
 from api.operator.community import Community
 from api.operator.database.engine import add_once
-from api.operator.database.members import meters_of
 from api.operator.database.tables import MaskedSum, ProvenShare, SettledPeriod, SharedDay
 from api.protocol import settlement_file
-from api.protocol.meters import Meters
+from api.protocol.meters import Assignment, Meters
 from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, verify_share
 from data.meter import SignedDay
@@ -148,9 +147,8 @@ class OpenPeriods:
             )
         if not rows:
             raise PeriodError(f"no day from {days[0]} to {days[-1]} has totals of shared energy")
-        records = tuple(_record(row) for _, row in sorted(rows.items()))
-        households = {household for record in records for household in record.households}
-        meters = {household: meters_of(session, household) for household in households}
+        in_order = [row for _, row in sorted(rows.items())]
+        records = tuple(map(_record, in_order))
         settings = community.config
         numbers = {
             entry.household: settings.settlement.numbers[entry.home]
@@ -158,8 +156,19 @@ class OpenPeriods:
             if entry.home in settings.settlement.numbers
         }
         key = Key(settings.settlement.key, numbers)
-        one = {household: known[0].meter if len(known) == 1 else known for household, known in meters.items()}
-        return Period(settings.community.name, key, records), one
+        return Period(settings.community.name, key, records), meters_on([(row.day, row.meters) for row in in_order])
+
+
+def meters_on(days: Sequence[tuple[int, Mapping[str, str]]]) -> Meters:
+    """The meters of a period's households, from those of each day in rising order: one for all days, or one after
+    the other."""
+    found: dict[str, tuple[Assignment, ...]] = {}
+    for day, meters in days:
+        for household, meter in meters.items():
+            known = found.setdefault(household, (Assignment(0, meter),))
+            if known[-1].meter != meter:
+                found[household] = (*known, Assignment(day, meter))
+    return {household: known[0].meter if len(known) == 1 else known for household, known in found.items()}
 
 
 @lru_cache(maxsize=4)

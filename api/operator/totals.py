@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
+from api.operator.database.members import meter_at
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal, SharedDay
 from api.protocol.bundle_parts import from_hex
 from api.protocol.secure_sum import LENGTHS, REGISTER, Kind
@@ -64,8 +65,9 @@ def keep_shared(
     )
     database.add(
         SharedDay(
-            day=day, imported=_in_order(imported), exported=_in_order(exported), import_total=import_total,
-            export_total=export_total,
+            day=day, imported=_in_order(imported), exported=_in_order(exported),
+            meters={s.household: meter_at(database, s.household, day) for s in imported},
+            import_total=import_total, export_total=export_total,
         )
     )  # fmt: skip
     forecast = database.get(CommunityTotal, day)

@@ -20,8 +20,14 @@ def member(session: Session, household: str) -> Household | None:
 
 
 def keep_meters(session: Session, contracts: Contracts) -> None:
-    """Note which meter was at which household from which day on, as the registry has logged it."""
+    """Note which meter was at which household from which day on, as the registry has logged it.
+
+    Of one that has left nothing is noted anew.
+    """
+    gone = set(session.scalars(select(Departure.household)))
     for told in events(contracts.forecast_registry, "MeterAssigned", contracts.block):
+        if told["household"] in gone:
+            continue
         put(session, AssignedMeter(household=told["household"], first_day=told["first_day"], meter=told["meter"]))
 
 

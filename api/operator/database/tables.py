@@ -109,13 +109,15 @@ class SharedDay(Base):
     """A day's members of shared energy, and the opened sums of both registers of their meters.
 
     `imported`, `exported`: signed days (`data.meter.SignedDay.to_json`), in the order of the households.
-    `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex).
+    `meters`: by household, the meter that signed; it stays when the household has left, for its period is still to be
+    settled. `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex).
     """
 
     __tablename__ = "shared_days"
     day: Mapped[NumberKey]
     imported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     exported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    meters: Mapped[dict[str, str]] = mapped_column(JSON)
     import_total: Mapped[dict[str, Any]] = mapped_column(JSON)
     export_total: Mapped[dict[str, Any]] = mapped_column(JSON)
 

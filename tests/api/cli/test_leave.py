@@ -150,7 +150,7 @@ def test_who_has_left_is_refused_everywhere(gateway: Gateway, claim: ClaimBundle
 def test_a_claim_that_waits_is_paid_before_its_rows_go(gateway: Gateway, claim: ClaimBundle) -> None:
     assert gateway.run("leave", gateway.home.name, "--yes")[0] == 0
     settle(gateway)
-    assert sorted(gateway.rows()) == ["claimed_days", "departures", "households"]
+    assert sorted(gateway.rows()) == ["assigned_meters", "claimed_days", "departures", "households"]
     assert paid(gateway) == claim.buckets * 10**18
     assert gateway.rows() == ["departures"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from web3.contract import Contract
 
 from api.config.community_yaml import Config, ConfigError
@@ -29,7 +29,8 @@ from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community
 from api.operator.database.members import keep_meters, meter_at, meters_of
 from api.operator.database.tables import AssignedMeter, Household, ProvenShare, SettledPeriod, SharedDay
-from api.operator.open_periods import OpenPeriods, checked_terms
+from api.operator.membership import erase
+from api.operator.open_periods import OpenPeriods, checked_terms, meters_on
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, registry_address
@@ -492,19 +493,40 @@ def test_meters_are_those_that_the_registry_assigned_each_from_its_day_on(street
 
 def test_a_meter_that_was_replaced_counts_until_its_last_day_and_the_next_one_from_then_on(street: Street) -> None:
     household, meter = street.homes[0].household, street.homes[0].home.meter.address
-    other = Meter(bytes([9]) * 32).address
+    other, week = Meter(bytes([9]) * 32).address, "2017-05-01..2017-05-07"
+    days = [
+        (DAYS[0], {household: other}),
+        (DAYS[1], {}),
+        (DAYS[2], {household: meter}),
+        (DAYS[3], {household: meter}),
+    ]
+    assert meters_on(days) == {household: (Assignment(0, other), Assignment(DAYS[2], meter))}
+    assert meters_on(days[2:]) == {household: meter}
     with street.community.sessions.begin() as session:
-        session.execute(delete(AssignedMeter).where(AssignedMeter.household == household))
-        session.add(AssignedMeter(household=household, first_day=0, meter=other))
-        session.add(AssignedMeter(household=household, first_day=DAYS[0], meter=meter))
-        assert [meter_at(session, household, day) for day in (DAYS[0] - 1, DAYS[0], DAYS[-1])] == [
-            other,
-            meter,
-            meter,
-        ]
-    street.periods.open("2017-05-01..2017-05-07", DAYS[:-1])
+        row = session.get_one(SharedDay, DAYS[0])
+        before = dict(row.meters)
+        row.meters = before | {household: other}
+    with pytest.raises(PeriodError, match=f"day {DAYS[0]}: .*signed by"):
+        street.periods.open(week, DAYS[:-1])
     with street.community.sessions.begin() as session:
-        session.execute(delete(SettledPeriod).where(SettledPeriod.name == "2017-05-01..2017-05-07"))
-        session.execute(update(AssignedMeter).where(AssignedMeter.first_day == DAYS[0]).values(first_day=DAYS[1]))
-    with pytest.raises(PeriodError, match=f"day {DAYS[0]}"):
-        street.periods.open("2017-05-01..2017-05-07", DAYS[:-1])
+        session.get_one(SharedDay, DAYS[0]).meters = before
+        session.add(AssignedMeter(household=household, first_day=DAYS[4], meter=other))
+        assert [meter_at(session, household, day) for day in (DAYS[3], DAYS[4])] == [meter, other]
+        session.execute(delete(AssignedMeter).where(AssignedMeter.first_day == DAYS[4]))
+
+
+def test_who_left_before_the_period_was_opened_is_settled_with_the_others(street: Street) -> None:
+    """What the server kept of it is erased; its days are in totals that stay."""
+    week, gone = "2017-05-01..2017-05-07", street.homes[0].household
+    with street.community.sessions.begin() as session:
+        meter = session.get_one(Household, gone).meter
+        erase(session, gone)
+        assert session.get(Household, gone) is None
+        assert not session.scalars(select(AssignedMeter).where(AssignedMeter.household == gone)).all()
+    try:
+        street.periods.open(week, DAYS[:-1])
+        assert gone in checked_terms(street.periods.terms(week)).period.households
+    finally:
+        with street.community.sessions.begin() as session:
+            session.add(Household(address=gone, meter=meter))
+            session.execute(delete(SettledPeriod).where(SettledPeriod.name == week))

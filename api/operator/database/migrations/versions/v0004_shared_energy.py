@@ -16,7 +16,8 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_table(
         "shared_days", Column("day", _NUMBER, primary_key=True), Column("imported", JSON, nullable=False),
-        Column("exported", JSON, nullable=False), Column("import_total", JSON, nullable=False),
+        Column("exported", JSON, nullable=False), Column("meters", JSON, nullable=False),
+        Column("import_total", JSON, nullable=False),
         Column("export_total", JSON, nullable=False),
     )  # fmt: skip
     op.create_table(

@@ -46,10 +46,11 @@ def train(
 
     Days that start after that are forecast with it. A model to begin from stays in force where it is better than the
     trained one, on the days kept out of training. A model of export has rounds of its own, in export/ in the state
-    folder, no personal heads, and is not put on the chain.
+    folder, a registry of its own on the chain, and no personal heads.
     """
     if one_shot and source is not None:
         raise typer.BadParameter("a one-shot training begins from nothing: leave out one of --one-shot and --from")
+    from api.cli.surplus_commands import publish_export
     from api.config.community_yaml import load
     from api.config.logs import leave_screen
     from api.one_machine import training
@@ -72,6 +73,7 @@ def train(
         )
     console.print(f"Round {trained.round}: weights digest 0x{trained.digest.hex()}")
     if wanted != "load":
+        publish_export(community, trained)
         models = training.with_heads(community, trained, {})
         scores = training.evaluate(community, trained, {}, models, wanted)
         console.print_json(data=training.accuracy_summary(scores))

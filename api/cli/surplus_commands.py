@@ -17,6 +17,7 @@ from api.cli.terminal import INCOMPLETE, console
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from api.audit.surplus import MeterAt, ModelOf
     from api.config.community_yaml import Config
     from api.gateway.home import Home
     from api.one_machine.community import LocalCommunity
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 DEMO = Path("out/surplus")
 _DEMO_DAYS_INTO_TEST = 10
-_WH_PER_KWH = 1000
+_WH_PER_KWH, _DAY_S = 1000, 86_400
 
 
 def surplus(
@@ -53,6 +54,8 @@ def surplus(
     leave_screen(console, community.folder)
     number = _number(community, day, is_demo=config is None)
     models = _models(community, QUANTITIES if config is None else ("export",))
+    if config is not None:
+        publish_export(community, models["export"])
     missed = _Missed()
     with _bar() as bar:
         task = bar.add_task("Forecasts of load and export, proven", total=None)
@@ -117,6 +120,27 @@ def _models(community: LocalCommunity, quantities: Sequence[Quantity]) -> dict[Q
     return models
 
 
+def publish_export(community: LocalCommunity, trained: TrainedModel) -> None:
+    """Put the digest of the model of export on the chain, unless another process holds it or its clock stands."""
+    from api.operator.export_models import publish_export_model
+    from rewards.errors import ChainBusy
+
+    rewards = community.config.rewards
+    if rewards.rpc_url is None and rewards.clock == "standing":
+        console.print("The chain's clock is standing: the model of export is not published.")
+        return
+    try:
+        chain = community.open_chain()
+    except ChainBusy as busy:
+        console.print(f"[yellow]The model of export is not published:[/] {escape(str(busy))}")
+        return
+    try:
+        address = publish_export_model(community, chain, trained.round, trained.digest)
+    finally:
+        chain.close()
+    console.print(f"The model of export, round {trained.round}, is in the registry {address}.", highlight=False)
+
+
 def _trained(community: LocalCommunity, quantity: Quantity) -> TrainedModel:
     from api.one_machine import training
 
@@ -154,6 +178,11 @@ def _tell(day: SurplusHours, community: LocalCommunity) -> None:
 
 def audit_surplus(
     file: Annotated[Path, typer.Argument(help="surplus.json, as `surplus` writes it and the API serves it")],
+    rpc_url: Annotated[str | None, typer.Option(help="your own node of the chain, for meters and models")] = None,
+    contracts: Annotated[Path | None, typer.Option(help="the contracts' addresses (contracts.json)")] = None,
+    export_models: Annotated[
+        Path | None, typer.Option(help="where models of export are published (export-model-registry.json)")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a day's surplus hours from their file, without trusting anybody: signatures, every proof, both sums.
@@ -164,8 +193,11 @@ def audit_surplus(
     from api.cli.check_json import findings_json
     from api.cli.check_report import audit_exit_code, tell
 
+    if (rpc_url is None) != (contracts is None) or (export_models is not None and contracts is None):
+        raise typer.BadParameter("--rpc-url goes with --contracts: a node, and where the contracts are on it")
+    known = (None, None) if rpc_url is None or contracts is None else _registries(rpc_url, contracts, export_models)
     findings = []
-    for finding in audited(file.read_bytes()):
+    for finding in audited(file.read_bytes(), *known):
         findings.append(finding)
         if not as_json:
             tell(console, finding)
@@ -175,3 +207,29 @@ def audit_surplus(
     else:
         console.print("[bold red]The hours do NOT hold.[/]" if code else "[bold green]The hours hold.[/]")
     raise typer.Exit(code)
+
+
+def _registries(rpc_url: str, contracts: Path, export_models: Path | None) -> tuple[MeterAt, ModelOf]:
+    """What the chain knows of meters and models."""
+    from api.audit.source import ChainRegistries
+    from api.audit.surplus import PublishedModel
+    from api.operator.export_models import export_models_at, registry_address
+    from rewards.chain import Chain
+    from rewards.deploy import Addresses, Contracts
+
+    chain = Chain.at(rpc_url)
+    of = Contracts.of(chain, Addresses.read(contracts))
+    registries = {"load": of.model_registry}
+    if export_models is not None:
+        registries["export"] = export_models_at(chain, registry_address(export_models))
+    offset = int(of.forecast_registry.functions.DAY_OFFSET().call())
+
+    def model_of(quantity: Quantity, number: int, day: int) -> PublishedModel | None:
+        registry = registries.get(quantity)
+        if registry is None:
+            return None
+        digest = bytes(registry.functions.digest_of(number).call())
+        start = day * _DAY_S + offset
+        return PublishedModel(digest, bool(registry.functions.published_before(number, start).call()))
+
+    return ChainRegistries(of).meter_at, model_of

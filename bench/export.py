@@ -38,7 +38,7 @@ from data.atomic import write_bytes
 from data.citylearn import DAY_START_UTC, CommunityData, load_with_pv
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
-from data.quantity import Quantity
+from data.quantity import QUANTITIES, Quantity
 from data.table import readings_as
 from data.windows import Windows, make_windows
 from fl.aggregation.strategy import mean
@@ -118,7 +118,7 @@ def judged(community: CommunityData, quantity: Quantity, settings: FederationSet
     features = public_features(community.weather, CLOCK, quantity)
     windows = make_windows(readings, features, CLOCK, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     test = windows.between(split.test_start, split.test_end).at_day_start()
-    weights = train(Days(windows.between(0, split.train_end), test).learners(), settings, mean())
+    weights = train(Days(windows.between(0, split.train_end), test).learners(), settings.of(quantity), mean())
     trace = quantise(weights, SHAPE).run(test.history, test.steps, test.exogenous)
     return Judged(test, trace.forecast.astype(np.float64))
 
@@ -163,7 +163,7 @@ def measure(community: CommunityData, settings: FederationSettings) -> dict[str,
     return {
         "homes": len(np.unique(export.test.unique_id)),
         "test_days": len(np.unique(export.test.day)),
-        "rounds": settings.rounds,
+        "rounds": {quantity: settings.of(quantity).rounds for quantity in QUANTITIES},
         "weather_correlation": round(weather_correlation(community), 3),
         "export": export.scores(),
         "export_own_sun": sunny.scores(),
@@ -177,7 +177,7 @@ def measure(community: CommunityData, settings: FederationSettings) -> dict[str,
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_HOMES} homes, {QUICK_ROUNDS} rounds")
-    parser.add_argument("--rounds", type=int, help="of the training; by default those of the settings")
+    parser.add_argument("--rounds", type=int, help="of both trainings; by default those of the settings")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -186,7 +186,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names = sorted(community.readings["unique_id"].unique())[:QUICK_HOMES]
         chosen = community.readings["unique_id"].isin(names)
         community = replace(community, readings=community.readings[chosen].reset_index(drop=True))
-    settings = FederationSettings.model_validate({} if rounds is None else {"rounds": rounds})
+    settings = FederationSettings.model_validate(
+        {} if rounds is None else {"rounds": rounds, "export_rounds": rounds}
+    )
     result = measure(community, settings)
     usual = not asked.quick and rounds is None
     name = "export" if usual else f"export-{'quick' if asked.quick else f'{rounds}-rounds'}"

@@ -150,6 +150,43 @@ def settlement_cost(measured: Measured) -> str:
     )  # fmt: skip
 
 
+def surplus(measured: Measured) -> str:
+    """What `bench.export` measured of forecasts of export and of the surplus hours."""
+    names = {
+        "last_week": "same hour last week", "yesterday": "same hour yesterday", "mean_7_days": "mean of 7 days",
+        "median_7_days": "median of 7 days", "proven": "**federated LSTM, as proven**",
+    }  # fmt: skip
+
+    def accuracy(part: str, name: str) -> str:
+        found = measured[part][name]
+        return f"{found['home_nmae_median']:.3f}, {found['community_wape']:.3f}"
+
+    def hours(part: str, name: str) -> str:
+        found = measured[part][name]
+        return f"{found['precision']:.1%}, {found['recall']:.1%}, {found['wrong_hours_a_day']:.2f}"
+
+    rows: list[tuple[str, ...]] = [
+        (
+            said,
+            accuracy("export", name),
+            accuracy("export_own_sun", name),
+            accuracy("load", name),
+            hours("surplus", name),
+        )
+        for name, said in names.items()
+    ]
+    rows.append(
+        ("correlation of the sun that is told with the roofs' generation", f"{measured['weather_correlation']:+.2f}",
+         "+1.00", "", "")
+    )  # fmt: skip
+    head = (
+        "home nMAE (median), community WAPE; lower is better", "export", "export, told the roofs' own sun", "load",
+        "surplus hours: precision, recall, wrong hours a day",
+    )  # fmt: skip
+    return table(rows, head)
+
+
+_SURPLUS = {"surplus": "bench/surplus.png", "surplus-dark": "bench/surplus-dark.png"}
 _SETTLEMENT = {"shared-energy": "bench/settlement.png", "shared-energy-dark": "bench/settlement-dark.png"}
 _DEMO = {
     "community-day": "demo/community_day.png",
@@ -162,6 +199,7 @@ SOURCES = {
     "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
     "settlement": Source("python -m bench.settlement", "bench/settlement.json", settlement, _SETTLEMENT),
     "settlement_cost": Source("python -m bench.settlement", "bench/settlement.json", settlement_cost, {}),
+    "surplus": Source("python -m bench.export", "bench/export.json", surplus, _SURPLUS),
     "gas": Source("python -m bench.gas", "bench/gas.json", gas, {}),
     "gas_payers": Source("python -m bench.gas", "bench/gas.json", gas_payers, {}),
 }

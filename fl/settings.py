@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from data.quantity import Quantity
 from fl.deployment.settings import DeploymentSettings
 from fl.gossip.settings import GossipSettings
 from fl.one_shot.settings import OneShotSettings
@@ -38,6 +39,12 @@ class FederationSettings(_Part):
         ge=1,
         description="strategy.local_rounds of them train at the homes; default 40 under differential privacy, "
         "where each round is one more release, and with topology: gossip",
+    )
+    export_rounds: int = Field(
+        default=12,
+        ge=1,
+        description="most rounds of a training for forecasts of export, which follow the sun: a year of it is soon "
+        "learnt by heart",
     )
     num_clients: int | None = Field(default=None, ge=1, description="use only the first N homes; none: all")
     topology: Literal["server", "gossip"] = Field(
@@ -85,6 +92,12 @@ class FederationSettings(_Part):
         if self.num_clients is not None and self.num_clients < self.min_homes:
             raise ValueError(f"num_clients is {self.num_clients} but min_homes asks for {self.min_homes}")
         return self
+
+    def of(self, quantity: Quantity) -> FederationSettings:
+        """The settings of a quantity's training."""
+        if quantity == "load":
+            return self
+        return self.model_copy(update={"rounds": min(self.rounds, self.export_rounds)})
 
     @property
     def gradient_rounds(self) -> int:

@@ -63,7 +63,7 @@ def train(
     community = LocalCommunity(load(config))
     leave_screen(console, community.folder)
     with Progress(console=console) as bar:
-        task = bar.add_task("rounds", total=None if one_shot else community.config.federation.rounds)
+        task = bar.add_task("rounds", total=None if one_shot else community.config.federation.of(wanted).rounds)
         trained = training.train(
             community,
             lambda done, _total, _loss: bar.update(task, completed=done),

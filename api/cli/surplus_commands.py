@@ -144,7 +144,7 @@ def publish_export(community: LocalCommunity, trained: TrainedModel) -> None:
 def _trained(community: LocalCommunity, quantity: Quantity) -> TrainedModel:
     from api.one_machine import training
 
-    rounds = community.config.federation.rounds
+    rounds = community.config.federation.of(quantity).rounds
     with _bar() as bar:
         task = bar.add_task(f"Federated training of {quantity}, rounds", total=rounds)
         return training.train(

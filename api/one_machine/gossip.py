@@ -23,14 +23,19 @@ from fl.weights import Weights
 
 
 def train_without_server(
-    community: LocalCommunity, files: HomeFolder, homes: Sequence[str], on_round: OnRound, store: RoundStore
+    community: LocalCommunity,
+    settings: FederationSettings,
+    files: HomeFolder,
+    homes: Sequence[str],
+    on_round: OnRound,
+    store: RoundStore,
 ) -> None:
     """Simulate the peers (`fl.gossip.simulation`) and save the model in `store` as the round after the last epoch;
     done once.
 
     Raises FederationError for fewer homes than `federation.min_homes`.
     """
-    settings, shape = community.config.federation, model_shape(community)
+    shape = model_shape(community)
     last = settings.rounds + settings.gossip.settle_epochs
     chosen = list(homes)[: settings.num_clients]
     if len(chosen) < settings.min_homes:

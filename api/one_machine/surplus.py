@@ -1,21 +1,27 @@
-"""A day's surplus hours with all homes on this machine: forecasts of both quantities proven, both sums opened."""
+"""A day's surplus hours with all homes on this machine: forecasts of both quantities proven, both sums opened.
+
+The forecasts of a day enter one sum of a quantity and no other: the difference of two sums, of nearly the same homes,
+would be a home's own forecast. So what was opened stays as it is, and where the day's total of load was opened
+(`wattproof forecast`), that is the sum of load.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from api.gateway.home import Home
 from api.gateway.own_surplus import keep_surplus
 from api.gateway.proof_folder import ProofFigures, ProofFolder
 from api.one_machine.community import LocalCommunity
-from api.one_machine.day import Missed, one_home, prove_day
+from api.one_machine.day import Missed, prove_day
 from api.one_machine.totals import masked_total
-from api.operator.surplus_days import keep_day
+from api.operator.database.tables import CommunityTotal
+from api.operator.surplus_days import SurplusDays, keep_day
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import InferenceBundle
 from api.protocol.surplus import FEWEST, ForecastSum, SurplusDay, SurplusError, check, shown
-from data.errors import DataError
-from data.quantity import QUANTITIES, Quantity
+from data.quantity import Quantity
+from zkp.statements.total import Total
 
 OnProof = Callable[[Home, Quantity, ProofFigures | None], None]
 
@@ -29,48 +35,64 @@ def surplus_day(
 ) -> SurplusDay:
     """Prove every home's forecasts of a day, of load and of export, open both sums and check all of it.
 
-    Proofs that are there are taken as they are; of a quantity without a model no others are made. (Where forecasts of
-    load are registered, `wattproof forecast` has to make them: it knows the round and the heads that are in force.) A
-    home without export in its table has a forecast of load alone; one without a forecast of load is in neither sum.
-    Raises SurplusError for fewer than three forecasts of either, TableError for readings without export.
+    A day that is kept is taken as it is. Without a model of load its sum is the day's opened total: where forecasts
+    are registered, `wattproof forecast` has to make them, which knows the round and the heads in force. A home whose
+    table has no export is in the sum of load alone; one without a forecast of load is in neither. Raises SurplusError
+    for fewer than three forecasts of either, TableError for readings without export, DamagedFile for a kept day.
     """
-    sums: dict[Quantity, ForecastSum] = {}
-    homes = community.homes
-    for quantity in QUANTITIES:
-        known = set(community.readings_of(quantity)["unique_id"].unique())
-        able = [home for home in homes if home.name in known]
-        proven: list[tuple[Home, InferenceBundle]] = []
-        for home, bundle, figures in _forecasts(community, day, models.get(quantity), able, missed, quantity):
-            on_proof(home, quantity, figures)
-            proven.append((home, bundle))
-        sums[quantity] = _opened(community, day, quantity, proven)
-        homes = [home for home, _ in proven]
-    found = SurplusDay(community.config.community.name, day, sums["load"], sums["export"])
+    kept = SurplusDays(community.config.api.surplus_dir, community.clock).kept(day)
+    if kept is not None:
+        check(kept)
+        return kept
+    known = set(community.readings_of("export")["unique_id"].unique())
+    load = _registered(community, day)
+    if load is None:
+        if "load" not in models:
+            raise SurplusError(f"the total of load of day {day} is not opened: run `wattproof forecast {day}` first")
+        load = _proven(community, day, "load", models["load"], community.homes, missed, on_proof)
+    able = [home for home in community.homes if home.name in known and home.wallet.address in load.households]
+    export = _proven(community, day, "export", models["export"], able, missed, on_proof)
+    found = SurplusDay(community.config.community.name, day, load, export)
     check(found)
     return found
 
 
-def _forecasts(
+def _registered(community: LocalCommunity, day: int) -> ForecastSum | None:
+    """The day's opened total of load with the proofs behind it; None where it was not opened.
+
+    Raises SurplusError where a proof of it is not on this machine.
+    """
+    with community.sessions() as database:
+        opened = database.get(CommunityTotal, day)
+    if opened is None:
+        return None
+    homes: dict[str, Home] = {home.wallet.address: home for home in community.homes}
+    kept = ProofFolder(community.config.api.proofs_dir)
+    bundles = []
+    for household in opened.households:
+        home = homes.get(household)
+        bundle = None if home is None else kept.read(day, home.name)
+        if bundle is None:
+            raise SurplusError(f"{household} is in the total of load of day {day}, and its proof is not here")
+        bundles.append(bundle)
+    return ForecastSum(tuple(bundles), Total(tuple(opened.values), int(opened.blinding, 16)))
+
+
+def _proven(
     community: LocalCommunity,
     day: int,
-    model: TrainedModel | None,
+    quantity: Quantity,
+    model: TrainedModel,
     homes: Sequence[Home],
     missed: Missed | None,
-    quantity: Quantity,
-) -> Iterator[tuple[Home, InferenceBundle, ProofFigures | None]]:
-    """Every home's proof, made where there is none; without a model, those that are there."""
-    if model is not None:
-        yield from prove_day(community, day, model, homes, missed, quantity)
-        return
-    kept = ProofFolder(community.config.api.proofs_of(quantity))
-    for home in homes:
-        bundle = None
-        with one_home(home, missed):
-            bundle = kept.read(day, home.name)
-            if bundle is None:
-                raise DataError(f"{home.name} has no proven forecast of {quantity}: run `wattproof forecast {day}`")
-        if bundle is not None:
-            yield home, bundle, kept.figures(day, home.name)
+    on_proof: OnProof,
+) -> ForecastSum:
+    """Every home's proof, and the sum of their forecasts."""
+    proven: list[tuple[Home, InferenceBundle]] = []
+    for home, bundle, figures in prove_day(community, day, model, homes, missed, quantity):
+        on_proof(home, quantity, figures)
+        proven.append((home, bundle))
+    return _opened(community, day, quantity, proven)
 
 
 def _opened(

@@ -95,7 +95,8 @@ def train(
     """
     from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
-    settings, shape, store = community.config.federation, model_shape(community), rounds_of(community, quantity)
+    settings, shape = community.config.federation.of(quantity), model_shape(community)
+    store = rounds_of(community, quantity)
     if quantity == "load" and not one_shot:
         if source is None and (again := due(community)) is not None:
             write_down(community, again)
@@ -104,7 +105,7 @@ def train(
     if settings.topology == "gossip" and not one_shot:
         if source is not None:
             raise TransferRefused("--from with topology: gossip: peers begin from a model that each makes itself")
-        train_without_server(community, files, homes, on_round, store)
+        train_without_server(community, settings, files, homes, on_round, store)
         return latest_model(community, quantity)
     publish = publisher(community, store, on_round)
     if one_shot:

@@ -18,7 +18,7 @@ from data.day import DayClock
 from data.errors import DamagedFile
 
 FILE = "surplus.json"
-_REMEDY = "Restore it from your backup, or move it away and run `wattproof surplus` again for the day."
+_REMEDY = "Restore it from your backup: a day's sums are opened once, of the same homes."
 
 
 def keep_day(folder: Path, surplus: SurplusDay, clock: DayClock) -> None:
@@ -45,6 +45,11 @@ class SurplusDays:
         path = self.folder / str(day) / FILE
         return path if path.is_file() else None
 
+    def kept(self, day: int) -> SurplusDay | None:
+        """A day with every proof, unchecked but for its form; None where it is not known. Raises DamagedFile."""
+        path = self.file(day)
+        return None if path is None else _parsed(path, day)
+
     def of(self, day: int) -> SurplusHours | None:
         """What is shown of a day. Raises DamagedFile."""
         path = self.file(day)
@@ -57,10 +62,14 @@ class SurplusDays:
 @lru_cache(maxsize=64)
 def _read(path: Path, day: int, clock: DayClock, _changed_ns: int, _size: int) -> SurplusHours:
     """Read once, until the file is another."""
+    return shown(_parsed(path, day), clock)
+
+
+def _parsed(path: Path, day: int) -> SurplusDay:
     try:
         found = surplus_file.read(path.read_bytes())
         if found.day != day:
             raise SurplusError(f"it is of day {found.day}")
     except SurplusError:
         raise DamagedFile.of(path, "a day's surplus hours", _REMEDY) from None
-    return shown(found, clock)
+    return found

@@ -17,14 +17,15 @@ from api.audit.surplus import audit_surplus
 from api.gateway.own_surplus import SURPLUS, own_surplus
 from api.one_machine.community import LocalCommunity
 from api.one_machine.surplus import keep, surplus_day
-from api.operator.surplus_days import FILE, SurplusDays
+from api.operator.database.tables import CommunityTotal
+from api.operator.surplus_days import FILE, SurplusDays, keep_day
 from api.protocol import surplus_file
 from api.protocol.bundle import InferenceBundle, encode, explain, parse, verify
 from api.protocol.bundle_parts import from_hex
 from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check, shown, surplus_hours
 from data.errors import DamagedFile, DataError, MeterError, TableError
 from data.quantity import QUANTITIES
-from tests.api.sunny import DAY, Sunny, models_of, sunny_config
+from tests.api.sunny import DAY, Sunny, sunny_config
 from zkp.errors import InvalidProof
 from zkp.statements import inference
 from zkp.statements.total import Total
@@ -247,6 +248,7 @@ def test_a_day_is_kept_for_the_server_and_every_home(sunny: Sunny, surplus: Surp
     (community.homes[0].folder / SURPLUS).write_text("{")
     with pytest.raises(DamagedFile, match="surplus hours"):
         own_surplus(community.homes[0].folder)
+    shutil.rmtree(community.config.api.surplus_dir)
 
 
 # -- homes without export -----------------------------------------------------------------------------------------
@@ -256,24 +258,48 @@ def test_readings_without_export_have_no_surplus_hours(tmp_path: Path) -> None:
         community.readings_of("export")
 
 
-def test_a_forecast_of_load_that_would_be_registered_is_not_made_in_passing(
-    sunny: Sunny, surplus: SurplusDay
-) -> None:
-    """Of another round, or without the pinned head, the registry would refuse it, and sealed it would stay."""
+def total_of(surplus: SurplusDay, households: list[str]) -> CommunityTotal:
+    total = surplus.load.total
+    return CommunityTotal(day=DAY, values=list(total.values), blinding=hex(total.blinding), households=households)
+
+
+def test_the_opened_total_of_load_is_the_sum_of_load(sunny: Sunny, surplus: SurplusDay) -> None:
+    """A second sum, of other homes, would show the difference: a home's own forecast."""
     exporting = {"export": sunny.models["export"]}
-    again = surplus_day(sunny.community, DAY, exporting)
-    assert again.load == surplus.load
-    missed = dict[str, Exception]()
-    with pytest.raises(SurplusError, match="day 17317 has 0 forecasts of load"):
-        surplus_day(sunny.community, DAY + 1, exporting, lambda home, why: missed.update({home.name: why}))
-    assert all("wattproof forecast 17317" in str(why) for why in missed.values()) and len(missed) == 3
+    with pytest.raises(SurplusError, match="run `wattproof forecast 17316` first"):
+        surplus_day(sunny.community, DAY, exporting)
+    for households, why in ((surplus.load.households, ""), (["0x" + "12" * 20], "its proof is not here")):
+        with sunny.community.sessions.begin() as database:
+            database.merge(total_of(surplus, households))
+        if why:
+            with pytest.raises(SurplusError, match=why):
+                surplus_day(sunny.community, DAY, exporting)
+        else:
+            assert surplus_day(sunny.community, DAY, exporting).load == surplus.load
+    with sunny.community.sessions.begin() as database:
+        database.delete(database.get(CommunityTotal, DAY))
     assert all(home.sealed(DAY + 1) is None for home in sunny.community.homes)
 
 
-def test_too_few_homes_with_export_open_no_sum(sunny: Sunny, tmp_path: Path) -> None:
+def test_a_kept_day_is_not_opened_again_for_other_homes(sunny: Sunny, surplus: SurplusDay) -> None:
+    folder = sunny.community.config.api.surplus_dir
+    keep_day(folder, surplus, sunny.community.clock)
+    assert surplus_day(without_export(sunny, "home-01"), DAY, sunny.models) == surplus
+    (folder / str(DAY) / FILE).write_text("{")
+    with pytest.raises(DamagedFile, match=r"Restore it from your backup\b(?!.*move it away)"):
+        surplus_day(sunny.community, DAY, sunny.models)
+    shutil.rmtree(folder)
+
+
+def without_export(sunny: Sunny, home: str) -> LocalCommunity:
+    """The street, with a home whose meter has no other register."""
     community = LocalCommunity(sunny.community.config)
     table = community.readings.copy()
-    table.loc[table["unique_id"] == "home-01", "export"] = None
+    table.loc[table["unique_id"] == home, "export"] = None
     community.__dict__["_data"] = replace(sunny.community._data, readings=table)
+    return community
+
+
+def test_too_few_homes_with_export_open_no_sum(sunny: Sunny) -> None:
     with pytest.raises(SurplusError, match="2 forecasts of export"):
-        surplus_day(community, DAY, models_of(community))
+        surplus_day(without_export(sunny, "home-01"), DAY, sunny.models)

@@ -60,6 +60,10 @@ class Guess:
     week: Array = field(repr=False)
     day: Array = field(repr=False)
 
+    def part(self, first: int, count: int) -> Guess:
+        """Of `count` windows."""
+        return Guess(self.week[first : first + count], self.day[first : first + count])
+
 
 def read_off(seen: Observed) -> Guess:
     """The attack in closed form: exact for as many windows as there are independent public features, and errors of
@@ -67,11 +71,8 @@ def read_off(seen: Observed) -> Guess:
     hidden = seen.start["head.weight"].shape[1] - seen.start["mean.weight"].shape[1]
     of_typical, of_mean = _without_decay(seen, hidden)
     public = np.concatenate([seen.exogenous, np.ones((seen.windows, 1))], axis=1).astype(np.float64)
-    loads = np.concatenate([of_typical[0], of_mean[0]])
-    usual = mean_weight(torch.from_numpy(seen.scale)).numpy()
-    errors = np.concatenate(
-        [_errors(of_typical[1], public, np.ones(seen.windows)), _errors(of_mean[1], public, usual)]
-    )
+    loads, features = (np.concatenate(both) for both in zip(of_typical, of_mean, strict=True))
+    errors = features @ np.linalg.pinv(public, rcond=_LEAST_SINGULAR)
     flat = np.full((seen.windows, HISTORY), _FLAT)
     week = flat + np.linalg.pinv(errors, rcond=_LEAST_SINGULAR) @ (loads - errors @ flat)
     read = np.concatenate([week, seen.exogenous], axis=1)
@@ -80,17 +81,12 @@ def read_off(seen: Observed) -> Guess:
     return Guess(week, mean - errors[HOURS:].T * (seen.windows * HOURS / 2) / counted[:, None])
 
 
-def _errors(features: Array, public: Array, counted: Array) -> Array:
-    """[24, n]: the gradient by each window's outputs, from what it makes of the public features."""
-    return np.asarray(features @ np.linalg.pinv(counted[:, None] * public, rcond=_LEAST_SINGULAR) * counted)
-
-
 def _scales(week: Array, usual: Array) -> Array:
     """Each window's own scale, [n] Wh, by the sum of its loads (a floor of 2,048 Wh is missing from them); where that
-    is far from the home's, the home's."""
+    is impossible for any of them, the weeks are not what they should be, and the homes' usual scales are likelier."""
     missing = 1 - week.sum(axis=1) / SCALE_UNIT
-    own = SCALE_FLOOR_WH / np.where(missing > 0, missing, 1.0)
-    return np.where((own > usual / 3) & (own < 3 * usual), own, usual)
+    own = SCALE_FLOOR_WH / np.where(missing > 0, missing, np.inf)
+    return own if ((own > usual / 4) & (own < 4 * usual)).all() else usual
 
 
 def _without_decay(seen: Observed, hidden: int) -> list[tuple[Array, Array]]:
@@ -147,14 +143,14 @@ class Recovered:
 
 
 def recovered(guess: Guess, truth: Windows, average_day: Array) -> Recovered:
-    """Of the first `len(truth)` windows of a guess.
+    """How near a guess of some windows of one home is to what they were.
 
     Args:
         average_day: [24] of the home, relative to its scale, from the start of a day.
     """
     day = truth.target * SCALE_UNIT / (SCALE_FLOOR_WH + truth.history.sum(axis=1, keepdims=True))
     usual = np.stack([np.roll(average_day, -int(shift)) for shift in truth.shift])
-    found = guess.day[: len(truth)]
+    found = guess.day
     correlation = np.corrcoef((found - usual).ravel(), (day - usual).ravel())[0, 1]
     errors = (float(np.abs(one - day).sum() / day.sum()) for one in (found, usual))
     return Recovered(float(correlation), *errors)

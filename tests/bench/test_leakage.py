@@ -21,7 +21,7 @@ START = initial_weights(SHAPE, seed=7)
 
 def attacked(homes: int, days: int, privacy: PrivacySettings | None = None) -> Recovered:
     seen = observed(HOMES[:homes], START, days, privacy or PrivacySettings())
-    return recovered(read_off(seen), HOMES[0].drawn(gradient_plan(days)), average_day(HOMES[0]))
+    return recovered(read_off(seen).part(0, days), HOMES[0].drawn(gradient_plan(days)), average_day(HOMES[0]))
 
 
 @pytest.mark.parametrize("days", [1, 16, 30])

@@ -141,6 +141,23 @@ def pay_green_day(
     return {h: rate * int(functions.green_of(h, day).call()[0]) for h in due}
 
 
+def strike_out(chain: Chain, contracts: Contracts, sender: LocalAccount, household: str, day: int) -> bool:
+    """Take back what was claimed of a day whose forecast is void, its green share included; whether there was
+    anything.
+
+    Nothing is left to do where the day is final. Raises Refused.
+    """
+    rewards, done = contracts.rewards.functions, False
+    if rewards.claim_of(household, day).call()[1] and not rewards.rate_of(day).call():
+        chain.send(sender, rewards.strike_out(household, day))
+        done = True
+    if done and green_state(contracts, household, day).claimed:
+        functions = green_contract(contracts).functions
+        if not functions.rate_of(day).call():
+            chain.send(sender, functions.strike_out_green(household, day))
+    return done
+
+
 def green_contract(contracts: Contracts) -> Contract:
     """Raises NoPrecompiles where this community has none."""
     if contracts.green_share is None:

@@ -22,6 +22,7 @@ from fl.deployment.background import repeated
 from rewards.challenge_client import Challenge
 from rewards.challenges import features_digest, open_challenges, publish_features, send_answer
 from rewards.errors import ChainError, NodeUnreachable, Refused
+from rewards.green import strike_out
 
 _log = logging.getLogger(__name__)
 _EVERY_S, _DAY_S = 60.0, 86_400
@@ -81,18 +82,35 @@ class Answerer:
             self._tell("features not registered", f"day {day}: {late}")
 
     def _open(self, now: int) -> list[Challenge]:
-        """Challenges that can still be answered; the next look begins where the first of them is."""
+        """Challenges that can still be answered; the next look begins where the first of them is. What was claimed of
+        forecasts that can't be answered for any more is struck out at once: whoever finalises the day then, at the
+        first moment, shares nothing with them."""
         chain, contracts = self._chain_session.chain, self._chain_session.contracts
         with self._chain_session.turn:
             head = chain.block
             with self._community.sessions() as session:
                 known = session.get(Scan, _SCAN)
             since = contracts.block if known is None else known.block
-            found = [one for one in open_challenges(contracts, since) if one.deadline >= now]
-        if not found:
+            found = list(open_challenges(contracts, since))
+        for void in (one for one in found if one.deadline < now):
+            self._strike_out(void)
+        answerable = [one for one in found if one.deadline >= now]
+        if not answerable:
             with self._community.sessions.begin() as session:
                 put(session, Scan(name=_SCAN, block=head))
-        return found
+        return answerable
+
+    def _strike_out(self, void: Challenge) -> None:
+        told = {"household": void.household, "day": void.day}
+        try:
+            with self._chain_session.lock:
+                chain, contracts = self._chain_session.chain, self._chain_session.contracts
+                if strike_out(chain, contracts, self._community.operator, void.household, void.day):
+                    _log.warning("claim of a void forecast struck out", extra=told)
+        except NodeUnreachable:
+            raise
+        except Refused as refused:
+            self._tell("claim of a void forecast not struck out", f"{told}: {refused}")
 
     def _answer(self, doubted: Challenge) -> None:
         told = {"household": doubted.household, "day": doubted.day}

@@ -6,7 +6,7 @@ import pytest
 
 from api.http.routes import green_shares as route
 from api.one_machine.day import make_claim, register
-from api.operator.challenges import register_features
+from api.operator.challenges import Answerer, register_features
 from api.operator.database.tables import GreenClaim
 from api.operator.database.unsettled import GREEN, GREEN_PAYMENT, take_on, unsettled
 from api.operator.green_hours import GreenHoursPublisher, NoGreenHours, prepare_green_hours
@@ -19,7 +19,7 @@ from api.protocol.bundle import ClaimBundle, GreenBundle, encode, examine, expla
 from api.protocol.calls import green_hours as ask_hours
 from data.green_hours import hours_of_sun
 from rewards.challenges import challenge
-from rewards.claims import claims_close
+from rewards.claims import claim_state, claims_close
 from rewards.errors import NodeUnreachable
 from rewards.green import green_state, weights_of
 from rewards.green_rule import base_of
@@ -200,8 +200,9 @@ def test_who_leaves_is_erased_once_its_green_share_is_paid(
     assert greens_of_day(village.community, DAY) == []
 
 
+@pytest.mark.parametrize("watched", [False, True])
 def test_a_void_forecast_is_paid_nothing_and_keeps_nobody_else_from_being_paid(
-    village: Village, green_hours: tuple[int, ...], caplog: pytest.LogCaptureFixture
+    village: Village, green_hours: tuple[int, ...], caplog: pytest.LogCaptureFixture, watched: bool
 ) -> None:
     """The attack: a household challenges its own forecast and leaves it unanswered, so that the day's payment of all,
     which is one transaction, is refused."""
@@ -221,6 +222,11 @@ def test_a_void_forecast_is_paid_nothing_and_keeps_nobody_else_from_being_paid(
     void = claims[0].household
     session.chain.fund(account(9).address)
     challenge(session.chain, session.contracts, account(9), void, DAY)
+    if watched:  # the server is there when the time to answer is over, and not only when the day is paid
+        session.chain.advance_to(community.start_of(DAY + 6))
+        Answerer(community, session).look()
+        assert not claim_state(session.contracts, void, DAY).claimed
+        assert not green_state(session.contracts, void, DAY).claimed
     session.chain.advance_to(claims_close(session.contracts, DAY))
     for _ in range(2):
         Payer(community, session).look()

@@ -16,7 +16,7 @@ def is_traced(settings: TracingSettings) -> bool:
     """Whether an endpoint is set. Raises ModuleNotFoundError if one is, and the extra `tracing` is not installed."""
     if settings.endpoint is None and not any(os.environ.get(name) for name in _STANDARD_VARIABLES):
         return False
-    import api.config.otlp  # noqa: F401
+    from api.config.otlp import OtlpTracer  # noqa: F401
 
     return True
 

@@ -43,6 +43,21 @@ class GossipClient:
         (found,) = self._view(_getter(name, arguments), *arguments, result=["bytes32"])
         return bytes(found) if any(found) else None
 
+    def households(self) -> str:
+        """The address of the contract whose households may join."""
+        return str(self._view("HOUSEHOLDS()", result=["address"])[0])
+
+    def is_household(self) -> bool:
+        """Whether this member's household is enrolled there."""
+        absent = f"forecast registry at {(to := self.households())}"
+        return bool(
+            self._line.view(to, "is_enrolled(address)", self.account.address, result=["bool"], absent=absent)[0]
+        )
+
+    def has_joined(self) -> bool:
+        """Whether this member has ever joined."""
+        return int(self._view("member_of(address)", self.account.address, result=["uint256", "uint32"])[1]) > 0
+
     def state(self) -> tuple[int, bool, int]:
         """Epoch, whether secrets are revealed, the chain's time; as the next call would find them."""
         epoch, revealing, moment = self._view("state()", result=["uint32", "bool", "uint256"])

@@ -26,6 +26,7 @@ class NodeError(NodeUnreachable):
         self.text = text.removeprefix("execution reverted: ")[:200]
         self.is_refusal = code == _REVERTED or "revert" in text or "nonce" in text
         self.is_outbid = is_outbid(text)
+        self.is_unfunded = "insufficient funds" in text.lower()
 
 
 class JsonRpc:

@@ -82,6 +82,9 @@ class RpcAccount:
             found = self._tried(to, "0x" + call.hex(), value, gas, anew=self._nonce("pending") > nonce)
             self._settled(self._sent(found, nonce, self._most_fee + paid_back))
         except NodeError as error:
+            if error.is_unfunded:
+                paid = f"{value / 10**18:g} coins and the fee" if value else "the fee"
+                raise CallRefused(f"{self.address} has not enough coins for {paid}: send it some") from None
             if error.is_refusal:
                 raise CallRefused(error.text) from None
             raise

@@ -26,10 +26,15 @@ def deploy(config: ConfigOption = CONFIG) -> None:
     community = _community(config)
     if community.config.rewards.rpc_url is None:
         raise ConfigError(f"{config}: rewards.rpc_url names no chain node: peers need one that all of them can reach")
-    address = deploy_training(community, open_chain_session(community))
-    console.print(
-        f"The training's registry is {address}. Every machine sets: federation.gossip.registry: '{address}'"
-    )
+    chain_session = open_chain_session(community)
+    address = deploy_training(community, chain_session)
+    printed = {
+        "federation.gossip.registry": address,
+        "gateway.forecast_registry": chain_session.contracts.forecast_registry.address,
+    }
+    console.print("The registry of the training is on the chain. Every machine sets, and each gateway both:")
+    for name, value in printed.items():
+        console.print(f"  {name}: '{value}'", highlight=False, soft_wrap=True)
 
 
 @gossip_app.command("keys")
@@ -48,14 +53,16 @@ def keys(
 
 @gossip_app.command("join")
 def join(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
-    """On a gateway: deposit the household's bond. It takes part from the next epoch on, when its agent runs."""
+    """On a gateway: enrol the household, if need be, and deposit its bond. It takes part from the next epoch on."""
     from api.config.community_yaml import load
+    from api.gateway.gossip_bond import join_training
     from api.gateway.gossip_peer import open_client
 
-    client = open_client(load(config), home)
-    client.join()
+    settings = load(config)
+    join_training(settings, home, open_client(settings, home))
     console.print(
-        f"{home} has joined with a bond of {client.number('BOND') / 10**18:g}; now run `wattproof agent {home}`"
+        f"{home} has joined with a bond of {settings.federation.gossip.bond:g} coins. Keep `wattproof agent {home}` "
+        "running until the bond is paid back."
     )
 
 
@@ -63,9 +70,11 @@ def join(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
 def withdraw(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
     """On a gateway: get the household's bond back, after the end of the training."""
     from api.config.community_yaml import load
+    from api.gateway.gossip_bond import withdraw_bond
     from api.gateway.gossip_peer import open_client
 
-    open_client(load(config), home).withdraw()
+    settings = load(config)
+    withdraw_bond(settings, open_client(settings, home))
     console.print(f"The bond of {home} is paid back.")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config, ConfigError
+from api.gateway.gossip_bond import check_registry
 from api.gateway.home import Home
 from api.protocol.gossip_registry import ChainRegistry
 from fl.deployment.background import repeated
@@ -109,6 +110,7 @@ def run_peer(
         ready(metrics, stop)
         if stop.is_set():
             return
+        check_registry(config, parts.client)
         start = training.call(_initial, config.forecasting)
         folder = PeerFolder(config.api.state_dir / "gossip" / parts.client.registry.lower())
         peer = Peer(

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from api.config.community_yaml import ConfigError
 from api.operator.chain_session import ChainSession
@@ -18,14 +21,18 @@ from api.operator.training import OnRound, publisher
 from api.protocol.gossip_registry import ChainRegistry
 from fl.deployment.keys import KeyFolder
 from fl.errors import FederationError, NoModelYet
+from fl.gossip import registry as gossip_terms
+from fl.gossip.draws import DRAWS
 from fl.gossip.duties import Duties
 from fl.gossip.fixed_point import from_fixed
 from fl.gossip.folder import PeerFolder
+from fl.gossip.registry import Registry
 from fl.gossip.segments import Segments
 from fl.gossip.shelf import Shelf
 from fl.gossip.transport import PeerLine, read_peers
-from fl.store import RoundReport
+from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights, projection
+from fl.weights import Weights
 from rewards.gossip import Terms, deploy_registry
 from rewards.gossip_client import GossipClient
 
@@ -49,7 +56,11 @@ def terms_of(community: Community) -> Terms:
 
 
 def deploy_training(community: Community, chain_session: ChainSession) -> str:
-    """Deploy the registry of a new training, whose members are the community's households; its address."""
+    """Deploy the registry of a new training, whose members are the community's households; its address.
+
+    Raises ConfigError where the round that it is to end in is not after those that there are.
+    """
+    _check_number(community, rounds_of(community))
     households = str(chain_session.contracts.forecast_registry.address)
     registry = deploy_registry(
         chain_session.chain, community.operator, community.config.community.identifier, households,
@@ -69,10 +80,7 @@ def take_accepted(community: Community, on_round: OnRound) -> int:
     registry = ChainRegistry(_client(community))
     terms = registry.terms()
     if registry.accepted(terms.epochs) is None:
-        raise NoModelYet(
-            f"the training is in epoch {registry.moment().epoch} of {terms.epochs}, and no merge of the last one is "
-            "accepted yet: run this again when it is"
-        )
+        raise NoModelYet(_why_no_model(registry, terms))
     begun, line = time.monotonic(), _line(community)
     try:
         duties = Duties(
@@ -85,17 +93,59 @@ def take_accepted(community: Community, on_round: OnRound) -> int:
     if model is None:
         raise FederationError("no peer has all blocks of the accepted merge now: run this again when peers are there")
     weights = projection(model_shape(community))(from_fixed(model, start))
-    number = config.federation.gossip.round or terms.epochs
+    number = _number(community)
     report = RoundReport(
         round=number, asked=(), participants=(), left_out={}, train_loss=math.nan, validation_loss=None, homes={},
         bytes_down=line.bytes_in, bytes_up=0, seconds=time.monotonic() - begun,
     )  # fmt: skip
     with store.locked():
+        if _is_kept(store, number, weights):
+            return number
+        _check_number(community, store)
         store.bind(config.federation)
         store.save(report, weights, {})
         publisher(community, store, on_round)(number, weights, report)
         store.mark_published(number)
     return number
+
+
+def _number(community: Community) -> int:
+    """Of the round that the training's model becomes."""
+    federation = community.config.federation
+    return federation.gossip.round or federation.rounds + federation.gossip.settle_epochs
+
+
+def _check_number(community: Community, store: RoundStore) -> None:
+    """Raises ConfigError for a number that is not after those of the saved rounds: forecasts refer to them."""
+    number, last = _number(community), max(store.rounds(), default=0)
+    if number <= last:
+        raise ConfigError(
+            f"the training would end in round {number}, and there are rounds up to {last}: on every machine set "
+            f"federation.gossip.round to {last + 1} or more"
+        )
+
+
+def _is_kept(store: RoundStore, number: int, weights: Weights) -> bool:
+    """Whether the round is saved, with this very model: the command may be repeated."""
+    if number not in store.rounds():
+        return False
+    kept = store.load(number)
+    return kept.published and all(np.array_equal(kept.weights[name], array) for name, array in weights.items())
+
+
+def _why_no_model(registry: Registry, terms: gossip_terms.Terms) -> str:
+    moment, another = registry.moment(), "deploy another registry for another training (`wattproof gossip deploy`)"
+    if moment.epoch <= terms.epochs:
+        return f"the training is in epoch {moment.epoch} of {terms.epochs}: run this again when it has ended"
+    drawn = registry.drawn(terms.epochs)
+    if drawn is None:
+        return f"the training has ended without a model, for too few members revealed in its last epoch: {another}"
+    if moment.time >= (until := drawn.at + DRAWS * terms.draw_s):
+        return f"the training has ended, and none of {DRAWS} committees has accepted its last merge: {another}"
+    return (
+        "no committee has accepted the last epoch's merge yet: run this again when it has. Others are drawn until "
+        f"{datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _segments(community: Community) -> Segments:

@@ -12,7 +12,7 @@ import pytest
 from rewards.errors import NodeUnreachable
 from rewards.gossip_client import GossipClient
 from rewards.json_rpc import JsonRpc, call_data
-from rewards.rpc_account import CallRefused
+from rewards.rpc_account import CallRefused, RpcAccount
 from rewards.rpc_client import RpcClient
 from tests.rewards.conftest import account
 from tests.support.served import served
@@ -55,6 +55,13 @@ def test_no_answer_breaks_a_client(answer: bytes) -> None:
             with pytest.raises(NodeUnreachable) as told:
                 asked()
             assert "secret" not in str(told.value)
+
+
+def test_an_account_without_coins_is_named_with_what_it_lacks() -> None:
+    """Nodes have a code each for it; in the words they agree."""
+    broke = b'{"error": {"code": -32003, "message": "Insufficient funds for gas * price + value"}}'
+    with node(broke) as url, pytest.raises(CallRefused, match=f"{account(2).address} has not enough coins for 0.5"):
+        RpcAccount(JsonRpc(url), account(2), 10**17).send(_WHERE, "join()", value=5 * 10**17)
 
 
 def test_a_contracts_refusal_is_told_from_a_nodes_fault() -> None:

@@ -43,7 +43,10 @@ def test_the_model_is_the_round_after_the_last_epoch(tmp_path: Path, gossip: str
     files = HomeFolder(tmp_path / "homes", shape, 0.1)
     told: list[int] = []
     for _ in range(2):  # and a training that has ended is not begun again
-        train_without_server(community, files, HOMES, lambda done, total, loss: told.append(done))  # type: ignore[arg-type]
+        train_without_server(
+            community, community.config.federation, files, HOMES,
+            lambda done, total, loss: told.append(done), rounds_of(community),
+        )  # type: ignore[arg-type]  # fmt: skip
     assert told == [1, 2, 2, 3] and latest_model(community).round == 3
     assert rounds_of(community).load(3).published
 
@@ -54,7 +57,9 @@ def test_clusters_of_too_few_homes_are_refused(tmp_path: Path) -> None:
     write_homes(tmp_path / "homes", windows, windows.between(0, 0))
     files = HomeFolder(tmp_path / "homes", ModelShape.of(community.config.forecasting.model), 0.1)
     with pytest.raises(FederationError, match="take at least 12 homes"):
-        train_without_server(community, files, HOMES, lambda *_: None)  # type: ignore[arg-type]
+        train_without_server(
+            community, community.config.federation, files, HOMES, lambda *_: None, rounds_of(community)
+        )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,7 @@ class FederationSettings(_Part):
     export_rounds: int = Field(
         default=12,
         ge=1,
-        description="most rounds of a training for forecasts of export, which follow the sun: a year of it is soon "
-        "learnt by heart",
+        description="most rounds of a training for forecasts of export: more of them overfit a single year of sun",
     )
     num_clients: int | None = Field(default=None, ge=1, description="use only the first N homes; none: all")
     topology: Literal["server", "gossip"] = Field(

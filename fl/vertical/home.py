@@ -84,6 +84,7 @@ class HomeSide:
     ) -> None:
         _check(terms, data, limits)
         self._entered, self._limits, self._last_step = entered or Entered(), limits, 0
+        self._answered: set[str] = set()
         self.terms, self._data, self._roster = terms, data, roster
         self._key = SessionKey.new(terms, data.home, identity)
         self._channel: Channel | None = None
@@ -109,9 +110,14 @@ class HomeSide:
         return self._key.to_bytes()
 
     def match(self, partner_key: bytes) -> bytes:
-        """Its blinded id, sealed for the partner. Raises VerticalRefused for a key that is not the partner's."""
+        """Its blinded id, sealed for the partner. Raises VerticalRefused for a key that is not the partner's.
+
+        Once: another channel of the same keys would number its messages from one again, and with two messages under
+        one number whoever carries them reads both.
+        """
         partner = self.terms.partner
         public = read_key(self.terms, partner, self._roster, partner_key)
+        self._once("match")
         self._bound_to = products.context(self.terms.digest, self._key.public, public)
         self._channel = Channel(self.terms, self._data.home, partner, self._key.secret, public)
         return self._channel.seal("match", psi.to_bytes(self._matching.blinded()))
@@ -119,9 +125,11 @@ class HomeSide:
     def common(self, sealed: bytes) -> tuple[bool, bytes]:
         """Whether the partner has a record of this home.
 
-        If so, for the partner: its position, shown to be this home's, and the days here.
+        If so, for the partner: its position, shown to be this home's, and the days here. Once: the partner can't try
+        out one list of ids after another.
         """
         content = self._open("doubled", sealed)
+        self._once("common")
         points = psi.from_bytes(content)
         found = self._matching.common(points[:1], points[1:])
         if not found:
@@ -133,6 +141,7 @@ class HomeSide:
     def rows(self, sealed: bytes) -> int:
         """The hours that both have, once the partner has said of which days. Raises VerticalRefused for too few."""
         bits = np.frombuffer(self._open("days", sealed), dtype=np.uint8)
+        self._once("rows")  # which days are learnt from does not change once products are formed
         if len(bits) != len(self._learnt) or bits.max(initial=0) > 1:
             raise VerticalRefused("the partner does not say of each day whether it has it")
         self._learnt = self._learnt.where(bits.astype(np.bool_))
@@ -278,6 +287,11 @@ class HomeSide:
         if self._channel is None:
             raise VerticalRefused("this home has no channel to the partner yet")
         return self._channel
+
+    def _once(self, stage: str) -> None:
+        if stage in self._answered:
+            raise VerticalRefused(f"this home answers `{stage}` once in a session, and has done so")
+        self._answered.add(stage)
 
     def _open(self, what: str, sealed: bytes) -> bytes:
         return self._sealing().open(what, sealed)

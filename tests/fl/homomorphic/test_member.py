@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fl.homomorphic import ciphertexts
-from fl.homomorphic.ciphertexts import MODULUS
+from fl.homomorphic.ciphertexts import MODULUS, BlindSum
 from fl.homomorphic.member import MOST_MEMBERS, EncryptingMember, check_size
 from fl.secagg.rings import Words64
 from fl.secagg.session import MaskingRefused, Session, TooFewMembers
@@ -54,14 +54,30 @@ def a_constant_more(one: Sum) -> list[bytes]:
     return [(tenseal_vector(one.total()[0]) + shift).serialize()]  # type: ignore[operator]
 
 
+def another_sums_total(one: Sum) -> list[bytes]:
+    """What the same homes have encrypted in an earlier round."""
+    return Sum().encrypt().total()
+
+
+def one_home_of_another_sum(one: Sum) -> list[bytes]:
+    """A ciphertext replayed from an earlier round, among those of this one."""
+    total = BlindSum(1)
+    for each in (*(one.ciphertexts[home] for home in HOMES[1:]), Sum().encrypt().ciphertexts["ada"]):
+        total.add(each)
+    return total.to_bytes()
+
+
 def a_single_home(one: Sum) -> list[bytes]:
     return one.ciphertexts["ada"]
 
 
 @pytest.mark.parametrize(
     "meddled",
-    [scaled, one_home_with_the_tags_of_all, one_home_twice, one_home_missing, a_constant_more, a_single_home],
-)
+    [
+        scaled, one_home_with_the_tags_of_all, one_home_twice, one_home_missing, a_constant_more, a_single_home,
+        another_sums_total, one_home_of_another_sum,
+    ],
+)  # fmt: skip
 def test_what_is_not_the_sum_that_was_agreed_on_is_not_opened(meddled: Callable[[Sum], list[bytes]]) -> None:
     one = Sum().encrypt()
     signed = one.agreed()

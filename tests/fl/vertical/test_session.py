@@ -11,6 +11,7 @@ from flwr.app import RecordDict
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from fl.vertical import psi
 from fl.vertical.columns import home_columns
 from fl.vertical.coordinator import PartnerAway, TooFewHomes
 from fl.vertical.entered import Entered
@@ -19,8 +20,9 @@ from fl.vertical.home import HomeLimits, HomeSide
 from fl.vertical.partner import PartnerLimits
 from fl.vertical.products import Shape, context, home_masks
 from fl.vertical.terms import VerticalTerms
-from tests.fl.vertical.session_fixture import Community
+from tests.fl.vertical.session_fixture import Community, signed
 from tests.fl.vertical.session_names import COLUMNS, DAYS, HOMES, LEARNT, PARTNER
+from zkp.algebra.curve import curve
 
 pytestmark = pytest.mark.slow
 
@@ -213,6 +215,31 @@ def test_a_home_gets_the_record_of_no_other_household() -> None:
     one.homes["ada-lovelace"].sessions.make = partial(make, "ada-lovelace")
     assert one.session.match() == HOMES[1:]
     assert "does not show that the record is its own" in one.partner_now.left_out["ada-lovelace"]
+
+
+def test_a_home_is_matched_once_for_a_second_channel_would_repeat_its_numbers() -> None:
+    """The coordinator's attack: what a home seals under a number twice shows X - A, whose A the coordinator dealt."""
+    one = Community()
+    one.session.match()
+    side, key = one.side("ada-lovelace"), one.partner_now.begin()
+    for _ in range(2):
+        with pytest.raises(VerticalRefused, match="answers `match` once"):
+            side.match(key)
+    assert int.from_bytes(side.ask(np.array([LEARNT], dtype=np.int64))[:8], "big") > 2  # numbers go on
+
+
+def test_a_partner_tries_no_second_list_of_ids_and_changes_no_days_later() -> None:
+    one = Community()
+    one.session.match()
+    side, theirs = one.side("ada-lovelace"), one.partner_now
+    channel, point = theirs._homes["ada-lovelace"].channel, theirs._homes["ada-lovelace"].point
+    other = psi.Matching([signed(f"guess {number}").to_bytes() for number in range(2)], curve())
+    guesses = psi.to_bytes([*other.doubled([point]), *other.blinded()])
+    with pytest.raises(VerticalRefused, match="answers `common` once"):
+        side.common(channel.seal("doubled", guesses))
+    days = np.zeros(len(side._learnt), dtype=np.uint8)
+    with pytest.raises(VerticalRefused, match="answers `rows` once"):
+        side.rows(channel.seal("days", days.tobytes()))
 
 
 def test_a_session_begins_once() -> None:

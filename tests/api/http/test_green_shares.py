@@ -57,6 +57,12 @@ def test_it_is_taken_once_shown_paid_and_can_be_checked(
     assert client.get(f"/v1/green-shares/{DAY}").json() == [first.json()]
     kept = client.get(f"/v1/green-shares/{green.household}/{DAY}/proof").content
     assert kept == encode(green) and parse(kept) == green
+    summary = client.get(f"/v1/days/{DAY}/summary").json()
+    assert summary["green_hours"] == list(green_hours), "the community's page shows them"
+    percent = {home["household"]: home["green_percent"] for home in summary["homes"]}
+    assert percent.pop(green.household) == green.tier and set(percent.values()) == {None}
+    own = client.get(f"/v1/households/{green.household}/days").json()
+    assert {one["day"]: one["green_percent"] for one in own}.get(DAY, green.tier) == green.tier, "and the household's"
     assert not any(finding.is_bad for finding in examine(green, village.community.config.community))
     assert f"At least {green.tier} percent" in explain(green)[0] and shown(green)["proof"]
 

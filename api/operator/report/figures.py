@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from api.operator.calibrated import past_days
 from api.operator.community import Community
-from api.operator.database.tables import Forecast, Household, PaidClaim, Reward
+from api.operator.database.tables import Forecast, GreenClaim, Household, PaidClaim, Reward
 from api.operator.day_summary import day_summary
 from api.protocol.accuracy import DayAccuracy, accuracy_of
 from api.protocol.batch import bad_bundles
@@ -114,10 +114,12 @@ def _households(community: Community, days: set[int]) -> tuple[HouseholdRow, ...
     with community.sessions() as session:
         forecasts = list(session.scalars(select(Forecast.household).where(Forecast.day.in_(days))))
         rewards = list(session.scalars(select(Reward).where(Reward.day.in_(days))))
+        green = list(session.scalars(select(GreenClaim).where(GreenClaim.day.in_(days))))
         addresses = list(session.scalars(select(Household.address).order_by(Household.address)))
     rows = []
     for address in addresses:
         own = [reward for reward in rewards if reward.household == address]
-        paid = sum(int(reward.amount or 0) for reward in own) / _TOKEN
+        amounts = [reward.amount for reward in own] + [one.amount for one in green if one.household == address]
+        paid = sum(int(amount or 0) for amount in amounts) / _TOKEN
         rows.append(HouseholdRow(address, names.get(address), forecasts.count(address), len(own), paid))
     return tuple(rows)

@@ -29,7 +29,7 @@ def test_what_is_given_out_is_compared_with_the_chain(village: Village) -> None:
 def test_the_days_of_a_household(village: Village, claim: ClaimBundle) -> None:
     settle(village.community, village.chain_session, claim)
     answer = village.client.get(f"/v1/households/{claim.household.lower()}/days")
-    assert answer.json() == [{"day": DAY, "in_total": False, "claimed": True}]
+    assert answer.json() == [{"day": DAY, "in_total": False, "claimed": True, "green_percent": None}]
     assert village.client.get(f"/v1/households/{claim.household}/days?after={DAY}").json() == []
     stranger = village.client.get(f"/v1/households/0x{'1' * 40}/days")
     assert (stranger.status_code, stranger.json()["error"]) == (404, "unknown-household")

@@ -155,14 +155,20 @@ def _forecaster(learner: HomeLearner, parts: HomeParts) -> Any:
 
 
 def _keep(parts: HomeParts, side: HomeSide, forecasts: Mapping[str, NDArray[np.float64]]) -> None:
-    """Write the forecasts of each day asked for, those with the partner's values and those without."""
+    """Write the forecasts of each day asked for, those with the partner's values and those without.
+
+    Of a session without split learning (`steps: 0`) they are the regression's, which has one number for both the
+    typical hours and the means; or what the meter alone gives, where there is no regression either.
+    """
     if side.asked is None:
         return
+    name = "split" if side.has_learnt else "ridge" if "ridge" in forecasts else "split_alone"
+    joint, alone = forecasts[name], forecasts[f"{name.removesuffix('_alone')}_alone"]
     for at, day in enumerate(side.asked.day.tolist()):
-        split, alone = forecasts["split"][at].round().tolist(), forecasts["split_alone"][at].round().tolist()
+        split, without = joint[at].round().tolist(), alone[at].round().tolist()
         told = {
-            "day": day, "with_partner": split != alone, "typical_wh": split[:24], "mean_wh": split[24:],
-            "typical_alone_wh": alone[:24], "mean_alone_wh": alone[24:],
+            "day": day, "with_partner": split != without, "typical_wh": split[:24], "mean_wh": split[-24:],
+            "typical_alone_wh": without[:24], "mean_alone_wh": without[-24:],
         }  # fmt: skip
         write_bytes(_path(parts.folder, day), json.dumps(told).encode(), private=True)
 

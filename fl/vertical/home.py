@@ -105,6 +105,11 @@ class HomeSide:
     def __repr__(self) -> str:
         return f"HomeSide({self._data.home!r})"
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether it has taken a step of split learning: before, what the split forecast adds is arbitrary."""
+        return self._last_step > 0
+
     def begin(self) -> bytes:
         """This home's session key."""
         return self._key.to_bytes()

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from api.cli.vertical_commands import partner
 from api.config.community_yaml import Config, ConfigError, load
 from api.gateway import vertical
 from api.gateway.partner import partner_mods, read_records
-from api.gateway.vertical import HomeParts, kept_forecast, own_id, vertical_mods
+from api.gateway.vertical import HomeParts, _keep, kept_forecast, own_id, vertical_mods
 from api.operator.vertical import begun
 from bench.local_grid import LocalGrid
 from data.day import DayClock
@@ -187,3 +188,21 @@ def test_a_kept_forecast_that_is_damaged_is_named(content: str, tmp_path: Path) 
     (tmp_path / "vertical" / "17316.json").write_text(content)
     with pytest.raises(DamagedFile, match=r"17316\.json is damaged"):
         kept_forecast(tmp_path, 17_316)
+
+
+@pytest.mark.parametrize(
+    ("has_learnt", "with_ridge", "mean", "alone"), [(True, True, 1, 2), (False, True, 3, 4), (False, False, 2, 2)]
+)
+def test_a_home_that_has_taken_no_step_keeps_the_regressions_forecast(
+    has_learnt: bool, with_ridge: bool, mean: int, alone: int, tmp_path: Path
+) -> None:
+    """What split learning adds before its first step is arbitrary."""
+    parts = SimpleNamespace(folder=tmp_path)
+    side = SimpleNamespace(asked=SimpleNamespace(day=np.array([7])), has_learnt=has_learnt)
+    forecasts = {"split": np.full((1, 48), 1.0), "split_alone": np.full((1, 48), 2.0)}
+    if with_ridge:
+        forecasts |= {"ridge": np.full((1, 24), 3.0), "ridge_alone": np.full((1, 24), 4.0)}
+    _keep(parts, side, forecasts)  # type: ignore[arg-type]
+    found = kept_forecast(tmp_path, 7)
+    assert found is not None and found["with_partner"] == (mean != alone)
+    assert found["typical_wh"] == found["mean_wh"] == [mean] * 24 and found["mean_alone_wh"] == [alone] * 24

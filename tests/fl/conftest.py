@@ -31,6 +31,8 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
             "rounds": 3, "min_homes": 4, "evaluate_every": 1, "local": {"epochs": 1}, "round_timeout_s": ROUND_S,
             "deployment": deployment,
         } | settings  # fmt: skip
+        # Homes that are not masked give no gradients (`fl.message_gate`): all rounds are local ones.
+        values["strategy"] = {"local_rounds": values["rounds"]} | values.get("strategy", {})
         made.append(Deployment(folder, FederationSettings.model_validate(values)))
         return made[-1]
 

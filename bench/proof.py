@@ -52,6 +52,7 @@ class Measured:
     exogenous: int
     lags: int
     recent: int
+    horizon: int
     windows: int
     repeat: int
     prove_s: float

@@ -248,6 +248,7 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
         "forecasts": replace(statement, forecasts=(statement.windows[0], *statement.forecasts[1:])),
         "steps": replace(statement, steps=steps),
         "exogenous": replace(statement, exogenous=exogenous),
+        "quantity": replace(statement, quantity="export" if statement.quantity == "load" else "load"),
         "personal": replace(statement, personal=None if statement.personal else (IDENTITY,) * len(weights.head)),
     }
     for name in ("steps", "features", "hidden", "exogenous", "lags", "recent", "horizon"):

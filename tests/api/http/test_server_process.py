@@ -78,7 +78,7 @@ def test_no_body_ends_it_and_when_it_ends_nothing_is_left(server: Server) -> Non
     """80,000 open brackets did, on every route with a body, for the parser recurses on the C stack."""
     paths = server.client.get("/openapi.json").json()["paths"]
     routes = [
-        path.format(day=1, kind="forecast", address="0x" + "11" * 20)
+        path.format(day=1, kind="forecast", address="0x" + "11" * 20, period="2026-10")
         for path, item in paths.items()
         if "post" in item
     ]

@@ -21,6 +21,8 @@ from rewards.signing import fair_price
 
 _WAIT_S, _POLL_S = 120.0, 0.1
 _GAS_MARGIN = 12, 10
+_GAS_SPARE = 100_000
+"""For what a call has to do more because others' come before it: the last secret draws a seed, a vote decides."""
 _RAISE = 9, 8
 _RAISES = 24
 """As often at most: a transaction of unknown price is outbid up to seventeen times the present one."""
@@ -108,7 +110,7 @@ class RpcAccount:
         call = {"from": self.address, "to": to, "data": data, "value": hex(value)}
         block = "latest" if anew else "pending"
         if gas is None:
-            gas = self._line.number("eth_estimateGas", call, block) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
+            gas = self._line.number("eth_estimateGas", call, block) * _GAS_MARGIN[0] // _GAS_MARGIN[1] + _GAS_SPARE
         else:
             self._line.ask("eth_call", call | {"gas": hex(gas)}, block)
         return _Call(to, data, value, gas)

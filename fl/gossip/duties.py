@@ -178,11 +178,13 @@ class Duties:
             if not self.registry.entry(epoch, own).revealed or (found := self._sound(epoch, moment)) is None:
                 return False
             refused = self.registry.attest(epoch, found, draw, chosen.index(own))
-            self._attested.add((epoch, draw))  # not before: the chain may have been away
+            if not refused or "attested before" in refused:  # what failed is repeated
+                self._attested.add((epoch, draw))
             _log.info(
                 "attested", extra={"epoch": epoch, "leader": f"0x{found.hex()}", "draw": draw, "refused": refused}
             )
-            return not refused
+            if not refused:
+                return True
         return False
 
     def _sound(self, epoch: int, moment: Moment) -> bytes | None:

@@ -72,6 +72,16 @@ def test_a_stuck_transaction_is_replaced_by_the_same_at_an_eighth_more_until_it_
     assert own.mined == nonce + 2
 
 
+def test_a_call_has_gas_to_spare_for_what_others_before_it_change(node: Anvil) -> None:
+    """A committee's deciding vote, tried when it was not yet the deciding one, ran out of gas."""
+    own = sender(node)
+    stick(own)
+    (sent,) = [one for of in node.ask("txpool_content")["pending"].values() for one in of.values()]
+    call = {"from": OWN.address, "to": THERE, "data": "0x" + call_data(FIRST).hex()}
+    assert int(sent["gas"], 16) >= int(node.ask("eth_estimateGas", call), 16) + 100_000
+    node.ask("evm_mine")
+
+
 def test_another_call_takes_the_place_of_one_that_is_stuck(node: Anvil) -> None:
     own = sender(node)
     stick(own, FIRST)
@@ -91,7 +101,7 @@ def test_what_was_sent_before_a_restart_is_outbid_by_eighths_until_the_node_take
 
 def test_what_replaces_another_one_costs_no_more_than_the_cap(node: Anvil) -> None:
     """The attack: a node that keeps a transaction from blocks, so that more and more is offered."""
-    own = sender(node, most_fee=3_500_000 * int(node.ask("eth_gasPrice"), 16) // 30)
+    own = sender(node, most_fee=17_500_000 * int(node.ask("eth_gasPrice"), 16) // 30)
     with pytest.raises(CallRefused, match="may cost"):
         for _ in range(30):
             stick(own)

@@ -53,6 +53,7 @@ class Chain:
     own: bytes
     root: bytes  # what the leader has proposed
     is_away: bool = False
+    refused: str = ""
     attested: list[tuple[bytes, int, int]] = field(default_factory=list)
 
     def drawn(self, epoch: int) -> Drawn:
@@ -77,6 +78,8 @@ class Chain:
     def attest(self, epoch: int, leader: bytes, draw: int, place: int) -> str:
         if self.is_away:
             raise ChainAway("no node")
+        if self.refused:
+            return self.refused
         self.attested.append((leader, draw, place))
         return ""
 
@@ -139,6 +142,17 @@ def test_what_could_not_be_said_because_the_chain_was_away_is_said_later(tmp_pat
         own.attend(at(0))
     chain.is_away = False
     own.attend(at(0))
+    assert [(who, draw) for who, draw, _ in chain.attested] == [(PEERS[LEADER], 0)]
+
+
+def test_an_attestation_that_failed_in_its_block_is_repeated(tmp_path: Path) -> None:
+    """The one that decides ran out of gas where another came before it, and was never made again."""
+    number = member_of({0})
+    chain = Chain(PEERS[number], proposal_of(LEADER).root, refused="the transaction failed")
+    own = duties(number, chain, tmp_path)
+    assert not own.attend(at(0))
+    chain.refused = ""
+    assert own.attend(at(0))
     assert [(who, draw) for who, draw, _ in chain.attested] == [(PEERS[LEADER], 0)]
 
 

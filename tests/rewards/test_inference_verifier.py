@@ -108,7 +108,7 @@ def test_a_model_with_a_row_of_zeros_is_taken(chain: Chain, entries: dict[bool, 
 
 # -- every public value ----------------------------------------------------------------------------------------------
 
-NAMED_IN_THE_CODE = {"context.community"}
+NAMED_IN_THE_CODE = {"context.community", "quantity"}
 SIZES = {name for name in case().others if name.startswith("weights.shape")} | {"personal"}
 
 
@@ -129,6 +129,12 @@ def test_a_statement_of_another_form_is_refused(chain: Chain, entries: dict[bool
     assert not ask(chain, entries[False], data_of())
     plain = inference_case(personal=False)
     assert not ask(chain, entries[True], call_data(plain.statement, plain.proof))
+
+
+def test_a_forecast_of_export_is_refused(accepts: Callable[[bytes], bool]) -> None:
+    export = replace(case(), statement=case().others["quantity"])
+    export.verify(export.proof)
+    assert not accepts(data_of(export.statement, export.proof))
 
 
 def test_a_proof_of_another_community_is_refused(chain: Chain) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import threading
@@ -48,7 +49,7 @@ def _module_of(frame: FrameType | None) -> str | None:
 def walked() -> Iterator[Walk]:
     """Records the calls from one module of ours into another, in all threads started meanwhile, until the block ends.
 
-    What modules do when they are imported is not counted.
+    What modules do when they are imported is not counted; nothing is logged, as an earlier test may have set that up.
     """
     walk, known = Walk(), dict[object, str | None]()
 
@@ -62,6 +63,7 @@ def walked() -> Iterator[Walk]:
         if here is not None and here != _module_of(frame.f_back):
             walk.steps.append(here)
 
+    logging.disable()
     threading.setprofile(look)
     sys.setprofile(look)
     try:
@@ -69,6 +71,7 @@ def walked() -> Iterator[Walk]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
+        logging.disable(logging.NOTSET)
 
 
 def drawn(title: str) -> list[str]:

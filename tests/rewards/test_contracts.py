@@ -57,6 +57,8 @@ from tests.rewards.conftest import (
     signatures,
 )
 
+pytestmark = pytest.mark.slow
+
 OTHER, PROOF = b"\x80" + b"\x08" * 47, b"\x05" * 32
 
 

@@ -12,6 +12,8 @@ from api.cli.main import app
 from api.protocol import surplus_file
 from tests.api.sunny import DAY, Sunny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def file(sunny: Sunny, tmp_path: Path) -> Path:

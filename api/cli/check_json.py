@@ -11,13 +11,14 @@ Verdicts: holds; does-not-hold (exit code 3); incomplete (4, records are missing
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.console import Console
 
-from api.cli.check_report import audit_exit_code, exit_code, read_bundle
+from api.cli.check_report import audit_exit_code, exit_code, read_bundle, tell
 from api.cli.terminal import FAILED, INCOMPLETE, REFUSED
 from api.config.settings import CommunitySettings
 from api.protocol.bundle import examine, explain
@@ -56,6 +57,22 @@ def audit_json(
     code = audit_exit_code(findings)
     content = {"verdict": _VERDICTS[code], "exit_code": code, "day": day, "community": community}
     _print(content | {"chain_asked": registries is not None, "findings": _as_json(findings)})
+    return code
+
+
+def audit_file(console: Console, made: Iterable[Finding], holds: str, fails: str, *, as_json: bool) -> int:
+    """Print the findings of a file's audit as they are made, and the verdict in one of these sentences; or all of it
+    as JSON at the end. The exit code."""
+    findings = []
+    for finding in made:
+        findings.append(finding)
+        if not as_json:
+            tell(console, finding)
+    code = audit_exit_code(findings)
+    if as_json:
+        findings_json(findings, code)
+    else:
+        console.print(f"[bold red]{fails}[/]" if code else f"[bold green]{holds}[/]")
     return code
 
 

@@ -215,8 +215,7 @@ def audit_settlement(
     Exit codes: 0 everything holds; 3 a check failed; 1 the audit could not be made; 2 wrong command line.
     """
     from api.audit.settlement import audit_settlement as audited
-    from api.cli.check_json import findings_json
-    from api.cli.check_report import audit_exit_code, tell
+    from api.cli.check_json import audit_file
 
     if (rpc_url is None) != (contracts is None and registry is None):
         raise typer.BadParameter(
@@ -224,19 +223,10 @@ def audit_settlement(
         )
     meter_at = None if rpc_url is None or contracts is None else _meters(rpc_url, contracts)
     root_of = None if rpc_url is None or registry is None else _roots(rpc_url, registry)
-    findings = []
-    for finding in audited(file.read_bytes(), meter_at, root_of=root_of):
-        findings.append(finding)
-        if not as_json:
-            tell(console, finding)
-    code = audit_exit_code(findings)
-    if as_json:
-        findings_json(findings, code)
-    else:
-        console.print(
-            "[bold red]The settlement does NOT hold.[/]" if code else "[bold green]The settlement holds.[/]"
-        )
-    raise typer.Exit(code)
+    made = audited(file.read_bytes(), meter_at, root_of=root_of)
+    raise typer.Exit(
+        audit_file(console, made, "The settlement holds.", "The settlement does NOT hold.", as_json=as_json)
+    )
 
 
 def _roots(rpc_url: str, registry: Path) -> Callable[[int, int], bytes | None]:

@@ -190,23 +190,13 @@ def audit_surplus(
     Exit codes: 0 everything holds; 3 a check failed; 1 the audit could not be made; 2 wrong command line.
     """
     from api.audit.surplus import audit_surplus as audited
-    from api.cli.check_json import findings_json
-    from api.cli.check_report import audit_exit_code, tell
+    from api.cli.check_json import audit_file
 
     if (rpc_url is None) != (contracts is None) or (export_models is not None and contracts is None):
         raise typer.BadParameter("--rpc-url goes with --contracts: a node, and where the contracts are on it")
     known = (None, None) if rpc_url is None or contracts is None else _registries(rpc_url, contracts, export_models)
-    findings = []
-    for finding in audited(file.read_bytes(), *known):
-        findings.append(finding)
-        if not as_json:
-            tell(console, finding)
-    code = audit_exit_code(findings)
-    if as_json:
-        findings_json(findings, code)
-    else:
-        console.print("[bold red]The hours do NOT hold.[/]" if code else "[bold green]The hours hold.[/]")
-    raise typer.Exit(code)
+    made = audited(file.read_bytes(), *known)
+    raise typer.Exit(audit_file(console, made, "The hours hold.", "The hours do NOT hold.", as_json=as_json))
 
 
 def _registries(rpc_url: str, contracts: Path, export_models: Path | None) -> tuple[MeterAt, ModelOf]:

@@ -12,14 +12,12 @@ from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.engine import add_once, put
 from api.operator.database.tables import GreenClaim, GreenHours
-from api.operator.database.unsettled import GREEN, GREEN_PAYMENT, mark, take_on, withdraw
+from api.operator.database.unsettled import GREEN, GREEN_PAYMENT, mark, sending, take_on
 from api.protocol.bundle import GreenBundle, encode, verify
 from api.protocol.bundle_parts import from_hex, to_hex
-from data.errors import DataError
 from rewards.claims import claims_close
-from rewards.errors import AlreadyClaimed, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction
+from rewards.errors import AlreadyClaimed
 from rewards.green import GreenDay, GreenGranted, claim_green, pay_green_day, recall_green
-from zkp.errors import ProofError
 
 
 def settle_green(community: Community, chain_session: ChainSession, bundle: GreenBundle) -> GreenGranted:
@@ -30,20 +28,8 @@ def settle_green(community: Community, chain_session: ChainSession, bundle: Gree
     """
     taken = recall_green(chain_session.contracts, bundle.household, bundle.context.day)
     if taken is None:
-        mine = GREEN, bundle.household, bundle.context.day
-        with community.sessions.begin() as session:
-            take_on(session, *mine, encode(bundle))
-        try:
-            granted = send_green(community, chain_session, bundle)
-        except (NodeUnreachable, JournalUnwritable, StaleTransaction):
-            raise
-        except (Refused, ProofError, DataError):
-            with community.sessions.begin() as session:
-                withdraw(session, *mine)
-            raise
-        with community.sessions.begin() as session:
-            mark(session, *mine, "mined")
-        return granted
+        with sending(community.sessions, GREEN, bundle.household, bundle.context.day, encode(bundle)):
+            return send_green(community, chain_session, bundle)
     if taken.proof_hash == keccak(from_hex(bundle.proof)):
         verify(bundle)  # the parts around the proof could be another claim's
         keep_green(community, bundle.household, bundle.context.day, taken, bundle)

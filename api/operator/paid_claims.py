@@ -9,13 +9,11 @@ from api.operator.chain_session import ChainSession, recall_reward, settle_claim
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import PaidClaim, Reward
-from api.operator.database.unsettled import CLAIM, mark, take_on, withdraw
+from api.operator.database.unsettled import CLAIM, sending
 from api.protocol.bundle import ClaimBundle, encode, verify
 from api.protocol.bundle_parts import from_hex
-from data.errors import DataError
 from rewards.claims import Granted
-from rewards.errors import AlreadyClaimed, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction
-from zkp.errors import ProofError
+from rewards.errors import AlreadyClaimed
 
 
 def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundle) -> Granted:
@@ -26,20 +24,9 @@ def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundl
     """
     paid = recall_reward(community, chain_session, bundle.household, bundle.context.day)
     if paid is None:
-        mine = CLAIM, bundle.household, bundle.context.day
-        with community.sessions.begin() as session:
-            take_on(session, *mine, encode(bundle))
-        try:
+        with sending(community.sessions, CLAIM, bundle.household, bundle.context.day, encode(bundle)):
             granted = settle_claim(community, chain_session, bundle)
-        except (NodeUnreachable, JournalUnwritable, StaleTransaction):
-            raise
-        except (Refused, ProofError, DataError):
-            with community.sessions.begin() as session:
-                withdraw(session, *mine)
-            raise
-        keep_claim(community, bundle)
-        with community.sessions.begin() as session:
-            mark(session, *mine, "mined")
+            keep_claim(community, bundle)
         return granted
     if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(chain_session, bundle):
         verify(bundle)  # the parts around the proof could be another claim's

@@ -12,23 +12,23 @@ from decimal import Decimal
 from pathlib import Path
 
 from eth_hash.auto import keccak
-from eth_utils.address import is_checksum_address
 from web3.contract import Contract
 
 from api.config.community_yaml import ConfigError
 from api.config.settlement_settings import SettlementSettings
 from api.operator.community import Community
+from api.operator.own_contract import OwnContract
 from api.operator.settlement_root import publish_settlement
 from api.protocol.period import SIDES
 from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from data.damage import whole
 from rewards.chain import Chain
-from rewards.errors import ContractsLost
 from rewards.settlement_payments import Brought, budget_of, deploy_payments, fund, pay, payments_at, token_of
 
 PAYMENTS = "settlement-payments.json"
 """In the state folder: where the escrow is on the chain. In a period's folder: what was paid of it."""
+_CONTRACT = OwnContract(PAYMENTS, "settlement_payments", "an escrow")
 _WH_PER_KWH, _PERCENT = 1000, 100
 
 
@@ -106,26 +106,9 @@ def rates(settings: SettlementSettings, decimals: int) -> tuple[int, int]:
     return rate
 
 
-def payments_address(path: Path) -> str:
-    """The address that a file of this module names. Raises DamagedFile, OSError."""
-    with whole(path, "the address of an escrow"):
-        address = json.loads(path.read_text(encoding="utf-8"))["settlement_payments"]
-        if not is_checksum_address(address):
-            raise ValueError("no address")
-    return str(address)
-
-
 def _escrow(community: Community, chain: Chain, registry: str) -> Contract:
-    path = community.folder / PAYMENTS
-    if path.exists():
-        address = payments_address(path)
-        if not chain.has_code(address):
-            raise ContractsLost(
-                f"the chain has no escrow at {address}, which {path} names: it is of another chain, or the embedded "
-                "chain's files are not what they were. Put those that belong together back from your backup"
-            )
-        return payments_at(chain, address)
-    token = community.config.settlement.token or str(community.open_contracts(chain).reward_token.address)
-    made = deploy_payments(chain, community.operator, registry, token)
-    write_bytes(path, json.dumps({"settlement_payments": str(made.address)}).encode())
-    return made
+    def deploy() -> Contract:
+        token = community.config.settlement.token or str(community.open_contracts(chain).reward_token.address)
+        return deploy_payments(chain, community.operator, registry, token)
+
+    return _CONTRACT.of(community, chain, payments_at, deploy)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from eth_utils.address import is_checksum_address
 from web3.contract import Contract
 
 from api.operator.community import Community
+from api.operator.own_contract import OwnContract
 from api.protocol.settlement import Settlement
-from data.atomic import write_bytes
-from data.damage import whole
 from rewards.chain import Chain
-from rewards.errors import ContractsLost
 from rewards.settlements import deploy_settlements, publish_root, settlements_at
 
 REGISTRY = "settlement-registry.json"
 """In the state folder: where the registry is on the chain."""
+_CONTRACT = OwnContract(REGISTRY, "settlement_registry", "a settlement registry")
+registry_address = _CONTRACT.address_in
 
 
 def publish_settlement(community: Community, chain: Chain, settlement: Settlement) -> str:
@@ -31,26 +27,8 @@ def publish_settlement(community: Community, chain: Chain, settlement: Settlemen
     return str(registry.address)
 
 
-def registry_address(path: Path) -> str:
-    """The address that a file of this module names. Raises DamagedFile, OSError."""
-    with whole(path, "the address of a settlement registry"):
-        address = json.loads(path.read_text(encoding="utf-8"))["settlement_registry"]
-        if not is_checksum_address(address):
-            raise ValueError("no address")
-    return str(address)
-
-
 def _registry(community: Community, chain: Chain) -> Contract:
-    path = community.folder / REGISTRY
-    if path.exists():
-        address = registry_address(path)
-        if not chain.has_code(address):
-            raise ContractsLost(
-                f"the chain has no settlement registry at {address}, which {path} names: it is of another chain, or "
-                "the embedded chain's files are not what they were. Put those that belong together back from your "
-                "backup"
-            )
-        return settlements_at(chain, address)
-    made = deploy_settlements(chain, community.operator, community.config.community.identifier)
-    write_bytes(path, json.dumps({"settlement_registry": str(made.address)}).encode())
-    return made
+    def deploy() -> Contract:
+        return deploy_settlements(chain, community.operator, community.config.community.identifier)
+
+    return _CONTRACT.of(community, chain, settlements_at, deploy)

@@ -50,15 +50,6 @@ class _Served:
 class CoordinatorMetrics(_Served):
     """What the coordinator sees of the training; `saw` is called with each round's report."""
 
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Say that rounds are trained while the block runs."""
-        self.is_training.set(1)
-        try:
-            yield
-        finally:
-            self.is_training.set(0)
-
     def __init__(self) -> None:
         super().__init__()
         registry = self.registry
@@ -97,6 +88,15 @@ class CoordinatorMetrics(_Served):
             buckets=(1, 3, 10, 30, 100, 300, 1000),
             registry=registry,
         )
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Say that rounds are trained while the block runs."""
+        self.is_training.set(1)
+        try:
+            yield
+        finally:
+            self.is_training.set(0)
 
     def saw(self, report: RoundReport) -> None:
         self.round.set(report.round)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from api.operator.database.tables import Unsettled
+from data.errors import DataError
+from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTransaction
+from zkp.errors import ProofError
 
 FORECAST, CLAIM, PAYMENT, GREEN, GREEN_PAYMENT = "forecast", "claim", "payment", "green", "green-pay"
 _ORDER = (FORECAST, CLAIM, GREEN, PAYMENT, GREEN_PAYMENT)
@@ -22,6 +26,27 @@ def take_on(session: Session, kind: str, household: str, day: int, bundle: bytes
             Unsettled(kind=kind, household=household, day=day, bundle=bundle, raw=raw, state="waiting", reason="")
         )
         session.flush()
+
+
+@contextmanager
+def sending(sessions: sessionmaker[Session], kind: str, household: str, day: int, bundle: bytes) -> Iterator[None]:
+    """Have a claim sent while the block runs: noted before, mined after; forgotten if it is refused.
+
+    Where the chain does not answer or takes nothing now, it stays noted: `api.operator.settlement` goes on with it.
+    """
+    mine = kind, household, day
+    with sessions.begin() as session:
+        take_on(session, *mine, bundle)
+    try:
+        yield
+    except (NodeUnreachable, JournalUnwritable, StaleTransaction):
+        raise
+    except (Refused, ProofError, DataError):
+        with sessions.begin() as session:
+            withdraw(session, *mine)
+        raise
+    with sessions.begin() as session:
+        mark(session, *mine, "mined")
 
 
 def let_go(session: Session, kind: str, household: str, day: int) -> None:

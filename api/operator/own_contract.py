@@ -1,0 +1,63 @@
+"""A contract beside the community's own: deployed when it is first needed, its address in a file of the state folder.
+
+Where the file names one that is not on the chain, none is deployed anew: of two, each could say something else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_utils.address import is_checksum_address
+from web3.contract import Contract
+
+from api.operator.community import Community
+from data.atomic import write_bytes
+from data.damage import whole
+from rewards.chain import Chain
+from rewards.errors import ContractsLost
+
+
+@dataclass(frozen=True)
+class OwnContract:
+    """Args:
+    file: its name in the state folder.
+    key: what the address is called in it.
+    what: the contract in words, with its article, such as "a settlement registry".
+    """
+
+    file: str
+    key: str
+    what: str
+
+    def address_in(self, path: Path) -> str:
+        """The address that such a file names. Raises DamagedFile, OSError."""
+        with whole(path, f"the address of {self.what}"):
+            address = json.loads(path.read_text(encoding="utf-8"))[self.key]
+            if not is_checksum_address(address):
+                raise ValueError("no address")
+        return str(address)
+
+    def of(
+        self,
+        community: Community,
+        chain: Chain,
+        at: Callable[[Chain, str], Contract],
+        deploy: Callable[[], Contract],
+    ) -> Contract:
+        """The community's, deployed if there is none. Raises ContractsLost, DamagedFile, ChainError."""
+        path = community.folder / self.file
+        if path.exists():
+            address = self.address_in(path)
+            if not chain.has_code(address):
+                raise ContractsLost(
+                    f"the chain has no {self.what.partition(' ')[2]} at {address}, which {path} names: it is of "
+                    "another chain, or the embedded chain's files are not what they were. Put those that belong "
+                    "together back from your backup"
+                )
+            return at(chain, address)
+        made = deploy()
+        write_bytes(path, json.dumps({self.key: str(made.address)}).encode())
+        return made

@@ -23,7 +23,7 @@ from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from eth_tester.exceptions import TransactionFailed
-from eth_typing import ChecksumAddress, HexStr
+from eth_typing import BlockNumber, ChecksumAddress, HexStr
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
@@ -169,10 +169,11 @@ class Chain:
             answer = self.web3.eth.call({"to": _PAIRING_CHECK, "data": HexBytes(bytes(128 + 256))})
         return int.from_bytes(answer, "big") == 1
 
-    def has_code(self, address: str) -> bool:
-        """Whether there is a contract at an address."""
+    def has_code(self, address: str, block: int | None = None) -> bool:
+        """Whether there is a contract at an address, at a block (the latest by default)."""
         with _refusals("reading a contract's code"):
-            return len(self.web3.eth.get_code(to_checksum_address(address))) > 0
+            at: BlockIdentifier = "latest" if block is None else BlockNumber(block)
+            return len(self.web3.eth.get_code(to_checksum_address(address), at)) > 0
 
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""

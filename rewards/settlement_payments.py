@@ -51,7 +51,7 @@ def payments_at(chain: Chain, address: str) -> Contract:
 
 def token_of(chain: Chain, payments: Contract) -> Contract:
     """The token that an escrow pays in, by the interface of ERC-20."""
-    return chain.contract(artefact(_TOKEN), str(payments.functions.TOKEN().call()))
+    return token_at(chain, str(payments.functions.TOKEN().call()))
 
 
 def budget_of(payments: Contract, days: tuple[int, int]) -> Budget | None:
@@ -60,6 +60,21 @@ def budget_of(payments: Contract, days: tuple[int, int]) -> Budget | None:
     if not shared_wh:
         return None
     return Budget(shared_wh, (rate[0], rate[1]), (paid_wh[0], paid_wh[1]), left, reclaimable_at)
+
+
+def token_at(chain: Chain, address: str) -> Contract:
+    """A token by its address, by the interface of ERC-20."""
+    return chain.contract(artefact(_TOKEN), address)
+
+
+def require_tokens(token: Contract, operator: str, amount: int) -> None:
+    """Raises TooFewTokens where the operator has less than an amount (the token's smallest unit)."""
+    held = int(token.functions.balanceOf(operator).call())
+    if held < amount:
+        raise TooFewTokens(
+            f"the period comes to {amount} of the token's smallest unit, and the operator {operator} has "
+            f"{held}: transfer {amount - held} more of the token {token.address} to it"
+        )
 
 
 def fund(
@@ -71,12 +86,7 @@ def fund(
     Raises TooFewTokens where the operator has not as many; nothing is moved then. Raises Refused.
     """
     token, amount = token_of(chain, payments), shared_wh * sum(rate)
-    held = int(token.functions.balanceOf(operator.address).call())
-    if held < amount:
-        raise TooFewTokens(
-            f"the period comes to {amount} of the token's smallest unit, and the operator {operator.address} has "
-            f"{held}: transfer {amount - held} more of the token {token.address} to it"
-        )
+    require_tokens(token, operator.address, amount)
     chain.send(operator, token.functions.approve(payments.address, amount))
     chain.send(operator, payments.functions.fund(*days, shared_wh, list(rate)))
 
@@ -85,12 +95,17 @@ def pay(
     chain: Chain, payments: Contract, sender: LocalAccount, days: tuple[int, int], shares: Sequence[Brought]
 ) -> None:
     """Pay those of the shares that were not paid before, in as few transactions as it takes. Raises Refused."""
-    paid = payments.functions.is_paid
-    due = [share for share in shares if not paid(*days, share.household, share.side).call()]
+    due = [share for share in shares if not is_paid(payments, days, share)]
     for start in range(0, len(due), TOGETHER):
         chain.send(
             sender, payments.functions.pay_many(*days, [leaf(share) for share in due[start : start + TOGETHER]])
         )
+
+
+def is_paid(payments: Contract, days: tuple[int, int], share: Brought, block: int | None = None) -> bool:
+    """Whether a share's household was paid for this period and side, at a block (the latest by default)."""
+    call = payments.functions.is_paid(*days, share.household, share.side)
+    return bool(call.call() if block is None else call.call(block_identifier=block))
 
 
 def leaf(share: Brought) -> tuple[str, int, int, bytes, list[bytes]]:

@@ -24,9 +24,10 @@ def settlements_at(chain: Chain, address: str) -> Contract:
     return chain.contract(artefact(_NAME), address)
 
 
-def root_of(registry: Contract, first_day: int, last_day: int) -> bytes | None:
-    """The root of a period that counts, 32 bytes; None where none was published."""
-    root = bytes(registry.functions.root_of(first_day, last_day).call())
+def root_of(registry: Contract, first_day: int, last_day: int, block: int | None = None) -> bytes | None:
+    """The root of a period that counts (32 bytes) at a block, the latest by default; None where there is none."""
+    call = registry.functions.root_of(first_day, last_day)
+    root = bytes(call.call() if block is None else call.call(block_identifier=block))
     return root if any(root) else None
 
 

@@ -123,15 +123,20 @@ def settle(
 
 def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> None:
     """`paid_in`: the period's folder, where its shares are to be paid, too."""
+    from api.operator.chain_session import final_block, finality_blocks
     from api.operator.community import Community
-    from api.operator.settlement_payment import pay_settlement
-    from api.operator.settlement_root import publish_settlement
+    from api.operator.settlement_payment import is_paid_out, pay_settlement
+    from api.operator.settlement_root import is_published, publish_settlement
 
     community = Community(settings)
     chain = community.open_chain(settlement.period.last + 1)
+    depth = finality_blocks(community, chain)
     try:
         address = publish_settlement(community, chain, settlement)
         paid = None if paid_in is None else pay_settlement(community, chain, settlement, paid_in)
+        block = final_block(chain, depth)
+        is_final = is_published(community, chain, settlement, block)
+        is_final = is_final and (paid is None or is_paid_out(community, chain, settlement, block))
     finally:
         chain.close()
     if paid is not None:
@@ -140,6 +145,11 @@ def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> 
             f"{paid.contract}.", highlight=False,
         )  # fmt: skip
     console.print(f"The root 0x{settlement.root.hex()} is in the settlement registry {address}.", highlight=False)
+    if not is_final:
+        console.print(
+            f"It is final when {depth} blocks have followed. Run the same command again then: it sends again what a "
+            "reorganisation has taken back, and nothing else.", highlight=False,
+        )  # fmt: skip
 
 
 def _demo() -> Config:

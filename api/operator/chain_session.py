@@ -55,6 +55,16 @@ class ChainSession:
         return self.lock if self.chain.tester is not None else nullcontext()
 
 
+def finality_blocks(community: Community, chain: Chain) -> int:
+    """How many blocks have to be on one until no reorganisation takes it back: none on the embedded chain."""
+    return 0 if chain.tester is not None else community.config.rewards.finality_blocks
+
+
+def final_block(chain: Chain, depth: int) -> int | None:
+    """The last block that `depth` others are on; None for the latest one."""
+    return max(0, chain.block - depth) if depth else None
+
+
 def open_chain_session(community: Community, day: int | None = None) -> ChainSession:
     """Chain, contracts and enrolment of all homes."""
     chain = community.open_chain(day)

@@ -40,7 +40,8 @@ class ShareRefused(Exception):
 @dataclass(frozen=True)
 class OpenPeriod:
     """A period as its members see it. `missing`: shares that have not come in. `closes_at`: UTC seconds, None until
-    the server has set it. `settled`: how many shares the written settlement has; None before the period is closed."""
+    the server has set it. `settled`: how many shares the written settlement has; None before the period is closed.
+    `is_final`: the chain holds what was settled for good."""
 
     name: str
     first_day: int
@@ -49,6 +50,7 @@ class OpenPeriod:
     missing: int
     closes_at: int | None
     settled: int | None
+    is_final: bool
 
     @property
     def is_closed(self) -> bool:
@@ -192,7 +194,9 @@ def _row(session: Session, name: str) -> SettledPeriod:
 def _shown(session: Session, row: SettledPeriod) -> OpenPeriod:
     count = session.scalar(select(func.count()).select_from(ProvenShare).where(ProvenShare.period == row.name)) or 0
     missing = len(SIDES) * row.members - count
-    return OpenPeriod(row.name, row.first_day, row.last_day, row.members, missing, row.closes_at, row.settled)
+    return OpenPeriod(
+        row.name, row.first_day, row.last_day, row.members, missing, row.closes_at, row.settled, row.is_final
+    )
 
 
 def _record(row: SharedDay) -> DayRecord:

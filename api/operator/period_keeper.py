@@ -1,8 +1,9 @@
 """Closes periods while the server runs: when all shares are in, or the time for them has passed.
 
 What is closed is written (the file to audit, the statements), its root published, and its shares paid in tokens where
-the settings say so. A share that comes later joins
-the settlement, whose next root then counts; nobody else's share changes.
+the settings say so. A share that comes later joins the settlement, whose next root then counts; nobody else's share
+changes. Root and payments are compared with the chain until they are final: what a reorganisation takes back is sent
+again, and the contracts refuse to pay a share twice.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from threading import Event
 from sqlalchemy import update
 
 from api.config.community_yaml import ConfigError
-from api.operator.chain_session import ChainSession
+from api.operator.chain_session import ChainSession, final_block, finality_blocks
 from api.operator.community import Community
 from api.operator.database.tables import SettledPeriod
 from api.operator.open_periods import OpenPeriod, OpenPeriods, checked_terms
 from api.operator.settlement_files import SettlementFolder
-from api.operator.settlement_payment import Payments, pay_settlement
-from api.operator.settlement_root import publish_settlement
+from api.operator.settlement_payment import Payments, is_paid_out, pay_settlement
+from api.operator.settlement_root import is_published, publish_settlement
 from api.protocol.settlement import settle
 from data.errors import DataError
 from fl.deployment.background import repeated
@@ -68,10 +69,13 @@ class PeriodKeeper:
         folder = SettlementFolder.of(self._community, period.name)
         if period.settled != period.proven:
             self._settle(period.name, folder)
-        if self._community.config.settlement.tokens_per_kwh and period.proven:
-            known = Payments.read(folder.folder)
-            if known is None or known.shares != period.proven:
-                self._pay(period.name, folder)
+        elif not period.is_final:
+            self._publish(period.name)
+        elif not self._is_unpaid(period, folder):
+            return
+        if self._prices_shares and period.proven:
+            self._pay(period.name, folder)
+        self._note(period.name, is_final=self._is_final(period.name))
 
     def _settle(self, name: str, folder: SettlementFolder) -> None:
         settlement, meters = self._periods.settlement(name)
@@ -80,15 +84,44 @@ class PeriodKeeper:
         if settled.shares:
             with self._chain_session.lock:
                 publish_settlement(self._community, self._chain_session.chain, settled)
-        self._note(name, settled=len(settled.shares))
+        self._note(name, settled=len(settled.shares), is_final=False)
         told = {"period": name, "shares": len(settled.shares), "late": len(settled.late)}
         _log.info("period settled", extra=told | {"root": settled.root.hex()})
 
-    def _pay(self, name: str, folder: SettlementFolder) -> None:
+    def _publish(self, name: str) -> None:
+        """Again, where a reorganisation has taken the root back."""
         settlement, _ = self._periods.settlement(name)
         with self._chain_session.lock:
+            if settlement.shares and not is_published(self._community, self._chain_session.chain, settlement):
+                _log.warning("root taken back by a reorganisation, published again", extra={"period": name})
+                publish_settlement(self._community, self._chain_session.chain, settlement)
+
+    @property
+    def _prices_shares(self) -> bool:
+        return bool(self._community.config.settlement.tokens_per_kwh)
+
+    def _is_unpaid(self, period: OpenPeriod, folder: SettlementFolder) -> bool:
+        """Where a price was set after the period was settled."""
+        known = Payments.read(folder.folder)
+        return self._prices_shares and bool(period.proven) and (known is None or known.shares != period.proven)
+
+    def _pay(self, name: str, folder: SettlementFolder) -> None:
+        settlement, _ = self._periods.settlement(name)
+        known = Payments.read(folder.folder)
+        with self._chain_session.lock:
             paid = pay_settlement(self._community, self._chain_session.chain, settlement, folder.folder)
-        _log.info("period paid", extra={"period": name, "amount": paid.paid, "token": paid.token})
+        if paid != known:
+            _log.info("period paid", extra={"period": name, "amount": paid.paid, "token": paid.token})
+
+    def _is_final(self, name: str) -> bool:
+        """Whether the chain's final block has all of it."""
+        settlement, _ = self._periods.settlement(name)
+        community, chain = self._community, self._chain_session.chain
+        with self._chain_session.lock:
+            block = final_block(chain, finality_blocks(community, chain))
+            published = not settlement.shares or is_published(community, chain, settlement, block)
+            paid = not settlement.shares or not self._prices_shares
+            return published and (paid or is_paid_out(community, chain, settlement, block))
 
     def _note(self, name: str, **values: int) -> None:
         with self._community.sessions.begin() as session:

@@ -19,6 +19,8 @@ from sqlalchemy import delete, select, update
 from api.config.tracing import tracer
 from api.operator.chain_session import (
     ChainSession,
+    final_block,
+    finality_blocks,
     keep_forecast,
     keep_reward,
     relay_forecast,
@@ -77,8 +79,7 @@ class Settlement:
     """
 
     def __init__(self, community: Community, chain_session: ChainSession, depth: int | None = None) -> None:
-        embedded = chain_session.chain.tester is not None
-        self._depth = (0 if embedded else community.config.rewards.finality_blocks) if depth is None else depth
+        self._depth = finality_blocks(community, chain_session.chain) if depth is None else depth
         self._community, self._chain_session = community, chain_session
         self._contracts = chain_session.contracts
         self._told = ""
@@ -112,7 +113,7 @@ class Settlement:
     @property
     def _final(self) -> int | None:
         """The last block that is final; None for the latest one."""
-        return max(0, self._chain_session.chain.block - self._depth) if self._depth else None
+        return final_block(self._chain_session.chain, self._depth)
 
     def _claim_together(self, rows: Sequence[Unsettled]) -> None:
         """Send the claims that the chain does not hold in few transactions. What it refuses is judged row by row."""

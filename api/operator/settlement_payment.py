@@ -24,7 +24,18 @@ from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from data.damage import whole
 from rewards.chain import Chain
-from rewards.settlement_payments import Brought, budget_of, deploy_payments, fund, pay, payments_at, token_of
+from rewards.settlement_payments import (
+    Brought,
+    budget_of,
+    deploy_payments,
+    fund,
+    is_paid,
+    pay,
+    payments_at,
+    require_tokens,
+    token_at,
+    token_of,
+)
 
 PAYMENTS = "settlement-payments.json"
 """In the state folder: where the escrow is on the chain. In a period's folder: what was paid of it."""
@@ -62,15 +73,14 @@ def pay_settlement(community: Community, chain: Chain, settlement: Settlement, f
     """Publish the root, fund the period unless it is funded, and pay every share that was not paid before.
 
     It can be repeated: shares of members that were late are paid, and no other. `folder`: the period's. Raises
-    ConfigError where the settings name no price, ChainError, DamagedFile.
+    ConfigError where the settings name no price, no token, or another one than the escrow's; ChainError, DamagedFile.
     """
     registry = publish_settlement(community, chain, settlement)
-    payments = _escrow(community, chain, registry)
-    token = token_of(chain, payments)
-    of = settlement.period
+    of, token = settlement.period, _token(community, chain)
     days = of.first, of.last
+    rate = rates(community.config.settlement, int(token.functions.decimals().call()))
+    payments = _escrow(community, chain, registry, token, of.shared_wh * sum(rate))
     if budget_of(payments, days) is None:
-        rate = rates(community.config.settlement, int(token.functions.decimals().call()))
         fund(chain, payments, community.operator, days, of.shared_wh, rate)
     pay(chain, payments, community.operator, days, brought(settlement))
     budget = budget_of(payments, days)
@@ -80,6 +90,17 @@ def pay_settlement(community: Community, chain: Chain, settlement: Settlement, f
     told = Payments(str(payments.address), str(token.address), str(funded), str(paid), len(settlement.shares))
     write_bytes(folder / PAYMENTS, json.dumps(asdict(told)).encode())
     return told
+
+
+def is_paid_out(community: Community, chain: Chain, settlement: Settlement, block: int | None = None) -> bool:
+    """Whether every share of the settlement was paid, at a block (the latest by default).
+
+    Raises DamagedFile, NodeUnreachable.
+    """
+    of, payments = settlement.period, _CONTRACT.there(community, chain, payments_at, block)
+    return payments is not None and all(
+        is_paid(payments, (of.first, of.last), share, block) for share in brought(settlement)
+    )
 
 
 def brought(settlement: Settlement) -> list[Brought]:
@@ -106,9 +127,27 @@ def rates(settings: SettlementSettings, decimals: int) -> tuple[int, int]:
     return rate
 
 
-def _escrow(community: Community, chain: Chain, registry: str) -> Contract:
-    def deploy() -> Contract:
-        token = community.config.settlement.token or str(community.open_contracts(chain).reward_token.address)
-        return deploy_payments(chain, community.operator, registry, token)
+def _token(community: Community, chain: Chain) -> Contract:
+    """The token of the settings. Raises ConfigError where the chain has none there."""
+    named = community.config.settlement.token
+    if named is None:
+        return community.open_contracts(chain).reward_token
+    if not chain.has_code(named):
+        raise ConfigError(f"settlement.token: the chain has no contract at {named}; name an ERC-20 token there")
+    return token_at(chain, named)
 
-    return _CONTRACT.of(community, chain, payments_at, deploy)
+
+def _escrow(community: Community, chain: Chain, registry: str, token: Contract, amount: int) -> Contract:
+    """The community's; deployed when the operator has the amount that comes first, for its token stays."""
+
+    def deploy() -> Contract:
+        require_tokens(token, community.operator.address, amount)
+        return deploy_payments(chain, community.operator, registry, str(token.address))
+
+    payments = _CONTRACT.of(community, chain, payments_at, deploy)
+    if (paid_in := str(token_of(chain, payments).address)) != token.address:
+        raise ConfigError(
+            f"settlement.token: shares are paid in {token.address} by the settings, and the community's escrow "
+            f"{payments.address} pays in {paid_in} since its first period; set settlement.token to {paid_in}"
+        )
+    return payments

@@ -8,7 +8,7 @@ from api.operator.community import Community
 from api.operator.own_contract import OwnContract
 from api.protocol.settlement import Settlement
 from rewards.chain import Chain
-from rewards.settlements import deploy_settlements, publish_root, settlements_at
+from rewards.settlements import deploy_settlements, publish_root, root_of, settlements_at
 
 REGISTRY = "settlement-registry.json"
 """In the state folder: where the registry is on the chain."""
@@ -25,6 +25,15 @@ def publish_settlement(community: Community, chain: Chain, settlement: Settlemen
     of = settlement.period
     publish_root(chain, registry, community.operator, (of.first, of.last), settlement.root, of.shared_wh)
     return str(registry.address)
+
+
+def is_published(community: Community, chain: Chain, settlement: Settlement, block: int | None = None) -> bool:
+    """Whether the settlement's root is the one that counts, at a block (the latest by default).
+
+    Raises DamagedFile, NodeUnreachable.
+    """
+    of, registry = settlement.period, _CONTRACT.there(community, chain, settlements_at, block)
+    return registry is not None and root_of(registry, of.first, of.last, block) == settlement.root
 
 
 def _registry(community: Community, chain: Chain) -> Contract:

@@ -127,7 +127,7 @@ class SettledPeriod(Base):
 
     `terms`: the settlement's file without a share; large, so that it is loaded only where it is asked for.
     `closes_at`: UTC seconds, by the chain's clock; set by the server. `settled`: how many shares the settlement has
-    that was written last; none before it is closed.
+    that was written last; none before it is closed. `is_final`: no reorganisation takes back its root and payments.
     """
 
     __tablename__ = "settled_periods"
@@ -138,6 +138,7 @@ class SettledPeriod(Base):
     terms: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     closes_at: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
     settled: Mapped[int | None]
+    is_final: Mapped[bool] = mapped_column(default=False)
 
 
 class ProvenShare(Base):

@@ -1,6 +1,7 @@
 """`wattproof settle` and `audit-settlement`: a period by its name, files for everybody, a verdict by exit code."""
 
 import json
+import shutil
 import sys
 from datetime import date
 from pathlib import Path
@@ -13,9 +14,15 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.settle_commands import period_named
+from api.config.community_yaml import load
+from api.operator.community import Community
 from api.operator.settlement_root import REGISTRY, registry_address
+from api.protocol import settlement_file
 from data.day import DayClock
 from data.table import long_table, write_table
+from rewards.compile import artefact
+from tests.rewards.conftest import account
+from tests.support.commands import output
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +82,46 @@ def test_paying_needs_a_price_and_the_operators_tokens_and_moves_none_without(fo
     assert not (settled / "settlement-payments.json").exists()
     mixed = CliRunner().invoke(app, [*command[:4], "--incomplete"])
     assert mixed.exit_code == 2 and "settlement.gateways" in mixed.output
+
+
+def test_shares_are_paid_in_a_token_of_the_communitys_choice_and_once(folder: Path, settled: Path) -> None:
+    """By the command alone, from published root to paid shares; again it pays nothing."""
+    (folder / "token.yaml").write_text(SETTINGS.format(more=""), encoding="utf-8")
+    community = Community(load(folder / "token.yaml"))
+    settlement, _ = settlement_file.read((settled / "settlement.json").read_bytes())
+    rate = {"import": 10**13, "export": 10**13}
+    treasury = account(77)
+    chain = community.open_chain()
+    chain.fund(treasury.address)
+    token = chain.deploy(treasury, artefact("reward_token"))
+    chain.send(treasury, token.functions.propose_minter(treasury.address))
+    budget = settlement.period.shared_wh * sum(rate.values())
+    chain.send(treasury, token.functions.mint(community.operator.address, budget))
+    chain.close()
+    more = f", tokens_per_kwh: 0.02, token: '{token.address}'"
+    (folder / "token.yaml").write_text(SETTINGS.format(more=more), encoding="utf-8")
+    out = folder / "paid"
+    shutil.copytree(settled, out)
+    command = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "token.yaml"), "--out", str(out), "--pay"]
+    due = {
+        household: sum(rate[side] * share.wh for (of, side), share in settlement.shares.items() if of == household)
+        for household in settlement.period.households
+    }
+    for _ in range(2):
+        told = " ".join(output(*command).split())
+        assert f"Paid: {sum(due.values())} of {budget} paid in" in told and "It is final when" not in told
+        chain = community.open_chain()
+        balance = chain.contract(artefact("reward_token"), str(token.address)).functions.balanceOf
+        assert {household: balance(household).call() for household in due} == due and any(due.values())
+        assert balance(community.operator.address).call() == 0, "all of it was paid in, once"
+        chain.close()
+    for other, why in (("0x" + "11" * 20, "no contract"), (None, f"set settlement.token to {token.address}")):
+        more = ", tokens_per_kwh: 0.02" + ("" if other is None else f", token: '{other}'")
+        (folder / "token.yaml").write_text(SETTINGS.format(more=more), encoding="utf-8")
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 1 and why in str(done.exception), "it pays in no other token, and says so"
+    paid = json.loads((out / "settlement-payments.json").read_bytes())
+    assert paid["token"] == token.address and paid["paid"] == str(sum(due.values()))
 
 
 def audit(file: Path) -> tuple[int, str]:

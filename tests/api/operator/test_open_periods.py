@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import delete, select, update
 from web3.contract import Contract
 
@@ -26,14 +27,14 @@ from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.http.server import make_app
 from api.one_machine.settlement import record_period
 from api.operator.chain_session import ChainSession, open_chain_session
-from api.operator.community import Community
+from api.operator.community import CONTRACTS, Community
 from api.operator.database.members import keep_meters, meter_at, meters_of
 from api.operator.database.tables import AssignedMeter, Household, ProvenShare, SettledPeriod, SharedDay
 from api.operator.membership import erase
-from api.operator.open_periods import OpenPeriods, checked_terms, meters_on
+from api.operator.open_periods import OpenPeriods, ShareRefused, checked_terms, meters_on, side_of
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.settlement_payment import rates
-from api.operator.settlement_root import REGISTRY, registry_address
+from api.operator.settlement_root import REGISTRY, is_published, registry_address
 from api.operator.totals import keep_shared
 from api.protocol import merkle, settlement_file
 from api.protocol.meters import Assignment
@@ -45,6 +46,7 @@ from data.meter import Meter
 from data.table import long_table
 from rewards.compile import artefact
 from rewards.settlements import root_of, settlements_at
+from tests.api.operator.test_database import at_once
 from tests.rewards.conftest import account
 from tests.support.documented import DocumentedClient
 from zkp.statements.period import PeriodStatement
@@ -253,6 +255,54 @@ def test_a_member_sees_that_its_share_is_under_the_root_and_others_learn_nothing
 def test_who_joined_within_the_period_has_a_share_of_its_own_days(street: Street) -> None:
     assert street.statement(3, "import").days == tuple(range(JOINED, DAYS.stop))
     assert street.statement(0, "import").days == tuple(DAYS)
+
+
+def test_periods_are_kept_on_every_database_and_a_share_that_comes_many_times_at_once_is_kept_once(
+    street: Street, database_url: str, tmp_path: Path
+) -> None:
+    """Days, terms, shares and what was settled: all of it through the database, on SQLite and PostgreSQL."""
+    config = street.community.config
+    api = config.api.model_copy(update={"database_url": SecretStr(database_url), "state_dir": tmp_path})
+    community = Community(config.model_copy(update={"api": api}))
+    for name in {REGISTRY, CONTRACTS, "operator.key"} & {path.name for path in street.folder.iterdir()}:
+        shutil.copy(street.folder / name, tmp_path / name)
+    with street.community.sessions() as known, community.sessions.begin() as session:
+        for table in (Household, SharedDay):
+            for row in known.scalars(select(table)):
+                session.merge(row)
+    periods = OpenPeriods(community)
+    assert at_once(*[lambda: periods.open(NAME, DAYS)] * 4) == [periods.get(NAME)] * 4
+    assert periods.terms(NAME) == street.terms()
+
+    def bring(k: int) -> str:
+        shares = {
+            side_of(one["side"]): Share(one["share_wh"], bytes.fromhex(one["proof"][2:]))
+            for one in street.body(k)["shares"]
+        }
+        try:
+            periods.take(NAME, street.homes[k].household, shares)
+        except ShareRefused as refused:
+            return refused.code
+        return "ok"
+
+    keeper = PeriodKeeper(community, street.chain_session)
+    for late, brought in ((1, (0, 1, 2)), (0, (3,))):
+        for k in brought:
+            told = {str(one) for one in at_once(*[lambda k=k: bring(k)] * 4)}
+            assert "ok" in told and told <= {"ok", "share-exists"}
+        street.chain_session.chain.advance_to(street.chain_session.chain.now + 2 * 86_400)
+        keeper.look()
+        if late:
+            (one,) = periods.all()
+            assert one.closes_at is not None and not one.is_closed
+            street.chain_session.chain.advance_to(one.closes_at)
+            keeper.look()
+        (one,) = periods.all()
+        assert (one.missing, one.settled, one.is_final) == (2 * late, 8 - 2 * late, True)
+        settlement, _ = periods.settlement(NAME)
+        assert len(settlement.late) == late
+        assert is_published(community, street.chain_session.chain, settlement)
+    community.sessions.kw["bind"].dispose()
 
 
 # -- in tokens -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """uvicorn's HTTP/1.1 connection with bounds that uvicorn leaves to a proxy: on request heads, and on connections.
 
-A client that opens connections and sends nothing, or a head that never ends, holds a socket and memory. Bodies are
-bounded in `api.http.limits`, where the application reads them. When there are too many connections, the one whose
-client has kept the server waiting longest is closed, so that complete requests are served.
+A client that opens connections and sends nothing, or a head that never ends, or takes in no answer, holds a socket
+and memory. Bodies are bounded in `api.http.limits`, where the application reads them. When there are too many
+connections, the one whose client has kept the server waiting longest is closed, so that complete requests are served.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from api.http.problems import PROBLEM_JSON, content_of
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 10.0
+TAKEN_S = 60.0  # for the 48 kB or so that are sent at once: a client of 1 kB/s is in time
 MOST_CONNECTIONS = 512
 _numbers = itertools.count()  # of connections, as they are made
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. A head of a request must be complete within HEAD_S seconds and about HEAD_BYTES bytes."""
+    """One connection. A head of a request must be complete within HEAD_S seconds and about HEAD_BYTES bytes; of an
+    answer, the client must take in some in TAKEN_S seconds."""
 
     _in_head = True
     _head_bytes = 0
     _deadline: TimerHandle | None = None
+    _taken_by: TimerHandle | None = None
     _number = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -45,7 +48,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """There is more than the client takes: one that takes nothing would hold answer and connection for ever."""
+        super().pause_writing()
+        self._taken()
+        self._taken_by = self.loop.call_later(TAKEN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._taken_by is not None:
+            self._taken_by.cancel()
+            self._taken_by = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

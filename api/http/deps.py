@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.http.kept_answers import KeptAnswers
 from api.http.work import Work
@@ -49,6 +50,13 @@ def _bundle(body: Annotated[bytes, Depends(_body)]) -> bundles.Bundle:
     return bundles.parse(body)  # a plain function: FastAPI has it done in a thread
 
 
+def _plain(text: object) -> object:
+    """A number has one form in a path: answers are kept by path, here and on the way."""
+    if isinstance(text, str) and re.fullmatch("0|[1-9][0-9]*", text, re.ASCII) is None:
+        raise ValueError("a whole number in digits, without sign, point or leading zeros, is expected")
+    return text
+
+
 CommunityDep = Annotated[Community, Depends(_community)]
 BundleBody = Annotated[bundles.Bundle, Depends(_bundle)]
 """The bundle that is the request's body, byte for byte."""
@@ -68,8 +76,12 @@ SecureSumsDep = Annotated[SecureSumServer, Depends(_secure_sums)]
 WorkDep = Annotated[Work, Depends(_work)]
 KeptDep = Annotated[KeptAnswers, Depends(_kept_answers)]
 AddressParam = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$", description="a household's address")]
-RoundParam = Annotated[int, Path(ge=1, lt=1 << 32, description="a round of the training, from 1")]
-DayParam = Annotated[int, Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")]
+RoundParam = Annotated[
+    int, BeforeValidator(_plain), Path(ge=1, lt=1 << 32, description="a round of the training, from 1")
+]
+DayParam = Annotated[
+    int, BeforeValidator(_plain), Path(ge=0, le=LAST_DAY, description="community day since 1970-01-01")
+]
 TransactionHex = Annotated[str, Field(max_length=16_384, description="a signed transaction, hexadecimal")]
 
 

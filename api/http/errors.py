@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.http.problems import MEANINGS, PROBLEM_JSON, Problem, content_of
+from api.http.problems import PROBLEM_JSON, content_of, example_name
 from api.operator.running_sum import SecureSumRefused
 from data.errors import DayError, MeterError
 from rewards import errors as chain
@@ -105,20 +105,18 @@ def answer(refusal: ApiError, headers: Mapping[str, str] | None = None) -> JSONR
 
 
 def refusals(by_status: Mapping[int, list[str]]) -> dict[int | str, dict[str, Any]]:
-    """A route's `responses`: by status, the codes it may refuse with, each with an example."""
+    """A route's `responses`: by status, its refusals' codes, each with an example (`api.http.description`)."""
     return {
         status: {
             "description": ", ".join(codes),
             "content": {
                 PROBLEM_JSON: {
-                    "schema": Problem.model_json_schema(),
-                    "examples": {code: _example(code, status) for code in codes},
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        code: {"$ref": f"#/components/examples/{example_name(code, status)}"} for code in codes
+                    },
                 }
             },
         }
         for status, codes in by_status.items()
     }
-
-
-def _example(code: str, status: int) -> dict[str, Any]:
-    return {"summary": MEANINGS[code], "value": content_of(code, status, MEANINGS[code])}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from fastapi.concurrency import run_in_threadpool
@@ -15,28 +16,38 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.http.errors import ApiError
 
-_EVERY_S, _SILENCE_S, _LINE_S, _MOST = 1.0, 15.0, 300.0, 128
+_EVERY_S, _SILENCE_S, _LINE_S = 1.0, 15.0, 300.0
+_MOST, _MOST_OF_ONE = 128, 16  # lines in all, and of one address: nobody alone keeps all others from listening
 
 
 class Events:
     """`look`: what there is to tell, as JSON in a line; it is called in a thread."""
 
     def __init__(self, look: Callable[[], str]) -> None:
-        self._look, self._listeners, self._ended = look, 0, False
+        self._look, self._listeners, self._ended = look, Counter[str | None](), False
         self._told, self._looked_at = "", 0.0
 
     def end(self) -> None:
         """End all lines soon, and let nobody listen any more."""
         self._ended = True
 
-    def line(self) -> AsyncIterator[bytes]:
-        """What one listener is sent. Raises ApiError where too many listen."""
-        if self._listeners >= _MOST or self._ended:
-            raise ApiError("busy", "too many others listen: try again later", 429, 10)
-        return self._sent()
+    def line(self, sender: str | None = None) -> AsyncIterator[bytes]:
+        """What one listener is sent. `sender`: its address; None for this machine, which may have all lines.
 
-    async def _sent(self) -> AsyncIterator[bytes]:
-        self._listeners += 1
+        Raises ApiError where too many listen.
+        """
+        if self._is_full(sender):
+            raise ApiError("busy", "too many others listen: try again later", 429, 10)
+        return self._sent(sender)
+
+    def _is_full(self, sender: str | None) -> bool:
+        of_one = sender is not None and self._listeners[sender] >= _MOST_OF_ONE
+        return self._ended or of_one or self._listeners.total() >= _MOST
+
+    async def _sent(self, sender: str | None) -> AsyncIterator[bytes]:
+        if self._is_full(sender):  # several may have asked before the first of them began
+            return
+        self._listeners[sender] += 1
         try:
             began = spoke = time.monotonic()
             told = ""
@@ -51,7 +62,9 @@ class Events:
                     yield b": still here\n\n"
                 await asyncio.sleep(_EVERY_S)
         finally:
-            self._listeners -= 1
+            self._listeners[sender] -= 1
+            if not self._listeners[sender]:
+                del self._listeners[sender]
 
     async def _now(self) -> str:
         """What there is to tell, looked at once a second for all listeners."""

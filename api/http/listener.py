@@ -60,7 +60,7 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve on a bound socket until the process is asked to stop. Raises PortRefused."""
     config = uvicorn.Config(
         app, http=BoundedProtocol, ws="none", log_config=None, log_level="error", access_log=False,
-        timeout_graceful_shutdown=_STOP_S,
+        server_header=False, timeout_graceful_shutdown=_STOP_S,
     )  # fmt: skip
     try:
         _Server(config, app).run(sockets=[listener])

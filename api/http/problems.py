@@ -106,3 +106,8 @@ def content_of(code: str, status: int, message: str) -> dict[str, Any]:
         "type": f"/problems#{code}", "title": title, "status": status,
         "detail": message, "error": code, "message": message,
     }  # fmt: skip
+
+
+def example_name(code: str, status: int) -> str:
+    """What the example of a refusal is called among the components of the API's description."""
+    return f"{code}-{status}"

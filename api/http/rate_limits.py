@@ -50,7 +50,7 @@ class RateLimits:
     def _wait_s(self, scope: Scope) -> int:
         """How long the sender has to wait; 0: its request is taken."""
         reads = scope["method"] in _SAFE
-        most, sender = self._most[reads], _network((scope.get("client") or ("", 0))[0])
+        most, sender = self._most[reads], sender_of(scope)
         if not most or sender is None:
             return 0
         now = self._now()
@@ -64,6 +64,11 @@ class RateLimits:
             return math.ceil((1 - bucket.tokens) * 60 / most)
         bucket.tokens -= 1
         return 0
+
+
+def sender_of(scope: Scope) -> str | None:
+    """Whom a request is counted for; None for this machine."""
+    return _network((scope.get("client") or ("", 0))[0])
 
 
 def _network(host: str) -> str | None:

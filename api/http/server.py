@@ -25,6 +25,7 @@ from web3.exceptions import Web3Exception
 
 from api.config.settings import ApiSettings
 from api.config.traced import is_traced, traced
+from api.http.description import described
 from api.http.errors import RETRY_S, ApiError, answer, from_exception, from_http, from_validation, refusals
 from api.http.events import Events
 from api.http.kept_answers import KeptAnswers, KeptFirst
@@ -93,9 +94,11 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         "Nothing here shows a reading or a single home's forecast.",
         responses=_ANY,
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.community, app.state.chain_session, app.state.work = community, chain_session, work
     app.state.kept_answers = KeptAnswers(TotalsVersion(lambda: community.sessions))
     app.state.metrics = Metrics()
@@ -129,7 +132,7 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
             allow_headers=["content-type", "if-none-match"], expose_headers=["etag", "link", "retry-after"],
             max_age=3600,
         )  # fmt: skip
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, by_origin=bool(settings.cors_origins))
 
 
 def _add_refusals(app: FastAPI) -> None:

@@ -105,10 +105,11 @@ class OpenPeriods:
         with self._community.sessions() as session:
             return _row(session, name).terms
 
-    def take(self, name: str, household: str, shares: Mapping[Side, Share]) -> None:
+    def take(self, name: str, household: str, shares: Mapping[Side, Share]) -> bool:
         """Take a member's shares, whether the period is closed or not: one that comes late joins the next settlement.
 
-        Raises ShareRefused for a stranger and for a repeat, ProofError for a share that is not the member's.
+        Returns whether any is new; False: these very shares were taken before. Raises ShareRefused for a stranger and
+        for other shares than those that were taken, ProofError for a share that is not the member's.
         """
         checked = checked_terms(self.terms(name))
         if household not in checked.period.households:
@@ -116,14 +117,16 @@ class OpenPeriods:
         for side, share in shares.items():
             verify_share(checked, household, side, share)
         with self._community.sessions.begin() as session:
-            known = {side for side in shares if session.get(ProvenShare, (name, household, side)) is not None}
+            rows = {side: session.get(ProvenShare, (name, household, side)) for side in shares}
+            known = {side: Share(row.share_wh, row.proof) for side, row in rows.items() if row is not None}
             for side, share in shares.items():
                 add_once(
                     session,
                     ProvenShare(period=name, household=household, side=side, share_wh=share.wh, proof=share.proof),
                 )
-        if known == set(shares):
+        if known.keys() == shares.keys() and known != shares:
             raise ShareRefused("share-exists", f"the shares of {household} in {name} came in before, and stay")
+        return known != shares
 
     def settlement(self, name: str) -> tuple[Settlement, Meters]:
         """A period with the shares that have come in. Raises ShareRefused."""

@@ -53,17 +53,20 @@ def list_days(
     return page(found, limit, lambda day: day, request, response)
 
 
-@router.get("/{day}/summary", responses=NOT_MODIFIED | refusals({404: ["no-day"], 429: ["busy"]}))
-async def summary(day: DayParam, community: CommunityDep, work: WorkDep) -> DaySummary:
+@router.get(
+    "/{day}/summary", response_model=DaySummary,
+    responses=NOT_MODIFIED | refusals({404: ["no-day"], 429: ["busy"]}),
+)  # fmt: skip
+async def summary(day: DayParam, request: Request, community: CommunityDep, work: WorkDep) -> Response:
     """A day at a glance: totals, bands, accuracy, and which household did what."""
-    return await work.calibrations.run(_summary, day, community)
+    return (await work.calibrations.run(_summary, day, community)).to(request)
 
 
-def _summary(day: int, community: Community) -> DaySummary:
+def _summary(day: int, community: Community) -> Answer:
     known = day_summary(community, day)
     if known is None:
         raise ApiError("no-day", f"nothing is known of day {day}", 404)
-    return known
+    return Answer(known.model_dump_json().encode())
 
 
 @router.get(

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api.http.errors import refusals
 from api.http.events import Events
+from api.http.rate_limits import sender_of
 
 router = APIRouter(tags=["events"])
 
@@ -28,6 +29,8 @@ class EventStream(StreamingResponse):
     "/events", response_class=EventStream,
     responses=refusals({429: ["busy"]}) | {200: {"description": "events named progress, their data as JSON"}},
 )  # fmt: skip
-async def events(events: Annotated[Events, Depends(_events)]) -> EventStream:
+async def events(request: Request, events: Annotated[Events, Depends(_events)]) -> EventStream:
     """Server-sent events: forecasts registered, sums, totals, rounds and training, whenever one of them changes."""
-    return EventStream(events.line(), headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+    return EventStream(
+        events.line(sender_of(request.scope)), headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+    )

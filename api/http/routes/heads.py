@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from api.http.deps import AddressParam, CommunityDep, LedgerDep, RoundParam, TransactionHex, WorkDep
+from api.http.deps import REPEATED, AddressParam, CommunityDep, LedgerDep, RoundParam, TransactionHex, WorkDep
 from api.http.errors import ApiError, refusals
 from api.http.raw_transactions import decoded, sender_of
 from api.operator.chain_session import ChainSession, pinned_head
@@ -37,7 +37,7 @@ class HeadPublic(BaseModel):
 
 @router.post(
     "/heads", status_code=201,
-    responses=refusals({
+    responses=REPEATED | refusals({
         404: ["unknown-household"],
         409: ["unknown-round", "head-exists", "stale-transaction", "chain-refused"],
         422: ["malformed-request", "malformed-transaction"],
@@ -45,10 +45,13 @@ class HeadPublic(BaseModel):
         503: ["chain-unreachable", "chain-unwritable", "database-unreachable"],
     }),
 )  # fmt: skip
-async def pin(body: HeadIn, community: CommunityDep, chain_session: LedgerDep, work: WorkDep) -> HeadPublic:
-    """Relay the household's transaction to the chain."""
+async def pin(
+    body: HeadIn, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+) -> HeadPublic:
+    """Relay the household's transaction to the chain. A head that is pinned already is told so, with 200."""
     household, raw = await run_in_threadpool(_admitted, body, community, chain_session)
-    return await work.chain.registrations.run(_pin, body, household, raw, chain_session)
+    pinned, response.status_code = await work.chain.registrations.run(_pin, body, household, raw, chain_session)
+    return pinned
 
 
 def _admitted(body: HeadIn, community: Community, chain_session: ChainSession) -> tuple[str, bytes]:
@@ -66,13 +69,14 @@ def _call(body: HeadIn, chain_session: ChainSession) -> str:
     return str(chain_session.contracts.forecast_registry.encode_abi("pin_head", args=[body.round, digest]))
 
 
-def _pin(body: HeadIn, household: str, raw: bytes, chain_session: ChainSession) -> HeadPublic:
+def _pin(body: HeadIn, household: str, raw: bytes, chain_session: ChainSession) -> tuple[HeadPublic, int]:
     with chain_session.turn:
         kept = pinned_head(chain_session.contracts, household, body.round)
-        if kept is None or kept.digest.hex() != body.digest[2:]:  # else it is a repeat
+        is_repeat = kept is not None and kept.digest.hex() == body.digest[2:]
+        if not is_repeat:
             registry = str(chain_session.contracts.forecast_registry.address)
             chain_session.chain.relay(raw, registry, _call(body, chain_session), "pin_head")
-    return _pinned(household, body.round, chain_session)
+    return _pinned(household, body.round, chain_session), 200 if is_repeat else 201
 
 
 @router.get(

@@ -98,6 +98,7 @@ async def sign_in(
     """Sign in: the answer sets a cookie that scripts can't read."""
     address, chain_id = to_checksum_address(body.address), await _chain_id(chain_session, work)
     token = sign_ins.open(address, body.nonce, body.signature, chain_id)
+    response.headers["cache-control"] = "no-store"
     response.set_cookie(
         _COOKIE, token, max_age=SESSION_S, path="/", secure=sign_ins.is_secure, httponly=True, samesite="strict"
     )

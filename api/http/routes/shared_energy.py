@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from api.http.conditional import NOT_MODIFIED, Answer
-from api.http.deps import CSV, CommunityDep, JSONBytes, WorkDep
+from api.http.deps import CSV, REPEATED, CommunityDep, JSONBytes, WorkDep
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, LimitQuery, page
 from api.operator.community import Community
@@ -88,18 +88,24 @@ def period_terms(period: PeriodParam, community: CommunityDep, request: Request)
 
 @router.post(
     "/{period}/shares", status_code=201,
-    responses=refusals({
+    responses=REPEATED | refusals({
         403: ["not-in-period"], 404: NOT_OPEN[404], 409: ["share-exists"],
         422: ["malformed-request", "malformed-proof", "invalid-proof", "invalid-statement"], 429: ["busy"],
     }),
 )  # fmt: skip
-async def post_shares(period: PeriodParam, body: SharesIn, community: CommunityDep, work: WorkDep) -> Taken:
-    """Take a member's shares of a period. The proof says that they are the member's; the first ones stay."""
+async def post_shares(
+    period: PeriodParam, body: SharesIn, response: Response, community: CommunityDep, work: WorkDep
+) -> Taken:
+    """Take a member's shares of a period. The proof says that they are the member's; the first ones stay.
+
+    The same shares again get the first answer, with 200.
+    """
     shares = {side_of(one.side): Share(one.share_wh, bytes.fromhex(one.proof[2:])) for one in body.shares}
     if len(shares) < len(body.shares):
         raise ApiError("malformed-request", "a member has one share on each side", 422)
     with _refusing():
-        await work.sums.run(OpenPeriods(community).take, period, to_checksum_address(body.household), shares)
+        is_new = await work.sums.run(OpenPeriods(community).take, period, to_checksum_address(body.household), shares)
+    response.status_code = 201 if is_new else 200
     return Taken(period=period, sides=list(shares))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import mimetypes
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,16 @@ async def asset(name: str, request: Request) -> Response:
     if known is None:
         raise ApiError("not-found", f"the page has no file {name[:100]}", 404)
     return known.to(request)
+
+
+@router.get("/openapi.json")
+def description(request: Request) -> Response:
+    """The API's description, for programs; said once, and then whoever has it is told so."""
+    state = request.app.state
+    if getattr(state, "description", None) is None:
+        state.description = Answer(json.dumps(request.app.openapi(), separators=(",", ":")).encode())
+    found: Answer = state.description
+    return found.to(request)
 
 
 @router.get("/metrics")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from api.http.conditional import NOT_MODIFIED, Answer
 from api.http.deps import CSV, CommunityDep
 from api.http.errors import ApiError, refusals
 
 router = APIRouter(tags=["weather"])
 
 
-@router.get("/weather", response_class=CSV, responses=refusals({404: ["no-feed"]}))
-def weather(community: CommunityDep) -> Response:
+@router.get("/weather", response_class=CSV, responses=NOT_MODIFIED | refusals({404: ["no-feed"]}))
+def weather(request: Request, community: CommunityDep) -> Response:
     """The community's weather feed, whole: `ds` (UTC), temperature, and what was predicted in each hour for 24 hours
     later. A row never changes once it has been served."""
     path = community.config.data.weather
     if path is None or not path.is_file():
         raise ApiError("no-feed", "this server serves no weather feed (yet)", 404)
-    return CSV(path.read_bytes())
+    return Answer(path.read_bytes(), CSV.media_type).to(request)

@@ -1,6 +1,7 @@
 // The API's own description (/openapi.json), for people: each route, what it takes, answers and refuses with, and a try.
 import { ask, el, table } from "./page.js";
 
+const example = (one) => one.$ref ? description.components.examples[one.$ref.split("/").at(-1)] : one;
 const resolve = (schema, all) => schema?.$ref ? resolve(all[schema.$ref.split("/").at(-1)], all) : schema;
 function typeOf(schema, all) {
   if (!schema) return "";
@@ -27,8 +28,10 @@ function attempt(path, parameters) {
       if (p.in === "path") url = url.replace(`{${p.name}}`, encodeURIComponent(value));
       else if (value) query.set(p.name, value);
     }
-    const answer = await fetch(query.size ? `${url}?${query}` : url);
-    out.textContent = `${answer.status} ${answer.headers.get("content-type") ?? ""}\n${(await answer.text()).slice(0, 4000)}`;
+    try {
+      const answer = await fetch(query.size ? `${url}?${query}` : url);
+      out.textContent = `${answer.status} ${answer.headers.get("content-type") ?? ""}\n${(await answer.text()).slice(0, 4000)}`;
+    } catch { out.textContent = "The server does not answer."; }
   };
   return el("div", {}, el("div", { class: "row" }, ...inputs, el("button", { type: "button", onclick: run }, "Try")), out);
 }
@@ -37,7 +40,7 @@ function route(path, method, told, all) {
   const parameters = told.parameters ?? [];
   const body = told.requestBody?.content?.["application/json"]?.schema;
   const refusals = Object.entries(told.responses).flatMap(([status, one]) =>
-    Object.values(one.content?.["application/problem+json"]?.examples ?? {}).map((example) => [status, el("code", {}, example.value.error), example.summary]));
+    Object.values(one.content?.["application/problem+json"]?.examples ?? {}).map(example).map((one) => [status, el("code", {}, one.value.error), one.summary]));
   const success = Object.entries(told.responses).find(([status]) => status.startsWith("2"));
   const schema = success?.[1].content?.["application/json"]?.schema;
   return el("details", { class: "card" }, el("summary", {}, el("b", {}, method.toUpperCase()), ` ${path}`),

@@ -66,6 +66,26 @@ def test_no_more_than_so_many_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(listen())
 
 
+def test_one_address_does_not_keep_all_others_from_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_MOST_OF_ONE", 2)
+
+    async def listen() -> None:
+        source = Events(lambda: "one")
+        asked = [source.line("203.0.113.7") for _ in range(3)]  # all before the first begins
+        lines = [one for one in asked if await anext(one, None) is not None]
+        assert len(lines) == 2
+        with pytest.raises(ApiError) as refused:
+            source.line("203.0.113.7")
+        assert refused.value.code == "busy"
+        for other in ("203.0.113.8", None, None, None):
+            await anext(source.line(other))
+        for line in lines:
+            await line.aclose()  # type: ignore[attr-defined]
+        source.line("203.0.113.7")
+
+    asyncio.run(listen())
+
+
 def test_what_there_is_to_tell(village: Village) -> None:
     assert progress(village.community) is None
     register(village.community, village.chain_session, village.homes[0], village.bundle(village.homes[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from api.http import connections as http_protocol
 from api.http.connections import BoundedProtocol
@@ -23,7 +24,7 @@ from api.http.problems import Problem
 from data.json_text import MOST_NESTING
 from tests.support.served import uvicorn_served
 
-MOST = 100_000
+MOST, LARGE = 100_000, 32 << 20
 JSON = "content-type: application/json\r\n"
 
 
@@ -174,6 +175,26 @@ def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pyt
             line.sendall(b"GET / HT")
         assert refusal(read(line)) == (408, "slow-request")
         assert line.recv(1) == b""
+
+
+def test_a_client_that_takes_in_no_answer_does_not_hold_it_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than sockets hold is to be sent, and it reads nothing: the application need not wait for it."""
+    monkeypatch.setattr(http_protocol, "TAKEN_S", 0.2)
+    ended = threading.Event()
+
+    async def large(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % LARGE)]})
+        await send({"type": "http.response.body", "body": b"x" * (LARGE - 1), "more_body": True})
+        await send({"type": "http.response.body", "body": b"x"})
+        ended.set()
+
+    with uvicorn_served(uvicorn.Config(large, http=BoundedProtocol, ws="none", lifespan="off")) as port:
+        for reads in (False, True):
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as line:
+                line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                assert not reads or line.makefile("rb").read().endswith(b"\r\n\r\n" + b"x" * LARGE), "all of it"
+                assert ended.wait(60)
+            ended.clear()
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\na: ", b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from fastapi.testclient import TestClient
 
+from api.config.settings import HouseholdEntry
 from api.http.errors import ApiError
 from api.http.sign_in import SESSION_S, SignIns
 from api.one_machine.community import LocalCommunity
@@ -97,6 +99,39 @@ def test_a_challenge_is_good_once_and_for_its_address_alone(client: TestClient) 
         assert client.post("/v1/session", json=body | taken).json()["error"] == "old-challenge"
     assert client.post("/v1/session", json=body).status_code == 201
     assert client.post("/v1/session", json=body).json()["error"] == "old-challenge"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_of_another_page_signs_nobody_in(client: TestClient, kind: str) -> None:
+    """A browser sends these without asking (CORS); JSON it asks for first, and is told no."""
+    told = client.post("/v1/session/challenge", json={"address": STRANGER.address}).json()
+    body = {"address": STRANGER.address, "nonce": told["nonce"], "signature": signature(STRANGER, told["message"])}
+    answer = client.post("/v1/session", content=json.dumps(body), headers={"content-type": kind})
+    assert answer.status_code == 422 and "set-cookie" not in answer.headers
+    asked = {"origin": "https://elsewhere.example", "access-control-request-method": "DELETE"}
+    assert client.options("/v1/session", headers=asked).status_code == 405
+    assert client.post("/v1/session", json=body).status_code == 201, "the challenge is still good where it belongs"
+
+
+def test_nobodys_answer_is_given_to_another(client: TestClient) -> None:
+    """Whoever is not signed in and names a manager's answer by its validator is told nothing."""
+    signed_in(client, MANAGER)
+    mine = client.get("/v1/manage/members.csv")
+    assert "private" in mine.headers["cache-control"] and mine.headers["etag"]
+    client.cookies.clear()
+    for named in (mine.headers["etag"], "*"):
+        answer = client.get("/v1/manage/members.csv", headers={"if-none-match": named})
+        assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
+        assert "etag" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|'/c calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a\nb", '<img src=x onerror="x">']
+)
+def test_no_gateway_has_a_name_that_a_table_or_a_page_would_run(name: str) -> None:
+    """The one text in a table that people choose: spreadsheets run what begins with =, +, - or @."""
+    with pytest.raises(ValueError, match="home"):
+        HouseholdEntry(household=MANAGER.address, meter=MANAGER.address, home=name)
 
 
 @pytest.mark.parametrize(

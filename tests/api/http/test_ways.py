@@ -55,6 +55,14 @@ def test_a_line_that_stays_open_has_no_head(village: Village) -> None:
     assert village.client.head("/v1/events").status_code == 405
 
 
+@pytest.mark.parametrize("other", [f"0{DAY}", f"+{DAY}", f"{DAY}.0", f"{DAY // 1000}_{DAY % 1000}", f"%20{DAY}"])
+def test_a_day_has_one_form_in_a_path(over: Village, other: str) -> None:
+    """Answers are kept by path: as many forms as one likes would fill the memory, and be computed each time."""
+    answer = over.client.get(f"/v1/days/{other}/forecast")
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed-request")
+    assert "path.day" in answer.json()["detail"]
+
+
 def test_a_refusal_is_a_problem_whose_type_is_explained(village: Village) -> None:
     answer = village.client.get(f"/v1/days/{DAY}/measured")
     assert answer.headers["content-type"] == PROBLEM_JSON
@@ -191,6 +199,31 @@ def test_a_browser_loads_nothing_from_elsewhere_and_frames_nothing(village: Vill
     assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
 
 
+def test_a_picture_has_its_colours_and_runs_nothing(over: Village) -> None:
+    """Its styles are inside it, which the policy of the page would forbid: it would be black."""
+    policy = over.client.get(f"/v1/days/{DAY}/forecast.svg").headers["content-security-policy"]
+    assert "style-src 'unsafe-inline'" in policy and "default-src 'none'" in policy and "sandbox" in policy
+    assert "script-src" not in policy
+
+
+def test_no_cache_has_to_guess(over: Village) -> None:
+    """What says nothing of its own is asked for each time; a refusal is not kept at all."""
+    for path in ("/v1/days", "/v1/households", "/livez", f"/v1/forecasts/{DAY}", f"/v1/claims/{DAY}"):
+        assert over.client.get(path).headers["cache-control"] == "no-cache", path
+    assert over.client.get("/v1/days/1/forecast").headers["cache-control"] == "no-store"
+
+
+def test_the_api_is_described_once_and_briefly(village: Village) -> None:
+    described = village.client.get("/openapi.json")
+    assert len(described.content) < 250_000
+    again = village.client.get("/openapi.json", headers={"if-none-match": described.headers["etag"]})
+    assert again.status_code == 304
+    told = described.json()
+    busy = told["paths"]["/v1/accuracy"]["get"]["responses"]["429"]["content"][PROBLEM_JSON]["examples"]["busy"]
+    example = told["components"]["examples"][busy["$ref"].rpartition("/")[2]]
+    assert example["value"]["error"] == "busy" and example["summary"] == MEANINGS["busy"]
+
+
 @pytest.mark.parametrize("name", ["..%2fserver.py", "%2e%2e", "index.htm", "x" * 5000])
 def test_the_page_has_no_other_files(village: Village, name: str) -> None:
     assert village.client.get(f"/assets/{name}").status_code == 404
@@ -206,6 +239,9 @@ def test_only_the_pages_that_are_named_may_read_the_api_from_elsewhere(village: 
     assert client.get("/v1/rounds", headers=origin).headers["access-control-allow-origin"] == origin["origin"]
     other = client.get("/v1/rounds", headers={"origin": "https://example.com"})
     assert "access-control-allow-origin" not in other.headers
+    for headers in ({}, origin):
+        assert "Origin" in client.get("/v1/rounds/1/model", headers=headers).headers["vary"], "caches keep them apart"
+    assert "vary" not in village.client.get("/v1/rounds/1/model").headers
     asked = client.options("/v1/claims", headers=origin | {"access-control-request-method": "POST"})
     assert asked.status_code == 200
 

@@ -48,6 +48,7 @@ class Rounds:
         hand_out_also: further messages to every home then, by type.
         hand_out: give the last model to every home online when the training ends, and again when a training that
             has ended is started again. A simulation's homes have no use for it.
+        earlier_rounds: those of earlier trainings: learning rates fall, and models are averaged, over the others.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Rounds:
         roster: Callable[[], Mapping[str, bytes]] | None = None,
         hand_out: bool = False,
         hand_out_also: Callable[[], Mapping[str, RecordDict]] = dict,
+        earlier_rounds: int = 0,
     ) -> None:
         from fl.protection import coordinator_protection  # built on this module
 
@@ -77,6 +79,7 @@ class Rounds:
         self.on_round = on_round or (lambda round, weights, report: None)
         self.extra = extra or protection.extra
         self.hand_out, self.hand_out_also = hand_out, hand_out_also
+        self.earlier_rounds = earlier_rounds
         self._names: dict[int, str] = {}
 
     def run(
@@ -150,7 +153,7 @@ class Rounds:
         saved = self.store.latest()
         self.store.set_aside_after(0 if saved is None else saved.round)
         if saved is None:
-            return initial, ServerStep(self.settings), 0
+            return initial, ServerStep(self.settings, earlier_rounds=self.earlier_rounds), 0
         try:
             check_like(saved.weights, initial)
         except UpdateRefused as refused:
@@ -158,7 +161,7 @@ class Rounds:
         _log.info("resuming", extra={"round": saved.round})
         if not saved.published:
             self._publish(saved.round, saved.weights, saved.report)
-        return saved.weights, ServerStep(self.settings, saved.moments), saved.round
+        return saved.weights, ServerStep(self.settings, saved.moments, self.earlier_rounds), saved.round
 
     def _publish(self, number: int, weights: Weights, report: RoundReport) -> None:
         self.on_round(number, weights, report)
@@ -169,7 +172,7 @@ class Rounds:
     ) -> tuple[Weights, RoundReport, dict[str, dict[str, NDArray[Any]]]]:
         """The round's model, what happened, and arrays to keep. `every`: all homes are asked, not a part of them."""
         started = time.monotonic()
-        plan = local_plan(self.settings, number).to_record()
+        plan = local_plan(self.settings, number, self.earlier_rounds).to_record()
         for attempt in range(1, self.settings.attempts + 1):
             online = self._online(grid)
             asked = sorted(online) if every else choose_homes(list(online), self.settings, number)

@@ -15,7 +15,7 @@ from api.gateway.home import Home
 from api.gateway.personal_head import commit_head, keep_values
 from api.one_machine.community import LocalCommunity
 from api.one_machine.gossip import train_without_server
-from api.operator.retraining import due, settings_of_training, write_down
+from api.operator.retraining import due, earlier_rounds, settings_of_training, write_down
 from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
@@ -96,10 +96,11 @@ def train(
     from fl.one_shot.rounds import one_shot_rounds  # it loads the privacy accountant, 60 MB
 
     settings, shape = community.config.federation.of(quantity), model_shape(community)
-    store = rounds_of(community, quantity)
+    store, before = rounds_of(community, quantity), 0
     if quantity == "load" and not one_shot:
         if source is None and (again := due(community)) is not None:
             write_down(community, again)
+        before = earlier_rounds(store.directory, settings)
         settings = settings_of_training(store.directory, settings)
     files, homes = _write_homes(community, quantity)
     if settings.topology == "gossip" and not one_shot:
@@ -111,7 +112,7 @@ def train(
     if one_shot:
         rounds = one_shot_rounds(settings, store, shape, on_round=publish)
     else:
-        rounds = Rounds(settings, store, project=projection(shape), on_round=publish)
+        rounds = Rounds(settings, store, project=projection(shape), on_round=publish, earlier_rounds=before)
     initial = initial_weights(shape, community.config.forecasting.seed)
     if source is not None:
         initial = begin_from(source, store, initial, projection(shape))

@@ -55,11 +55,15 @@ def last_round(rounds: Path, settings: FederationSettings) -> int:
     return max([settings.rounds, *(one.until for one in retrainings(rounds))])
 
 
-def settings_of_training(rounds: Path, settings: FederationSettings) -> FederationSettings:
-    """The settings that train up to `last_round`: the schedule of learning rates is stretched, and ends there.
+def earlier_rounds(rounds: Path, settings: FederationSettings) -> int:
+    """The rounds of the trainings before the one to do now; 0 where that is the first."""
+    every = retrainings(rounds)
+    return max([settings.rounds, *(one.until for one in every[:-1])]) if every else 0
 
-    Where no round asks for gradients, the further ones train at the homes as well.
-    """
+
+def settings_of_training(rounds: Path, settings: FederationSettings) -> FederationSettings:
+    """The settings that train up to `last_round`. Where no round asks for gradients, the further ones train at the
+    homes as well."""
     until = last_round(rounds, settings)
     changes: dict[str, object] = {"rounds": until}
     if settings.gradient_rounds == 0:

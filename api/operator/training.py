@@ -11,7 +11,7 @@ from flwr.serverapp import ServerApp
 
 from api.operator.calibrated import past_days
 from api.operator.community import Community
-from api.operator.retraining import drift_began, due, retrainings, settings_of_training, write_down
+from api.operator.retraining import drift_began, due, earlier_rounds, retrainings, settings_of_training, write_down
 from api.operator.trained_model import model_shape, rounds_of
 from data.atomic import write_bytes
 from data.day import LAST_DAY
@@ -76,6 +76,7 @@ def _rounds(community: Community) -> Rounds:
         settings, store, identify=identify_by_key(settings.deployment), project=projection(model_shape(community)),
         on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
         hand_out_also=partial(newest_peak_head, store),
+        earlier_rounds=earlier_rounds(store.directory, community.config.federation),
     )  # fmt: skip
 
 

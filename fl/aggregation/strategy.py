@@ -47,14 +47,19 @@ def choose_homes(homes: Sequence[str], settings: FederationSettings, round: int)
     return sorted(str(home) for home in generator.choice(ordered, size=count, replace=False))
 
 
-def local_plan(settings: FederationSettings, round: int) -> LocalPlan:
-    """What homes are asked to do in `round`; the learning rate falls along half a cosine over the local rounds."""
+def local_plan(settings: FederationSettings, round: int, earlier_rounds: int = 0) -> LocalPlan:
+    """What homes are asked to do in `round`; the learning rate falls along half a cosine over the local rounds.
+
+    `earlier_rounds`: those of earlier trainings, which the schedule does not count.
+    """
     local, last = settings.local, settings.rounds - settings.gradient_rounds
+    before = earlier_rounds if earlier_rounds < last else 0
+    rate = falling(min(round, last) - before, last - before, local.final_learning_rate)
     return LocalPlan(
         round=round,
         seed=settings.seed,
         epochs=local.epochs,
-        learning_rate=local.learning_rate * falling(min(round, last), last, local.final_learning_rate),
+        learning_rate=local.learning_rate * rate,
         batch_days=local.batch_days,
         proximal_mu=settings.strategy.proximal_mu if settings.strategy.name == "fedprox" else 0.0,
         gradient=settings.is_gradient_round(round),
@@ -103,18 +108,23 @@ class ServerStep:
     does it: moments from zero, and the step size corrected for that start as in Adam (Kingma and Ba 2015, before
     section 2.1), with one round more than there were, as Flower counts. Flower keeps moments in memory; here they are
     saved with each round, so that a restarted coordinator goes on where it was.
+
+    `earlier_rounds`: those of earlier trainings, after which this one has a schedule and an average of its own.
     """
 
     settings: FederationSettings
     moments: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    earlier_rounds: int = 0
 
     def __call__(self, start: Weights, combined: Weights, round: int) -> Weights:
         """The global model after `round` (float32, as `start`)."""
         settings, federation = self.settings.strategy, self.settings
         if federation.is_gradient_round(round):
             number, tau = round - settings.local_rounds, _GRADIENT_TAU
-            low = federation.local.final_learning_rate
-            rate = settings.gradient_learning_rate * falling(number, federation.gradient_rounds, low)
+            low, before = federation.local.final_learning_rate, self._earlier_steps
+            rate = settings.gradient_learning_rate * falling(
+                number - before, federation.gradient_rounds - before, low
+            )
         elif settings.name == "fedadam":
             number, tau, rate = round + 1, settings.tau, settings.server_learning_rate
         else:
@@ -123,10 +133,15 @@ class ServerStep:
         after = {name: self._adam(name, start[name], combined[name], rate, tau) for name in start}
         return self._averaged(after, number) if federation.is_gradient_round(round) else after
 
+    @property
+    def _earlier_steps(self) -> int:
+        """Gradient steps of earlier trainings."""
+        return max(0, self.earlier_rounds - self.settings.strategy.local_rounds)
+
     def _averaged(self, after: Weights, number: int) -> Weights:
-        """The model after gradient step `number`: in the last one, the mean of the last quarter's."""
+        """The model after gradient step `number`: in the last one, the mean of this training's last quarter."""
         steps = self.settings.gradient_rounds
-        first = steps - steps // _AVERAGED + 1
+        first = steps - (steps - self._earlier_steps) // _AVERAGED + 1
         if number < first or number > steps:
             return after
         if number == first:

@@ -6,28 +6,32 @@ the training itself.
 
 from __future__ import annotations
 
+import numpy as np
+
 from data.community import load_community, readings_of
 from data.day import DayClock, utc_text
 from data.errors import NoReadingsYet
 from data.features import public_features
 from data.settings import DataSettings
-from data.windows import make_windows
+from data.windows import Windows, make_windows
 from fl.task import HomeLearner
 from forecasting.settings import ForecastingSettings
 from forecasting.shape import ModelShape
 
+_WEEK = 7
+
 
 def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
-    """The learner of `home` from the readings `data` names: training days, and the latest ones for validation.
+    """The learner of `home` from the readings `data` names: training days, and single ones between for validation.
 
-    Unlike in a report, no days are held out for a test: a home also learns from its latest days. Raises DataError if
-    the readings cannot be loaded or are another home's; NoReadingsYet (a DataError) if there are too few days.
+    Unlike in a report, the latest days are held out neither for a test nor for validation: what has changed lately is
+    in them alone. Raises DataError if the readings cannot be loaded or are another home's; NoReadingsYet (a
+    DataError) if there are too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
     own = readings_of(community.readings, home)
     first, last = own["ds"].min(), own["ds"].max()
-    train_end = clock.day_of(first + (last - first) * min(1.0, forecasting.train_share + forecasting.test_share))
     windows = make_windows(
         own,
         public_features(community.weather, clock, horizon=forecasting.model.horizon_days),
@@ -35,11 +39,28 @@ def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
         steps=forecasting.model.steps,
         shifts=forecasting.shifts,
     )
-    train = windows.between(0, train_end)
+    train, validation = split(windows, 1 - forecasting.train_share - forecasting.test_share)
     if train.days == 0:
         raise NoReadingsYet(
             f"{home} has too few days to train on: its readings reach from {utc_text(first)} to {utc_text(last)}, "
             "and a day to learn from needs the complete week before it"
         )
-    validation = windows.between(train_end, clock.day_of(last) + 1).at_day_start()
     return HomeLearner(home, train, validation, ModelShape.of(forecasting.model), forecasting.huber)
+
+
+def split(windows: Windows, held_out: float) -> tuple[Windows, Windows]:
+    """Windows of one home to train on, and whole days for validation, spread evenly over all but the first ones.
+
+    No hour of a validation day is in the target of a training window; it may be in its history.
+
+    Args:
+        held_out: the share of the days; none are held out where it is zero or less.
+    """
+    if held_out <= 0 or len(windows) == 0:
+        return windows, windows.where(np.zeros(len(windows), dtype=np.bool_))
+    every = max(2, round(1 / held_out))
+    every += every % _WEEK == 0  # else they were all of one weekday
+    position = windows.day - windows.day.min()
+    held = position % every == every - 1
+    reaches = (windows.shift != 0) & ((position - 1) % every == every - 1)
+    return windows.where(~held & ~reaches), windows.where(held).at_day_start()

@@ -12,7 +12,15 @@ from api.operator.community import Community
 from api.operator.database.tables import ComputedTotals
 from api.operator.overview import training_alerts
 from api.operator.publisher import finished_round
-from api.operator.retraining import Retraining, due, last_round, retrainings, settings_of_training, write_down
+from api.operator.retraining import (
+    Retraining,
+    due,
+    earlier_rounds,
+    last_round,
+    retrainings,
+    settings_of_training,
+    write_down,
+)
 from api.operator.trained_model import model_shape, rounds_of
 from api.operator.training import _when_due
 from data.day import LAST_DAY
@@ -99,7 +107,7 @@ def test_the_coordinator_waits_until_it_no_longer_fits_and_trains_again(
     assert codes(community) == ["retraining"]
     assert metrics.registry.get_sample_value("wattproof_retrainings") == 1
     assert metrics.registry.get_sample_value("wattproof_model_drifting_since_day") == again.since
-    assert following.settings.rounds == 4
+    assert (following.settings.rounds, following.earlier_rounds) == (4, 2)
     train(community, rounds(community))
     assert rounds_of(community).rounds() == [1, 2, 3, 4]
     assert finished_round(folder, last_round(folder, community.config.federation)) is not None
@@ -144,6 +152,12 @@ def test_further_rounds_are_of_the_kind_that_the_last_were(tmp_path: Path) -> No
     folder = tmp_path / "rounds"
     gradients = settings_of_training(folder, FederationSettings())
     assert gradients.rounds == 280 and gradients.is_gradient_round(280) and not gradients.is_gradient_round(40)
+    assert earlier_rounds(folder, FederationSettings()) == 220
+    write_down(community, Retraining(until=340, since=1, day=40))
+    assert earlier_rounds(folder, FederationSettings()) == 280
+    (folder / "retraining.json").unlink()
+    assert earlier_rounds(folder, FederationSettings()) == 0
+    write_down(community, Retraining(until=280, since=1, day=2))
     local = settings_of_training(folder, FederationSettings(rounds=40))
     assert local.rounds == 280 and local.gradient_rounds == 0
 

@@ -173,6 +173,38 @@ def test_the_last_model_is_the_mean_of_the_last_quarter_of_steps(monkeypatch: py
     assert np.abs(averaged[-1] - plain[-1]).max() > 1e-4
 
 
+def test_a_further_training_has_a_schedule_and_an_average_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the trainings before it have left: no model of theirs is in its last one."""
+    settings = FederationSettings.model_validate({"rounds": 14, "strategy": {"local_rounds": 2}})
+    first = ServerStep(settings)
+    weights = START
+    for number in range(3, 15):
+        weights = first(weights, {"w": weights["w"] - np.float32(1)}, number)
+    assert any(name.startswith("sum/") for name in first.moments)
+    further = settings.model_copy(update={"rounds": 22})
+    gradients = np.random.default_rng(1).normal(size=(8, 4))
+
+    def models() -> list[np.ndarray]:
+        step, found = ServerStep(further, dict(first.moments), earlier_rounds=14), [weights]
+        for number, gradient in enumerate(gradients, start=15):
+            found.append(step(found[-1], {"w": (found[-1]["w"] - gradient).astype(np.float32)}, number))
+        return [model["w"] for model in found[1:]]
+
+    averaged = models()
+    monkeypatch.setattr(strategies, "_AVERAGED", sys.maxsize)
+    plain = models()
+    np.testing.assert_array_equal(averaged[:-1], plain[:-1])
+    np.testing.assert_allclose(averaged[-1], np.mean(plain[-2:], axis=0), atol=1e-6)
+    assert np.abs(plain[0] - weights["w"]).mean() > 10 * np.abs(plain[-1] - plain[-2]).mean(), "rates fall anew"
+
+
+def test_the_learning_rate_of_further_local_rounds_falls_anew() -> None:
+    told = {"rounds": 9, "strategy": {"local_rounds": 9}, "local": {"learning_rate": 1, "final_learning_rate": 0.1}}
+    settings = FederationSettings.model_validate(told)
+    rates = [local_plan(settings, round, earlier_rounds=5).learning_rate for round in range(6, 10)]
+    assert rates[0] == 1 and rates[-1] == pytest.approx(0.1)
+
+
 def test_each_round_is_a_release_so_that_private_trainings_have_fewer() -> None:
     assert FederationSettings().rounds == 220 and FederationSettings().gradient_rounds == 180
     private = {"privacy": {"mode": "central"}, "strategy": {"weighting": "equal"}}

@@ -11,7 +11,9 @@ import pytest
 from data.errors import TableError
 from data.settings import DataSettings
 from data.table import write_table
+from data.windows import Windows
 from fl.deployment.home import load_home
+from fl.task import HomeLearner
 from forecasting.settings import ForecastingSettings
 
 
@@ -25,12 +27,34 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_home_opens_with_its_days_split_in_order(table: Path) -> None:
-    settings = DataSettings(source="files", files=(table,), day_start_utc=0)
-    learner = load_home(settings, ForecastingSettings(train_share=0.7, test_share=0.2), "elm-3")
+def opened(table: Path, **settings: float) -> HomeLearner:
+    data = DataSettings(source="files", files=(table,), day_start_utc=0)
+    return load_home(data, ForecastingSettings.model_validate(settings), "elm-3")
+
+
+def hours(windows: Windows) -> set[int]:
+    """Hours in the targets. `day` is that of the last one."""
+    starts = (windows.day - (windows.shift > 0)) * 24 + windows.shift
+    return {int(start) + hour for start in starts for hour in range(24)}
+
+
+def test_a_home_learns_from_its_latest_days_and_holds_single_ones_out(table: Path) -> None:
+    learner = opened(table, train_share=0.7, test_share=0.2)
     assert learner.home == "elm-3"
-    assert learner.examples == 60 - 7 - 7 and len(learner.validation) == 7
-    assert learner.train.day.max() < learner.validation.day.min()
+    assert learner.examples == 53 - 5 and len(learner.validation) == 5
+    latest = max(hours(learner.train))
+    assert latest == max(hours(learner.train) | hours(learner.validation)), "what has changed lately is in them"
+    assert not hours(learner.train) & hours(learner.validation), "no hour is learnt that is judged"
+
+
+def test_days_held_out_are_of_every_weekday(table: Path) -> None:
+    learner = opened(table, train_share=0.7, test_share=0.16)  # a seventh
+    assert len({int(day) % 7 for day in learner.validation.day}) == len(learner.validation.day) == 6
+
+
+def test_no_day_is_held_out_where_the_shares_leave_none(table: Path) -> None:
+    learner = opened(table, train_share=0.8, test_share=0.2)
+    assert learner.examples == 53 and len(learner.validation) == 0 and learner.evaluate({}) == {}
 
 
 def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> None:
@@ -39,7 +63,7 @@ def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> N
         load_home(settings, ForecastingSettings(), "elm-4")
 
 
-@pytest.mark.parametrize("days", [3, 7, 8])
+@pytest.mark.parametrize("days", [3, 7])
 def test_too_few_days_are_refused(table: Path, days: int) -> None:
     text = table.read_text().splitlines()[: days * 24]
     table.write_text("\n".join(text) + "\n")

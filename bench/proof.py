@@ -53,6 +53,7 @@ class Measured:
     lags: int
     recent: int
     horizon: int
+    median: int
     windows: int
     repeat: int
     prove_s: float
@@ -195,6 +196,7 @@ def main() -> None:
     parser.add_argument("--exogenous", type=int, default=DAY_FEATURES, help="public values of the forecast day E")
     parser.add_argument("--lags", type=int, default=1, help="loads of a step's hour, that day and before (ours: 7)")
     parser.add_argument("--recent", type=int, default=0, help="loads of the last hours at every step (ours: 3)")
+    parser.add_argument("--median", type=int, default=0, help="sixteenths of the typical hours that are the median")
     parser.add_argument("--windows", type=int, default=1, help="forecast days in the proof")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -207,8 +209,8 @@ def main() -> None:
     if arguments.repeat < 1 or arguments.windows < 1:
         parser.error("--repeat and --windows must be at least 1")
     try:
-        names = ("steps", "features", "hidden", "layers", "exogenous", "lags", "recent")
-        shape = Shape(*(getattr(arguments, name) for name in names))
+        names = ("steps", "features", "hidden", "layers", "exogenous", "lags", "recent", "median")
+        shape = Shape(**{name: getattr(arguments, name) for name in names})
     except ValueError as error:
         parser.error(str(error))
 

@@ -18,6 +18,7 @@ from zkp.lstm.integer_model import (
     HISTORY,
     HOURS,
     LOAD_LIMIT,
+    MEDIAN_BITS,
     SCALE_FLOOR_WH,
     SCALE_UNIT_BITS,
     IntegerWeights,
@@ -63,6 +64,8 @@ def float_forecast(state: dict[str, Floats], shape: Shape, history: Ints, steps:
     own, shared = np.split(state["head.weight"], [shape.hidden], axis=1)
     read, linear = inputs[:, shape.hour_step(0) :], np.concatenate([load, exogenous], axis=1)
     typical = (read * own).sum(axis=2) + linear @ shared.T + state["head.bias"]
+    share = shape.median / (1 << MEDIAN_BITS)
+    typical = (1 - share) * typical + share * np.median(load.reshape(-1, RING_DAYS, HOURS), axis=1)
     return np.concatenate([typical, linear @ state["mean.weight"].T + state["mean.bias"]], axis=1)
 
 

@@ -60,6 +60,8 @@ class ShapeLike(Protocol):
     def recent(self) -> int: ...
     @property
     def horizon(self) -> int: ...
+    @property
+    def median(self) -> int: ...
 
 
 def _array(value: Any) -> NDArray[np.float64]:
@@ -89,6 +91,11 @@ def _quantise_layer(state: Mapping[str, Any], layer: int, shape: Shape) -> Ints:
     return gates
 
 
+def _beside_median(shape: Shape) -> float:
+    """The share of the typical hours that is not the median: it is in the integer model's weights."""
+    return 1 - shape.median / (1 << arithmetic.MEDIAN_BITS)
+
+
 def _quantise_head(state: Mapping[str, Any], shape: Shape) -> Ints:
     """Typical outputs, then means, [48, loads, hidden state, exogenous values, one]."""
     own, shared = np.split(_array(state["head.weight"]), [shape.hidden], axis=1)
@@ -96,6 +103,7 @@ def _quantise_head(state: Mapping[str, Any], shape: Shape) -> Ints:
     biases = (_array(state[name])[:, None] for name in ("head.bias", "mean.bias"))
     parts = zip((own, np.zeros_like(own)), (typical, mean), biases, strict=True)
     flat = np.concatenate([np.concatenate([x, h, e, bias], axis=1) for h, (x, e), bias in parts])
+    flat[: arithmetic.HOURS] *= _beside_median(shape)
     if not np.isfinite(flat).all():
         raise QuantisationError("the head has a weight that is not a finite number")
     bits = np.full(flat.shape[1], _HEAD_BITS - arithmetic.ACTIVATION_BITS)
@@ -107,7 +115,7 @@ def _quantise_head(state: Mapping[str, Any], shape: Shape) -> Ints:
 
 def _quantise_personal(personal: Mapping[str, Any], shape: Shape) -> Ints:
     """[48, loads and hidden state], clipped to the weights that can be proven."""
-    typical, mean = _array(personal["typical"]), _array(personal["mean"])
+    typical, mean = _array(personal["typical"]) * _beside_median(shape), _array(personal["mean"])
     unread = np.zeros((len(mean), shape.hidden))
     flat = np.concatenate([typical, np.concatenate([mean, unread], axis=1)])
     if not np.isfinite(flat).all():
@@ -140,6 +148,7 @@ def _check_head(shape: Shape, head: Ints) -> None:
     worst = size[:, :loads].max(axis=1) * ((128 << arithmetic.LOAD_BITS) + loads) + size[:, -1]
     worst += size[:, loads : shape.personal_inputs].sum(axis=1) * arithmetic.ONE
     worst += size[:, shape.personal_inputs : -1].sum(axis=1) * arithmetic.FEATURE_LIMIT * arithmetic.ONE
+    worst[: arithmetic.HOURS] += shape.median_weight * ((128 << arithmetic.LOAD_BITS) + loads)
     if worst.max() >= arithmetic.OUTPUT_LIMIT:
         raise QuantisationError(
             f"output {int(worst.argmax())} of the head could reach {worst.max() / arithmetic.OUTPUT_LIMIT:.2f} of "
@@ -201,6 +210,7 @@ class IntegerModel:
         read = inputs[:, self.shape.hour_step(0) :]  # [B, 24, H]
         output = np.concatenate([load, np.zeros_like(read[:, 0]), exo, ones], axis=1) @ head.T
         output[:, : arithmetic.HOURS] += (read * head[: arithmetic.HOURS, hours]).sum(axis=2)
+        output[:, : arithmetic.HOURS] += self.shape.median_weight * arithmetic.median_of_days(load)
         forecast, forecast_remainder = round_shift(output * scale[:, None], arithmetic.OUTPUT_SHIFT)
         return Trace(
             readings, features, exo, scale, multiplier, load, load_remainder, tuple(layers),
@@ -297,7 +307,7 @@ def quantise(state: Mapping[str, Any], shape: ShapeLike, personal: Mapping[str, 
     """
     size = Shape(
         shape.steps, shape.features, shape.hidden, shape.layers, shape.exogenous, shape.lags, shape.recent,
-        shape.horizon,
+        shape.horizon, shape.median,
     )  # fmt: skip
     known = {f"{part}.{kind}" for part in ("head", "mean") for kind in ("weight", "bias")}
     odd = sorted(known ^ {name for name in state if not name.startswith("lstm.")})

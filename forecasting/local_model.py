@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from data.windows import Windows
 from forecasting.errors import ForecastError
-from forecasting.parameters import Parameters
-from forecasting.shape import ModelShape
+from forecasting.parameters import SCALE_UNIT, Parameters
+from forecasting.settings import MEDIAN_PARTS
+from forecasting.shape import HISTORY, HOURS, OUTPUTS, ModelShape
 
 WEIGHT_DECAY = 1e-4
 LINEAR_DECAY, MEAN_DECAY = 0.02, 0.001
@@ -27,13 +28,27 @@ USUAL_WEEK_WH, MOST_WEIGHT = 131_072.0, 8.0
 @dataclass(frozen=True, repr=False)
 class Outputs:
     """A model's forecasts of n windows and what it made them of, float32: the hidden states that the hours read
-    [n, 24, H], what they share [n, 168 + E], the scale [n, 1] Wh; typical hours and means [n, 24] relative to it."""
+    [n, 24, H], what they share [n, 168 + E], the scale [n, 1] Wh; typical hours and means [n, 24] relative to it.
+
+    Typical hours are without the week's medians, of which there are `median` sixteenths in a forecast: a model that
+    was trained with them would make up for them."""
 
     hidden: NDArray[np.float32]
     shared: NDArray[np.float32]
     scale: NDArray[np.float32]
     typical: NDArray[np.float32]
     mean: NDArray[np.float32]
+    median: int = 0
+
+    def in_wh(self) -> NDArray[np.float64]:
+        """The forecasts, float64 [n, 48] Wh, typical hours and means, never below zero."""
+        typical = self.typical
+        if self.median:
+            share = np.float32(self.median / MEDIAN_PARTS)
+            week = self.shared[:, :HISTORY].reshape(-1, HISTORY // HOURS, HOURS)
+            typical = (1 - share) * typical + share * np.median(week, axis=1)
+        relative = np.concatenate([typical, self.mean], axis=1).reshape(-1, OUTPUTS)
+        return np.asarray(np.maximum(relative * (self.scale / SCALE_UNIT), 0), dtype=np.float64)
 
 
 class Reader(Protocol):

@@ -4,7 +4,7 @@ Loads are relative to the home's own scale, taken from its own window, so that o
 
     S = 2048 + sum(history) Wh,  x = history * 128 / S,
     typical[k] = head[k] . [LSTM state at hour k, x, exogenous],  mean[k] = mean[k] . [x, exogenous],
-    y = (typical, mean) * S / 128 Wh.
+    y = ((1 - share) typical + share median, mean) * S / 128 Wh.
 
 `head` is trained for the absolute error: a home's typical hour, near the median. `mean` is linear and trained for the
 squared error. Medians don't add up to the community's median; means add up to its mean. So a forecast has both: a
@@ -13,6 +13,9 @@ home is judged by its typical hours, the community's forecast is the sum of the 
 A step of the LSTM belongs to an hour of the day. It sees min(x, 8) at that hour on each of the last seven days, the
 last three hours before the origin, and the public features of the hour to be forecast. With more than 24 steps it has
 gone through the days before in the same way.
+
+`median` is that of the same hour on the week's seven days. It is mixed into the typical hours after training
+(`forecasting.local_model.Outputs`), by a share that the settings name.
 
 Both start as the mean of the last seven days, so that training learns what is left. `project` keeps the weights
 inside the L1 bounds under which the integer model (`forecasting.integer`) cannot leave its ranges.
@@ -82,7 +85,7 @@ class LoadForecaster(nn.Module):
         return apply_head(self.head.weight, self.head.bias, hidden, shared), self.mean(shared)
 
     def forward(self, history: Tensor, steps: Tensor, exogenous: Tensor) -> Tensor:
-        """Forecast [B, 48], typical hours and means, relative to the scale: multiply by S / 128 for Wh."""
+        """Outputs [B, 48], typical hours without medians, and means, relative to the scale: times S / 128 in Wh."""
         hidden, shared, _ = self.inputs(history, steps, exogenous)
         return torch.cat(self.read(hidden, shared), dim=1)
 
@@ -91,7 +94,10 @@ class LoadForecaster(nn.Module):
         """The forecasts of windows and what they are made of, as arrays."""
         history, steps, exogenous, _ = tensors(windows)
         hidden, shared, scale = self.inputs(history, steps, exogenous)
-        return Outputs(*(part.numpy() for part in (hidden, shared, scale, *self.read(hidden, shared))))
+        typical, mean = self.read(hidden, shared)
+        return Outputs(
+            hidden.numpy(), shared.numpy(), scale.numpy(), typical.numpy(), mean.numpy(), self.shape.median
+        )
 
     def project(self) -> None:
         """`forecasting.parameters.project`: the tensors share their memory with the arrays."""

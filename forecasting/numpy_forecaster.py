@@ -27,7 +27,7 @@ from forecasting.local_model import (
     check_some,
 )
 from forecasting.parameters import LOAD_LIMIT, SCALE_FLOOR_WH, SCALE_UNIT, Parameters, mean_of_days, project
-from forecasting.shape import HISTORY, HOURS, OUTPUTS, ModelShape
+from forecasting.shape import HISTORY, HOURS, ModelShape
 
 _AT_ONCE = 256
 """Windows of one pass where all of them count: it takes 20 MB at 32 hidden units."""
@@ -133,9 +133,7 @@ class NumpyForecaster:
 
     def forecast(self, windows: Windows) -> NDArray[np.float64]:
         """Forecasts in Wh, float64 [n, 48], typical hours and means, never below zero."""
-        found = self.outputs(windows)
-        relative = np.concatenate([found.typical, found.mean], axis=1).reshape(-1, OUTPUTS)
-        return np.asarray(np.maximum(relative * (found.scale / SCALE_UNIT), 0), dtype=np.float64)
+        return self.outputs(windows).in_wh()
 
     def outputs(self, windows: Windows) -> Outputs:
         """The forecasts and what they are made of."""
@@ -146,7 +144,7 @@ class NumpyForecaster:
             hidden = self._read_hours(self._pass(part))
             parts.append((hidden.swapaxes(0, 1), *self._read(part, hidden)))
         hidden, typical, mean = (np.concatenate(found) for found in zip(*parts, strict=True))
-        return Outputs(hidden, inputs.shared, inputs.scale, typical, mean)
+        return Outputs(hidden, inputs.shared, inputs.scale, typical, mean, self.shape.median)
 
     def gradient(self, inputs: Inputs, huber: float) -> tuple[float, Array]:
         """The mean loss of these windows, and its gradient, as long as `vector`."""

@@ -9,7 +9,7 @@ what can be proven, and never leaves the home but as a hiding commitment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,5 +103,4 @@ def forecast_personal(model: Reader, head: PersonalHead, windows: Windows) -> ND
     own, own_mean = head.typical.astype(np.float32), head.mean.astype(np.float32)
     loads = found.shared[:, :HISTORY]
     typical = found.typical + loads @ own[:, :HISTORY].T + (found.hidden * own[:, HISTORY:]).sum(axis=2)
-    out = np.concatenate([typical, found.mean + loads @ own_mean.T], axis=1) * (found.scale / SCALE_UNIT)
-    return np.asarray(np.maximum(out, 0), dtype=np.float64)
+    return replace(found, typical=typical, mean=found.mean + loads @ own_mean.T).in_wh()

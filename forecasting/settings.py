@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MEDIAN_PARTS = 16
+"""A share of the median is a multiple of one in so many (`zkp.lstm.integer_model.MEDIAN_BITS`)."""
+
 
 class ModelSettings(BaseModel):
     """Sizes of the forecaster. Larger ones forecast little better and take longer to prove."""
@@ -21,6 +24,14 @@ class ModelSettings(BaseModel):
         le=3,
         description="how many days before the forecast day the last reading is: 1, the day before; 2 or 3 where "
         "readings come a day or two late (docs/horizon.md)",
+    )
+    median_share: float = Field(
+        default=0,
+        ge=0,
+        le=0.5,
+        multiple_of=1 / MEDIAN_PARTS,
+        description="share of a home's forecast that is the median of the same hour of the last seven days "
+        "(docs/accuracy.md), in steps of a sixteenth",
     )
 
 

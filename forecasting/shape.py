@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data.features import DAY_FEATURES, STEP_FEATURES
-from forecasting.settings import ModelSettings
+from forecasting.settings import MEDIAN_PARTS, ModelSettings
 
 HISTORY = 168
 HOURS = 24
@@ -19,7 +19,8 @@ _GATES = 4
 class ModelShape:
     """Sizes: LSTM steps, features of a step, hidden units, layers, public values of the day; how many of the step's
     features are loads of its hour (`lags`) and of the last hours (`recent`), the public ones after them; how many
-    days before the forecast day the last reading is (`horizon`)."""
+    days before the forecast day the last reading is (`horizon`); how many sixteenths of the typical hours are the
+    median of the same hour on the week's seven days (`median`)."""
 
     steps: int
     features: int
@@ -29,13 +30,15 @@ class ModelShape:
     lags: int = LAGS
     recent: int = RECENT
     horizon: int = 1
+    median: int = 0
 
     @classmethod
     def of(cls, settings: ModelSettings) -> ModelShape:
         features = LAGS + RECENT + len(STEP_FEATURES)
         return cls(
-            settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES, horizon=settings.horizon_days
-        )
+            settings.steps, features, settings.hidden, settings.layers, DAY_FEATURES, horizon=settings.horizon_days,
+            median=round(settings.median_share * MEDIAN_PARTS),
+        )  # fmt: skip
 
     @property
     def head_inputs(self) -> int:

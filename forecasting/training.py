@@ -19,8 +19,7 @@ from data.windows import Windows
 from forecasting.adamw import AdamW
 from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY, MOST_WEIGHT, USUAL_WEEK_WH, WEIGHT_DECAY, check_some
 from forecasting.model import LoadForecaster, tensors
-from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT, mean_of_days
-from forecasting.shape import OUTPUTS
+from forecasting.parameters import SCALE_UNIT, mean_of_days
 
 
 def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor], huber: float) -> Tensor:
@@ -115,12 +114,9 @@ def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
     return float(loss.detach())
 
 
-@torch.no_grad()
 def forecast(model: LoadForecaster, windows: Windows) -> NDArray[np.float64]:
     """Forecasts in Wh, float64 [n, 48], typical hours and means, never below zero."""
-    history, steps, exogenous, _ = tensors(windows)
-    out = model(history, steps, exogenous) * ((SCALE_FLOOR_WH + history.sum(dim=1, keepdim=True)) / SCALE_UNIT)
-    return np.asarray(out.clamp(min=0).numpy(), dtype=np.float64).reshape(-1, OUTPUTS)
+    return model.outputs(windows).in_wh()
 
 
 @torch.no_grad()

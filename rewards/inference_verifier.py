@@ -102,7 +102,7 @@ def _code(chain: Chain, address: str) -> bytes:
 
 def _shape_in(code: bytes) -> Shape | None:
     """The shape that an entry hashes before a model's rows."""
-    for known in (Shape(24, 1, 1, 1, 0), Shape(24, 1, 1, 1, 0, horizon=2)):
+    for known in (Shape(24, 1, 1, 1, 0), Shape(24, 1, 1, 1, 0, horizon=2), Shape(24, 1, 1, 1, 0, median=1)):
         size = 4 * len(known.sizes)
         name = digest_prefix(known)[:-size]
         found = code.find(name)

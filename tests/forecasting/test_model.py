@@ -70,6 +70,34 @@ def test_a_personal_head_corrects_both_outputs() -> None:
     assert after[0] < before[0] and after[1] < before[1]
 
 
+def test_a_share_of_the_weeks_median_is_mixed_into_the_typical_hours_alone() -> None:
+    """With a personal head and without; and the integers forecast the same."""
+    plain, state = trained(), trained().state_dict()
+    shape = ModelShape.of(ModelSettings(hidden=8, median_share=0.25))
+    mixed = LoadForecaster(shape)
+    mixed.load_state_dict(state)
+    own = fit_personal_head(plain, WINDOWS, epochs=10, learning_rate=1e-3, decay=0.01, huber=0.1, seed=0)
+    same = fit_personal_head(mixed, WINDOWS, epochs=10, learning_rate=1e-3, decay=0.01, huber=0.1, seed=0)
+    assert np.array_equal(own.typical, same.typical), "what is trained is the same"
+    median = np.median(WINDOWS.history.reshape(-1, 7, HOURS), axis=1)
+    pairs = [
+        (forecast(plain, WINDOWS), forecast(mixed, WINDOWS), None),
+        (forecast_personal(plain, own, WINDOWS), forecast_personal(mixed, own, WINDOWS), own.as_mapping()),
+    ]
+    for before, after, head in pairs:
+        assert (before[:, :HOURS] > 0).all(), "none was cut off at zero"
+        np.testing.assert_allclose(after[:, :HOURS], 0.75 * before[:, :HOURS] + 0.25 * median, rtol=1e-4)
+        assert np.array_equal(after[:, HOURS:], before[:, HOURS:])
+        integer = quantise(from_state_dict(state), shape, head).run(WINDOWS.history, WINDOWS.steps, WINDOWS.exogenous)
+        assert np.abs(integer.forecast - after).max() < 0.02 * WINDOWS.history.mean()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, -0.0625])
+def test_a_share_of_the_median_is_some_sixteenths_and_at_most_half(share: float) -> None:
+    with pytest.raises(ValueError, match="median_share"):
+        ModelSettings(median_share=share)
+
+
 def test_a_home_that_uses_more_counts_for_more_in_the_means_and_for_the_same_in_typical_hours() -> None:
     """Means are added up, typical hours are each home's own: the same shares of a third of the load."""
     small = replace(WINDOWS, history=WINDOWS.history // 3, target=WINDOWS.target // 3)

@@ -251,7 +251,7 @@ def _other_inferences(statement: inference.Statement) -> dict[str, Any]:
         "quantity": replace(statement, quantity="export" if statement.quantity == "load" else "load"),
         "personal": replace(statement, personal=None if statement.personal else (IDENTITY,) * len(weights.head)),
     }
-    for name in ("steps", "features", "hidden", "exogenous", "lags", "recent", "horizon"):
+    for name in ("steps", "features", "hidden", "exogenous", "lags", "recent", "horizon", "median"):
         others[f"weights.shape.{name}"] = with_shape(**{name: getattr(shape, name) + 1})
     more = (*weights.layers, weights.head)
     others["weights.shape.layers"] = with_shape(more, layers=shape.layers + 1)

@@ -30,9 +30,9 @@ def seeded(seed: int) -> RandomScalars:
     return lambda count: [source.randrange(MODULUS) for _ in range(count)]
 
 
-def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3, horizon: int = 1) -> Shape:
+def small_shape(layers: int = 1, steps: int = 24, hidden: int = 3, horizon: int = 1, median: int = 0) -> Shape:
     """Three hidden units unless asked otherwise: not a power of two."""
-    return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5, horizon=horizon)
+    return Shape(steps=steps, features=3, hidden=hidden, layers=layers, exogenous=5, horizon=horizon, median=median)
 
 
 def random_weights(shape: Shape, seed: int) -> IntegerWeights:
@@ -111,9 +111,15 @@ def inputs(shape: Shape, windows: int, seed: int) -> tuple[Ints, Any, Any]:
 
 @cache
 def honest(
-    layers: int = 1, windows: int = 1, personal: bool = False, seed: int = 3, hidden: int = 3, horizon: int = 1
+    layers: int = 1,
+    windows: int = 1,
+    personal: bool = False,
+    seed: int = 3,
+    hidden: int = 3,
+    horizon: int = 1,
+    median: int = 0,
 ) -> Case:
-    shape = small_shape(layers, hidden=hidden, horizon=horizon)
+    shape = small_shape(layers, hidden=hidden, horizon=horizon, median=median)
     weights = random_weights(shape, seed)
     private = None
     if personal:

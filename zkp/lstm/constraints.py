@@ -16,10 +16,10 @@ from zkp.argument.forms import Form, PowerAxis, TensorForm, run_of
 from zkp.argument.relation import Draw
 from zkp.lstm import integer_model as model
 from zkp.lstm.gates import LIMBS
-from zkp.lstm.grid import FORECAST_ROW, MULTIPLIER_ROW, SCALE_ROW, STRIDE, Grid
+from zkp.lstm.grid import FORECAST_ROW, MEDIAN, MULTIPLIER_ROW, SCALE_ROW, STRIDE, Grid
 
 _U = 1 << model.WIDE_BITS
-HISTORY, OUTPUTS = model.HISTORY, model.OUTPUTS
+HISTORY, HOURS, OUTPUTS, DAYS = model.HISTORY, model.HOURS, model.OUTPUTS, model.DAYS
 _PER_WINDOW = 2 * HISTORY + 2 * OUTPUTS + 3
 """Equations of a window: readings, multipliers, scales, forecasts; scale, its range, multiplier."""
 
@@ -30,6 +30,7 @@ def constraints(grid: Grid, rotations: Sequence[Sequence[int]], draw: Draw) -> l
         *(_hand_over(grid, k, draw()) for k in range(grid.shape.layers)),
         _windows(grid, rotations, draw()),
         _nothing_beyond(grid, draw()),
+        *([_medians(grid, draw())] if grid.shape.median else []),
     ]
 
 
@@ -137,3 +138,25 @@ def _nothing_beyond(grid: Grid, base: int) -> Linear:
     """A forecast's commitment holds nothing beyond its 48 values: the community's total would not open."""
     form = run_of(OUTPUTS, ROW - OUTPUTS, base)
     return Linear(tuple(Term(f"forecast {b}", power(base, b * ROW), form) for b in range(grid.windows)))
+
+
+def _medians(grid: Grid, base: int) -> Linear:
+    """Seven loads of an hour have one median, and their sides of it add up to zero.
+
+    Each load is side * distance above the median, with a side of -1, 0 or 1 and a distance that is not negative
+    (`zkp.lstm.gates`). As many sides are 1 as are -1, so of seven at least one is 0: that load is the median, and no
+    more than three loads are above it, no more than three below. That is the median, and there is but one.
+    """
+    next_window = power(base, HISTORY)
+    windows = PowerAxis(STRIDE, grid.windows, next_window)
+    others = HISTORY - HOURS
+    hours = PowerAxis(1, HOURS, base)
+    sides = TensorForm((windows, PowerAxis(HOURS, DAYS), hours), 0, power(base, others))
+    return Linear(
+        (
+            # equation k is about the hour 24 + k of the window, and that hour of its first day
+            Term(MEDIAN, 1, TensorForm((windows, PowerAxis(1, others, base)), HOURS)),
+            Term(MEDIAN, -1, TensorForm((windows, hours), 0, geometric(power(base, HOURS), DAYS - 1))),
+            Term("u3", 1, sides),
+        )
+    )

@@ -14,7 +14,7 @@ import numpy as np
 from zkp.argument.relation import Gate
 from zkp.argument.tables import Lookup, LookupGroup, SubTable, Table
 from zkp.lstm import integer_model as model
-from zkp.lstm.grid import FORECAST_ROW, SCALE_ROW, Grid, personal_columns
+from zkp.lstm.grid import FORECAST_ROW, MEDIAN, SCALE_ROW, Grid, personal_columns
 
 LOOKUPS_TOGETHER = 3
 """Lookups that share a helper column. More of them make fewer helpers, and gates of a higher degree."""
@@ -74,6 +74,7 @@ def gates(grid: Grid) -> tuple[Gate, ...]:
         Gate(2, _kept, hours),
         Gate(2, _forecast, forecasts),
         Gate(2, _scale, grid.aux_rows(SCALE_ROW, 1)),
+        *((Gate(2, _distance, hours), Gate(3, _side, hours)) if grid.shape.median else ()),
     )
 
 
@@ -106,9 +107,14 @@ def _number(c: Columns, low: str, middle: str, high: str) -> Any:
     return c[low] + c[middle] * _U + c[high] * _U**2 + LIMBS
 
 
+def _relative(c: Columns) -> Any:
+    """The load x."""
+    return _u(c, "u0") + c["whole"] * _U
+
+
 def _load(c: Columns) -> Any:
     """d m + 2^18 = 2^19 x + rest"""
-    load = _u(c, "u0") + c["whole"] * _U
+    load = _relative(c)
     rest = _u(c, "u1") + _v(c, "v0") * _U
     return c["p"] * c["q"] + (1 << model.SCALE_SHIFT - 1) - load * (1 << model.SCALE_SHIFT) - rest
 
@@ -127,3 +133,13 @@ def _forecast(c: Columns) -> Any:
 def _scale(c: Columns) -> Any:
     """m S + rest = 2^37"""
     return c["p"] * c["q"] + _number(c, "u0", "u1", "v0") - (1 << model.MULTIPLIER_BITS)
+
+
+def _distance(c: Columns) -> Any:
+    """x - median = side * distance, 0 <= distance < 2^19. See `zkp.lstm.constraints` for what makes it the median."""
+    return _relative(c) - c[MEDIAN] - c["u3"] * (_u(c, "u2") + _v(c, "v1") * _U)
+
+
+def _side(c: Columns) -> Any:
+    """-1, 0 or 1"""
+    return c["u3"] * c["u3"] * c["u3"] - c["u3"]

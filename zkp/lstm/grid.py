@@ -12,6 +12,9 @@ u0..u3 are limbs of 11 bits, v0 and v1 of 8, by lookup in every row: a limb u st
 (whole, seen, over) is the clipping table: whole part of the load, the same clipped, one at the limit and beyond;
 `kept` is the fraction that the LSTM sees. Everything is a signed integer around zero, and a row of zeros satisfies
 every gate that has no selector, and every lookup.
+
+A model with a median has one column more, `median`: in the rows of hours that of the hour's loads on the seven days.
+There u3 is no limb but the side of it on which the load is (-1, 0, 1), and (u2, v1) the load's distance from it.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ STRIDE = 256
 FORECAST_ROW, SCALE_ROW, MULTIPLIER_ROW = HISTORY, HISTORY + OUTPUTS, HISTORY + OUTPUTS + 1
 USED = MULTIPLIER_ROW + 1
 AUX = ("p", "q", "u0", "u1", "u2", "u3", "v0", "v1", "whole", "seen", "over", "kept")
+MEDIAN = "median"
 PERSONAL = "personal head"
 _HOUR_BITS = 5
 _PADS = 3
@@ -65,6 +69,10 @@ class Grid:
     @property
     def aux_used(self) -> int:
         return (self.windows - 1) * STRIDE + USED
+
+    @property
+    def median_used(self) -> int:
+        return (self.windows - 1) * STRIDE + HISTORY
 
     @property
     def bits(self) -> int:
@@ -142,7 +150,9 @@ def layer_names(layer: int) -> list[str]:
 @lru_cache(maxsize=64)
 def columns(grid: Grid) -> tuple[Column, ...]:
     lstm = [Column(n, grid.lstm_used) for k in range(grid.shape.layers) for n in layer_names(k)]
-    return (*lstm, *(Column(n, grid.aux_used) for n in AUX), *(personal_columns(grid) if grid.personal else ()))
+    aux = [Column(n, grid.aux_used) for n in AUX]
+    median = [Column(MEDIAN, grid.median_used)] if grid.shape.median else []
+    return (*lstm, *aux, *median, *(personal_columns(grid) if grid.personal else ()))
 
 
 @lru_cache(maxsize=64)

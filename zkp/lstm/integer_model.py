@@ -14,6 +14,8 @@ Fixed point: a value v stands as round(v * 2^bits). Every rounding is round_shif
     hidden       h = round_shift(o tanh table[c], 8)
     output       o = head . (h, x, exogenous, 1), 23 bits; the first 24 of the 48 are the typical hours, and read the
                  hidden state h of the step 24 hours before the output; the others are the mean, and do not
+    median       of the loads x of an hour on the seven days, times median / 16 of the shape, is added to the typical
+                 output of that hour; the head's other weights for it are published as they are (1 - median / 16)
     forecast     y = round_shift(o * S, 30)                                Wh
     personal     a home's own head is added to it: 12 bits, and only for loads and hidden state
 """
@@ -32,6 +34,7 @@ Ints = NDArray[np.int64]
 
 HISTORY = 168
 HOURS = 24
+DAYS = HISTORY // HOURS
 OUTPUTS = 2 * HOURS  # typical hours, then means
 ACTIVATION_BITS = 8  # gates, cell, hidden state, public features
 INDEX_BITS = 7  # pre-activations, as keys of the sigmoid table
@@ -44,6 +47,7 @@ NARROW_BITS = 8  # remainders of cell and hidden state
 SCALE_UNIT_BITS = 7  # loads are relative to S / 128
 SCALE_SHIFT = WIDE_BITS + NARROW_BITS
 MULTIPLIER_BITS = SCALE_SHIFT + SCALE_UNIT_BITS + LOAD_BITS
+MEDIAN_BITS = 4  # the share of the median in the typical hours
 SCALE_FLOOR_WH = 2048
 MAX_READING_WH = (1 << 17) - 1
 
@@ -72,6 +76,7 @@ class Shape:
     The first of the features are loads: `lags` of the step's hour (that day and the days before), `recent` of the
     window's last hours; the others are public. `horizon`: how many days before the forecast day the window's last day
     is. No arithmetic depends on it; it is one of the sizes so that whatever names a model names its horizon.
+    `median`: sixteenths of the typical hours that are the median of the same hour on the window's seven days.
     """
 
     steps: int
@@ -82,18 +87,19 @@ class Shape:
     lags: int = 1
     recent: int = 0
     horizon: int = 1
+    median: int = 0
 
     def __post_init__(self) -> None:
         limits = {
             "steps": (HOURS, HISTORY), "features": (1, 64), "hidden": (1, 256), "layers": (1, 4),
-            "horizon": (1, HISTORY // HOURS),
+            "horizon": (1, DAYS), "median": (0, 1 << MEDIAN_BITS),
         }  # fmt: skip
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between {low} and {high}")
         if not 0 <= self.exogenous <= 1024:
             raise ValueError(f"exogenous is {self.exogenous}; it must lie between 0 and 1024")
-        if not (1 <= self.lags <= HISTORY // HOURS and 0 <= self.recent <= HOURS and self.public >= 0):
+        if not (1 <= self.lags <= DAYS and 0 <= self.recent <= HOURS and self.public >= 0):
             raise ValueError(
                 f"{self.lags} lags and {self.recent} recent hours among {self.features} features: there are 1 to "
                 f"{HISTORY // HOURS} lags and 0 to {HOURS} recent hours, together at most as many as features"
@@ -102,16 +108,22 @@ class Shape:
     @classmethod
     def of_sizes(cls, sizes: Sequence[int]) -> Shape:
         """What `sizes` gives. Raises ValueError for any other row of numbers: a shape has one form."""
-        count = len(fields(cls)) - 1
-        if len(sizes) not in (count, count + 1) or (len(sizes) > count and sizes[count] == 1):
-            raise ValueError(f"a model has {count} sizes, and its horizon where that is not 1; here are {len(sizes)}")
-        return cls(*sizes)
+        count, most = len(fields(cls)) - 2, len(fields(cls))
+        shape = cls(*sizes) if count <= len(sizes) <= most else None
+        if shape is None or shape.sizes != tuple(sizes):
+            raise ValueError(
+                f"a model has {count} sizes, its horizon where that is not 1, and horizon and median where it has a "
+                f"median; here are {len(sizes)}"
+            )
+        return shape
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """All numbers, in order; the horizon only where it is not 1."""
+        """All numbers, in order; horizon and median only where there is a median, the horizon where it is not 1."""
         every: tuple[int, ...] = astuple(self)
-        return every[:-1] if self.horizon == 1 else every
+        if self.median:
+            return every
+        return every[:-2] if self.horizon == 1 else every[:-1]
 
     @property
     def loads(self) -> int:
@@ -122,6 +134,11 @@ class Shape:
     def public(self) -> int:
         """How many of a step's features are public."""
         return self.features - self.loads
+
+    @property
+    def median_weight(self) -> int:
+        """What the median is weighted by in a typical output, as a load among the head's weights."""
+        return self.median << HEAD_BITS - LOAD_BITS - MEDIAN_BITS
 
     def hour_step(self, hour: int) -> int:
         """The step whose hidden state the output of `hour` reads: that of the same hour of the last day."""
@@ -240,6 +257,19 @@ def personalised(shape: Shape, head: Ints, personal: Ints) -> Ints:
     out = head.copy()
     out[:, : shape.personal_inputs] += personal * scales
     return out
+
+
+def median_of_days(load: Ints) -> Ints:
+    """The median of the same hour on the seven days, [B, 24], of loads [B, 168]."""
+    middle: Ints = np.sort(load.reshape(-1, DAYS, HOURS), axis=1)[:, DAYS // 2]
+    return middle
+
+
+def sides_of_median(load: Ints) -> Ints:
+    """For each load [B, 168] the side of its hour's median: of seven days three are below (-1), one is at it (0),
+    three are above (1); equal ones as they come."""
+    ranks = load.reshape(-1, DAYS, HOURS).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    return np.sign(ranks - DAYS // 2).reshape(load.shape)
 
 
 def clipped_load(load: Ints) -> Ints:

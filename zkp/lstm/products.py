@@ -25,7 +25,7 @@ from zkp.argument.cells import Linear, Term
 from zkp.argument.forms import EqAxis, PowerAxis, TensorForm
 from zkp.argument.relation import Draw, Product
 from zkp.lstm import integer_model as model
-from zkp.lstm.grid import FORECAST_ROW, PERSONAL, STRIDE, Grid
+from zkp.lstm.grid import FORECAST_ROW, MEDIAN, PERSONAL, STRIDE, Grid
 from zkp.lstm.integer_model import HISTORY, HOURS, OUTPUTS, IntegerWeights, Trace
 
 _U = 1 << model.WIDE_BITS
@@ -177,8 +177,13 @@ def _layer_right(grid: Grid, drawn: _Drawn, part: str, point: tuple[int, ...]) -
 
 
 def _outputs(grid: Grid, at: _Drawn) -> Linear:
-    axes = (PowerAxis(STRIDE, grid.windows, at.windows), PowerAxis(1, OUTPUTS, at.outputs))
-    return Linear((Term("p", 1, TensorForm(axes, FORECAST_ROW)),))
+    """What the head makes of its inputs: the outputs, less the share of the median in the typical ones."""
+    windows = PowerAxis(STRIDE, grid.windows, at.windows)
+    terms = [Term("p", 1, TensorForm((windows, PowerAxis(1, OUTPUTS, at.outputs)), FORECAST_ROW))]
+    if grid.shape.median:
+        form = TensorForm((windows, PowerAxis(1, HOURS, at.outputs)))
+        terms.append(Term(MEDIAN, -grid.shape.median_weight, form))
+    return Linear(tuple(terms))
 
 
 def _shared_left(grid: Grid, inputs: Inputs, at: _Drawn, _: str, point: tuple[int, ...]) -> Linear:

@@ -32,9 +32,10 @@ Rows = tuple[bytes, ...]
 
 
 def digest_prefix(shape: Shape) -> bytes:
-    """What is hashed before the rows. Models of a longer horizon have one size more, and so a name of their own."""
-    name = b"wattproof/weights/4" if shape.horizon == 1 else b"wattproof/weights-ahead/4"
-    return name + b"".join(v.to_bytes(4, "big") for v in shape.sizes)
+    """What is hashed before the rows. Models of a longer horizon have one size more than others, those with a median
+    two, and so names of their own."""
+    name = b"-median" if shape.median else b"" if shape.horizon == 1 else b"-ahead"
+    return b"wattproof/weights" + name + b"/4" + b"".join(v.to_bytes(4, "big") for v in shape.sizes)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from zkp.lstm import integer_model as model
 from zkp.lstm.grid import (
     AUX,
     FORECAST_ROW,
+    MEDIAN,
     MULTIPLIER_ROW,
     SCALE_ROW,
     STRIDE,
@@ -92,4 +93,16 @@ def _aux_values(grid: Grid, trace: Trace) -> dict[str, Ints]:
     out["u2"][:, SCALE_ROW], out["u3"][:, SCALE_ROW], out["v1"][:, SCALE_ROW] = limbs
     limbs = _limbs(trace.multiplier, *triple)
     out["u0"][:, MULTIPLIER_ROW], out["u1"][:, MULTIPLIER_ROW], out["v0"][:, MULTIPLIER_ROW] = limbs
-    return {n: v.ravel()[: grid.aux_used] for n, v in out.items()}
+    median = _place_median(out, trace.load)[: grid.median_used] if grid.shape.median else None
+    made = {n: v.ravel()[: grid.aux_used] for n, v in out.items()}
+    return made if median is None else made | {MEDIAN: median}
+
+
+def _place_median(out: dict[str, Ints], load: Ints) -> Ints:
+    """Fill in the side and the distance of each load; the column of medians."""
+    hours = slice(0, FORECAST_ROW)
+    median = np.zeros_like(out["p"])
+    median[:, hours] = np.tile(model.median_of_days(load), model.DAYS)
+    out["u3"][:, hours] = model.sides_of_median(load)
+    out["u2"][:, hours], out["v1"][:, hours] = _limbs(np.abs(load - median[:, hours]), _WIDE, _NARROW)
+    return median.ravel()

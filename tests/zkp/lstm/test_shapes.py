@@ -76,6 +76,8 @@ SHAPES = {
     "a week of steps": (Shape(168, 4, 6, 1, 3), 1, False),
     "loads of a week at every step": (Shape(30, 12, 5, 1, 4, lags=7, recent=3), 2, True),
     "two days ahead": (Shape(24, 2, 3, 1, 1, horizon=2), 2, True),
+    "a median": (Shape(24, 2, 3, 1, 1, median=3), 1, False),
+    "a median two days ahead, three days": (Shape(25, 2, 3, 1, 1, horizon=2, median=16), 3, True),
 }
 
 

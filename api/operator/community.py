@@ -175,13 +175,13 @@ class Community:
         return open_database(self.config.api.database)
 
     def _check_shape(self, contracts: Contracts) -> None:
-        """Raises ConfigError where challenges are about models of other sizes, or of another horizon."""
+        """Raises ConfigError where challenges are about models of other sizes, of another horizon or median."""
         challenges = contracts.challenges
         if challenges is not None and bytes(challenges.functions.prefix().call()) != digest_prefix(self.shape):
             raise ConfigError(
-                f"the contracts in {self.folder / CONTRACTS} are for models of other sizes, or of another horizon, "
-                "than forecasting.model says: set it back to what it was when they were deployed. Another horizon "
-                "takes a new community, with another api.state_dir (docs/horizon.md)"
+                f"the contracts in {self.folder / CONTRACTS} are for models of other sizes, of another horizon, "
+                "or with another median, than forecasting.model says: set it back to what it was when they "
+                "were deployed. Another horizon takes a new community, with another api.state_dir (docs/horizon.md)"
             )
 
     def _has_households(self) -> bool:

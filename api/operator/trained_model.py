@@ -75,7 +75,8 @@ def _as_trained(community: Community, saved: SavedRound, store: RoundStore) -> T
     trained = TrainedModel(saved.round, saved.weights, integer, commit_weights(integer.weights))
     if kept_digest(store, saved.round) not in (None, trained.digest):
         raise OlderRound(
-            f"round {saved.round} in {store.directory} was published by a release that proves another format: run "
-            "`wattproof migrate`, which publishes its model as the next round"
+            f"round {saved.round} in {store.directory} was published by a release of another proof format, or with "
+            "another forecasting.model in the settings. Set that back, or run `wattproof migrate`, which publishes "
+            "the model as the next round"
         )
     return trained

@@ -106,6 +106,22 @@ def test_a_model_with_a_row_of_zeros_is_taken(chain: Chain, entries: dict[bool, 
     assert ask(chain, entries[False], call_data(home.statement, proof))
 
 
+def test_a_model_with_a_median_has_a_verifier_of_its_own(chain: Chain, entries: dict[bool, str]) -> None:
+    home = honest(median=3)
+    proof, shape = home.prove(), home.statement.shape
+    entry = deploy_inference_verifier(chain, account(1), COMMUNITY, shape, personal=False)
+    data = call_data(home.statement, proof)
+    assert ask(chain, entry, data)
+    assert inference_verifier.shape_at(chain, entry) == shape
+    assert is_inference_verifier(chain, entry, COMMUNITY, personal=False)
+    for place in (len(data) // 2, parts(shape, personal=False).layout.at_proof + 3000):
+        assert not ask(chain, entry, put(data, place, bytes([data[place] ^ 1])))
+    plain = replace(home.statement, weights=replace(home.statement.weights, shape=replace(shape, median=0)))
+    with pytest.raises(ProofError):
+        inference.verify(plain, proof)
+    assert not ask(chain, entries[False], data)
+
+
 # -- every public value ----------------------------------------------------------------------------------------------
 
 NAMED_IN_THE_CODE = {"context.community", "quantity"}

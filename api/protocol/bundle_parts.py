@@ -138,6 +138,9 @@ class HistoryDayPart(SignedDayPart):
         return commitment
 
 
+_HORIZON = [field.name for field in fields(Shape)].index("horizon")
+
+
 class WeightsPart(Part):
     """The committed model of a round."""
 
@@ -157,7 +160,7 @@ class WeightsPart(Part):
     @property
     def horizon(self) -> int:
         """As the sizes say, which `parsed` checks."""
-        return self.shape[-1] if len(self.shape) == len(fields(Shape)) else 1
+        return self.shape[_HORIZON] if len(self.shape) > _HORIZON else 1
 
     def parsed(self) -> WeightsCommitment:
         """Raises ValueError."""

@@ -19,6 +19,7 @@ from api.operator.chain_session import ChainSession, open_chain_session, publish
 from api.operator.challenges import register_features
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import InferenceBundle, encode, examine, explain, verify
+from api.protocol.bundle_parts import WeightsPart
 from data.citylearn import CommunityData
 from data.features import public_features
 from forecasting.evaluation import before
@@ -28,6 +29,7 @@ from tests.api.conftest import DAY, Village, small_config
 from tests.api.http.test_forecasts import refusal, submit
 from tests.api.untrained import untrained_model
 from zkp.errors import InvalidStatement
+from zkp.lstm.integer_model import Shape
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +103,12 @@ def test_a_forecast_of_one_horizon_is_none_in_a_community_of_another(ahead: Ahea
     assert (ahead.bundle.weights.layers, ahead.bundle.weights.head) == (weights.layers, weights.head), "alone by it"
 
 
+def with_horizon(bundle: InferenceBundle, days: int) -> WeightsPart:
+    """The same weights, said to be of another horizon."""
+    shape = replace(Shape.of_sizes(bundle.weights.shape), horizon=days)
+    return bundle.weights.model_copy(update={"shape": list(shape.sizes)})
+
+
 def replace_household(bundle: InferenceBundle, village: Village, home: int) -> InferenceBundle:
     """A bundle under the name of one of the village's homes."""
     own = village.bundle(village.homes[home])
@@ -108,15 +116,14 @@ def replace_household(bundle: InferenceBundle, village: Village, home: int) -> I
 
 
 def test_the_week_of_another_horizon_is_refused_before_anything_is_computed(ahead: Ahead, village: Village) -> None:
-    shape = ahead.bundle.weights.shape
-    one_day = ahead.bundle.weights.model_copy(update={"shape": shape[:-1]})
+    one_day = with_horizon(ahead.bundle, 1)
     with pytest.raises(InvalidStatement, match=f"days before day {DAY}, in order"):
         verify(ahead.bundle.model_copy(update={"weights": one_day}))
     own = village.bundle(village.homes[0])
-    two_days = own.weights.model_copy(update={"shape": [*own.weights.shape, 2]})
+    two_days = with_horizon(own, 2)
     with pytest.raises(InvalidStatement, match=f"days before day {DAY - 1}, in order"):
         verify(own.model_copy(update={"weights": two_days}))
-    same = own.weights.model_copy(update={"shape": [*own.weights.shape, 1]})
+    same = own.weights.model_copy(update={"shape": [*own.weights.shape[:7], 1]})
     with pytest.raises(InvalidStatement, match="horizon where that is not 1"):
         verify(own.model_copy(update={"weights": same}))
 

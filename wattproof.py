@@ -6,3 +6,7 @@ def main() -> None:
     from api.cli.main import main as command_line
 
     command_line()
+
+
+if __name__ == "__main__":
+    main()

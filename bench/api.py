@@ -81,7 +81,7 @@ def served(demo: Path) -> Iterator[Served]:
         settings["api"]["port"] = port
         path = Path(folder) / "community.yaml"
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        command = [sys.executable, "-m", "api.cli.main", "serve", "-c", str(path)]
+        command = [sys.executable, "-m", "wattproof", "serve", "-c", str(path)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
             url = f"http://127.0.0.1:{port}"

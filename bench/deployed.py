@@ -41,7 +41,7 @@ def share_cache(folder: Path) -> None:
 def wattproof(folder: Path, *arguments: str) -> str:
     """Run a command to its end; what it printed. Raises CalledProcessError if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "api.cli.main", *arguments], cwd=folder, env=environment(gateway=False), text=True,
+        [sys.executable, "-m", "wattproof", *arguments], cwd=folder, env=environment(gateway=False), text=True,
         capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -108,7 +108,7 @@ class Deployed:
         """Start a command in a party's folder, its own if no other is named; what it prints is in its log."""
         with self._log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "api.cli.main", *command, "-c", settings], cwd=self.folder / (folder or name),
+                [sys.executable, "-m", "wattproof", *command, "-c", settings], cwd=self.folder / (folder or name),
                 env=environment(gateway=gateway), stdout=log, stderr=log,
             )  # fmt: skip
         return self.processes[name]

@@ -69,7 +69,7 @@ def judged(case: Path) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "table.csv"
         arguments = ["data", "import", str(case / content["file"]), "--home", "h1", "--out", str(out)]
-        command = [sys.executable, "-m", "api.cli.main", *arguments, *shlex.split(content["cmd"])]
+        command = [sys.executable, "-m", "wattproof", *arguments, *shlex.split(content["cmd"])]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         words = " ".join((ended.stdout + ended.stderr).split())
         expect = content["expect"]

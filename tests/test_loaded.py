@@ -18,25 +18,29 @@ FITTING = {"torch", "sklearn", "dp_accounting"}
 PICTURES = {"matplotlib"}
 FEDERATION = {"flwr", "ray"}
 COMPILER = {"numba", "scipy"}  # of the proof system; numba loads scipy
+KEY_FILES = {"py_ecc"}  # eth_account reads some with a password, by a curve in Python; nothing here has any
 TRACING = {"opentelemetry"}  # nobody's, unless an endpoint is set
 NEVER: dict[str, tuple[str, set[str]]] = {
     "an agent that trains, submits and sums": (
         "api.gateway.agent, api.gateway.submitter, api.gateway.model_updater, api.gateway.secure_sum.client, "
         "api.gateway.secure_sum.contribution, api.gateway.answers, rewards.rpc_client",
-        CHAIN | FITTING | PICTURES | COMPILER | {"ray", "pandas"},
+        CHAIN | FITTING | PICTURES | COMPILER | KEY_FILES | {"ray", "pandas"},
     ),
     "the process that trains": (
         "api.gateway.jobs, fl.deployment.home, fl.gossip.private_training",
-        CHAIN | FITTING | PICTURES | COMPILER | {"ray"},
+        CHAIN | FITTING | PICTURES | COMPILER | KEY_FILES | {"ray"},
     ),
     "the process that proves": (
         "api.gateway.jobs, api.gateway.prover, api.gateway.proving, api.gateway.peak",
-        CHAIN | FITTING | PICTURES | FEDERATION,
+        CHAIN | FITTING | PICTURES | FEDERATION | KEY_FILES,
     ),
-    "verify": ("api.cli.main, api.cli.check_report", CHAIN | FITTING | PICTURES | FEDERATION | {"pandas"}),
+    "verify": (
+        "api.cli.main, api.cli.check_report",
+        CHAIN | FITTING | PICTURES | FEDERATION | KEY_FILES | {"pandas"},
+    ),
     "serve, until it has its port": (
         "api.cli.main, api.cli.served, api.config.demo_settings, api.http.listener",
-        CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas"},
+        CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | KEY_FILES | {"pandas"},
     ),
     "serve": ("api.cli.main, api.http.server", FITTING | PICTURES | FEDERATION | {"vyper"}),
     "forecast and claim": ("api.cli.main, api.one_machine.days", FITTING | PICTURES | FEDERATION | {"vyper"}),
@@ -52,6 +56,21 @@ def test_a_process_loads_nothing_that_it_has_no_use_for(who: str) -> None:
     loaded = set(done.stdout.split())
     assert set(modules.split(", ")) <= loaded
     assert loaded & (unwanted | TRACING) == set()
+
+
+ENCRYPTED = """
+import api, sys
+from eth_account import Account
+key = bytes(31) + bytes([7])
+file = Account.encrypt(key, "kestrel", kdf="pbkdf2", iterations=2)
+assert Account.decrypt(file, "kestrel") == key
+import eth_keyfile
+assert eth_keyfile.decode_keyfile_json(file, b"kestrel") == key and "py_ecc" in sys.modules
+"""
+
+
+def test_what_is_deferred_is_loaded_when_it_is_asked_for() -> None:
+    subprocess.run([sys.executable, "-c", ENCRYPTED], cwd=ROOT, capture_output=True, text=True, check=True)
 
 
 GATEWAY = ("an agent that trains, submits and sums", "the process that trains", "the process that proves", "verify")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import LifoQueue
 
 from api.protocol import bundle as bundles
 from api.protocol.arithmetic import warm_up
@@ -14,13 +14,14 @@ _NICE = 5  # read requests take priority over proofs
 
 
 class ProofChecker:
-    """A number of processes, each checking one proof at a time. They start with the first proof."""
+    """A number of processes, each checking one proof at a time. Each starts with the first proof for which none that
+    has started is idle."""
 
     is_ready = False
 
     def __init__(self, processes: int) -> None:
         self._processes = [WorkProcess(_ready) for _ in range(processes)]
-        self._idle: SimpleQueue[WorkProcess[None]] = SimpleQueue()
+        self._idle: LifoQueue[WorkProcess[None]] = LifoQueue()
         for process in self._processes:
             self._idle.put(process)
 
@@ -37,11 +38,13 @@ class ProofChecker:
 
     def start(self) -> None:
         """Start the processes and load what they need, so that the first proof need not wait for that."""
-        for _ in self._processes:
-            process = self._idle.get()
-            try:
-                process.start()
-            finally:
+        resting = [self._idle.get() for _ in self._processes]
+        try:
+            while resting:
+                resting[-1].start()
+                self._idle.put(resting.pop())
+        finally:
+            for process in resting:
                 self._idle.put(process)
         self.is_ready = True
 

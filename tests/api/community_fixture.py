@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import httpx
 import uvicorn
@@ -46,6 +46,8 @@ from tests.support.served import uvicorn_served
 DAY = 17_316
 HOMES = 4
 PHASE_S = 900.0
+_Result = TypeVar("_Result")
+_P = ParamSpec("_P")
 
 
 def community_config(folder: Path, members: list[dict[str, str]], **gateway: Any) -> Config:
@@ -58,6 +60,13 @@ def community_config(folder: Path, members: list[dict[str, str]], **gateway: Any
         "api": {"state_dir": folder, "sum_phase_s": PHASE_S},
         "gateway": {"roster": folder / "roster.json", "fewest_in_total": 3, "retry_max_s": 1e-6} | gateway,
     })  # fmt: skip
+
+
+class InThisProcess(Isolated):
+    """Jobs run where they are asked for: four processes for each sum are not the point here (`test_*_processes`)."""
+
+    def __call__(self, job: Callable[_P, _Result], *arguments: _P.args, **named: _P.kwargs) -> _Result:
+        return job(*arguments, **named)
 
 
 @dataclass
@@ -87,7 +96,7 @@ class CommunityFixture:
         config = community_config(self.folder, [], **gateway)
         outbox = Outbox(config.api.outbox_dir, name)
         outbox.put(Submission("forecast", DAY, int(self.now), "done"))
-        run = Isolated(TrainingProcess(name, _never), config.api.log_level)
+        run = InThisProcess(TrainingProcess(name, _never), config.api.log_level)
         contributions = Contributions(name, config.api.homes_dir / name, run)
         member = open_sums(
             name, config.community.name, config.gateway, config.federation.deployment, config.api.sums_dir,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -23,9 +23,11 @@ from api.http.server import make_app
 from api.one_machine import training
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import make_claim, pin_heads, prove_day, register
+from api.one_machine.totals import open_measured, open_total
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round, submit_arguments
 from api.operator.database.tables import Base, Household, ModelRound
 from api.operator.green_hours import register_green_hours
+from api.operator.paid_claims import settle
 from api.operator.surplus_days import keep_day
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, InferenceBundle, verify
@@ -164,6 +166,33 @@ class Moment:
                     session.execute(insert(table), rows)
 
 
+_Value = TypeVar("_Value")
+Once = Callable[[str, Callable[[], _Value]], _Value]
+
+
+@pytest.fixture(scope="session")
+def known() -> dict[tuple[str, str], tuple[Moment, Any]]:
+    """What has been done to the village, by what it was before: how it was left, and what was returned."""
+    return {}
+
+
+@pytest.fixture
+def once(village: Village, known: dict[tuple[str, str], tuple[Moment, Any]]) -> Once[Any]:
+    """Does what takes long, such as a proof, once from each state of the village; whoever asks again finds the
+    village as it was left then."""
+
+    def do(what: str, act: Callable[[], _Value]) -> _Value:
+        key = what, repr(Moment.now(village))
+        if key not in known:
+            made = act()
+            known[key] = Moment.now(village), made
+        moment, made = known[key]
+        moment.bring_back(village)
+        return made
+
+    return do
+
+
 @pytest.fixture(scope="session")
 def before(built: Village) -> Moment:
     """Before anything was submitted."""
@@ -208,26 +237,46 @@ def surplus(built: Village, sunny: Sunny, kept_surplus: Path) -> Iterator[Surplu
 
 
 @pytest.fixture
-def claim(village: Village) -> ClaimBundle:
+def claim(village: Village, once: Once[ClaimBundle | None]) -> ClaimBundle:
     """A proven day after it is over."""
-    for home in village.homes:
-        register(village.community, village.chain_session, home, village.bundle(home))
-    village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
-    made = make_claim(village.community, village.homes[0], DAY, 1)
+
+    def claimed() -> ClaimBundle | None:
+        for home in village.homes:
+            register(village.community, village.chain_session, home, village.bundle(home))
+        village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
+        return make_claim(village.community, village.homes[0], DAY, 1)
+
+    made = once("claim", claimed)
     assert made is not None
     return made
 
 
 @pytest.fixture
-def green_hours(village: Village) -> tuple[int, ...]:
-    """The day's, registered before it starts: to be asked for before `claim`."""
-    return register_green_hours(village.community, village.chain_session, DAY)
+def settled(village: Village, claim: ClaimBundle, once: Once[None]) -> Village:
+    """The village after its day: both totals are open, and the claim is paid."""
+
+    def settle_day() -> None:
+        open_total(village.community, DAY)
+        open_measured(village.community, DAY)
+        settle(village.community, village.chain_session, claim)
+
+    once("settled", settle_day)
+    return village
 
 
 @pytest.fixture
-def green(village: Village, green_hours: tuple[int, ...], claim: ClaimBundle) -> GreenBundle:
+def green_hours(village: Village, once: Once[tuple[int, ...]]) -> tuple[int, ...]:
+    """The day's, registered before it starts: to be asked for before `claim`."""
+    return once("green hours", lambda: register_green_hours(village.community, village.chain_session, DAY))
+
+
+@pytest.fixture
+def green(
+    village: Village, green_hours: tuple[int, ...], claim: ClaimBundle, once: Once[GreenBundle | None]
+) -> GreenBundle:
     """The green share of the household that can claim the day."""
-    made = village.community.opened(village.homes[0]).green_share(DAY, green_hours)
+    home = village.homes[0]
+    made = once("green share", lambda: village.community.opened(home).green_share(DAY, green_hours))
     assert made is not None
     return made
 

@@ -73,7 +73,7 @@ class CommunityFixture:
             "clock",
         ]
         for name in names:
-            command = server if name == SERVER else ["-m", "api.cli.main", "agent", name, "-c", "settings.yaml"]
+            command = server if name == SERVER else ["-m", "wattproof", "agent", name, "-c", "settings.yaml"]
             environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
             with (self.folder / name / "log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(

@@ -110,10 +110,10 @@ class HttpFixture:
         self._start(SERVER, script, "settings.yaml", str(self.first), "clock")
 
     def serve_as_installed(self) -> None:
-        self._start(SERVER, "-m", "api.cli.main", "serve", "-c", "settings.yaml")
+        self._start(SERVER, "-m", "wattproof", "serve", "-c", "settings.yaml")
 
     def start_gateway(self) -> None:
-        self._start(GATEWAY, "-m", "api.cli.main", "agent", HOME, "-c", "settings.yaml")
+        self._start(GATEWAY, "-m", "wattproof", "agent", HOME, "-c", "settings.yaml")
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
         self.processes[name].send_signal(number)

@@ -17,11 +17,13 @@ import pytest
 from api.config.logs import LOG
 from api.operator.community import JOURNAL
 from api.operator.settlement_root import REGISTRY
+from bench.deployed import share_cache
 from rewards.journal import Journal
+from tests.api.files_fixture import wattproof
 
 pytestmark = pytest.mark.process
 DAY = 17_316  # the last of the demo's data
-COMMAND = [sys.executable, "-m", "api.cli.main"]
+COMMAND = [sys.executable, "-m", "wattproof"]
 
 
 def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -104,24 +106,24 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert all((folder / name).stat().st_size > 10_000 for name in pictures)
 
 
-def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path) -> None:
+def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("demo.json", "report.json"):
         (tmp_path / name).write_text("{}")
     with Journal(tmp_path / JOURNAL):
-        done = run("demo", "--folder", str(tmp_path), check=False)
-    assert done.returncode == 1 and "in use by process" in " ".join(done.stderr.split())
+        done = wattproof(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
+    assert done.code == 1 and "in use by process" in " ".join(done.said.split())
     assert (tmp_path / "report.json").exists()
 
 
-def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path) -> None:
+def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "report.json"
     kept.write_text("my own")
-    done = run("demo", "--folder", str(tmp_path), check=False)
-    assert done.returncode == 1 and "name another folder with --folder" in done.stderr
+    done = wattproof(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
+    assert done.code == 1 and "name another folder with --folder" in " ".join(done.said.split())
     assert kept.read_text() == "my own" and list(tmp_path.iterdir()) == [kept]
 
 
-def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
+def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "community.yaml"
     config.write_text(
         "community: {name: Elm Street}\n"
@@ -131,37 +133,44 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path) -> None:
         "rewards: {clock: standing}\n"
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"
     )
+    share_cache(tmp_path)
     trained = run("train", "-c", str(config))
     assert "Round 1: weights digest 0x" in trained.stdout
     assert '"message": "round done"' in trained.stderr, "where no terminal is, the log is there, as JSON"
-    said = " ".join(run("forecast", str(DAY), "-c", str(config)).stdout.split())
+
+    def told(*arguments: str, code: int = 0) -> str:
+        done = wattproof(tmp_path, *arguments, capfd=capfd)
+        assert done.code == code, done.said
+        return " ".join(done.said.split())
+
+    said = told("forecast", str(DAY))
     assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
     bundle = tmp_path / "home.json"
-    run("prove", "home-01", str(DAY), "--out", str(bundle), "-c", str(config))
-    assert "The proof holds" in run("verify", str(bundle)).stdout
-    claimed = run("claim", str(DAY), "-c", str(config)).stdout
+    told("prove", "home-01", str(DAY), "--out", str(bundle))
+    assert "The proof holds" in told("verify", str(bundle))
+    claimed = told("claim", str(DAY))
     assert claimed.count("avoided, claimed") + claimed.count("nothing to claim") == 3
     assert f"Community measured on day {DAY} (kWh)" in claimed
-    named = run("forecast", "-c", str(config), check=False)
-    assert named.returncode == 2 and "the chain's clock is standing" in " ".join(named.stderr.split())
+    assert "the chain's clock is standing" in told("forecast", code=2)
 
 
-def test_a_households_own_readings_come_in_and_mistakes_are_one_line(tmp_path: Path) -> None:
+def test_a_households_own_readings_come_in_and_mistakes_are_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     source, out = tmp_path / "mine.csv", tmp_path / "mine-table.csv"
     rows = [f"2024-01-{1 + k // 24:02d}T{k % 24:02d}:00:00+01:00,0.{k % 9}" for k in range(72)]
     source.write_text("timestamp,kwh\n" + "\n".join(rows) + "\n")
-    assert (
-        "elm-3: 72 hours from Mon 2024-01-01"
-        in run("data", "import", str(source), "--home", "elm-3", "--out", str(out)).stdout
-    )
+    done = wattproof(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", str(out), capfd=capfd)
+    assert done.code == 0 and "elm-3: 72 hours from Mon 2024-01-01" in done.said
     source.write_text(
         "timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,0.5x\n2024-01-02T07:00:00+01:00,0.5\n"
     )
-    wrong = run("data", "import", str(source), "--home", "elm-3", "--out", str(tmp_path / "no.csv"), check=False)
-    assert wrong.returncode == 1 and "Error:" in wrong.stderr and "32" in wrong.stderr
-    assert "Traceback" not in wrong.stderr and not (tmp_path / "no.csv").exists()
+    no = str(tmp_path / "no.csv")
+    wrong = wattproof(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", no, capfd=capfd)
+    assert wrong.code == 1 and "Error:" in wrong.said and "32" in wrong.said
+    assert "Traceback" not in wrong.said and not (tmp_path / "no.csv").exists()
 
 
-def test_a_missing_configuration_says_what_to_do(tmp_path: Path) -> None:
-    done = run("train", "-c", str(tmp_path / "none.yaml"), check=False)
-    assert done.returncode == 1 and "wattproof init" in done.stderr
+def test_a_missing_configuration_says_what_to_do(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    done = wattproof(tmp_path, "train", "-c", "none.yaml", capfd=capfd)
+    assert done.code == 1 and "wattproof init" in done.said

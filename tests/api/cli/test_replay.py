@@ -134,7 +134,7 @@ def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
     days = range(first, first + 6)
     with (tmp_path / "run.log").open("wb") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "api.cli.main", "replay", "run", str(folder)], cwd=tmp_path,
+            [sys.executable, "-m", "wattproof", "replay", "run", str(folder)], cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
         )  # fmt: skip
         try:

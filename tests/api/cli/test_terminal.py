@@ -123,7 +123,7 @@ def test_a_proof_is_verified_on_a_latin_1_terminal(village: Village, tmp_path: P
         ([good, bad], 3, "1 of 2"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "api.cli.main", "verify", *files],
+            [sys.executable, "-m", "wattproof", "verify", *files],
             cwd=ROOT, capture_output=True, check=False,
             env={"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "latin-1:strict", "PYTHONPATH": str(ROOT)},
         )  # fmt: skip

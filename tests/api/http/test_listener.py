@@ -53,7 +53,7 @@ def test_a_busy_port_ends_serve_at_once_before_anything_is_deployed(tmp_path: Pa
             f"community: {{name: Elm Street}}\ndata: {{source: none}}\napi: {{port: {port}}}\n"
         )
         done = subprocess.run(
-            [sys.executable, "-m", "api.cli.main", "serve", "-c", "community.yaml"], cwd=tmp_path,
+            [sys.executable, "-m", "wattproof", "serve", "-c", "community.yaml"], cwd=tmp_path,
             capture_output=True, text=True, check=False,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         )  # fmt: skip

@@ -30,9 +30,6 @@ from api.http.errors import ApiError, answer, refusals
 from api.http.paths import PREFIX
 from api.http.problems import MEANINGS
 from api.http.routes import VERSIONED, health
-from api.one_machine.totals import open_measured, open_total
-from api.operator.paid_claims import settle
-from api.protocol.bundle import ClaimBundle
 from api.protocol.settlement import Settlement
 from tests.api.conftest import DAY, Village
 from tests.api.settled import WEEK
@@ -72,12 +69,9 @@ def served(app: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def described(village: Village, claim: ClaimBundle, week: Settlement) -> Iterator[schemathesis.BaseSchema]:
+def described(settled: Village, week: Settlement) -> Iterator[schemathesis.BaseSchema]:
     """The description of the village's server, at its address; every kind of record is there."""
-    open_total(village.community, DAY)
-    open_measured(village.community, DAY)
-    settle(village.community, village.chain_session, claim)
-    with served(village.client.app) as url:
+    with served(settled.client.app) as url:
         yield schemathesis.openapi.from_url(f"{url}/openapi.json")
 
 

@@ -21,9 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from api.http.connections import BoundedProtocol
 from api.one_machine.community import LocalCommunity
 from api.one_machine.day import register
-from api.one_machine.totals import open_measured, open_total
 from api.operator.database.tables import ComputedTotals
-from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
 from api.protocol.surplus import SurplusDay
@@ -61,10 +59,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def served(village: Village, claim: ClaimBundle, week: Settlement) -> Iterator[Served]:
-    open_total(village.community, DAY)
-    open_measured(village.community, DAY)
-    settle(village.community, village.chain_session, claim)
+def served(settled: Village, claim: ClaimBundle, week: Settlement) -> Iterator[Served]:
+    village = settled
     with village.community.sessions.begin() as session:
         for k in range(1, 40):
             measured = [800 + 40 * ((hour + k) % 24) for hour in range(24)]

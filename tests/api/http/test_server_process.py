@@ -35,7 +35,7 @@ class Server:
         (folder / "community.yaml").write_text(yaml.safe_dump(settings))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "api.cli.main", "serve", "-c", str(folder / "community.yaml")], stdout=log,
+                [sys.executable, "-m", "wattproof", "serve", "-c", str(folder / "community.yaml")], stdout=log,
                 stderr=log, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
             )  # fmt: skip
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=120)

@@ -112,7 +112,6 @@ def test_gateways_open_the_total_of_the_forecasts_they_registered(street: Commun
     assert [street.part(name).ended for name in street.names] == ["open"] * len(street.names)
 
 
-@pytest.mark.process
 def test_the_measured_total_follows_when_the_day_is_over(street: CommunityFixture) -> None:
     open_forecast(street)
     street.run()
@@ -132,7 +131,6 @@ def test_the_measured_total_follows_when_the_day_is_over(street: CommunityFixtur
     verify_measured(DAY, [s.commitment for s in signed], Total(tuple(told["values_wh"]), int(told["blinding"], 16)))
 
 
-@pytest.mark.process
 def test_both_registers_of_a_day_are_summed_and_are_the_measured_total_of_the_same_homes(
     street: CommunityFixture,
 ) -> None:

@@ -26,10 +26,12 @@ _HOURS = 24
 
 @dataclass(frozen=True)
 class OwnDay:
-    """A day of the home: 24 hours in Wh from `start` (UTC). `forecast_state`, `claim_state`, `green_state`: of the
-    outbox, with the refusal's code behind a colon; None where there is nothing to submit."""
+    """A day of the home: 24 hours in Wh from `start` (UTC). `date`: by which people call it. `forecast_state`,
+    `claim_state`, `green_state`: of the outbox, with the refusal's code behind a colon; None where nothing is to be
+    submitted."""
 
     day: int
+    date: str
     start: str
     typical_wh: list[int] | None = field(repr=False)
     readings_wh: list[int] | None = field(repr=False)
@@ -82,7 +84,7 @@ class OwnDays:
             _, opening = self._home.vault.get(self._home.wallet.address, day)
             readings = list(opening.readings)
         return OwnDay(
-            day=day, start=self._clock.start_of(day).isoformat(),
+            day=day, date=self._clock.date_of(day).isoformat(), start=self._clock.start_of(day).isoformat(),
             typical_wh=None if sealed is None else list(sealed.values[:_HOURS]), readings_wh=readings,
             forecast_state=self._state("forecast", day), claim_state=self._state("claim", day),
             green_state=self._state("green", day),

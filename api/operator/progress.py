@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 
 from api.operator.community import Community
-from api.operator.database.tables import CommunityTotal, Forecast, Household, MaskedSum, ModelRound
+from api.operator.database.tables import CommunityTotal, Forecast, Household, MaskedSum, MeasuredTotal, ModelRound
 from fl.store import RoundStore
 
 
@@ -22,7 +22,8 @@ class TrainingNow(BaseModel):
 class Progress(BaseModel):
     """The newest day that anything is known of. `sums`: by kind, how the gateways' sum stands.
 
-    `total`: the newest day with an opened total; `round`: the newest published one.
+    `total`, `measured`: the newest day with an opened total, of forecasts and of readings; `round`: the newest one
+    that is published.
     """
 
     day: int
@@ -31,6 +32,7 @@ class Progress(BaseModel):
     enrolled: int
     sums: dict[str, str]
     total: int | None
+    measured: int | None
     round: int | None
     training: TrainingNow | None
 
@@ -40,6 +42,7 @@ def progress(community: Community) -> Progress | None:
     with community.sessions() as session:
         day = session.scalar(select(func.max(Forecast.day)))
         total = session.scalar(select(func.max(CommunityTotal.day)))
+        measured = session.scalar(select(func.max(MeasuredTotal.day)))
         if day is None and total is None:
             return None
         newest = max(one for one in (day, total) if one is not None)
@@ -49,7 +52,7 @@ def progress(community: Community) -> Progress | None:
         published = session.scalar(select(func.max(ModelRound.number)))
     return Progress(
         day=newest, start=community.clock.start_of(newest).isoformat(), registered=registered, enrolled=enrolled,
-        sums=sums, total=total, round=published, training=_training(community),
+        sums=sums, total=total, measured=measured, round=published, training=_training(community),
     )  # fmt: skip
 
 

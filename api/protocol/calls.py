@@ -22,6 +22,7 @@ from api.protocol.accuracy import DayAccuracy
 from api.protocol.schemas import (
     CalibrationInputs,
     ClaimPublic,
+    CommunityPublic,
     DamagedPeriod,
     DayForecast,
     DayMeasured,
@@ -158,6 +159,11 @@ class PinnedHeadPublic(BaseModel):
 
 def health() -> Call[Health]:
     return _get("/health", Health)
+
+
+def community() -> Call[CommunityPublic]:
+    """Its name, and when its days start."""
+    return _get(f"{VERSION}/community", CommunityPublic)
 
 
 def rounds() -> Listing[RoundPublic]:

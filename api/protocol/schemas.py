@@ -205,6 +205,13 @@ class SumOfDay(BaseModel):
     reason: str
 
 
+class CommunityPublic(BaseModel):
+    """The community's name, and the UTC hour its days start at; a day is called by the date of its middle."""
+
+    name: str
+    day_start_utc: int = Field(ge=0, le=23)
+
+
 class DaySummary(BaseModel):
     """All that is shown of a day, in one answer; Wh for 24 hours from `start` (UTC).
 

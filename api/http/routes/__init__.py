@@ -3,6 +3,7 @@
 from api.http.routes import (
     accuracy,
     claims,
+    community,
     days,
     events,
     forecasts,
@@ -21,6 +22,6 @@ from api.http.routes import (
 )
 
 VERSIONED = (
-    households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather, events, session,
-    manage, shared_energy, surplus, green_shares,
+    community, households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather,
+    events, session, manage, shared_energy, surplus, green_shares,
 )  # fmt: skip

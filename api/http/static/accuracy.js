@@ -1,7 +1,7 @@
 // How good the forecasts were, day by day, beside the naive one.
 import { daysChart, legend } from "./chart.js";
 import { ask, el, figures, table } from "./page.js";
-import { dateOfDay, percent, t, whole } from "./words.js";
+import { dateOfDay, percent, shortDateOfDay, t, whole } from "./words.js";
 
 const mean = (values) => values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;
 
@@ -25,7 +25,7 @@ export async function show() {
       [t("betterThan"), `${whole(both.filter((day) => best(day) < day.naive).length)} / ${whole(both.length)} ${t("days")}`],
     ]),
     legend(lines),
-    daysChart({ rows: days.map((day) => ({ ...day, label: dateOfDay(day.day) })), lines, title: t("accuracyLead") }),
+    daysChart({ rows: days.map((day) => ({ ...day, label: shortDateOfDay(day.day) })), lines, title: t("accuracyLead") }),
     el("details", {}, el("summary", {}, t("asTable")), table(t("accuracy"),
       [t("date"), t("totals"), t("calibrated"), t("sum"), t("naive")],
       days.toReversed().map((day) => [dateOfDay(day.day), day.proven ? t("proven") : t("computed"), shown(day.calibrated),

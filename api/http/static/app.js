@@ -1,11 +1,15 @@
 // The page: which view is shown, in which language and colours, and who is signed in.
 import { ask, el, tell } from "./page.js";
-import { language, otherLanguage, setLanguage, t, words } from "./words.js";
+import { language, otherLanguage, setDayStart, setLanguage, t, words } from "./words.js";
 
 const VIEWS = { "": "day", accuracy: "accuracy", shared: "shared", proofs: "proofs", household: "household", manager: "manager" };
 const NAMES = { "": "today", accuracy: "accuracy", shared: "sharedEnergy", proofs: "proofs", household: "households", manager: "manager" };
 const main = document.getElementById("main");
 let leave = null;
+const known = ask("/v1/community").then((community) => {
+  document.getElementById("community").textContent = community.name;
+  setDayStart(community.day_start_utc);
+}).catch(() => {});  // the view says what is wrong
 
 function keep(name, value) { try { localStorage.setItem(name, value); } catch { /* private window: for this visit only */ } }
 function kept(name) { try { return localStorage.getItem(name); } catch { return null; } }
@@ -32,7 +36,7 @@ async function show() {
     el("a", { href: "/docs" }, t("api")), " · ", el("a", { href: "/problems" }, t("problems")));
   main.replaceChildren(el("p", { class: "soft" }, t("loading")));
   try {
-    const view = await import(`./${VIEWS[name]}.js`);
+    const [view] = await Promise.all([import(`./${VIEWS[name]}.js`), known]);
     const shown = await view.show(rest, show);
     leave = shown.leave ?? null;
     main.replaceChildren(...shown.content);
@@ -76,7 +80,6 @@ if (kept("signed-in")) {
   try { who = await ask("/v1/session"); } catch { who = null; keep("signed-in", ""); }
 }
 signed();
-ask("/health").then((health) => { document.getElementById("community").textContent = health.community; }).catch(() => {});
 window.addEventListener("hashchange", async () => { await show(); main.focus({ preventScroll: true }); });
 window.wattproofWords = Object.keys(words.en).filter((key) => !(key in words.it));
 await show();

@@ -1,6 +1,6 @@
 // Hours of a day as an SVG that the browser draws: steps, bands, a cursor for pointer and arrow keys.
 import { el } from "./page.js";
-import { decimals, hourOf, t, time } from "./words.js";
+import { decimals, hourOf, percent, t, time } from "./words.js";
 
 const NS = "http://www.w3.org/2000/svg";
 export const HEIGHT = 300, LEFT = 56, RIGHT = 8, TOP = 10, BOTTOM = 26;
@@ -117,7 +117,7 @@ export function daysChart({ rows, lines, title }) {
     const parts = [svg("title", {}, title)];
     for (let value = 0; value <= top + size / 2; value += size) {
       parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-        svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, `${Math.round(value * 100)} %`));
+        svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, percent(value)));
     }
     const every = Math.max(1, Math.ceil(rows.length / (width / 90)));
     rows.forEach((row, k) => { if (k % every === 0) parts.push(svg("text", { x: x(k), y: HEIGHT - 8, "text-anchor": "middle" }, row.label)); });

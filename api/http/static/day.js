@@ -1,7 +1,9 @@
 // A community day: what was forecast, what happened, who is in; and what is going on right now.
 import { hoursChart, legend } from "./chart.js";
 import { ask, askAll, el, figures, short, table } from "./page.js";
-import { dateOf, decimals, kwh, percent, t, time } from "./words.js";
+import { decimals, kwh, longDateOfDay, percent, t, time } from "./words.js";
+
+const STEPS = ["keys", "share", "check", "answer", "mask", "agree", "reveal"];  // of a sum among gateways
 
 export async function show([wanted]) {
   const days = await askAll("/v1/days");
@@ -12,7 +14,8 @@ export async function show([wanted]) {
   }
   const day = days.includes(Number(wanted)) ? Number(wanted) : days.at(-1);
   const summary = await ask(`/v1/days/${day}/summary`);
-  return { content: [...about(summary, days), ...homes(summary), live], leave };
+  const absent = wanted && Number(wanted) !== day ? [el("p", { class: "bad", role: "status" }, t("noSuchDay"))] : [];
+  return { content: [...absent, ...about(summary, days), ...homes(summary), live], leave };
 }
 
 function about(summary, days) {
@@ -20,14 +23,14 @@ function about(summary, days) {
   const at = days.indexOf(summary.day);
   const choice = el("select", { id: "day" },
     ...days.toReversed().slice(0, 400).map((day) => el("option", { value: String(day), selected: day === summary.day },
-      dateOf(new Date(start.getTime() + (day - summary.day) * 864e5)))));
+      longDateOfDay(day))));
   choice.onchange = (event) => { location.hash = `#//${event.target.value}`; };
   const to = (day, name) => day === undefined ? el("button", { type: "button", disabled: true }, name)
     : el("a", { class: "button", href: `#//${day}` }, name);
   const best = calibrated?.values_wh ?? summary.forecast_wh;
   const { series, bands } = lines(summary);
   return [
-    el("h1", {}, dateOf(start)),
+    el("h1", {}, longDateOfDay(summary.day)),
     el("p", { class: "soft" }, t("lead")),
     el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice, to(days[at - 1], t("earlier")), to(days[at + 1], t("later"))),
     figures([
@@ -102,13 +105,14 @@ function follow(place, onChange) {
   const body = el("div", {});
   place.append(el("h2", { id: "live" }, t("live")), body);
   const line = new EventSource("/v1/events");
-  const phase = (sum) => sum === undefined ? t("noSum") : { open: t("phaseOpen"), failed: t("phaseFailed") }[sum] ?? sum;
+  const phase = (sum, isOpen) => isOpen || sum === "open" ? t("phaseOpen") : sum === "failed" ? t("phaseFailed")
+    : sum === undefined ? t("noSum") : t("phaseStep", { n: STEPS.indexOf(sum) + 1, m: STEPS.length });
   line.addEventListener("progress", (event) => {
     const now = JSON.parse(event.data);
     body.replaceChildren(figures([
-      [t("day"), dateOf(new Date(now.start))],
+      [t("day"), longDateOfDay(now.day)],
       [t("registeredSoFar"), `${now.registered} / ${now.enrolled}`],
-      [t("sumForecast"), phase(now.sums.forecast ?? (now.total === now.day ? "open" : undefined))], [t("sumMeasured"), phase(now.sums.measured)],
+      [t("sumForecast"), phase(now.sums.forecast, now.total === now.day)], [t("sumMeasured"), phase(now.sums.measured, now.measured === now.day)],
       [t("round"), now.round === null ? t("none") : String(now.round)],
       [t("training"), now.training === null ? t("none") : `${t("round")} ${now.training.round} · ${t("loss")} ${decimals(now.training.loss)}`],
     ]));

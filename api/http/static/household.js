@@ -16,20 +16,31 @@ export async function show([address]) {
     return { content: [...head, form, table(t("members"), [t("household"), t("daysProven"), t("claims")],
       all.map((home) => [el("a", { href: `#/household/${home.address}` }, short(home.address)), String(home.forecasts), String(home.rewarded_days)]), [1, 2])] };
   }
+  const absent = (why) => ({ content: [...head, form, el("p", { class: "bad", role: "alert" }, t(why))] });
+  if (!/^0x[0-9a-fA-F]{40}$/.test(address)) return absent("noAddress");
   const held = await askOrNull(`/v1/households/${address}/rewards`);
-  if (!held) return { content: [...head, form, el("p", { class: "bad", role: "alert" }, t("none"))] };
+  if (!held) return absent("noHousehold");
   const days = await askAll(`/v1/households/${held.address}/days`);
-  return { content: [...head, form, ...record(held, days), ...claim(), el("h2", {}, t("daysProven")),
+  return { content: [...head, form, ...record(held, days), ...claim(), rule(), el("h2", {}, t("daysProven")),
     table(t("daysProven"), [t("date"), t("status"), t("reward"), t("greenShare")], days.toReversed().map((day) => [
-      el("a", { href: `#//${day.day}` }, dateOfDay(day.day)), day.in_total ? t("inTotal") : t("registered"), day.claimed ? t("claimed") : t("open"),
+      el("a", { href: `#//${day.day}` }, dateOfDay(day.day)), day.in_total ? t("inTotal") : t("registered"), day.claimed ? t("claimed") : t("notClaimed"),
       greenOf(day)]), [3])] };
 }
+
+// An attribute of the record in the reader's language; what is noted in steps of 100 Wh, in kWh.
+function trait({ trait_type: name, value }) {
+  const told = t(`trait-${name}`);
+  return [told === `trait-${name}` ? name : told, name.includes("100 Wh") ? `${decimals(value / 10)} kWh` : String(value)];
+}
+
+const rule = () => el("details", {}, el("summary", {}, t("ruleTitle")),
+  el("ul", { class: "says" }, ...[1, 2, 3, 4, 5].map((k) => el("li", {}, t(`rule${k}`)))));
 
 function record(held, days) {
   const { record: kept } = held;
   const own = figures([[t("tokens"), tokens(held.tokens)], [t("daysProven"), String(days.length)],
     [t("claims"), String(days.filter((day) => day.claimed).length)],
-    ...(kept?.attributes ?? []).map((one) => [one.trait_type, String(one.value)])]);
+    ...(kept?.attributes ?? []).map(trait)]);
   if (!kept) return [el("h2", {}, t("record")), own, el("p", { class: "soft" }, t("noRecord"))];
   // As a wallet shows it: the picture that the contract itself gives, its name and what it says of itself.
   const picture = typeof kept.image === "string" && kept.image.startsWith("data:image/") ? el("img", { src: kept.image, alt: kept.name ?? t("record") }) : null;

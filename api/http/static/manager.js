@@ -14,7 +14,7 @@ export async function show() {
   return { content: [...head,
     el("h2", {}, t("alerts")), alerts.length
       ? el("ul", { id: "alerts" }, ...alerts.map((one) => el("li", { class: "bad" }, one.household ? short(one.household) : null, " ",
-        t(`alert-${one.code}`, { n: one.count ?? "", d: one.day == null ? "" : dateOfDay(one.day), k: one.kind ?? "", r: one.reason ?? "" }))))
+        t(`alert-${one.code}`, { n: one.count ?? "", d: one.day == null ? "" : dateOfDay(one.day), k: one.kind ? t(`kind-${one.kind}`) : "", r: one.reason ?? "" }))))
       : el("p", { class: "good" }, t("noAlerts")),
     el("h2", {}, t("members")), table(t("members"), [t("home"), t("household"), t("lastDay"), t("missed")], members.map((one) => [
       one.home ?? "–", el("a", { href: `#/household/${one.household}` }, short(one.household)),

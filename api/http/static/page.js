@@ -1,4 +1,6 @@
 // What every view uses: elements, questions to the API, tables, things told.
+import { t } from "./words.js";
+
 export function el(name, attributes = {}, ...content) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -11,16 +13,19 @@ export function el(name, attributes = {}, ...content) {
 }
 
 export class Refused extends Error {
-  constructor(status, problem) { super(problem.detail ?? "the server refused"); this.status = status; this.code = problem.error; }
+  constructor(status, problem) { super(problem.detail ?? t("noServer")); this.status = status; this.code = problem.error; }
 }
 
 export async function ask(path, options = {}) {
-  const answer = await fetch(path, { credentials: "same-origin", ...options });
+  return (await read(path, options)).body;
+}
+async function read(path, options = {}) {
+  const answer = await fetch(path, { credentials: "same-origin", ...options }).catch(() => { throw new Error(t("noServer")); });
   const isJson = (answer.headers.get("content-type") ?? "").includes("json");
   const text = await answer.text();
   const body = isJson && text ? JSON.parse(text) : text;
   if (!answer.ok) throw new Refused(answer.status, isJson ? body : {});
-  return body;
+  return { body, headers: answer.headers };
 }
 export const post = (path, content) =>
   ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: typeof content === "string" ? content : JSON.stringify(content) });
@@ -30,11 +35,9 @@ export const askOrNull = (path) => ask(path).catch((error) => { if (error.status
 export async function askAll(path) {
   const found = [];
   for (let next = path; next;) {
-    const answer = await fetch(next, { credentials: "same-origin" });
-    const body = await answer.json();
-    if (!answer.ok) throw new Refused(answer.status, body);
+    const { body, headers } = await read(next);
     found.push(...body);
-    next = (answer.headers.get("link") ?? "").match(/<([^>]+)>; rel="next"/)?.[1];
+    next = (headers.get("link") ?? "").match(/<([^>]+)>; rel="next"/)?.[1];
   }
   return found;
 }

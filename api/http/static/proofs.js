@@ -1,46 +1,69 @@
 // The proofs of a day: what each says in words, verified in one click, compared with the registry.
-import { ask, askAll, el, short, table } from "./page.js";
+import { ask, askAll, el, Refused, short, table } from "./page.js";
+import { says } from "./says.js";
 import { dateOfDay, t } from "./words.js";
 
-const bytes = async (path) => { const answer = await fetch(path); if (!answer.ok) throw new Error((await answer.json()).detail); return answer.text(); };
+async function bytes(path) {
+  const answer = await fetch(path).catch(() => { throw new Error(t("noServer")); });
+  if (!answer.ok) throw new Refused(answer.status, await answer.json());
+  return answer.text();
+}
 
 // Verify a bundle's bytes; a server that is busy is asked again when it says.
 async function verified(bundle) {
   for (;;) {
-    const answer = await fetch("/v1/proofs/verify", { method: "POST", body: bundle, headers: { "content-type": "application/json" } });
+    const answer = await fetch("/v1/proofs/verify", { method: "POST", body: bundle, headers: { "content-type": "application/json" } })
+      .catch(() => { throw new Error(t("noServer")); });
     const told = await answer.json();
-    if (answer.status !== 429) return answer.ok ? { holds: true, says: told.says, seconds: told.seconds } : { holds: false, says: [told.detail] };
+    if (answer.status !== 429) return answer.ok ? { holds: true, says: says(bundle, told.says), seconds: told.seconds } : { holds: false, says: [told.detail] };
     await new Promise((done) => { setTimeout(done, 1000 * Number(answer.headers.get("retry-after") ?? 1)); });
   }
 }
 
-function verdict(found, registry) {
-  const parts = [el("p", { class: found.holds ? "good" : "bad" }, found.holds ? `✓ ${t("holds")} (${Math.round(found.seconds * 1000)} ms)` : `✗ ${t("fails")}`),
-    el("ul", { class: "says" }, ...found.says.map((line) => el("li", {}, line)))];
+// isBrief: what it says is folded up, unless it does not hold.
+function verdict(found, registry, isBrief = false) {
+  const parts = [el("details", { open: !(isBrief && found.holds) },
+    el("summary", { class: found.holds ? "good" : "bad" }, found.holds ? `✓ ${t("holds")} (${Math.round(found.seconds * 1000)} ms)` : `✗ ${t("fails")}`),
+    el("ul", { class: "says" }, ...found.says.map((line) => el("li", {}, line))))];
   if (registry) parts.push(el("p", { class: registry.agrees ? "good" : "bad" }, registry.agrees ? `✓ ${t("same")}` : `✗ ${t("different")}`));
   return parts;
 }
 
-async function check(one, place) {
+// Whether a proof holds and, of a forecast, is as registered; null where a claim's file is not here.
+async function check(proof, isBrief = false) {
+  const { place } = proof;
   place.replaceChildren(t("verifying"));
   try {
-    const [found, registry] = await Promise.all([
-      bytes(`/v1/forecasts/${one.household}/${one.day}/proof`).then(verified),
-      ask(`/v1/forecasts/${one.household}/${one.day}/registration`),
-    ]);
-    place.replaceChildren(...verdict(found, registry));
-    return found.holds && registry.agrees;
-  } catch (error) { place.replaceChildren(el("span", { class: "bad" }, error.message)); return false; }
+    const [found, registry] = await Promise.all([bytes(proof.path).then(verified), proof.registry ? ask(proof.registry) : null]);
+    place.replaceChildren(...verdict(found, registry, isBrief));
+    return found.holds && registry?.agrees !== false;
+  } catch (error) {
+    const isElsewhere = error.status === 404 && !proof.registry;
+    place.replaceChildren(el("span", { class: isElsewhere ? "soft" : "bad" }, isElsewhere ? t("notKept") : error.message));
+    return isElsewhere ? null : false;
+  }
 }
 
 function ownFile() {
   const place = el("div", { role: "status" });
   const input = el("input", { type: "file", id: "file", accept: ".json,application/json", onchange: async (event) => {
-    place.replaceChildren(t("verifying"));
     const [file] = event.target.files;
-    if (file) place.replaceChildren(...verdict(await verified(await file.text())));
+    if (!file) return;
+    place.replaceChildren(t("verifying"));
+    try { place.replaceChildren(...verdict(await verified(await file.text()))); }
+    catch (error) { place.replaceChildren(el("span", { class: "bad" }, error.message)); }
   } });
   return [el("h2", {}, t("verifyOwn")), el("p", {}, el("label", { for: "file" }, t("file") + " "), input), place];
+}
+
+// What a household has proven of a day: its forecast, and what it claimed.
+function proofsOf({ household, day }, claims, greens) {
+  const has = (list) => list.some((one) => one.household === household);
+  const of = (kind, label) => ({ path: `/v1/${kind}/${household}/${day}/proof`, label: t(label), place: el("div", { role: "status" }) });
+  return [
+    { ...of("forecasts", "proofForecast"), registry: `/v1/forecasts/${household}/${day}/registration` },
+    ...(has(claims) ? [of("claims", "proofClaim")] : []), ...(has(greens) ? [of("green-shares", "proofGreen")] : []),
+  ];
 }
 
 export async function show([wanted]) {
@@ -50,32 +73,29 @@ export async function show([wanted]) {
     table(t("rounds"), [t("round"), t("digest")], rounds.map((round) => [String(round.number), el("code", {}, round.digest)]))];
   if (!days.length) return { content: [...head, el("p", {}, t("noDay")), ...tail] };
   const day = days.includes(Number(wanted)) ? Number(wanted) : days.at(-1);
-  const [forecasts, claims] = await Promise.all([askAll(`/v1/forecasts/${day}`), askAll(`/v1/claims/${day}`)]);
-  const paid = new Set(claims.map((claim) => claim.household));
+  const [forecasts, claims, greens] = await Promise.all(["forecasts", "claims", "green-shares"].map((kind) => askAll(`/v1/${kind}/${day}`)));
   const choice = el("select", { id: "day" }, ...days.toReversed().map((d) => el("option", { value: String(d), selected: d === day }, dateOfDay(d))));
   choice.onchange = () => { location.hash = `#/proofs/${choice.value}`; };
-  const places = forecasts.map(() => el("div", { role: "status" }));
-  const rows = forecasts.map((one, k) => [
-    el("a", { href: `#/household/${one.household}` }, short(one.household)), String(one.round),
-    el("div", {}, el("span", { class: "row" }, el("button", { type: "button", onclick: () => check(one, places[k]) , "aria-label": `${t("verify")} ${one.household}` }, t("verify")),
-      el("a", { href: `/v1/forecasts/${one.household}/${day}/proof` }, t("proofForecast")),
-      paid.has(one.household) ? el("a", { href: `/v1/claims/${one.household}/${day}/proof` }, t("proofClaim")) : null), places[k]),
-  ]);
+  const shown = forecasts.map((one) => ({ one, proofs: proofsOf(one, claims, greens) }));
+  const rows = shown.map(({ one, proofs }) => [
+    el("a", { href: `#/household/${one.household}` }, short(one.household)), String(one.round), el("div", {}, ...proofs.flatMap((proof) => [
+      el("span", { class: "row" }, el("button", { type: "button", onclick: () => check(proof), "aria-label": `${t("verify")}: ${proof.label}, ${one.household}` }, t("verify")),
+        el("a", { href: proof.path }, proof.label)), proof.place]))]);
   const sum = el("p", { role: "status" });
-  const all = el("button", { type: "button", id: "audit", onclick: async () => {
-    all.disabled = true;
-    let good = 0;
-    for (const [k, one] of forecasts.entries()) {
-      good += await check(one, places[k]);
-      sum.textContent = `${k + 1} / ${forecasts.length}`;
+  const audit = el("button", { type: "button", id: "audit", onclick: async () => {
+    audit.disabled = true;
+    const all = shown.flatMap(({ proofs }) => proofs), found = [];
+    for (const proof of all) {
+      found.push(await check(proof, true));
+      sum.textContent = `${found.length} / ${all.length}`;
     }
-    const bad = forecasts.length - good;
+    const known = found.filter((one) => one !== null), bad = known.filter((one) => !one).length;
     sum.className = bad ? "bad" : "good";
-    sum.textContent = bad ? `✗ ${bad} / ${forecasts.length} ${t("auditBad")}` : `✓ ${good} / ${forecasts.length} ${t("auditDone")}`;
-    all.disabled = false;
+    sum.textContent = bad ? `✗ ${bad} / ${known.length} ${t("auditBad")}` : `✓ ${known.length} / ${known.length} ${t("auditDone")}`;
+    audit.disabled = false;
   } }, t("auditDay"));
   return { content: [...head,
-    el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice, all), sum,
+    el("div", { class: "row" }, el("label", { for: "day" }, t("day")), choice, audit), sum,
     table(t("proofs"), [t("household"), t("round"), t("what")], rows),
     el("p", { class: "soft" }, t("offline"), " ", el("code", {}, `wattproof audit ${day} --server ${location.origin} --rpc-url NODE --contracts contracts.json`)),
     ...tail] };

@@ -3,13 +3,13 @@ import { barsChart, barsLegend } from "./bars.js";
 import { hoursChart, legend } from "./chart.js";
 import { ask, askAll, el, figures, short, table } from "./page.js";
 import { surplus } from "./surplus.js";
-import { dateOfDay, decimals, percent, shortDateOfDay, t, time, whole } from "./words.js";
+import { decimals, percent, plainDate, shortDate, t, time, whole } from "./words.js";
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
 const kwh = (wh) => `${whole(wh / 1000)} kWh`;
-const named = (period) => `${dateOfDay(Date.parse(period.first_date) / 864e5)} – ${dateOfDay(Date.parse(period.last_date) / 864e5)}`;
+const named = (period) => `${plainDate(period.first_date)} – ${plainDate(period.last_date)}`;
 const date = (period, day) => Date.parse(period.first_date) / 864e5 + day.day - period.hours[0].day;
-const dayName = (period, day) => dateOfDay(date(period, day));
+const dayName = (period, day) => plainDate(date(period, day));
 
 export async function show([wanted]) {
   const listed = await askAll("/v1/shared-energy");
@@ -58,7 +58,7 @@ function numbers(period) {
 
 function byDay(period) {
   const rows = period.hours.map((day) => ({
-    label: shortDateOfDay(date(period, day)), day: dayName(period, day), shared: sum(day.shared_wh), taken: sum(day.taken_wh), fedIn: sum(day.fed_in_wh),
+    label: shortDate(date(period, day)), day: dayName(period, day), shared: sum(day.shared_wh), taken: sum(day.taken_wh), fedIn: sum(day.fed_in_wh),
   }));
   const parts = [
     { name: "bandshared", label: t("shared"), of: (row) => row.shared },

@@ -1,7 +1,7 @@
 // A day's surplus hours: forecast load and export of all homes, the hours shaded in which more is fed in than taken.
 import { hoursChart, legend } from "./chart.js";
 import { el, figures, table } from "./page.js";
-import { dateOf, decimals, kwh, t, time } from "./words.js";
+import { decimals, kwh, longDate, t, time } from "./words.js";
 
 const at = (day, hour) => new Date(new Date(day.start).getTime() + hour * 36e5);
 
@@ -21,7 +21,7 @@ export function surplus(day) {
   const shaded = { name: "bandsurplus", label: t("surplusHours"), hours: day.hours };
   const left = (hour) => day.hours.includes(hour) ? decimals((day.export_wh[hour] - day.load_wh[hour]) / 1000) : "–";
   return [
-    el("h2", {}, `${t("surplusHours")}: ${dateOf(at(day, 0))}`), el("p", { class: "soft" }, t("surplusLead")),
+    el("h2", {}, `${t("surplusHours")}: ${longDate(day.date)}`), el("p", { class: "soft" }, t("surplusLead")),
     figures([
       [t("surplusHours"), day.hours.length ? spans(day) : t("noSurplus")],
       [t("bestHours"), day.best_hours.slice(0, 3).sort((a, b) => a - b).map((hour) => time(at(day, hour))).join(", ") || "–"],

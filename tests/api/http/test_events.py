@@ -93,4 +93,4 @@ def test_what_there_is_to_tell(village: Village) -> None:
     assert found is not None
     told = json.loads(found.model_dump_json())
     assert (told["day"], told["registered"], told["enrolled"], told["round"]) == (DAY, 1, 3, 1)
-    assert told["sums"] == {} and told["total"] is None
+    assert told["sums"] == {} and told["total"] is None and told["measured"] is None

@@ -4,95 +4,31 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from eth_account import Account
 from eth_account.messages import encode_defunct
-from eth_account.signers.local import LocalAccount
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import delete
 
 from api.http.connections import BoundedProtocol
-from api.one_machine.community import LocalCommunity
 from api.one_machine.day import register
-from api.operator.database.tables import ComputedTotals
+from api.operator.database.tables import PaidClaim
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
 from api.protocol.surplus import SurplusDay
-from tests.api.conftest import DAY, Village, app_of, small_config
+from tests.api.conftest import DAY, Village, app_of
+from tests.api.http.conftest import MANAGER, Served, config_of, shown
 from tests.api.settled import WEEK
-from tests.support.browser import chromium
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.process
-MANAGER: LocalAccount = Account.from_key(b"\x0b" * 32)
 WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1280}
 VIEWS = ["", "accuracy", "shared", "proofs", "household", "manager"]
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 200_000, 12
-
-
-@dataclass
-class Served:
-    """The village's server after its day, with a month of totals before it."""
-
-    url: str
-    claim: ClaimBundle
-    village: Village
-    problems: list[str] = field(default_factory=list)
-
-
-def config_of(app: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """For this file alone: Playwright's event loop runs in this thread as long as it is open."""
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def served(settled: Village, claim: ClaimBundle, week: Settlement) -> Iterator[Served]:
-    village = settled
-    with village.community.sessions.begin() as session:
-        for k in range(1, 40):
-            measured = [800 + 40 * ((hour + k) % 24) for hour in range(24)]
-            forecast = [value + 15 * ((hour * k) % 5 - 2) for hour, value in enumerate(measured)]
-            session.add(ComputedTotals(day=DAY - k, forecast=forecast, measured=measured))
-    config = small_config(village.community.folder)
-    roles = {"managers": (MANAGER.address,), "public_url": "http://127.0.0.1:1"}
-    community = LocalCommunity(config.model_copy(update={"api": config.api.model_copy(update=roles)}))
-    app = app_of(community, village.chain_session)
-    with uvicorn_served(config_of(app)) as port:
-        yield Served(f"http://127.0.0.1:{port}", claim, village)
-        app.state.events.end()
-
-
-@pytest.fixture
-def page(served: Served, browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may go wrong unseen, and nothing be asked of another host."""
-    context = browser.new_context(locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: served.problems.append(str(error)))
-    opened.on("console", lambda said: said.type == "error" and served.problems.append(said.text))
-    opened.on(
-        "request", lambda asked: asked.url.startswith((served.url, "data:")) or served.problems.append(asked.url)
-    )
-    yield opened
-    context.close()
-
-
-def shown(page: Page, served: Served, view: str = "") -> Page:
-    page.goto(f"{served.url}/#/{view}")
-    expect(page.locator("main h1")).to_be_visible()
-    return page
 
 
 def test_the_day_is_drawn_with_bands_and_told_hour_by_hour(served: Served, page: Page) -> None:
@@ -132,8 +68,28 @@ def test_a_proof_is_verified_in_one_click_and_a_day_in_another(served: Served, p
     expect(row).to_contain_text("as registered on the chain")
     expect(row.locator("ul.says li").first).to_contain_text("0x")
     page.locator("#audit").click()
-    expect(page.locator("main")).to_contain_text("3 / 3 proofs hold and are as registered")
+    expect(page.locator("main")).to_contain_text("4 / 4 proofs hold, and all forecasts are as registered")
     assert served.problems == []
+
+
+def test_a_claim_is_verified_in_one_click_and_told_in_italian_too(served: Served, page: Page) -> None:
+    shown(page, served, "proofs")
+    page.locator("#language").click()
+    row = page.locator("tbody tr", has_text="Prova di accuratezza")
+    expect(row).to_have_count(1)
+    row.get_by_role("button", name="Prova di accuratezza").click()
+    expect(row).to_contain_text("La prova è valida")
+    expect(row).to_contain_text(f"almeno {served.claim.buckets * 100} Wh di errore assoluto in meno")
+    expect(row).not_to_contain_text("household")
+
+
+def test_a_claim_that_a_wallet_sent_is_told_to_be_elsewhere(served: Served, page: Page) -> None:
+    with served.village.community.sessions.begin() as session:
+        session.execute(delete(PaidClaim))
+    shown(page, served, "proofs")
+    page.locator("#audit").click()
+    expect(page.locator("main")).to_contain_text("3 / 3 proofs hold")
+    expect(page.locator("main")).to_contain_text("its file is not on this server")
 
 
 def test_a_proof_that_does_not_hold_is_told_so(served: Served, page: Page, tmp_path: Path) -> None:
@@ -152,6 +108,7 @@ def test_a_household_sees_its_record_and_claims(served: Served, page: Page) -> N
     shown(page, served, f"household/{served.claim.household}")
     expect(page.locator("main")).to_contain_text("Tokens")
     expect(page.locator("table")).to_contain_text("claimed")
+    expect(page.locator("main")).to_contain_text("What is paid, and when")
     file = {"name": "claim.json", "mimeType": "application/json", "buffer": encode(served.claim)}
     page.locator("#claim-file").set_input_files(file)
     page.locator("#claim").click()

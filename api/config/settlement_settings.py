@@ -48,7 +48,7 @@ class SettlementSettings(BaseModel):
     gateways: bool = Field(
         default=False,
         description="the members' gateways sum their days and prove their shares over the network; set it on the "
-        "server and on each gateway",
+        "server and on each gateway, with the same key and numbers",
     )
     late_meter_hours: float = Field(
         default=48, ge=0, le=24 * 31, description="how long the sum of a day waits for meters that were not read yet"
@@ -56,6 +56,11 @@ class SettlementSettings(BaseModel):
     share_days: int = Field(
         default=14, ge=1, le=366, description="days after its opening that a period waits for the last shares"
     )
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """By home; empty where the key knows no classes."""
+        return self.numbers if self.key == "priority" else {}
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> Self:
@@ -66,9 +71,6 @@ class SettlementSettings(BaseModel):
                 if takes
                 else f"settlement.key {self.key} takes no settlement.numbers: leave them out"
             )
-        if self.gateways and self.key == "priority":
-            raise ValueError(
-                "settlement.key priority needs a sum for each class, which gateways do not form: choose another key, "
-                "or settle with all homes on one machine (settlement.gateways: false)"
-            )
+        if self.classes and sorted(set(self.classes.values())) != list(range(1, max(self.classes.values()) + 1)):
+            raise ValueError("settlement.numbers of the key priority are classes, from 1 without a gap")
         return self

@@ -346,7 +346,7 @@ def _open_services(
         shared_days = SharedDays(home, own, config.data, run) if config.settlement.gateways else None
         sums = open_sums(
             home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
-            submitter.outbox, contributions, shared_days,
+            submitter.outbox, contributions, shared_days, config.settlement.classes,
         )  # fmt: skip
         green = GreenShares(config, home, submitter.outbox, client, run, first_s)
         shares = (

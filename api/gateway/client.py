@@ -38,6 +38,7 @@ class SumStatus:
     phase: str
     waiting_for: frozenset[str]
     items: dict[str, bytes] = field(repr=False)
+    classes: tuple[int, ...] = ()
 
 
 class ApiClient:
@@ -143,6 +144,7 @@ class ApiClient:
             return SumStatus(
                 _exactly(answer["nonce"], NONCE_BYTES), tuple(map(str, answer["members"])), str(answer["phase"]),
                 frozenset(map(str, answer["waiting_for"])), items_from_json(answer["items"]),
+                tuple(map(int, answer.get("classes", ()))),
             )  # fmt: skip
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:

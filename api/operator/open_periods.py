@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -206,10 +207,12 @@ def _record(row: SharedDay) -> DayRecord:
     imported, exported = (
         tuple(SignedDay.from_json(one) for one in signed) for signed in (row.imported, row.exported)
     )
-    taken, fed_in = (
-        Total(tuple(total["values_wh"]), int(total["blinding"], 16)) for total in (row.import_total, row.export_total)
-    )
-    return DayRecord(row.day, imported, exported, (taken,), fed_in)
+    by_class = row.import_total if isinstance(row.import_total, list) else [row.import_total]
+    return DayRecord(row.day, imported, exported, tuple(map(_total, by_class)), _total(row.export_total))
+
+
+def _total(kept: Mapping[str, Any]) -> Total:
+    return Total(tuple(kept["values_wh"]), int(kept["blinding"], 16))
 
 
 def _why_none(session: Session, day: int) -> str:

@@ -38,6 +38,7 @@ from api.protocol.secure_sum import (
 from data.export import verify_signed_export
 from data.meter import SignedDay, verify_signed_day
 from fl.secagg.aggregator import (
+    FEWEST_MEMBERS,
     SHARE_BYTES,
     MaskingRefused,
     PublicKeys,
@@ -55,6 +56,8 @@ from zkp.errors import InvalidProof, ProofError
 from zkp.statements.total import Total
 
 _log = logging.getLogger(__name__)
+CLASS = "class"
+"""What a member's class is called in a row, where shared energy is split class by class."""
 
 
 class SecureSumRefused(Exception):
@@ -91,7 +94,9 @@ class RunningSum:
         self, database: Database, row: MaskedSum, kind: Kind, community: str, phase_s: float, now: float
     ) -> None:
         self._database, self._row, self._kind, self._phase_s, self._now = database, row, kind, phase_s, now
-        self._terms = SumTerms(community, row.day, kind, bytes.fromhex(row.nonce), tuple(sorted(row.members)))
+        names = tuple(sorted(row.members))
+        classes = tuple(int(row.members[name][CLASS]) for name in names if CLASS in row.members[name])
+        self._terms = SumTerms(community, row.day, kind, bytes.fromhex(row.nonce), names, classes)
         identities = {home: bytes.fromhex(member["identity"]) for home, member in row.members.items()}
         self._session: Session = self._terms.session(identities)
 
@@ -137,6 +142,8 @@ class RunningSum:
             self._row.phase, self._row.until = STAGES[STAGES.index(phase) + 1], self._now + self._phase_s
             if self._row.phase == "mask":
                 self._leave_out()
+            elif self._row.phase == "agree":
+                self._check_classes()
             self._database.flush()
 
     def _leave_out(self) -> None:
@@ -148,6 +155,13 @@ class RunningSum:
         if (left := len(self._asked("mask"))) < self._session.certain:
             self._row.phase = "failed"
             self._row.reason = f"{left} gateways are left, {self._session.certain} must be. {self._row.reason}"[:500]
+
+    def _check_classes(self) -> None:
+        """A class of which too few have entered ends the sum: its total would tell of each of them."""
+        count = self._terms.smallest_class(self._said("mask"))
+        if count < FEWEST_MEMBERS:
+            self._row.phase = "failed"
+            self._row.reason = f"a class has {count} gateways in the sum, and its total takes {FEWEST_MEMBERS}"
 
     @property
     def over(self) -> bool:
@@ -308,7 +322,11 @@ class RunningSum:
             keep_measured(self._database, day, opened[0], imported)
         else:
             exported = [_signed_export(household, day, said[home]) for home, household in households.items()]
-            keep_shared(self._database, day, opened, imported, exported)
+            classes = {
+                self._row.members[home]["household"]: number
+                for home, number in zip(self._terms.members, self._terms.classes, strict=False)
+            }
+            keep_shared(self._database, day, opened, imported, exported, classes)
 
 
 def _signed_day(household: str, day: int, message: SumMessage) -> SignedDay:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 
@@ -27,7 +28,7 @@ from api.operator.database.tables import (
     MeasuredTotal,
     SharedDay,
 )
-from api.operator.running_sum import RunningSum, SecureSumRefused, SumState, said
+from api.operator.running_sum import CLASS, RunningSum, SecureSumRefused, SumState, said
 from api.protocol.secure_sum import NONCE_BYTES, STAGES, Kind, SumMessage
 from fl.deployment.keys import roster_of_agents
 from fl.errors import KeysError
@@ -157,7 +158,24 @@ class SecureSumServer:
             raise SecureSumRefused("already-open", f"the totals of shared energy of day {day} were opened before")
         _await(now, self._community.start_of(day + 1), f"day {day} is not over")
         left = set(database.scalars(select(Departure.household)))
-        return self._gateways_of(set(database.scalars(select(Household.address))) - left)
+        members = self._gateways_of(set(database.scalars(select(Household.address))) - left)
+        return self._by_class(members, day)
+
+    def _by_class(self, members: dict[str, dict[str, str]], day: int) -> dict[str, dict[str, str]]:
+        """With each member's class, where the key knows classes: each has a total of its own."""
+        classes = self._community.config.settlement.classes
+        if not classes:
+            return members
+        if unnamed := sorted(members.keys() - classes.keys()):
+            raise SecureSumRefused("no-sum", f"settlement.numbers has no class of {unnamed[0]}")
+        counts = Counter(classes[home] for home in members)
+        for number in range(1, max(classes.values()) + 1):
+            if counts[number] < FEWEST_MEMBERS:
+                raise SecureSumRefused(
+                    "no-sum",
+                    f"{counts[number]} gateways of class {number} could enter the total of day {day}: too few",
+                )
+        return {home: member | {CLASS: str(classes[home])} for home, member in members.items()}
 
     def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""

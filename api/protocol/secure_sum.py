@@ -8,7 +8,8 @@ different member lists share no mask. The protocol itself: `fl.secagg.aggregator
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -36,17 +37,23 @@ EXPORT_COMMITMENT, EXPORT_SIGNATURE = "export-commitment", "export-signature"
 """Names of a message's items where they are not other members."""
 _RING = PrimeField(MODULUS)
 _PURPOSE = b"wattproof total v3"
+_PURPOSE_BY_CLASS = b"wattproof total by class v1"
 
 
 @dataclass(frozen=True)
 class SumTerms:
-    """What a sum is. Members are the gateways' names, as in the roster, sorted."""
+    """What a sum is. Members are the gateways' names, as in the roster, sorted.
+
+    `classes`: of shared energy that is split class by class, each member's class from 1; else empty. The import of
+    each class is a register of its own in the vector, in which the members of the others enter zeros.
+    """
 
     community: str
     day: int
     kind: Kind
     nonce: bytes
     members: tuple[str, ...]
+    classes: tuple[int, ...] = ()
 
     def session(self, roster: Mapping[str, bytes]) -> Session:
         """The session that follows from the terms; the server chooses nothing in it. Raises MaskingRefused,
@@ -59,14 +66,30 @@ class SumTerms:
             label=self._label(),
             members=self.members,
             threshold=count if self.kind == "measured" else default_threshold(count),
-            length=LENGTHS[self.kind],
+            length=self.length,
             ring=_RING,
             roster=roster,
         )
 
+    @property
+    def length(self) -> int:
+        """Entries of a member's vector."""
+        return LENGTHS[self.kind] if not self.classes else (max(self.classes) + 1) * REGISTER
+
+    def smallest_class(self, there: Collection[str]) -> int:
+        """How many of these members the smallest class has; where there are no classes, how many they are."""
+        if not self.classes:
+            return len(there)
+        counts = Counter(number for name, number in zip(self.members, self.classes, strict=True) if name in there)
+        return min(counts[number] for number in range(1, max(self.classes) + 1))
+
     def _label(self) -> bytes:
         where = (self.community.encode(), self.kind.encode(), str(self.day).encode(), self.nonce)
-        return hashlib.sha256(framed(_PURPOSE, *where, *(name.encode() for name in self.members))).digest()
+        names = [name.encode() for name in self.members]
+        if self.classes:  # members that count themselves into other classes share no mask
+            numbers = ",".join(map(str, self.classes)).encode()
+            return hashlib.sha256(framed(_PURPOSE_BY_CLASS, *where, numbers, *names)).digest()
+        return hashlib.sha256(framed(_PURPOSE, *where, *names)).digest()
 
 
 @dataclass(frozen=True)

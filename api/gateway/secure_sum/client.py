@@ -10,7 +10,7 @@ for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from api.config.settings import GatewaySettings
 from api.gateway.client import ApiClient, SumStatus
 from api.gateway.outbox import Outbox
-from api.gateway.secure_sum.contribution import Contribution
+from api.gateway.secure_sum.contribution import Contribution, by_class
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.secure_sum import (
@@ -66,11 +66,13 @@ def open_sums(
     outbox: Outbox,
     contribution: GetContribution,
     shared_days: Callable[[], Sequence[int]] | None = None,
+    classes: Mapping[str, int] | None = None,
 ) -> SecureSumClient | None:
     """The home's side, its states kept in `folder`; None without a roster.
 
-    `shared_days`: the days of shared energy that it can enter; None where gateways do not settle it. Raises KeysError
-    for an unusable roster or key.
+    `shared_days`: the days of shared energy that it can enter; None where gateways do not settle it. `classes`: the
+    class of each home by this home's settings, where shared energy is split class by class. Raises KeysError for an
+    unusable roster or key.
     """
     path, fewest = settings.roster, settings.fewest_in_total
     if path is None:
@@ -86,7 +88,7 @@ def open_sums(
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
     return SecureSumClient(
-        home, community, settings, folder, client, outbox, contribution, key, roster, shared_days,
+        home, community, settings, folder, client, outbox, contribution, key, roster, shared_days, classes,
         first_s=deployment.task_interval_s,
     )  # fmt: skip
 
@@ -112,10 +114,11 @@ class SecureSumClient:
         key: ec.EllipticCurvePrivateKey,
         roster: Roster,
         shared_days: Callable[[], Sequence[int]] | None = None,
+        classes: Mapping[str, int] | None = None,
         *,
         first_s: float,
     ) -> None:
-        self._shared_days = shared_days
+        self._shared_days, self._classes = shared_days, classes or {}
         self._home, self._community, self._settings, self._client = home, community, settings, client
         self._first_s = first_s
         self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
@@ -230,17 +233,18 @@ class SecureSumClient:
         stage: Stage = next(s for s in STAGES if s == status.phase)
         if STAGES.index(stage) <= part.reached:
             raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
-        session = self._session(kind, day, status)
+        terms = self._terms(kind, day, status)
+        session = terms.session(self._roster.members)
         self._check_only(kind, day)
         if stage == "keys":
-            self._check(kind, day, session)
+            self._check(terms, session)
             member = Member(session, self._home, self._key)
         elif not part.secrets:
             raise MaskingRefused(f"asked for `{stage}` of a sum that this home has given no keys for")
         else:
             member = Member.load(session, self._home, bytes.fromhex(part.secrets), self._key)
         try:
-            items = self._items(kind, day, member, stage, status.items)
+            items = self._items(terms, member, stage, status.items)
         except MaskingRefused:
             part.end("refused")  # a stage is entered once, even if refused
             self._parts.put(kind, day, part)
@@ -251,7 +255,8 @@ class SecureSumClient:
         self._parts.put(kind, day, part)
         return message
 
-    def _items(self, kind: Kind, day: int, member: Member, stage: Stage, items: dict[str, bytes]) -> dict[str, bytes]:
+    def _items(self, terms: SumTerms, member: Member, stage: Stage, items: dict[str, bytes]) -> dict[str, bytes]:
+        kind, day = terms.kind, terms.day
         if stage == "keys":
             own = self._own(kind, day)
             signed = {COMMITMENT: own.commitment, SIGNATURE: own.signature} if kind in OF_READINGS else {}
@@ -261,9 +266,13 @@ class SecureSumClient:
         if stage == "share":
             return member.share({peer: PublicKeys.from_bytes(keys) for peer, keys in items.items()})
         if stage == "mask":
-            masked = member.mask(self._own(kind, day).vector, items)
+            vector = self._own(kind, day).vector
+            if terms.classes:
+                vector = by_class(vector, self._classes[self._home], max(terms.classes))
+            masked = member.mask(vector, items)
             return {MASKED: masked.vector, SIGNED: masked.signature}
         if stage == "agree":
+            self._check_classes(terms, items)
             return {SIGNED: member.agree(items)}
         answer = {"check": member.check, "answer": member.answer, "reveal": member.reveal}[stage]
         return answer(items)
@@ -274,9 +283,16 @@ class SecureSumClient:
             raise _NotYet
         return own
 
-    def _session(self, kind: Kind, day: int, status: SumStatus) -> Session:
-        terms = SumTerms(self._community, day, kind, status.nonce, status.members)
-        return terms.session(self._roster.members)
+    def _terms(self, kind: Kind, day: int, status: SumStatus) -> SumTerms:
+        """Raises MaskingRefused where members are counted into other classes than this home's settings say."""
+        is_by_class = kind == "shared" and bool(self._classes)
+        own = tuple(self._classes.get(name, 0) for name in status.members) if is_by_class else ()
+        if own != status.classes:
+            raise MaskingRefused(
+                f"the server counts {', '.join(status.members)} into the classes {list(status.classes)}, this home's "
+                f"settings into {list(own)} (settlement.key, settlement.numbers)"
+            )
+        return SumTerms(self._community, day, kind, status.nonce, status.members, own)
 
     def _check_only(self, kind: Kind, day: int) -> None:
         """Raises MaskingRefused where the day's readings are, or may be, in a sum of another kind: over other homes,
@@ -286,16 +302,25 @@ class SecureSumClient:
             if part is not None and part.bound:
                 raise MaskingRefused(f"the readings of day {day} are in the sum `{other}` already")
 
-    def _check(self, kind: Kind, day: int, session: Session) -> None:
+    def _check_classes(self, terms: SumTerms, there: Collection[str]) -> None:
+        """Raises MaskingRefused where a class's total would be of fewer homes than this home's settings ask for."""
+        count, fewest = terms.smallest_class(there), self._settings.fewest_in_total
+        if terms.classes and count < fewest:
+            raise MaskingRefused(
+                f"a class of {count} homes: this home's settings ask for {fewest} (gateway.fewest_in_total)"
+            )
+
+    def _check(self, terms: SumTerms, session: Session) -> None:
         """Raises MaskingRefused for a sum that would reveal more of this home than its settings allow."""
+        self._check_classes(terms, terms.members)
         certain, fewest = session.certain, self._settings.fewest_in_total
         if certain < fewest:
             raise MaskingRefused(
                 f"{len(session.members)} members, {certain} of them certain to be in the sum: this home's settings "
                 f"ask for {fewest} (gateway.fewest_in_total)"
             )
-        if kind == "measured":
-            forecast = self._parts.get("forecast", day)
+        if terms.kind == "measured":
+            forecast = self._parts.get("forecast", terms.day)
             if forecast is None or forecast.survivors != list(session.members):
                 raise MaskingRefused("the measured total must cover the homes in the forecast's, and does not")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.gateway.jobs import Isolated
 from api.gateway.sealed import read_sealed
-from api.protocol.secure_sum import Kind
+from api.protocol.secure_sum import REGISTER, Kind
 
 SHARED_DAYS = 35
 """The newest days of shared energy that are signed and entered: a month, and some days that a gateway was away."""
@@ -23,6 +23,13 @@ class Contribution:
     signature: bytes = b""
     export_commitment: bytes = b""
     export_signature: bytes = b""
+
+
+def by_class(vector: tuple[int, ...], own: int, classes: int) -> tuple[int, ...]:
+    """Both registers as they enter a sum by classes: the import in the place of the home's own class (from 1), zeros
+    in those of the others, the export last."""
+    taken, fed_in = vector[:REGISTER], vector[REGISTER:]
+    return (*(0,) * REGISTER * (own - 1), *taken, *(0,) * REGISTER * (classes - own), *fed_in)
 
 
 class Contributions:

@@ -28,7 +28,8 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class SumPublic(BaseModel):
-    """The state of a sum. `items`: what this member needs now (hexadecimal, by the sender's name)."""
+    """The state of a sum. `items`: what this member needs now (hexadecimal, by the sender's name). `classes`: of each
+    member, where shared energy is split class by class."""
 
     day: int
     kind: Kind
@@ -38,6 +39,7 @@ class SumPublic(BaseModel):
     waiting_for: list[str]
     reason: str
     items: dict[str, str]
+    classes: list[int]
 
     @classmethod
     def of(cls, state: SumState) -> SumPublic:
@@ -45,7 +47,7 @@ class SumPublic(BaseModel):
         return cls.model_validate({
             "day": terms.day, "kind": terms.kind, "nonce": terms.nonce.hex(), "members": list(terms.members),
             "phase": state.phase, "waiting_for": list(state.waiting_for), "reason": state.reason,
-            "items": items_to_json(state.items),
+            "items": items_to_json(state.items), "classes": list(terms.classes),
         })  # fmt: skip
 
 

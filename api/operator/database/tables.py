@@ -110,7 +110,8 @@ class SharedDay(Base):
 
     `imported`, `exported`: signed days (`data.meter.SignedDay.to_json`), in the order of the households.
     `meters`: by household, the meter that signed; it stays when the household has left, for its period is still to be
-    settled. `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex).
+    settled. `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex); of import
+    a list of them, one for each class, where shared energy is split class by class.
     """
 
     __tablename__ = "shared_days"
@@ -118,7 +119,7 @@ class SharedDay(Base):
     imported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     exported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     meters: Mapped[dict[str, str]] = mapped_column(JSON)
-    import_total: Mapped[dict[str, Any]] = mapped_column(JSON)
+    import_total: Mapped[dict[str, Any] | list[dict[str, Any]]] = mapped_column(JSON)
     export_total: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

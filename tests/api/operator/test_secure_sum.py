@@ -703,7 +703,7 @@ def test_two_processes_of_one_home_do_not_enter_two_sums(tmp_path: Path) -> None
 names = st.lists(st.text("abc,", min_size=1, max_size=4), min_size=3, max_size=4, unique=True).map(sorted)
 terms = st.builds(
     SumTerms, st.text("ab", max_size=2), st.integers(0, 3), st.sampled_from(KINDS),
-    st.binary(min_size=16, max_size=16), names.map(tuple),
+    st.binary(min_size=16, max_size=16), names.map(tuple), st.sampled_from([(), (1, 1, 1), (1, 2, 1), (1, 1, 2)]),
 )  # fmt: skip
 
 

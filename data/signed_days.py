@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
-from data.meter import DayOpening, Meter, SignedDay, verify_opening
+from data.household_meters import HouseholdMeters
+from data.meter import DayOpening, SignedDay, verify_opening
 from data.quantity import Quantity
 from data.vault import DayVault
 
@@ -41,6 +42,7 @@ class SignedDays:
     Args:
         home: its name, for messages.
         vault: of the quantity.
+        meters: a day is signed by the one that is there on that day, whenever it is signed.
         readings: its own rows of a long table, of the quantity.
     """
 
@@ -48,13 +50,13 @@ class SignedDays:
         self,
         home: str,
         vault: DayVault,
-        meter: Meter,
+        meters: HouseholdMeters,
         household: str,
         readings: pd.DataFrame,
         clock: DayClock,
         quantity: Quantity = "load",
     ) -> None:
-        self._home, self._vault, self._meter, self._household, self._clock = home, vault, meter, household, clock
+        self._home, self._vault, self._meters, self._household, self._clock = home, vault, meters, household, clock
         self._quantity = quantity
         self._table = pd.Series(readings["y"].to_numpy(), index=pd.DatetimeIndex(readings["ds"]))
         self._filled = self._table.index[readings["filled"].to_numpy()]
@@ -77,7 +79,7 @@ class SignedDays:
         hours = self._clock.hours(day)
         values, measured = self._table.loc[hours].to_list(), ~hours.isin(self._filled)
         mask = sum(1 << hour for hour, is_measured in enumerate(measured.tolist()) if is_measured)
-        signed, opening = self._meter.sign_day(self._household, day, values, mask, self._quantity)
+        signed, opening = self._meters.on(day).sign_day(self._household, day, values, mask, self._quantity)
         self._vault.put(signed, opening)
         return signed, opening
 

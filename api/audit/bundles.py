@@ -50,8 +50,11 @@ def agreeing(what: str, checks: Mapping[str, Callable[[], None]]) -> Generator[F
     return good
 
 
-def check_bound(bundle: Bundle, household: str, day: int, community: str, meter: str) -> None:
-    """Raises Objection unless the bundle is of this household with this meter, this day and community."""
+def check_bound(
+    bundle: Bundle, household: str, day: int, community: str, meter_at: Callable[[str, int], str]
+) -> None:
+    """Raises Objection unless the bundle is of this household, this day and community, and each of its signed days by
+    the meter that was there."""
     context = bundle.context
     if isinstance(bundle, InferenceBundle) and bundle.of != "load":
         raise Objection(f"the proof is of a forecast of {bundle.of}, not of load")
@@ -59,8 +62,9 @@ def check_bound(bundle: Bundle, household: str, day: int, community: str, meter:
         raise Objection(f"the proof is for day {context.day} of household {bundle.household}")
     if context.community != community:
         raise Objection("the proof is bound to another community")
-    if bundle.meter != meter:
-        raise Objection(f"the household's meter is {meter}, the proof's {bundle.meter}")
+    for signed, signer in bundle.signers.items():
+        if (meter := meter_at(household, signed)) != signer:
+            raise Objection(f"the household's meter on day {signed} is {meter}, the proof's {signer}")
 
 
 def downloaded(

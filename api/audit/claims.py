@@ -63,7 +63,7 @@ def _left_out(day: int, paid: Iterable[str], listed: Iterable[str]) -> Iterator[
 
 def _check(bundle: ClaimBundle, listed: ClaimPublic, day: int, community: str, records: Registries) -> None:
     context, household = bundle.context, listed.household
-    check_bound(bundle, household, day, community, records.meter_of(household))
+    check_bound(bundle, household, day, community, records.meter_at)
     commitment, round_number, _ = records.forecast_of(household, day)
     if (commitment, round_number) != (from_hex(bundle.forecast), context.round):
         raise Objection("the registered forecast or round is a different one")

@@ -25,6 +25,7 @@ from api.protocol.bundle import InferenceBundle
 from api.protocol.bundle_parts import from_hex, to_hex
 from api.protocol.calibration import PastDay, calibrated
 from api.protocol.finding import Finding
+from api.protocol.meters import Assignment, Meters, meter_on
 from api.protocol.schemas import (
     BandPublic,
     CalibratedPublic,
@@ -33,6 +34,7 @@ from api.protocol.schemas import (
     ForecastPublic,
     HouseholdPublic,
 )
+from data.day import LAST_DAY
 from data.meter import SignedDay, verify_signed_day
 from rewards.signing import NO_HEAD
 from zkp.statements.total import Total, verify, verify_measured
@@ -47,12 +49,15 @@ class ServerRegistries:
 
     source = "in the server's own lists"
 
-    meters: dict[str, str]
+    meters: Meters
     digests: dict[int, str]
     forecasts: dict[str, ForecastPublic]
 
     def meter_of(self, household: str) -> str:
-        return self.meters.get(household, "0x" + "00" * 20)
+        return self.meter_at(household, LAST_DAY)
+
+    def meter_at(self, household: str, day: int) -> str:
+        return meter_on(self.meters, household, day) or "0x" + "00" * 20
 
     def digest_of(self, round_number: int) -> bytes:
         return from_hex(self.digests.get(round_number, "0x" + "00" * 32))
@@ -180,7 +185,7 @@ def _server_registries(
 ) -> ServerRegistries:
     rounds = read_all(fetch, calls.rounds()) or []
     return ServerRegistries(
-        {h.address: h.meter for h in enrolled},
+        {h.address: tuple(Assignment(m.first_day, m.meter) for m in h.meters) or h.meter for h in enrolled},
         {r.number: r.digest for r in rounds},
         {f.household: f for f in listed},
     )
@@ -209,7 +214,7 @@ def _about_bundles(
 
 def _check_registered(household: str, bundle: InferenceBundle, day: int, community: str, records: Registries) -> None:
     context = bundle.context
-    check_bound(bundle, household, day, community, records.meter_of(household))
+    check_bound(bundle, household, day, community, records.meter_at)
     if records.digest_of(context.round) != bundle.weights.parsed().digest():
         raise Objection(f"the proof's weights are not those registered for round {context.round}")
     if records.forecast_of(household, day) != (from_hex(bundle.forecast), context.round, bundle.proof_hash):
@@ -235,7 +240,7 @@ def _check_measured(measured: DayMeasured, day: int, households: set[str], recor
     if [s.day for s in signed] != [day] * len(households) or {s.household for s in signed} != households:
         raise Objection("the signed days are not one of each household in the forecast's total")
     for one in signed:
-        verify_signed_day(one, records.meter_of(one.household))
+        verify_signed_day(one, records.meter_at(one.household, day))
     verify_measured(day, [s.commitment for s in signed], _total(measured.values_wh, measured.blinding))
 
 

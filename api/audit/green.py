@@ -76,7 +76,7 @@ def _check(
     weights: tuple[int, ...] | None,
 ) -> None:  # fmt: skip
     household = listed.household
-    check_bound(bundle, household, day, community, records.meter_of(household))
+    check_bound(bundle, household, day, community, records.meter_at)
     if tuple(bundle.weights) != weights:
         raise Objection("the proof weighs the hours otherwise than they are registered")
     if bundle.tier <= base_of(bundle.weights):

@@ -122,6 +122,9 @@ class Registries(Protocol):
     def meter_of(self, household: str) -> str:
         """The household's meter; the zero address where it is not enrolled."""
 
+    def meter_at(self, household: str, day: int) -> str:
+        """The meter that was at a household on a day; the zero address for none."""
+
     def digest_of(self, round_number: int) -> bytes:
         """Digest of a round's weights; zeros where none is published."""
 

@@ -61,11 +61,12 @@ def _enrolled(surplus: SurplusDay, meter_at: MeterAt | None) -> Finding:
     if meter_at is None:
         return Finding.noted("Not checked: whether the meters are the enrolled ones; the file's own were believed.")
     for bundle in surplus.load.bundles:  # those of export have the same
-        if (known := meter_at(bundle.household, surplus.day)) != bundle.meter:
-            return Finding.failed(
-                f"{bundle.household}: its meter is NOT the enrolled one",
-                f"the file names {bundle.meter}, the registry {known}",
-            )
+        for day, signer in bundle.signers.items():
+            if (known := meter_at(bundle.household, day)) != signer:
+                return Finding.failed(
+                    f"{bundle.household}: its meter is NOT the enrolled one",
+                    f"of day {day} the file names {signer}, the registry {known}",
+                )
     return Finding(f"The meters of all {len(surplus.load.bundles)} members are the enrolled ones.")
 
 

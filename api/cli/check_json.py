@@ -21,7 +21,8 @@ from rich.console import Console
 from api.cli.check_report import audit_exit_code, exit_code, read_bundle, tell
 from api.cli.terminal import FAILED, INCOMPLETE, REFUSED
 from api.config.settings import CommunitySettings
-from api.protocol.bundle import examine, explain
+from api.protocol.bundle import examine
+from api.protocol.explained import explain
 from api.protocol.finding import Finding
 
 if TYPE_CHECKING:

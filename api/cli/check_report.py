@@ -16,7 +16,8 @@ from rich.markup import escape
 
 from api.cli.terminal import FAILED, INCOMPLETE, REFUSED, Marks
 from api.config.settings import CommunitySettings
-from api.protocol.bundle import Bundle, NotABundle, examine, explain, parse
+from api.protocol.bundle import Bundle, NotABundle, examine, parse
+from api.protocol.explained import explain
 from api.protocol.finding import Finding
 from zkp.errors import MalformedProof
 

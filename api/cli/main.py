@@ -19,6 +19,7 @@ from api.cli import (
     community_commands,
     green_commands,
     membership_commands,
+    meter_commands,
     report_commands,
     settle_commands,
     setup_commands,
@@ -159,9 +160,10 @@ def show(file: BundleArgument) -> None:
     """Print a bundle as readable JSON: the claim in words, its public part, every message of the proof by name."""
     import json
 
-    from api.protocol import bundle as bundles
+    from api.protocol.bundle import parse
+    from api.protocol.explained import shown
 
-    typer.echo(json.dumps(bundles.shown(bundles.parse(file.read_bytes())), indent=2))
+    typer.echo(json.dumps(shown(parse(file.read_bytes())), indent=2))
 
 
 app.command()(community_commands.claim)
@@ -178,6 +180,8 @@ app.command("audit-settlement")(settle_commands.audit_settlement)
 app.command()(surplus_commands.surplus)
 app.command("green-hours")(green_commands.green_hours)
 app.command("audit-surplus")(surplus_commands.audit_surplus)
+app.command()(meter_commands.identity)
+app.command("replace-meter")(meter_commands.replace_meter)
 app.command()(membership_commands.leave)
 app.command()(membership_commands.rejoin)
 app.command()(challenge_commands.challenge)
@@ -271,16 +275,6 @@ def _homes_of(settings: Config) -> list[str]:
     from data.community import load_community
 
     return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
-
-
-@app.command()
-def identity(home: HomeArgument, config: ConfigOption = CONFIG) -> None:
-    """Print a home's wallet and meter addresses, created if necessary, as an entry for `community.members`."""
-    from api.config.community_yaml import load
-    from api.gateway.home import Home
-
-    own = Home(home, load(config).api.homes_dir / home)
-    typer.echo(f"- {{household: '{own.wallet.address}', meter: '{own.meter.address}', home: '{home}'}}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from eth_account import Account
@@ -14,6 +15,8 @@ from data.damage import check_kept, whole
 
 _KEY_BYTES = 32
 VAULT = "vault.db"
+METER_KEY = "meter.key"
+_LATER_METER = re.compile(r"meter-([0-9]{1,5})\.key")
 
 
 def account_from_file(path: Path, *, make: bool = True) -> LocalAccount:
@@ -51,6 +54,17 @@ def household_key(folder: Path, name: str) -> Path:
             f"Without it the household is lost: to begin as a new one, move {folder} away and enrol it anew.",
         )  # fmt: skip
     return folder / name
+
+
+def later_key(folder: Path, first_day: int) -> Path:
+    """The file of the key of a meter that replaces another one from a day on."""
+    return folder / f"meter-{first_day}.key"
+
+
+def later_keys(folder: Path) -> dict[int, Path]:
+    """The keys of the meters after the first, by the first day of each."""
+    named = ((_LATER_METER.fullmatch(path.name), path) for path in sorted(folder.glob("meter-*.key")))
+    return {int(found[1]): path for found, path in named if found is not None}
 
 
 def _account(key: bytes) -> LocalAccount:

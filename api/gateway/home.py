@@ -11,11 +11,12 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from api.config.key_file import VAULT, household_account, household_key
+from api.config.key_file import METER_KEY, VAULT, household_account, household_key, later_keys
 from api.gateway.sealed import SealedForecast, read_sealed, seal
 from data.errors import DataError
 from data.export import EXPORT_VAULT
 from data.home_name import HOME_NAME_RULE, is_home_name
+from data.household_meters import HouseholdMeters
 from data.meter import Meter
 from data.quantity import Quantity
 from data.vault import DayVault
@@ -39,15 +40,26 @@ class Home:
         return household_account(self.folder)
 
     @cached_property
-    def meter(self) -> Meter:
-        """Raises DamagedFile, LostFile."""
+    def meters(self) -> HouseholdMeters:
+        """All meters that the household has had, and will have (`api.gateway.replaced_meter`).
+
+        Raises DamagedFile, LostFile.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Meter.from_file(household_key(self.folder, "meter.key"))
+        first = Meter.from_file(household_key(self.folder, METER_KEY))
+        return HouseholdMeters(
+            {0: first} | {day: Meter.from_file(key) for day, key in later_keys(self.folder).items()}
+        )
+
+    @property
+    def meter(self) -> Meter:
+        """The newest. Raises DamagedFile, LostFile."""
+        return self.meters.newest
 
     @cached_property
     def vault(self) -> DayVault:
         """Created after both keys, and never without them. Raises MeterError, OSError, and as they do."""
-        _ = self.wallet, self.meter
+        _ = self.wallet, self.meters
         return DayVault(self.folder / VAULT)
 
     @cached_property

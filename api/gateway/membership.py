@@ -12,7 +12,7 @@ from pathlib import Path
 from eth_account.signers.local import LocalAccount
 
 from api.config.community_yaml import Config
-from api.config.key_file import household_account
+from api.config.key_file import METER_KEY, household_account, later_keys
 from api.gateway.client import ApiClient
 from api.gateway.secure_sum.state import SecureSumFolder
 from api.gateway.trust_on_first_use import TrustOnFirstUse
@@ -22,11 +22,11 @@ from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
 _KEPT = frozenset(
-    {"wallet.key", "meter.key", "privacy.json", "days-privacy.json", "sums.jsonl", "settled.json",
+    {"wallet.key", "privacy.json", "days-privacy.json", "sums.jsonl", "settled.json",
      "vertical.entered.json"}
 )  # fmt: skip
-"""The wallet holds the home's tokens; what was spent of its privacy budgets, which sums its days are in, and which
-days it proved shares of, counts if it comes back."""
+"""Beside the meters' keys. The wallet holds the home's tokens; what was spent of its privacy budgets, which sums its
+days are in, and which days it proved shares of, counts if it comes back."""
 
 
 class NotInvited(Exception):
@@ -104,7 +104,8 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     `readings`: the tables that its readings were imported to as well.
     """
     folders, folder = config.api, config.api.homes_dir / home
-    inside = [path for path in sorted(folder.glob("*")) if path.name not in _KEPT]
+    kept = _KEPT | {METER_KEY} | {key.name for key in later_keys(folder).values()}
+    inside = [path for path in sorted(folder.glob("*")) if path.name not in kept]
     bundles = folders.proofs_dir, folders.claims_dir, folders.green_dir, folders.shares_dir
     days = [path for folder in bundles for path in folder.glob(f"[0-9]*/{home}.json")]
     days += folders.shares_dir.glob(f"[0-9]*/receipts/{home}.json")

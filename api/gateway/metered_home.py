@@ -14,6 +14,7 @@ from api.protocol.meters import Assignment
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
 from data.export import sign_export
+from data.household_meters import HouseholdMeters
 from data.meter import DayOpening, SignedDay
 from data.table import EXPORT
 from data.vault import DayVault
@@ -51,8 +52,12 @@ class MeteredHome:
     @property
     def meters(self) -> str | tuple[Assignment, ...]:
         """The meter's address, or all meters one after the other."""
-        now = str(self.home.meter.address)
-        return (*self.earlier, Assignment(self.meter_since, now)) if self.earlier else now
+        own = self.home.meters
+        if not self.earlier and len(own.first_days) == 1:
+            return own.newest.address
+        first, *later = own.first_days
+        known = (Assignment(day, own.on(day).address) for day in (max(first, self.meter_since), *later))
+        return (*self.earlier, *known)
 
     @property
     def exported(self) -> DayVault:
@@ -63,10 +68,10 @@ class MeteredHome:
 
         What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
         """
-        meter, measured = self.home.meter, self.readings[~self.readings["filled"]]
+        meters, measured = self.home.meters, self.readings[~self.readings["filled"]]
         known = measured[measured[EXPORT].notna()]
-        imported = self._register(self.home.vault, measured["ds"], measured["y"], days, meter.sign_day)
-        exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(sign_export, meter))
+        imported = self._register(self.home.vault, measured["ds"], measured["y"], days, partial(_signed, meters))
+        exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(_signed_export, meters))
         return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
 
     def _register(
@@ -90,3 +95,11 @@ class MeteredHome:
     @property
     def prover(self) -> ShareProver:
         return ShareProver(self.household, self.home.vault, self.exported, self.home.folder)
+
+
+def _signed(meters: HouseholdMeters, household: str, day: int, values: Sequence[int]) -> Opened:
+    return meters.on(day).sign_day(household, day, values)
+
+
+def _signed_export(meters: HouseholdMeters, household: str, day: int, values: Sequence[int]) -> Opened:
+    return sign_export(meters.on(day), household, day, values)

@@ -102,7 +102,9 @@ class HouseholdProver:
     def days(self) -> SignedDays:
         """The home's days as its meter has signed them."""
         home, vault = self.home, self.home.vault_of(self.quantity)
-        return SignedDays(home.name, vault, home.meter, home.wallet.address, self.readings, self.clock, self.quantity)
+        return SignedDays(
+            home.name, vault, home.meters, home.wallet.address, self.readings, self.clock, self.quantity
+        )
 
     @property
     def readings_end(self) -> pd.Timestamp:
@@ -287,11 +289,11 @@ class HouseholdProver:
         statement = skill.Statement(context, committed, actual.commitment, days, buckets)
         return ClaimBundle(
             context=ContextPart.of(context),
-            meter=self.home.meter.address,
+            meter=(meter := self._meter_on(day)),
             buckets=buckets,
             forecast=to_hex(committed),
             actual=SignedDayPart.of(actual),
-            benchmarks=[SignedDayPart.of(signed) for signed, _ in past],
+            benchmarks=[SignedDayPart.of(signed).by(self._meter_on(signed.day), meter) for signed, _ in past],
             proof=to_hex(skill.prove(statement, secrets)),
         )
 
@@ -311,12 +313,15 @@ class HouseholdProver:
         statement = green_share.Statement(context, actual.commitment, tuple(weights), tier)
         return GreenBundle(
             context=ContextPart.of(context),
-            meter=self.home.meter.address,
+            meter=self._meter_on(day),
             tier=tier,
             weights=list(weights),
             actual=SignedDayPart.of(actual),
             proof=to_hex(green_share.prove(statement, opening.readings, opening.blinding)),
         )
+
+    def _meter_on(self, day: int) -> str:
+        return self.home.meters.on(day).address
 
     def _bundle(self, prepared: Prepared, proof: bytes) -> InferenceBundle:
         """Everything needed to check the proof."""
@@ -324,10 +329,10 @@ class HouseholdProver:
         return InferenceBundle(
             quantity=None if self.quantity == "load" else self.quantity,
             context=ContextPart.of(statement.context),
-            meter=self.home.meter.address,
+            meter=(meter := self._meter_on(prepared.week[-1].day)),
             weights=WeightsPart.of(statement.weights),
             personal=[to_hex(row) for row in statement.personal or ()],
-            history=[HistoryDayPart.of(s) for s in prepared.week],
+            history=[HistoryDayPart.of(s).by(self._meter_on(s.day), meter) for s in prepared.week],
             steps=statement.steps[0].tolist(),
             exogenous=statement.exogenous[0].tolist(),
             forecast=to_hex(statement.forecasts[0]),

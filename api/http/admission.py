@@ -13,11 +13,12 @@ from api.http.errors import ApiError
 from api.http.raw_transactions import sender_of
 from api.operator.chain_session import ChainSession, submit_arguments
 from api.operator.community import Community
-from api.operator.database.members import member
+from api.operator.database.members import member, meters_of
 from api.operator.database.tables import Forecast, ModelRound, PaidClaim, Reward
 from api.operator.green_shares import hours_of_day, kept_green
 from api.protocol import bundle as bundles
 from api.protocol.bundle_parts import from_hex, to_hex
+from api.protocol.meters import meter_on
 from data.errors import TableError
 from rewards.chain import check_call
 from rewards.green_rule import base_of
@@ -80,10 +81,14 @@ def _check_new(community: Community, bundle: bundles.InferenceBundle) -> None:
 def _check_household(community: Community, bundle: bundles.Bundle) -> None:
     with community.sessions() as session:
         household = member(session, bundle.household)
+        meters = {} if household is None else {bundle.household: meters_of(session, bundle.household)}
     if household is None:
         raise ApiError("unknown-household", f"{bundle.household} is not enrolled", 404)
-    if household.meter != bundle.meter:
-        raise ApiError("wrong-meter", f"the meter of {bundle.household} is {household.meter}", 422)
+    for day, signer in bundle.signers.items():
+        if (meter := meter_on(meters, bundle.household, day)) != signer:
+            raise ApiError(
+                "wrong-meter", f"the meter of {bundle.household} on day {day} is {meter or 'none'}, not {signer}", 422
+            )
 
 
 def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:

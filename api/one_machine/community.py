@@ -50,6 +50,11 @@ class LocalCommunity(Community):
         """Of a home that is here."""
         return next((home.wallet for home in self.homes if home.wallet.address == household), None)
 
+    def meter_since(self, household: str) -> int:
+        """Of a home that is here, as its keys say."""
+        here = (home.meters.since for home in self.homes if home.wallet.address == household)
+        return next(here, None) or super().meter_since(household)
+
     def households(self) -> list[tuple[str, str]]:
         """Those of the homes here, and those that the settings list."""
         return [(home.wallet.address, home.meter.address) for home in self.homes] + super().households()

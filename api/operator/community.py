@@ -227,9 +227,14 @@ class Community:
         with self.sessions.begin() as session:
             put(session, Household(address=household, meter=self.meters()[household]))
 
+    def meter_since(self, household: str) -> int:
+        """The first day of the household's newest meter, as the settings say; 0 for its first."""
+        entry = next((one for one in self.config.community.members if one.household == household), None)
+        return 0 if entry is None or not entry.replaced else self.clock.day_on(entry.replaced[-1].last_date) + 1
+
     def _assign_meter(self, chain: Chain, contracts: Contracts, household: str, meter: str) -> None:
         """Where it is another one, and the operator is the meter authority. A first meter counts for days before,
-        too; another one from tomorrow on."""
+        too; another one from the day that the settings name, if that has not begun, else from tomorrow on."""
         registry = contracts.forecast_registry.functions
         last = registry.meter_at(household, LAST_DAY).call()
         if last == meter:
@@ -239,5 +244,11 @@ class Community:
             _log.warning("the meter authority has to assign this meter to its household", extra=context)
             return
         today = (chain.now - registry.DAY_OFFSET().call()) // _DAY_S
-        first_day = 0 if int(last, 16) == 0 else today + 1
+        named, tomorrow = self.meter_since(household), today + 1
+        first_day = 0 if int(last, 16) == 0 else max(named, tomorrow)
+        if first_day:
+            told = {"household": household, "meter": meter, "first_day": first_day}
+            _log.info("meter replaced", extra=told)
+            if 0 < named < tomorrow:
+                _log.warning("its first day has begun: the meter counts only from tomorrow on", extra=told)
         chain.send(self.operator, registry.assign_meter(household, meter, first_day))

@@ -28,16 +28,15 @@ def settle(community: Community, chain_session: ChainSession, bundle: ClaimBundl
             granted = settle_claim(community, chain_session, bundle)
             keep_claim(community, bundle)
         return granted
-    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meter(chain_session, bundle):
+    if paid.proof_hash == keccak(from_hex(bundle.proof)) and _is_of_its_meters(chain_session, bundle):
         verify(bundle)  # the parts around the proof could be another claim's
         keep_claim(community, bundle)
     raise AlreadyClaimed("claim", "already claimed")
 
 
-def _is_of_its_meter(chain_session: ChainSession, bundle: ClaimBundle) -> bool:
+def _is_of_its_meters(chain_session: ChainSession, bundle: ClaimBundle) -> bool:
     registry = chain_session.contracts.forecast_registry.functions
-    meter: str = registry.meter_at(bundle.household, bundle.context.day).call()
-    return meter == bundle.meter
+    return all(registry.meter_at(bundle.household, day).call() == meter for day, meter in bundle.signers.items())
 
 
 def keep_claim(community: Community, bundle: ClaimBundle) -> None:

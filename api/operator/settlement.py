@@ -29,7 +29,7 @@ from api.operator.chain_session import (
 )
 from api.operator.community import Community
 from api.operator.database.engine import put
-from api.operator.database.members import member
+from api.operator.database.members import keep_meters, member
 from api.operator.database.tables import Forecast, GreenClaim, Household, PaidClaim, Reward, Scan, Unsettled
 from api.operator.database.unsettled import CLAIM, FORECAST, GREEN, GREEN_PAYMENT, PAYMENT, let_go, mark, unsettled
 from api.operator.green_shares import keep_green, send_green
@@ -60,7 +60,7 @@ from zkp.errors import ProofError
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 15.0
-_SCAN, _GREEN_SCAN = "claims", "green"
+_SCAN, _GREEN_SCAN, _METER_SCAN = "claims", "green", "meters"
 _PAYMENTS: dict[str, type[Reward] | type[GreenClaim]] = {PAYMENT: Reward, GREEN_PAYMENT: GreenClaim}
 _Kept = type[Forecast] | type[PaidClaim] | type[Reward] | type[GreenClaim]
 _KEPT: dict[str, tuple[_Kept, ...]] = {FORECAST: (Forecast,), CLAIM: (PaidClaim, Reward), GREEN: (GreenClaim,)}
@@ -219,7 +219,8 @@ class Settlement:
         self._note(row)
 
     def _find_others(self) -> None:
-        """Claims that others brought to the chain are listed like those that came here."""
+        """Claims that others brought to the chain are listed like those that came here, and meters that its authority
+        has assigned while the server runs."""
         last, kept = self._chain_session.chain.block, self._community
         with kept.sessions() as session:
             members = set(session.scalars(select(Household.address)))
@@ -233,7 +234,8 @@ class Settlement:
                 keep_green(kept, household, day, share, None)
         final = last if self._final is None else self._final
         with kept.sessions.begin() as session:
-            for name in (_SCAN, _GREEN_SCAN):
+            keep_meters(session, self._contracts, self._scanned(_METER_SCAN) + 1, last)
+            for name in (_SCAN, _GREEN_SCAN, _METER_SCAN):
                 put(session, Scan(name=name, block=max(final, self._scanned(name))))
 
     def _scanned(self, name: str) -> int:

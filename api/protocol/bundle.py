@@ -28,11 +28,11 @@ from api.protocol.bundle_parts import (
     SignedDayPart,
     WeightsPart,
     from_hex,
+    signers,
     to_hex,
 )
 from api.protocol.finding import Finding
 from data.errors import MeterError
-from data.meter import ALL_MEASURED
 from data.quantity import Quantity
 from rewards.signing import NO_HEAD
 from zkp.algebra import commitment
@@ -40,7 +40,6 @@ from zkp.errors import InvalidProof, InvalidStatement, MalformedProof, OlderForm
 from zkp.lstm.integer_model import Ints
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements import green_share, inference, skill
-from zkp.view import view
 
 
 class InferenceBundle(Part):
@@ -97,7 +96,13 @@ class InferenceBundle(Part):
     def signed_days(self) -> list[bytes]:
         """The week's commitments, each as the meter signed it. Raises MeterError, InvalidStatement."""
         self.check_days()
-        return [d.checked(from_hex(self.context.household), self.meter, self.of) for d in self.history]
+        meters = self.signers
+        return [d.checked(from_hex(self.context.household), meters[d.day], self.of) for d in self.history]
+
+    @property
+    def signers(self) -> dict[int, str]:
+        """Which meter signed each day. Raises InvalidStatement."""
+        return signers(self.meter, self.history)
 
     def public_inputs(self) -> tuple[WeightsCommitment, Ints, Ints]:
         """The committed model, and int64 steps [1, T, public] and exogenous [1, E]. Raises InvalidStatement."""
@@ -139,7 +144,13 @@ class ClaimBundle(Part):
         days = [self.actual, *self.benchmarks]
         if [d.day for d in days] != [self.context.day - back for back in (0, *skill.BENCHMARK_DAYS)]:
             raise InvalidStatement("the signed days must be the claimed one, and those from 7 to 13 days before it")
-        return [d.checked(from_hex(self.context.household), self.meter) for d in days]
+        meters = self.signers
+        return [d.checked(from_hex(self.context.household), meters[d.day]) for d in days]
+
+    @property
+    def signers(self) -> dict[int, str]:
+        """Which meter signed each day; the claimed one is the bundle's. Raises InvalidStatement."""
+        return signers(self.meter, [self.actual, *self.benchmarks])
 
     def statement(self) -> skill.Statement:
         """The statement, with the meter's signatures checked. Raises MeterError, InvalidStatement."""
@@ -166,7 +177,12 @@ class GreenBundle(Part):
         """The day's commitment, as the meter signed it. Raises MeterError, InvalidStatement."""
         if self.actual.day != self.context.day:
             raise InvalidStatement("the signed day must be the claimed one")
-        return [self.actual.checked(from_hex(self.context.household), self.meter)]
+        return [self.actual.checked(from_hex(self.context.household), self.signers[self.actual.day])]
+
+    @property
+    def signers(self) -> dict[int, str]:
+        """Which meter signed the day. Raises InvalidStatement."""
+        return signers(self.meter, [self.actual])
 
     def statement(self) -> green_share.Statement:
         """The statement, with the meter's signature checked. Raises MeterError, InvalidStatement."""
@@ -255,15 +271,16 @@ def examine(bundle: Bundle, community: CommunitySettings | None = None) -> list[
     """
     if isinstance(bundle, InferenceBundle):
         last = bundle.history[-1].day if bundle.history else bundle.context.day - 1
-        days = f"{_export_of(bundle)}the {commitment.RING_DAYS} days before day {last + 1}"
+        days = f"{export_of(bundle)}the {commitment.RING_DAYS} days before day {last + 1}"
     else:
         days = f"day {bundle.context.day} and those from 7 to 13 days before it"
     if isinstance(bundle, GreenBundle):
         days = f"day {bundle.context.day}"
+    meters = meters_of(bundle)
     checks: list[tuple[str, str, Callable[[], object]]] = [
         (
-            f"Signed by meter {bundle.meter}: {days} of household {bundle.household}.",
-            f"NOT signed by meter {bundle.meter}: {days} of household {bundle.household}.",
+            f"Signed by {meters}: {days} of household {bundle.household}.",
+            f"NOT signed by {meters}: {days} of household {bundle.household}.",
             bundle.signed_days,
         ),
         (
@@ -309,81 +326,16 @@ def _finding(held: str, failed: str, check: Callable[[], object]) -> Finding:
     return Finding(held)
 
 
-def shown(bundle: Bundle) -> dict[str, Any]:
-    """The bundle as readable JSON: the claim in words, its public part, every message of the proof by name.
-
-    It checks nothing: `examine` does. Raises MeterError, InvalidStatement, MalformedProof if the parts cannot be
-    separated.
-    """
-    return {
-        "claims": explain(bundle),
-        "statement": bundle.model_dump(exclude={"proof"}),
-        "proof": view(bundle.statement(), from_hex(bundle.proof)),
-    }
+def meters_of(bundle: Bundle) -> str:
+    """The meters whose days a bundle has, the oldest first."""
+    days: list[HistoryDayPart] | list[SignedDayPart]
+    if isinstance(bundle, InferenceBundle):
+        days = bundle.history
+    else:
+        days = [bundle.actual, *(bundle.benchmarks if isinstance(bundle, ClaimBundle) else ())]
+    named = list(dict.fromkeys(day.meter or bundle.meter for day in sorted(days, key=lambda day: day.day)))
+    return f"meter {named[0]}" if len(named) == 1 else f"meters {' and '.join(named)}"
 
 
-def explain(bundle: Bundle) -> list[str]:
-    """What a valid bundle proves, in words, and what remains to be checked elsewhere."""
-    context = bundle.context
-    bound = f"It is bound to the community with identifier {context.community}."
-    if isinstance(bundle, ClaimBundle):
-        return [
-            f"The forecast that household {bundle.household} committed to for day {context.day} had, over its 24 "
-            f"hours, at least {bundle.buckets * skill.BUCKET_WH} Wh less absolute error than the same hours of each "
-            "of seven days, 7 to 13 days before, and than their mean; and the household used at least "
-            f"{bundle.buckets * skill.ENERGY_PER_BUCKET_WH} Wh.",
-            bound,
-            f"All eight days of readings were committed to and signed by meter {bundle.meter}. The forecast is in "
-            f"commitment {bundle.forecast}.",
-            "Neither the readings nor the forecast are revealed. The forecast registry on the chain records whether "
-            "the forecast was registered in time, and which meter is this household's.",
-        ]
-    if isinstance(bundle, GreenBundle):
-        weights = ", ".join(map(str, bundle.weights))
-        return [
-            f"At least {bundle.tier} percent of the load of household {bundle.household} on day {context.day} was "
-            f"green, where the day's 24 hours weigh {weights} of {green_share.MAX_WEIGHT}.",
-            bound,
-            f"The day's readings were committed to and signed by meter {bundle.meter}, all 24 hours measured.",
-            "The readings are not revealed. The contract for green shares on the chain records the weights, which "
-            "were registered before the day started, and the forecast registry which meter is this household's.",
-        ]
-    shape = bundle.weights.parsed().shape
-    return [
-        f"Household {bundle.household} ran the community's model of round {context.round} "
-        f"{'of export ' if bundle.quantity else ''}(weights digest {to_hex(bundle.weights.parsed().digest())}) for "
-        f"day {context.day}{_with_head(bundle)}.",
-        bound,
-        f"The model is an LSTM over {shape.steps} hours with {shape.features} features, {shape.hidden} hidden units "
-        f"in {shape.layers} {'layer' if shape.layers == 1 else 'layers'}, beside a linear path from the week's 168 "
-        f"hours. Each step reads {shape.loads} of the week's loads and {shape.public} public features.",
-        f"Its input was {_export_of(bundle)}the week before {_origin(bundle)}, in seven commitments signed by the "
-        f"meter {bundle.meter}{_with_filled(bundle)}; its output is in the commitment {bundle.forecast}.",
-        "Neither the readings nor the forecast are revealed. " + _COMPARE[bundle.of],
-    ]
-
-
-_COMPARE: dict[Quantity, str] = {
-    "load": "Compare the digest with the model registry, and the commitment, meter and personal head with the "
-    "forecast registry, on the chain.",
-    "export": "Forecasts of export are not registered on the chain: compare the digest with the one that the "
-    "community publishes, and the commitment and meter with the day's file of surplus hours.",
-}
-
-
-def _export_of(bundle: InferenceBundle) -> str:
+def export_of(bundle: InferenceBundle) -> str:
     return "the export of " if bundle.quantity else ""
-
-
-def _origin(bundle: InferenceBundle) -> str:
-    origin = bundle.week.stop
-    return "the day" if origin == bundle.context.day else f"day {origin}"
-
-
-def _with_filled(bundle: InferenceBundle) -> str:
-    filled = sum((~day.mask & ALL_MEASURED).bit_count() for day in bundle.history)
-    return f", which says that {filled} of the 168 hours were filled in, not measured" if filled else ""
-
-
-def _with_head(bundle: InferenceBundle) -> str:
-    return f", with its own personal head (digest {to_hex(bundle.head_digest)})" if bundle.personal else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from eth_utils.address import is_checksum_address, to_checksum_address
 from pydantic import (
@@ -25,6 +26,7 @@ from data.meter import (
     verify_signed_day,
 )
 from data.quantity import Quantity
+from zkp.errors import InvalidStatement
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import WeightsCommitment
 from zkp.statements.context import COMMUNITY_BYTES, HOUSEHOLD_BYTES, Context
@@ -91,15 +93,25 @@ class ContextPart(Part):
 
 
 class SignedDayPart(Part):
-    """A day as the meter signed it, every hour of it measured."""
+    """A day as the meter signed it, every hour of it measured. `meter`: absent where it is the bundle's."""
 
     day: Number
     commitment: Point
     signature: Annotated[Hex, _bytes(SIGNATURE_BYTES)]
+    meter: Address | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A day of one meter, all of it measured, is written as in releases that knew no others."""
+        return {name: value for name, value in serialised(self).items() if value is not None}
 
     @classmethod
     def of(cls, signed: SignedDay) -> SignedDayPart:
         return cls(day=signed.day, commitment=to_hex(signed.commitment), signature=to_hex(signed.signature))
+
+    def by(self, meter: str, of_bundle: str) -> Self:
+        """The same, signed by this meter, in a bundle of that meter's."""
+        return self if meter == of_bundle else self.model_copy(update={"meter": meter})
 
     def checked(self, household: bytes, meter: str, quantity: Quantity = "load") -> bytes:
         """The commitment, if the meter signed it for this household as this quantity. Raises MeterError."""
@@ -120,11 +132,6 @@ class HistoryDayPart(SignedDayPart):
         measured = None if signed.is_measured else signed.measured
         return cls(**SignedDayPart.of(signed).model_dump(), measured=measured)
 
-    @model_serializer(mode="wrap")
-    def _without_absent(self, serialised: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A measured day is written as in releases that knew no others."""
-        return {name: value for name, value in serialised(self).items() if value is not None}
-
     @property
     def mask(self) -> int:
         return ALL_MEASURED if self.measured is None else self.measured
@@ -139,6 +146,15 @@ class HistoryDayPart(SignedDayPart):
 
 
 _HORIZON = [field.name for field in fields(Shape)].index("horizon")
+
+
+def signers(meter: str, days: Sequence[SignedDayPart]) -> dict[int, str]:
+    """Which meter signed each day of a bundle of `meter`'s. Raises InvalidStatement for one that can be written
+    otherwise."""
+    for one in days:
+        if one.meter == meter:
+            raise InvalidStatement(f"day {one.day} repeats the bundle's meter: it is left out there")
+    return {one.day: one.meter or meter for one in days}
 
 
 class WeightsPart(Part):

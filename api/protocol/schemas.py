@@ -108,11 +108,19 @@ class CalibrationInputs(BaseModel):
     horizon_days: int = 1
 
 
+class MeterPublic(BaseModel):
+    """A household's meter from a day on; the empty text for none."""
+
+    first_day: int
+    meter: str
+
+
 class HouseholdPublic(BaseModel):
-    """The public data of a household."""
+    """The public data of a household. `meters`: one after the other; `meter` is the newest."""
 
     address: str
     meter: str
+    meters: list[MeterPublic] = []
     forecasts: int
     rewarded_days: int
 

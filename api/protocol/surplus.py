@@ -96,14 +96,19 @@ def check(surplus: SurplusDay) -> None:
         _check_sum(surplus, quantity)
     if strangers := sorted(set(surplus.export.households) - set(surplus.load.households)):
         raise SurplusError(f"{strangers[0]} is in the sum of export, but its load is not in that of load")
-    meters = {bundle.household: bundle.meter for bundle in surplus.load.bundles}
+    meters = {bundle.household: _meters(bundle) for bundle in surplus.load.bundles}
     for bundle in surplus.export.bundles:
-        if bundle.meter != meters[bundle.household]:
+        if _meters(bundle) != meters[bundle.household]:
             raise SurplusError(f"{bundle.household} has one meter in its forecast of load, another in that of export")
     bundles = [*surplus.load.bundles, *surplus.export.bundles]
     for place, found in bad_bundles(bundles, CommunitySettings(name=surplus.community)).items():
         bundle = bundles[place]
         raise SurplusError(f"the forecast of {bundle.of} of {bundle.household}: {found.what} {found.problem}")
+
+
+def _meters(bundle: InferenceBundle) -> list[str]:
+    """Of each day of the week, as the bundle names them."""
+    return [day.meter or bundle.meter for day in bundle.history]
 
 
 def _check_sum(surplus: SurplusDay, quantity: Quantity) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from data.day import DayClock
 from data.errors import MeterError, TableError
+from data.household_meters import HouseholdMeters
 from data.meter import ALL_MEASURED, Meter, verify_day_with_filled, verify_signed_day
 from data.signed_days import SignedDays
 from data.table import long_table
@@ -20,6 +21,7 @@ from tests.support.laws import examples
 
 HOUSEHOLD = "0x00000000000000000000000000000000000000A1"
 METER = Meter(bytes([7]) * 32)
+METERS = HouseholdMeters({0: METER})
 DAY, CLOCK = 20_000, DayClock(23)
 DS = pd.date_range(CLOCK.start_of(DAY), periods=72, freq="h", unit="ns")
 LOAD = 100 + 7 * np.arange(72) % 61
@@ -34,7 +36,7 @@ def days(vault: DayVault, y: dict[int, int] | None = None, clock: DayClock = CLO
     """Of a table of three days, or of the hours given."""
     hours = dict(enumerate(LOAD)) if y is None else y
     table = long_table("elm-3", DS[sorted(hours)], np.array([hours[h] for h in sorted(hours)], dtype=np.int64))
-    return SignedDays("elm-3", vault, METER, HOUSEHOLD, table, clock)
+    return SignedDays("elm-3", vault, METERS, HOUSEHOLD, table, clock)
 
 
 def test_a_day_is_signed_when_it_is_first_asked_for_and_once(vault: DayVault) -> None:
@@ -55,7 +57,7 @@ def test_hours_that_the_table_lacks_keep_a_day_from_being_signed(vault: DayVault
 def with_filled(vault: DayVault, filled: set[int]) -> SignedDays:
     """Of a table of three days with some hours filled in."""
     table = long_table("elm-3", DS, LOAD, filled=np.isin(np.arange(72), sorted(filled)))
-    return SignedDays("elm-3", vault, METER, HOUSEHOLD, table, CLOCK)
+    return SignedDays("elm-3", vault, METERS, HOUSEHOLD, table, CLOCK)
 
 
 def test_hours_that_were_filled_in_are_never_signed_as_measured(vault: DayVault) -> None:

@@ -15,10 +15,10 @@ from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, AfterDay, LimitQuery, page
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.database.members import member
+from api.operator.database.members import member, meters_of
 from api.operator.database.tables import Departure, Forecast, Household, Reward
 from api.operator.day_summary import days_of_home
-from api.protocol.schemas import DayOfHome, HouseholdPublic
+from api.protocol.schemas import DayOfHome, HouseholdPublic, MeterPublic
 from rewards.claims import holdings
 
 router = APIRouter(prefix="/households", tags=["households"])
@@ -46,6 +46,9 @@ def list_households(
             HouseholdPublic(
                 address=r.address,
                 meter=r.meter,
+                meters=[
+                    MeterPublic(first_day=one.first_day, meter=one.meter) for one in meters_of(session, r.address)
+                ],
                 forecasts=proven.get(r.address, 0),
                 rewarded_days=paid.get(r.address, 0),
             )

@@ -11,6 +11,7 @@ from api.http.admission import check_shape
 from api.http.deps import BUNDLE_BODY, BundleBody, CommunityDep, WorkDep
 from api.http.errors import refusals
 from api.protocol import bundle as bundles
+from api.protocol.explained import explain
 
 router = APIRouter(prefix="/proofs", tags=["proofs"])
 
@@ -36,4 +37,4 @@ async def verify(bundle: BundleBody, community: CommunityDep, work: WorkDep) -> 
     if isinstance(bundle, bundles.InferenceBundle):
         check_shape(community, bundle)
     await work.proofs.anybody.run(work.checker.check, bundle)
-    return Verdict(valid=True, says=bundles.explain(bundle), seconds=time.perf_counter() - started)
+    return Verdict(valid=True, says=explain(bundle), seconds=time.perf_counter() - started)

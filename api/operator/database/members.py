@@ -19,13 +19,14 @@ def member(session: Session, household: str) -> Household | None:
     return None if session.get(Departure, household) is not None else session.get(Household, household)
 
 
-def keep_meters(session: Session, contracts: Contracts) -> None:
-    """Note which meter was at which household from which day on, as the registry has logged it.
+def keep_meters(session: Session, contracts: Contracts, since: int | None = None, until: int | None = None) -> None:
+    """Note which meter was at which household from which day on, as the registry has logged it in these blocks.
 
-    Of one that has left nothing is noted anew.
+    By default in all of them. Of one that has left nothing is noted anew.
     """
     gone = set(session.scalars(select(Departure.household)))
-    for told in events(contracts.forecast_registry, "MeterAssigned", contracts.block):
+    first = contracts.block if since is None else since
+    for told in events(contracts.forecast_registry, "MeterAssigned", first, until=until):
         if told["household"] in gone:
             continue
         put(session, AssignedMeter(household=told["household"], first_day=told["first_day"], meter=told["meter"]))

@@ -21,7 +21,8 @@ from api.gateway.sealed import SealedForecast
 from api.gateway.secure_sum.contribution import measured_contribution
 from api.one_machine import day as community_day
 from api.one_machine.community import LocalCommunity
-from api.protocol.bundle import InferenceBundle, encode, explain, parse, verify
+from api.protocol.bundle import InferenceBundle, encode, parse, verify
+from api.protocol.explained import explain
 from data.atomic import write_bytes
 from data.citylearn import CommunityData
 from data.day import DayClock

@@ -15,8 +15,9 @@ from api.operator.green_shares import greens_of_day, hours_of_day, keep_hours
 from api.operator.paid_claims import paid_on
 from api.operator.payer import Payer
 from api.operator.settlement import Settlement
-from api.protocol.bundle import ClaimBundle, GreenBundle, encode, examine, explain, parse, shown
+from api.protocol.bundle import ClaimBundle, GreenBundle, encode, examine, parse
 from api.protocol.calls import green_hours as ask_hours
+from api.protocol.explained import explain, shown
 from data.green_hours import hours_of_sun
 from rewards.challenges import challenge
 from rewards.claims import claim_state, claims_close

@@ -18,8 +18,9 @@ from api.operator import paid_claims
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round
 from api.operator.challenges import register_features
 from api.operator.trained_model import TrainedModel
-from api.protocol.bundle import InferenceBundle, encode, examine, explain, verify
+from api.protocol.bundle import InferenceBundle, encode, examine, verify
 from api.protocol.bundle_parts import WeightsPart
+from api.protocol.explained import explain
 from data.citylearn import CommunityData
 from data.features import public_features
 from forecasting.evaluation import before

@@ -20,8 +20,9 @@ from api.one_machine.surplus import keep, surplus_day
 from api.operator.database.tables import CommunityTotal
 from api.operator.surplus_days import FILE, SurplusDays, keep_day
 from api.protocol import surplus_file
-from api.protocol.bundle import InferenceBundle, encode, explain, parse, verify
+from api.protocol.bundle import InferenceBundle, encode, parse, verify
 from api.protocol.bundle_parts import from_hex
+from api.protocol.explained import explain
 from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check, shown, surplus_hours
 from data.errors import DamagedFile, DataError, MeterError, TableError
 from data.quantity import QUANTITIES

@@ -27,7 +27,7 @@ from api.one_machine.computed_totals import compute_totals, keep_computed
 from api.one_machine.day import make_claim, prove_day, register
 from api.one_machine.totals import open_measured, open_total
 from api.operator.chain_session import keep_forecast
-from api.operator.database.tables import Forecast, Household, MeasuredTotal, PaidClaim, Reward
+from api.operator.database.tables import AssignedMeter, Forecast, Household, MeasuredTotal, PaidClaim, Reward
 from api.operator.paid_claims import kept_claim, settle
 from api.protocol.batch import bad_bundles
 from api.protocol.bundle import Bundle, ClaimBundle, encode
@@ -175,7 +175,9 @@ LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "another registration": (
         f"/forecasts/{DAY}", lambda d: [f | {"proof_hash": d[0]["proof_hash"]} for f in d], "is a different one",
     ),
-    "another meter": ("/households", lambda d: [h | {"meter": d[0]["meter"]} for h in d], "the household's meter is"),
+    "another meter": (
+        "/households", lambda d: [h | {"meters": d[0]["meters"]} for h in d], "the household's meter on day",
+    ),
 }  # fmt: skip
 
 
@@ -193,6 +195,7 @@ def another_meter(day: Village) -> Iterator[None]:
     def put(address: str) -> None:
         with day.community.sessions.begin() as session:
             session.merge(Household(address=household, meter=address))
+            session.merge(AssignedMeter(household=household, first_day=0, meter=address))
 
     put(day.homes[0].meter.address)
     yield
@@ -217,7 +220,7 @@ def test_what_only_the_chain_knows_is_found_with_the_chain(day: Village) -> None
 
     with another_meter(day):
         found = problems(honest(day)), problems(honest(day), chain)
-    assert any("the household's meter is" in p for p in found[0]) and found[1] == []
+    assert any("the household's meter on day" in p for p in found[0]) and found[1] == []
 
 
 def test_the_contracts_are_compared_with_what_this_version_compiles(day: Village) -> None:
@@ -518,7 +521,7 @@ def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str
     with json_rpc(day.chain_session.chain) as node, another_meter(day):
         on_chain = [*command, "--rpc-url", node, "--contracts", str(known)]
         without, result = (CliRunner().invoke(app, asked) for asked in (command, on_chain))
-        assert without.exit_code == REFUSED and "the household's meter is" in " ".join(without.output.split())
+        assert without.exit_code == REFUSED and "the household's meter on day" in " ".join(without.output.split())
         said = " ".join(result.output.split())
         assert result.exit_code == 0 and "those of this version" in said and "✗" not in said, said
 

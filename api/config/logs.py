@@ -41,7 +41,7 @@ def set_up(level: str = "INFO") -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "web3", "urllib3", "matplotlib", "eth", "httpx"):
+    for chatty in ("alembic", "web3", "urllib3", "matplotlib", "eth", "httpx", "fontTools", "fpdf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

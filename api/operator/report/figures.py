@@ -1,4 +1,4 @@
-"""The figures of a report: totals, accuracy, households, and every proof of the period checked once more."""
+"""The figures of a report: totals, accuracy, households, energy shared, and every proof checked once more."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.database.tables import Forecast, GreenClaim, Household, PaidClaim, Reward
 from api.operator.day_summary import day_summary
+from api.operator.report.shared_energy import SharedRow, SurplusRow, shared_rows, surplus_rows
 from api.protocol.accuracy import DayAccuracy, accuracy_of
 from api.protocol.batch import bad_bundles
 from api.protocol.bundle import parse
@@ -34,24 +35,29 @@ class DayRow:
 
 @dataclass(frozen=True)
 class HouseholdRow:
-    """A household in the report: days with a forecast, days claimed, tokens paid."""
+    """A household in the report: days with a forecast, days claimed, days with a proven green share, tokens paid."""
 
     household: str
     home: str | None
     forecasts: int
     claims: int
+    green_days: int
     tokens: float
 
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of the days `first` to `last`. `bad`: what is wrong with proofs that do not hold."""
+    """The figures of the days `first` to `last`. `bad`: what is wrong with those proofs that do not hold; `zone`: of
+    hours."""
 
     community: str
     title: str
     days: tuple[DayRow, ...]
     summaries: tuple[DaySummary, ...]
     households: tuple[HouseholdRow, ...]
+    shared: tuple[SharedRow, ...]
+    surplus: tuple[SurplusRow, ...]
+    zone: str
     proofs: int
     bad: tuple[str, ...]
 
@@ -69,7 +75,10 @@ class Report:
 
 
 def make_report(community: Community, days: Sequence[int], title: str) -> Report | None:
-    """The report of these days; None where nothing is known of any. Checks every proof and claim of theirs."""
+    """The report of these days; None where nothing is known of any. Checks every proof of theirs.
+
+    Raises DamagedFile for a settlement or surplus hours that cannot be read.
+    """
     found = [one for one in (day_summary(community, day) for day in days) if one is not None]
     if not found:
         return None
@@ -79,7 +88,8 @@ def make_report(community: Community, days: Sequence[int], title: str) -> Report
     return Report(
         community=community.config.community.name, title=title,
         days=tuple(_row(community, one, scored.get(one.day)) for one in found), summaries=tuple(found),
-        households=_households(community, known), proofs=proofs, bad=bad,
+        households=_households(community, known), shared=shared_rows(community, days),
+        surplus=surplus_rows(community, days), zone=community.clock.zone, proofs=proofs, bad=bad,
     )  # fmt: skip
 
 
@@ -93,13 +103,13 @@ def _row(community: Community, summary: DaySummary, scored: DayAccuracy | None) 
 
 
 def _checked(community: Community, days: set[int]) -> tuple[int, tuple[str, ...]]:
-    """How many proofs there are, forecasts' and claims', and what is wrong with those that do not hold."""
+    """How many proofs there are, of forecasts, claims and green shares, and what is wrong with those that fail."""
     with community.sessions() as session:
         kept = [
-            *session.execute(select(Forecast.household, Forecast.day, Forecast.bundle).where(Forecast.day.in_(days))),
-            *session.execute(
-                select(PaidClaim.household, PaidClaim.day, PaidClaim.bundle).where(PaidClaim.day.in_(days))
-            ),
+            row
+            for table in (Forecast, PaidClaim, GreenClaim)
+            for row in session.execute(select(table.household, table.day, table.bundle).where(table.day.in_(days)))
+            if row.bundle is not None  # the contract took it directly, and checked it
         ]
     bad = bad_bundles([parse(row.bundle) for row in kept], community.config.community)
     named = (
@@ -119,7 +129,10 @@ def _households(community: Community, days: set[int]) -> tuple[HouseholdRow, ...
     rows = []
     for address in addresses:
         own = [reward for reward in rewards if reward.household == address]
-        amounts = [reward.amount for reward in own] + [one.amount for one in green if one.household == address]
+        own_green = [one for one in green if one.household == address]
+        amounts = [one.amount for one in own] + [one.amount for one in own_green]
         paid = sum(int(amount or 0) for amount in amounts) / _TOKEN
-        rows.append(HouseholdRow(address, names.get(address), forecasts.count(address), len(own), paid))
+        rows.append(
+            HouseholdRow(address, names.get(address), forecasts.count(address), len(own), len(own_green), paid)
+        )
     return tuple(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.operator.report.text import Table
@@ -11,7 +12,7 @@ from api.operator.report.text import Table
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-_FONT, _GREY = "Helvetica", (81, 96, 109)
+_FONT, _GREY = "DejaVu", (81, 96, 109)
 
 
 class NoPdf(RuntimeError):
@@ -46,13 +47,16 @@ def as_pdf(document: Document) -> bytes:
     from fpdf import FPDF
 
     page = FPDF(format="A4")
-    page.set_title(f"{_latin(document.title)}: {_latin(document.subtitle)}")
+    for style, path in _fonts().items():
+        page.add_font(_FONT, style, path)
+    page.set_title(f"{document.title}: {document.subtitle}")
     page.set_auto_page_break(True, margin=15)
     page.add_page()
     _line(page, document.title, 20, "B")
     _line(page, document.subtitle, 11, grey=True)
     page.ln(3)
     _rows(page, Table("", ("", ""), document.headline), with_heads=False)
+    page.ln(3)
     for caption, picture in document.pictures:
         page.image(io.BytesIO(picture), w=page.epw, alt_text=caption)
         _line(page, caption, 9, grey=True)
@@ -69,14 +73,14 @@ def as_pdf(document: Document) -> bytes:
 def _line(page: FPDF, text: str, size: int, style: str = "", grey: bool = False) -> None:
     page.set_font(_FONT, style, size)
     page.set_text_color(*(_GREY if grey else (0, 0, 0)))
-    page.multi_cell(0, size * 0.5, _latin(text), new_x="LMARGIN", new_y="NEXT")
+    page.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
     page.set_text_color(0, 0, 0)
 
 
 def _rows(page: FPDF, table: Table, with_heads: bool = True) -> None:
     page.set_font(_FONT, "", 8 if len(table.heads) > 2 else 10)
     align = tuple("RIGHT" if k >= table.numbers else "LEFT" for k in range(len(table.heads)))
-    widths = (3,) + (1,) * (len(table.heads) - 1) if len(table.heads) == 4 else None
+    widths = (table.first,) + (1,) * (len(table.heads) - 1)
     heads = 1 if with_heads else 0
     with page.table(
         text_align=align, col_widths=widths, first_row_as_headings=with_heads, num_heading_rows=heads,
@@ -85,9 +89,12 @@ def _rows(page: FPDF, table: Table, with_heads: bool = True) -> None:
         for row in ([table.heads] if with_heads else []) + list(table.rows):
             cells = made.row()
             for cell in row:
-                cells.cell(_latin(cell))
+                cells.cell(cell)
 
 
-def _latin(text: str) -> str:
-    """Text in the letters of PDF's own fonts; others as question marks."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+def _fonts() -> dict[str, Path]:
+    """By style: the letters of most alphabets, which PDF's own fonts lack. matplotlib brings them along."""
+    from matplotlib import get_data_path
+
+    folder = Path(get_data_path()) / "fonts" / "ttf"
+    return {"": folder / "DejaVuSans.ttf", "B": folder / "DejaVuSans-Bold.ttf"}

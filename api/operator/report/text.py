@@ -9,30 +9,40 @@ from api.operator.report.figures import Report
 
 @dataclass(frozen=True)
 class Table:
-    """A table: what it shows, its heads, its rows as text; columns from `numbers` on are numbers."""
+    """A table: what it shows, its heads, its rows as text; columns from `numbers` on are numbers.
+
+    `first`: how wide the first column is, beside the others.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: int = 1
+    first: int = 1
 
 
 def headline(report: Report) -> list[tuple[str, str]]:
     """The period in a few figures, each with its name."""
-    forecast, measured = report.energy_wh
+    measured_days = sum(bool(day.forecast_wh) and day.measured_wh is not None for day in report.days)
+    forecast, measured = report.energy_wh if measured_days else (None, None)
     good = report.proofs - len(report.bad)
-    return [
-        ("Energy forecast", _kwh(forecast)), ("Energy measured", _kwh(measured)),
+    found = [
+        (f"Energy forecast ({_days(measured_days)})", _kwh(forecast)), ("Energy measured", _kwh(measured)),
         ("Error of the forecast (WAPE, mean of the days)", _percent(_best(report))),
         ("Error of the same hours of the day before", _percent(report.error("naive"))),
         ("Proofs checked for this report", f"{good} of {report.proofs} hold"),
         ("Rewards claimed", str(sum(home.claims for home in report.households))),
+        ("Green shares proven", str(sum(home.green_days for home in report.households))),
         ("Tokens paid", f"{sum(home.tokens for home in report.households):,.1f}"),
     ]  # fmt: skip
+    if report.shared:
+        days = sum(one.days for one in report.shared)
+        found.append((f"Energy shared ({_days(days)})", _kwh(sum(one.shared_wh for one in report.shared))))
+    return found
 
 
 def tables(report: Report) -> list[Table]:
-    """The days, the households, and what is wrong with proofs that do not hold."""
+    """The days, energy shared, surplus hours, the households, and what is wrong with proofs that do not hold."""
     days = tuple(
         (
             f"{day.date:%Y-%m-%d}", str(day.homes), _kwh(day.forecast_wh), _kwh(day.measured_wh),
@@ -43,17 +53,45 @@ def tables(report: Report) -> list[Table]:
         for day in report.days
     )  # fmt: skip
     heads = ("Day", "Homes", "Forecast", "Measured", "Error, calibrated", "Error, plain sum", "Error, day before")
-    homes = tuple(
-        (home.home or home.household, str(home.forecasts), str(home.claims), f"{home.tokens:,.1f}")
-        for home in report.households
-    )
-    found = [
-        Table("Days", heads, days),
-        Table("Households", ("Household", "Days forecast", "Days claimed", "Tokens paid"), homes),
-    ]
+    found = [Table("Days", heads, days), *_energy(report), _households(report)]
     if report.bad:
         found.append(Table("Proofs that do NOT hold", ("What is wrong",), tuple((one,) for one in report.bad), 9))
     return found
+
+
+def _energy(report: Report) -> list[Table]:
+    """Shared energy and surplus hours, where there are any."""
+    found = []
+    if report.shared:
+        rows = tuple(
+            (
+                one.period, f"{one.days} of {one.of_days}", _kwh(one.taken_wh), _kwh(one.fed_in_wh),
+                _kwh(one.shared_wh), _percent(one.shared_wh / one.taken_wh if one.taken_wh else None),
+            )
+            for one in report.shared
+        )  # fmt: skip
+        periods = ("Period", "Days in this report", "Taken", "Fed in", "Shared", "Shared, of taken")
+        found.append(Table("Shared energy, settled", periods, rows))
+    if report.surplus:
+        days = tuple((f"{one.date:%Y-%m-%d}", one.spans, _kwh(one.surplus_wh)) for one in report.surplus)
+        heads = ("Day", f"Hours ({report.zone})", "Fed in beyond what is taken")
+        found.append(Table("Surplus hours, forecast", heads, days, numbers=2))
+    return found
+
+
+def _households(report: Report) -> Table:
+    rows = tuple(
+        (
+            home.home or home.household,
+            str(home.forecasts),
+            str(home.claims),
+            str(home.green_days),
+            f"{home.tokens:,.1f}",
+        )
+        for home in report.households
+    )
+    heads = ("Household", "Days forecast", "Days claimed", "Green days", "Tokens paid")
+    return Table("Households", heads, rows, first=3)
 
 
 def how_made(report: Report) -> str:
@@ -69,6 +107,10 @@ def how_made(report: Report) -> str:
 def _best(report: Report) -> float | None:
     calibrated = report.error("calibrated")
     return report.error("forecast_sum") if calibrated is None else calibrated
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def _kwh(wh: int | None) -> str:

@@ -1,10 +1,12 @@
-"""`python -m bench.leakage [--data fontana|london]`: what an update shows of a home's days, measured; one JSON line.
+"""`python -m bench.leakage [--data fontana|london] [--parts ...]`: what updates show of a home's days; one JSON line.
 
-Two attacks of a coordinator that follows the protocol and looks at all it gets, on updates as homes make them
+Attacks of a coordinator that follows the protocol and looks at all it gets, on updates as homes make them
 (`fl.task.HomeLearner`), plain, in a masked sum of several homes, and with noise:
 
 - `inversion`: the readings of the days behind a gradient (`bench.leakage_inversion`). The rows of `local round` take
   the update of a whole local round for such a gradient.
+- `joint`: the readings of all days from the masked sums of all gradient rounds together (`bench.leakage_rounds`), and
+  `differences`: what two sums in a row show of a home that is in the first only.
 - `membership`: whether a day was among those trained on (`bench.leakage_membership`), after a few local rounds in
   which each home trains on a half of its days, drawn.
 
@@ -28,8 +30,9 @@ import torch
 
 from bench.accuracy_data import FONTANA, open_community
 from bench.accuracy_methods import homes_of
-from bench.leakage_inversion import Array, Guess, Observed, match, read_off, recovered
+from bench.leakage_inversion import Array, Guess, Observed, average_day, match, read_off, recovered
 from bench.leakage_membership import losses, told_apart
+from bench.leakage_rounds import Case, measure_differences, measure_joint
 from bench.local_rounds import FORECASTING, OUT, SHAPE, train
 from data.atomic import write_bytes
 from data.features import public_features
@@ -45,10 +48,11 @@ from fl.task import HomeLearner, initial_weights
 from fl.training_settings import LOCAL_ROUNDS
 from fl.weights import Weights
 from forecasting.evaluation import Split
-from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT
+from forecasting.parameters import SCALE_FLOOR_WH
 
 SEED, EPSILON, MEMBERSHIP_ROUNDS = 2026, 10.0, 8
 DAYS, ITERATIONS = 32, 150
+PARTS = ("inversion", "joint", "differences", "membership")
 PLAIN = PrivacySettings()
 
 
@@ -97,13 +101,6 @@ def _sent(step: Array, home: str, privacy: PrivacySettings) -> Array:
     clipped, _ = clip(step, privacy.clip_norm)
     seed = hashlib.sha256(f"{SEED} {home} {privacy.noise_multiplier}".encode()).digest()
     return clipped + privacy.noise_multiplier * privacy.clip_norm * gaussian(len(step), seed)
-
-
-def average_day(home: HomeLearner) -> Array:
-    """[24], relative to the home's scale."""
-    days = home.train.at_day_start()
-    scale = SCALE_UNIT / (SCALE_FLOOR_WH + days.history.sum(axis=1, keepdims=True))
-    return np.asarray((days.target * scale).mean(axis=0))
 
 
 def noise_for(epsilon: float) -> PrivacySettings:
@@ -194,6 +191,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
     parser.add_argument("--epsilon", type=float, default=EPSILON, help="that noise spends over a training's rounds")
+    parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="attacks to try")
+    parser.add_argument("--homes", nargs="*", type=int, help="joint, differences: in sums of so many homes each")
+    parser.add_argument("--rounds", type=int, default=60, help="joint: gradient rounds whose sums are known")
+    parser.add_argument("--absent", type=float, default=0.0, help="joint: the share of the rounds a home misses")
+    parser.add_argument("--steps", type=int, default=40, help="joint: of the solver")
     parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -204,13 +206,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     features = public_features(community.data.weather, clock)
     windows = make_windows(readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     homes = learners(windows.between(0, split.train_end))
+    parts: dict[str, Callable[[], object]] = {
+        "inversion": lambda: measure_inversion(homes, asked.epsilon),
+        "joint": lambda: measure_joint(
+            homes, counts, Case(asked.rounds, asked.absent), noise_for(asked.epsilon), SEED, asked.steps
+        ),
+        "differences": lambda: measure_differences(homes, counts, SEED),
+        "membership": lambda: measure_membership(homes, asked.epsilon),
+    }
+    counts = [count for count in asked.homes or (3, 5, 10, len(homes)) if count <= len(homes)]
     result = {
         "data": community.name,
         "homes": len(homes),
         "epsilon": asked.epsilon,
         "noise_multiplier": round(noise_for(asked.epsilon).noise_multiplier, 3),
-        "inversion": measure_inversion(homes, asked.epsilon),
-        "membership": measure_membership(homes, asked.epsilon),
+        "rounds": asked.rounds,
+        "absent": asked.absent,
+        **{part: measure() for part, measure in parts.items() if part in asked.parts},
         "seconds": round(time.perf_counter() - started, 1),
     }
     write_bytes(OUT / f"leakage-{community.name}.json", json.dumps(result, indent=1).encode())

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY
 from data.windows import Windows
+from fl.task import HomeLearner
 from fl.weights import Weights, to_state_dict
 from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY
 from forecasting.model import LoadForecaster
@@ -30,7 +31,7 @@ from forecasting.shape import HISTORY, HOURS, ModelShape
 from forecasting.training import mean_weight, objective
 
 Array = NDArray[np.float64]
-_FLAT = 0.98 * SCALE_UNIT / HISTORY
+FLAT_LOAD = 0.98 * SCALE_UNIT / HISTORY
 """A load as in the mean of a week, which an attacker begins with."""
 _LEAST_SINGULAR = 1e-3
 
@@ -73,7 +74,7 @@ def read_off(seen: Observed) -> Guess:
     public = np.concatenate([seen.exogenous, np.ones((seen.windows, 1))], axis=1).astype(np.float64)
     loads, features = (np.concatenate(both) for both in zip(of_typical, of_mean, strict=True))
     errors = features @ np.linalg.pinv(public, rcond=_LEAST_SINGULAR)
-    flat = np.full((seen.windows, HISTORY), _FLAT)
+    flat = np.full((seen.windows, HISTORY), FLAT_LOAD)
     week = flat + np.linalg.pinv(errors, rcond=_LEAST_SINGULAR) @ (loads - errors @ flat)
     read = np.concatenate([week, seen.exogenous], axis=1)
     mean = read @ seen.start["mean.weight"].astype(np.float64).T + seen.start["mean.bias"]
@@ -140,6 +141,13 @@ class Recovered:
     correlation: float
     nmae: float
     guess_nmae: float
+
+
+def average_day(home: HomeLearner) -> Array:
+    """[24], relative to the home's scale."""
+    days = home.train.at_day_start()
+    scale = SCALE_UNIT / (SCALE_FLOOR_WH + days.history.sum(axis=1, keepdims=True))
+    return np.asarray((days.target * scale).mean(axis=0))
 
 
 def recovered(guess: Guess, truth: Windows, average_day: Array) -> Recovered:

@@ -7,6 +7,7 @@ worker simulates the home; on a gateway the agent holds them.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -35,7 +36,13 @@ from forecasting.shape import HOURS, ModelShape
 class HomeLearner:
     """One home, able to train the community's model on its own days and to score it (a `client_app.Learner`).
 
-    `open_model`: what trains it; on a gateway NumPy. Its repr shows nothing of the readings.
+    Args:
+        open_model: what trains it; on a gateway NumPy.
+        secret: with one, nobody else can tell which days are in a gradient, or in which order days are learnt: who
+            knows that, and the sums of all rounds, computes the readings (`bench.leakage_joint`). Without one, draws
+            follow from the plan, as a simulation's do.
+
+    Its repr shows nothing of the readings.
     """
 
     home: str
@@ -44,6 +51,7 @@ class HomeLearner:
     shape: ModelShape
     huber: float
     open_model: OpenModel = NumpyForecaster
+    secret: bytes = b""
 
     def __repr__(self) -> str:
         return f"HomeLearner({self.home!r}, {self.examples} days)"
@@ -53,7 +61,8 @@ class HomeLearner:
         return self.train.days
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-        """Train from `weights` on the home's days; `loss` is the last epoch's mean. Same plan, same weights.
+        """Train from `weights` on the home's days; `loss` is the last epoch's mean. The same plan and secret give the
+        same weights.
 
         A plan for a gradient gives `weights` minus the mean gradient of a batch, drawn anew in each round.
         """
@@ -67,17 +76,28 @@ class HomeLearner:
                 learning_rate=plan.learning_rate,
                 batch=plan.batch_days,
                 huber=self.huber,
-                seed=_seed(plan.seed, plan.round, self.home),
+                seed=_seed(self._drawn_by(plan)),
                 proximal_mu=plan.proximal_mu,
             )
         return model.weights(), {"loss": loss}
 
     def drawn(self, plan: LocalPlan) -> Windows:
-        """The windows whose gradient the plan asks for. They follow from the plan, so a coordinator knows which."""
-        generator = Generator(_seed(plan.seed, plan.round, self.home))
+        """The windows whose gradient the plan asks for, drawn anew in each round."""
         mask = np.zeros(len(self.train), dtype=np.bool_)
-        mask[generator.permutation(len(self.train))[: plan.batch_days]] = True
+        mask[self._order(plan)[: plan.batch_days]] = True
         return self.train.where(mask)
+
+    def _order(self, plan: LocalPlan) -> NDArray[np.int64]:
+        """The home's windows, shuffled. The seeds of `Generator` have 32 bits, too few for a secret."""
+        if not self.secret:
+            return Generator(_seed(self._drawn_by(plan))).permutation(len(self.train))
+        drawn = hashlib.shake_256(self._drawn_by(plan)).digest(8 * len(self.train))
+        return np.argsort(np.frombuffer(drawn, dtype="<u8"), kind="stable")
+
+    def _drawn_by(self, plan: LocalPlan) -> bytes:
+        """What the round's draws follow from: another one for each home and round, the same on every machine."""
+        told = f"{plan.seed}/{plan.round}/{self.home}".encode()
+        return hmac.digest(self.secret, told, "sha256") if self.secret else hashlib.sha256(told).digest()
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """`loss`, and `nmae`: mean absolute error of the typical hours over mean load, both of the days kept out of
@@ -166,6 +186,5 @@ def _open(directory: Path, home: str, shape: ModelShape, huber: float) -> HomeLe
     return HomeLearner(home, train, validation, shape, huber, TorchForecaster)
 
 
-def _seed(seed: int, round: int, home: str) -> int:
-    """A separate seed for each home and round, the same on every machine."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{round}/{home}".encode()).digest()[:7], "big")
+def _seed(drawn_by: bytes) -> int:
+    return int.from_bytes(drawn_by[:7], "big")

@@ -6,6 +6,8 @@ the training itself.
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 
 from data.community import load_community, readings_of
@@ -25,8 +27,10 @@ def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
     """The learner of `home` from the readings `data` names: training days, and single ones between for validation.
 
     Unlike in a report, the latest days are held out neither for a test nor for validation: what has changed lately is
-    in them alone. Raises DataError if the readings cannot be loaded or are another home's; NoReadingsYet (a
-    DataError) if there are too few days.
+    in them alone. Which of them are in a gradient follows from a secret that never leaves the learner.
+
+    Raises DataError if the readings cannot be loaded or are another home's; NoReadingsYet (a DataError) if there are
+    too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
@@ -45,7 +49,8 @@ def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -
             f"{home} has too few days to train on: its readings reach from {utc_text(first)} to {utc_text(last)}, "
             "and a day to learn from needs the complete week before it"
         )
-    return HomeLearner(home, train, validation, ModelShape.of(forecasting.model), forecasting.huber)
+    shape, secret = ModelShape.of(forecasting.model), secrets.token_bytes(32)
+    return HomeLearner(home, train, validation, shape, forecasting.huber, secret=secret)
 
 
 def split(windows: Windows, held_out: float) -> tuple[Windows, Windows]:

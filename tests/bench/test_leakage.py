@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.leakage import average_day, gradient_plan, learners, noise_for, observed
-from bench.leakage_inversion import Recovered, match, read_off, recovered
+from bench.leakage import gradient_plan, learners, noise_for, observed
+from bench.leakage_inversion import Recovered, average_day, match, read_off, recovered
 from bench.leakage_membership import losses, told_apart
 from bench.local_rounds import SHAPE
 from fl.protection_settings import PrivacySettings

@@ -72,6 +72,27 @@ def test_a_gradient_is_of_days_drawn_anew_in_each_round(learner: HomeLearner) ->
     assert distance(once, again) == 0 < distance(once, later)
 
 
+def test_which_days_are_in_a_gradient_only_the_secret_tells(learner: HomeLearner) -> None:
+    """Who knows the plan alone can't tell them (`tests/bench/test_leakage_rounds.py` has what it could do then)."""
+    plan = replace(PLAN, gradient=True, batch_days=16)
+    own, again, other = (replace(learner, secret=key) for key in (b"one", b"one", b"two"))
+    days = [set(one.drawn(plan).day.tolist()) for one in (learner, own, again, other)]
+    assert days[1] == days[2] and len(days[1]) == 16
+    assert days[0] != days[1] != days[3]
+    assert set(own.drawn(replace(plan, round=2)).day.tolist()) != days[1]
+    start = initial_weights(SHAPE, seed=0)
+    assert distance(*(one.fit(start, PLAN)[0] for one in (own, again))) == 0
+    assert distance(*(one.fit(start, PLAN)[0] for one in (own, other))) > 0, "nor the order in local rounds"
+    assert "one" not in repr(own)
+
+
+def test_a_secret_draws_every_day_as_often(learner: HomeLearner) -> None:
+    own, counts = replace(learner, secret=b"one"), np.zeros(30)
+    for number in range(1, 401):
+        counts[own.drawn(replace(PLAN, round=number, gradient=True, batch_days=15)).day] += 1
+    assert np.abs(counts - 200).max() < 6 * np.sqrt(400 * 0.25)
+
+
 def test_a_gradient_over_few_days_is_refused() -> None:
     replace(PLAN, gradient=True, batch_days=16).check(PlanLimits())
     PLAN.check(PlanLimits())

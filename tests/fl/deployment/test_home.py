@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.settings import DataSettings
 from data.table import write_table
 from data.windows import Windows
 from fl.deployment.home import load_home
+from fl.plan import LocalPlan
 from fl.task import HomeLearner
 from forecasting.settings import ForecastingSettings
 
@@ -55,6 +57,14 @@ def test_days_held_out_are_of_every_weekday(table: Path) -> None:
 def test_no_day_is_held_out_where_the_shares_leave_none(table: Path) -> None:
     learner = opened(table, train_share=0.8, test_share=0.2)
     assert learner.examples == 53 and len(learner.validation) == 0 and learner.evaluate({}) == {}
+
+
+def test_nobody_can_tell_which_days_of_a_gateway_are_in_a_gradient(table: Path) -> None:
+    """Sums of all rounds would be its readings (`bench.leakage_rounds`); so a secret draws them, each time anew."""
+    one, other = opened(table), opened(table)
+    plan = LocalPlan(1, 3, 1, 1e-3, 16, 0.0, gradient=True)
+    drawn = [learner.drawn(plan).day.tolist() for learner in (one, other, replace(one, secret=b""))]
+    assert drawn[0] != drawn[1] and drawn[2] not in drawn[:2]
 
 
 def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> None:

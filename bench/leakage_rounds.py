@@ -1,0 +1,169 @@
+"""What the masked sums of all rounds of a training show together, by number of homes (`bench.leakage`).
+
+The sums are those of `bench.local_rounds`, a federation without its messages: each is the mean of the homes'
+gradients, and nothing else leaves. One attacker takes days to be drawn as the plan says (`bench.leakage_joint`). That
+is so in a simulation; on a gateway they are drawn by a secret (`fl.task.HomeLearner`), and another attacker takes all
+days for drawn alike, of a few rounds together. Beside that, the difference of two rounds in a row, of which a home is
+in the first only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from bench.leakage_inversion import Array, average_day, recovered
+from bench.leakage_joint import RoundSeen, solve, start_hours
+from bench.local_rounds import train
+from fl.aggregation.flat import flatten, moved
+from fl.aggregation.strategy import Update, local_plan, mean
+from fl.dp.noise import clip, gaussian
+from fl.plan import LocalPlan
+from fl.protection_settings import PrivacySettings
+from fl.settings import FederationSettings
+from fl.task import HomeLearner
+from fl.weights import Weights
+from forecasting.parameters import SCALE_FLOOR_WH
+
+LOCAL_ROUNDS, TOGETHER = 4, 6
+"""Local rounds before the gradients; rounds taken together where days are taken for drawn alike."""
+PLAIN = PrivacySettings()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training that is attacked: gradient rounds, the share of them that each home misses, whether its draws are
+    secret, and its privacy."""
+
+    rounds: int
+    absent: float = 0.0
+    secret: bool = False
+    privacy: PrivacySettings = field(default=PLAIN)
+
+
+@dataclass
+class _Watched:
+    """The coordinator's side of a training, which keeps what it sees; `homes` as the plan tells of them."""
+
+    homes: Mapping[str, HomeLearner]
+    case: Case
+    settings: FederationSettings
+    seen: list[RoundSeen] = field(default_factory=list)
+    number: int = 0
+
+    def combine(self, updates: Sequence[Update], start: Weights) -> Weights:
+        self.number += 1
+        plan, draw = local_plan(self.settings, self.number), np.random.default_rng([self.settings.seed, self.number])
+        there = draw.random(len(updates)) >= self.case.absent
+        there[:2] |= there.sum() < 2
+        present = [update for update, one in zip(updates, there, strict=True) if one]
+        out = mean("equal")(present, start)
+        if plan.gradient:
+            self.seen.append(self._round(start, out, plan, [update.home for update in present]))
+        return out
+
+    def _round(self, start: Weights, out: Weights, plan: LocalPlan, present: Sequence[str]) -> RoundSeen:
+        drawn = {home: self.homes[home].drawn(plan) for home in present}
+        gradient: Weights = {name: start[name] - out[name] for name in start}
+        hours = {home: start_hours(windows) for home, windows in drawn.items()}
+        return RoundSeen(start, gradient, hours, {home: windows.exogenous for home, windows in drawn.items()})
+
+
+def sums_of(homes: Sequence[HomeLearner], case: Case, seed: int) -> list[RoundSeen]:
+    """What a coordinator sees of the gradient rounds of a training of these homes."""
+    told = {"local_rounds": LOCAL_ROUNDS, "weighting": "equal"}
+    settings = FederationSettings.model_validate(
+        {"seed": seed, "rounds": LOCAL_ROUNDS + case.rounds, "strategy": told}
+    )
+    watched = _Watched({home.home: home for home in homes}, case, settings)
+    own = [replace(home, secret=hashlib.sha256(home.home.encode()).digest()) for home in homes]
+
+    def leaves(home: HomeLearner, update: Update, start: Weights) -> Update:
+        if case.privacy.mode == "off":
+            return update
+        clipped, _ = clip(flatten(update.weights, start), case.privacy.clip_norm)
+        drawn_by = hashlib.sha256(f"{seed} {home.home} {watched.number}".encode()).digest()
+        noise = case.privacy.noise_multiplier * case.privacy.clip_norm * gaussian(len(clipped), drawn_by)
+        return replace(update, weights=moved(start, clipped + noise))
+
+    train(own if case.secret else homes, settings, watched.combine, leaves)
+    return watched.seen
+
+
+def drawn_alike(rounds: Sequence[RoundSeen], homes: Sequence[HomeLearner]) -> list[RoundSeen]:
+    """The same with all days of each home in the place of those drawn: means of a few rounds of the same homes."""
+    days = {home.home: home.train.at_day_start() for home in homes}
+    hours = {home: start_hours(windows) for home, windows in days.items()}
+    public = {home: windows.exogenous for home, windows in days.items()}
+    return [
+        RoundSeen(_mean([r.start for r in part]), _mean([r.gradient for r in part]), hours, public)
+        for part in (rounds[k : k + TOGETHER] for k in range(0, len(rounds), TOGETHER))
+    ]
+
+
+def _mean(every: Sequence[Weights]) -> Weights:
+    return {name: np.mean([one[name] for one in every], axis=0, dtype=np.float64) for name in every[0]}
+
+
+def judged(rounds: Sequence[RoundSeen], homes: Sequence[HomeLearner], steps: int) -> dict[str, float]:
+    """How near the attack comes to all days of the home that it shows most of."""
+    usual = {home.home: SCALE_FLOOR_WH + float(home.train.history.sum(axis=1).mean()) for home in homes}
+    solution = solve(rounds, usual, steps)
+    found = []
+    for home in homes:
+        days = home.train.at_day_start()
+        found.append(recovered(solution.guess(home.home, days), days, average_day(home)))
+    most = max(found, key=lambda each: each.correlation)
+    return {key: round(value, 4) for key, value in asdict(most).items()}
+
+
+def measure_joint(
+    homes: Sequence[HomeLearner], counts: Sequence[int], case: Case, noised: PrivacySettings, seed: int, steps: int
+) -> dict[str, dict[str, Any]]:
+    """By what the attacker can take for drawn, and by number of homes."""
+    out: dict[str, dict[str, Any]] = {}
+    for count in counts:
+        some, key = homes[:count], f"{count} homes"
+        public, secret = sums_of(some, case, seed), sums_of(some, replace(case, secret=True), seed)
+        rows = {
+            "days as the plan says": (public, some),
+            "days drawn in secret, taken for the plan's": (secret, some),
+            "days drawn in secret, taken for drawn alike": (drawn_alike(secret, some), some),
+            "noised, days as the plan says": (sums_of(some, replace(case, privacy=noised), seed), some),
+        }
+        for row, (rounds, known) in rows.items():
+            out.setdefault(row, {})[key] = judged(rounds, known, steps)
+    return out
+
+
+def measure_differences(homes: Sequence[HomeLearner], counts: Sequence[int], seed: int) -> dict[str, Any]:
+    """The cosine between a home's own update and the difference of two sums in a row, times their homes, of which it
+    is in the first only; by kind of round and number of homes, the mean over these."""
+    return {
+        kind: {f"{count} homes": _shown_by_difference(homes[:count], rounds, local, seed) for count in counts}
+        for kind, rounds, local in (("local rounds", 10, 10), ("gradient rounds", 14, LOCAL_ROUNDS))
+    }
+
+
+def _shown_by_difference(homes: Sequence[HomeLearner], rounds: int, local: int, seed: int) -> float:
+    settings = FederationSettings.model_validate(
+        {"seed": seed, "rounds": rounds, "strategy": {"local_rounds": local, "weighting": "equal"}}
+    )
+    steps: list[Array] = []
+
+    def combine(updates: Sequence[Update], start: Weights) -> Weights:
+        steps.append(np.stack([flatten(update.weights, start) for update in updates]))
+        return mean("equal")(updates, start)
+
+    train([replace(home, secret=b"its own") for home in homes], settings, combine)
+    before, after = steps[-2:]
+    cosines = []
+    for k in range(len(homes)):
+        difference = before.sum(axis=0) - np.delete(after, k, axis=0).sum(axis=0)
+        lengths = np.linalg.norm(difference) * np.linalg.norm(before[k])
+        cosines.append(float(difference @ before[k] / lengths))
+    return round(float(np.mean(cosines)), 3)

@@ -26,7 +26,7 @@ class ModelSettings(BaseModel):
         "readings come a day or two late (docs/horizon.md)",
     )
     median_share: float = Field(
-        default=0,
+        default=0.25,
         ge=0,
         le=0.5,
         multiple_of=1 / MEDIAN_PARTS,

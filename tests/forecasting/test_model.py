@@ -20,7 +20,7 @@ from forecasting.training import forecast, objective, tensors, train_epochs
 from tests.fl.federation import made_up_windows
 from zkp.lstm.integer_model import PERSONAL_BITS, PERSONAL_LIMIT
 
-SHAPE = ModelShape.of(ModelSettings(hidden=8))
+SHAPE = ModelShape.of(ModelSettings(hidden=8, median_share=0))
 WINDOWS = made_up_windows(("home",), 40)
 
 

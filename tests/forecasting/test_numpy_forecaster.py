@@ -34,6 +34,7 @@ SHAPES = st.builds(
     steps=st.sampled_from((24, 25, 48, 168)),
     hidden=st.integers(4, 12),
     layers=st.integers(1, 2),
+    median_share=st.sampled_from((0.0, 0.25)),
 ).map(ModelShape.of)
 
 

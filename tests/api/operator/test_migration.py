@@ -7,7 +7,7 @@ import pytest
 from api.one_machine.community import LocalCommunity
 from api.operator.community import OLD_CONTRACTS
 from api.operator.migration import migrate
-from api.operator.trained_model import OlderRound, latest_model, model_shape
+from api.operator.trained_model import OlderRound, digest_of, latest_model, model_shape
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from rewards import bytecode_check
@@ -48,6 +48,29 @@ def test_its_model_becomes_the_next_round_and_the_old_one_stays(community: Local
     before, after = store.load(7), store.load(8)
     assert all((before.weights[name] == after.weights[name]).all() for name in before.weights)
     assert after.published and (store.path(7) / "digest").read_text(encoding="ascii") == "ab" * 32
+
+
+def with_median(folder: Path, share: float) -> LocalCommunity:
+    base = small_config(folder)
+    model = base.forecasting.model.model_copy(update={"median_share": share})
+    forecasting = base.forecasting.model_copy(update={"model": model})
+    return LocalCommunity(base.model_copy(update={"forecasting": forecasting}))
+
+
+def test_a_community_goes_on_without_a_median_or_has_its_model_published_with_one(community: LocalCommunity) -> None:
+    """A release before the median published round 7."""
+    folder = community.folder
+    without, upgraded = (with_median(folder, share) for share in (0, 0.25))
+    store = RoundStore(without.folder / "rounds")
+    saved = store.save(REPORT, initial_weights(model_shape(without), seed=1), {})
+    (saved / "digest").write_text(digest_of(without, store.load(7).weights).hex(), encoding="ascii")
+    (saved / "published").touch()
+    assert latest_model(without).integer.shape.median == 0
+    with pytest.raises(OlderRound, match=r"another forecasting\.model in the settings\. Set that back, or run"):
+        latest_model(upgraded)
+    assert migrate(upgraded) == ["The model of round 7 is now round 8, as this release proves it."]
+    assert latest_model(upgraded).integer.shape.median == 4
+    assert (store.path(7) / "digest").read_text(encoding="ascii") != latest_model(upgraded).digest.hex()
 
 
 def test_a_second_run_does_nothing(community: LocalCommunity) -> None:

@@ -21,7 +21,7 @@ from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
 from tests.fl.federation import HOMES, made_up_windows
 
-SHAPE = ModelShape.of(ModelSettings(hidden=8))
+SHAPE = ModelShape.of(ModelSettings(hidden=8, median_share=0))
 
 
 def some_moments() -> tuple[RegressionMoments, Windows]:

@@ -32,13 +32,13 @@ from rich.table import Table
 
 from bench import accuracy_methods as methods
 from bench import accuracy_quantiles
-from bench.accuracy_data import DRAW_SEED, FONTANA, Community, open_community, totals_of
+from bench.accuracy_data import DRAW_SEED, FONTANA, Community, check_homes, open_community, totals_of
 from bench.accuracy_new_home import WAYS, measure_new_homes
 from bench.accuracy_scores import score, score_quantiles, totals
 from bench.local_rounds import FORECASTING, OUT
 from bench.pictures import BLUE, ORANGE
 from data.atomic import write_bytes
-from data.day import DayClock
+from data.day import HOURS_PER_DAY, DayClock
 from data.errors import DataError
 from fl.settings import FederationSettings
 from forecasting import baselines, calibration, evaluation
@@ -160,6 +160,7 @@ def measure(
         first = clock.day_of(readings["ds"].min()) + FIRST_TRAINING_DAYS
         split = evaluation.Split(first, first, share.test_end, REFIT_DAYS)
         first_scored = first + calibration.WARM_UP_DAYS + calibration.WEEK
+    check_homes(community, split.train_end, first_scored, split.test_end)
     new = 0 if NEW_HOMES in skip else 3 if quick else 17
     of_new = beside.submit(measure_new_homes, community.data, clock, share, federation, homes=new)
     with console.status("forecasting every day by every method"):
@@ -214,13 +215,27 @@ def write(result: dict[str, Any]) -> list[Path]:
     return [own, last]
 
 
+def _hour(text: str) -> int:
+    return (
+        int(text) if text.isascii() and text.isdecimal() and int(text) < HOURS_PER_DAY else _refuse("0 to 23", text)
+    )
+
+
+def _natural(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else _refuse("0 or more", text)
+
+
+def _refuse(wanted: str, text: str) -> int:
+    raise argparse.ArgumentTypeError(f"a whole number, {wanted}, not {text!r}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
-    parser.add_argument("--start-utc", type=int, help="hour at which the community's days start")
-    parser.add_argument("--homes", type=int, help="so many of its homes, drawn (london: 17)")
-    parser.add_argument("--seed", type=int, default=DRAW_SEED, help="of that draw")
-    parser.add_argument("--training-seed", type=int, help="of the federation; by default that of the settings")
+    parser.add_argument("--start-utc", type=_hour, help="hour at which the community's days start")
+    parser.add_argument("--homes", type=_natural, help="so many of its homes, drawn (london: 17)")
+    parser.add_argument("--seed", type=_natural, default=DRAW_SEED, help="of that draw")
+    parser.add_argument("--training-seed", type=_natural, help="of the federation; by default that of the settings")
     parser.add_argument("--skip", nargs="*", default=[], choices=SKIPPABLE, help="slow parts to leave out")
     parser.add_argument("--horizon", type=int, default=1, choices=(1, 2, 3), help="days to the last reading")
     parser.add_argument("--quick", action="store_true", help="one split, a few minutes")

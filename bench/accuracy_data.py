@@ -16,7 +16,7 @@ import pandas as pd
 from data import citylearn
 from data.citylearn import CommunityData
 from data.community import neutral_weather
-from data.day import DayClock
+from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
 from data.table import long_table
 from data.weather.table import weather_of
@@ -25,6 +25,7 @@ FONTANA, LONDON = "fontana", "london"
 LONDON_TABLE = Path(__file__).parents[2] / "shared" / "data" / "london.parquet"
 LONDON_HOMES, DRAW_SEED = 17, 1
 _FEWEST_DAYS = 90
+_FEWEST_DAYS_OF_A_HOME, _NAMED = 28, 5
 _COLUMNS = ("unique_id", "ds", "y")
 
 
@@ -69,6 +70,26 @@ def open_community(
     return Community(name, CommunityData(readings, found.weather), clock)
 
 
+def check_homes(community: Community, train_end: int, first_scored: int, end: int) -> None:
+    """Raises TableError naming the homes that there is nothing to learn of before the day `train_end`, or nothing to
+    be judged by in first_scored <= day < end: a home's error is relative to what it uses."""
+    readings, clock = community.data.readings, community.clock
+    days, homes = clock.days_of(pd.DatetimeIndex(readings["ds"])), readings["unique_id"]
+    begun = readings[days < train_end].groupby("unique_id")["y"].agg(["size", "sum"]).reindex(community.homes)
+    judged = readings[(days >= first_scored) & (days < end)].groupby(homes)["y"].sum().reindex(community.homes)
+    reasons = {
+        f"has less than {_FEWEST_DAYS_OF_A_HOME} days": ~(begun["size"] >= HOURS_PER_DAY * _FEWEST_DAYS_OF_A_HOME),
+        "uses nothing": begun["sum"] == 0,
+    }
+    learnt = f"before {clock.start_of(train_end):%Y-%m-%d}, to learn from"
+    wrong = [f"{home} {why} {learnt}" for why, bad in reasons.items() for home in begun.index[bad]]
+    period = f"from {clock.start_of(first_scored):%Y-%m-%d} to {clock.start_of(end):%Y-%m-%d}, which are judged"
+    wrong += [f"{home} uses nothing in the days {period}" for home in judged.index[~(judged > 0)]]
+    if wrong:
+        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise TableError(f"{community.name}: {'; '.join(wrong[:_NAMED])}{more}: leave them out of the table")
+
+
 def _drawn(readings: pd.DataFrame, homes: int, seed: int) -> pd.DataFrame:
     names = sorted(readings["unique_id"].unique())
     if not 1 < homes <= len(names):
@@ -82,7 +103,7 @@ def _read(path: Path) -> CommunityData:
     if not path.is_file():
         raise TableError(f"{path} does not exist: give fontana, london, or a table of {', '.join(_COLUMNS)}")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype={"unique_id": "str"})
+        table = _table(path)
     except (ValueError, OSError, EOFError) as problem:
         raise TableError(f"{path} can't be read as a table ({type(problem).__name__})") from None
     if absent := [column for column in _COLUMNS if column not in table]:
@@ -94,19 +115,30 @@ def _read(path: Path) -> CommunityData:
         energy = known["y"].round().astype("int64")
         readings = long_table(known["unique_id"].astype("str"), known["ds"], energy)
     except TableError as problem:
-        raise TableError(f"{path}: {problem}") from None
+        raise TableError(f"{path}: {problem} (ds is UTC where it has no offset)") from None
     except ValueError as problem:
         raise TableError(f"{path}: ds must be times and y numbers ({type(problem).__name__})") from None
-    if readings.empty or not np.allclose(energy, known["y"], atol=0.5) or energy.mean() < 10:
+    if readings.empty:
+        raise TableError(f"{path} has no reading: no row has a y")
+    if not np.allclose(energy, known["y"], atol=0.5) or energy.mean() < 10:
         raise TableError(f"{path}: y is {energy.mean():.1f} in the mean: it must be the Wh of an hour, not kWh or W")
     return CommunityData(readings, _weather(path, table, readings))
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """The table as it is stored; times that parquet keeps as an index are a column of it."""
+    if path.suffix.lower() != ".parquet":
+        return pd.read_csv(path, dtype={"unique_id": "str"})
+    table = pd.read_parquet(path)
+    kept = [name for name in table.index.names if name in _COLUMNS]
+    return table.reset_index(kept) if kept else table
 
 
 def _weather(path: Path, table: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
     columns = [column for column in table if column not in _COLUMNS]
     if "temperature" not in columns:
         return neutral_weather(readings["ds"].min(), readings["ds"].max())
-    hours = table[["ds", *columns]].drop_duplicates()
+    hours = table[["ds", *columns]].dropna(how="all", subset=columns).drop_duplicates()
     text = hours[columns].astype(object).where(hours[columns].notna(), "").astype("str")
     return weather_of(path, text.assign(ds=hours["ds"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
 

@@ -28,14 +28,17 @@ WAYS = ("mean_7_days", "ridge_alone", "lstm_alone", "community_model", "communit
 def measure_new_homes(
     community: CommunityData, clock: DayClock, split: Split, settings: FederationSettings, homes: int
 ) -> dict[str, dict[str, float]]:
-    """Median nMAE over the first `homes` homes, each of which joins, by days known and way of forecasting; nothing
-    for none."""
+    """Median nMAE over the first `homes` homes that have the days it takes, each of which joins, by days known and
+    way of forecasting; nothing for none."""
     if homes == 0:
         return {}
     features = public_features(community.weather, clock)
     windows = make_windows(community.readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
     errors: dict[str, dict[str, list[float]]] = {str(d): {way: [] for way in WAYS} for d in DAYS_KNOWN}
-    for home in homes_of(windows)[:homes]:
+    joining = [home for home in homes_of(windows) if _has_days(windows.of_home(home), split)][:homes]
+    if not joining:
+        return {}
+    for home in joining:
         federated = Federated(settings)
         federated.learn(_others(windows.between(0, split.train_end), home))
         own = windows.of_home(home)
@@ -45,6 +48,12 @@ def measure_new_homes(
             for way, values in _forecasts(federated, known, test, settings).items():
                 errors[str(days)][way].append(float(np.abs(values - test.target).sum() / test.target.sum()))
     return {days: {way: float(np.median(v)) for way, v in ways.items()} for days, ways in errors.items()}
+
+
+def _has_days(own: Windows, split: Split) -> bool:
+    """Whether a home has days to be known by even where fewest are, and days to be judged by."""
+    known = own.between(split.test_start - min(DAYS_KNOWN), split.test_start)
+    return known.days > 0 and own.between(split.test_start, split.test_end).days > 0
 
 
 def _others(windows: Windows, home: str) -> Windows:

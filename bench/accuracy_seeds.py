@@ -20,7 +20,7 @@ import torch
 
 from bench import accuracy_methods as methods
 from bench.accuracy import OURS
-from bench.accuracy_data import FONTANA, Community, open_community, totals_of
+from bench.accuracy_data import FONTANA, Community, check_homes, open_community, totals_of
 from bench.accuracy_scores import score, totals
 from bench.local_rounds import FORECASTING, OUT
 from data.atomic import write_bytes
@@ -39,6 +39,7 @@ def of_seed(community: Community, settings: FederationSettings) -> dict[str, dic
     readings, weather, clock = community.data.readings, community.data.weather, community.clock
     share = evaluation.Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
     split = evaluation.Split(share.train_end, share.train_end, share.test_end)
+    check_homes(community, split.train_end, share.test_start, split.test_end)
     federated, shared = methods.Federated(settings), methods.SharedWindows(clock)
     ours: list[evaluation.Forecaster] = [
         *baselines.naive_methods(clock),  # whose errors others are measured by

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench import accuracy, accuracy_quantiles
 from bench.accuracy_data import Community, open_community, totals_of
+from bench.accuracy_new_home import measure_new_homes
 from bench.accuracy_scores import Totals, totals
 from data.citylearn import CommunityData
 from data.community import neutral_weather
@@ -21,6 +22,7 @@ from data.day import DayClock
 from data.errors import TableError
 from data.table import long_table
 from fl.settings import FederationSettings
+from forecasting.evaluation import Split
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +96,67 @@ def test_homes_are_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_a_table_that_is_none_is_refused(tmp_path: Path, change: Any, said: str) -> None:
     with pytest.raises(TableError, match=said):
         open_community(written(change(long()), tmp_path / "odd.csv"), CACHE)
+
+
+def test_times_may_be_the_index_of_a_parquet_and_its_name_in_capitals(tmp_path: Path) -> None:
+    long().set_index("ds").to_parquet(tmp_path / "VILLAGE.PARQUET")
+    assert len(open_community(str(tmp_path / "VILLAGE.PARQUET"), CACHE).data.readings) == len(long())
+
+
+def test_weather_that_one_home_lacks_is_that_of_the_others(tmp_path: Path) -> None:
+    table = long().assign(temperature=lambda t: 10.0 + t["ds"].dt.hour)
+    table.loc[table["unique_id"] == "bob", "temperature"] = np.nan
+    weather = open_community(written(table, tmp_path / "warm.csv"), CACHE).data.weather
+    assert weather["temperature"].iloc[:24].to_list() == list(range(10, 34))
+
+
+def late(table: pd.DataFrame) -> pd.DataFrame:
+    return table[(table["unique_id"] != "bob") | (table["ds"] >= HOURS[24 * 60])]
+
+
+def gone(table: pd.DataFrame) -> pd.DataFrame:
+    return table[(table["unique_id"] != "bob") | (table["ds"] < HOURS[24 * 80])]
+
+
+def idle(table: pd.DataFrame, at: slice) -> pd.DataFrame:
+    return table.assign(y=table["y"].where((table["unique_id"] != "bob") | ~table["ds"].isin(HOURS[at]), 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (late, "bob has less than 28 days before 2024-05-24, to learn from"),
+        (gone, "bob uses nothing in the days from 2024-06-05 to 2024-06-29, which are judged"),
+        (lambda t: idle(t, slice(24 * 90, None)), "bob uses nothing in the days from"),
+        (lambda t: idle(t, slice(0, 24 * 84)), "bob uses nothing before 2024-05-24"),
+    ],
+)
+def test_a_home_that_cannot_be_learnt_or_judged_is_named_before_anything_is_computed(
+    tmp_path: Path, change: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(change(long()), tmp_path / "village.csv")
+    assert accuracy.main(["--data", path, "--quick"]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert said in printed and "leave them out of the table" in printed
+
+
+@pytest.mark.parametrize("words", [("--start-utc", "24"), ("--seed", "-1"), ("--homes", "two")])
+def test_an_option_out_of_range_is_named(words: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        accuracy.main(["--quick", *words])
+    assert f"argument {words[0]}: a whole number" in " ".join(capsys.readouterr().err.split())
+
+
+def test_new_homes_are_those_that_have_the_days(tmp_path: Path) -> None:
+    table = long()
+    table = table[(table["unique_id"] == "cleo") | (table["ds"] < HOURS[24 * 85]) | (table["ds"] >= HOURS[24 * 100])]
+    found = open_community(written(table, tmp_path / "village.csv"), CACHE)
+    split = Split.by_share(found.data.readings, found.clock, 0.7, 0.2)
+    rows = measure_new_homes(found.data, found.clock, split, FederationSettings(rounds=1), homes=3)
+    assert set(rows) == {"7", "14", "28"}
+    few = found.data.readings[found.data.readings["unique_id"] != "cleo"].reset_index(drop=True)
+    alone = CommunityData(few, found.data.weather)
+    assert measure_new_homes(alone, found.clock, split, FederationSettings(rounds=1), homes=3) == {}
 
 
 def test_missing_data_end_with_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from fl.weights import Weights, load, save
 from forecasting import parameters
 from forecasting.generator import Generator
 from forecasting.integer import quantise
-from forecasting.local_model import OpenModel
+from forecasting.local_model import LocalModel, OpenModel
 from forecasting.numpy_forecaster import NumpyForecaster
 from forecasting.personal import fit_home_head
 from forecasting.settings import ForecastingSettings
@@ -177,13 +178,18 @@ def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
 
 @lru_cache(maxsize=256)
 def _open(directory: Path, home: str, shape: ModelShape, huber: float) -> HomeLearner:
-    from forecasting.torch_forecaster import TorchForecaster  # not for a gateway, which has no PyTorch
-
     arrays = load(directory / f"{home}.npz")
     train, validation = (
         Windows(**{f.name: arrays[f"{part}.{f.name}"] for f in fields(Windows)}) for part in ("train", "validation")
     )
-    return HomeLearner(home, train, validation, shape, huber, TorchForecaster)
+    return HomeLearner(home, train, validation, shape, huber, _by_torch)
+
+
+def _by_torch(shape: ModelShape, weights: Mapping[str, NDArray[Any]]) -> LocalModel:
+    """Loads PyTorch with the first training: a gateway has none, and a one-shot training needs none."""
+    from forecasting.torch_forecaster import TorchForecaster
+
+    return TorchForecaster(shape, weights)
 
 
 def _seed(drawn_by: bytes) -> int:

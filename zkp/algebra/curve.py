@@ -176,7 +176,6 @@ class PyEccCurve:
     """The Ethereum Foundation's py-ecc: pure Python, the reference."""
 
     name = "py-ecc"
-    _WINDOW = 5
 
     def __init__(self) -> None:
         from py_ecc import optimized_bls12_381 as b
@@ -225,19 +224,19 @@ class PyEccCurve:
         return self._b.neg(point)
 
     def msm(self, points: Sequence[Point], scalars: Vector | Sequence[int]) -> Point:
-        """Pippenger's bucket method (1976), windows of five bits."""
+        """Pippenger's bucket method (1976): the more terms, the wider the windows."""
         values = scalars.to_ints() if isinstance(scalars, Vector) else [s % MODULUS for s in scalars]
         terms = [(p, s) for p, s in zip(points, values, strict=False) if s]
         total = self._b.Z1
         bits = max((s.bit_length() for _, s in terms), default=0)
-        for window in reversed(range(-(-bits // self._WINDOW))):
-            for _ in range(self._WINDOW):
+        width = max(2, len(terms).bit_length() - 3)  # a bucket costs two additions, whatever is in it
+        for window in reversed(range(-(-bits // width))):
+            for _ in range(width):
                 total = self._b.double(total)
-            total = self._b.add(total, self._window_sum(terms, window * self._WINDOW))
+            total = self._b.add(total, self._window_sum(terms, window * width, 1 << width))
         return total
 
-    def _window_sum(self, terms: Sequence[tuple[Point, int]], shift: int) -> Point:
-        size = 1 << self._WINDOW
+    def _window_sum(self, terms: Sequence[tuple[Point, int]], shift: int, size: int) -> Point:
         buckets = [self._b.Z1] * size
         for point, scalar in terms:
             digit = scalar >> shift & (size - 1)

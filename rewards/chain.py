@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -249,12 +249,14 @@ class Chain:
                 gas = call.estimate_gas(sender) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
                 built = call.build_transaction(sender | {"gas": gas, "nonce": 0})
             else:
-                # A refusal is found before it costs anything. The embedded chain's last block may be long past.
-                block: BlockIdentifier = "latest" if self.tester is None else "pending"
                 built = call.build_transaction(sender | {"gas": gas or _EMBEDDED_GAS, "nonce": 0})
-                called = {key: built[key] for key in built if key in _CALLED_WITH}
-                self.web3.eth.call(cast(TxParams, called), block)
+                if self.tester is None:  # a refusal is found before it costs anything
+                    self._call(built, "latest")
         return self._submit(account, built, name)
+
+    def _call(self, built: Mapping[str, Any], block: BlockIdentifier) -> None:
+        """What a transaction does, without sending it. Raises why it would be refused."""
+        self.web3.eth.call(cast(TxParams, {key: built[key] for key in built if key in _CALLED_WITH}), block)
 
     def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:
         """Send with the account's next nonce that is in no block. A transaction of ours that waits with that nonce is
@@ -265,7 +267,9 @@ class Chain:
         for _ in range(_RAISES):
             signed = account.sign_transaction(fields | {"gasPrice": price})
             try:
-                return self._deliver(bytes(signed.raw_transaction), name)
+                return self._deliver(
+                    bytes(signed.raw_transaction), name, built={"from": account.address} | transaction
+                )
             except StaleTransaction as stale:
                 if not stale.can_be_outbid:
                     raise
@@ -277,11 +281,23 @@ class Chain:
         with _reading("the nonce of an account"):
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "latest"))
 
-    def _deliver(self, raw: bytes, name: str, wait_s: float | None = None, known: bool = False) -> TxReceipt:
+    def _deliver(
+        self,
+        raw: bytes,
+        name: str,
+        wait_s: float | None = None,
+        known: bool = False,
+        built: Mapping[str, Any] | None = None,
+    ) -> TxReceipt:
+        """`built`: what `raw` is made of, where the embedded chain is to forget it if it is refused."""
         self._settle_clock()
         moment, before = self._clock, self._head()
         with _refusals(name):
-            digest = HexBytes(keccak(raw)) if known else self.web3.eth.send_raw_transaction(raw)
+            digest = HexBytes(keccak(raw))
+            if self.tester is not None and built is not None:
+                self._play(raw, built)
+            elif not known:
+                digest = self.web3.eth.send_raw_transaction(raw)
             note_sent(digest)
             receipt = self.web3.eth.wait_for_transaction_receipt(digest, timeout=wait_s or self.wait_s)
         # A transaction that fails is in a block all the same: it took the block's time and its sender's nonce.
@@ -296,6 +312,20 @@ class Chain:
             raise refused(name, "the transaction failed in its block")
         self.gas[name].append(int(receipt["gasUsed"]))
         return receipt
+
+    def _play(self, raw: bytes, built: Mapping[str, Any]) -> None:
+        """Make the embedded chain's next block of one transaction; raises why it is refused, as if it was never sent.
+
+        So each is executed once; to try it in a call beforehand would be to execute it twice.
+        """
+        backend = self.tester.backend
+        pending = backend.chain.header
+        if backend.get_transaction_receipt(backend.send_raw_transaction(raw))["status"] == 1:
+            self.tester.mine_block()
+            return
+        backend.chain.header = pending
+        self._call(built, "pending")
+        raise TransactionFailed("the transaction failed in its block")
 
     def _record(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -121,6 +122,20 @@ class Deployment:
 
     def let_go(self, home: str) -> None:
         self._hold(home).unlink()
+
+    @contextmanager
+    def paused(self, home: str) -> Iterator[None]:
+        """No round ends while the block runs, for the home is held in one: what it waits for costs no rounds."""
+        self.hold(home)
+        yield
+        self.let_go(home)
+
+    def join(self, home: str, held: str, **agent: Any) -> None:
+        """Start the home's agent in the middle of a round, in which another home is held until it is ready."""
+        before = len(self.log(home)) if home in self.processes else 0
+        with self.paused(held):
+            self.start_agent(home, **agent)
+            until(lambda: "agent ready" in self.log(home)[before:], lambda: f"{home} is ready: {self.log(home)}")
 
     def run_out(self, number: int, *others: str) -> None:
         """A round's time is over, once the other homes asked in it have answered."""

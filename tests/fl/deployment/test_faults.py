@@ -35,6 +35,14 @@ RUBBISH = (
 )
 
 
+def test_too_few_homes_end_the_training_with_a_reason(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(rounds=2, min_homes=2, wait_for_homes_s=2)
+    deployment.start_coordinator()
+    assert deployment.processes["coordinator"].wait(LIMIT_S) != 0
+    assert "0 homes online after 2 s, 2 are needed" in deployment.log("coordinator")
+    assert deployment.store.rounds() == []
+
+
 @pytest.fixture(scope="module")
 def federation(deploy: Callable[..., Deployment]) -> Deployment:
     """Three of four homes at work, in a training far longer than the tests."""
@@ -54,7 +62,7 @@ def test_an_agent_killed_in_a_round_is_left_out_and_trains_again_once_restarted(
     federation.run_out(number, A, C)
     report = federation.wait_for_round(number)
     assert B in report.left_out and set(report.participants) == {A, C}
-    federation.start_agent(B, seconds=0.5)
+    federation.join(B, held=A, seconds=0.5)  # only once its predecessor counts as gone
     federation.wait_for_round_of(A, B, C)
 
 
@@ -82,7 +90,7 @@ def test_an_agent_whose_training_hangs_is_not_waited_for_again_until_it_is_done(
 
 def test_an_agent_that_joins_late_takes_part_from_then_on(federation: Deployment) -> None:
     assert all(LATE not in _report(federation, number).asked for number in federation.store.rounds())
-    federation.start_agent(LATE, seconds=0.5)
+    federation.join(LATE, held=A, seconds=0.5)
     federation.wait_for_round_of(*HOMES)
 
 
@@ -103,7 +111,7 @@ def test_a_killed_coordinator_resumes_from_its_last_round_and_agents_come_back(f
 def test_a_slow_line_is_waited_for_and_a_cut_one_is_not(federation: Deployment) -> None:
     federation.kill(A, signal.SIGTERM)
     with SlowLink(federation.settings.deployment.port, bytes_per_s=30_000) as line:
-        federation.start_agent(A, seconds=0.1, port=line.port)
+        federation.join(A, held=B, seconds=0.1, port=line.port)
         slow = federation.wait_for_round_of(*HOMES)
         assert slow.seconds > 1.5  # the model goes down and up at 30 kB/s
         assert line.carried > 50_000
@@ -115,19 +123,22 @@ def test_a_slow_line_is_waited_for_and_a_cut_one_is_not(federation: Deployment) 
         line.mend()
         federation.wait_for_round_of(*HOMES)
         federation.kill(A, signal.SIGTERM)
-    federation.start_agent(A, seconds=0.5)
+    federation.join(A, held=B, seconds=0.5)
     federation.wait_for_round_of(*HOMES)
 
 
 def test_a_key_that_is_deleted_while_training_goes_on_is_shut_out_and_may_come_back(federation: Deployment) -> None:
     public = KeyFolder(federation.folder / "keys").agent_public(B)
     key, before = public.read_bytes(), len(federation.log(B))
-    public.unlink()
-    federation.wait_for_log("coordinator", "agent shut out")
+    with federation.paused(A):
+        public.unlink()
+        federation.wait_for_log("coordinator", "agent shut out")
+        until(lambda: "no longer knows this agent" in federation.log(B)[before:], "a refusal in its log")
     federation.wait_for_round_of(A, C, LATE)
-    until(lambda: "no longer knows this agent" in federation.log(B)[before:], "a refusal in its log")
     assert B not in federation.wait_for_round(federation.next_round).asked
-    public.write_bytes(key)
+    with federation.paused(A):
+        public.write_bytes(key)
+        until(lambda: "agent ready" in federation.log(B)[before:], "its return")
     federation.wait_for_round_of(*HOMES)
 
 
@@ -149,16 +160,8 @@ def test_rubbish_over_the_line_is_left_out_and_stops_nobody(federation: Deployme
     finally:
         stop.set()
         line.close()
-    federation.start_agent(B, seconds=0.5)
+    federation.join(B, held=A, seconds=0.5)
     federation.wait_for_round_of(*HOMES)
-
-
-def test_too_few_homes_end_the_training_with_a_reason(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(rounds=2, min_homes=2, wait_for_homes_s=2)
-    deployment.start_coordinator()
-    assert deployment.processes["coordinator"].wait(LIMIT_S) != 0
-    assert "0 homes online after 2 s, 2 are needed" in deployment.log("coordinator")
-    assert deployment.store.rounds() == []
 
 
 def _report(deployment: Deployment, number: int) -> RoundReport:

@@ -34,8 +34,7 @@ def test_an_agent_whose_budget_is_spent_trains_no_more_though_it_was_killed_in_b
     deployment.kill(thrifty)  # in its first training, which counts
     deployment.let_go(thrifty)
     deployment.run_out(number)
-    deployment.start_agent(thrifty, seconds=0.5, agent_metrics_port=port)
-
+    deployment.join(thrifty, held=others[0], seconds=0.5, agent_metrics_port=port)
     deployment.wait_for_log(thrifty, "one more would make it")
     assert deployment.log(thrifty).count("training round") == 3
     assert "its own privacy.max_epsilon" in deployment.log(thrifty)

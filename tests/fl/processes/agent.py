@@ -7,7 +7,7 @@ is there, a training that begins does not end, so that a test can act in the mid
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights
+from forecasting.numpy_forecaster import NumpyForecaster
 from forecasting.settings import ForecastingSettings, ModelSettings
 from forecasting.shape import ModelShape
 
@@ -76,7 +77,8 @@ class ToldClient(FleetClient):
 def main(settings: str, homes: str, home: str, seconds: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
-    learner = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
+    opened = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
+    learner = replace(opened, open_model=NumpyForecaster)  # as on a gateway, which has no PyTorch
     federation = FederationSettings.model_validate_json(Path(settings).read_text())
     ledger = open_ledger(federation, Path(homes) / f"{home}.privacy.json")
     record = open_record(federation, Path(homes) / f"{home}.sums.jsonl")

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -30,11 +29,12 @@ from hexbytes import HexBytes
 from rlp.exceptions import RLPException
 from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
+from web3.exceptions import Web3Exception, Web3RPCError
 from web3.types import BlockIdentifier, TxParams, TxReceipt, Wei
 
+from rewards.chain_errors import reading, reason_of, refusals
 from rewards.compile import Artefact
-from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, is_reason, refused
+from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, refused
 from rewards.journal import Journal
 from rewards.node import Node
 from rewards.node_url import shown
@@ -49,7 +49,6 @@ _GAS_MARGIN = 12, 10
 _EMBEDDED_GAS = 16_000_000  # gas costs nobody anything there, and an estimate runs each call a dozen times
 _CALLED_WITH = ("from", "to", "data", "gas", "value")
 _RAISES = 6
-_OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
 RELAY_WAIT_S = 20.0
 """How long to wait for a relayed transaction; less than a gateway waits for its answer (30 s)."""
 
@@ -128,7 +127,7 @@ class Chain:
     def now(self) -> int:
         """The chain's time, UTC seconds: that of the embedded chain's next block, or of a node's latest."""
         if self.tester is None:
-            with _reading("the chain's time"):
+            with reading("the chain's time"):
                 return int(self.web3.eth.get_block("latest")["timestamp"])
         return max(self._clock, int(self.machine())) if self.follows else self._clock
 
@@ -144,13 +143,13 @@ class Chain:
 
     @property
     def chain_id(self) -> int:
-        with _reading("its chain's id"):
+        with reading("its chain's id"):
             return int(self.web3.eth.chain_id)
 
     @property
     def gas_price(self) -> int:
         """What a unit of gas costs now, in the chain's smallest unit."""
-        with _reading("the gas price"):
+        with reading("the gas price"):
             suggested = int(self.web3.eth.gas_price)
             if self.tester is not None:  # always the same
                 return suggested
@@ -159,25 +158,25 @@ class Chain:
     @property
     def block(self) -> int:
         """The number of the latest block."""
-        with _reading("its latest block"):
+        with reading("its latest block"):
             return int(self.web3.eth.block_number)
 
     @property
     def has_pairings(self) -> bool:
         """Whether the chain has the pairing of BLS12-381 (EIP-2537): that of two infinities is one."""
-        with _refusals("trying a precompile"):
+        with refusals("trying a precompile"):
             answer = self.web3.eth.call({"to": _PAIRING_CHECK, "data": HexBytes(bytes(128 + 256))})
         return int.from_bytes(answer, "big") == 1
 
     def has_code(self, address: str, block: int | None = None) -> bool:
         """Whether there is a contract at an address, at a block (the latest by default)."""
-        with _refusals("reading a contract's code"):
+        with refusals("reading a contract's code"):
             at: BlockIdentifier = "latest" if block is None else BlockNumber(block)
             return len(self.web3.eth.get_code(to_checksum_address(address), at)) > 0
 
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""
-        with _reading("the nonce of an account"):
+        with reading("the nonce of an account"):
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "pending"))
 
     def advance_to(self, moment: int) -> None:
@@ -222,7 +221,7 @@ class Chain:
         if self._is_known(raw, name):  # relayed before, by a server that stopped before its block
             return self._deliver(raw, name, RELAY_WAIT_S, known=True)
         call: TxParams = {"from": sender, "to": self.web3.to_checksum_address(to), "data": HexStr(data)}
-        with _refusals(name):
+        with refusals(name):
             if self.tester is None:
                 self.web3.eth.estimate_gas(call)
             else:
@@ -233,7 +232,7 @@ class Chain:
         if self.tester is not None:  # each of its transactions is in a block at once
             return False
         try:
-            with _refusals(name):
+            with refusals(name):
                 self.web3.eth.get_transaction(HexBytes(keccak(raw)))
         except Refused:
             return False
@@ -244,19 +243,16 @@ class Chain:
     ) -> TxReceipt:
         self._settle_clock()
         sender: TxParams = {"from": account.address, "value": Wei(value)}
-        with _refusals(name):
+        with refusals(name):
             if gas is None and self.tester is None:
                 gas = call.estimate_gas(sender) * _GAS_MARGIN[0] // _GAS_MARGIN[1]
                 built = call.build_transaction(sender | {"gas": gas, "nonce": 0})
             else:
                 built = call.build_transaction(sender | {"gas": gas or _EMBEDDED_GAS, "nonce": 0})
                 if self.tester is None:  # a refusal is found before it costs anything
-                    self._call(built, "latest")
+                    called = {key: built[key] for key in built if key in _CALLED_WITH}
+                    self.web3.eth.call(cast(TxParams, called), "latest")
         return self._submit(account, built, name)
-
-    def _call(self, built: Mapping[str, Any], block: BlockIdentifier) -> None:
-        """What a transaction does, without sending it. Raises why it would be refused."""
-        self.web3.eth.call(cast(TxParams, {key: built[key] for key in built if key in _CALLED_WITH}), block)
 
     def _submit(self, account: LocalAccount, transaction: dict[str, Any], name: str) -> TxReceipt:
         """Send with the account's next nonce that is in no block. A transaction of ours that waits with that nonce is
@@ -267,9 +263,7 @@ class Chain:
         for _ in range(_RAISES):
             signed = account.sign_transaction(fields | {"gasPrice": price})
             try:
-                return self._deliver(
-                    bytes(signed.raw_transaction), name, built={"from": account.address} | transaction
-                )
+                return self._deliver(bytes(signed.raw_transaction), name, ours=True)
             except StaleTransaction as stale:
                 if not stale.can_be_outbid:
                     raise
@@ -278,24 +272,19 @@ class Chain:
 
     def _mined_nonce(self, address: str) -> int:
         """How many transactions of an account are in blocks."""
-        with _reading("the nonce of an account"):
+        with reading("the nonce of an account"):
             return int(self.web3.eth.get_transaction_count(to_checksum_address(address), "latest"))
 
     def _deliver(
-        self,
-        raw: bytes,
-        name: str,
-        wait_s: float | None = None,
-        known: bool = False,
-        built: Mapping[str, Any] | None = None,
+        self, raw: bytes, name: str, wait_s: float | None = None, *, known: bool = False, ours: bool = False
     ) -> TxReceipt:
-        """`built`: what `raw` is made of, where the embedded chain is to forget it if it is refused."""
+        """`known`: it was sent before; `ours`: the embedded chain forgets it if it is refused."""
         self._settle_clock()
         moment, before = self._clock, self._head()
-        with _refusals(name):
+        with refusals(name):
             digest = HexBytes(keccak(raw))
-            if self.tester is not None and built is not None:
-                self._play(raw, built)
+            if self.tester is not None and ours:
+                self._play(raw)
             elif not known:
                 digest = self.web3.eth.send_raw_transaction(raw)
             note_sent(digest)
@@ -313,19 +302,18 @@ class Chain:
         self.gas[name].append(int(receipt["gasUsed"]))
         return receipt
 
-    def _play(self, raw: bytes, built: Mapping[str, Any]) -> None:
-        """Make the embedded chain's next block of one transaction; raises why it is refused, as if it was never sent.
+    def _play(self, raw: bytes) -> None:
+        """Make the embedded chain's next block of one transaction; if it is refused, as if it was never sent.
 
         So each is executed once; to try it in a call beforehand would be to execute it twice.
         """
-        backend = self.tester.backend
-        pending = backend.chain.header
-        if backend.get_transaction_receipt(backend.send_raw_transaction(raw))["status"] == 1:
-            self.tester.mine_block()
-            return
-        backend.chain.header = pending
-        self._call(built, "pending")
-        raise TransactionFailed("the transaction failed in its block")
+        chain = self.tester.backend.chain
+        pending = chain.header
+        _, _, done = chain.apply_transaction(chain.get_transaction_builder().decode(raw))
+        if done.is_error:
+            chain.header = pending
+            raise TransactionFailed(reason_of(done.error))
+        self.tester.mine_block()
 
     def _record(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:
@@ -364,44 +352,3 @@ def _legacy(raw: bytes) -> dict[str, Any]:
     """Fields of a legacy transaction."""
     fields: dict[str, Any] = Transaction.from_bytes(raw).as_dict()
     return fields
-
-
-@contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    """Turns what web3, eth-tester and a node raise into this package's errors."""
-    try:
-        yield
-    except (ContractLogicError, TransactionFailed, Web3RPCError, ValidationError) as error:
-        if _is_the_nodes_own(error):
-            raise NodeUnreachable(f"the chain node failed at {name}; try again later") from error
-        raise refused(name, _reason(error)) from error
-    except TimeExhausted as error:
-        raise NodeUnreachable(f"{name} is not in a block yet; ask again later") from error
-    except NodeUnreachable as error:
-        raise NodeUnreachable(f"the chain node stopped answering during {name}; try again later") from error
-    except Web3Exception as error:
-        raise NodeUnreachable(f"the chain node gives no usable answer during {name}; try again later") from error
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """A call that nobody can refuse: whatever a node answers but the thing itself, it is of no use just now."""
-    try:
-        yield
-    except (NodeUnreachable, Web3Exception, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise NodeUnreachable(f"the chain node does not tell {what}; try again later") from error
-
-
-def _is_the_nodes_own(error: Exception) -> bool:
-    """Whether an error that a node answers with says nothing of what was asked: it is overloaded, broken, or limits.
-
-    Some nodes tell a contract's refusal with the code of an internal error (EIP-1474), too.
-    """
-    response = getattr(error, "rpc_response", None) or {}
-    problem = response.get("error") if isinstance(response, dict) else None
-    code = problem.get("code") if isinstance(problem, dict) else None
-    return code in _OWN_FAULTS and not is_reason(_reason(error))
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "message", None) or error)

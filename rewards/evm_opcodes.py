@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from operator import and_, eq, gt, lt, or_, xor
-from typing import Any
+from typing import Any, cast
 
+from eth.abc import OpcodeAPI
 from eth.exceptions import FullStack, InsufficientStack, InvalidInstruction, InvalidJumpDestination, OutOfGas
 from eth.vm import opcode_values as values
 
@@ -20,7 +21,7 @@ _MOST = (1 << 256) - 1
 _STACK = 1024
 
 
-def frequent(opcodes: Mapping[int, Any]) -> dict[int, Opcode]:
+def frequent(opcodes: Mapping[int, Any]) -> dict[int, OpcodeAPI]:
     """Stand-ins for those of a fork's opcodes that this module has, at that fork's gas."""
     made: dict[int, Callable[[int, str], Opcode]] = {
         values.POP: _pop,
@@ -37,7 +38,9 @@ def frequent(opcodes: Mapping[int, Any]) -> dict[int, Opcode]:
     for depth in range(1, 17):
         made[values.DUP1 + depth - 1] = partial(_dup, depth)
         made[values.SWAP1 + depth - 1] = partial(_swap, depth)
-    return {code: make(opcodes[code].gas_cost, opcodes[code].mnemonic) for code, make in made.items()}
+    return {
+        code: cast(OpcodeAPI, make(opcodes[code].gas_cost, opcodes[code].mnemonic)) for code, make in made.items()
+    }
 
 
 _BINARY: dict[int, Callable[[int, int], int]] = {

@@ -13,7 +13,7 @@ from py_ecc.optimized_bls12_381 import FQ, add
 
 from rewards import verifier
 from rewards.bytecode_check import differences
-from rewards.chain import _refusals
+from rewards.chain_errors import refusals
 from rewards.claims import CLAIM_GAS, Claim, Granted, claim_call, recall_claim, submit_claim
 from rewards.compile import Artefact, artefact
 from rewards.deploy import _NOBODY, Contracts, deploy_verifier
@@ -57,7 +57,7 @@ class Call:
 
 
 def call_or_refused(call: Any) -> None:
-    with _refusals("verify"):
+    with refusals("verify"):
         assert call.call({"gas": CLAIM_GAS}) is True
 
 

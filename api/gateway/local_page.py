@@ -21,7 +21,6 @@ from urllib.parse import parse_qs, urlsplit
 from data.errors import DataError
 from data.failures import describe, outline
 
-_COOKIE = "wattproof_home"
 _OWN = Path(__file__).parent / "static"
 _SHARED = Path(__file__).parents[1] / "http" / "static"  # files of the community's page that this one uses, too
 _FILES = {
@@ -49,6 +48,11 @@ class LocalPage(ThreadingHTTPServer):
     def __init__(self, port: int, shown: Callable[[], Mapping[str, Any]]) -> None:
         super().__init__(("127.0.0.1", port), _Request)
         self.shown, self.key = shown, secrets.token_urlsafe(32)
+
+    @property
+    def cookie(self) -> str:
+        """Its name: cookies are kept by address without the port, and a machine may serve two homes."""
+        return f"wattproof_home_{self.server_port}"
 
     @property
     def link(self) -> str:
@@ -103,12 +107,12 @@ class _Request(BaseHTTPRequestHandler):
         if not self.server.opens(key):
             self._answer(403, b"this link is of an earlier start: open the one that was printed last", "text/plain")
             return
-        cookie = f"{_COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict"
+        cookie = f"{self.server.cookie}={key}; Path=/; HttpOnly; SameSite=Strict"
         self._answer(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
 
     def _cookie(self) -> str | None:
         try:
-            found = SimpleCookie(self.headers.get("cookie", "")).get(_COOKIE)
+            found = SimpleCookie(self.headers.get("cookie", "")).get(self.server.cookie)
         except CookieError:
             return None
         return None if found is None else found.value

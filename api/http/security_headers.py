@@ -38,7 +38,7 @@ class SecurityHeaders:
                 headers.setdefault("cache-control", "no-cache")  # what says nothing itself is asked for each time
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                if self._by_origin:
+                if self._by_origin and "Origin" not in headers.get("vary", ""):
                     headers.add_vary_header("Origin")
             await send(message)
 

@@ -1,6 +1,6 @@
 // Hours of a day as an SVG that the browser draws: steps, bands, a cursor for pointer and arrow keys.
 import { el } from "./page.js";
-import { decimals, hourOf, percent, t, time } from "./words.js";
+import { decimals, hourOf, percent, t, tick, time } from "./words.js";
 
 const NS = "http://www.w3.org/2000/svg";
 export const HEIGHT = 300, LEFT = 56, RIGHT = 8, TOP = 10, BOTTOM = 26;
@@ -54,7 +54,7 @@ export function hoursChart({ start, series, bands, shaded = null }) {
     const parts = [axisTitle(t("kw"))];
     for (let value = 0; value <= top + size / 2; value += size) {
       parts.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value * 1000), y2: y(value * 1000) }),
-        svg("text", { x: LEFT - 6, y: y(value * 1000) + 4, "text-anchor": "end" }, String(Number(value.toPrecision(3)))));
+        svg("text", { x: LEFT - 6, y: y(value * 1000) + 4, "text-anchor": "end" }, tick(value)));
     }
     const every = width < 520 ? 6 : 3;
     for (let k = 0; k <= count; k += every) {

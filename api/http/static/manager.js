@@ -7,7 +7,7 @@ export async function show() {
   const head = [el("h1", {}, t("manager"))];
   if (!who) return { content: [...head, el("p", {}, t("mustSignIn"))] };
   const role = { manager: t("role-manager"), auditor: t("auditor"), member: t("member") }[who.role] ?? t("nobody");
-  head.push(el("p", { class: "soft" }, `${t("signedIn")} ${who.address} · ${t("role")}: ${role}`));
+  head.push(el("p", { class: "soft" }, `${t("signedIn")} `, el("code", {}, who.address), ` · ${t("role")}: ${role}`));
   if (who.role !== "manager" && who.role !== "auditor") return { content: [...head, el("p", { class: "bad" }, t("notAllowed"))] };
   const [members, alerts, rounds, periods] = await Promise.all([ask("/v1/manage/members"), ask("/v1/manage/alerts"), askAll("/v1/rounds"),
     askAll("/v1/shared-energy")]);

@@ -55,4 +55,11 @@ export function table(caption, heads, rows, numbers = []) {
 export const figures = (pairs) => el("dl", { class: "figures" },
   ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 
-export function tell(text) { document.getElementById("told").textContent = text; }
+// Said once, to screen readers too, and then out of the way.
+let told = 0;
+export function tell(text) {
+  const place = document.getElementById("told");
+  place.textContent = text;
+  clearTimeout(told);
+  told = setTimeout(() => { place.textContent = ""; }, 8000);
+}

@@ -142,7 +142,11 @@ const format = (options) => (value) => new Intl.NumberFormat(locale(), options).
 export const decimals = format({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
 export const whole = format({ maximumFractionDigits: 0 });
 export const percent = format({ style: "percent", maximumFractionDigits: 1 });
-export const kwh = (values) => whole(values.reduce((a, b) => a + b, 0) / 1000) + " kWh";
+export const tick = format({ maximumFractionDigits: 3 });
+export function kwh(values) {  // of a community in whole kWh, of a home to a tenth
+  const sum = values.reduce((a, b) => a + b, 0) / 1000;
+  return `${sum < 100 ? decimals(sum) : whole(sum)} kWh`;
+}
 export const time = (moment) => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" }).format(moment);
 export const hourOf = (moment) => new Intl.DateTimeFormat(locale(), { hour: "numeric" }).format(moment);
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from api.gateway.home import Home
@@ -122,17 +123,27 @@ def test_a_name_that_was_made_to_point_here_does_not_open_it(page: LocalPage) ->
         "",
         f"127.0.0.1.evil.example:{page.server_port}",
     ):
-        cookie = f"wattproof_home={page.key}"
+        cookie = f"{page.cookie}={page.key}"
         assert asked(page, "/days.json", Host=host, Cookie=cookie)[0] == 421
 
 
 @pytest.mark.parametrize("path", ["/../vault.db", "/%2e%2e/vault.db", "/wallet.key", "/days.json/..", "//etc/passwd"])
 def test_there_are_no_other_files(page: LocalPage, path: str) -> None:
-    assert asked(page, path, Cookie=f"wattproof_home={page.key}")[0] in (403, 404)
+    assert asked(page, path, Cookie=f"{page.cookie}={page.key}")[0] in (403, 404)
+
+
+def test_the_pages_of_two_homes_of_a_machine_do_not_close_one_another(page: LocalPage, own: OwnDays) -> None:
+    """Browsers keep cookies by address, without the port."""
+    other = LocalPage(0, own.shown)
+    other.server_close()
+    kept = {page.cookie: page.key, other.cookie: other.key}
+    assert len(kept) == 2
+    assert asked(page, "/days.json", Cookie="; ".join(f"{name}={key}" for name, key in kept.items()))[0] == 200
 
 
 def test_what_is_no_cookie_opens_nothing(page: LocalPage) -> None:
-    for cookie in ("wattproof_home", "wattproof_home=\x01; x", "a=b; =;;;", 'wattproof_home="'):
+    name = page.cookie
+    for cookie in (name, f"{name}=\x01; x", "a=b; =;;;", f'{name}="', f"wattproof_home={page.key}"):
         assert asked(page, "/days.json", Cookie=cookie)[0] == 403
 
 
@@ -166,6 +177,7 @@ def test_it_is_drawn_in_a_browser(page: LocalPage, own: OwnDays) -> None:
         expect(chart.locator(".calibrated")).to_have_count(1)
         expect(chart.locator(".measured")).to_have_count(1)
         expect(opened.locator("main")).to_contain_text("refused: late-claim")
+        expect(opened.locator("main")).to_contain_text("12.3 kWh")
         shares = opened.get_by_role("region", name="Your shared energy").locator("tbody tr")
         expect(shares).to_have_count(2)
         expect(shares.first).to_contain_text("7.0 / 9.0 (77.8%)")
@@ -176,21 +188,38 @@ def test_it_is_drawn_in_a_browser(page: LocalPage, own: OwnDays) -> None:
         expect(opened.get_by_role("slider").first.locator(".bandsurplus")).to_have_count(3)
         expect(opened.locator("main")).to_contain_text("19:00–22:00")
         assert page.key not in opened.url and problems == []
+        for width, scheme in ((375, "dark"), (1280, "light")):
+            opened.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            opened.set_viewport_size({"width": width, "height": 800})
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+            found = Axe().run(opened).response["violations"]
+            assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.process
+def test_it_speaks_the_browsers_language(page: LocalPage) -> None:
+    with chromium() as browser:
+        opened = browser.new_page(locale="it-IT", timezone_id="Europe/Rome")
+        opened.goto(page.link)
+        opened.get_by_label("Giorno", exact=True).select_option(str(DAY))
+        expect(opened.locator("main")).to_contain_text("rifiutata: late-claim")
+        expect(opened.locator("main")).to_contain_text("12,3 kWh")
+        expect(opened.locator(".chart text", has_text="0,6")).to_have_count(1)
 
 
 def test_a_home_sees_the_best_hours_of_the_next_day(page: LocalPage, own: OwnDays) -> None:
     assert own.shown()["surplus"] is None
     keep_surplus(own._home.folder, surplus_hours())
-    told = json.loads(asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")[1])["surplus"]
+    told = json.loads(asked(page, "/days.json", Cookie=f"{page.cookie}={page.key}")[1])["surplus"]
     assert (told["best_hours"], told["date"]) == ([10, 11, 9], "2024-10-05")
     (own._home.folder / SURPLUS).write_text("{")
-    status, body, _ = asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+    status, body, _ = asked(page, "/days.json", Cookie=f"{page.cookie}={page.key}")
     assert status == 500 and SURPLUS in json.loads(body)["detail"]
 
 
 def test_a_damaged_file_is_named_on_the_page(page: LocalPage, own: OwnDays, tmp_path: Path) -> None:
     (own._home.folder / SHARES).write_text("[")
-    status, body, _ = asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+    status, body, _ = asked(page, "/days.json", Cookie=f"{page.cookie}={page.key}")
     assert status == 500 and b"shares.json is damaged" in body
 
 
@@ -203,7 +232,7 @@ def test_a_fault_shows_no_value(page: LocalPage, capsys: pytest.CaptureFixture[s
 
     page.shown = fails
     with pytest.raises(http.client.HTTPException):
-        asked(page, "/days.json", Cookie=f"wattproof_home={page.key}")
+        asked(page, "/days.json", Cookie=f"{page.cookie}={page.key}")
     told: list[str] = []
 
     def is_told() -> bool:

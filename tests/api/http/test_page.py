@@ -26,7 +26,7 @@ from tests.api.settled import WEEK
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.process
-WIDTHS = {"phone": 390, "tablet": 820, "desktop": 1280}
+WIDTHS = {"phone": 375, "tablet": 768, "desktop": 1280}
 VIEWS = ["", "accuracy", "shared", "proofs", "household", "manager"]
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 200_000, 12
 
@@ -197,6 +197,11 @@ def test_a_manager_signs_in_with_a_wallet(served: Served, page: Page) -> None:
     expect(page.locator("main")).to_contain_text("Role: manager")
     expect(page.locator("main")).to_contain_text("Nothing needs attention")
     expect(page.locator("table").first).to_contain_text(served.claim.household[:8])
+    for width in WIDTHS.values():  # with an address and a message as long as that
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        found = Axe().run(page).response["violations"]
+        assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == [], width
     page.reload()
     expect(page.locator("main")).to_contain_text("Role: manager")
     page.locator("#sign").click()

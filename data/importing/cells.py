@@ -70,6 +70,11 @@ _CLOCK = re.compile(
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}")
 _STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_RANGE = re.compile(
+    r"(.*\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?)\s+(?:-|–|—|to|bis|til|tot|a|à)\s+(?:.*\D)?\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?",
+    re.IGNORECASE,
+)
+_CLOCKS = re.compile(r"(\d{1,2}:\d{2})[-–](\d{1,2}:\d{2})")
 _UNIT = re.compile(r"\s*(kwh|mwh|wh|kw|w)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[\d.,'\u2019\u00a0\u202f ]*\d[.,]?(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -80,14 +85,32 @@ def kind_of(cell: str) -> CellKind:
         return "empty"
     if _EPOCH.fullmatch(cell) or _COMPACT.fullmatch(cell):
         return "epoch" if _EPOCH.fullmatch(cell) else "stamp"
+    cell = begin_of(cell)
     match = _STAMP.fullmatch(cell)
     if match and _is_date(match[1]) and _clock(match[2]):
         return "stamp"
     if _is_date(cell):
         return "date"
-    if ":" in cell and _clock(cell):
+    if (":" in cell or "h" in cell.lower()) and _clock(cell):
         return "clock"
     return "number" if _NUMBER.fullmatch(_UNIT.sub("", cell)) else "text"
+
+
+def begin_of(cell: str) -> str:
+    """The first time of a cell that has two, such as 00:00 - 01:00; else the cell."""
+    match = _RANGE.fullmatch(cell)
+    return match[1] if match else cell
+
+
+def are_ranges(cells: Sequence[str]) -> bool:
+    """Whether cells tell where intervals begin and end. `00:00-01:00` alone may be a clock time at an offset from
+    UTC; of many cells with different ends it is none."""
+    if not cells:
+        return False
+    if all(_RANGE.fullmatch(cell) for cell in cells):
+        return True
+    clocks = [match for cell in cells if (match := _CLOCKS.fullmatch(cell.strip()))]
+    return len(clocks) == len(cells) and len({match[2] for match in clocks}) > 2
 
 
 def kinds_of(cells: Iterable[str]) -> list[CellKind]:
@@ -113,6 +136,8 @@ def days_since_1970(text: str, order: Order) -> int | None:
             return None
     elif match := _XXY.fullmatch(text):
         first, second, year = int(match[1]), int(match[3]), match[4]
+        if order == "ymd":  # 26/01/31, never with points
+            return None if len(year) == 4 or match[2] == "." else _ordinal(match[1], second, int(year))
         # Points are German, Nordic, Slavic: never mm.dd.
         day, month = (first, second) if order == "dmy" or match[2] == "." else (second, first)
     elif match := _NAMED.fullmatch(text):
@@ -120,6 +145,10 @@ def days_since_1970(text: str, order: Order) -> int | None:
         month = _MONTHS.get((match[2] or match[4])[:3].lower(), 0)
     else:
         return None
+    return _ordinal(year, month, day)
+
+
+def _ordinal(year: str, month: int, day: int) -> int | None:
     if len(year) == 2:
         year = f"20{year}"
     try:
@@ -186,6 +215,8 @@ class StampReader:
 
     def stamps(self, cells: Sequence[str]) -> tuple[Ints, Ints]:
         """Wall seconds since 1970 [n] and offsets [n] (NO_OFFSET where none is written); BAD where it is no time."""
+        if cells and _RANGE.fullmatch(cells[0]):
+            cells = [begin_of(cell) for cell in cells]
         parts = _parted(cells)
         if parts is not None:
             dates, clocks = parts
@@ -208,6 +239,8 @@ class StampReader:
 
     def clocks(self, cells: Sequence[str]) -> tuple[Ints, Ints]:
         """Seconds since midnight [n] and offsets [n]; BAD where it is no clock time."""
+        if are_ranges([cell for cell in set(cells) if cell.strip()]):
+            cells = [re.split(r"\s*[-–]|\s", cell.strip(), maxsplit=1)[0] for cell in cells]
         read = {cell: self._clock(cell) for cell in set(cells)}
         both = np.array([read[cell] for cell in cells], dtype=np.int64).reshape(-1, 2)
         return both[:, 0], both[:, 1]

@@ -13,6 +13,7 @@ _RANGE = re.compile(r"(\d{1,2})[:.h](\d{2})\s*(?:-|–|to|a)\s*(\d{1,2})[:.h](\d
 _CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})[:.h](\d{2})(?::00)?")
 _NUMBERED = re.compile(r"[a-zA-Z]{0,8}[ _]?0*(\d{1,3})")
 _FEWEST = 23
+_HOUR_S = 3600
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ def clock_columns(names: Sequence[str]) -> ClockColumns | None:
         if len(found) < _FEWEST:
             continue
         columns, clocks = tuple(found), np.array(list(found.values()))
+        length = DAY_S
         if read is _of_numbers:
-            clocks = (clocks - 1) * (DAY_S // len(clocks)) if clocks[0] == 1 else clocks * (DAY_S // len(clocks))
+            # A column more for each interval of an hour: for the day on which an hour comes twice.
+            length += _HOUR_S if len(clocks) in (25, 50, 100) else 0
+            clocks = (clocks - (clocks[0] == 1)) * (length // len(clocks))
         if len(clocks) > 1 and clocks[-1] == 0:  # the day's last interval ends at midnight
             clocks[-1] = DAY_S
         steps = set(np.diff(clocks).tolist())
-        if len(steps) == 1 and steps.pop() * len(clocks) == DAY_S:
+        if len(steps) == 1 and steps.pop() * len(clocks) == length:
             stamp: Literal["start", "end"] = "start" if clocks[0] == 0 else "end"
             return ClockColumns(columns, tuple(int(clock) for clock in clocks), stamp)
     return None

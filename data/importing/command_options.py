@@ -44,4 +44,4 @@ def date_order(text: str | None) -> DateOrder | None:
     for order in ORDERS:
         if text == order:
             return order
-    raise DataError(f"--dates {text!r}: write dmy (31/01/2026) or mdy (01/31/2026)")
+    raise DataError(f"--dates {text!r}: write dmy (31/01/2026), mdy (01/31/2026) or ymd (26/01/31)")

@@ -76,6 +76,9 @@ def _encoding(path: Path, head: bytes) -> str:
     if head[1::2].count(0) > len(head) // 4 and not any(head[0:200:2].count(b) for b in (0,)):
         _decode(path, "utf-16-le")
         return "utf-16-le"
+    if head[0::2].count(0) > len(head) // 4 and not any(head[1:200:2].count(b) for b in (0,)):
+        _decode(path, "utf-16-be")
+        return "utf-16-be"
     _refuse_nul(path)
     for encoding in ("utf-8", "cp1252"):
         try:

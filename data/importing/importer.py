@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class Source:
 def import_file(path: Path, options: ImportOptions) -> Imported:
     """Import a file of readings. Raises ImportRefused saying what is wrong, on which line, and what to do."""
     zone = None if options.timezone is None else zone_named(path, options.timezone)
-    source = _source(path, options)
+    source = _source(path, options, zone)
     is_register = source.is_register or options.cumulative
     stamp = source.stamp or options.stamp
     if is_register:
@@ -78,10 +79,10 @@ def import_file(path: Path, options: ImportOptions) -> Imported:
     return Imported(table, minutes, int(hours.filled.sum()), hours.cut, offset, warnings)
 
 
-def _source(path: Path, options: ImportOptions) -> Source:
+def _source(path: Path, options: ImportOptions, zone: ZoneInfo | None) -> Source:
     kind, encoding = content.kind_of(path)
     if kind in ("csv", "json", "xlsx"):
-        return _of_sheet(_sheet(path, kind, encoding), options)
+        return _of_sheet(_sheet(path, kind, encoding), options, zone)
     if kind == "xml":
         from data.importing.green_button import read_green_button
 
@@ -107,10 +108,10 @@ def _sheet(path: Path, kind: str, encoding: str) -> Sheet:
     return workbook_sheet(path)
 
 
-def _of_sheet(sheet: Sheet, options: ImportOptions) -> Source:
+def _of_sheet(sheet: Sheet, options: ImportOptions, zone: ZoneInfo | None) -> Source:
     mapping = map_columns(sheet, options)
     with _uncollected():
-        readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates))
+        readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates), zone)
     if mapping.delay_s:
         readings = [replace(part, wall=part.wall + mapping.delay_s) for part in readings]
     stamp = mapping.stamp
@@ -118,7 +119,8 @@ def _of_sheet(sheet: Sheet, options: ImportOptions) -> Source:
         stamp = "end"  # a day whose last time is 24:00 names ends
     is_register = mapping.is_register or options.cumulative
     doubtful = stamp is None and options.stamp == "start" and not is_register and _look_like_ends(readings)
-    return Source(readings, stamp, is_register, (_ENDS,) if doubtful else ())
+    warnings = [_ENDS] if doubtful else []
+    return Source(readings, stamp, is_register, (*warnings, *([sheet.not_read] if sheet.not_read else [])))
 
 
 def _look_like_ends(readings: list[Readings]) -> bool:
@@ -166,6 +168,9 @@ def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, optio
     plausible.check_sign(path, series.lines, series.numbers, series.flow)
     if not is_register and not series.has_ends and series.flow == "import":
         plausible.check_register(path, series.lines, series.numbers, accepted=options.accept_unusual)
+        plausible.check_counter_of_day(
+            path, series.lines, series.utc, series.numbers, accepted=options.accept_unusual
+        )
     span = (series.utc[-1] - series.utc[0] + (steps.interval or 0)) / HOUR_S
     unit: Unit = series.unit or plausible.unit_of(
         path, series.name, series.numbers, float(span), is_register=is_register

@@ -1,47 +1,112 @@
-"""Readings as a list of JSON objects, wherever in the document it is: what portals' APIs answer."""
+"""Readings in a JSON document, wherever in it they are: what portals' APIs answer.
+
+A list of objects, a list of rows with the columns' names beside it, or an object of columns; or one such document on
+each line. Tables with the same columns (one for each day, one for import and one for export) are read as one.
+"""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.errors import ImportRefused
-from data.importing.sheet import Row, Sheet, blocks_of
+from data.importing.sheet import Row, Sheet, blocks_of, labelled
+
+_DEEPEST = 12
+
+
+@dataclass(frozen=True)
+class _Table:
+    """`place`: the keys that lead to it. `names`: of its columns; none: they have no names."""
+
+    place: str
+    names: tuple[str, ...]
+    rows: list[list[Any]]
 
 
 def json_sheet(path: Path, encoding: str) -> Sheet:
-    """The longest list of objects in the document as a table; lines are counted in objects, after the names."""
+    """The largest table in the document; lines are counted in its entries, after the names."""
+    text = path.read_text(encoding=encoding).removeprefix("\ufeff")
     try:
-        document = json.loads(path.read_text(encoding=encoding).removeprefix("\ufeff"))
+        document = _document(text)
     except (ValueError, RecursionError):
         raise ImportRefused(path, "is not JSON, although it begins so: download it again") from None
-    objects = max(_lists(document, 6), key=len, default=[])
-    if not objects:
+    alike: dict[tuple[str, ...], list[_Table]] = {}
+    for table in _tables(document, "", _DEEPEST):
+        alike.setdefault(table.names, []).append(table)
+    largest = max(alike.values(), key=lambda tables: sum(len(table.rows) for table in tables), default=[])
+    if not largest:
         raise ImportRefused(path, "is JSON without a list of readings")
-    names = list(dict.fromkeys(name for entry in objects for name in entry))
+    names, parts = labelled("list", largest[0].names, [(table.place, _cells(table)) for table in largest])
 
     def rows() -> Iterator[Row]:
-        yield 1, names
-        for line, entry in enumerate(objects, start=2):
-            yield line, [_cell(entry.get(name)) for name in names]
+        yield from enumerate(([names] if names else []) + parts, start=1)
 
     return Sheet.of(path, lambda: blocks_of(rows()))
 
 
-def _lists(node: Any, depth: int) -> Iterator[list[dict[str, Any]]]:
-    """Lists of objects inside a document."""
-    if depth == 0:
+def _document(text: str) -> Any:
+    """A document, or the list of those that stand on a line each. Raises ValueError, RecursionError."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]
+
+
+def _tables(node: Any, place: str, depth: int) -> Iterator[_Table]:
+    """All tables of a document."""
+    if depth == 0 or not _is_nested(node):
         return
-    if isinstance(node, list):
-        objects = [entry for entry in node if isinstance(entry, dict)]
-        if objects and len(objects) == len(node):
-            yield objects
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        if isinstance(child, dict | list):
-            yield from _lists(child, depth - 1)
+    if isinstance(node, dict):
+        yield from _columns(node, place)
+        for key, child in node.items():
+            headers = (one for one in node.values() if one is not child and _is_header(one, child))
+            yield from _rows(child, f"{place}.{key}".lstrip("."), tuple(next(headers, ())))
+            yield from _tables(child, f"{place}.{key}".lstrip("."), depth - 1)
+        return
+    if node and all(isinstance(entry, dict) for entry in node):
+        names = tuple(dict.fromkeys(name for entry in node for name in entry))
+        yield _Table(place, names, [[entry.get(name) for name in names] for entry in node])
+    if not place:
+        yield from _rows(node, place, ())
+    for number, child in enumerate(node):
+        yield from _tables(child, f"{place}.{number}".lstrip("."), depth - 1)
 
 
-def _cell(value: Any) -> str:
-    if value is None or isinstance(value, dict | list):
-        return ""
-    return str(value).strip()
+def _rows(node: Any, place: str, names: tuple[str, ...]) -> Iterator[_Table]:
+    """A list of rows that are equally wide."""
+    if isinstance(node, list) and node and all(isinstance(row, list) for row in node):
+        widths = {len(row) for row in node}
+        if len(widths) == 1 and widths.pop() > 1:
+            yield _Table(place, names, node)
+
+
+def _is_header(names: Any, rows: Any) -> bool:
+    """Whether a list names the columns of another one's rows."""
+    are_rows = isinstance(rows, list) and rows and isinstance(rows[0], list)
+    return bool(are_rows) and isinstance(names, list) and len(names) == len(rows[0]) and all(map(_is_text, names))
+
+
+def _columns(node: dict[str, Any], place: str) -> Iterator[_Table]:
+    """The longest columns of an object, equally long."""
+    columns = {name: one for name, one in node.items() if isinstance(one, list) and not any(map(_is_nested, one))}
+    longest = max(map(len, columns.values()), default=0)
+    columns = {name: column for name, column in columns.items() if len(column) == longest}
+    if len(columns) > 1 and longest > 1:
+        yield _Table(place, tuple(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def _is_nested(node: Any) -> bool:
+    return isinstance(node, dict | list)
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, str)
+
+
+def _cells(table: _Table) -> list[list[str]]:
+    return [["" if value is None or _is_nested(value) else str(value).strip() for value in row] for row in table.rows]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from data.errors import DataError, ImportRefused
 from data.importing import words
-from data.importing.cells import CellKind, kinds_of
+from data.importing.cells import CellKind, are_ranges, kinds_of
 from data.importing.clock_columns import clock_columns
 from data.importing.options import ImportOptions
 from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
@@ -155,6 +155,8 @@ def _of_stamps(sheet: Sheet, stamps: list[int], columns: list[list[str]]) -> Map
         if len(stamps) > 1:
             raise ImportRefused(sheet.path, f"has several columns of times: {HOW_TO_MAP}; {_there_are(sheet)}")
         at = stamps[0]
+        if are_ranges(columns[at][:100]):
+            return Mapping((at,), (), "start", is_utc=_is_utc(sheet, at))
         is_end = bool(sheet.names) and words.says_end(sheet.names[at]) and not words.says_start(sheet.names[at])
         return Mapping((at,), (), "end" if is_end else None, is_utc=_is_utc(sheet, at))
     ends = [at for at in stamps if words.says_end(sheet.names[at]) and not words.says_start(sheet.names[at])]
@@ -177,6 +179,8 @@ def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> 
         utc = _is_utc(sheet, clocks[0])
         if len(clocks) == 1:
             name = sheet.names[clocks[0]] if sheet.names else ""
+            if are_ranges(columns[clocks[0]][:100]):
+                return Mapping((dates[0], clocks[0]), (), "start", is_utc=utc)
             is_end = words.says_end(name) and not words.says_start(name)
             return Mapping((dates[0], clocks[0]), (), "end" if is_end else None, is_utc=utc)
         end = (dates[min(1, len(dates) - 1)], clocks[1])

@@ -10,8 +10,8 @@ from data.home_name import HOME_NAME_RULE, is_home_name
 if TYPE_CHECKING:
     import pandas as pd
 
-DateOrder = Literal["dmy", "mdy"]
-ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy")
+DateOrder = Literal["dmy", "mdy", "ymd"]
+ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy", "ymd")
 
 
 @dataclass(frozen=True)

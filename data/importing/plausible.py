@@ -21,6 +21,7 @@ _TOLD_KWH_A_DAY = (0.3, 300.0)
 _JUDGED_HOURS = 12
 _REGISTER_ROWS = 24
 _STILL_S = 3 * HOUR_S
+_EVEN_STEPS = 3
 ACCEPT = "If the figures are right, use --accept-unusual"
 
 
@@ -50,6 +51,24 @@ def check_register(path: Path, lines: Ints, numbers: Floats, *, accepted: bool) 
     if numbers[0] > 10 * steps.max():
         problem = f"the values only grow, as a cumulative register does: use --cumulative. {ACCEPT}"
         raise ImportRefused(path, problem, int(lines[0]))
+
+
+def check_counter_of_day(path: Path, lines: Ints, utc: Ints, numbers: Floats, *, accepted: bool) -> None:
+    """Refuse values that grow all day and begin anew each day, as a display of today's energy does."""
+    steps = np.diff(numbers)
+    down = np.flatnonzero(steps < 0)
+    if accepted or len(numbers) < _REGISTER_ROWS or len(down) == 0 or len(down) * 6 > len(steps):
+        return
+    span_s, apart = int(utc[-1] - utc[0]), np.diff(utc[down + 1])
+    begins_anew = (numbers[down + 1] <= 0.3 * numbers[down]).all()
+    is_daily = (abs(apart - 24 * HOUR_S) <= HOUR_S).all() and len(down) >= span_s // (24 * HOUR_S)
+    grows_unevenly = len(np.unique(np.round(steps[steps > 0], 6))) > _EVEN_STEPS
+    if begins_anew and is_daily and grows_unevenly and (steps > 0).mean() > 0.5:
+        problem = (
+            "the values grow all day and begin anew each day, as a count of today's energy does: export the energy of "
+            f"each hour, or the register. {ACCEPT}"
+        )
+        raise ImportRefused(path, problem, int(lines[down[0] + 1]))
 
 
 def check_sign(path: Path, lines: Ints, numbers: Floats, flow: str) -> None:

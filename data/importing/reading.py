@@ -1,10 +1,11 @@
 """A table's rows as arrays: times as they are written, energy in the units in which it is written."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,12 @@ from data.importing.cells import (
     days_since_1970,
 )
 from data.importing.mapping import Mapping
+from data.importing.numbered import offsets_of_columns, offsets_of_numbered
 from data.importing.sheet import Sheet
 from data.importing.words import Flow, Unit
 
 _MOST_AT_THE_END = 5
+_METERS_SINCE = 14_610  # 2010: of two readings of 26/01/05, the one from when there were such meters
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -63,23 +66,24 @@ class Readings:
         return Readings(self.lines[chosen], self.wall[chosen], self.offsets[chosen], columns, ends, self.ends_at_24)
 
 
-def read_sheet(sheet: Sheet, mapping: Mapping, order: Order) -> list[Readings]:
+def read_sheet(sheet: Sheet, mapping: Mapping, order: Order, zone: ZoneInfo | None) -> list[Readings]:
     """All rows, parted by their label if they have one. Raises ImportRefused with the line of what is no reading."""
-    reader = _Reader(sheet, mapping, order)
+    reader = _Reader(sheet, mapping, order, zone)
     for lines, rows in sheet.chunks():
         reader.read(lines, rows)
     return reader.readings()
 
 
 class _Reader:
-    def __init__(self, sheet: Sheet, mapping: Mapping, order: Order) -> None:
-        self._sheet, self._mapping = sheet, mapping
+    def __init__(self, sheet: Sheet, mapping: Mapping, order: Order, zone: ZoneInfo | None) -> None:
+        self._sheet, self._mapping, self._zone = sheet, mapping, zone
         self._stamps, self._ends = StampReader(order), StampReader(order)
         self._numbers = [NumberReader() for _ in mapping.values]
         self._labels: list[str] = []
         self._codes: dict[str, int] = {}
         self._lines: list[Ints] = []
         self._wall, self._offsets, self._until, self._labelled = (list[Ints]() for _ in range(4))
+        self._dates: list[Ints] = []  # of hours that are numbered
         self._columns = [list[Floats]() for _ in mapping.values]
         self._tail: str | None = None
 
@@ -117,7 +121,8 @@ class _Reader:
             hours = np.array([int(cell) if cell.strip().isdigit() else -1 for cell in columns[at[1]]], dtype=np.int64)
             reader.has_24 |= bool((hours == 24).any())
             reader.has_00 |= bool((hours == 0).any())
-            clocks, offsets = np.where((hours < 0) | (hours > 24), BAD, hours * 3600), np.full_like(dates, NO_OFFSET)
+            clocks, offsets = np.where((hours < 0) | (hours > 25), BAD, hours * 3600), np.full_like(dates, NO_OFFSET)
+            self._dates.append(dates)
         else:
             clocks, offsets = reader.clocks(columns[at[1]])
         return np.where((dates == BAD) | (clocks == BAD), BAD, dates + np.maximum(clocks, 0)), offsets
@@ -166,6 +171,8 @@ class _Reader:
             for value, column in zip(self._mapping.values, numbers, strict=True)
         )
         ends_at_24 = self._stamps.has_24 and not self._stamps.has_00
+        if self._dates:
+            offsets = self._numbered(lines, wall)
         whole = Readings(lines, wall, offsets, columns, ends, ends_at_24)
         if (wall == BAD).any():
             whole = whole.where(wall != BAD)
@@ -176,6 +183,17 @@ class _Reader:
         if codes is None or len(self._labels) < 2:
             return [whole]
         return self._by_label(whole, codes[wall != BAD])
+
+    def _numbered(self, lines: Ints, wall: Ints) -> Ints:
+        """Offsets of numbered hours. Raises ImportRefused for a 25th hour of a day that has none."""
+        dates = _joined(self._dates)
+        known = (wall != BAD) & (dates != BAD)
+        offsets = np.full_like(wall, NO_OFFSET)
+        offsets[known], late = offsets_of_numbered(self._zone, dates[known], (wall - dates)[known])
+        if late.any():
+            problem = "the day has no 25th hour in this time zone, or not all of its 25 hours are there"
+            raise ImportRefused(self._sheet.path, problem, int(lines[known][late.argmax()]))
+        return offsets
 
     def _name(self, at: int) -> str:
         return self._sheet.names[at] if self._sheet.names else f"#{at + 1}"
@@ -202,15 +220,15 @@ class _Reader:
             raise ImportRefused(
                 self._sheet.path, "this day appears twice: choose rows with --where COLUMN=VALUE", line
             )
-        numbers = np.stack([column.numbers for column in days.columns], axis=1)[order].reshape(-1)
-        wall = (days.wall[order, None] + clocks).reshape(-1)
-        unit = days.columns[0].unit
-        return Readings(
-            np.repeat(days.lines[order], len(clocks)),
-            wall,
-            np.full_like(wall, NO_OFFSET),
-            (Values(self._sheet.names[self._mapping.time[0]], "import", unit, numbers),),
-        )
+        numbers = np.stack([column.numbers for column in days.columns], axis=1)[order]
+        dates, lines = days.wall[order], np.repeat(days.lines[order], len(clocks))
+        offsets, outside = offsets_of_columns(self._zone, dates, clocks, numbers)
+        if (extra := outside & ~np.isnan(numbers)).any():
+            problem = "the day has no 25th hour in this time zone: its last column has to be empty"
+            raise ImportRefused(self._sheet.path, problem, int(lines[extra.reshape(-1).argmax()]))
+        values = Values(self._sheet.names[self._mapping.time[0]], "import", days.columns[0].unit, numbers.reshape(-1))
+        wall = (dates[:, None] + clocks).reshape(-1)
+        return Readings(lines, wall, np.repeat(offsets, len(clocks)), (values,)).where(~outside.reshape(-1))
 
 
 def _joined(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
@@ -224,7 +242,7 @@ def day_order(sheet: Sheet, mapping: Mapping, given: str | None) -> Order:
     """Whether 01/02/2026 is a day in January or in February: as told, by numbers above 12, or because days follow
     each other. Raises ImportRefused where the file does not show it."""
     if given:
-        return "dmy" if given == "dmy" else "mdy"
+        return next(order for order in ("dmy", "mdy", "ymd") if order == given)
     at = mapping.time[0]
     cells = [row[at] for row in sheet.sample]
     if mapping.end:
@@ -239,20 +257,27 @@ def day_order(sheet: Sheet, mapping: Mapping, given: str | None) -> Order:
 
 def _order_of(cells: Iterable[str]) -> Order | None:
     """The order in which all dates are dates, and follow each other most closely; None if both are the same."""
-    orders: tuple[Order, Order] = ("dmy", "mdy")
+    orders: tuple[Order, ...] = ("dmy", "mdy", "ymd")
     read = [tuple(days_since_1970(text, order) for order in orders) for text in dates_in(cells)]
     read = [days for days in read if any(day is not None for day in days)]  # a sum below the readings has no date
     gaps: dict[Order, int] = {}
     for at, order in enumerate(orders):
-        days = [both[at] for both in read]
-        known = [day for day in days if day is not None]
-        if len(known) == len(days):
+        known = _known(read, at)
+        if known and len(known) == len(read):
             gaps[order] = max((abs(later - day) for day, later in pairwise(known)), default=0)
-    if len(gaps) < 2 or all(both[0] == both[1] for both in read):
+    if len(gaps) < 2 or all(len(set(days)) == 1 for days in read):
         return next(iter(gaps), "dmy")  # if it is neither, the reader says where
-    if gaps["dmy"] == gaps["mdy"]:
-        return None
-    return "dmy" if gaps["dmy"] < gaps["mdy"] else "mdy"
+    recent = {order: gap for order, gap in gaps.items() if min(_known(read, orders.index(order))) >= _METERS_SINCE}
+    gaps = recent or gaps
+    closest = [order for order, gap in gaps.items() if gap == min(gaps.values())]
+    if len(closest) > 1 and "ymd" in closest:
+        closest.remove("ymd")  # two digits of a year that stand first are rare
+    return closest[0] if len({tuple(_known(read, orders.index(order))) for order in closest}) == 1 else None
+
+
+def _known(read: Sequence[tuple[int | None, ...]], at: int) -> list[int]:
+    """The days that dates are in one order."""
+    return [day for days in read if (day := days[at]) is not None]
 
 
 def _refuse_order(sheet: Sheet, mapping: Mapping, text: str) -> None:

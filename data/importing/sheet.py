@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, islice
 from pathlib import Path
@@ -22,12 +23,14 @@ _SAMPLE = 2_000
 _HEAD_CHARACTERS = 1 << 18
 _FEWEST_TIMES = 12  # in the first line of a table with a column for each time
 _DELIMITERS = ";\t|,"
+_SERIAL = re.compile(r"[34]\d{4}([.,]\d+)?")  # 1982 to 2036
 
 
 @dataclass(frozen=True)
 class Sheet:
     """`names`: of the columns (empty where the file has no header). `above`: the rows before the header.
-    `sample`: the first rows of data."""
+    `sample`: the first rows of data. `not_read`: a sentence about tables beside it that are not
+    read."""
 
     path: Path
     names: tuple[str, ...]
@@ -36,6 +39,7 @@ class Sheet:
     width: int
     _blocks: Callable[[], Iterator[Block]] = field(repr=False)
     _first: int
+    not_read: str | None = None
 
     @classmethod
     def of(cls, path: Path, blocks: Callable[[], Iterator[Block]]) -> "Sheet":
@@ -50,7 +54,9 @@ class Sheet:
         width = _width(start)
         first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width)), None)
         if first is None:
-            raise ImportRefused(path, "has no readings: only a header, or no row has a time and a number")
+            raise ImportRefused(
+                path, "has no readings: only a header, or no row has a time and a number" + _shown(start)
+            )
         header = _header(start[:first])
         above = tuple(tuple(cells) for _, cells in start[: header or 0])
         sample = tuple(_fitted(path, line, cells, width) for line, cells in start[first:])
@@ -67,6 +73,26 @@ class Sheet:
                 lines = [line for line, _ in kept]
                 rows = [_fitted(self.path, line, cells, self.width) for line, cells in kept]
             yield lines, rows
+
+
+def labelled(
+    column: str, names: Sequence[str], tables: Sequence[tuple[str, list[list[str]]]]
+) -> tuple[list[str], list[list[str]]]:
+    """Names and rows of tables with the same columns, each with its label; several get a column for their labels, by
+    which import and export are told apart, and which rows can be chosen by."""
+    if len(tables) == 1 or not names:
+        return list(names), [row for _, rows in tables for row in rows]
+    return [*names, column], [[*row, label] for label, rows in tables for row in rows]
+
+
+def _shown(start: list[Row]) -> str:
+    """What stands where a time should be, for a refusal; empty for a header alone."""
+    if len(start) < 2:
+        return ""
+    first = next((cell for cell in start[-1][1] if cell), "")[:40]
+    if _SERIAL.fullmatch(first):
+        return f"; {first!r} is a day as spreadsheets count them: format that column as date and time, and save again"
+    return f"; {first!r} is no time that is known: write 2026-01-31 14:15 or 31/01/2026 14:15"
 
 
 def csv_sheet(path: Path, encoding: str) -> Sheet:

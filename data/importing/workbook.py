@@ -1,45 +1,84 @@
-"""The first sheet of an Excel workbook that has readings (openpyxl)."""
+"""The sheets of an Excel workbook that have readings (openpyxl)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from data.errors import DataError, ImportRefused
+from data.importing.cells import kind_of
 from data.importing.extras import library
-from data.importing.sheet import Row, Sheet, blocks_of
+from data.importing.sheet import Row, Sheet, blocks_of, labelled
+
+_JUDGED_ROWS = 200
 
 
 def workbook_sheet(path: Path) -> Sheet:
     """The table in a workbook. Raises ImportRefused for one that can't be read, or has no table of readings."""
     openpyxl = library(path, "openpyxl", "an Excel workbook (xlsx)")
     try:
-        names = openpyxl.load_workbook(path, read_only=True, data_only=True).sheetnames
+        with path.open("rb") as file:  # whatever the file's name ends with
+            names = openpyxl.load_workbook(file, read_only=True, data_only=True).sheetnames
     except Exception:  # noqa: BLE001 - the library raises what its zip and XML readers raise
         raise ImportRefused(path, "is a damaged Excel workbook (xlsx): save it again, or save it as CSV") from None
     refused: DataError | None = None
+    found: dict[str, Sheet] = {}
     for name in names:
         try:
-            return Sheet.of(path, lambda name=name: blocks_of(_rows(path, openpyxl, name)))  # type: ignore[misc]
+            found[name] = Sheet.of(path, lambda name=name: blocks_of(_rows(path, openpyxl, name)))  # type: ignore[misc]
         except ImportRefused as problem:
             refused = refused or problem
-    raise refused or ImportRefused(path, "is an Excel workbook (xlsx) without a sheet")
+    if not found:
+        raise refused or ImportRefused(path, "is an Excel workbook (xlsx) without a sheet")
+    return next(iter(found.values())) if len(found) == 1 else _joined(path, found)
+
+
+def _joined(path: Path, sheets: dict[str, Sheet]) -> Sheet:
+    """Those with the same columns as the longest, such as one for each month, as one; lines are counted through."""
+    rows = {name: [cells for _, block in sheet.chunks() for cells in block] for name, sheet in sheets.items()}
+    longest = sheets[max(rows, key=lambda name: len(rows[name]))]
+    alike = [name for name, sheet in sheets.items() if (sheet.names, sheet.width) == (longest.names, longest.width)]
+    names, joined = labelled("sheet", longest.names, [(name, rows[name]) for name in alike])
+    above = [(*cells, *[""] * (len(names) - len(cells))) for cells in longest.above]
+    content = [list(cells) for cells in above] + ([names] if names else []) + joined
+    others = [f"{name!r} ({len(rows[name])} rows)" for name in sheets if name not in alike]
+    not_read = f"not read, as its columns are others: sheet {', '.join(others)}" if others else None
+    return replace(Sheet.of(path, lambda: blocks_of(enumerate(content, start=1))), not_read=not_read)
 
 
 def _rows(path: Path, openpyxl: Any, name: str) -> Iterator[Row]:
-    workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        for line, cells in enumerate(workbook[name].iter_rows(values_only=True), start=1):
+    with path.open("rb") as file:
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        rows = enumerate(workbook[name].iter_rows(values_only=True), start=1)
+        first = list(islice(rows, _JUDGED_ROWS))
+        dates = _date_columns([cells for _, cells in first])
+        for line, cells in chain(first, rows):
             if any(cell is not None for cell in cells):
-                yield line, [_cell(cell) for cell in cells]
-    finally:
+                yield line, [_cell(cell, is_date=at in dates) for at, cell in enumerate(cells)]
         workbook.close()
 
 
-def _cell(value: Any) -> str:
+def _date_columns(rows: list[tuple[Any, ...]]) -> set[int]:
+    """Columns that hold dates, which a workbook keeps as midnights; the clock time stands beside them."""
+    stamps: dict[int, list[datetime]] = {}
+    clocks = set[int]()
+    for cells in rows:
+        for at, cell in enumerate(cells):
+            if isinstance(cell, datetime):
+                stamps.setdefault(at, []).append(cell)
+            elif isinstance(cell, time) or (isinstance(cell, str) and kind_of(cell.strip()) == "clock"):
+                clocks.add(at)
+    return {at for at, seen in stamps.items() if clocks and all(cell.time() == time() for cell in seen)}
+
+
+def _cell(value: Any, *, is_date: bool) -> str:
     """A cell as text: times in ISO form, to the second, as a workbook's fractions of a day are not exact."""
     if value is None:
         return ""
+    if isinstance(value, datetime) and is_date and value.time() == time():
+        return value.date().isoformat()
     if isinstance(value, datetime):
         rounded = value + timedelta(microseconds=500_000)
         return rounded.replace(microsecond=0).isoformat(sep=" ")

@@ -51,7 +51,7 @@ def test_columns_are_named_and_warnings_said(tmp_path: Path, out: Path) -> None:
     assert len(read_table(out)) == 240 and read_table(out)["export"].eq(0).all()
     empty = written(tmp_path / "zero.csv", [row.rpartition(",")[0] + ",0" for row in ROWS])
     assert "warning: all hours are zero" in " ".join(bring(empty, tmp_path / "zero-table.csv").output.split())
-    for option, wrong in (("--map", "kwh"), ("--map", "colour=a"), ("--where", "who"), ("--dates", "ymd")):
+    for option, wrong in (("--map", "kwh"), ("--map", "colour=a"), ("--where", "who"), ("--dates", "dym")):
         refused = bring(file, tmp_path / "none.csv", option, wrong)
         assert isinstance(refused.exception, DataError) and option in str(refused.exception)
     assert "enedis: Enedis" in CliRunner().invoke(app, ["data", "presets"]).output

@@ -65,8 +65,8 @@ def check_counter_of_day(path: Path, lines: Ints, utc: Ints, numbers: Floats, *,
     grows_unevenly = len(np.unique(np.round(steps[steps > 0], 6))) > _EVEN_STEPS
     if begins_anew and is_daily and grows_unevenly and (steps > 0).mean() > 0.5:
         problem = (
-            "the values grow all day and begin anew each day, as a count of today's energy does: export the energy of "
-            f"each hour, or the register. {ACCEPT}"
+            "the values grow all day and begin anew each day, as a count of today's energy does: export the energy "
+            f"of each hour, or the register. {ACCEPT}"
         )
         raise ImportRefused(path, problem, int(lines[down[0] + 1]))
 

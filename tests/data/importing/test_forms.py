@@ -1,4 +1,4 @@
-"""Forms in which portals write one and the same load: each is read right, or refused with what to do; none is misread."""
+"""Forms in which portals write one load: each is read right, or refused with what to do; none is misread."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ READ: dict[str, tuple[bytes, Load]] = {
         lines("d;kWh", WINTER, lambda t, v: f"{local(t):%d.%m.%y %H:%M};{comma(v)}"), WINTER,
     ),
     "clock times as ranges": (
-        lines("Datum;Zeit;kWh", WINTER, lambda t, v: f"{local(t):%d.%m.%Y;%H:%M}-{until(t):%H:%M};{comma(v)}"), WINTER,
+        lines("Datum;Zeit;kWh", WINTER, lambda t, v: f"{local(t):%d.%m.%Y;%H:%M}-{until(t):%H:%M};{comma(v)}"),
+        WINTER,
     ),
     "ranges in one cell": (
         lines("Zeitraum;kWh", WINTER, lambda t, v: f"{local(t):%d.%m.%Y %H:%M} bis {until(t):%H:%M};{comma(v)}"),

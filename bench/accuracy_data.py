@@ -61,6 +61,8 @@ def open_community(
         found, name, start = _read(path), path.name.split(".")[0], 0
         homes = LONDON_HOMES if data == LONDON and homes is None else homes
     readings = found.readings if homes is None else _drawn(found.readings, homes, seed)
+    if readings["unique_id"].nunique() < 2:
+        raise TableError(f"{name} has one home: two make a community at least")
     clock = DayClock(start if start_utc is None else start_utc)
     days = (readings["ds"].max() - readings["ds"].min()) / pd.Timedelta(days=1)
     if days < _FEWEST_DAYS:

@@ -89,7 +89,8 @@ def test_homes_are_drawn_by_the_seed(tmp_path: Path) -> None:
         (lambda t: t.assign(y=t["y"] / 1000), "must be the Wh of an hour"),
         (lambda t: t.assign(y=-t["y"]), "negative energy"),
         (lambda t: t.assign(y="much"), "numbers"),
-        (lambda t: t.iloc[: 24 * 30], "has 30 days"),
+        (lambda t: t[t["ds"] < HOURS[24 * 30]], "has 30 days"),
+        (lambda t: t[t["unique_id"] == "bob"], "has one home"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "appears twice"),
     ],
 )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ class Deployed:
         handing_in: homes that hand their forecasts in, at a server beside the coordinator.
         secure: homes sum under secure aggregation, with a roster of all of them.
         coordinator_options: of `wattproof coordinator`.
+        run: how a command runs in a folder, whose output it returns; by default as a process.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class Deployed:
     handing_in: Sequence[str] = ()
     secure: bool = False
     coordinator_options: Sequence[str] = ()
+    run: Callable[..., str] = wattproof
     metrics_ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -82,9 +84,9 @@ class Deployed:
         if self.weather is not None:
             self.weather.to_csv(self.folder / "weather.csv", index=False)
         names = [part for home in homes for part in ("--home", home)]
-        wattproof(self.folder / COORDINATOR, "keys", "-c", "settings.yaml", *names)
+        self.run(self.folder / COORDINATOR, "keys", "-c", "settings.yaml", *names)
         if self.secure:
-            wattproof(self.folder / COORDINATOR, "roster", "-c", "settings.yaml", "--make")
+            self.run(self.folder / COORDINATOR, "roster", "-c", "settings.yaml", "--make")
         for home in homes:
             self._hand_over(home)
         self._write_server_settings()
@@ -181,7 +183,7 @@ class Deployed:
         folder = self.folder / COORDINATOR
         settings = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
         settings["data"] = {k: v for k, v in settings["data"].items() if k != "files"} | {"source": "none"}
-        printed = [wattproof(self.folder / home, "identity", home, "-c", "settings.yaml") for home in self.handing_in]
+        printed = [self.run(self.folder / home, "identity", home, "-c", "settings.yaml") for home in self.handing_in]
         settings["community"]["members"] = [member for text in printed for member in yaml.safe_load(text)]
         settings["api"] = {"port": self._api_port}
         (folder / "server.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

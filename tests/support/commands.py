@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
+from pathlib import Path
+
 from typer.testing import CliRunner
 
 from api.cli.main import app
@@ -12,3 +15,9 @@ def output(*arguments: str) -> str:
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def output_in(folder: Path, *arguments: str) -> str:
+    """`output` of a command that is run in a folder."""
+    with chdir(folder):
+        return output(*arguments)

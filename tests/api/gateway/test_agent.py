@@ -20,9 +20,10 @@ import pandas as pd
 import pytest
 
 from api.protocol import bundle as bundles
-from bench.deployed import COORDINATOR, SERVER, Deployed, wattproof
+from bench.deployed import COORDINATOR, SERVER, Deployed
 from bench.memory import PeakMemory
 from data.table import long_table, read_table, write_table
+from tests.support.commands import output_in
 from tests.support.waiting import LIMIT_S, until
 from zkp.errors import InvalidProof
 
@@ -57,7 +58,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMe
     readings = made_up_readings(("elm-1", "elm-2", "elm-3", "elm-4"), DAYS)
     community = Deployed(
         tmp_path_factory.mktemp("community"), readings, None, {"rounds": ROUNDS},
-        day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN,
+        day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN, run=output_in,
     )  # fmt: skip
     memory = None
     try:
@@ -131,7 +132,7 @@ def test_forecasts_are_handed_in_and_registered_with_the_published_model(deploye
 
 def test_a_bundle_from_a_gateway_is_checked_by_anybody(deployed: Deployed, tmp_path: Path) -> None:
     path = deployed.state("elm-2") / "proofs" / str(DAY) / "elm-2.json"
-    assert "The proof holds." in wattproof(tmp_path, "verify", str(path))
+    assert "The proof holds." in output_in(tmp_path, "verify", str(path))
     mine, other = bundle_of(deployed, "elm-2"), bundle_of(deployed, "elm-3")
     with pytest.raises(InvalidProof):
         bundles.verify(mine.model_copy(update={"forecast": other.forecast}))
@@ -190,7 +191,7 @@ def test_a_new_day_of_readings_is_forecast_and_proven_without_being_asked(deploy
 
 def test_a_proof_can_be_asked_for_by_hand(deployed: Deployed, tmp_path: Path) -> None:
     out = tmp_path / "proof.json"
-    said = wattproof(
+    said = output_in(
         deployed.folder / "elm-3", "prove", "elm-3", str(DAY - 3), "--out", str(out), "-c", "settings.yaml"
     )
     assert "elm-3: proven in" in said

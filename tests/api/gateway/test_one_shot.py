@@ -6,7 +6,6 @@ One coordinator and four agents of `wattproof`, over TLS, each gateway with its 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,13 @@ import pytest
 import yaml
 
 from api.protocol import bundle as bundles
-from bench.deployed import COORDINATOR, SERVER, Deployed, share_cache, wattproof
+from bench.deployed import COORDINATOR, SERVER, Deployed, share_cache
 from data.table import write_table
+from fl.errors import FederationError
 from fl.one_shot.kept import TOTAL
 from fl.weights import load
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings, scraped
+from tests.support.commands import output_in
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
@@ -32,8 +33,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A finished one-shot training, with every home's proof made."""
     community = Deployed(
         tmp_path_factory.mktemp("community"), made_up_readings(HOMES, DAYS), None,
-        {"rounds": 40, "one_shot": {"fewest_days": 5}},
+        {"rounds": 40, "one_shot": {"fewest_days": 5}}, {"model": {"hidden": 8}},
         day_start_utc=START % 86_400 // 3600, handing_in=("elm-1",), secure=True, coordinator_options=["--one-shot"],
+        run=output_in,
     )  # fmt: skip
     try:
         for name in (COORDINATOR, SERVER, *community.homes):
@@ -71,7 +73,7 @@ def test_a_household_is_told_the_class_of_its_peak_and_nobody_else(deployed: Dep
         told = scraped(deployed, home)
         assert told["wattproof_agent_peak_day"] == DAY
         assert sum(told[name] for name in PEAKS) == pytest.approx(1)
-        said = wattproof(deployed.folder / home, "peak", home, "-c", "settings.yaml")
+        said = output_in(deployed.folder / home, "peak", home, "-c", "settings.yaml")
         likeliest = max(PEAKS, key=lambda name: told[name]).split('"')[1]
         assert f"Day {DAY}: a {likeliest} peak is the most likely" in said
         assert "probability" not in deployed.log(home), "it is in no log"
@@ -88,10 +90,9 @@ def test_what_a_home_has_entered_stays_its_own(deployed: Deployed) -> None:
 
 
 def test_a_coordinator_without_secure_aggregation_says_what_to_do(tmp_path: Path) -> None:
-    Deployed(tmp_path, made_up_readings(HOMES[:3], 20))
-    with pytest.raises(subprocess.CalledProcessError) as refused:
-        wattproof(tmp_path / COORDINATOR, "coordinator", "-c", "settings.yaml", "--one-shot")
-    assert "secure_aggregation.enabled: true" in " ".join(refused.value.stderr.split())
+    Deployed(tmp_path, made_up_readings(HOMES[:3], 20), run=output_in)
+    with pytest.raises(FederationError, match=r"secure_aggregation\.enabled: true"):
+        output_in(tmp_path / COORDINATOR, "coordinator", "-c", "settings.yaml", "--one-shot")
 
 
 def test_all_homes_on_one_machine(tmp_path: Path) -> None:
@@ -101,9 +102,9 @@ def test_all_homes_on_one_machine(tmp_path: Path) -> None:
         "community": {"name": "One machine"},
         "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": START % 86_400 // 3600},
         "forecasting": {"model": {"hidden": 4}, "personal_epochs": 1},
-        "federation": {"one_shot": {"fewest_days": 5}},
+        "federation": {"one_shot": {"fewest_days": 5}, "simulation": {"workers": 1}},
     }
     (tmp_path / "community.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    assert "Round 1: weights digest" in wattproof(tmp_path, "train", "--one-shot")
+    assert "Round 1: weights digest" in output_in(tmp_path, "train", "--one-shot")
     assert (tmp_path / "state" / "rounds" / "0001" / "published").exists()
-    assert f"Day {DAY}: a " in wattproof(tmp_path, "peak", "elm-1")
+    assert f"Day {DAY}: a " in output_in(tmp_path, "peak", "elm-1")

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from bench.deployed import COORDINATOR, Deployed, wattproof
+from bench.deployed import COORDINATOR, Deployed
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings
+from tests.support.commands import output_in
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
@@ -42,7 +43,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     vertical = {"partner": PARTNER, "columns": ["booked_wh"], "roster": str(folder / "roster.json"), "steps": 20}
     made = Deployed(
         folder, readings, None, {"vertical": vertical}, {"model": {"hidden": 4}},
-        day_start_utc=START % 86_400 // 3600, secure=True,
+        day_start_utc=START % 86_400 // 3600, secure=True, run=output_in,
     )  # fmt: skip
     _equip_partner(made)
     yield made
@@ -51,8 +52,8 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 def _equip_partner(made: Deployed) -> None:
     coordinator, own = made.folder / COORDINATOR, made.folder / PARTNER
-    wattproof(coordinator, "keys", "-c", "settings.yaml", "--home", PARTNER)
-    wattproof(coordinator, "roster", "-c", "settings.yaml", "--make")
+    output_in(coordinator, "keys", "-c", "settings.yaml", "--home", PARTNER)
+    output_in(coordinator, "roster", "-c", "settings.yaml", "--make")
     settings = yaml.safe_load((made.folder / HOMES[0] / "settings.yaml").read_text())
     settings["data"] = {"source": "none", "day_start_utc": settings["data"]["day_start_utc"]}
     settings["federation"]["vertical"]["records"] = "records"
@@ -63,7 +64,7 @@ def _equip_partner(made: Deployed) -> None:
     (own / "keys" / "authority.pem").write_bytes((coordinator / "keys" / "authority.pem").read_bytes())
     (coordinator / "keys" / "agents" / f"{PARTNER}.key").rename(own / "keys" / "agents" / f"{PARTNER}.key")
     for home in HOMES:
-        signed = wattproof(made.folder / home, "vertical", "id", home, "-c", "settings.yaml")
+        signed = output_in(made.folder / home, "vertical", "id", home, "-c", "settings.yaml")
         (own / "records" / f"{home}.id.json").write_text(signed)
         bookings(home).to_csv(own / "records" / f"{home}.csv", index=False)
 
@@ -75,7 +76,7 @@ def test_homes_forecast_with_what_the_partner_knows_of_the_day(community: Deploy
         community.start(home)
     assert leading.wait(LIMIT_S) == 0, community.log(COORDINATOR)
     for home in HOMES:
-        told = wattproof(community.folder / home, "vertical", "show", home, str(DAY), "-c", "settings.yaml")
+        told = output_in(community.folder / home, "vertical", "show", home, str(DAY), "-c", "settings.yaml")
         assert told.startswith(f"Day {DAY}, with the partner's values")
         assert len(told.split("\n", 1)[1].split()) == 24
     _nothing_of_a_home_is_elsewhere(community)

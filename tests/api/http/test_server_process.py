@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import yaml
 
 from bench.deployed import free_port
-from tests.api.conftest import DAY, Village, build, small_config
+from tests.api.conftest import DAY, Moment, Village, build, small_config
 from tests.api.http_fixture import until
 from tests.support.shared import built_once
 
@@ -59,9 +61,43 @@ class Server:
         self.process.wait()
 
 
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(built_once(tmp_path_factory, "village", build))
+@dataclass(frozen=True)
+class Killed:
+    """What a server had been sent and had answered when it was killed, in the midst of the last of three requests."""
+
+    folder: Path
+    bodies: list[dict[str, Any]]
+    told: list[httpx.Response]
+    workers: list[int]
+
+
+@pytest.fixture(scope="module")
+def killed(built: Village, before: Moment, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    before.bring_back(built)
+    # Not the village's own folder: its journal keeps what other tests did, and undid on the chain alone.
+    folder = built_once(tmp_path_factory, "village", build)
+    bodies = [
+        {"bundle": bundle.model_dump(), "transaction": built.transaction(home.wallet, bundle)}
+        for home in built.homes
+        for bundle in [built.bundle(home)]
+    ]
+    server = Server(folder)
+    try:
+        told = [server.client.post("/v1/forecasts", json=body) for body in bodies[:2]]
+        workers = server.workers()
+        with ThreadPoolExecutor(1) as pool, suppress(httpx.TransportError):
+            under_way = pool.submit(server.client.post, "/v1/forecasts", json=bodies[2])
+            server.process.send_signal(signal.SIGKILL)
+            under_way.result()
+    finally:
+        server.close()
+    return Killed(folder, bodies, told, workers)
+
+
+@pytest.fixture(scope="module")
+def server(killed: Killed) -> Iterator[Server]:
+    """The server that follows; the last test ends it."""
+    made = Server(killed.folder)
     yield made
     made.close()
 
@@ -74,7 +110,22 @@ def _runs(process: int) -> bool:
     return True
 
 
-def test_no_body_ends_it_and_when_it_ends_nothing_is_left(server: Server) -> None:
+def test_when_it_ends_nothing_is_left(killed: Killed) -> None:
+    assert killed.workers, "the processes that check proofs"
+    until(lambda: not any(map(_runs, killed.workers)), lambda: f"{killed.workers} outlive their server")
+
+
+def test_what_was_answered_is_there_after_a_kill_and_nothing_is_there_twice(killed: Killed, server: Server) -> None:
+    """Two forecasts are acknowledged, a third is under way; whoever asks again gets the first answer."""
+    assert [answer.status_code for answer in killed.told] == [201, 201]
+    repeated = [server.client.post("/v1/forecasts", json=body) for body in killed.bodies]
+    assert [answer.json() for answer in repeated[:2]] == [answer.json() for answer in killed.told]
+    assert [answer.status_code for answer in repeated[:2]] == [200, 200]
+    assert repeated[2].status_code in (200, 201)
+    assert len(server.client.get(f"/v1/forecasts/{DAY}").json()) == 3
+
+
+def test_no_body_ends_it(server: Server) -> None:
     """80,000 open brackets did, on every route with a body, for the parser recurses on the C stack."""
     paths = server.client.get("/openapi.json").json()["paths"]
     routes = [
@@ -88,11 +139,6 @@ def test_no_body_ends_it_and_when_it_ends_nothing_is_left(server: Server) -> Non
             answer = server.client.post(path, content=body, headers={"content-type": "application/json"})
             assert (answer.status_code, answer.json()["error"]) == (400, "too-deep")
     assert server.is_ready()
-    workers = server.workers()
-    assert workers, "the processes that check proofs"
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait()
-    until(lambda: not any(map(_runs, workers)), lambda: f"{workers} outlive their server")
 
 
 def test_it_stops_when_told_though_somebody_is_in_the_middle_of_a_request(server: Server) -> None:
@@ -102,36 +148,5 @@ def test_it_stops_when_told_though_somebody_is_in_the_middle_of_a_request(server
         workers = server.workers()
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(START_S)
+    assert workers
     until(lambda: not any(map(_runs, workers)), lambda: f"{workers} outlive their server")
-
-
-def test_what_was_answered_is_there_after_a_kill_and_nothing_is_there_twice(
-    village: Village, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Two forecasts are acknowledged, a third is under way; whoever asks again gets the first answer."""
-    # Not the village's own folder: its journal keeps what other tests did, and undid on the chain alone.
-    folder = built_once(tmp_path_factory, "village", build)
-    bodies = [
-        {"bundle": bundle.model_dump(), "transaction": village.transaction(home.wallet, bundle)}
-        for home in village.homes
-        for bundle in [village.bundle(home)]
-    ]
-    killed = Server(folder)
-    try:
-        told = [killed.client.post("/v1/forecasts", json=body) for body in bodies[:2]]
-        with ThreadPoolExecutor(1) as pool, suppress(httpx.TransportError):
-            under_way = pool.submit(killed.client.post, "/v1/forecasts", json=bodies[2])
-            killed.process.send_signal(signal.SIGKILL)
-            under_way.result()
-    finally:
-        killed.close()
-    assert [answer.status_code for answer in told] == [201, 201]
-    again = Server(folder)
-    try:
-        repeated = [again.client.post("/v1/forecasts", json=body) for body in bodies]
-        assert [answer.json() for answer in repeated[:2]] == [answer.json() for answer in told]
-        assert [answer.status_code for answer in repeated[:2]] == [200, 200]
-        assert repeated[2].status_code in (200, 201)
-        assert len(again.client.get(f"/v1/forecasts/{DAY}").json()) == 3
-    finally:
-        again.close()

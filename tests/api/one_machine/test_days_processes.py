@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from bench.deployed import share_cache, wattproof
+from bench.deployed import share_cache
 from data.append import append_table
 from data.table import long_table
+from tests.api.files_fixture import wattproof
 
 pytestmark = pytest.mark.process
 HOMES, NEW = ("elm-1", "elm-2", "elm-3"), "elm-4"
@@ -45,38 +46,45 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "day_start_utc": START % 86_400 // 3600,
         },
         "forecasting": {"model": {"hidden": 8}, "personal_least_days": 5, "personal_epochs": 1},
-        "federation": {"rounds": 1, "min_homes": 3},
+        "federation": {"rounds": 1, "min_homes": 3, "simulation": {"workers": 1}},
     }  # fmt: skip
     (folder / "community.yaml").write_text(yaml.safe_dump(settings))
     share_cache(folder)
     return folder
 
 
-def said(folder: Path, *command: str) -> tuple[int, str]:
-    try:
-        return 0, " ".join(wattproof(folder, *command).split())
-    except subprocess.CalledProcessError as ended:
-        return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
+Said = Callable[..., tuple[int, str]]
 
 
-def test_trained_in_the_evening_a_day_is_forecast_in_the_night(community: Path) -> None:
-    code, told = said(community, "train")
+@pytest.fixture
+def said(community: Path, capfd: pytest.CaptureFixture[str]) -> Said:
+    """A command's exit code, and what it says."""
+
+    def run(*command: str) -> tuple[int, str]:
+        ended = wattproof(community, *command, capfd=capfd)
+        return ended.code, " ".join(ended.said.split())
+
+    return run
+
+
+def test_trained_in_the_evening_a_day_is_forecast_in_the_night(said: Said) -> None:
+    code, told = said("train")
     assert code == 0, told
     assert "Round 1: weights digest 0x" in told and "UTC are forecast with round 1." in told
-    code, told = said(community, "forecast", str(DAY))
+    code, told = said("forecast", str(DAY))
     assert code == 4, told
     assert f"Day {DAY}: 3 of 4 homes have a registered forecast, with round 1" in told
     assert "Community forecast (kWh):" in told
     assert f"{NEW}: no forecast: the readings of {NEW} begin at" in told
     assert f"the first day that can be forecast is {DAY + 4}" in told
-    code, told = said(community, "forecast", str(DAY))
+    code, told = said("forecast", str(DAY))
     assert code == 4 and told.count(", registered") == 3, "it can be repeated"
 
 
-def test_a_day_that_is_not_over_and_one_without_a_model_are_told_as_such(community: Path) -> None:
-    code, told = said(community, "claim", str(DAY))
+def test_a_day_that_is_not_over_and_one_without_a_model_are_told_as_such(said: Said) -> None:
+    code, told = said("claim", str(DAY))
     assert code == 1 and f"day {DAY} can be claimed after its end at" in told
-    code, told = said(community, "forecast")  # the day that has begun, before there was a model
+    code, told = said("forecast")  # the day that has begun, before there was a model
     assert code == 1 and f"day {DAY - 1} started at" in told and f"run `wattproof forecast {DAY}`" in told
-    code, told = said(community, "claim")
+    code, told = said("claim")
     assert code == 4 and told.count("no claim: no forecast is registered for day") == 4

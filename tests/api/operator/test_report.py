@@ -10,16 +10,14 @@ import typer
 from sqlalchemy import update
 
 from api.cli.report_commands import _days
-from api.one_machine.totals import open_measured, open_total
 from api.operator.database.tables import ComputedTotals, Forecast, GreenClaim
-from api.operator.paid_claims import settle
 from api.operator.report import Report, make_report
 from api.operator.report.as_html import as_html
 from api.operator.report.as_pdf import as_pdf
 from api.operator.report.pictures import pictures
 from api.operator.report.shared_energy import shared_rows, spans, surplus_rows
 from api.operator.report.text import headline
-from api.protocol.bundle import ClaimBundle, GreenBundle, encode
+from api.protocol.bundle import GreenBundle, encode
 from api.protocol.settlement import Settlement
 from api.protocol.surplus import SurplusDay
 from data.day import DayClock
@@ -30,10 +28,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def report(village: Village, claim: ClaimBundle) -> Report:
-    open_total(village.community, DAY)
-    open_measured(village.community, DAY)
-    settle(village.community, village.chain_session, claim)
+def report(settled: Village) -> Report:
+    village = settled
     with village.community.sessions.begin() as session:
         session.add(ComputedTotals(day=DAY - 1, forecast=[9] * 24, measured=[1000] * 24))
     made = make_report(village.community, range(DAY - 5, DAY + 5), "2017-05")

@@ -1,6 +1,7 @@
-"""`wattproof` with a fault: the function that WATTPROOF_FAULT names raises, with WATTPROOF_WORDS in words and locals.
+"""`wattproof` with faults: the functions that WATTPROOF_FAULT names raise, with WATTPROOF_WORDS in words and locals.
 
-Processes that it starts load this file too, and have the same fault.
+Processes that it starts load this file too, and have the same faults, but for those of the server, which they are
+not.
 """
 
 import importlib
@@ -15,12 +16,15 @@ def _fault(*_: Any, **__: Any) -> NoReturn:
     raise ValueError(f"could not convert {words}")
 
 
-module, _, name = os.environ["WATTPROOF_FAULT"].partition(":")
-*path, last = name.split(".")
-owner: Any = importlib.import_module(module)
-for part in path:
-    owner = getattr(owner, part)
-setattr(owner, last, _fault)
+for fault in os.environ["WATTPROOF_FAULT"].split():
+    if __name__ != "__main__" and fault.startswith(("api.http.", "api.operator.")):
+        continue
+    module, _, name = fault.partition(":")
+    *path, last = name.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in path:
+        owner = getattr(owner, part)
+    setattr(owner, last, _fault)
 
 if __name__ == "__main__":
     main()

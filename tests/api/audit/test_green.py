@@ -16,17 +16,21 @@ from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, GreenBundle, encode
 from api.protocol.bundle_parts import to_hex
 from api.protocol.finding import Finding
-from tests.api.conftest import DAY, Village
+from tests.api.conftest import DAY, Once, Village
 
 pytestmark = pytest.mark.slow
 HOURS, SHARES = f"/green-shares/{DAY}/hours", f"/green-shares/{DAY}"
 
 
 @pytest.fixture
-def shared(village: Village, green: GreenBundle, claim: ClaimBundle) -> Village:
+def shared(village: Village, green: GreenBundle, claim: ClaimBundle, once: Once[None]) -> Village:
     """The village when a green share was taken."""
-    settle(village.community, village.chain_session, claim)
-    settle_green(village.community, village.chain_session, green)
+
+    def take() -> None:
+        settle(village.community, village.chain_session, claim)
+        settle_green(village.community, village.chain_session, green)
+
+    once("a green share is taken", take)
     return village
 
 

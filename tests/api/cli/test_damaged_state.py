@@ -82,10 +82,20 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built_once(tmp_path_factory, "community", make_community)
 
 
+KNOWN: dict[Path, set[str]] = {}
+
+
+def secrets_in(original: Path) -> set[str]:
+    """`secrets_of`, looked for once."""
+    if original not in KNOWN:
+        KNOWN[original] = secrets_of(original)
+    return KNOWN[original]
+
+
 def check(
     original: Path, folder: Path, file: str, damage: str, command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    secrets = secrets_of(original)
+    secrets = secrets_in(original)
     copied(original, folder)
     for gone in MADE_AGAIN.get(file, ()):
         (folder / gone).unlink()

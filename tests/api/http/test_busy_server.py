@@ -17,7 +17,7 @@ from api.http.work_queue import Lane
 from api.operator import chain_session as community_day
 from api.operator.paid_claims import settle
 from api.protocol.bundle import ClaimBundle, encode
-from tests.api.conftest import DAY, Village
+from tests.api.conftest import DAY, Once, Village
 from tests.api.http.test_forecasts import flipped, refusal, submit
 
 pytestmark = pytest.mark.slow
@@ -50,8 +50,8 @@ def spy(village: Village, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
 
 
 @pytest.fixture
-def paid(village: Village, claim: ClaimBundle) -> ClaimBundle:
-    settle(village.community, village.chain_session, claim)
+def paid(village: Village, claim: ClaimBundle, once: Once[None]) -> ClaimBundle:
+    once("paid", lambda: settle(village.community, village.chain_session, claim))
     return claim
 
 

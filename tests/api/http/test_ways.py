@@ -18,17 +18,21 @@ from api.one_machine.community import LocalCommunity
 from api.one_machine.day import register
 from api.one_machine.totals import open_measured, open_total
 from api.operator.database.tables import ComputedTotals
-from tests.api.conftest import DAY, Village, small_config
+from tests.api.conftest import DAY, Once, Village, small_config
 
 
 @pytest.fixture
-def over(village: Village) -> Village:
+def over(village: Village, once: Once[None]) -> Village:
     """The village after its day."""
-    for home in village.homes:
-        register(village.community, village.chain_session, home, village.bundle(home))
-    open_total(village.community, DAY)
-    village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
-    open_measured(village.community, DAY)
+
+    def pass_day() -> None:
+        for home in village.homes:
+            register(village.community, village.chain_session, home, village.bundle(home))
+        open_total(village.community, DAY)
+        village.chain_session.chain.advance_to(village.community.start_of(DAY + 1))
+        open_measured(village.community, DAY)
+
+    once("over", pass_day)
     return village
 
 

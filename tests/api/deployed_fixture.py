@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,13 +13,16 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
+import wattproof
 from api.gateway.home import Home
 from bench.deployed import free_port, share_cache
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.deployment.keys import make_agent_key
-from tests.api.http_fixture import MODEL, ROOT, SERVER, save_round
+from tests.api.http_fixture import ENVIRONMENT, MODEL, SERVER, save_round
+from tests.api.processes import server
 from tests.support.commands import output
+from tests.support.forked import Forked
 from tests.support.waiting import LIMIT_S, until
 
 DAY = 20_500
@@ -41,7 +41,7 @@ class CommunityFixture:
     ) -> None:
         self.homes = homes
         self._settlement, self._first_day = settlement, DAY - days if settlement else DAY
-        self.folder, self._port, self._processes = folder, free_port(), dict[str, subprocess.Popen[bytes]]()
+        self.folder, self._port, self._processes = folder, free_port(), dict[str, Forked]()
         self._random = np.random.default_rng(3)
         lists, members = folder / SERVER / "keys" / "agents", []
         lists.mkdir(parents=True)
@@ -66,19 +66,12 @@ class CommunityFixture:
             save_round(folder / SERVER / "state", 1, seed=5)
 
     def start(self, *names: str) -> None:
-        server = [
-            str(ROOT / "tests" / "api" / "processes" / "server.py"),
-            "settings.yaml",
-            str(self._first_day),
-            "clock",
-        ]
+        serve = ["server.py", "settings.yaml", str(self._first_day), "clock"]
         for name in names:
-            command = server if name == SERVER else ["-m", "wattproof", "agent", name, "-c", "settings.yaml"]
-            environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-            with (self.folder / name / "log").open("ab") as log:
-                self._processes[name] = subprocess.Popen(
-                    [sys.executable, *command], cwd=self.folder / name, stdout=log, stderr=log, env=environment
-                )
+            is_server, folder = name == SERVER, self.folder / name
+            main = server.main if is_server else wattproof.main
+            command = serve if is_server else ["wattproof", "agent", name, "-c", "settings.yaml"]
+            self._processes[name] = Forked(main, command, folder, folder / "log", ENVIRONMENT)
 
     def kill(self, *names: str) -> None:
         for name in names:

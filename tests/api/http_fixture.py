@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+import wattproof
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.bundle import InferenceBundle, parse
@@ -28,11 +30,14 @@ from fl.task import initial_weights
 from forecasting.integer import quantise
 from forecasting.settings import ModelSettings
 from forecasting.shape import ModelShape
+from tests.api.processes import server
 from tests.support.commands import output
+from tests.support.forked import Forked
 from tests.support.waiting import LIMIT_S, until
 from zkp.lstm.weights import commit_weights
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 HOME = "elm-3"
 MODEL = ModelSettings(hidden=8)
 SERVER, GATEWAY = "server", "gateway"
@@ -59,7 +64,7 @@ class HttpFixture:
     first: int
     day_start_utc: int = 0
     days: int = 20
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Forked] = field(default_factory=dict)
     collectors: dict[str, str] = field(default_factory=dict)
     """Where each process sends its traces."""
 
@@ -106,14 +111,18 @@ class HttpFixture:
 
     def serve(self) -> None:
         """Start the server on a chain whose clock stands at first an hour before the first day."""
-        script = str(ROOT / "tests" / "api" / "processes" / "server.py")
-        self._start(SERVER, script, "settings.yaml", str(self.first), "clock")
+        self._start(SERVER, server.main, "server.py", "settings.yaml", str(self.first), "clock")
 
     def serve_as_installed(self) -> None:
-        self._start(SERVER, "-m", "wattproof", "serve", "-c", "settings.yaml")
+        """As a process that begins with nothing loaded."""
+        command = [sys.executable, "-m", "wattproof", "serve", "-c", "settings.yaml"]
+        with self._log(SERVER).open("ab") as log:
+            self.processes[SERVER] = subprocess.Popen(
+                command, cwd=self.folder / SERVER, stdout=log, stderr=log, env=os.environ | ENVIRONMENT
+            )
 
     def start_gateway(self) -> None:
-        self._start(GATEWAY, "-m", "wattproof", "agent", HOME, "-c", "settings.yaml")
+        self._start(GATEWAY, wattproof.main, "wattproof", "agent", HOME, "-c", "settings.yaml")
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
         self.processes[name].send_signal(number)
@@ -135,7 +144,7 @@ class HttpFixture:
             return json.loads(answer.read())
 
     def logged(self, name: str, message: str, **fields: object) -> list[dict[str, object]]:
-        path = self.folder / name / "log"
+        path = self._log(name)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         told = [json.loads(line) for line in lines if line.startswith("{")]
         return [t for t in told if t["message"] == message and fields.items() <= t.items()]
@@ -144,7 +153,7 @@ class HttpFixture:
         """The first such record of a log."""
         told = until(
             lambda: self.logged(name, message, **fields),
-            lambda: f"no {message!r} with {fields}: {(self.folder / name / 'log').read_text()}",
+            lambda: f"no {message!r} with {fields}: {self._log(name).read_text()}",
         )  # fmt: skip
         return told[0]
 
@@ -208,9 +217,8 @@ class HttpFixture:
         settings["tracing"] = {"endpoint": self.collectors.get(name)}
         (self.folder / name / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
-    def _start(self, name: str, *arguments: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        with (self.folder / name / "log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, *arguments], cwd=self.folder / name, stdout=log, stderr=log, env=environment
-            )
+    def _start(self, name: str, main: Callable[[], None], *arguments: str) -> None:
+        self.processes[name] = Forked(main, [*arguments], self.folder / name, self._log(name), ENVIRONMENT)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / name / "log"

@@ -128,7 +128,7 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path, capfd: pyte
     config.write_text(
         "community: {name: Elm Street}\n"
         "data: {source: citylearn}\n"
-        "forecasting: {model: {hidden: 8}}\n"
+        "forecasting: {model: {hidden: 8}, test_share: 0.05, personal_epochs: 1}\n"
         "federation: {num_clients: 3, rounds: 1, local: {epochs: 1}, simulation: {workers: 1}}\n"
         "rewards: {clock: standing}\n"
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"

@@ -1,0 +1,67 @@
+"""Commands as processes that begin with everything loaded: what a server or an agent imports takes as long as what
+most tests let it do, and a worker's tests start dozens.
+
+They are processes of their own in all else: folder, environment, output, signals, and what they start. That a command
+starts from nothing is tested by those that run as installed (`test_agent`, `test_server_process`, `test_loaded`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+PRELOADED = ["api.cli.main", "api.gateway.agent", "api.http.server", "api.one_machine.community"]
+
+
+class Forked:
+    """A process that runs `main` as a command; told of and stopped as a `subprocess.Popen`."""
+
+    def __init__(
+        self, main: Callable[[], None], arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        given = (main, arguments, folder, log, dict(environment))
+        self._process = context.Process(target=_run, args=given, daemon=False)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code. Fails the test if it does not end."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        assert code is not None, f"process {self.pid} does not end"
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(
+    main: Callable[[], None], arguments: list[str], folder: Path, log: Path, environment: dict[str, str]
+) -> None:
+    with log.open("ab") as out:
+        for stream in (1, 2):
+            os.dup2(out.fileno(), stream)
+    os.chdir(folder)
+    os.environ |= environment
+    sys.argv = arguments
+    sys.modules["__main__"] = ModuleType("__main__")  # or what it starts would load pytest first
+    main()

@@ -82,6 +82,8 @@ class Village:
     models: dict[str, IntegerModel]
     bundles: dict[str, InferenceBundle]
     client: TestClient
+    begins: int = 0
+    """The chain's last block before any test."""
 
     @property
     def homes(self) -> list[Home]:
@@ -137,9 +139,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Village:
     chain_session = open_chain_session(community, DAY)
     models = pickle.loads((folder / MODELS).read_bytes())
     bundles = {home.name: bundle for home, bundle, _ in prove_day(community, DAY, trained)}
-    return Village(
-        community, chain_session, trained, models, bundles, DocumentedClient(app_of(community, chain_session))
-    )
+    client = DocumentedClient(app_of(community, chain_session))
+    return Village(community, chain_session, trained, models, bundles, client, chain_session.chain.block)
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ class Moment:
 
     def bring_back(self, village: Village) -> None:
         """Back, or forward to what has been undone. The block that was the last is played again."""
-        village.chain_session.chain.tester.backend.revert_to_snapshot(self.block)
+        backend = village.chain_session.chain.tester.backend
+        backend.revert_to_snapshot(self.block)
+        _find_transactions(backend.chain.chaindb, village.begins)
         village.chain_session.chain.reset_clock(self.clock)
         with village.community.sessions.begin() as session:
             for table in reversed(self.rows):
@@ -170,6 +173,16 @@ class Moment:
             for table, rows in self.rows.items():
                 if rows:
                     session.execute(insert(table), rows)
+
+
+def _find_transactions(chain: Any, since: int) -> None:
+    """py-evm forgets which block a transaction is in when another one takes that block's place; for those of the
+    blocks that are back it is told again."""
+    header = chain.get_canonical_head()
+    while header.block_number > since:
+        for index, digest in enumerate(chain.get_block_transaction_hashes(header)):
+            chain._add_transaction_to_canonical_chain(chain.db, digest, header, index)
+        header = chain.get_block_header_by_hash(header.parent_hash)
 
 
 _Value = TypeVar("_Value")

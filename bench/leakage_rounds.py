@@ -142,14 +142,15 @@ def measure_joint(
 
 def measure_differences(homes: Sequence[HomeLearner], counts: Sequence[int], seed: int) -> dict[str, Any]:
     """The cosine between a home's own update and the difference of two sums in a row, times their homes, of which it
-    is in the first only; by kind of round and number of homes, the mean over these."""
+    is in the first only; beside it that of the first sum, which all updates have in common. By kind of round and
+    number of homes, the means over these."""
     return {
         kind: {f"{count} homes": _shown_by_difference(homes[:count], rounds, local, seed) for count in counts}
         for kind, rounds, local in (("local rounds", 10, 10), ("gradient rounds", 14, LOCAL_ROUNDS))
     }
 
 
-def _shown_by_difference(homes: Sequence[HomeLearner], rounds: int, local: int, seed: int) -> float:
+def _shown_by_difference(homes: Sequence[HomeLearner], rounds: int, local: int, seed: int) -> dict[str, float]:
     settings = FederationSettings.model_validate(
         {"seed": seed, "rounds": rounds, "strategy": {"local_rounds": local, "weighting": "equal"}}
     )
@@ -161,9 +162,12 @@ def _shown_by_difference(homes: Sequence[HomeLearner], rounds: int, local: int, 
 
     train([replace(home, secret=b"its own") for home in homes], settings, combine)
     before, after = steps[-2:]
-    cosines = []
-    for k in range(len(homes)):
-        difference = before.sum(axis=0) - np.delete(after, k, axis=0).sum(axis=0)
-        lengths = np.linalg.norm(difference) * np.linalg.norm(before[k])
-        cosines.append(float(difference @ before[k] / lengths))
-    return round(float(np.mean(cosines)), 3)
+    first, left = before.sum(axis=0), [np.delete(after, k, axis=0).sum(axis=0) for k in range(len(homes))]
+    return {
+        "difference": round(float(np.mean([_cosine(first - left[k], own) for k, own in enumerate(before)])), 3),
+        "sum": round(float(np.mean([_cosine(first, own) for own in before])), 3),
+    }
+
+
+def _cosine(one: Array, other: Array) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))

@@ -61,5 +61,5 @@ def test_noise_hides_them_too() -> None:
 
 
 def test_a_difference_of_sums_shows_the_less_of_a_home_the_more_there_are() -> None:
-    shown = measure_differences(HOMES, (2, 3), SEED)
-    assert 1 > shown["local rounds"]["2 homes"] > shown["local rounds"]["3 homes"] > 0
+    shown = measure_differences(HOMES, (2, 3), SEED)["local rounds"]
+    assert 1 > shown["2 homes"]["difference"] > shown["3 homes"]["difference"] > 0

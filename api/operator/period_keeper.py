@@ -22,10 +22,12 @@ from api.operator.open_periods import OpenPeriod, OpenPeriods, checked_terms
 from api.operator.settlement_files import SettlementFolder
 from api.operator.settlement_payment import Payments, is_paid_out, pay_settlement
 from api.operator.settlement_root import is_published, publish_settlement
+from api.protocol.period import PeriodError
 from api.protocol.settlement import settle
 from data.errors import DataError
 from fl.deployment.background import repeated
 from rewards.errors import ChainError
+from zkp.errors import ProofError
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 5.0
@@ -54,7 +56,7 @@ class PeriodKeeper:
         for period in periods:
             try:
                 self._look_at(period, now)
-            except (ChainError, DataError, ConfigError) as problem:
+            except (ChainError, DataError, ConfigError, PeriodError, ProofError) as problem:
                 if self._told.get(period.name) != str(problem):
                     _log.error("period not settled", extra={"period": period.name, "reason": str(problem)})
                 self._told[period.name] = str(problem)

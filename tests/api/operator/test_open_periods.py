@@ -305,6 +305,31 @@ def test_periods_are_kept_on_every_database_and_a_share_that_comes_many_times_at
     community.sessions.kw["bind"].dispose()
 
 
+def test_a_damaged_period_is_named_and_keeps_no_other_from_being_settled(
+    street: Street, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that nobody had expected ended the round, and with it every later period's."""
+    with street.community.sessions.begin() as session:
+        session.add(
+            SettledPeriod(
+                name="2017-03", first_day=DAYS[0] - 60, last_day=DAYS[0] - 40, members=0, terms=b"{}", closes_at=1
+            )
+        )
+        session.flush()
+    try:
+        for k in range(4):
+            assert street.post(street.body(k)) == "ok"
+        street.look()
+        told = {
+            vars(record)["period"]: vars(record)["reason"] for record in caplog.records if "reason" in vars(record)
+        }
+        assert "this is no settlement" in told["2017-03"] and NAME not in told
+        assert len(street.settlement().shares) == 8
+    finally:
+        with street.community.sessions.begin() as session:
+            session.execute(delete(SettledPeriod).where(SettledPeriod.name == "2017-03"))
+
+
 # -- in tokens -------------------------------------------------------------------------------------------------------
 
 TREASURY = account(77)

@@ -1,4 +1,4 @@
-"""`wattproof demo`: one community day on 17 real homes, end to end, and a month of their shared energy.
+"""`wattproof demo`: one community day on 17 real homes, end to end, its surplus hours, and a month of shared energy.
 
 It ends with a report and pictures.
 
@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from api.cli.demo_month import month_table, settle_month
+from api.cli.demo_surplus import RoofCommunity, publish_export, surplus_of_day, surplus_rows, train_export
 from api.config.community_yaml import Config, ConfigError
 from api.config.logs import leave_screen
 from api.one_machine import training
@@ -45,7 +46,9 @@ from api.operator.paid_claims import settle
 from api.operator.trained_model import TrainedModel
 from api.protocol.calibration import Calibrated, NotCalibrated, calibrated
 from api.protocol.period import PeriodError
+from api.protocol.surplus import SurplusError
 from data.atomic import write_bytes
+from data.process_pool import ProcessPool
 from forecasting import metrics, report
 from forecasting.integer import IntegerModel
 from forecasting.palette import DARK, LIGHT
@@ -76,16 +79,22 @@ class Demo:
             f"[bold]{len(community.homes)} real homes[/], a year of hourly readings, Fontana, California"
         )
         trained = self._train(community)
-        models, scores = self._personalise(community, trained)
+        with ProcessPool(1) as beside:  # it leaves a core idle
+            of_export = beside.submit(train_export, self.config)
+            models, scores = self._personalise(community, trained)
+            of_export.result()
         day = training.split_of(community).test_start + DAYS_INTO_TEST
         chain_session = open_chain_session(community, day)
         publish_round(community, chain_session, trained)
         pin_heads(community, chain_session, trained.round)
         register_features(community, chain_session, day)
         prepare_green_hours(community, chain_session, day)
+        roofs = RoofCommunity(self.config)
+        export_model = publish_export(roofs, chain_session.chain)
         chain_session.chain.advance_to(community.start_of(day))
         self._forecast(community, chain_session, trained, day)
         opened = open_total(community, day)
+        self._surplus(roofs, export_model, day)
         result = self._calibrate(community, models, day, opened.means)
         self._reward(community, chain_session, trained, day)
         self._compare(community, day, opened.means, result)
@@ -129,6 +138,17 @@ class Demo:
             bar.update(task, completed=trained.round)
         self._seconds["train"] = time.perf_counter() - started
         return trained
+
+    def _surplus(self, roofs: RoofCommunity, export_model: TrainedModel, day: int) -> None:
+        """The day's surplus hours. Fewer homes than a sum takes have none, which is said."""
+        started = time.perf_counter()
+        try:
+            with self.console.status("Forecasts of export proven, surplus hours opened"):
+                self.report["surplus"] = surplus_of_day(roofs, export_model, day)
+        except SurplusError as why:
+            self.console.print(f"No surplus hours are known: {why}.")
+            self.report["surplus"] = None
+        self._seconds["surplus"] = time.perf_counter() - started
 
     def _personalise(
         self, community: LocalCommunity, trained: TrainedModel
@@ -303,6 +323,9 @@ def summarise(console: Console, figures: dict[str, Any], scores: metrics.Scores,
     table.add_row("households greener than a constant load", shares)
     for name, value in _totals_rows(figures["community"]):
         table.add_row(name, value)
+    if figures["surplus"] is not None:
+        for name, value in surplus_rows(figures["surplus"]):
+            table.add_row(name, value)
     for call in ("submit", "claim"):
         if call in figures["chain"]["gas"]:
             table.add_row(f"gas of a {call}", f"{figures['chain']['gas'][call]:,}")

@@ -45,6 +45,19 @@ def set_up(level: str = "INFO") -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def beside_screen(level: str, folder: Path) -> None:
+    """`set_up` in a process beside one that has left the screen: in a terminal its log goes to the same file."""
+    set_up(level)
+    if sys.stderr.isatty():
+        logging.basicConfig(level=level, handlers=[_file(folder)], force=True)
+
+
+def _file(folder: Path) -> logging.FileHandler:
+    file = logging.FileHandler(folder / LOG, encoding="utf-8")
+    file.setFormatter(JsonFormatter())
+    return file
+
+
 def leave_screen(console: Console, folder: Path) -> None:
     """Keep the log off the screen: from now on it goes to `LOG` in the folder, as JSON.
 
@@ -53,11 +66,9 @@ def leave_screen(console: Console, folder: Path) -> None:
     if not console.is_terminal:
         return
     console.print(f"The log is in {folder / LOG}")
-    file = logging.FileHandler(folder / LOG, encoding="utf-8")
-    file.setFormatter(JsonFormatter())
     screen = RichHandler(logging.WARNING, console, show_path=False, log_time_format="%H:%M:%S")
     screen.setFormatter(_PlainFormatter("%(message)s"))
-    logging.basicConfig(level=logging.getLogger().level, handlers=[file, screen], force=True)
+    logging.basicConfig(level=logging.getLogger().level, handlers=[_file(folder), screen], force=True)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

@@ -102,7 +102,21 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert "self-consumed at home" in done.stdout and "6 shares proven" in done.stdout
     assert (folder / "settlements" / "2017-05" / "settlement.json").exists(), "`make serve` shows it"
     assert report["chain"]["gas"]["settle"] > 0 and month["registry"] in (folder / REGISTRY).read_text()
-    pictures = ("community_day.png", "community_day_dark.png", "shared_energy.png", "shared_energy_dark.png")
+    surplus = report["surplus"]
+    assert (surplus["homes"], surplus["exporting_homes"], surplus["forecasts_proven"]) == (3, 3, 6)
+    over = [wh > load for wh, load in zip(surplus["export_wh"], surplus["load_wh"], strict=True)]
+    assert surplus["hours"] == [hour for hour, more in enumerate(over) if more] and surplus["hours"]
+    assert 18 <= surplus["hours_right"] <= 24 and "right about a surplus" in done.stdout
+    audited = run("audit-surplus", str(folder / "surplus" / str(DAY) / "surplus.json"))
+    assert "The hours hold." in audited.stdout
+    pictures = (
+        "community_day.png",
+        "community_day_dark.png",
+        "shared_energy.png",
+        "shared_energy_dark.png",
+        "surplus.png",
+        "surplus_dark.png",
+    )
     assert all((folder / name).stat().st_size > 10_000 for name in pictures)
 
 

@@ -1,8 +1,7 @@
 """The embedded chain's rules: Prague, as py-evm has it, with the two precompiles that a reward needs by arkworks.
 
 py-evm computes sums and pairings of BLS12-381 in Python: two seconds for a reward, and again whenever the chain is
-replayed. Answers, errors and gas are the same here, in milliseconds (`tests/rewards/test_evm_rules.py` compares);
-those of the frequent opcodes, too (`rewards.evm_opcodes`).
+replayed. Answers, errors and gas are the same here, in milliseconds (`tests/rewards/test_evm_rules.py` compares).
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -25,8 +24,6 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.constants import BLS12_G1MSM_PRECOMPILE_ADDRESS, BLS12_PAIRING_CHECK_PRECOMPILE_ADDRESS
 from eth.vm.forks.prague.state import PragueState
-
-from rewards.evm_opcodes import frequent
 
 _PAD, _COORDINATE = 16, 48
 _G1, _G2, _SCALAR = 128, 256, 32
@@ -82,7 +79,6 @@ _FAST: dict[bytes, Callable[[ComputationAPI], None]] = {
 
 
 class _Computation(PragueComputation):
-    opcodes = PragueComputation.opcodes | frequent(PragueComputation.opcodes)
     _precompiles = PragueComputation.get_precompiles() | {force_bytes_to_address(a): f for a, f in _FAST.items()}
 
 

@@ -58,6 +58,12 @@ class SignIns:
     def is_secure(self) -> bool:
         return self._origin.startswith("https:")
 
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name. By its prefix, a browser takes it over TLS from this very host alone: a neighbour in
+        the same domain can't set one and so sign somebody in as somebody else (RFC 6265bis, section 4.1.3.2)."""
+        return "__Host-wattproof_session" if self.is_secure else "wattproof_session"
+
     def challenge(self, address: str) -> str:
         """A nonce for an address (checksummed) to sign with."""
         random, issued = secrets.token_hex(8), f"{int(self._now()):010x}"

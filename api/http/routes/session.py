@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from eth_utils.address import to_checksum_address
-from fastapi import APIRouter, Cookie, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
@@ -18,9 +18,7 @@ from api.operator.community import Community
 from api.operator.database.tables import Household
 
 router = APIRouter(prefix="/session", tags=["session"])
-_COOKIE = "wattproof_session"
 _Address = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
-_Token = Annotated[str | None, Cookie(alias=_COOKIE, include_in_schema=False)]
 _CHAIN = {429: ["busy"], 503: ["chain-unreachable"]}
 
 
@@ -32,7 +30,14 @@ async def _sign_ins(request: Request) -> SignIns:
 SignInsDep = Annotated[SignIns, Depends(_sign_ins)]
 
 
-async def _session(sign_ins: SignInsDep, token: _Token = None) -> Session:
+async def _token(request: Request, sign_ins: SignInsDep) -> str | None:
+    return request.cookies.get(sign_ins.cookie)
+
+
+TokenDep = Annotated[str | None, Depends(_token)]
+
+
+async def _session(sign_ins: SignInsDep, token: TokenDep) -> Session:
     found = sign_ins.of(token)
     if found is None:
         raise ApiError("not-signed-in", "sign in with a wallet first", 401)
@@ -100,7 +105,13 @@ async def sign_in(
     token = sign_ins.open(address, body.nonce, body.signature, chain_id)
     response.headers["cache-control"] = "no-store"
     response.set_cookie(
-        _COOKIE, token, max_age=SESSION_S, path="/", secure=sign_ins.is_secure, httponly=True, samesite="strict"
+        sign_ins.cookie,
+        token,
+        max_age=SESSION_S,
+        path="/",
+        secure=sign_ins.is_secure,
+        httponly=True,
+        samesite="strict",
     )
     return await run_in_threadpool(_public, address, community)
 
@@ -113,10 +124,10 @@ def who(session: SessionDep, response: Response, community: CommunityDep) -> Ses
 
 
 @router.delete("", status_code=204)
-async def sign_out(response: Response, sign_ins: SignInsDep, token: _Token = None) -> None:
+async def sign_out(response: Response, sign_ins: SignInsDep, token: TokenDep) -> None:
     """Sign out; whoever is not signed in is signed out, too."""
     sign_ins.close(token)
-    response.delete_cookie(_COOKIE, path="/", secure=sign_ins.is_secure, httponly=True, samesite="strict")
+    response.delete_cookie(sign_ins.cookie, path="/", secure=sign_ins.is_secure, httponly=True, samesite="strict")
 
 
 def _public(address: str, community: Community) -> SessionPublic:

@@ -63,6 +63,25 @@ def test_a_wallet_signs_in_and_out(
     assert client.get("/v1/session").status_code == 401
 
 
+def test_over_tls_the_cookie_is_this_hosts_alone(village: Village) -> None:
+    """A neighbour in the same domain can't set one: browsers take a `__Host-` cookie from the host itself only."""
+    config = small_config(village.community.folder)
+    api = config.api.model_copy(update={"public_url": "https://elm.example", "managers": (MANAGER.address,)})
+    community = LocalCommunity(config.model_copy(update={"api": api}))
+    client = DocumentedClient(app_of(community, village.chain_session), base_url="https://elm.example")
+    cookie = signed_in(client, MANAGER).headers["set-cookie"]
+    assert cookie.startswith("__Host-wattproof_session=") and "Domain" not in cookie
+    assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert client.get("/v1/manage/members").status_code == 200
+    token = client.cookies["__Host-wattproof_session"]
+    client.cookies.clear()
+    client.cookies.set("wattproof_session", token)
+    assert client.get("/v1/session").status_code == 401, "under a name that a neighbour may set"
+    client.cookies.set("__Host-wattproof_session", token)
+    ended = client.delete("/v1/session").headers["set-cookie"]
+    assert ended.startswith("__Host-wattproof_session=") and "Secure" in ended and "Max-Age=0" in ended
+
+
 @pytest.mark.parametrize("path", PRIVATE)
 def test_only_managers_and_auditors_see_who_is_who(village: Village, client: TestClient, path: str) -> None:
     assert client.get(path).json()["error"] == "not-signed-in"

@@ -60,8 +60,8 @@ class SignIns:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. By its prefix, a browser takes it over TLS from this very host alone: a neighbour in
-        the same domain can't set one and so sign somebody in as somebody else (RFC 6265bis, section 4.1.3.2)."""
+        """The session cookie's name. By its prefix, a browser takes it over TLS from this very host alone: a
+        neighbour in the same domain can't set one and so sign somebody in as another (RFC 6265bis, 4.1.3.2)."""
         return "__Host-wattproof_session" if self.is_secure else "wattproof_session"
 
     def challenge(self, address: str) -> str:

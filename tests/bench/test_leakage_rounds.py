@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bench.leakage import learners, noise_for
+from bench.leakage_joint import RoundSeen
 from bench.leakage_rounds import Case, drawn_alike, judged, measure_differences, sums_of
 from bench.local_rounds import SHAPE
 from data.day import DayClock
@@ -48,10 +49,14 @@ def test_homes_that_come_and_go_change_nothing_of_that() -> None:
     assert found["correlation"] > 0.9 and found["nmae"] < 0.5 * found["guess_nmae"]
 
 
+@pytest.fixture(scope="module")
+def secret() -> list[RoundSeen]:
+    return sums_of(HOMES, Case(rounds=40, secret=True), SEED)
+
+
 @pytest.mark.parametrize("alike", [False, True])
-def test_of_days_drawn_in_secret_they_show_less_than_the_average_day(alike: bool) -> None:
-    seen = sums_of(HOMES, Case(rounds=40, secret=True), SEED)
-    found = judged(drawn_alike(seen, HOMES) if alike else seen, HOMES, STEPS)
+def test_of_days_drawn_in_secret_they_show_less_than_the_average_day(alike: bool, secret: list[RoundSeen]) -> None:
+    found = judged(drawn_alike(secret, HOMES) if alike else secret, HOMES, STEPS)
     assert abs(found["correlation"]) < 0.35 and found["nmae"] > found["guess_nmae"]
 
 

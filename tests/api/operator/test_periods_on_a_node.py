@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from web3.contract import Contract
 
+from api.cli.settle_commands import _publish
+from api.cli.terminal import console
 from api.config.community_yaml import Config
 from api.config.settlement_settings import SettlementSettings
 from api.operator.chain_session import ChainSession, open_chain_session
@@ -67,6 +69,12 @@ class Street:
         """What each household has of the token."""
         balance = self.token.functions.balanceOf
         return {household: int(balance(household).call()) for household in self.settled.period.households}
+
+    def told_by_the_command(self) -> str:
+        """What `settle --pay` says once it has settled: it publishes and pays what is missing."""
+        with console.capture() as said:
+            _publish(self.community.config, self.settled, self.community.config.api.settlements_dir / WEEK)
+        return " ".join(said.get().split())
 
     def due(self) -> dict[str, int]:
         shares = self.settled.shares.items()
@@ -145,12 +153,15 @@ def test_a_reorganisation_takes_back_root_and_payments_and_both_come_again_once(
     assert street.root == street.settled.root and sum(street.paid().values()) == 0, "the last block has the payments"
     street.look()
     assert street.paid() == street.due() and not street.is_final
+    assert "It is final when 12 blocks have followed" in street.told_by_the_command()
 
     node.ask("anvil_mine", hex(FINAL))
     street.look()
     assert street.is_final
     block = chain.block
     street.look()
+    told = street.told_by_the_command()
+    assert "Paid:" in told and "It is final when" not in told
     assert chain.block == block and street.paid() == street.due(), "nothing is sent again"
     assert (street.community.config.api.settlements_dir / WEEK / PAYMENTS).exists()
 

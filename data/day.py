@@ -3,14 +3,19 @@
 Daylight saving never reaches this far inside, so no day has 23 or 25 hours.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from data.errors import DayError
+
+if TYPE_CHECKING:  # who has windows already, a coordinator or a simulation's worker, loads none
+    import pandas as pd
 
 HOURS_PER_DAY = 24
 LAST_DAY = 106_749
@@ -34,13 +39,15 @@ class DayClock:
         """The day that contains `moment` (time zone aware; a naive one raises ValueError)."""
         if moment.tzinfo is None:
             raise ValueError(f"{moment} has no time zone: times inside Wattproof are UTC")
+        import pandas as pd
+
         return int(self.days_of(pd.DatetimeIndex([moment]))[0])
 
-    def days_of(self, ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    def days_of(self, ds: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[np.int64]:
         """`day_of` for a column of UTC times [n] -> int64 [n]."""
         return (_nanoseconds(ds) - self.start_hour_utc * _NS_PER_HOUR) // _NS_PER_DAY
 
-    def hours_of(self, ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    def hours_of(self, ds: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[np.int64]:
         """The hour of the community day, 0 to 23, for a column of UTC times [n] -> int64 [n]."""
         return (_nanoseconds(ds) - self.start_hour_utc * _NS_PER_HOUR) // _NS_PER_HOUR % HOURS_PER_DAY
 
@@ -48,10 +55,14 @@ class DayClock:
         """The first moment of `day`, UTC: the origin of the day's forecast. Raises DayError for one out of range."""
         if not -LAST_DAY <= day <= LAST_DAY + 1:
             raise DayError(f"there is no day {day}: days run from 0 (1970-01-01) to {LAST_DAY} (2262-04-09)")
+        import pandas as pd
+
         return pd.Timestamp(day * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR, unit="ns", tz="UTC")
 
     def starts_of(self, days: NDArray[np.int64]) -> pd.DatetimeIndex:
         """`start_of` for int64 [n] -> UTC times [n]."""
+        import pandas as pd
+
         nanoseconds = days * _NS_PER_DAY + self.start_hour_utc * _NS_PER_HOUR
         return pd.DatetimeIndex(nanoseconds.astype("datetime64[ns]"), tz="UTC")
 
@@ -75,6 +86,8 @@ class DayClock:
 
     def hours(self, day: int) -> pd.DatetimeIndex:
         """The starts of the 24 hours of `day`, UTC."""
+        import pandas as pd
+
         return pd.date_range(self.start_of(day), periods=HOURS_PER_DAY, freq="h", unit="ns")
 
 
@@ -95,7 +108,9 @@ def hours_text(hours: pd.DatetimeIndex, most: int = 4) -> str:
     return ", ".join(spans) + (f" and {rest} more hours" if rest else "")
 
 
-def _nanoseconds(ds: "pd.DatetimeIndex | pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+def _nanoseconds(ds: pd.DatetimeIndex | pd.Series[pd.Timestamp]) -> NDArray[np.int64]:
+    import pandas as pd
+
     index = pd.DatetimeIndex(ds)
     if index.tz is None:
         raise ValueError("times have no time zone: times inside Wattproof are UTC")

@@ -12,14 +12,17 @@ or two earlier where the horizon is longer: the weather is then that of the orig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from data.day import DayClock
 from data.errors import TableError
 from data.quantity import Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = NDArray[np.float32]
 
@@ -70,6 +73,8 @@ def public_features(
 
     Raises TableError when its hours are not contiguous.
     """
+    import pandas as pd
+
     ds = pd.DatetimeIndex(weather["ds"])
     hours = ds.tz_convert("UTC").as_unit("ns").asi8 // 3_600_000_000_000
     if len(hours) == 0 or not np.array_equal(np.diff(hours), np.ones(len(hours) - 1)):

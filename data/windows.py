@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import PublicFeatures
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HISTORY_HOURS = 168
 
@@ -99,6 +102,8 @@ def _home_windows(
     with_target: bool,
     shifts: tuple[int, ...],
 ) -> list[tuple[str, int, NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], int]]:
+    import pandas as pd
+
     ds = pd.DatetimeIndex(table["ds"])
     position = clock.days_of(ds) * HOURS_PER_DAY + clock.hours_of(ds)
     first = int(position[0])

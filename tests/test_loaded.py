@@ -30,6 +30,10 @@ NEVER: dict[str, tuple[str, set[str]]] = {
         "api.gateway.jobs, fl.deployment.home, fl.gossip.private_training",
         CHAIN | FITTING | PICTURES | COMPILER | KEY_FILES | {"ray"},
     ),
+    "a coordinator, and a simulation until its homes train": (
+        "fl.deployment.coordinator, fl.simulation, fl.task",
+        {"web3", "eth", "vyper"} | FITTING | PICTURES | COMPILER | KEY_FILES | {"ray", "pandas"},
+    ),
     "the process that proves": (
         "api.gateway.jobs, api.gateway.prover, api.gateway.proving, api.gateway.peak",
         CHAIN | FITTING | PICTURES | FEDERATION | KEY_FILES,

@@ -50,8 +50,8 @@ def train(
     """
     if one_shot and source is not None:
         raise typer.BadParameter("a one-shot training begins from nothing: leave out one of --one-shot and --from")
+    from api.cli.served import settings_with_homes
     from api.cli.surplus_commands import publish_export
-    from api.config.community_yaml import load
     from api.config.logs import leave_screen
     from api.one_machine import training
     from api.one_machine.community import LocalCommunity
@@ -60,7 +60,7 @@ def train(
     wanted = next((one for one in QUANTITIES if one == quantity), None)
     if wanted is None:
         raise typer.BadParameter(f"{quantity!r} is none of {', '.join(QUANTITIES)}", param_hint="--quantity")
-    community = LocalCommunity(load(config))
+    community = LocalCommunity(settings_with_homes(config))
     leave_screen(console, community.folder)
     with Progress(console=console) as bar:
         task = bar.add_task("rounds", total=None if one_shot else community.config.federation.of(wanted).rounds)
@@ -300,10 +300,10 @@ def _pay_closed_days(community: LocalCommunity, chain_session: ChainSession) -> 
 
 def _community_on(path: Path, named: DayName | None, *, over: bool) -> tuple[LocalCommunity, int]:
     """The community and the day in question: by default the newest that can be forecast, or that is `over`."""
-    from api.config.community_yaml import load
+    from api.cli.served import settings_with_homes
     from api.one_machine.community import LocalCommunity
 
-    community = LocalCommunity(load(path))
+    community = LocalCommunity(settings_with_homes(path))
     clock = community.clock
     if (named is None or named.is_relative) and _clock_stands(community):
         raise typer.BadParameter("name the day: the chain's clock is standing", param_hint="DAY")

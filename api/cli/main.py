@@ -272,9 +272,18 @@ def roster(
 
 
 def _homes_of(settings: Config) -> list[str]:
+    """The homes in the readings; on a server those of the members. Raises ConfigError where neither names one."""
+    from api.config.community_yaml import ConfigError
     from data.community import load_community
 
-    return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
+    if settings.data.source != "none":
+        return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
+    if named := [member.home for member in settings.community.members if member.home is not None]:
+        return named
+    raise ConfigError(
+        "for which homes? Name each, as in `wattproof keys --home elm-3 --home elm-5`: there are no readings here "
+        "that would tell (data.source is none), and community.members names no home"
+    )
 
 
 @app.command()

@@ -9,11 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.terminal import console
+
+if TYPE_CHECKING:
+    from api.cli.replay_news import News
 
 replay_app = typer.Typer(no_args_is_help=True, help="Try a community of gateways on recorded time, days in minutes.")
 FolderArgument = Annotated[Path, typer.Argument(help="the community's folder")]
@@ -56,7 +59,9 @@ def run(folder: FolderArgument) -> None:
     Stopped and run again, it continues at the recorded time at which it stood. Exit code 1: one of its processes
     failed.
     """
+    from api.cli.replay_news import News
     from api.one_machine.replay import SERVER, SETTINGS, parts_of
+    from data.day import DayClock
 
     parts = parts_of(folder)
     server = parts[SERVER].api
@@ -77,7 +82,7 @@ def run(folder: FolderArgument) -> None:
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
         console.print(f"http://{server.host}:{server.port} shows the community; stop with Ctrl-C", highlight=False)
-        _watch(running, folder)
+        _watch(running, folder, News(folder / "logs", DayClock(parts[SERVER].data.day_start_utc)))
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C leaves no process behind
@@ -88,12 +93,24 @@ def _stop(*_: object) -> None:
     raise typer.Exit(0)
 
 
-def _watch(running: Mapping[str, Running], folder: Path) -> None:
+def _watch(running: Mapping[str, Running], folder: Path, news: News) -> None:
     """Until a process fails: the coordinator ends by itself. Ends with code 1, naming the log."""
+    from api.cli.replay_news import last_words
+
     while True:
+        for told in news.look():
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
         failed = [name for name, process in running.items() if process.poll() not in (None, 0)]
         if failed:
-            console.print(f"{failed[0]} ended: {folder}/logs/{failed[0]}.log says why", highlight=False)
+            log = folder / "logs" / f"{failed[0]}.log"
+            console.print(f"{failed[0]} ended: {log} says why", markup=False, highlight=False, soft_wrap=True)
+            if said := last_words(log):
+                console.print(f"    {said}", markup=False, highlight=False, soft_wrap=True)
+            if "another program is listening" in said:
+                console.print(
+                    "    Another port: wattproof replay init FOLDER --api-url http://127.0.0.1:8001",
+                    markup=False, highlight=False, soft_wrap=True,
+                )  # fmt: skip
             raise typer.Exit(1)
         time.sleep(_LOOK_S)
 

@@ -23,3 +23,14 @@ def settings_to_serve(named: Path | None) -> tuple[Config, str]:
     from api.config.demo_settings import demo_config
 
     return demo_config(DEMO, None), f"the demo in {DEMO}"
+
+
+def settings_with_homes(path: Path) -> Config:
+    """The settings of a machine that holds the homes itself. Raises ConfigError for one that has no readings."""
+    settings = load(path)
+    if settings.data.source == "none":
+        raise ConfigError(
+            f"{path}: there are no homes on this machine (data.source is none): each gateway forecasts, proves and "
+            "claims by itself (`wattproof agent HOME`). To do it for all homes here, set data.source to files"
+        )
+    return settings

@@ -89,9 +89,9 @@ def _demo() -> Config:
 
 
 def _load(config: Path) -> Config:
-    from api.config.community_yaml import load
+    from api.cli.served import settings_with_homes
 
-    return load(config)
+    return settings_with_homes(config)
 
 
 def _number(community: LocalCommunity, day: DayName | None, *, is_demo: bool) -> int:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -20,11 +21,13 @@ import yaml
 from typer.testing import CliRunner
 
 from api.cli.main import app
+from api.cli.replay_news import News
 from api.config.community_yaml import ConfigError, load
 from api.one_machine.replay import SERVER, SETTINGS, Replay, parts_of
 from bench.deployed import ROOT, free_port, share_cache, wattproof
 from data.citylearn import CommunityData
 from data.community import neutral_weather
+from data.day import DayClock
 from data.table import long_table, read_table
 from tests.support.waiting import until
 
@@ -148,3 +151,32 @@ def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
     assert now >= day * 86_400 + 8 * 3600, "a day is forecast once it has begun"
     arrived = read_table(folder / "home-01" / "readings.csv")["ds"].max().timestamp()
     assert day * 86_400 <= arrived + 3600 - 8 * 3600 <= now
+
+
+def test_what_happens_is_told_in_sentences_and_a_slow_machine_once(tmp_path: Path) -> None:
+    day = DayClock(8).day_on(date(2017, 5, 2))
+    (log := tmp_path / "home-01.log").write_text(_record("submitter", "submitted", kind="claim", day=1))
+    news = News(tmp_path, DayClock(8))
+    late = {"kind": "forecast", "day": day, "code": "late-forecast", "reason": "the deadline has passed"}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(_record("submitter", "submitted", kind="forecast", day=day) + "no JSON\n")
+        file.write(_record("submitter", "refused", **late) * 2 + '{"half')
+    told = list(news.look())
+    assert told[:2] == [
+        "home-01: its forecast of 2017-05-02 was taken",
+        "home-01: forecast of 2017-05-02 refused: the deadline has passed",
+    ]
+    assert "--day-minutes" in told[2] and len(told) == 4 and list(news.look()) == []
+
+
+def _record(logger: str, message: str, **fields: object) -> str:
+    return json.dumps({"logger": f"api.gateway.{logger}", "message": message} | fields) + "\n"
+
+
+@pytest.mark.process
+def test_a_part_that_ends_says_why_in_the_console(tmp_path: Path) -> None:
+    port = small(tmp_path / "tried", day_minutes=1)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(subprocess.CalledProcessError) as ended:
+        wattproof(tmp_path, "replay", "run", "tried")
+    assert ended.value.returncode == 1 and "server ended" in ended.value.stdout
+    assert f"port {port}: another program is listening" in ended.value.stdout and "--api-url" in ended.value.stdout

@@ -213,3 +213,26 @@ def test_a_server_that_lists_no_rounds_is_missing_whatever_it_says(rounds: bytes
         )
         told = status(out, "elm-3")
     assert any("server does not list its rounds" in line for line in told), told
+
+
+@pytest.mark.parametrize("command", [["train"], ["forecast"], ["claim"], ["surplus"]])
+def test_what_needs_homes_says_at_once_that_there_are_none(command: list[str], tmp_path: Path) -> None:
+    settings = tmp_path / "community.yaml"
+    settings.write_text("community: {name: Elm Street}\ndata: {source: none}\n", encoding="utf-8")
+    done = CliRunner().invoke(app, [*command, "--config", str(settings)])
+    assert isinstance(done.exception, ConfigError)
+    assert "there are no homes on this machine" in str(done.exception) and "wattproof agent" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["community.yaml"]
+
+
+def test_keys_are_for_the_homes_of_the_members_or_asks_for_which(tmp_path: Path) -> None:
+    settings = tmp_path / "community.yaml"
+    settings.write_text("community: {name: Elm Street}\ndata: {source: none}\n", encoding="utf-8")
+    asked = CliRunner().invoke(app, ["keys", "--config", str(settings)])
+    assert isinstance(asked.exception, ConfigError) and "--home elm-3" in str(asked.exception)
+    assert not (tmp_path / "keys").exists()
+    address = "0x" + "11" * 20
+    member = f"{{household: '{address}', meter: '{address}', home: elm-7}}"
+    settings.write_text(f"community: {{name: Elm Street, members: [{member}]}}\ndata: {{source: none}}\n")
+    assert CliRunner().invoke(app, ["keys", "--config", str(settings)]).exit_code == 0
+    assert (tmp_path / "keys" / "agents" / "elm-7.key").exists()

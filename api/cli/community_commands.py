@@ -133,6 +133,7 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     A home that cannot be forecast is reported with the reason, and the others proceed. Exit codes: 0 every home has a
     forecast; 4 at least one has none; 1 the day cannot be forecast; 2 wrong command line.
     """
+    from api.config.traced import traced
     from api.one_machine.days import forecast_day, model_of_day
     from api.operator.chain_session import open_chain_session
 
@@ -141,9 +142,10 @@ def forecast(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> No
     trained = model_of_day(community, chain_session, number)
     chain_session.chain.advance_to(community.start_of(number))
     missed, done = _Missed("no forecast"), 0
-    for home, figures in forecast_day(community, chain_session, number, trained, missed):
-        console.print(f"{home.name}: {_cost(figures)}, registered")
-        done += 1
+    with traced(community.config.tracing, "wattproof-one-machine"):
+        for home, figures in forecast_day(community, chain_session, number, trained, missed):
+            console.print(f"{home.name}: {_cost(figures)}, registered")
+            done += 1
     console.print(
         f"Day {number}: {done} of {len(community.homes)} homes have a registered forecast, with round {trained.round}"
     )
@@ -261,20 +263,22 @@ def claim(day: NewestDayArgument = None, config: ConfigOption = CONFIG) -> None:
     A home that cannot claim is reported with the reason, and the others proceed. Exit codes: 0 every home has claimed
     or has nothing to claim; 4 at least one could not claim; 1 the day cannot be claimed; 2 wrong command line.
     """
+    from api.config.traced import traced
     from api.one_machine.days import claim_day
     from api.operator.chain_session import open_chain_session
 
     community, number = _community_on(config, day, over=True)
     missed = _Missed("no claim")
     chain_session = open_chain_session(community)
-    for home, claimed in claim_day(community, chain_session, number, missed):
-        if claimed is None:
-            console.print(f"{home.name}: no better than the benchmarks, nothing to claim")
-        elif claimed.before:
-            console.print(f"{home.name}: already claimed, {claimed.buckets} x 100 Wh{_green(claimed.green)}")
-        else:
-            green = _green(claimed.green)
-            console.print(f"{home.name}: {claimed.buckets} x 100 Wh of error avoided{green}, claimed")
+    with traced(community.config.tracing, "wattproof-one-machine"):
+        for home, claimed in claim_day(community, chain_session, number, missed):
+            if claimed is None:
+                console.print(f"{home.name}: no better than the benchmarks, nothing to claim")
+            elif claimed.before:
+                console.print(f"{home.name}: already claimed, {claimed.buckets} x 100 Wh{_green(claimed.green)}")
+            else:
+                green = _green(claimed.green)
+                console.print(f"{home.name}: {claimed.buckets} x 100 Wh of error avoided{green}, claimed")
     _pay_closed_days(community, chain_session)
     _open_measured(community, before=number + 1)
     if missed.homes:

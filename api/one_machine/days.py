@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from api.config.tracing import tracer
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
@@ -117,7 +118,8 @@ def forecast_day(
         pin_heads(community, chain_session, trained.round, missed)
     for home, bundle, figures in prove_day(community, day, trained, homes, missed):
         registered = False
-        with one_home(home, missed):
+        of = community.home_day(home.wallet.address, day)
+        with one_home(home, missed), tracer().step("register on chain", of):
             register(community, chain_session, home, bundle)
             registered = True
         if registered:
@@ -172,10 +174,13 @@ def _claim(community: LocalCommunity, chain_session: ChainSession, home: Home, d
     registered = registered_forecast(chain_session.contracts, household, day)
     if registered is None:
         raise DataError(f"no forecast is registered for day {day}")
-    bundle = make_claim(community, home, day, registered.round)
+    of = community.home_day(household, day)
+    with tracer().step("prove skill", of):
+        bundle = make_claim(community, home, day, registered.round)
     if bundle is None:
         return None
-    buckets = paid_claims.settle(community, chain_session, bundle).buckets
+    with tracer().step("claim on chain", of):
+        buckets = paid_claims.settle(community, chain_session, bundle).buckets
     return Claimed(buckets, before=False, green=claim_green_share(community, chain_session, home, day))
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from api.config.tracing import HomeDay, Span, Tracer, installed
 from api.gateway.home import Home
 from api.gateway.not_forecast import NoModel, TooLate
 from api.one_machine import day as day_module
@@ -176,3 +178,32 @@ def test_a_day_that_is_not_over_is_not_claimed(village: Village) -> None:
             list(claim_day(village.community, village.chain_session, far, Missed()))
     finally:
         chain.follows = False
+
+
+class Named(Tracer):
+    """Keeps what the steps are called, and of whose day they are."""
+
+    is_on = True
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str, int]] = []
+
+    @contextmanager
+    def step(self, name: str, of: HomeDay, parent: str = "", **attributes: str | int) -> Iterator[Span]:
+        yield Span()
+        self.steps.append((name, of.household, of.day))
+
+
+def test_forecast_and_claim_here_are_steps_of_each_homes_day(village: Village) -> None:
+    with installed(tracer := Named()):
+        list(forecast_day(village.community, village.chain_session, DAY, village.trained, Missed()))
+        claims = dict(claim_day(village.community, village.chain_session, DAY, Missed()))
+    claimed = {home.wallet.address for home, claim in claims.items() if claim is not None}
+    all_homes = {home.wallet.address for home in village.homes}
+    for name, households in {
+        "register on chain": all_homes, "prove skill": all_homes, "claim on chain": claimed,
+    }.items():  # fmt: skip
+        assert {(household, day) for step, household, day in tracer.steps if step == name} == {
+            (household, DAY) for household in households
+        }
+    assert claimed

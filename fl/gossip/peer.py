@@ -65,6 +65,7 @@ class Peer:
             self.settings, self.registry, self.terms, self.segments, self.folder, self.shelf, self.line
         )
         self.is_finished = False
+        self._told = "", 0, ""
         self._put_back()
 
     def run(self, stop: threading.Event) -> None:
@@ -106,7 +107,7 @@ class Peer:
             self._forget(epoch)
         published = self._shelve(epoch, kept)
         refused = self.registry.publish(epoch, published.root, kept.secret)
-        _log.info("published", extra={"epoch": epoch, "refused": refused})
+        self._tell("published", epoch, refused)
         return not refused
 
     def base(self, epoch: int) -> Fixed:
@@ -134,8 +135,14 @@ class Peer:
         if epoch == 0 or entry.root is None or entry.revealed or kept is None:
             return False
         refused = self.registry.reveal(epoch, kept.secret)
-        _log.info("revealed", extra={"epoch": epoch, "refused": refused})
+        self._tell("revealed", epoch, refused)
         return not refused
+
+    def _tell(self, done: str, epoch: int, refused: str) -> None:
+        """Log it, a refusal once: what was refused is tried again at each look, for ever where the bond is lost."""
+        if (told := (done, epoch, refused)) != self._told:
+            _log.log(logging.WARNING if refused else logging.INFO, done, extra={"epoch": epoch, "refused": refused})
+        self._told = told
 
     def _answer_challenges(self, epoch: int) -> None:
         if not self.registry.open_challenges():

@@ -43,9 +43,9 @@ FEDERATION = {
     "topology": "gossip", "rounds": 3, "local": {"epochs": 1, "batch_days": 8}, "deployment": {"poll_s": 0.2},
     "evaluate_every": 0,
 }  # fmt: skip
-HOUR, LEADER_S = 3600, 600
+HOUR, LEADER_S, SEGMENTS = 3600, 600, 4
 GOSSIP = {
-    "segments": 4, "trim": 2, "settle_epochs": 2, "committee": 8, "patience_s": 2, "tolerance": 0.5,
+    "segments": SEGMENTS, "trim": 2, "settle_epochs": 2, "committee": 8, "patience_s": 5, "tolerance": 0.5,
     "bind": "127.0.0.1",
     "publish_s": HOUR, "reveal_s": HOUR, "leader_s": LEADER_S, "challenge_s": HOUR // 2, "peers": "peers.json",
 }  # fmt: skip
@@ -86,9 +86,24 @@ class Community:
         return "\n".join(f"== {home}\n{self.log(home)[-3000:]}" for home in HOMES)
 
     def jump(self, seconds: int) -> None:
-        """Let the chain's time pass."""
+        """Let the chain's time pass, once challenges are answered: a busy machine takes nobody's bond."""
+        until(lambda: not self._challenged(), lambda: f"{self._challenged()} do not answer: {self.logs()}")
         now = int(self.node.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
         self.node.be_at(now + seconds)
+
+    def _challenged(self) -> list[str]:
+        """Homes with an open challenge, but those that are not there to answer."""
+        epoch = self.client.state()[0]
+        return [
+            home
+            for home, process in self.processes.items()
+            if home != SILENT and process.is_alive() and not (self.folder / f"{home}.hold").exists()
+            and any(
+                self.client.is_challenged(earlier, self.member(home), segment)
+                for earlier in range(max(1, epoch - 2), epoch + 1)
+                for segment in range(SEGMENTS)
+            )
+        ]  # fmt: skip
 
     def member(self, home: str) -> bytes:
         return bytes.fromhex(_home(self.folder, home).wallet.address[2:])

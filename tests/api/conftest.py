@@ -349,5 +349,5 @@ def village_on(village: Village, database_url: str) -> Iterator[Village]:
                 session.merge(row)
     app = app_of(community, village.chain_session)
     with app.state.work:
-        yield replace(village, community=community, client=DocumentedClient(app))
+        yield replace(village, community=community, client=DocumentedClient(app).ready())
     community.sessions.kw["bind"].dispose()

@@ -93,7 +93,7 @@ FAILING = {
     "settings": ("api.config.community_yaml:parse", ("keys", "--home", HOME)),
     "a roster": ("fl.secagg.roster:Roster.read", ("roster",)),
     "a proof": ("api.cli.check_report:parse", ("verify", "proof.json")),
-    "a message of a proof": ("api.protocol.bundle:shown", ("show", "proof.json")),
+    "a message of a proof": ("api.protocol.explained:shown", ("show", "proof.json")),
     "an answer": ("api.audit.source:from_server", ("audit", str(DAY))),
     "a meter's export": (
         "data.importing.importer:import_file", ("data", "import", "x.csv", "--home", HOME, "--out", "y.csv")

@@ -98,6 +98,7 @@ def test_a_forecast_handed_in_many_times_at_once_is_registered_once(village_on: 
     """Each is told so; who comes later gets the first answer."""
     home = village_on.homes[0]
     answers = at_once(*[lambda: submit(village_on, village_on.bundle(home), home)] * THREADS)
+    assert not (problems := [a for a in answers if isinstance(a, Exception)]), problems
     told = Counter((a.status_code, a.json().get("error")) for a in answers)  # type: ignore[attr-defined]
     assert told[201, None] >= 1 and set(told) <= {(201, None), (200, None)}, told
     assert count(village_on.community.sessions, Forecast) == 1

@@ -165,7 +165,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
                 sums.put("shared", record.day, SecureSumState("00", there, "reveal", survivors=there, ended="open"))
     app = make_app(community, chain_session)
     with app.state.work:
-        yield Street(folder, community, chain_session, DocumentedClient(app), homes, {})
+        yield Street(folder, community, chain_session, DocumentedClient(app).ready(), homes, {})
     chain_session.chain.close()
 
 

@@ -59,7 +59,7 @@ class ForecastingSettings(BaseModel):
         default=28, ge=1, description="a home with fewer days to learn from has no personal head"
     )
     personal_means: bool = Field(default=False, description="the personal head corrects the means, too")
-    personal_rate: float = Field(default=3e-4, gt=0)
+    personal_rate: float = Field(default=1.5e-4, gt=0)
     personal_decay: float = Field(default=0.3, ge=0, description="pull of the personal head towards zero")
     baselines: tuple[str, ...] = Field(
         default=(),

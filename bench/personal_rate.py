@@ -1,0 +1,91 @@
+"""`python -m bench.personal_rate [--data fontana|london|PATH]`: at what rate a home's personal head is to be trained.
+
+Two stretches before the test days: learnt on the first 70 % of the days before them and judged on the next 15 %, and
+learnt on 85 % and judged on the rest. Errors are the mean and the median home's nMAE, of forecasts before they are
+rounded to integers. Writes out/bench/personal_rate-DATA.json and prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.accuracy_data import FONTANA, Community, open_community
+from bench.accuracy_methods import Federated, homes_of
+from bench.local_rounds import FORECASTING, OUT, SHAPE
+from data.atomic import write_bytes
+from data.day import HOURS_PER_DAY
+from data.features import public_features
+from data.windows import Windows, make_windows
+from fl.settings import FederationSettings
+from forecasting.evaluation import Split
+from forecasting.local_model import Reader
+from forecasting.personal import fit_home_head, forecast_personal
+
+STRETCHES = ((0.7, 0.85), (0.85, 1.0))
+RATES = (0.0, 7.5e-5, 1.5e-4, 3e-4)
+"""Zero: no personal head."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of the homes' nMAE."""
+
+    mean: float
+    median: float
+
+
+def stretch_of(community: Community, begin: float, end: float) -> tuple[Windows, Windows]:
+    """Windows to learn from, and those to be judged on, by shares of the days before the test days."""
+    readings, clock = community.data.readings, community.clock
+    split = Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
+    features = public_features(community.data.weather, clock)
+    windows = make_windows(readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
+    first = int(windows.day.min())
+    since, until = (first + int((split.test_start - first) * share) for share in (begin, end))
+    return windows.between(0, since), windows.between(since, until).at_day_start()
+
+
+def errors(model: Reader, learn: Windows, judged: Windows, rate: float) -> Errors:
+    """With heads that are trained at a rate, as the settings say otherwise."""
+    settings = FORECASTING.model_copy(update={"personal_rate": rate})
+    found = []
+    for home in homes_of(judged):
+        days = judged.of_home(home)
+        head = fit_home_head(model, learn.of_home(home), settings) if rate else None
+        values = model.outputs(days).in_wh() if head is None else forecast_personal(model, head, days)
+        found.append(float(np.abs(values[:, :HOURS_PER_DAY] - days.target).mean() / days.target.mean()))
+    return Errors(round(float(np.mean(found)), 4), round(float(np.median(found)), 4))
+
+
+def measure(community: Community) -> dict[str, dict[str, dict[str, float]]]:
+    """By stretch and rate."""
+    out: dict[str, dict[str, dict[str, float]]] = {}
+    for begin, end in STRETCHES:
+        learn, judged = stretch_of(community, begin, end)
+        federated = Federated(FederationSettings())
+        federated.learn(learn)
+        out[f"{begin} to {end}"] = {str(rate): vars(errors(federated.model, learn, judged, rate)) for rate in RATES}
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
+    asked = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    community = open_community(asked.data, asked.cache)
+    result = {"data": community.name, "errors": measure(community)}
+    write_bytes(OUT / f"personal_rate-{community.name}.json", json.dumps(result, indent=1).encode())
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -103,7 +103,8 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     app.state.kept_answers = KeptAnswers(TotalsVersion(lambda: community.sessions))
     app.state.metrics = Metrics()
     app.state.events = Events(lambda: _progress(community))
-    app.state.sign_ins = SignIns(community.config.api.origin)
+    settings = community.config.api
+    app.state.sign_ins = SignIns(settings.origin, kept=(*settings.managers, *settings.auditors))
     app.state.secure_sums = SecureSumServer(community, chain_session)
     for module in VERSIONED:
         app.include_router(module.router, prefix=PREFIX)

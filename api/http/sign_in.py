@@ -12,7 +12,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -46,10 +46,11 @@ class SignIns:
     Args:
         origin: where people open the page, as https://HOST.
         now: seconds since 1970.
+        kept: addresses (checksummed) whose sessions no stranger's push out, however many sign in.
     """
 
-    def __init__(self, origin: str, now: Callable[[], float] = time.time) -> None:
-        self._origin, self._domain, self._now = origin, urlsplit(origin).netloc, now
+    def __init__(self, origin: str, now: Callable[[], float] = time.time, kept: Collection[str] = ()) -> None:
+        self._origin, self._domain, self._now, self._kept = origin, urlsplit(origin).netloc, now, frozenset(kept)
         self._key = secrets.token_bytes(32)
         self._used: OrderedDict[str, float] = OrderedDict()
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
@@ -94,8 +95,9 @@ class SignIns:
         self._use(nonce)
         token = secrets.token_urlsafe(32)
         self._sessions[_kept_as(token)] = Session(address, self._now() + SESSION_S)
-        while len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        if len(self._sessions) > _MOST_SESSIONS:
+            strangers = (key for key, one in self._sessions.items() if one.address not in self._kept)
+            self._sessions.pop(next(strangers, next(iter(self._sessions))))
         return token
 
     def of(self, token: str | None) -> Session | None:

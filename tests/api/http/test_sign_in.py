@@ -19,7 +19,7 @@ from api.one_machine.day import register
 from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.support.documented import DocumentedClient
 
-MANAGER, AUDITOR, STRANGER = (Account.from_key(bytes([k]) * 32) for k in (11, 12, 13))
+MANAGER, AUDITOR, STRANGER, FOURTH = (Account.from_key(bytes([k]) * 32) for k in (11, 12, 13, 14))
 PRIVATE = ["/v1/manage/members", "/v1/manage/members.csv", "/v1/manage/alerts"]
 
 
@@ -194,3 +194,11 @@ def test_challenges_and_sessions_end(village: Village) -> None:
     now[0] += SESSION_S
     assert sign_ins.of(token) is None and sign_ins.of(None) is None
     assert token not in repr(sign_ins.__dict__), "who reads the server's memory can't use it"
+
+
+def test_however_many_strangers_sign_in_a_manager_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.sign_in._MOST_SESSIONS", 2)
+    sign_ins = SignIns("https://elm.example", kept=[MANAGER.address])
+    manager, *strangers = (opened(sign_ins, one) for one in (MANAGER, AUDITOR, STRANGER, FOURTH))
+    assert sign_ins.of(manager) is not None
+    assert [sign_ins.of(token) is not None for token in strangers] == [False, False, True]

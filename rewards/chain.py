@@ -174,6 +174,11 @@ class Chain:
             at: BlockIdentifier = "latest" if block is None else BlockNumber(block)
             return len(self.web3.eth.get_code(to_checksum_address(address), at)) > 0
 
+    def balance_of(self, address: str) -> int:
+        """What an account has, in the chain's smallest unit."""
+        with reading("an account's balance"):
+            return int(self.web3.eth.get_balance(to_checksum_address(address)))
+
     def nonce_of(self, address: str) -> int:
         """How many transactions an account has sent, those not in a block yet included."""
         with reading("the nonce of an account"):

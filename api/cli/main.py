@@ -20,6 +20,7 @@ from api.cli import (
     green_commands,
     membership_commands,
     meter_commands,
+    operator_commands,
     report_commands,
     settle_commands,
     setup_commands,
@@ -182,6 +183,7 @@ app.command("green-hours")(green_commands.green_hours)
 app.command("audit-surplus")(surplus_commands.audit_surplus)
 app.command()(meter_commands.identity)
 app.command("replace-meter")(meter_commands.replace_meter)
+app.command("renew-operator")(operator_commands.renew_operator)
 app.command()(membership_commands.leave)
 app.command()(membership_commands.rejoin)
 app.command()(challenge_commands.challenge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, replace
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 from eth_account.signers.local import LocalAccount
@@ -98,12 +99,16 @@ class Community:
     @cached_property
     def operator(self) -> LocalAccount:
         """Raises ConfigError, DamagedFile, LostFile."""
-        own, made = self.config.rewards.key_file, self.folder / "operator.key"
-        if own is not None:
-            return account_from_file(own, make=False)
+        if self.config.rewards.key_file is not None:
+            return account_from_file(self.operator_key, make=False)
         if (self.folder / CONTRACTS).exists():
-            check_kept(made, f"the contracts of {CONTRACTS} obey no other key", _NEW_COMMUNITY)
-        return account_from_file(made)
+            check_kept(self.operator_key, f"the contracts of {CONTRACTS} obey no other key", _NEW_COMMUNITY)
+        return account_from_file(self.operator_key)
+
+    @property
+    def operator_key(self) -> Path:
+        """The file of the operator's key."""
+        return self.config.rewards.key_file or self.folder / "operator.key"
 
     def home_day(self, household: str, day: int) -> HomeDay:
         """What a trace of a household's day is about."""

@@ -36,6 +36,11 @@ def export_models_at(chain: Chain, address: str) -> Contract:
     return chain.contract(artefact(_NAME), address)
 
 
+def export_model_registry(community: Community, chain: Chain) -> Contract | None:
+    """The community's registry of models of export, if there is one. Raises DamagedFile, NodeUnreachable."""
+    return _CONTRACT.there(community, chain, export_models_at, None)
+
+
 def _registry(community: Community, chain: Chain) -> Contract:
     def deploy() -> Contract:
         chain.fund(community.operator.address)

@@ -69,6 +69,11 @@ class Payments:
             return found
 
 
+def settlement_payments(community: Community, chain: Chain) -> Contract | None:
+    """The community's escrow, if there is one. Raises DamagedFile, NodeUnreachable."""
+    return _CONTRACT.there(community, chain, payments_at, None)
+
+
 def pay_settlement(community: Community, chain: Chain, settlement: Settlement, folder: Path) -> Payments:
     """Publish the root, fund the period unless it is funded, and pay every share that was not paid before.
 

@@ -36,6 +36,11 @@ def is_published(community: Community, chain: Chain, settlement: Settlement, blo
     return registry is not None and root_of(registry, of.first, of.last, block) == settlement.root
 
 
+def settlement_registry(community: Community, chain: Chain) -> Contract | None:
+    """The community's registry of settlements, if there is one. Raises DamagedFile, NodeUnreachable."""
+    return _CONTRACT.there(community, chain, settlements_at, None)
+
+
 def _registry(community: Community, chain: Chain) -> Contract:
     def deploy() -> Contract:
         return deploy_settlements(chain, community.operator, community.config.community.identifier)

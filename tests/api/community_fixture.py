@@ -42,6 +42,7 @@ from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
 from tests.api.untrained import untrained_model
 from tests.support.served import uvicorn_served
+from tests.support.waiting import LIMIT_S
 
 DAY = 17_316
 HOMES = 4
@@ -121,11 +122,13 @@ class CommunityFixture:
         return part
 
     def get(self, path: str) -> Any:
-        return httpx.get(self.url + path, verify=client_context()).json()
+        return httpx.get(self.url + path, verify=client_context(), timeout=LIMIT_S).json()
 
     def say(self, message: SumMessage, kind: Kind = "forecast") -> str:
         """What the server answers: ok, or the refusal's code."""
-        answer = httpx.post(f"{self.url}/sums/{DAY}/{kind}", json=message.to_json(), verify=client_context())
+        answer = httpx.post(
+            f"{self.url}/sums/{DAY}/{kind}", json=message.to_json(), verify=client_context(), timeout=LIMIT_S
+        )
         return "ok" if answer.is_success else str(answer.json()["error"])
 
     def phase(self, kind: Kind = "forecast") -> str:

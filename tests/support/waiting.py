@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-LIMIT_S = 300.0
+LIMIT_S = 600.0
 _FIRST_POLL_S, _LAST_POLL_S = 0.05, 0.5  # asking costs processor time, and most waits are short or long
 Found = TypeVar("Found")
 

@@ -25,6 +25,9 @@ from rewards.consent import SignedStatement, Statement, sign_statement
 from rewards.membership import membership
 from tests.api.conftest import DAY, Village, app_of
 from tests.support.served import uvicorn_served
+from tests.support.waiting import LIMIT_S
+
+ASK = httpx.Client(timeout=LIMIT_S)
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +60,7 @@ class Gateway:
 
     def say(self, signed: SignedStatement) -> tuple[int, str]:
         content = {"says": signed.says, "deadline": signed.deadline, "signature": "0x" + signed.signature.hex()}
-        answer = httpx.post(f"{self.url}/households/{signed.household}/membership", json=content)
+        answer = ASK.post(f"{self.url}/households/{signed.household}/membership", json=content)
         return answer.status_code, answer.json().get("error") or answer.json()["state"]
 
     def rows(self) -> list[str]:
@@ -91,7 +94,7 @@ def gateway(village: Village, claim: ClaimBundle, tmp_path: Path) -> Iterator[Ga
             "gateway": {"api_url": url},
         }
         (tmp_path / "community.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        assert httpx.post(f"{url}/claims", content=encode(claim)).status_code == 201
+        assert ASK.post(f"{url}/claims", content=encode(claim)).status_code == 201
         yield Gateway(village, tmp_path, url)
 
 
@@ -136,14 +139,14 @@ def test_who_has_left_is_refused_everywhere(gateway: Gateway, claim: ClaimBundle
     assert gateway.run("leave", gateway.home.name, "--yes", "--keep-readings")[0] == 0
     assert (gateway.folder / "readings.csv").exists()
     for path, content in (("/claims", encode(claim)), ("/forecasts", None)):
-        sent = httpx.post(gateway.url + path, content=content, json=None if content else forecast)
+        sent = ASK.post(gateway.url + path, content=content, json=None if content else forecast)
         assert (sent.status_code, sent.json()["error"]) == (404, "unknown-household"), path
-    assert who not in {h["address"] for h in httpx.get(f"{gateway.url}/households").json()}
-    assert httpx.get(f"{gateway.url}/households/{who}/rewards").status_code == 404
-    assert httpx.get(f"{gateway.url}/forecasts/{who}/{DAY}/proof").status_code == 404
-    assert httpx.get(f"{gateway.url}/claims/{who}/{DAY}/proof").status_code == 404
+    assert who not in {h["address"] for h in ASK.get(f"{gateway.url}/households").json()}
+    assert ASK.get(f"{gateway.url}/households/{who}/rewards").status_code == 404
+    assert ASK.get(f"{gateway.url}/forecasts/{who}/{DAY}/proof").status_code == 404
+    assert ASK.get(f"{gateway.url}/claims/{who}/{DAY}/proof").status_code == 404
     village.community.enrol(village.chain_session.chain, village.chain_session.contracts)  # the server starts again
-    assert httpx.get(f"{gateway.url}/households/{who}/membership").json()["state"] == "left"
+    assert ASK.get(f"{gateway.url}/households/{who}/membership").json()["state"] == "left"
     assert gateway.say(gateway.signed("enrolment")) == (409, "no-such-membership")
 
 
@@ -164,7 +167,7 @@ def test_a_household_comes_back_by_its_own_word_and_its_record_stays_burnt(gatew
     assert gateway.run("rejoin", gateway.home.name)[0] == 0
     with gateway.village.community.sessions() as session:
         assert session.get(Departure, who) is None
-    assert httpx.get(f"{gateway.url}/households/{who}/membership").json()["state"] == "enrolled"
+    assert ASK.get(f"{gateway.url}/households/{who}/membership").json()["state"] == "enrolled"
     assert gateway.village.chain_session.contracts.household_nft.functions.is_burnt(who).call()
 
 

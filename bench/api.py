@@ -34,9 +34,9 @@ import yaml
 
 from api.config.demo_settings import demo_config
 from bench.api_load import Answers, at_once, repeated, request, steadily
-from bench.deployed import free_port
 from bench.gateway_process import ROOT
 from bench.memory import resident_mb
+from bench.ports import free_port
 from data.atomic import write_bytes
 
 OUT = Path("out/bench/api.json")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,15 +20,10 @@ import pandas as pd
 import yaml
 
 from bench.gateway_process import ROOT, environment
+from bench.ports import free_port
 from data.table import write_table
 
 COORDINATOR, SERVER = "coordinator", "server"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def share_cache(folder: Path) -> None:

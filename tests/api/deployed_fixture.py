@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 import wattproof
 from api.gateway.home import Home
-from bench.deployed import free_port, share_cache
+from bench.deployed import share_cache
+from bench.ports import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.deployment.keys import make_agent_key

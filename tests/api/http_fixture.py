@@ -21,7 +21,8 @@ import wattproof
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.bundle import InferenceBundle, parse
-from bench.deployed import free_port, share_cache
+from bench.deployed import share_cache
+from bench.ports import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
 from fl.deployment.kept_model import keep_model

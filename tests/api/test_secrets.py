@@ -20,7 +20,7 @@ from api.config.community_yaml import load
 from api.gateway.home import Home
 from api.gateway.proving import Job
 from api.gateway.sealed import SealedForecast
-from bench.deployed import free_port
+from bench.ports import free_port
 from data.citylearn import CommunityData
 from data.meter import DayOpening
 from data.windows import Windows

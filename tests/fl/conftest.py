@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from bench.ports import free_port
 from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
 from fl.task import write_homes
-from tests.fl.federation import HOMES, ROUND_S, Deployment, free_port, made_up_windows
+from tests.fl.federation import HOMES, ROUND_S, Deployment, made_up_windows
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -50,12 +49,6 @@ def made_up_windows(homes: tuple[str, ...], days: int, seed: int = 0) -> Windows
         target=load[:, 168:].astype(np.int64),
         shift=np.zeros(n, dtype=np.int64),
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

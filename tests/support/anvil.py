@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from bench.deployed import free_port
+from bench.ports import free_port
 from tests.support.needed import is_missing
 from tests.support.waiting import until
 

@@ -24,7 +24,8 @@ from api.cli.main import app
 from api.cli.replay_news import News
 from api.config.community_yaml import ConfigError, load
 from api.one_machine.replay import SERVER, SETTINGS, Replay, parts_of
-from bench.deployed import ROOT, free_port, share_cache, wattproof
+from bench.deployed import ROOT, share_cache, wattproof
+from bench.ports import free_port
 from data.citylearn import CommunityData
 from data.community import neutral_weather
 from data.day import DayClock

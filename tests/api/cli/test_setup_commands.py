@@ -18,10 +18,10 @@ from api.config.community_yaml import ConfigError, load
 from api.gateway.day_watch import DayWatch
 from api.gateway.outbox import Outbox, Submission
 from api.one_machine.days_known import days_known
+from bench.ports import free_port
 from data.day import DayClock
 from tests.api.conftest import Village
 from tests.api.files_fixture import write_inputs
-from tests.fl.federation import free_port
 from tests.support.served import served
 
 

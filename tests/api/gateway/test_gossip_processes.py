@@ -20,7 +20,7 @@ from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import Community as CommunityOfOperator
 from api.operator.gossip import OBSERVER, deploy_training, take_accepted
 from api.operator.publisher import Publisher
-from bench.deployed import free_port
+from bench.ports import free_port
 from fl.deployment.kept_model import kept_weights
 from fl.deployment.keys import make_peer_keys
 from fl.gossip.draws import leader

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from fl.one_shot.kept import TOTAL
 from fl.weights import load
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings, scraped
 from tests.support.commands import output_in
-from tests.support.waiting import LIMIT_S
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 HOMES = ("elm-1", "elm-2", "elm-3", "elm-4")
@@ -68,10 +69,14 @@ def test_every_gateway_proves_with_the_model_that_follows_from_it(deployed: Depl
     assert len(deployed.ask(f"/forecasts/{DAY}")) == 1
 
 
+def is_told(deployed: Deployed, home: str) -> bool:
+    return scraped(deployed, home)["wattproof_agent_peak_day"] == DAY
+
+
 def test_a_household_is_told_the_class_of_its_peak_and_nobody_else(deployed: Deployed) -> None:
     for home in deployed.homes:
+        until(partial(is_told, deployed, home), partial(deployed.log, home))
         told = scraped(deployed, home)
-        assert told["wattproof_agent_peak_day"] == DAY
         assert sum(told[name] for name in PEAKS) == pytest.approx(1)
         said = output_in(deployed.folder / home, "peak", home, "-c", "settings.yaml")
         likeliest = max(PEAKS, key=lambda name: told[name]).split('"')[1]

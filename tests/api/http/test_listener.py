@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from api.http.listener import PortRefused, bound
-from bench.deployed import free_port
+from bench.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from api.http.server import make_app
 from api.operator.chain_session import ChainSession
 from api.operator.database.tables import Forecast
 from api.protocol.bundle import ClaimBundle, encode
-from bench.deployed import free_port
+from bench.ports import free_port
 from rewards.chain import Chain
 from rewards.deploy import Contracts
 from rewards.errors import ChainError, DayNotOver, LateForecast, NodeUnreachable, Refused, StaleTransaction

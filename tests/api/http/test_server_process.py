@@ -18,7 +18,7 @@ import httpx
 import pytest
 import yaml
 
-from bench.deployed import free_port
+from bench.ports import free_port
 from tests.api.conftest import DAY, Moment, Village, build, small_config
 from tests.api.http_fixture import until
 from tests.support.shared import built_once

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 
+from bench.ports import free_port
 from fl.deployment.fleet_client import FleetClient
 from fl.deployment.keys import KeyFolder, load_agent_key, load_authority, make_agent_key
 from fl.deployment.signed_requests import SignedRequests
 from fl.store import RoundReport
-from tests.fl.federation import HOMES, Deployment, free_port
+from tests.fl.federation import HOMES, Deployment
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process

@@ -18,11 +18,11 @@ from flwr.app import ConfigRecord, Message, RecordDict
 
 import fl.deployment.fleet_client
 import fl.deployment.keys
+from bench.ports import free_port
 from fl.deployment.fleet_client import ConnectionDown, FleetClient
 from fl.deployment.fleet_server import FleetServer
 from fl.deployment.keys import KeyFolder, load_agent_key, load_agent_list, load_authority, make_keys
 from fl.deployment.signed_requests import SignedRequests
-from tests.fl.federation import free_port
 from tests.support.waiting import until
 
 

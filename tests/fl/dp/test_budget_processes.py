@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.ports import free_port
 from fl.dp.accountant import epsilon
 from fl.protection_settings import PrivacySettings
-from tests.fl.federation import HOMES, Deployment, free_port
+from tests.fl.federation import HOMES, Deployment
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.process

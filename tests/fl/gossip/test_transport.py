@@ -10,13 +10,13 @@ import httpx
 import numpy as np
 import pytest
 
+from bench.ports import free_port
 from fl.deployment.keys import PeerKeys, make_peer_keys
 from fl.errors import KeysError
 from fl.gossip.blocks import Place, Published, cid_of
 from fl.gossip.segments import Segments
 from fl.gossip.shelf import Shelf
 from fl.gossip.transport import FORMAT, PeerAway, PeerLine, ShelfServer, read_peers
-from tests.fl.federation import free_port
 
 MEMBER = b"\x0a" * 20
 OWN = Published.of(Place(b"\x0c" * 32, 1, MEMBER), np.arange(10), Segments(10, 2))

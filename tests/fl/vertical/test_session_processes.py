@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.ports import free_port
 from data.atomic import write_bytes
 from fl.deployment.keys import make_keys
 from fl.settings import FederationSettings
-from tests.fl.federation import ROUND_S, Deployment, free_port
+from tests.fl.federation import ROUND_S, Deployment
 from tests.fl.vertical.session_fixture import windows_of
 from tests.fl.vertical.session_names import DAYS, LEARNT, PARTIES, PARTNER
 from tests.support.waiting import until

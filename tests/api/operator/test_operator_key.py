@@ -23,6 +23,8 @@ from rewards.settings import RewardSettings
 from tests.api.conftest import DAY, small_config
 from tests.support.anvil import Anvil, anvil
 
+pytestmark = pytest.mark.slow
+
 OLD = bytes([17]) * 32
 OWNED = 8
 """Contracts that the community below has deployed, with the registry of models of export."""

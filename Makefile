@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # By files and in their order: what a module's tests share, such as a community's processes, is made once; the files of
 # many short tests (zkp) come last, and all workers end at the same time. Three for two cores: tests of processes wait.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo serve check test test-deep lint docs figures coverage constraints clean
 

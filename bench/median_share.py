@@ -8,29 +8,20 @@ with personal heads, as proven. Writes out/bench/median_share-DATA.json and prin
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from bench.accuracy_data import FONTANA, Community, open_community
+from bench import before_test
 from bench.accuracy_methods import Federated, by_home, homes_of
-from bench.local_rounds import FORECASTING, OUT, SHAPE
+from bench.local_rounds import FORECASTING, SHAPE
 from bench.training_cost import errors_in
-from bench.training_forms import LEARN_SHARE
-from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY
-from data.features import public_features
-from data.windows import Windows, make_windows
+from data.windows import Windows
 from fl.settings import FederationSettings
 from fl.weights import from_state_dict
-from forecasting.evaluation import Split
 from forecasting.integer import quantise
 from forecasting.model import LoadForecaster
 from forecasting.personal import fit_home_head
@@ -43,17 +34,6 @@ STATISTICS: dict[str, Callable[[Array], Array]] = {
     "mean": lambda week: np.asarray(week.mean(axis=1)),
     "middle_three": lambda week: np.asarray(np.sort(week, axis=1)[:, 2:5].mean(axis=1)),
 }
-
-
-def split_before_test(community: Community) -> tuple[Windows, Windows]:
-    """Windows to learn from and to be judged on."""
-    readings, clock = community.data.readings, community.clock
-    split = Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
-    features = public_features(community.data.weather, clock)
-    windows = make_windows(readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
-    first = int(windows.day.min())
-    start = first + int((split.test_start - first) * LEARN_SHARE)
-    return windows.between(0, start), windows.between(start, split.test_start).at_day_start()
 
 
 def forecasts(learn: Windows, judged: Windows, settings: FederationSettings) -> dict[str, Array]:
@@ -93,17 +73,10 @@ def errors(judged: Windows, found: dict[str, Array]) -> dict[str, dict[str, dict
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
-    asked = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    community = open_community(asked.data, asked.cache)
-    learn, judged = split_before_test(community)
+    community = before_test.opened(before_test.parser(__doc__).parse_args(arguments))
+    learn, judged = before_test.stretch_of(community)
     found = errors(judged, forecasts(learn, judged, FederationSettings()))
-    result: dict[str, Any] = {"data": community.name, "days": len(np.unique(judged.day)), "errors": found}
-    write_bytes(OUT / f"median_share-{community.name}.json", json.dumps(result, indent=1).encode())
-    print(json.dumps(result))
+    before_test.written("median_share", community, {"days": len(np.unique(judged.day)), "errors": found})
 
 
 if __name__ == "__main__":

@@ -7,24 +7,18 @@ rounded to integers. Writes out/bench/personal_rate-DATA.json and prints it.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 
-from bench.accuracy_data import FONTANA, Community, open_community
+from bench import before_test
+from bench.accuracy_data import Community
 from bench.accuracy_methods import Federated, homes_of
-from bench.local_rounds import FORECASTING, OUT, SHAPE
-from data.atomic import write_bytes
+from bench.local_rounds import FORECASTING
 from data.day import HOURS_PER_DAY
-from data.features import public_features
-from data.windows import Windows, make_windows
+from data.windows import Windows
 from fl.settings import FederationSettings
-from forecasting.evaluation import Split
 from forecasting.local_model import Reader
 from forecasting.personal import fit_home_head, forecast_personal
 
@@ -39,17 +33,6 @@ class Errors:
 
     mean: float
     median: float
-
-
-def stretch_of(community: Community, begin: float, end: float) -> tuple[Windows, Windows]:
-    """Windows to learn from, and those to be judged on, by shares of the days before the test days."""
-    readings, clock = community.data.readings, community.clock
-    split = Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
-    features = public_features(community.data.weather, clock)
-    windows = make_windows(readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
-    first = int(windows.day.min())
-    since, until = (first + int((split.test_start - first) * share) for share in (begin, end))
-    return windows.between(0, since), windows.between(since, until).at_day_start()
 
 
 def errors(model: Reader, learn: Windows, judged: Windows, rate: float) -> Errors:
@@ -68,7 +51,7 @@ def measure(community: Community) -> dict[str, dict[str, dict[str, float]]]:
     """By stretch and rate."""
     out: dict[str, dict[str, dict[str, float]]] = {}
     for begin, end in STRETCHES:
-        learn, judged = stretch_of(community, begin, end)
+        learn, judged = before_test.stretch_of(community, begin, end)
         federated = Federated(FederationSettings())
         federated.learn(learn)
         out[f"{begin} to {end}"] = {str(rate): vars(errors(federated.model, learn, judged, rate)) for rate in RATES}
@@ -76,15 +59,8 @@ def measure(community: Community) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
-    asked = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    community = open_community(asked.data, asked.cache)
-    result = {"data": community.name, "errors": measure(community)}
-    write_bytes(OUT / f"personal_rate-{community.name}.json", json.dumps(result, indent=1).encode())
-    print(json.dumps(result))
+    community = before_test.opened(before_test.parser(__doc__).parse_args(arguments))
+    before_test.written("personal_rate", community, {"errors": measure(community)})
 
 
 if __name__ == "__main__":

@@ -8,26 +8,16 @@ the means, without and with personal heads. Writes out/bench/training_forms-DATA
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from bench.accuracy_data import FONTANA, open_community
+from bench import before_test
 from bench.accuracy_methods import Central, Federated, Personal
-from bench.local_rounds import FORECASTING, OUT, SHAPE
 from bench.training_cost import errors_in
-from data.atomic import write_bytes
-from data.features import public_features
-from data.windows import Windows, make_windows
+from data.windows import Windows
 from fl.settings import FederationSettings
-from forecasting.evaluation import Split
 
-LEARN_SHARE = 0.85
 FORMS: dict[str, dict[str, Any]] = {
     "local rounds": {"rounds": 40},
     "local rounds and gradients": {},
@@ -51,24 +41,13 @@ def measure(learn: Windows, judged: Windows, forms: Mapping[str, Mapping[str, An
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
-    parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS))
-    parser.add_argument("--cache", type=Path, default=Path(".cache/wattproof"))
-    asked = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    community = open_community(asked.data, asked.cache)
-    readings, clock = community.data.readings, community.clock
-    split = Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
-    features = public_features(community.data.weather, clock)
-    windows = make_windows(readings, features, clock, steps=SHAPE.steps, shifts=FORECASTING.shifts)
-    first = int(windows.day.min())
-    end = first + int((split.test_start - first) * LEARN_SHARE)
-    judged = windows.between(end, split.test_start).at_day_start()
+    options = before_test.parser(__doc__)
+    options.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS))
+    asked = options.parse_args(arguments)
+    community = before_test.opened(asked)
+    learn, judged = before_test.stretch_of(community)
     chosen = {name: FORMS[name] for name in asked.forms}
-    result = {"data": community.name} | measure(windows.between(0, end), judged, chosen, epochs=80)
-    write_bytes(OUT / f"training_forms-{community.name}.json", json.dumps(result, indent=1).encode())
-    print(json.dumps(result))
+    before_test.written("training_forms", community, measure(learn, judged, chosen, epochs=80))
 
 
 if __name__ == "__main__":

@@ -69,9 +69,12 @@ class Payments:
             return found
 
 
-def settlement_payments(community: Community, chain: Chain) -> Contract | None:
-    """The community's escrow, if there is one. Raises DamagedFile, NodeUnreachable."""
-    return _CONTRACT.there(community, chain, payments_at, None)
+def settlement_payments(community: Community, chain: Chain, block: int | None = None) -> Contract | None:
+    """The community's escrow, if there is one at a block (None: the latest).
+
+    Raises DamagedFile, NodeUnreachable.
+    """
+    return _CONTRACT.there(community, chain, payments_at, block)
 
 
 def pay_settlement(community: Community, chain: Chain, settlement: Settlement, folder: Path) -> Payments:
@@ -102,7 +105,7 @@ def is_paid_out(community: Community, chain: Chain, settlement: Settlement, bloc
 
     Raises DamagedFile, NodeUnreachable.
     """
-    of, payments = settlement.period, _CONTRACT.there(community, chain, payments_at, block)
+    of, payments = settlement.period, settlement_payments(community, chain, block)
     return payments is not None and all(
         is_paid(payments, (of.first, of.last), share, block) for share in brought(settlement)
     )

@@ -32,13 +32,16 @@ def is_published(community: Community, chain: Chain, settlement: Settlement, blo
 
     Raises DamagedFile, NodeUnreachable.
     """
-    of, registry = settlement.period, _CONTRACT.there(community, chain, settlements_at, block)
+    of, registry = settlement.period, settlement_registry(community, chain, block)
     return registry is not None and root_of(registry, of.first, of.last, block) == settlement.root
 
 
-def settlement_registry(community: Community, chain: Chain) -> Contract | None:
-    """The community's registry of settlements, if there is one. Raises DamagedFile, NodeUnreachable."""
-    return _CONTRACT.there(community, chain, settlements_at, None)
+def settlement_registry(community: Community, chain: Chain, block: int | None = None) -> Contract | None:
+    """The community's registry of settlements, if there is one at a block (None: the latest).
+
+    Raises DamagedFile, NodeUnreachable.
+    """
+    return _CONTRACT.there(community, chain, settlements_at, block)
 
 
 def _registry(community: Community, chain: Chain) -> Contract:

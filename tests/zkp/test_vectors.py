@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.zkp.cases import CASES
-from tests.zkp.vectors import FOLDER, MODULES, Frozen, read
+from tests.zkp.vectors import FOLDER, MODULES, Frozen, current, read
 from zkp.errors import InvalidProof, OlderFormat
 
-CURRENT = [FOLDER / f"{kind}-v{module.HEADER[-1]}.json" for kind, module in MODULES.items()]
+CURRENT = list(current().values())
 OLDER = sorted(set(FOLDER.glob("*.json")) - set(CURRENT))
 
 

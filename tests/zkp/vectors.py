@@ -2,9 +2,10 @@
 
     python -m tests.zkp.vectors
 
-writes tests/zkp/vectors/<kind>-v<version>.json for the current version of each kind: statement, secrets and proof,
-all that it takes to verify the proof and to make it again. Scalars and bytes are hexadecimal. The prover's randomness
-is `counted`: scalar k is Keccak-256("wattproof vector" | k as 8 bytes, big-endian) modulo r.
+writes tests/zkp/vectors/<name>-v<version>.json for the current version of each kind: statement, secrets and proof,
+all that it takes to verify the proof and to make it again; of inference once without the week's median and once with
+it. Scalars and bytes are hexadecimal. The prover's randomness is `counted`: scalar k is
+Keccak-256("wattproof vector" | k as 8 bytes, big-endian) modulo r.
 
 A file of a released version is never overwritten: a change of the proof's bytes is a new format version
 (CONTRIBUTING.md). Version 4 is not released yet: until it is, its files are written anew whenever it changes.
@@ -37,7 +38,7 @@ from tests.zkp.cases import (
     skill_case,
     skill_secrets,
 )
-from tests.zkp.conftest import honest
+from tests.zkp.conftest import Case, honest
 from zkp.algebra.field import MODULUS
 from zkp.algebra.vector import RandomScalars
 from zkp.lstm.integer_model import OUTPUTS, IntegerWeights, Ints, Shape
@@ -73,6 +74,11 @@ class Frozen:
     statement: Any
     proof: bytes
     prove: Callable[[], bytes]
+
+
+def current() -> dict[str, Path]:
+    """By name: where the vector of today's version is."""
+    return {name: FOLDER / f"{name}-v{MODULES[kind].HEADER[-1]}.json" for name, (kind, _, _) in _WRITERS.items()}
 
 
 def read(path: Path) -> Frozen:
@@ -203,7 +209,19 @@ def _write_green_share() -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _write_inference() -> tuple[dict[str, Any], dict[str, Any]]:
     """Two layers, two days, a personal head: every part of the statement is there."""
-    home, s = honest(2, 2, True), inference_case(2, 2).statement
+    return _write_home(honest(2, 2, True), inference_case(2, 2).statement)
+
+
+def _write_median() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A quarter of the typical hours is the median of the week."""
+    return _write_home(honest(1, 1, True, median=4), _median_case().statement)
+
+
+def _median_case() -> Honest:
+    return inference_case(median=4)
+
+
+def _write_home(home: Case, s: inference.Statement) -> tuple[dict[str, Any], dict[str, Any]]:
     shape = s.shape
     public = {
         "shape": list(astuple(shape)),
@@ -236,20 +254,21 @@ def _period_writer(case: Callable[[], Honest]) -> Callable[[], tuple[dict[str, A
     return writer
 
 
-_WRITERS = {
-    "inference": (_write_inference, lambda: inference_case(2, 2)),
-    "skill": (_write_skill, skill_case),
-    "green_share": (_write_green_share, green_case),
-    "shared_energy": (_period_writer(shared_case), shared_case),
-    "allotted_energy": (_period_writer(allotted_case), allotted_case),
+_WRITERS: dict[str, tuple[str, Callable[[], tuple[dict[str, Any], dict[str, Any]]], Callable[[], Honest]]] = {
+    "inference": ("inference", _write_inference, lambda: inference_case(2, 2)),
+    "inference_median": ("inference", _write_median, _median_case),
+    "skill": ("skill", _write_skill, skill_case),
+    "green_share": ("green_share", _write_green_share, green_case),
+    "shared_energy": ("shared_energy", _period_writer(shared_case), shared_case),
+    "allotted_energy": ("allotted_energy", _period_writer(allotted_case), allotted_case),
 }
+"""By the vector's name: the kind of its proof, what writes statement and secrets, and the case that proves."""
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for kind, (write, make) in _WRITERS.items():
-        version = MODULES[kind].HEADER[-1]
-        path = FOLDER / f"{kind}-v{version}.json"
+    for name, (kind, write, make) in _WRITERS.items():
+        version, path = MODULES[kind].HEADER[-1], current()[name]
         if path.exists() and version in RELEASED:
             sys.stderr.write(f"{path.name} is there already, and stays as it is\n")
             continue

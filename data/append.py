@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import TableError
-from data.table import differing_hours, merge_tables, named_hours, read_table, validate_table, write_table
+from data.table import differing_rows, merge_tables, named_rows, read_table, validate_table, write_table
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def append_table(path: Path, new: pd.DataFrame, *, replace: bool = False) -> App
             write_table(new, path)
             return Appended(len(new), 0, 0, len(new))
         kept = _kept(path, new)
-        changed = differing_hours(kept, new)
+        changed = differing_rows(kept, new)
         if len(changed) and not replace:
             raise TableError(
-                f"{path} has different values for {named_hours(changed)}, and was not changed. If the new ones are "
+                f"{path} has different values for {named_rows(changed)}, and was not changed. If the new ones are "
                 "right, import them with --replace"
             )
         merged = merge_tables(kept, new)

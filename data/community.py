@@ -11,7 +11,7 @@ from data.citylearn import CommunityData
 from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
-from data.table import differing_hours, merge_tables, named_hours, read_table
+from data.table import differing_rows, merge_tables, named_rows, read_table
 from data.weather.table import read_weather
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ def _joined(files: Sequence[Path]) -> pd.DataFrame:
     readings = read_table(files[0])
     for path in files[1:]:
         table = read_table(path)
-        changed = differing_hours(readings, table)
+        changed = differing_rows(readings, table)
         if len(changed):
             raise TableError(
-                f"{path} and another of data.files have different values for {named_hours(changed)}: name one table "
+                f"{path} and another of data.files have different values for {named_rows(changed)}: name one table "
                 "for each home there"
             )
         readings = merge_tables(readings, table)

@@ -24,8 +24,13 @@ class DataSettings(BaseModel):
     files: tuple[Path, ...] = Field(
         default=(), description="long tables as `wattproof data import` writes them; only with source: files"
     )
+    quarters: tuple[Path, ...] = Field(
+        default=(),
+        description="tables of quarters of an hour as `wattproof data import --quarters` writes them, one for each "
+        "home: for settlement by the quarter of an hour",
+    )
     live: LiveSettings | None = Field(
-        default=None, description="the meter that a gateway polls into the first of files:"
+        default=None, description="the meter that a gateway polls into the first of files: (and of quarters:)"
     )
     weather: Path | None = Field(
         default=None,
@@ -51,12 +56,18 @@ class DataSettings(BaseModel):
             raise ValueError("source: files needs at least one path under files:")
         if self.source == "none" and self.files:
             raise ValueError("files: is given but source is none; set source: files to use them")
+        if self.quarters and self.source != "files":
+            raise ValueError("quarters: needs source: files, whose tables of hours they stand beside")
+        if both := sorted(str(path) for path in {*self.files} & {*self.quarters}):
+            raise ValueError(f"{both[0]} is named under files: and under quarters:, which are different tables")
         if self.weather_from and self.weather is None:
             raise ValueError("weather_from: needs weather:, the file that is kept up to date")
         if self.weather_from == "open-meteo" and (self.latitude is None or self.longitude is None):
             raise ValueError("weather_from: open-meteo needs latitude: and longitude:")
         if self.live is not None and len(self.files) != 1:
             raise ValueError("live: needs source: files and one path under files:, the home's table")
+        if self.live is not None and len(self.quarters) > 1:
+            raise ValueError("live: takes one path under quarters:, the home's own")
         if self.pv and self.source != "citylearn":
             raise ValueError("pv: is for source: citylearn; in tables of your own, the column export is the PV's")
         if self.source == "citylearn" and (self.files or self.weather):

@@ -63,7 +63,7 @@ def store_hours(table: Path, home: str, hours: list[Hour]) -> Stored:
     import pandas as pd
 
     from data.append import append_table
-    from data.table import MAX_WH_PER_HOUR, differing_hours, long_table, read_table
+    from data.table import MAX_WH_PER_HOUR, differing_rows, long_table, read_table
 
     by_start = {hour.start: hour for hour in hours}
     told = [by_start[start] for start in sorted(by_start)]
@@ -85,7 +85,7 @@ def store_hours(table: Path, home: str, hours: list[Hour]) -> Stored:
     )
     otherwise = 0
     if table.exists():
-        changed = differing_hours(read_table(table), new)
+        changed = differing_rows(read_table(table), new)
         otherwise = len(changed)
         new = new[~new["ds"].isin(changed["ds"])].reset_index(drop=True)
     return Stored(append_table(table, new).added if len(new) else 0, otherwise, impossible)

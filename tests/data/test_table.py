@@ -11,10 +11,10 @@ from data.day import DayClock
 from data.errors import TableError
 from data.table import (
     MAX_WH_PER_HOUR,
-    differing_hours,
+    differing_rows,
     long_table,
     merge_tables,
-    named_hours,
+    named_rows,
     read_table,
     readings_as,
     validate_table,
@@ -125,10 +125,10 @@ def test_a_measured_hour_replaces_a_filled_one() -> None:
 def test_of_two_measured_values_the_new_one_stands_and_the_hours_are_named() -> None:
     corrected = table().assign(y=lambda t: t["y"].where(t.index % 24 != 3, 7))
     assert merge_tables(table(), corrected)["y"].tolist() == corrected["y"].tolist()
-    changed = differing_hours(table(), corrected)
+    changed = differing_rows(table(), corrected)
     assert changed["ds"].tolist() == [DS[3], DS[27]]
-    assert named_hours(changed) == "2 hours of a (from 2026-01-05T03:00:00+00:00 to 2026-01-06T03:00:00+00:00)"
-    assert differing_hours(table(), corrected.assign(filled=True)).empty, "what is filled is no other measurement"
+    assert named_rows(changed) == "2 hours of a (from 2026-01-05T03:00:00+00:00 to 2026-01-06T03:00:00+00:00)"
+    assert differing_rows(table(), corrected.assign(filled=True)).empty, "what is filled is no other measurement"
 
 
 @pytest.mark.parametrize("home", ["NA", "null", "nan", "None", "1e3", "007", "true"])

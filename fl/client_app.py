@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from fl.one_shot.fixed_point import Ints
 from fl.one_shot.plan import LAST_DAY, ONE_SHOT, SUMS, OneShotPlan
-from fl.plan import LocalPlan
+from fl.plan import LocalPlan, PlanRefused
 from fl.weights import Weights, from_record, to_record
 
 ARRAYS, PLAN, METRICS, WHO = "arrays", "plan", "metrics", "who"  # keys of the records in a message
@@ -27,6 +28,9 @@ EXAMPLES = "num-examples"
 HELLO = "query.hello"  # message types: asks a home for its name,
 MODEL = "query.model"  # distributes the community's model,
 PEAKS = "query.peaks"  # and the head of the peak classes (`fl.one_shot.hand_out`)
+EXPORT = "query.export"  # asks whether a home can train a model of export; agents of earlier releases refuse it,
+EXPORT_MODEL = "query.export_model"  # and this, so that none of them takes that model for the one of load
+ABLE = "able"
 ROUND = "round"
 
 
@@ -60,11 +64,24 @@ KeepPeaks = Callable[[Mapping[str, NDArray[Any]]], None]
 """Keeps the head of the peak classes, which comes as named arrays."""
 
 
+@dataclass(frozen=True)
+class ExportSide:
+    """A home's training for forecasts of export: its learner, and what it does with the community's model of it.
+
+    `able`: whether it has readings of export that are enough to train on.
+    """
+
+    learner: Learner
+    keep: Keep
+    able: Callable[[], bool]
+
+
 def make_client_app(
     open_learner: OpenLearner,
     mods: Sequence[Mod] = (),
     keep: Keep = lambda number, weights: None,
     keep_peaks: KeepPeaks = lambda arrays: None,
+    export: ExportSide | None = None,
 ) -> ClientApp:
     """The ClientApp of the home that `open_learner` opens.
 
@@ -73,8 +90,11 @@ def make_client_app(
         mods: Flower mods around the app, outermost first (local differential privacy, for one).
         keep: what the home does with the community's model; by default nothing, as in a simulation.
         keep_peaks: what it does with the head of the peak classes.
+        export: the same for export; None where the home trains load only.
     """
     app = ClientApp(mods=list(mods))
+    if export is not None:
+        _add_export(app, export)
 
     @app.query("hello")
     def hello(message: Message, context: Context) -> Message:
@@ -83,8 +103,7 @@ def make_client_app(
 
     @app.query("model")
     def model(message: Message, context: Context) -> Message:
-        number = message.content.config_records[WHO][ROUND]
-        keep(int(number), from_record(message.content.array_records[ARRAYS]))  # type: ignore[arg-type]
+        keep(*_handed_out(message))
         return Message(RecordDict(), reply_to=message)
 
     @app.query("peaks")
@@ -94,12 +113,12 @@ def make_client_app(
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        learner = open_learner(context)
         if (asked := message.content.config_records.get(ONE_SHOT)) is not None:
-            vector, last_day = learner.sums(OneShotPlan.from_record(asked))
+            vector, last_day = open_learner(context).sums(OneShotPlan.from_record(asked))
             sums = ArrayRecord({SUMS: Array(vector)})
             return Message(RecordDict({SUMS: sums, METRICS: MetricRecord({LAST_DAY: last_day})}), reply_to=message)
         plan = LocalPlan.from_record(message.content.config_records[PLAN])
+        learner = open_learner(context) if plan.quantity == "load" else _of_export(export)
         started = time.perf_counter()
         weights, metrics = learner.fit(from_record(message.content.array_records[ARRAYS]), plan)
         metrics["seconds"] = time.perf_counter() - started
@@ -113,6 +132,30 @@ def make_client_app(
         return Message(RecordDict({METRICS: _metrics(learner, metrics)}), reply_to=message)
 
     return app
+
+
+def _add_export(app: ClientApp, export: ExportSide) -> None:
+    """The answers to the messages that are of export alone."""
+
+    @app.query("export")
+    def able(message: Message, context: Context) -> Message:
+        return Message(RecordDict({WHO: ConfigRecord({ABLE: export.able()})}), reply_to=message)
+
+    @app.query("export_model")
+    def model(message: Message, context: Context) -> Message:
+        export.keep(*_handed_out(message))
+        return Message(RecordDict(), reply_to=message)
+
+
+def _of_export(export: ExportSide | None) -> Learner:
+    if export is None:
+        raise PlanRefused("the plan is of export, and this home trains load only")
+    return export.learner
+
+
+def _handed_out(message: Message) -> tuple[int, Weights]:
+    number = message.content.config_records[WHO][ROUND]
+    return int(number), from_record(message.content.array_records[ARRAYS])  # type: ignore[arg-type]
 
 
 def _metrics(learner: Learner, metrics: dict[str, float]) -> MetricRecord:

@@ -16,7 +16,7 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from fl.aggregation.strategy import Update
-from fl.client_app import ARRAYS, HELLO, PLAN
+from fl.client_app import ABLE, ARRAYS, EXPORT, HELLO, PLAN, WHO
 from fl.errors import UpdateRefused
 from fl.replies import read_name, read_scores, read_update, reason_of
 from fl.weights import Weights, record_bytes, to_record
@@ -94,6 +94,15 @@ def gather_scores(
         except UpdateRefused as refused:
             _log.warning("scores refused", extra={"home": home, "reason": str(refused)})
     return scores, record_bytes(record) * len(nodes)
+
+
+def homes_able(grid: Grid, nodes: Mapping[str, int], timeout: float) -> list[str]:
+    """The homes that say that they can train a model of export (`query.export`)."""
+    replies, _ = exchange(grid, nodes, {home: RecordDict() for home in nodes}, EXPORT, timeout)
+    said = {
+        home: reply.config_records[WHO].get(ABLE) for home, reply in replies.items() if WHO in reply.config_records
+    }
+    return sorted(home for home, able in said.items() if able is True)
 
 
 def exchange(

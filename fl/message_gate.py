@@ -13,7 +13,7 @@ from __future__ import annotations
 from flwr.app import Context, Message, MessageType
 from flwr.clientapp.typing import ClientAppCallable
 
-from fl.client_app import HELLO, MODEL, PEAKS, PLAN
+from fl.client_app import EXPORT, EXPORT_MODEL, HELLO, MODEL, PEAKS, PLAN
 from fl.errors import FederationError
 from fl.one_shot.plan import ONE_SHOT
 from fl.plan import LocalPlan, PlanRefused
@@ -22,6 +22,9 @@ from fl.settings import FederationSettings
 _WITHOUT_DATA = frozenset({HELLO, MODEL, PEAKS})
 """Answered in every setting: they reveal the home's name and deliver the community's models, and nothing of the
 home's data is in the answers."""
+_OF_EXPORT = frozenset({EXPORT, EXPORT_MODEL})
+"""Answered where the home's own settings train export: whether it can, and the model of it. The first answer tells
+whether its readings have the meter's other register, as taking part does."""
 
 
 class NotAnswered(FederationError):
@@ -35,7 +38,7 @@ class MessageGate:
         """`sums`: there is a mod that masks sums, or nothing leaves this machine; without, no one-shot training is
         answered, and no gradient sent that has no noise of its own."""
         self._allowed, self._limits, self._sums = answered_types(settings), settings.plan_limits, sums
-        self._gradients = sums or settings.hides_gradients
+        self._gradients, self._export = sums or settings.hides_gradients, settings.export
 
     def __call__(self, message: Message, context: Context, call_next: ClientAppCallable) -> Message:
         kind = message.metadata.message_type
@@ -49,6 +52,11 @@ class MessageGate:
         if (plan := message.content.config_records.get(PLAN)) is not None:
             asked = LocalPlan.from_record(plan)
             asked.check(self._limits)
+            if asked.quantity != "load" and not self._export:
+                raise PlanRefused(
+                    f"the plan is of {asked.quantity}, and this home's own settings train load only "
+                    "(federation.export)"
+                )
             if asked.gradient and not self._gradients:
                 raise PlanRefused(
                     "the plan asks for a gradient, and the days that it is of can be computed from it: this home's "
@@ -66,4 +74,5 @@ def answered_types(settings: FederationSettings) -> frozenset[str]:
     """
     secure, private = settings.secure_aggregation.enabled, settings.privacy.mode in ("local", "distributed")
     evaluates = settings.evaluate_every > 0 and not secure and not private
-    return _WITHOUT_DATA | {MessageType.TRAIN} | ({MessageType.EVALUATE} if evaluates else set())
+    of_export = _OF_EXPORT if settings.export else frozenset()
+    return _WITHOUT_DATA | of_export | {MessageType.TRAIN} | ({MessageType.EVALUATE} if evaluates else set())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from data.quantity import QUANTITIES, Quantity
 from fl.errors import FederationError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class PlanRefused(FederationError):
 @dataclass(frozen=True)
 class LocalPlan:
     """How a home trains in one round; `gradient`: it sends one mean gradient, and neither epochs nor learning rate
-    count."""
+    count. `quantity`: which of its meter's registers it trains on; a record that names none is of load."""
 
     round: int
     seed: int
@@ -34,11 +35,15 @@ class LocalPlan:
     batch_days: int
     proximal_mu: float
     gradient: bool = False
+    quantity: Quantity = "load"
 
     def to_record(self) -> ConfigRecord:
         from flwr.app import ConfigRecord
 
-        return ConfigRecord(asdict(self))
+        values = asdict(self)
+        if self.quantity == "load":  # as homes of earlier releases are told
+            del values["quantity"]
+        return ConfigRecord(values)
 
     @staticmethod
     def from_record(record: Mapping[str, object]) -> LocalPlan:
@@ -57,7 +62,7 @@ class LocalPlan:
         gradient = record.get("gradient", False)
         if type(gradient) is not bool:
             raise PlanRefused(f"the plan's gradient must be true or false, not {gradient!r:.40}")
-        return LocalPlan(**values, gradient=gradient)  # type: ignore[arg-type]
+        return LocalPlan(**values, gradient=gradient, quantity=quantity_of(record))  # type: ignore[arg-type]
 
     def check(self, limits: PlanLimits) -> None:
         """Raises PlanRefused for a plan beyond these limits, with the setting that says so."""
@@ -74,6 +79,15 @@ class LocalPlan:
                     f"the plan's {name} is {value:g}, and this home's own settings allow {least:g} to {most:g} "
                     "(federation.plan_limits)"
                 )
+
+
+def quantity_of(record: Mapping[str, object]) -> Quantity:
+    """The quantity that a plan's record names; load where it names none. Raises PlanRefused for another."""
+    named = record.get("quantity", "load")
+    found = next((quantity for quantity in QUANTITIES if quantity == named), None)
+    if found is None:
+        raise PlanRefused(f"the plan's quantity must be one of {', '.join(QUANTITIES)}, not {named!r:.40}")
+    return found
 
 
 def plan_digest(record: Mapping[str, object]) -> bytes:

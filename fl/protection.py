@@ -12,6 +12,7 @@ from fl.aggregation.strategy import Combine, mean
 from fl.dp.server import Privacy
 from fl.exchange import Gather, gather_updates
 from fl.homomorphic.ciphertexts import require
+from fl.protection_settings import LEDGER
 from fl.secure_gather import SecureGather
 from fl.settings import FederationSettings
 from fl.store import RoundStore
@@ -27,12 +28,16 @@ class Protection:
 
 
 def coordinator_protection(
-    settings: FederationSettings, directory: Path, roster: Callable[[], Mapping[str, bytes]] | None = None
+    settings: FederationSettings,
+    directory: Path,
+    roster: Callable[[], Mapping[str, bytes]] | None = None,
+    ledger: Path | None = None,
 ) -> Protection:
     """What the coordinator protects the homes with.
 
     Args:
-        directory: of the rounds; the privacy ledger is kept there as `privacy.json`, and open sums as `sums.json`.
+        directory: of the rounds; open sums are kept there as `sums.json`.
+        ledger: of the privacy spent; `privacy.json` beside the rounds if none is named.
         roster: the homes' identities, for secure aggregation; None in a simulation.
 
     Raises LedgerDamaged for a ledger that can't be read, or that knows less than the saved rounds do; FederationError
@@ -59,7 +64,7 @@ def coordinator_protection(
     if settings.privacy.mode == "off":
         return Protection(gather, combine, lambda round: {})
     privacy = Privacy(
-        settings.privacy, directory / "privacy.json", clipped_at_home=settings.secure_aggregation.enabled
+        settings.privacy, ledger or directory / LEDGER, clipped_at_home=settings.secure_aggregation.enabled
     )
     saved = RoundStore(directory).latest()
     if saved is not None:

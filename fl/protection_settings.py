@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+LEDGER = "privacy.json"  # the coordinator's, of the privacy spent, beside its rounds
 LARGEST_ENTRY = 8.0  # of an update under secure aggregation; what is larger is cut to it
 LARGEST_NOISY_ENTRY = 80_000.0  # of one that the home has added noise to; it must not be cut
 

@@ -12,16 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from data.quantity import Quantity
 from fl.aggregation.strategy import Combine, ServerStep, Update, choose_homes, local_plan, shares
-from fl.client_app import ARRAYS, EXAMPLES, MODEL, ROUND, WHO
+from fl.client_app import ARRAYS, EXAMPLES, EXPORT_MODEL, MODEL, ROUND, WHO
 from fl.errors import FederationError, QuorumMissed, UpdateRefused
-from fl.exchange import Gather, Gathered, Identify, ask_names, exchange, gather_scores
+from fl.exchange import Gather, Gathered, Identify, ask_names, exchange, gather_scores, homes_able
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
 from fl.weights import Weights, check_like, to_record
@@ -49,6 +51,9 @@ class Rounds:
         hand_out: give the last model to every home online when the training ends, and again when a training that
             has ended is started again. A simulation's homes have no use for it.
         earlier_rounds: those of earlier trainings: learning rates fall, and models are averaged, over the others.
+        quantity: what homes train on. For export, those that can are asked; they score models of load only. (Homes of
+            a simulation are opened on one quantity, and are told nothing of it.)
+        ledger: of the privacy spent, if it is another than that of `store`: both quantities are of the same homes.
     """
 
     def __init__(
@@ -66,10 +71,12 @@ class Rounds:
         hand_out: bool = False,
         hand_out_also: Callable[[], Mapping[str, RecordDict]] = dict,
         earlier_rounds: int = 0,
+        quantity: Quantity = "load",
+        ledger: Path | None = None,
     ) -> None:
         from fl.protection import coordinator_protection  # built on this module
 
-        protection = coordinator_protection(settings, store.directory, roster)
+        protection = coordinator_protection(settings, store.directory, roster, ledger)
         self.settings = settings
         self.store = store
         self.identify = identify or ask_names()
@@ -79,8 +86,9 @@ class Rounds:
         self.on_round = on_round or (lambda round, weights, report: None)
         self.extra = extra or protection.extra
         self.hand_out, self.hand_out_also = hand_out, hand_out_also
-        self.earlier_rounds = earlier_rounds
+        self.earlier_rounds, self.quantity = earlier_rounds, quantity
         self._names: dict[int, str] = {}
+        self._unable: set[int] = set()
 
     def run(
         self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None] = lambda report: None
@@ -144,8 +152,10 @@ class Rounds:
     def _hand_out(self, grid: Grid, number: int, weights: Weights) -> None:
         nodes = self._online_now(grid)
         content = RecordDict({ARRAYS: to_record(weights), WHO: ConfigRecord({ROUND: number})})
-        taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), MODEL, self.settings.round_timeout_s)
-        _log.info("model handed out", extra={"round": number, "homes": len(taken)})
+        kind = MODEL if self.quantity == "load" else EXPORT_MODEL
+        taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), kind, self.settings.round_timeout_s)
+        context = {"round": number, "homes": len(taken), "quantity": self.quantity}
+        _log.info("model handed out", extra=context)
         for kind, further in self.hand_out_also().items():
             exchange(grid, nodes, dict.fromkeys(nodes, further), kind, self.settings.round_timeout_s)
 
@@ -172,7 +182,7 @@ class Rounds:
     ) -> tuple[Weights, RoundReport, dict[str, dict[str, NDArray[Any]]]]:
         """The round's model, what happened, and arrays to keep. `every`: all homes are asked, not a part of them."""
         started = time.monotonic()
-        plan = local_plan(self.settings, number, self.earlier_rounds).to_record()
+        plan = replace(local_plan(self.settings, number, self.earlier_rounds), quantity=self.quantity).to_record()
         for attempt in range(1, self.settings.attempts + 1):
             online = self._online(grid)
             asked = sorted(online) if every else choose_homes(list(online), self.settings, number)
@@ -238,17 +248,28 @@ class Rounds:
     ) -> tuple[dict[str, dict[str, float]], int]:
         """Scores of the homes online. Those left out of the round are not waited for again."""
         every = self.settings.evaluate_every
-        if every == 0 or (number % every and number != self.settings.rounds):
+        if self.quantity != "load" or every == 0 or (number % every and number != self.settings.rounds):
             return {}, 0
         nodes = {home: node for home, node in self._online_now(grid).items() if home not in left_out}
         return gather_scores(grid, nodes, weights, self.settings.round_timeout_s)
 
     def _online_now(self, grid: Grid) -> dict[str, int]:
-        """Home -> node id of the homes online now."""
+        """Home -> node id of the homes online now that can train on the quantity."""
         nodes = set(grid.get_node_ids())
-        if strangers := sorted(nodes - self._names.keys()):
-            self._names |= self.identify(grid, strangers)
+        if strangers := sorted(nodes - self._names.keys() - self._unable):
+            named = self.identify(grid, strangers)
+            if self.quantity != "load":
+                named = self._able(grid, named)
+            self._names |= named
         return {self._names[node]: node for node in sorted(nodes & self._names.keys())}
+
+    def _able(self, grid: Grid, named: Mapping[int, str]) -> dict[int, str]:
+        """Those that can train on export. The others are not asked again: an agent of an earlier release would take a
+        plan of export for one of load, and one whose readings have no export has nothing to train on."""
+        nodes = {home: node for node, home in named.items()}
+        able = homes_able(grid, nodes, self.settings.round_timeout_s)
+        self._unable |= {node for home, node in nodes.items() if home not in able}
+        return {nodes[home]: home for home in able}
 
     def _wait_for_homes(self, grid: Grid) -> dict[str, int]:
         """`_online_now`, once there are `min_homes` of them, or fewer if they do not appear in time."""

@@ -17,7 +17,7 @@ from fl.aggregation.strategy import Update
 from fl.client_app import ARRAYS, PLAN
 from fl.exchange import Gathered
 from fl.homomorphic.sum_round import EncryptedRound
-from fl.plan import plan_digest
+from fl.plan import plan_digest, quantity_of
 from fl.protection_settings import SecAggSettings
 from fl.secagg.aggregator import MaskingRefused
 from fl.secagg.exchanges import MaskedRound
@@ -64,6 +64,7 @@ class SecureGather:
             plan=plan_digest(plan),
             weighting=self._weighting,
             length=vector_length(start),
+            quantity=quantity_of(plan),
         )
         got = self._sums.sum(grid, nodes, subject, timeout)
         if got.total is None:

@@ -13,6 +13,7 @@ from fl.deployment.keys import KeyFolder
 from fl.deployment.telemetry import CoordinatorMetrics
 from fl.rounds import Rounds
 from fl.stoppable import StoppableGrid
+from fl.store import RoundReport
 from fl.weights import Weights
 
 Following = Callable[[CoordinatorMetrics], Rounds | None]
@@ -46,6 +47,10 @@ def make_server_app(
                 run(link, initial, metrics.saw)
             while (further := following(metrics)) is not None:
                 with metrics.training():
-                    further.run(link, initial, metrics.saw)
+                    further.run(link, initial, metrics.saw if further.quantity == "load" else _unseen)
 
     return app
+
+
+def _unseen(report: RoundReport) -> None:
+    """The metrics of rounds are of the model of load."""

@@ -45,6 +45,11 @@ class FederationSettings(_Part):
         ge=1,
         description="most rounds of a training for forecasts of export: more of them overfit a single year of sun",
     )
+    export: bool = Field(
+        default=False,
+        description="gateways train a model of export as well, after that of load; at the coordinator, and at every "
+        "gateway that takes part",
+    )
     num_clients: int | None = Field(default=None, ge=1, description="use only the first N homes; none: all")
     topology: Literal["server", "gossip"] = Field(
         default="server",
@@ -190,6 +195,10 @@ REFUSALS: tuple[Refusal, ...] = (
         lambda s: _gossip(s) and s.retraining.enabled,
         "topology: gossip with retraining.enabled: there is no coordinator that looks whether the model still fits; "
         "set retraining.enabled: false, and start a gossip again by hand",
+    ),
+    Refusal(
+        lambda s: _gossip(s) and s.export,
+        "topology: gossip with export: peers train one model, that of load; set export: false",
     ),
     Refusal(
         lambda s: _gossip(s) and _secure(s),

@@ -38,6 +38,7 @@ from fl.weights import Weights
 _log = logging.getLogger(__name__)
 _WHOLE = (
     "rounds",
+    "export",
     "export_rounds",
     "retraining",
     "vertical",

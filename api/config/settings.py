@@ -279,5 +279,9 @@ class ApiSettings(BaseModel):
 
     @property
     def model_dir(self) -> Path:
-        """On a gateway: the community's model as distributed."""
-        return self.state_dir / "model"
+        """On a gateway: the community's model of load as distributed."""
+        return self.model_of("load")
+
+    def model_of(self, quantity: Quantity) -> Path:
+        """On a gateway: the community's model of a quantity as distributed."""
+        return self.folder_of(quantity) / "model"

@@ -24,6 +24,7 @@ from api.config.community_yaml import Config
 from api.config.traced import traced
 from api.gateway.day_traces import DayTraces
 from api.gateway.day_watch import DayWatch
+from api.gateway.export_training import export_side
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home_sensors import shown_at_home
 from api.gateway.jobs import (
@@ -104,6 +105,7 @@ def run_gateway(config: Config, home: str) -> None:
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),
+                export=export_side(config, home, process),
                 daily_task=daily_task,
                 ready=ready,
                 stop=stop,

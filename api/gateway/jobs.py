@@ -19,6 +19,7 @@ from api.gateway.steps import Step, Steps
 if TYPE_CHECKING:
     from api.config.settings import ApiSettings, CommunitySettings
     from api.gateway.prover import HouseholdProver
+    from data.quantity import Quantity
     from data.settings import DataSettings
     from fl.deployment.training_process import TrainingProcess
     from fl.task import HomeLearner
@@ -218,11 +219,13 @@ def keep_head(model_folder: Path, home_folder: Path, number: int, values: Ints) 
         commit_head(home_folder, number, model.commitment)
 
 
-def open_learner(data: DataSettings, forecasting: ForecastingSettings, log_level: str, home: str) -> HomeLearner:
+def open_learner(
+    data: DataSettings, forecasting: ForecastingSettings, log_level: str, home: str, quantity: Quantity = "load"
+) -> HomeLearner:
     from fl.deployment.home import load_home
 
     set_up(log_level)
-    return load_home(data, forecasting, home)
+    return load_home(data, forecasting, home, quantity)
 
 
 def open_prover(

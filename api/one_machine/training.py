@@ -16,7 +16,7 @@ from api.gateway.personal_head import commit_head, keep_values
 from api.one_machine.community import LocalCommunity
 from api.one_machine.gossip import train_without_server
 from api.operator.retraining import due, earlier_rounds, settings_of_training, write_down
-from api.operator.trained_model import TrainedModel, latest_model, model_shape, rounds_of
+from api.operator.trained_model import TrainedModel, latest_model, ledger_of, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
 from data.plug_ins import BASELINES, plug_in
@@ -112,7 +112,8 @@ def train(
     if one_shot:
         rounds = one_shot_rounds(settings, store, shape, on_round=publish)
     else:
-        rounds = Rounds(settings, store, project=projection(shape), on_round=publish, earlier_rounds=before)
+        rounds = Rounds(settings, store, project=projection(shape), on_round=publish, earlier_rounds=before,
+                        ledger=ledger_of(community, quantity))  # fmt: skip
     initial = initial_weights(shape, community.config.forecasting.seed)
     if source is not None:
         initial = begin_from(source, store, initial, projection(shape))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from api.operator.community import Community
 from data.quantity import Quantity
 from fl.errors import NoModelYet
+from fl.protection_settings import LEDGER
 from fl.store import RoundStore, SavedRound
 from fl.weights import Weights
 from forecasting.integer import IntegerModel, quantise
@@ -38,6 +40,16 @@ def model_shape(community: Community) -> ModelShape:
 
 def rounds_of(community: Community, quantity: Quantity = "load") -> RoundStore:
     return RoundStore(community.config.api.folder_of(quantity) / "rounds")
+
+
+def ledger_of(community: Community, quantity: Quantity = "load") -> Path:
+    """The community's ledger of the privacy spent by a training.
+
+    Both quantities are of the same homes, and spend from one; a training of export that was begun with a ledger of
+    its own goes on with it.
+    """
+    own = rounds_of(community, quantity).directory / LEDGER
+    return own if own.exists() else rounds_of(community).directory / LEDGER
 
 
 def digest_of(community: Community, weights: Weights) -> bytes:

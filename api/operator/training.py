@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from flwr.serverapp import ServerApp
+from flwr.serverapp import Grid, ServerApp
 
 from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.retraining import drift_began, due, earlier_rounds, retrainings, settings_of_training, write_down
-from api.operator.trained_model import model_shape, rounds_of
+from api.operator.trained_model import ledger_of, model_shape, rounds_of
 from data.atomic import write_bytes
 from data.day import LAST_DAY
 from fl.deployment.coordinator import agents_roster, identify_by_key
@@ -21,7 +21,7 @@ from fl.errors import FederationError
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.membership import Change
 from fl.rounds import Rounds
-from fl.server_app import make_server_app
+from fl.server_app import Following, make_server_app
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights, projection
 from fl.weights import Weights
@@ -65,7 +65,40 @@ def coordinator_app(community: Community) -> ServerApp:
             f"federation.rounds: {local} on the coordinator. Rounds that are saved stay"
         )
     initial = initial_weights(model_shape(community), community.config.forecasting.seed)
-    return make_server_app(_rounds(community), initial, following=partial(_when_due, community))
+    return make_server_app(_rounds(community), initial, following=_following(community))
+
+
+def _following(community: Community) -> Following:
+    """What is trained after the first training of load: once, export, where it is; then load again when it is due."""
+    export = [_export_rounds(community)] if community.config.federation.export else []
+
+    def following(metrics: CoordinatorMetrics) -> Rounds | None:
+        return export.pop() if export else _when_due(community, metrics)
+
+    return following
+
+
+class _ExportRounds(Rounds):
+    """The training of a model of export. Where it fails (too few homes can, the privacy budget is spent), the
+    community goes on with its model of load."""
+
+    def run(
+        self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None] = lambda report: None
+    ) -> Weights:
+        try:
+            return super().run(grid, initial, observe)
+        except FederationError as why:
+            _log.error("no model of export", extra={"reason": str(why)})
+            return initial
+
+
+def _export_rounds(community: Community) -> Rounds:
+    settings, store = community.config.federation.of("export"), rounds_of(community, "export")
+    return _ExportRounds(
+        settings, store, identify=identify_by_key(settings.deployment), project=projection(model_shape(community)),
+        on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
+        quantity="export", ledger=ledger_of(community, "export"),
+    )  # fmt: skip
 
 
 def _rounds(community: Community) -> Rounds:

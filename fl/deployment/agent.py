@@ -18,7 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.typing import Mod
 from flwr.common.constant import ErrorCode
 
-from fl.client_app import Keep, KeepPeaks, Learner, make_client_app
+from fl.client_app import ExportSide, Keep, KeepPeaks, Learner, make_client_app
 from fl.deployment.background import repeated
 from fl.deployment.certificates import LOOK_EVERY_S, Certificates
 from fl.deployment.fleet_client import ConnectionDown, FleetClient, MessageRefused, NotRegistered
@@ -44,6 +44,7 @@ def run_agent(
     mods: Sequence[Mod],
     keep: Keep = lambda number, weights: None,
     keep_peaks: KeepPeaks = lambda arrays: None,
+    export: ExportSide | None = None,
     daily_task: DailyTask = lambda metrics: None,
     ready: Ready = lambda metrics, stop: None,
     metrics: AgentMetrics | None = None,
@@ -59,6 +60,7 @@ def run_agent(
         mods: what the home protects itself with (`client_mods.home_mods`).
         keep, keep_peaks: what to do with the community's model, and with its head of the peak classes, when they are
             handed out.
+        export: the home's training for forecasts of export, if it takes part in it.
         daily_task: called repeatedly in a separate thread; what it raises is logged, and it is called again.
         ready: waits until the home can train, before the agent connects; the daily task runs in the meantime.
         metrics: where to count; a fresh set, served on `agent_metrics_port` if that is set.
@@ -80,7 +82,7 @@ def run_agent(
     client = FleetClient(
         f"{settings.host}:{settings.port}", key, authority, settings.heartbeat_s, stop, settings.retry_max_s
     )
-    app = make_client_app(lambda context: learner, mods, keep, keep_peaks)
+    app = make_client_app(lambda context: learner, mods, keep, keep_peaks, export)
     on_task = repeated(partial(daily_task, metrics), settings.task_interval_s, stop, name="daily task", log=_log)
     metrics.follow_connection(client)
     certificates = Certificates({} if settings.insecure else {"authority": KeyFolder(settings.keys_dir).authority})

@@ -14,7 +14,9 @@ from data.community import load_community, readings_of
 from data.day import DayClock, utc_text
 from data.errors import NoReadingsYet
 from data.features import public_features
+from data.quantity import Quantity
 from data.settings import DataSettings
+from data.table import readings_as
 from data.windows import Windows, make_windows
 from fl.task import HomeLearner
 from forecasting.settings import ForecastingSettings
@@ -23,22 +25,24 @@ from forecasting.shape import ModelShape
 _WEEK = 7
 
 
-def load_home(data: DataSettings, forecasting: ForecastingSettings, home: str) -> HomeLearner:
+def load_home(
+    data: DataSettings, forecasting: ForecastingSettings, home: str, quantity: Quantity = "load"
+) -> HomeLearner:
     """The learner of `home` from the readings `data` names: training days, and single ones between for validation.
 
     Unlike in a report, the latest days are held out neither for a test nor for validation: what has changed lately is
     in them alone. Which of them are in a gradient follows from a secret that never leaves the learner.
 
-    Raises DataError if the readings cannot be loaded or are another home's; NoReadingsYet (a DataError) if there are
-    too few days.
+    Raises DataError if the readings cannot be loaded, are another home's or say nothing of the quantity;
+    NoReadingsYet (a DataError) if there are too few days.
     """
     community = load_community(data)
     clock = DayClock(data.day_start_utc)
-    own = readings_of(community.readings, home)
+    own = readings_as(readings_of(community.readings, home), quantity)
     first, last = own["ds"].min(), own["ds"].max()
     windows = make_windows(
         own,
-        public_features(community.weather, clock, horizon=forecasting.model.horizon_days),
+        public_features(community.weather, clock, quantity, forecasting.model.horizon_days),
         clock,
         steps=forecasting.model.steps,
         shifts=forecasting.shifts,

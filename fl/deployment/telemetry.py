@@ -14,6 +14,7 @@ from fl.client_app import METRICS, PLAN
 from fl.deployment.certificates import Certificates
 from fl.deployment.fleet_client import FleetClient
 from fl.dp.budget import HomeLedger
+from fl.plan import quantity_of
 from fl.store import RoundReport
 
 
@@ -228,8 +229,11 @@ class AgentMetrics(_Served):
         kind = message.metadata.message_type
         self.messages.labels(kind, "failed" if reply.has_error() else "ok").inc()
         self.seconds.labels(kind).observe(seconds)
-        if kind == MessageType.TRAIN and not reply.has_error() and PLAN in message.content.config_records:
-            self.round.set(int(message.content.config_records[PLAN]["round"]))  # type: ignore[arg-type]
+        if kind != MessageType.TRAIN or reply.has_error() or PLAN not in message.content.config_records:
+            return
+        plan = message.content.config_records[PLAN]
+        if quantity_of(plan) == "load":
+            self.round.set(int(plan["round"]))  # type: ignore[arg-type]
             if METRICS in reply.content.metric_records:  # under secure aggregation they are in the masked sum
                 self.train_loss.set(float(reply.content.metric_records[METRICS]["loss"]))  # type: ignore[arg-type]
 

@@ -30,12 +30,17 @@ class TrainingProcess:
 
     Args:
         open_learner: opens the home in that process; travels as a pickle.
+        beside: another learner of this home (of the other quantity); one of the two is open at a time, for memory.
     """
 
-    def __init__(self, home: str, open_learner: Callable[[], HomeLearner]) -> None:
+    def __init__(
+        self, home: str, open_learner: Callable[[], HomeLearner], beside: TrainingProcess | None = None
+    ) -> None:
         self.home = home
         self._process = WorkProcess(open_learner)
-        self._one_at_a_time = Lock()
+        self._all: list[WorkProcess[HomeLearner]] = [] if beside is None else beside._all
+        self._all.append(self._process)
+        self._one_at_a_time: Lock = Lock() if beside is None else beside._one_at_a_time
 
     @property
     def examples(self) -> int:
@@ -63,11 +68,13 @@ class TrainingProcess:
     ) -> _Result:
         """What `job(learner, ...)` returns in the process; see `WorkProcess.call`."""
         with self._one_at_a_time:
+            self._close_others()
             return self._process.call(job, *arguments, **named)
 
     def start(self) -> None:
         """Open the home now. Raises what opening raised."""
         with self._one_at_a_time:
+            self._close_others()
             self._process.start()
 
     @contextmanager
@@ -75,13 +82,22 @@ class TrainingProcess:
         """A process for other work while the block runs; the training process releases its memory, and training
         waits."""
         with self._one_at_a_time:
-            self._process.close()
+            self._close_all()
             with WorkProcess(open_subject) as process:
                 yield process
 
     def close(self) -> None:
         with self._one_at_a_time:
-            self._process.close()
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for process in self._all:
+            process.close()
+
+    def _close_others(self) -> None:
+        for process in self._all:
+            if process is not self._process:
+                process.close()
 
 
 def _examples(learner: HomeLearner) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fl.aggregation.flat import step_of
 from fl.client_app import ARRAYS, EXAMPLES, METRICS, PLAN
 from fl.one_shot.plan import LAST_DAY, LEAVE, ONE_SHOT, STATISTICS, SUMS, OneShotPlan
-from fl.plan import plan_digest
+from fl.plan import plan_digest, quantity_of
 from fl.secagg.aggregator import MaskingRefused, Member, PublicKeys, Session
 from fl.secagg.fixed_point import STEP, encode, vector_length
 from fl.secagg.messages import (
@@ -70,6 +70,7 @@ class SecAggMod:
         self._settings, self._strategy = settings.secure_aggregation, settings.strategy
         self._noisy = settings.privacy.mode in ("local", "distributed")
         self._one_shot, self._private = settings.one_shot, settings.privacy.mode != "off"
+        self._export = settings.export
         self._home = home
         self._identity = identity
         self._roster = roster
@@ -108,7 +109,7 @@ class SecAggMod:
         self._check(terms)
         closed = [self._closed(data) for data in cast(list[bytes], record.get("closed", []))]
         if self._record is not None:
-            self._record.check(terms.start, session.digest, closed)
+            self._record.check(terms.start, session.digest, closed, terms.quantity)
         keys, secrets = self._begin(session, home)
         context.state.config_records[STATE] = ConfigRecord(
             {"terms": terms.to_bytes(), "home": home, "closed": closed, "secrets": secrets}
@@ -143,6 +144,12 @@ class SecAggMod:
             raise MaskingRefused(
                 f"weighting {terms.weighting!r:.20}: this home's is {self._strategy.weighting} (strategy.weighting)"
             )
+        if terms.quantity != "load" and not self._export:
+            raise MaskingRefused(
+                f"a sum of {terms.quantity}: this home's settings train load only (federation.export)"
+            )
+        if terms.quantity != "load" and terms.weighting == ONE_SHOT:
+            raise MaskingRefused("a one-shot training is of load only")
 
     def _closed(self, data: bytes) -> bytes:
         """The digest of a sum that is proven never to be opened. Raises MaskingRefused where it is not."""
@@ -200,7 +207,8 @@ class SecAggMod:
         """Write down in which sum the home's vector is, before it leaves."""
         if self._record is not None:
             closed = cast(list[bytes], context.state.config_records[STATE]["closed"])
-            self._record.enter(self._terms(context).start, session.digest, closed)
+            terms = self._terms(context)
+            self._record.enter(terms.start, session.digest, closed, terms.quantity)
 
     @staticmethod
     def _terms(context: Context) -> SumTerms:
@@ -229,6 +237,8 @@ class SecAggMod:
             raise MaskingRefused("the model is not the one that the sum is of")
         if plan_digest(message.content.config_records[PLAN]) != terms.plan:
             raise MaskingRefused("the plan is not the one that the sum is of")
+        if (asked := quantity_of(message.content.config_records[PLAN])) != terms.quantity:
+            raise MaskingRefused(f"the plan is of {asked}, the sum of {terms.quantity}")
         reply = call_next(message, context)
         if reply.has_error():
             raise MaskingRefused(f"the training failed: {reply.error.reason}")

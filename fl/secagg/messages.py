@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from flwr.app import ConfigRecord, RecordDict
 
+from data.quantity import QUANTITIES, Quantity
 from fl.secagg.aggregator import MaskingRefused, Session, Words64
 from fl.secagg.session import framed
 
@@ -34,6 +35,8 @@ class SumTerms:
         start, plan: digests of the model and of the plan that all homes are to train with.
         weighting: how homes count.
         members: names, sorted; threshold, fewest, length: as in the session.
+        quantity: what the model forecasts. It is part of the session's label, which every key, mask and signature is
+            bound to. That of load is labelled, and sent, as in earlier releases.
     """
 
     nonce: bytes
@@ -44,11 +47,12 @@ class SumTerms:
     threshold: int
     fewest: int
     length: int
+    quantity: Quantity = "load"
 
     def session(self, roster: Mapping[str, bytes] | None) -> Session:
         """The session that follows. Raises MaskingRefused for one that is unsafe."""
         return Session(
-            label=framed(b"wattproof federated round", self.nonce, self.start, self.plan, self.weighting.encode()),
+            label=framed(b"wattproof federated round", *self._labelled()),
             members=self.members,
             threshold=self.threshold,
             length=self.length,
@@ -57,8 +61,15 @@ class SumTerms:
             fewest=self.fewest,
         )
 
+    def _labelled(self) -> list[bytes]:
+        parts = [self.nonce, self.start, self.plan, self.weighting.encode()]
+        return parts if self.quantity == "load" else [*parts, self.quantity.encode()]
+
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), default=bytes.hex).encode()
+        content = asdict(self)
+        if self.quantity == "load":
+            del content["quantity"]
+        return json.dumps(content, default=bytes.hex).encode()
 
     @staticmethod
     def from_bytes(data: object) -> SumTerms:
@@ -70,7 +81,9 @@ class SumTerms:
             if not all(type(name) is str for name in members) or not all(type(n) is int for n in numbers):
                 raise TypeError("names or numbers are none")
             nonce, start, plan = (bytes.fromhex(content[name]) for name in ("nonce", "start", "plan"))
-            return SumTerms(nonce, start, plan, str(content["weighting"]), tuple(members), *numbers)
+            quantity = {name: name for name in QUANTITIES}[content.get("quantity", "load")]
+            terms = SumTerms(nonce, start, plan, str(content["weighting"]), tuple(members), *numbers)
+            return replace(terms, quantity=quantity)
         except (KeyError, TypeError, ValueError) as problem:
             raise MaskingRefused(f"the terms of the sum are malformed ({type(problem).__name__})") from problem
 

@@ -15,6 +15,9 @@ either signs that for a sum, or reveals in it, never both.
 The sums of a one-shot training are of the same days whatever the model is, so a home is in one such training, or it
 waits for new days.
 
+Training on export is of other data than training on load: of a model that both begin from, a home enters one sum of
+each (`"quantity": "export"` beside `start`).
+
 sums.jsonl lies beside the privacy ledger; one agent at a time has it open.
 """
 
@@ -31,10 +34,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import atomic
+from data.quantity import Quantity
 from fl.errors import FederationError
 from fl.file_lock import InUse, locked
 from fl.secagg.session import MaskingRefused
 from fl.weights import load, save
+
+_QUANTITY = "quantity"
 
 
 class SecondSum(MaskingRefused):
@@ -64,7 +70,7 @@ class SumRecord:
             raise FederationError(
                 f"{path} is in use by {owner}: two agents of one home can't train at once"
             ) from None
-        self._sums: dict[bytes, bytes] = {}  # model -> the sum that the update from it is in
+        self._sums: dict[tuple[str, bytes], bytes] = {}  # quantity, model -> the sum that the update from it is in
         self._words: dict[bytes, str] = {}  # sum -> "revealed" or "closed"
         self._one_shots: dict[str, tuple[bytes, int]] = {}  # kind -> start and last day of the one entered last
         self._read()
@@ -73,19 +79,20 @@ class SumRecord:
         """Let another process have it."""
         self._held.close()
 
-    def enter(self, start: bytes, digest: bytes, closed: Collection[bytes]) -> None:
+    def enter(self, start: bytes, digest: bytes, closed: Collection[bytes], quantity: Quantity = "load") -> None:
         """Write down that the update from a model is in this sum; `closed` are sums proven never to be opened.
 
         Raises SecondSum where it is in another one that may be opened.
         """
-        self.check(start, digest, closed)
-        self._append({"start": start.hex(), "sum": digest.hex()})
+        self.check(start, digest, closed, quantity)
+        of: dict[str, str] = {} if quantity == "load" else {_QUANTITY: quantity}
+        self._append({"start": start.hex(), "sum": digest.hex()} | of)
 
-    def check(self, start: bytes, digest: bytes, closed: Collection[bytes]) -> None:
+    def check(self, start: bytes, digest: bytes, closed: Collection[bytes], quantity: Quantity = "load") -> None:
         """Raises SecondSum where this home may not send an update from this model into this sum."""
         if digest in self._words:
             raise SecondSum(f"this home has {self._words[digest]} this sum: it is not in it again")
-        before = self._sums.get(start)
+        before = self._sums.get((quantity, start))
         if before is not None and before not in closed:
             raise SecondSum(
                 "a second sum of one model: this home's update from it is in another sum, and both together would "
@@ -166,7 +173,8 @@ class SumRecord:
         if "one_shot" in entry:
             self._one_shots[str(entry["one_shot"])] = (bytes.fromhex(entry["start"]), int(entry["last_day"]))
         elif "start" in entry:
-            self._sums[bytes.fromhex(entry["start"])] = bytes.fromhex(entry["sum"])
+            of = str(entry.get(_QUANTITY, "load"))
+            self._sums[of, bytes.fromhex(entry["start"])] = bytes.fromhex(entry["sum"])
         else:
             ((word, text),) = entry.items()
             if word not in ("revealed", "closed"):

@@ -17,6 +17,7 @@ from typing import Protocol
 from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
+from data.quantity import Quantity
 from fl.errors import KeysError
 from fl.protection_settings import SecAggSettings
 from fl.secagg.aggregator import MaskingRefused, Session, TooFewMembers
@@ -37,6 +38,7 @@ class Subject:
         content: what each home is sent to make its vector from.
         start, plan: digests of what of it must be the same for all homes; a home is in one sum of each `start`.
         weighting: how homes count; `length`: entries of a vector.
+        quantity: what the model forecasts.
     """
 
     content: RecordDict
@@ -44,6 +46,7 @@ class Subject:
     plan: bytes
     weighting: str
     length: int
+    quantity: Quantity = "load"
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class SecureSums:
             threshold=self._settings.shares_needed(len(homes)),
             fewest=self._settings.fewest_homes,
             length=subject.length,
+            quantity=subject.quantity,
         )
 
     def _close_failed(self, exchanges: Exchanges, start: bytes, roster: Mapping[str, bytes] | None) -> list[bytes]:

@@ -30,6 +30,7 @@ def check(values: dict[str, Any]) -> FederationSettings:
 GOSSIP = {"topology": "gossip"}
 REFUSED = [
     (GOSSIP | {"retraining": {"enabled": True}}, "there is no coordinator that looks whether the model still fits"),
+    (GOSSIP | {"export": True}, "peers train one model, that of load"),
     (SECURE | GOSSIP, "peers merge what single neighbours publish"),
     (private("local") | GOSSIP, "set gossip.sampled_privacy: days"),
     (robust("median") | GOSSIP, "there is no coordinator to combine"),

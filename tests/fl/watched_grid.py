@@ -9,7 +9,7 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.app.user_config import UserConfig
 from flwr.clientapp.typing import Mod
 
-from fl.client_app import make_client_app
+from fl.client_app import ExportSide, make_client_app
 from fl.errors import FederationError
 from tests.fl.local_grid import LocalGrid
 
@@ -25,6 +25,7 @@ class WatchedGrid(LocalGrid):
     """Homes with mods of their own. `gone`: homes that no longer answer from a stage on."""
 
     mods_of: Callable[[str], Sequence[Mod]] = lambda home: ()
+    export_of: Callable[[str], ExportSide | None] = lambda home: None
     gone: dict[str, str] = field(default_factory=dict)  # home -> stage
     meddle: Callable[[str, str, RecordDict], None] = lambda home, stage, content: None
     received: list[tuple[str, str, RecordDict]] = field(default_factory=list)  # home, stage, content
@@ -32,7 +33,14 @@ class WatchedGrid(LocalGrid):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._apps = {
-            node: (learner, make_client_app(lambda _, learner=learner: learner, self.mods_of(learner.home)))
+            node: (
+                learner,
+                make_client_app(
+                    lambda _, learner=learner: learner,
+                    self.mods_of(learner.home),
+                    export=self.export_of(learner.home),
+                ),
+            )
             for node, (learner, _) in self._apps.items()
         }
         self._contexts = {n: Context(1, n, UserConfig(), RecordDict(), UserConfig()) for n in self._apps}
@@ -49,7 +57,11 @@ class WatchedGrid(LocalGrid):
             return None
         try:
             reply = app(message=message, context=self._contexts[node])
-        except (FederationError, ArithmeticError) as problem:
+        except (
+            FederationError,
+            ArithmeticError,
+            ValueError,
+        ) as problem:  # an agent answers with an error, whatever it is
             return Message(Error(code=1, reason=str(problem)), reply_to=message)
         self.meddle(learner.home, stage, reply.content)
         self.received.append((learner.home, stage, reply.content))

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flwr.app import Message
 
 from api.operator.community import Community
-from api.operator.training import coordinator_app
-from fl.errors import FederationError
+from api.operator.trained_model import ledger_of, rounds_of
+from api.operator.training import _following, coordinator_app
+from bench.local_grid import AskingGrid
+from data.atomic import write_bytes
+from fl.deployment.telemetry import CoordinatorMetrics
+from fl.errors import FederationError, QuorumMissed
 from fl.settings import FederationSettings
 from tests.api.conftest import small_config
+
+
+class NoHomes(AskingGrid):
+    """A coordinator's link that no home has come to."""
+
+    def get_node_ids(self) -> list[int]:
+        return []
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        assert not list(messages)
+        return []
 
 
 def community(folder: Path, told: dict[str, Any]) -> Community:
@@ -25,3 +42,35 @@ def test_a_coordinator_asks_for_no_gradients_that_nothing_hides(tmp_path: Path) 
     coordinator_app(community(tmp_path, {"rounds": 40}))
     alone = {"privacy": {"mode": "local"}, "strategy": {"weighting": "equal"}, "evaluate_every": 0}
     coordinator_app(community(tmp_path, alone | {"rounds": 41}))
+
+
+def test_export_is_trained_once_after_load_and_only_where_the_community_wants_it(tmp_path: Path) -> None:
+    insecure = {"rounds": 40, "min_homes": 3, "deployment": {"insecure": True}}
+    assert _following(community(tmp_path, insecure))(CoordinatorMetrics()) is None
+    both = community(tmp_path, insecure | {"export": True})
+    following = _following(both)
+    export = following(CoordinatorMetrics())
+    assert export is not None and export.quantity == "export" and export.settings.rounds == 12
+    assert export.store.directory == tmp_path / "export" / "rounds"
+    assert following(CoordinatorMetrics()) is None, "nor does it begin again"
+
+
+def test_a_training_of_export_that_fails_leaves_the_model_of_load_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {"rounds": 40, "export": True, "deployment": {"insecure": True}, "wait_for_homes_s": 0.001}
+    export = _following(community(tmp_path, settings))(CoordinatorMetrics())
+    assert export is not None
+    with pytest.raises(QuorumMissed):
+        super(type(export), export).run(NoHomes(), {})
+    assert export.run(NoHomes(), {}) == {}
+    (said,) = [vars(record)["reason"] for record in caplog.records if record.msg == "no model of export"]
+    assert "0 homes online after" in said
+
+
+def test_both_quantities_spend_from_one_ledger_but_one_that_was_begun_goes_on(tmp_path: Path) -> None:
+    ours = community(tmp_path, {"rounds": 40})
+    assert ledger_of(ours, "export") == ledger_of(ours) == rounds_of(ours).directory / "privacy.json"
+    own = rounds_of(ours, "export").directory / "privacy.json"
+    write_bytes(own, b"{}")
+    assert ledger_of(ours, "export") == own and ledger_of(ours) != own

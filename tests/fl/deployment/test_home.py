@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from data.errors import TableError
+from data.quantity import Quantity
 from data.settings import DataSettings
-from data.table import write_table
+from data.table import read_table, write_table
 from data.windows import Windows
 from fl.deployment.home import load_home
 from fl.plan import LocalPlan
@@ -29,9 +30,9 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def opened(table: Path, **settings: float) -> HomeLearner:
+def opened(table: Path, quantity: Quantity = "load", **settings: float) -> HomeLearner:
     data = DataSettings(source="files", files=(table,), day_start_utc=0)
-    return load_home(data, ForecastingSettings.model_validate(settings), "elm-3")
+    return load_home(data, ForecastingSettings.model_validate(settings), "elm-3", quantity)
 
 
 def hours(windows: Windows) -> set[int]:
@@ -65,6 +66,17 @@ def test_nobody_can_tell_which_days_of_a_gateway_are_in_a_gradient(table: Path) 
     plan = LocalPlan(1, 3, 1, 1e-3, 16, 0.0, gradient=True)
     drawn = [learner.drawn(plan).day.tolist() for learner in (one, other, replace(one, secret=b""))]
     assert drawn[0] != drawn[1] and drawn[2] not in drawn[:2]
+
+
+def test_a_home_is_opened_on_the_other_register_of_its_meter(table: Path) -> None:
+    with pytest.raises(TableError, match="the readings have no column export"):
+        opened(table, "export")
+    readings = read_table(table)
+    fed_in = pd.Series(np.arange(len(readings)) % 24, dtype="Int64")
+    write_table(readings.assign(export=fed_in), table)
+    load, export = opened(table), opened(table, "export")
+    assert export.examples == load.examples
+    assert set(np.unique(export.train.target)) == set(range(24)) and load.train.target.min() >= 300
 
 
 def test_a_home_that_is_not_in_the_readings_is_refused_by_name(table: Path) -> None:

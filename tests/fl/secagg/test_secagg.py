@@ -252,7 +252,7 @@ def test_terms_read_back_as_they_were_and_any_change_makes_another_session() -> 
     assert SumTerms.from_bytes(terms().to_bytes()) == terms()
     changes: list[dict[str, Any]] = [
         {"nonce": b"m" * 16}, {"start": b"t" * 32}, {"plan": b"q" * 32}, {"weighting": "equal"}, {"threshold": 5},
-        {"fewest": 4}, {"length": 9}, {"members": (*HOMES, "fay")},
+        {"fewest": 4}, {"length": 9}, {"members": (*HOMES, "fay")}, {"quantity": "export"},
     ]  # fmt: skip
     digests = {replace(terms(), **change).session(None).digest for change in [{}, *changes]}
     rosters = [dict.fromkeys(HOMES, b"a" * 49), dict.fromkeys(HOMES, b"b" * 49)]

@@ -115,15 +115,15 @@ def test_homes_that_are_told_another_model_or_plan_than_the_others_send_nothing(
     assert all(expected in reason for reason in reasons)
 
 
-@pytest.mark.parametrize("told", ["start", "plan", "nonce", "weighting", "threshold", "fewest"])
+@pytest.mark.parametrize("told", ["start", "plan", "nonce", "weighting", "threshold", "fewest", "quantity"])
 def test_homes_that_are_told_other_terms_than_the_others_do_not_get_as_far_as_sharing(
     tmp_path: Path, told: str
 ) -> None:
     """The terms are in every signature: those who were told others are nobody to each other."""
-    agents = Guarded(tmp_path)
+    agents = Guarded(tmp_path, export=True)
     others: dict[str, Any] = {
         "start": b"s" * 32, "plan": b"p" * 32, "nonce": b"n" * 16, "weighting": "examples", "threshold": 5,
-        "fewest": 4,
+        "fewest": 4, "quantity": "export",
     }  # fmt: skip
 
     def tamper(home: str, stage: str, content: RecordDict) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-import typer
 
-from api.cli.main import app
 from api.config.demo_settings import demo_config
+from tests.support.commands import program
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,7 +25,8 @@ def commands(page: Path) -> list[str]:
 
 def parsed(command: str) -> tuple[click.Command, list[str]]:
     """The command of the program, and the words after it."""
-    found, words = typer.main.get_command(app), shlex.split(command)[1:]
+    words = shlex.split(command)[1:]
+    found: click.Command = program()
     while isinstance(found, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
         assert name in found.commands, f"there is no `wattproof {name}`: {command}"
@@ -53,9 +53,7 @@ def test_every_command_of_the_program_has_its_line() -> None:
             for name in (names(command, f"{key} ") if isinstance(command, click.Group) else [prefix + key])
         ]
 
-    program = typer.main.get_command(app)
-    assert isinstance(program, click.Group)
-    assert listed == set(names(program))
+    assert listed == set(names(program()))
 
 
 def test_there_are_commands_to_look_at() -> None:

@@ -10,16 +10,15 @@ from typing import Any
 
 import click
 import pytest
-import typer
 import yaml
 from prometheus_client import CollectorRegistry
 
-from api.cli.main import app
 from api.config.community_yaml import Config
 from api.config.settings import ApiSettings
 from api.gateway.secure_sum.client import OUTCOMES as SUMS
 from api.gateway.submitter import OUTCOMES as SUBMITTED
 from fl.deployment.telemetry import AgentMetrics, CoordinatorMetrics
+from tests.support.commands import program
 from tests.support.needed import is_missing
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -66,10 +65,9 @@ def test_there_is_a_unit_for_each_part() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_units_command_and_settings_exist(unit: Path) -> None:
     (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
-    program, name, *arguments = shlex.split(line.replace("${WATTPROOF_HOME}", "elm-3"))
-    group = typer.main.get_command(app)
-    assert Path(program).name == "wattproof" and isinstance(group, click.Group)
-    command = group.commands[name]
+    executable, name, *arguments = shlex.split(line.replace("${WATTPROOF_HOME}", "elm-3"))
+    assert Path(executable).name == "wattproof"
+    command = program().commands[name]
     context = command.make_context(name, arguments)  # refuses options and arguments that it does not have
     assert (DEPLOY / Path(context.params["config"]).name).exists()
 
@@ -80,7 +78,7 @@ GATEWAYS = [name for name in COMPOSE["services"] if name.startswith("home-")]
 
 def _parsed(name: str, *arguments: str) -> dict[str, Any]:
     """What a command of `wattproof` takes from its arguments; refuses those that it does not have."""
-    group: click.Command = typer.main.get_command(app)
+    group: click.Command = program()
     for part in name.split():
         assert isinstance(group, click.Group)
         group = group.commands[part]

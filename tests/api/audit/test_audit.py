@@ -15,7 +15,6 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 from rich.console import Console
 from sqlalchemy import delete
-from typer.testing import CliRunner
 
 from api.audit.day import audit
 from api.audit.source import AuditError, ChainRegistries, Fetch, Registries, from_server
@@ -38,6 +37,7 @@ from data.meter import DOMAIN, TYPES
 from tests.api.conftest import DAY, Moment, Village
 from tests.api.lying_api import lying_api
 from tests.rewards.json_rpc import json_rpc
+from tests.support.commands import CliRunner
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.terminal import REFUSED
@@ -15,6 +14,7 @@ from api.gateway.home import Home
 from api.protocol.bundle import InferenceBundle, encode
 from data.errors import DataError
 from tests.api.conftest import DAY, Village
+from tests.support.commands import CliRunner
 
 COMMANDS = (
     "data",

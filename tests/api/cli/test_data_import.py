@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from data.errors import DataError, ImportRefused
 from data.table import read_table
+from tests.support.commands import CliRunner
 
 ROWS = [f"2026-01-{day:02d}T{hour:02d}:00Z,0.{hour:02d}1" for day in range(1, 11) for hour in range(24)]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.community_yaml import load
 from api.operator.community import Community
 from api.operator.green_shares import hours_of_day
 from rewards.green import weights_of
+from tests.support.commands import CliRunner
 
 DAY = 20_500
 

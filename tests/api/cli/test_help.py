@@ -8,17 +8,14 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import click
 import pytest
-import typer
 from typer.models import ParameterInfo
-from typer.testing import CliRunner
 
 from api.cli.main import app
+from tests.support.commands import CliRunner, program
 
 
 def commands() -> Iterator[tuple[list[str], click.Command]]:
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
-    for name, command in group.commands.items():
+    for name, command in program().commands.items():
         if isinstance(command, click.Group):
             yield from (([name, inner], found) for inner, found in command.commands.items())
         else:

@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 import yaml
 from sqlalchemy import select
-from typer.testing import CliRunner
 
 from api.cli.main import app as commands
 from api.gateway.home import Home
@@ -24,6 +23,7 @@ from rewards.claims import claims_close
 from rewards.consent import SignedStatement, Statement, sign_statement
 from rewards.membership import membership
 from tests.api.conftest import DAY, Village, app_of
+from tests.support.commands import CliRunner
 from tests.support.served import uvicorn_served
 from tests.support.waiting import LIMIT_S
 

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.replay_news import News
@@ -30,6 +29,7 @@ from data.citylearn import CommunityData
 from data.community import neutral_weather
 from data.day import DayClock
 from data.table import long_table, read_table
+from tests.support.commands import CliRunner
 from tests.support.waiting import until
 
 FIRST, HOMES, DAYS = date(2017, 5, 1), 4, 60

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.settle_commands import period_named
@@ -22,7 +21,7 @@ from data.day import DayClock
 from data.table import long_table, write_table
 from rewards.compile import artefact
 from tests.rewards.conftest import account
-from tests.support.commands import output
+from tests.support.commands import CliRunner, output
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
+from click.testing import Result
 
 from api.cli.main import app
 from api.cli.setup_commands import Role
@@ -22,6 +22,7 @@ from bench.ports import free_port
 from data.day import DayClock
 from tests.api.conftest import Village
 from tests.api.files_fixture import write_inputs
+from tests.support.commands import CliRunner
 from tests.support.served import served
 
 

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.community_yaml import ConfigError, load
@@ -14,6 +13,7 @@ from api.gateway.live_meter import polled
 from data.errors import SourceError
 from data.table import read_table
 from tests.data.sources.telegrams import dongle, sml_frame
+from tests.support.commands import CliRunner
 from tests.support.waiting import until
 
 

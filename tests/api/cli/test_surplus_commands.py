@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.settings import ApiSettings, HouseholdEntry
@@ -20,6 +19,7 @@ from rewards.chain import Chain
 from rewards.settings import RewardSettings
 from tests.api.sunny import DAY, Sunny
 from tests.support.anvil import Anvil, anvil
+from tests.support.commands import CliRunner
 
 pytestmark = pytest.mark.slow
 

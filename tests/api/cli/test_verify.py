@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.terminal import FAILED, REFUSED
 from api.protocol.bundle import Bundle, ClaimBundle, InferenceBundle, encode
 from tests.api.conftest import DAY, Village
+from tests.support.commands import CliRunner
 
 pytestmark = pytest.mark.slow
 

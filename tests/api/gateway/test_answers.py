@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.community_yaml import Config
@@ -25,6 +24,7 @@ from rewards.errors import ChainError
 from tests.api.conftest import DAY, Village
 from tests.rewards.conftest import account
 from tests.rewards.json_rpc import json_rpc
+from tests.support.commands import CliRunner
 
 
 @dataclass

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.gateway.home import Home
@@ -20,7 +19,7 @@ from data.errors import DataError
 from data.table import long_table
 from tests.api import http_fixture
 from tests.api.http_fixture import GATEWAY, SERVER, HttpFixture
-from tests.support.commands import output
+from tests.support.commands import CliRunner, output
 
 TODAY, FIRST = 20_500, 20_502
 FAR = 30_000  # a day that has not begun by this machine's clock, which the command asks

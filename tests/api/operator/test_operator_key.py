@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.config.community_yaml import Config
@@ -22,6 +21,7 @@ from rewards.errors import ChainError, Refused
 from rewards.settings import RewardSettings
 from tests.api.conftest import DAY, small_config
 from tests.support.anvil import Anvil, anvil
+from tests.support.commands import CliRunner
 
 pytestmark = pytest.mark.slow
 

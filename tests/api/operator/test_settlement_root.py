@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from eth_hash.auto import keccak
-from typer.testing import CliRunner
 from web3.contract import Contract
 
 from api.audit.settlement import audit_settlement
@@ -25,6 +24,7 @@ from rewards.settlements import is_share, root_of, settlements_at
 from tests.api.conftest import small_config
 from tests.api.settled import WEEK, settle_week
 from tests.rewards.json_rpc import json_rpc
+from tests.support.commands import CliRunner
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from api.operator.settlement_payment import brought
-from api.protocol.period import SIDES, DayRecord, Key, Period, Side
+from api.protocol.period import SIDES, BlockRecord, DayRecord, Key, Period, Side
 from api.protocol.settlement import Settlement, Share
 from bench.local_rounds import OUT, SHAPE
 from bench.proof_case import COMMUNITY, FIRST_DAY, Case
@@ -206,7 +206,7 @@ def pay_shares(homes: int = 17) -> dict[str, int]:
     chain.send(operator, token.functions.propose_minter(operator.address))
     chain.send(operator, token.functions.mint(operator.address, 10**9))
     nothing = Total((0,) * _HOURS, 0)
-    month = tuple(DayRecord(day, (), (), (), nothing) for day in (FIRST_DAY, FIRST_DAY + 30))
+    month = tuple(DayRecord(day, (BlockRecord(day, (), (), (), nothing),)) for day in (FIRST_DAY, FIRST_DAY + 30))
     shares: dict[tuple[str, Side], Share] = {
         (_account(k + 2).address, side): Share(10_000 + k, b"proof") for k in range(homes) for side in SIDES
     }

@@ -8,8 +8,11 @@ be shown in the place of the other. Export stays in a vault of its own, beside t
 from collections.abc import Sequence
 
 from data.meter import DayOpening, Meter, SignedDay, verify_signed_day
+from data.quantity import Quantity
 
 EXPORT_VAULT = "export.db"
+QUARTER_VAULTS: dict[Quantity, str] = {"load": "quarters.db", "export": "export-quarters.db"}
+"""Of the quarters of an hour, where a community settles by them; a row has the number of its block."""
 
 
 def sign_export(meter: Meter, household: str, day: int, export: Sequence[int]) -> tuple[SignedDay, DayOpening]:

@@ -3,6 +3,9 @@
 A day of which some hours were filled in is signed as data of another type, which names the hours that were measured.
 A model may read such a day, but nobody can show it in the place of a measured one, to be paid or to enter a total.
 
+Where a community settles by the quarter of an hour, the meter also signs the day's 96 quarters, as four blocks of 24
+under types of their own (`data.interval`): no block is taken for the day of the same number, nor a day for a block.
+
 Only the commitment and the signature ever leave the home; the opening (readings and blinding) stays in its vault
 (`data.vault`).
 """
@@ -22,6 +25,7 @@ from eth_utils.exceptions import ValidationError as EthValidationError
 from data.atomic import write_bytes
 from data.damage import FROM_BACKUP
 from data.errors import DamagedFile, MeterError
+from data.interval import IntervalMinutes, block_name
 from data.quantity import Quantity
 from zkp.algebra.commitment import DAY_HOURS, commit_day, random_blinding
 
@@ -38,6 +42,11 @@ FILLED_TYPES = {
     quantity: {f"Filled{name}": [*_FIELDS, {"name": "measured", "type": "uint32"}]}
     for quantity, name in _TYPE_NAMES.items()
 }
+QUARTER_TYPES = {
+    quantity: {f"QuarterHour{name}": [_FIELDS[0], {"name": "block", "type": "uint32"}, _FIELDS[2]]}
+    for quantity, name in _TYPE_NAMES.items()
+}
+"""Of a block of 24 quarters of an hour, all of them measured."""
 ALL_MEASURED = (1 << DAY_HOURS) - 1
 """Bit h: hour h of the day was measured."""
 COMMITMENT_BYTES = 48
@@ -49,6 +58,7 @@ _HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 class SignedDay:
     """The meter's public statement about a day: `commitment` (48 bytes) holds the readings of `household`.
 
+    `day`: of a block of quarters the block's number; which of the two was signed, the check of the signature says.
     `measured`: bit h is set if hour h was measured, and clear if it was filled in.
     """
 
@@ -141,6 +151,20 @@ class Meter:
         signature = self.sign(_message(household, day, commitment, measured, quantity))
         return SignedDay(to_checksum_address(household), day, commitment, signature, measured), opening
 
+    def sign_block(
+        self,
+        household: str,
+        number: int,
+        values: Sequence[int],
+        quantity: Quantity = "load",
+        interval: IntervalMinutes = 60,
+    ) -> tuple[SignedDay, DayOpening]:
+        """As `sign_day`, of a block of 24 hours or quarters of an hour (Wh), all of them measured."""
+        opening = DayOpening(tuple(int(value) for value in values), random_blinding())
+        commitment = commit_day(number, opening.readings, opening.blinding)
+        signature = self.sign(_block_message(household, number, commitment, quantity, interval))
+        return SignedDay(to_checksum_address(household), number, commitment, signature), opening
+
     def sign(self, message: SignableMessage) -> bytes:
         """The canonical signature of EIP-712 typed data, 65 bytes, the same each time (RFC 6979)."""
         return bytes(self._account.sign_message(message).signature)
@@ -161,19 +185,38 @@ def verify_signed_day(signed: SignedDay, meter_address: str, quantity: Quantity 
 def verify_day_with_filled(signed: SignedDay, meter_address: str, quantity: Quantity = "load") -> None:
     """As `verify_signed_day`, but hours may be filled in: for the week that a model reads, and nothing else."""
     what = _named(signed, quantity)
+    _check_form(signed, what)
+    message = _message(signed.household, signed.day, signed.commitment, signed.measured, quantity)
+    check_signed(message, signed.signature, meter_address, what)
+
+
+def verify_signed_block(
+    signed: SignedDay, meter_address: str, quantity: Quantity = "load", interval: IntervalMinutes = 60
+) -> None:
+    """As `verify_signed_day`, of a block of that interval."""
+    if interval == 60:
+        verify_signed_day(signed, meter_address, quantity)
+        return
+    what = _named(signed, quantity, interval)
+    if not signed.is_measured:
+        raise MeterError(f"{what}: no quarter of an hour is filled in")
+    _check_form(signed, what)
+    message = _block_message(signed.household, signed.day, signed.commitment, quantity, interval)
+    check_signed(message, signed.signature, meter_address, what)
+
+
+def _check_form(signed: SignedDay, what: str) -> None:
     if not is_address(signed.household) or not 0 <= signed.day < 2**32:
         raise MeterError(f"{what}: not an address and a day number")
     if not 0 <= signed.measured <= ALL_MEASURED:
         raise MeterError(f"{what}: {signed.measured} does not say which of {DAY_HOURS} hours were measured")
     if len(signed.commitment) != COMMITMENT_BYTES or len(signed.signature) != SIGNATURE_BYTES:
         raise MeterError(f"{what}: a commitment has {COMMITMENT_BYTES} bytes and a signature {SIGNATURE_BYTES}")
-    message = _message(signed.household, signed.day, signed.commitment, signed.measured, quantity)
-    check_signed(message, signed.signature, meter_address, what)
 
 
-def _named(signed: SignedDay, quantity: Quantity) -> str:
+def _named(signed: SignedDay, quantity: Quantity, interval: IntervalMinutes = 60) -> str:
     of = "" if quantity == "load" else f"the {quantity} of "
-    return f"{of}day {signed.day} of household {signed.household}"
+    return f"{of}{block_name(signed.day, interval)} of household {signed.household}"
 
 
 def check_signed(message: SignableMessage, signature: bytes, meter_address: str, what: str) -> None:
@@ -190,13 +233,13 @@ def check_signed(message: SignableMessage, signature: bytes, meter_address: str,
         raise MeterError(f"{what}: signed by {signer}, not by the household's meter {meter_address}")
 
 
-def verify_opening(signed: SignedDay, opening: DayOpening) -> None:
-    """Raise MeterError unless `opening` opens the signed commitment."""
+def verify_opening(signed: SignedDay, opening: DayOpening, interval: IntervalMinutes = 60) -> None:
+    """Raise MeterError unless `opening` opens the signed commitment. `interval`: of the readings, for the message."""
     if (
         len(opening.readings) != DAY_HOURS
         or commit_day(signed.day, opening.readings, opening.blinding) != signed.commitment
     ):
-        raise MeterError(f"day {signed.day} of household {signed.household}: readings are not those committed to")
+        raise MeterError(f"{_named(signed, 'load', interval)}: readings are not those committed to")
 
 
 def _message(household: str, day: int, commitment: bytes, measured: int, quantity: Quantity) -> SignableMessage:
@@ -204,3 +247,12 @@ def _message(household: str, day: int, commitment: bytes, measured: int, quantit
     if measured == ALL_MEASURED:
         return encode_typed_data(DOMAIN, TYPES[quantity], content)
     return encode_typed_data(DOMAIN, FILLED_TYPES[quantity], content | {"measured": measured})
+
+
+def _block_message(
+    household: str, number: int, commitment: bytes, quantity: Quantity, interval: IntervalMinutes
+) -> SignableMessage:
+    if interval == 60:
+        return _message(household, number, commitment, ALL_MEASURED, quantity)
+    content = {"household": to_checksum_address(household), "block": number, "commitment": commitment}
+    return encode_typed_data(DOMAIN, QUARTER_TYPES[quantity], content)

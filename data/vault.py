@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.errors import MeterError
+from data.interval import IntervalMinutes, block_name
 from data.meter import ALL_MEASURED, DayOpening, SignedDay, verify_opening
 
 _MEASURED = f"measured INTEGER NOT NULL DEFAULT {ALL_MEASURED}"
@@ -29,12 +30,14 @@ CREATE TABLE IF NOT EXISTS days (
 class DayVault:
     """Openings by household and day. Every method is one transaction.
 
+    A vault of quarters of an hour has a row for each block, by its number (`data.interval`).
+
     Raises OSError where the disk is full, MeterError for a file that is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, interval: IntervalMinutes = 60) -> None:
         """Open the vault, making it (mode 0600) if it is not there. Raises MeterError if others may read it."""
-        self.path = path
+        self.path, self._interval = path, interval
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
@@ -58,10 +61,12 @@ class DayVault:
     def put_all(self, days: Sequence[tuple[SignedDay, DayOpening]]) -> None:
         """Keep several days or, where one can't be kept, none of them; else as `put`."""
         for signed, opening in days:
-            verify_opening(signed, opening)
+            verify_opening(signed, opening, self._interval)
         with self._transaction() as db:
             for signed, opening in days:
-                _insert(db, signed, opening)
+                if not _insert(db, signed, opening):
+                    name = block_name(signed.day, self._interval)
+                    raise MeterError(f"{name} of household {signed.household} is already signed, differently")
 
     def get(self, household: str, day: int) -> tuple[SignedDay, DayOpening]:
         """A day that is kept. Raises MeterError if there is none."""
@@ -72,7 +77,8 @@ class DayVault:
                 (household, day),
             ).fetchone()
         if row is None:
-            raise MeterError(f"the vault {self.path} has no day {day} of household {household}")
+            name = block_name(day, self._interval)
+            raise MeterError(f"the vault {self.path} has no {name} of household {household}")
         commitment, signature, packed, blinding = (bytes(value) for value in row[:-1])
         readings = tuple(int.from_bytes(packed[at : at + 4], "big") for at in range(0, len(packed), 4))
         signed = SignedDay(household, day, commitment, signature, int(row[-1]))
@@ -106,8 +112,8 @@ class DayVault:
         )
 
 
-def _insert(db: sqlite3.Connection, signed: SignedDay, opening: DayOpening) -> None:
-    """Raises MeterError where the day is there with another commitment."""
+def _insert(db: sqlite3.Connection, signed: SignedDay, opening: DayOpening) -> bool:
+    """Whether the day is there with this commitment, and no other."""
     readings = b"".join(value.to_bytes(4, "big") for value in opening.readings)
     blinding = opening.blinding.to_bytes(32, "big")
     row = (signed.household, signed.day, signed.commitment, signed.signature, readings, blinding, signed.measured)
@@ -115,8 +121,7 @@ def _insert(db: sqlite3.Connection, signed: SignedDay, opening: DayOpening) -> N
     kept = db.execute(
         "SELECT commitment FROM days WHERE household = ? AND day = ?", (signed.household, signed.day)
     ).fetchone()
-    if bytes(kept[0]) != signed.commitment:
-        raise MeterError(f"day {signed.day} of household {signed.household} is already signed, differently")
+    return bytes(kept[0]) == signed.commitment
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from eth_account.signers.local import LocalAccount
 from api.config.key_file import METER_KEY, VAULT, household_account, household_key, later_keys
 from api.gateway.sealed import SealedForecast, read_sealed, seal
 from data.errors import DataError
-from data.export import EXPORT_VAULT
+from data.export import EXPORT_VAULT, QUARTER_VAULTS
 from data.home_name import HOME_NAME_RULE, is_home_name
 from data.household_meters import HouseholdMeters
+from data.interval import IntervalMinutes
 from data.meter import Meter
 from data.quantity import Quantity
 from data.vault import DayVault
@@ -68,8 +69,12 @@ class Home:
         _ = self.vault
         return DayVault(self.folder / EXPORT_VAULT)
 
-    def vault_of(self, quantity: Quantity) -> DayVault:
-        return self.vault if quantity == "load" else self.export_vault
+    def vault_of(self, quantity: Quantity, interval: IntervalMinutes = 60) -> DayVault:
+        """The signed days of a quantity, or its signed blocks of quarters of an hour."""
+        if interval == 60:
+            return self.vault if quantity == "load" else self.export_vault
+        _ = self.vault
+        return DayVault(self.folder / QUARTER_VAULTS[quantity], interval)
 
     def seal(self, day: int, forecast: SealedForecast, quantity: Quantity = "load") -> None:
         """Keep a forecast; a day that is sealed stays as it is."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,14 +13,17 @@ from api.gateway.shared_energy import ShareProver
 from api.protocol.meters import Assignment
 from data.day import HOURS_PER_DAY, DayClock
 from data.errors import TableError
-from data.export import sign_export
-from data.household_meters import HouseholdMeters
+from data.interval import BLOCK_VALUES, IntervalMinutes, block_numbers
 from data.meter import DayOpening, SignedDay
+from data.quantity import QUANTITIES, Quantity
 from data.table import EXPORT
-from data.vault import DayVault
+
+if TYPE_CHECKING:
+    from data.quarters import HomeQuarters
 
 Opened = tuple[SignedDay, DayOpening]
-Sign = Callable[[str, int, Sequence[int]], Opened]
+Blocks = tuple[Opened, ...]
+"""Of one register and day: one by the hour, four by the quarter of an hour."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class MeteredHome:
 
     `readings`: its rows of a long table with `export`; a day on which an hour of either is missing is no day of the
     home's: it was no member then. `earlier`: the meters that were there before the present one, each from its first
-    day; the present one has counted since the day `meter_since`, and signs no day before.
+    day; the present one has counted since the day `meter_since`, and signs no day before. `quarters`: where shared
+    energy is settled by the quarter of an hour; what is signed are these then, and not the hours.
     """
 
     home: Home
@@ -37,6 +41,7 @@ class MeteredHome:
     clock: DayClock
     earlier: tuple[Assignment, ...] = ()
     meter_since: int = 0
+    quarters: HomeQuarters | None = None
 
     def __post_init__(self) -> None:
         if EXPORT not in self.readings:
@@ -50,6 +55,10 @@ class MeteredHome:
         return str(self.home.wallet.address)
 
     @property
+    def interval(self) -> IntervalMinutes:
+        return 60 if self.quarters is None else 15
+
+    @property
     def meters(self) -> str | tuple[Assignment, ...]:
         """The meter's address, or all meters one after the other."""
         own = self.home.meters
@@ -59,47 +68,59 @@ class MeteredHome:
         known = (Assignment(day, own.on(day).address) for day in (max(first, self.meter_since), *later))
         return (*self.earlier, *known)
 
-    @property
-    def exported(self) -> DayVault:
-        return self.home.export_vault
-
-    def signed(self, days: range) -> dict[int, tuple[Opened, Opened]]:
+    def signed(self, days: range) -> dict[int, tuple[Blocks, Blocks]]:
         """Import and export of each day that the home has measured; what is not signed yet is signed now.
 
         What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
         """
-        meters, measured = self.home.meters, self.readings[~self.readings["filled"]]
-        known = measured[measured[EXPORT].notna()]
-        imported = self._register(self.home.vault, measured["ds"], measured["y"], days, partial(_signed, meters))
-        exported = self._register(self.exported, known["ds"], known[EXPORT], days, partial(_signed_export, meters))
+        measured = self._hours(days) if self.quarters is None else _quarters(self.quarters, days)
+        imported, exported = (self._register(quantity, measured[quantity], days) for quantity in QUANTITIES)
         return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
 
+    def _hours(self, days: range) -> dict[Quantity, dict[int, list[int]]]:
+        """The hours (Wh) of each register, of the days of which all are there."""
+        measured = self.readings[~self.readings["filled"]]
+        known = measured[measured[EXPORT].notna()]
+        registers: dict[Quantity, tuple[pd.DataFrame, str]] = {"load": (measured, "y"), "export": (known, EXPORT)}
+        out: dict[Quantity, dict[int, list[int]]] = {}
+        for quantity, (rows, column) in registers.items():
+            hours: dict[int, list[int]] = {day: [] for day in days}  # by day, in the order of time
+            for day, value in zip(self.clock.days_of(rows["ds"]).tolist(), rows[column].tolist(), strict=True):
+                if day in hours:
+                    hours[day].append(int(value))
+            out[quantity] = {day: values for day, values in hours.items() if len(values) == HOURS_PER_DAY}
+        return out
+
     def _register(
-        self, vault: DayVault, ds: pd.Series[pd.Timestamp], wh: pd.Series[int], days: range, sign: Sign
-    ) -> dict[int, Opened]:
-        """A register's days, from the vault or signed now: those of which all hours are there."""
-        hours: dict[int, list[int]] = {day: [] for day in days}  # by day, in the order of time
-        for day, value in zip(self.clock.days_of(ds).tolist(), wh.tolist(), strict=True):
-            if day in hours:
-                hours[day].append(int(value))
-        kept = set(vault.days(self.household))
+        self, quantity: Quantity, measured: Mapping[int, Sequence[int]], days: Iterable[int]
+    ) -> dict[int, Blocks]:
+        """A register's days, from the vault or signed now. `measured`: all values of each day, in order."""
+        vault, household, interval = self.home.vault_of(quantity, self.interval), self.household, self.interval
+        kept = set(vault.days(household))
         new = {
-            day: sign(self.household, day, values)
-            for day, values in hours.items()
-            if day not in kept and day >= self.meter_since and len(values) == HOURS_PER_DAY
+            number: self.home.meters.on(day).sign_block(
+                household, number, values[BLOCK_VALUES * k : BLOCK_VALUES * (k + 1)], quantity, interval
+            )
+            for day, values in measured.items()
+            if day >= self.meter_since
+            for k, number in enumerate(block_numbers(day, interval))
+            if number not in kept
         }
         vault.put_all(list(new.values()))
-        found = {day: vault.get(self.household, day) for day in days if day in kept}
-        return {day: opened for day, opened in found.items() if opened[0].is_measured} | new
+        out = {}
+        for day in days:
+            numbers = block_numbers(day, interval)
+            if all(number in new or number in kept for number in numbers):
+                out[day] = tuple(new[n] if n in new else vault.get(household, n) for n in numbers)
+        return {day: blocks for day, blocks in out.items() if all(signed.is_measured for signed, _ in blocks)}
 
     @property
     def prover(self) -> ShareProver:
-        return ShareProver(self.household, self.home.vault, self.exported, self.home.folder)
+        vaults = (self.home.vault_of(quantity, self.interval) for quantity in QUANTITIES)
+        return ShareProver(self.household, *vaults, self.home.folder, interval=self.interval)
 
 
-def _signed(meters: HouseholdMeters, household: str, day: int, values: Sequence[int]) -> Opened:
-    return meters.on(day).sign_day(household, day, values)
-
-
-def _signed_export(meters: HouseholdMeters, household: str, day: int, values: Sequence[int]) -> Opened:
-    return sign_export(meters.on(day), household, day, values)
+def _quarters(table: HomeQuarters, days: range) -> dict[Quantity, dict[int, Sequence[int]]]:
+    """The quarters (Wh) of each register, of the days of which all of both are there."""
+    whole = [table.day(day) for day in table.whole_days if day in days]
+    return {"load": {each.day: each.import_wh for each in whole}, "export": {each.day: each.export_wh for each in whole}}

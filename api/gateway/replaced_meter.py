@@ -16,7 +16,8 @@ from api.gateway.home import Home
 from data.atomic import write_bytes
 from data.day import DayClock
 from data.errors import DataError
-from data.export import EXPORT_VAULT
+from data.export import EXPORT_VAULT, QUARTER_VAULTS
+from data.interval import IntervalMinutes, day_of_block
 from data.vault import DayVault
 
 
@@ -67,7 +68,9 @@ def member_line(home: Home, clock: DayClock) -> str:
 def _signed_since(home: Home, first_day: int) -> int | None:
     """The last day from this one on that a meter has signed, of either register."""
     days: list[int] = []
-    for name in (VAULT, EXPORT_VAULT):
+    intervals: dict[str, IntervalMinutes] = {VAULT: 60, EXPORT_VAULT: 60} | dict.fromkeys(QUARTER_VAULTS.values(), 15)
+    for name, interval in intervals.items():
         if (home.folder / name).exists():
-            days += DayVault(home.folder / name).days(home.wallet.address)
+            numbers = DayVault(home.folder / name, interval).days(home.wallet.address)
+            days += [day_of_block(number, interval) for number in numbers]
     return max((day for day in days if day >= first_day), default=None)

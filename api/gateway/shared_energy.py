@@ -10,6 +10,7 @@ stands in `settled.json`, written before a proof leaves the home; its shares, fo
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from api.protocol.period import SIDES, CheckedPeriod, PeriodError, Side
 from api.protocol.settlement import Share, prove_share
 from data.atomic import write_bytes
 from data.damage import check_kept, whole
+from data.interval import IntervalMinutes, block_name
 from data.meter import verify_opening
 from data.vault import DayVault
 from zkp.statements.period import PeriodStatement
@@ -35,13 +37,17 @@ FEWEST_OWN_DAYS = 7
 
 @dataclass(frozen=True)
 class ShareProver:
-    """A household with the vaults of what its meter counted, and the folder where it keeps what it proved."""
+    """A household with the vaults of what its meter counted, and the folder where it keeps what it proved.
+
+    `interval`: of the vaults, and so of the only periods that it proves shares of.
+    """
 
     household: str
     imported: DayVault
     exported: DayVault
     folder: Path
     fewest_days: int = FEWEST_OWN_DAYS
+    interval: IntervalMinutes = 60
 
     def prove(self, checked: CheckedPeriod, side: Side) -> Share:
         """The household's share of a side, proven; the same share with a new proof where it was proven before.
@@ -49,23 +55,30 @@ class ShareProver:
         Raises PeriodError for a period in which a day of this household's is not the one its meter signed, or that
         was settled otherwise before; MeterError for days that the vault has not, DamagedFile.
         """
-        statement = checked.statement(self.household, side)
-        if len(statement.days) < self.fewest_days:
+        of = checked.period
+        if of.interval != self.interval:
             raise PeriodError(
-                f"{self.household} is in the totals of {len(statement.days)} days of the period: it proves no share "
-                f"of fewer than {self.fewest_days}"
+                f"the period is settled by intervals of {of.interval} minutes, and this home by {self.interval} "
+                "(settlement.interval_minutes)"
+            )
+        statement = checked.statement(self.household, side)
+        days = checked.days_of(statement)
+        if len(days) < self.fewest_days:
+            raise PeriodError(
+                f"{self.household} is in the totals of {len(days)} days of the period: it proves no share of fewer "
+                f"than {self.fewest_days}"
             )
         vault = self.imported if side == "import" else self.exported
-        kept = [vault.get(self.household, day) for day in statement.days]
+        kept = [vault.get(self.household, number) for number in statement.days]
         for (signed, opening), commitment in zip(kept, statement.commitments, strict=True):
             if signed.commitment != commitment:
-                raise PeriodError(f"day {signed.day} is in the period with another {side} than the meter signed")
-            verify_opening(signed, opening)
-        _Settled(self.folder / SETTLED).add(side, statement)
+                name = block_name(signed.day, self.interval)
+                raise PeriodError(f"{name} is in the period with another {side} than the meter signed")
+            verify_opening(signed, opening, self.interval)
+        _Settled(self.folder / SETTLED).add(side, statement, days)
         readings = [list(opening.readings) for _, opening in kept]
         share = prove_share(statement, readings, [opening.blinding for _, opening in kept])
-        of, days = checked.period, len(statement.days)
-        keep_share(self.folder, OwnShare(of.first, of.last, days, side, share.wh, sum(map(sum, readings))))
+        keep_share(self.folder, OwnShare(of.first, of.last, len(days), side, share.wh, sum(map(sum, readings))))
         return share
 
     def shares(self, checked: CheckedPeriod) -> dict[tuple[str, Side], Share]:
@@ -75,22 +88,25 @@ class ShareProver:
 
 @dataclass(frozen=True)
 class _Settled:
-    """Which days a household has proved shares of, and of which statement: side -> day -> digest."""
+    """Which days a household has proved shares of, and of which statement: side -> day -> digest.
+
+    Days by either interval: what was settled by the hour is not settled again by its quarters, nor the reverse.
+    """
 
     path: Path
 
-    def add(self, side: Side, statement: PeriodStatement) -> None:
-        """Note a statement. Raises PeriodError where one of its days is in another."""
+    def add(self, side: Side, statement: PeriodStatement, days: Sequence[int]) -> None:
+        """Note a statement of these days. Raises PeriodError where one of them is in another."""
         known = self._read()
         digest = keccak(replace(statement, share=0).encode()).hex()
-        days = known.setdefault(side, {})
-        for day in statement.days:
-            if days.get(str(day), digest) != digest:
+        proven = known.setdefault(side, {})
+        for day in days:
+            if proven.get(str(day), digest) != digest:
                 raise PeriodError(
-                    f"day {day} was settled before, with other days or other totals: this household proves no second "
-                    "share of it, for the difference of both would tell more than either"
+                    f"day {day} was settled before, with other days, other totals or by another interval: this "
+                    "household proves no second share of it, for the difference of both would tell more than either"
                 )
-        days |= dict.fromkeys(map(str, statement.days), digest)
+        proven |= dict.fromkeys(map(str, days), digest)
         write_bytes(self.path, json.dumps(known).encode(), private=True)
 
     def _read(self) -> dict[str, dict[str, str]]:

@@ -9,49 +9,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from api.gateway.metered_home import MeteredHome, Opened
+from api.gateway.metered_home import Blocks, MeteredHome
 from api.protocol.meters import Meters
-from api.protocol.period import FEWEST_DAYS, SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
+from api.protocol.period import (
+    FEWEST_DAYS,
+    SIDES,
+    BlockRecord,
+    CheckedPeriod,
+    DayRecord,
+    Key,
+    Period,
+    PeriodError,
+    Side,
+    check,
+)
 from api.protocol.settlement import Settlement, Share, settle
-from data.day import HOURS_PER_DAY
+from data.interval import BLOCK_VALUES, IntervalMinutes, block_numbers, day_of_block
 from fl.secagg.aggregator import Session, default_threshold, sum_in_process
 from fl.secagg.rings import PrimeField
 from zkp.algebra.field import MODULUS
 from zkp.statements.total import Total
 
-_ENTRIES = HOURS_PER_DAY + 1
-"""Of a day in the sum: its hours, and the blinding."""
+_ENTRIES = BLOCK_VALUES + 1
+"""Of a block in the sum: its values, and the blinding."""
+_Members = Mapping[str, Mapping[int, tuple[Blocks, Blocks]]]
+_Row = tuple[Side, int, int]
+"""Side, block and class."""
 
 
 def record_period(community: str, homes: Sequence[MeteredHome], days: range, key: Key) -> Period:
     """Sign the days and open their totals by one masked sum. Raises PeriodError, MaskingRefused, as `signed` does."""
+    interval: IntervalMinutes = homes[0].interval if homes else 60
+    if other := next((home for home in homes if home.interval != interval), None):
+        raise PeriodError(f"{other.home.name} is metered by {other.interval} minutes, and others by {interval}")
     signed = {home.household: home.signed(days) for home in sorted(homes, key=lambda home: home.household)}
     members = {household: own for household, own in signed.items() if own}
     if not members:
         raise PeriodError(f"no home has readings and export of a whole day from {days[0]} to {days[-1]}")
     if key.kind == "priority":  # a class has a sum of its own
         key.check(sorted(members))
-    rows = [("import", day, number) for day in days for number in key.classes] + [("export", day, 1) for day in days]
-    totals = _summed(f"{community}/shared/{days[0]}-{days[-1]}", members, rows, key)
-    return Period(community, key, tuple(_record(day, members, totals, key) for day in days))
+    blocks = [number for day in days for number in block_numbers(day, interval)]
+    rows: list[_Row] = [("import", block, number) for block in blocks for number in key.classes]
+    rows += [("export", block, 1) for block in blocks]
+    label = f"{community}/shared/{days[0]}-{days[-1]}" + ("" if interval == 60 else f"/{interval}")
+    totals = _summed(label, members, rows, key, interval)
+    return Period(community, key, tuple(_record(day, members, totals, key, interval) for day in days), interval)
 
 
 def _summed(
-    label: str,
-    members: Mapping[str, Mapping[int, tuple[Opened, Opened]]],
-    rows: Sequence[tuple[str, int, int]],
-    key: Key,
-) -> dict[tuple[str, int, int], Total]:
-    """Totals by side, day and class: all in one sum, in which a home enters zeros where it is no member."""
+    label: str, members: _Members, rows: Sequence[_Row], key: Key, interval: IntervalMinutes
+) -> dict[_Row, Total]:
+    """Totals by side, block and class: all in one sum, in which a home enters zeros where it is no member."""
 
     def vector(household: str) -> list[int]:
         out: list[int] = []
-        for side, day, number in rows:
+        for side, block, number in rows:
+            day = day_of_block(block, interval)
             mine = members[household].get(day)
             if mine is None or (side == "import" and key.class_of(household) != number):
                 out += [0] * _ENTRIES
                 continue
-            _, opening = mine[0] if side == "import" else mine[1]
+            place = block - block_numbers(day, interval).start
+            _, opening = mine[SIDES.index(side)][place]
             out += [*opening.readings, opening.blinding % MODULUS]
         return out
 
@@ -66,19 +85,20 @@ def _summed(
 
 
 def _record(
-    day: int,
-    members: Mapping[str, Mapping[int, tuple[Opened, Opened]]],
-    totals: Mapping[tuple[str, int, int], Total],
-    key: Key,
+    day: int, members: _Members, totals: Mapping[_Row, Total], key: Key, interval: IntervalMinutes
 ) -> DayRecord:
     there = [own[day] for _, own in sorted(members.items()) if day in own]
-    return DayRecord(
-        day,
-        tuple(imported for (imported, _), _ in there),
-        tuple(exported for _, (exported, _) in there),
-        tuple(totals["import", day, number] for number in key.classes),
-        totals["export", day, 1],
+    blocks = (
+        BlockRecord(
+            block,
+            tuple(imported[place][0] for imported, _ in there),
+            tuple(exported[place][0] for _, exported in there),
+            tuple(totals["import", block, number] for number in key.classes),
+            totals["export", block, 1],
+        )
+        for place, block in enumerate(block_numbers(day, interval))
     )
+    return DayRecord(day, tuple(blocks))
 
 
 def settle_period(

@@ -22,7 +22,7 @@ from api.operator.database.engine import add_once
 from api.operator.database.tables import MaskedSum, ProvenShare, SettledPeriod, SharedDay
 from api.protocol import settlement_file
 from api.protocol.meters import Assignment, Meters
-from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
+from api.protocol.period import SIDES, BlockRecord, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, verify_share
 from data.meter import SignedDay
 from zkp.statements.total import Total
@@ -208,7 +208,8 @@ def _record(row: SharedDay) -> DayRecord:
         tuple(SignedDay.from_json(one) for one in signed) for signed in (row.imported, row.exported)
     )
     by_class = row.import_total if isinstance(row.import_total, list) else [row.import_total]
-    return DayRecord(row.day, imported, exported, tuple(map(_total, by_class)), _total(row.export_total))
+    block = BlockRecord(row.day, imported, exported, tuple(map(_total, by_class)), _total(row.export_total))
+    return DayRecord(row.day, (block,))
 
 
 def _total(kept: Mapping[str, Any]) -> Total:

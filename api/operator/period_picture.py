@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from api.protocol.period import Period
 from data.day import HOURS_PER_DAY, DayClock
+from data.interval import by_hour
 from forecasting.palette import AMBER, GREEN, LIGHT, SKY, Palette
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _daily(
     dates = [clock.date_of(record.day) for record in period.days]
     places = np.arange(len(dates))
     shared = np.array([sum(record.shared) for record in period.days]) / _WH_PER_KWH
-    exported = np.array([sum(record.exports.values) for record in period.days]) / _WH_PER_KWH
+    exported = np.array([sum(record.fed_in) for record in period.days]) / _WH_PER_KWH
     parts = [(shared, "shared in the community", GREEN, ""), (exported - shared, "exported beyond it", AMBER, "///")]
     if self_consumed is not None:
         parts.insert(0, (np.array(self_consumed) / _WH_PER_KWH, "self-consumed at home", SKY, ".."))
@@ -72,15 +73,15 @@ def _daily(
 def _mean_day(axes: Axes, period: Period, clock: DayClock, palette: Palette) -> None:
     hours = np.arange(HOURS_PER_DAY + 1)
 
-    def mean(rows: list[Sequence[int]]) -> NDArray[np.float64]:
+    def mean(rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         return np.asarray(np.array(rows).mean(axis=0) / _WH_PER_KWH)
 
-    axes.stairs(mean([record.shared for record in period.days]), hours, fill=True, color=GREEN, label="shared")
+    axes.stairs(mean([by_hour(record.shared) for record in period.days]), hours, fill=True, color=GREEN, label="shared")
     for rows, label, colour, line in (
-        ([record.taken for record in period.days], "taken by all", palette.ink, "-"),
-        ([record.exports.values for record in period.days], "fed in by all", AMBER, "--"),
+        ([by_hour(record.taken) for record in period.days], "taken by all", palette.ink, "-"),
+        ([by_hour(record.fed_in) for record in period.days], "fed in by all", AMBER, "--"),
     ):
-        axes.stairs(mean(list(rows)), hours, color=colour, linestyle=line, linewidth=2, label=label, baseline=None)
+        axes.stairs(mean(rows), hours, color=colour, linestyle=line, linewidth=2, label=label, baseline=None)
     axes.set_xlim(0, HOURS_PER_DAY)
     axes.set_xticks(range(0, HOURS_PER_DAY + 1, 6), [f"{hour:02d}:00" for hour in range(0, HOURS_PER_DAY + 1, 6)])
     axes.set_ylim(bottom=0)

@@ -116,7 +116,7 @@ def shown(name: str, settlement: Settlement, clock: DayClock) -> SharedEnergyHou
                 day=record.day,
                 start=clock.start_of(record.day).isoformat(),
                 taken_wh=list(record.taken),
-                fed_in_wh=list(record.exports.values),
+                fed_in_wh=list(record.fed_in),
                 shared_wh=list(record.shared),
             )
             for record in of.days

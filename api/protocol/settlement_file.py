@@ -1,23 +1,27 @@
-"""A settlement as a file: all that it takes to check it from outside, in JSON of one form."""
+"""A settlement as a file: all that it takes to check it from outside, in JSON of one form.
+
+Format 1 is of a period by the hour, format 2 of one by the quarter of an hour: each of its days has four blocks.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from api.config.settlement_settings import KeyKind
 from api.protocol.meters import Assignment, Meters
-from api.protocol.period import SIDES, DayRecord, Key, Period, PeriodError, Side
+from api.protocol.period import SIDES, BlockRecord, DayRecord, Key, Period, PeriodError, Side, most_days
 from api.protocol.settlement import Settlement, Share
+from data.interval import IntervalMinutes, block_numbers, blocks_per_day
 from data.json_text import loads
 from data.meter import SignedDay
 from zkp.algebra.commitment import DAY_HOURS
-from zkp.statements.period import MOST_DAYS
 from zkp.statements.total import Total
 
-FORMAT: Literal[1] = 1
+_QUARTERS: IntervalMinutes = 15
 _Hex = Annotated[str, StringConstraints(pattern="^0x([0-9a-f]{2})*$")]
 _Address = Annotated[str, StringConstraints(pattern="^0x[0-9a-fA-F]{40}$")]
 _Blinding = Annotated[str, StringConstraints(pattern="^0x([0-9a-f]{2}){1,32}$")]
@@ -40,12 +44,25 @@ class _TotalPart(_Part):
     blinding: _Blinding
 
 
-class _DayPart(_Part):
-    day: _DayNumber
+class _BlockPart(_Part):
     imported: list[_SignedPart]
     exported: list[_SignedPart]
     import_totals: list[_TotalPart] = Field(min_length=1)
     export_total: _TotalPart
+
+
+class _NumberedPart(_Part):
+    day: _DayNumber
+
+
+class _DayPart(_BlockPart, _NumberedPart):
+    """A day by the hour: its number first."""
+
+
+class _QuartersPart(_NumberedPart):
+    """A day by the quarter of an hour: its blocks of 24 in their order."""
+
+    blocks: list[_BlockPart] = Field(min_length=blocks_per_day(_QUARTERS), max_length=blocks_per_day(_QUARTERS))
 
 
 class _KeyPart(_Part):
@@ -65,41 +82,48 @@ class _AssignmentPart(_Part):
     meter: _Address
 
 
-class SettlementFile(_Part):
+class _File(_Part):
     """`meters` are what the settlement was checked with, of a household whose meter was replaced one after the other:
     an auditor compares them with the community's registry.
 
     `shared_wh`, `remainder_wh` and `root` follow from the rest, and are refused where they do not.
     """
 
-    format: Literal[1] = FORMAT
+    format: int
     community: str = Field(min_length=1, max_length=100)
     key: _KeyPart
-    meters: dict[_Address, _Address | Annotated[list[_AssignmentPart], Field(max_length=MOST_DAYS)]]
-    days: list[_DayPart] = Field(min_length=1, max_length=MOST_DAYS)
+    meters: dict[_Address, _Address | Annotated[list[_AssignmentPart], Field(max_length=most_days(60))]]
+    days: Sequence[_DayPart | _QuartersPart]
     shares: list[_SharePart]
     shared_wh: _Wh
     remainder_wh: dict[Literal["import", "export"], _Wh]
     root: _Hex
 
 
+class SettlementFile(_File):
+    """By the hour."""
+
+    format: Literal[1] = 1
+    days: list[_DayPart] = Field(min_length=1, max_length=most_days(60))
+
+
+class QuarterSettlementFile(_File):
+    """By the quarter of an hour."""
+
+    format: Literal[2] = 2
+    days: list[_QuartersPart] = Field(min_length=1, max_length=most_days(_QUARTERS))
+    interval_minutes: Literal[15] = 15
+
+
 def written(settlement: Settlement, meters: Meters) -> bytes:
     """The file of a settlement."""
     of = settlement.period
-    content = SettlementFile(
+    form = SettlementFile if of.interval == 60 else QuarterSettlementFile
+    content = form(
         community=of.community,
         key=_KeyPart(kind=of.key.kind, numbers=dict(of.key.numbers)),
         meters={household: _meters(meters[household]) for household in of.households},
-        days=[
-            _DayPart(
-                day=record.day,
-                imported=[_signed(signed) for signed in record.imported],
-                exported=[_signed(signed) for signed in record.exported],
-                import_totals=[_total(total) for total in record.imports],
-                export_total=_total(record.exports),
-            )
-            for record in of.days
-        ],
+        days=[_day(record, of.interval) for record in of.days],
         shares=[
             _SharePart(household=household, side=side, share_wh=share.wh, proof=_hex(share.proof))
             for (household, side), share in sorted(settlement.shares.items())
@@ -117,17 +141,22 @@ def read(data: bytes) -> tuple[Settlement, Meters]:
     Raises PeriodError for what is no such file, names a share twice, or states a sum that does not follow.
     """
     try:
-        content = SettlementFile.model_validate(loads(data))
+        parsed = loads(data)
+        of_quarters = isinstance(parsed, dict) and parsed.get("format") == 2
+        content = (QuarterSettlementFile if of_quarters else SettlementFile).model_validate(parsed)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "(the whole)"
-        raise PeriodError(f"this is no settlement of format {FORMAT}: {where}: {problem['msg']}") from None
+        number = 2 if of_quarters else 1
+        raise PeriodError(f"this is no settlement of format {number}: {where}: {problem['msg']}") from None
     except ValueError as problem:
         raise PeriodError(f"this is no settlement: {problem}") from None
     named = Counter((share.household, share.side) for share in content.shares)
     if twice := [key for key, count in named.items() if count > 1]:
         raise PeriodError(f"{twice[0][0]} has two shares of {twice[0][1]}")
-    period = Period(content.community, Key(content.key.kind, content.key.numbers), tuple(map(_record, content.days)))
+    interval: IntervalMinutes = _QUARTERS if isinstance(content, QuarterSettlementFile) else 60
+    records = tuple(_record(day, interval) for day in content.days)
+    period = Period(content.community, Key(content.key.kind, content.key.numbers), records, interval)
     shares: dict[tuple[str, Side], Share] = {
         (share.household, share.side): Share(share.share_wh, _bytes(share.proof)) for share in content.shares
     }
@@ -138,7 +167,7 @@ def read(data: bytes) -> tuple[Settlement, Meters]:
     return _consistent(Settlement(period, shares), content), meters
 
 
-def _consistent(settlement: Settlement, content: SettlementFile) -> Settlement:
+def _consistent(settlement: Settlement, content: _File) -> Settlement:
     """Raises PeriodError where a sum in the file is not what its parts come to."""
     stated = {"shared_wh": content.shared_wh, "root": content.root} | {
         f"remainder_wh of {side}": content.remainder_wh.get(side) for side in SIDES
@@ -159,16 +188,38 @@ def _meters(known: str | tuple[Assignment, ...]) -> str | list[_AssignmentPart]:
     return [_AssignmentPart(first_day=one.first_day, meter=one.meter) for one in known if one.meter]
 
 
-def _record(day: _DayPart) -> DayRecord:
+def _day(record: DayRecord, interval: IntervalMinutes) -> _DayPart | _QuartersPart:
+    if interval == 60:
+        (block,) = record.blocks
+        return _DayPart(day=record.day, **dict(_block(block)))
+    return _QuartersPart(day=record.day, blocks=[_block(block) for block in record.blocks])
+
+
+def _block(block: BlockRecord) -> _BlockPart:
+    return _BlockPart(
+        imported=[_signed(signed) for signed in block.imported],
+        exported=[_signed(signed) for signed in block.exported],
+        import_totals=[_total(total) for total in block.imports],
+        export_total=_total(block.exports),
+    )
+
+
+def _record(day: _DayPart | _QuartersPart, interval: IntervalMinutes) -> DayRecord:
+    blocks = day.blocks if isinstance(day, _QuartersPart) else [day]
+    numbers = block_numbers(day.day, interval)
+    return DayRecord(day.day, tuple(map(_block_record, numbers, blocks)))
+
+
+def _block_record(number: int, block: _BlockPart) -> BlockRecord:
     def signed(parts: list[_SignedPart]) -> tuple[SignedDay, ...]:
-        return tuple(SignedDay(p.household, day.day, _bytes(p.commitment), _bytes(p.signature)) for p in parts)
+        return tuple(SignedDay(p.household, number, _bytes(p.commitment), _bytes(p.signature)) for p in parts)
 
     def total(part: _TotalPart) -> Total:
         return Total(tuple(part.values_wh), int.from_bytes(_bytes(part.blinding), "big"))
 
-    return DayRecord(
-        day.day, signed(day.imported), signed(day.exported), tuple(map(total, day.import_totals)),
-        total(day.export_total),
+    return BlockRecord(
+        number, signed(block.imported), signed(block.exported), tuple(map(total, block.import_totals)),
+        total(block.export_total),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from api.gateway.shared_energy import SETTLED, ShareProver
 from api.one_machine.settlement import meters_of, proven_shares, record_period, settle_period
 from api.protocol import settlement_file
 from api.protocol.meters import Assignment, meter_on
-from api.protocol.period import SIDES, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
+from api.protocol.period import SIDES, BlockRecord, CheckedPeriod, DayRecord, Key, Period, PeriodError, check
 from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share
 from data.day import DayClock
 from data.errors import DamagedFile, LostFile
@@ -189,8 +189,9 @@ def test_the_first_class_is_served_before_the_second(homes: list[MeteredHome], a
 
 
 def with_day(period: Period, place: int, **changed: Any) -> Period:
-    days = [replace(record, **changed) if k == place else record for k, record in enumerate(period.days)]
-    return replace(period, days=tuple(days))
+    (block,) = period.days[place].blocks
+    day = replace(period.days[place], blocks=(replace(block, **changed),))
+    return replace(period, days=(*period.days[:place], day, *period.days[place + 1 :]))
 
 
 def off_by_one(total: Total, by: int = 1) -> Total:
@@ -204,7 +205,7 @@ def moved(total: Total) -> Total:
     return replace(total, values=tuple(values))
 
 
-def other_spelling(record: DayRecord) -> dict[str, Any]:
+def other_spelling(record: BlockRecord) -> dict[str, Any]:
     """The first member once more, its address in small letters: to a careless reader another member."""
     again = [replace(days[0], household=days[0].household.lower()) for days in (record.imported, record.exported)]
     return {"imported": (*record.imported, again[0]), "exported": (*record.exported, again[1])}
@@ -213,55 +214,55 @@ def other_spelling(record: DayRecord) -> dict[str, Any]:
 FALSE: dict[str, tuple[str, Callable[[Period], Period]]] = {
     "an import total that is not the sum": (
         "not the sum",
-        lambda p: with_day(p, 2, imports=(off_by_one(p.days[2].imports[0]),)),
+        lambda p: with_day(p, 2, imports=(off_by_one(p.days[2].blocks[0].imports[0]),)),
     ),
     "an export total that is not the sum": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].exports, 1000)),
+        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].blocks[0].exports, 1000)),
     ),
     "energy moved from one hour to another": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=moved(p.days[2].exports)),
+        lambda p: with_day(p, 2, exports=moved(p.days[2].blocks[0].exports)),
     ),
     "a total with another blinding": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=replace(p.days[2].exports, blinding=p.days[2].exports.blinding ^ 1)),
+        lambda p: with_day(p, 2, exports=replace(p.days[2].blocks[0].exports, blinding=p.days[2].blocks[0].exports.blinding ^ 1)),
     ),
     "a blinding in its other form": (
         "one form",
-        lambda p: with_day(p, 2, exports=replace(p.days[2].exports, blinding=p.days[2].exports.blinding + MODULUS)),
+        lambda p: with_day(p, 2, exports=replace(p.days[2].blocks[0].exports, blinding=p.days[2].blocks[0].exports.blinding + MODULUS)),
     ),
     "a total below zero": (
         "below zero",
-        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].exports, -1 - p.days[2].exports.values[0])),
+        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].blocks[0].exports, -1 - p.days[2].blocks[0].exports.values[0])),
     ),
     "a member left out": (
         "not the sum",
-        lambda p: with_day(p, 2, imported=p.days[2].imported[1:], exported=p.days[2].exported[1:]),
+        lambda p: with_day(p, 2, imported=p.days[2].blocks[0].imported[1:], exported=p.days[2].blocks[0].exported[1:]),
     ),
     "a member counted twice": (
         "once for each member",
         lambda p: with_day(
             p,
             2,
-            imported=(p.days[2].imported[0], *p.days[2].imported),
-            exported=(p.days[2].exported[0], *p.days[2].exported),
+            imported=(p.days[2].blocks[0].imported[0], *p.days[2].blocks[0].imported),
+            exported=(p.days[2].blocks[0].exported[0], *p.days[2].blocks[0].exported),
         ),
     ),
     "a member counted twice, in another spelling": (
         "checksummed",
-        lambda p: with_day(p, 2, **other_spelling(p.days[2])),
+        lambda p: with_day(p, 2, **other_spelling(p.days[2].blocks[0])),
     ),
-    "import shown as export": ("signed by", lambda p: with_day(p, 2, exported=p.days[2].imported)),
-    "export shown as import": ("signed by", lambda p: with_day(p, 2, imported=p.days[2].exported)),
+    "import shown as export": ("signed by", lambda p: with_day(p, 2, exported=p.days[2].blocks[0].imported)),
+    "export shown as import": ("signed by", lambda p: with_day(p, 2, imported=p.days[2].blocks[0].exported)),
     "the signed days of another day": (
         "another day",
-        lambda p: with_day(p, 2, imported=p.days[3].imported, exported=p.days[3].exported),
+        lambda p: with_day(p, 2, imported=p.days[3].blocks[0].imported, exported=p.days[3].blocks[0].exported),
     ),
     "a day left out": ("follow one another", lambda p: replace(p, days=p.days[:2] + p.days[3:] + p.days[:1])),
     "a day twice": ("follow one another", lambda p: replace(p, days=(p.days[0], *p.days[:-1]))),
     "too few days": ("days at least", lambda p: replace(p, days=p.days[:1])),
-    "two totals for one class": ("1 classes", lambda p: with_day(p, 2, imports=p.days[2].imports * 2)),
+    "two totals for one class": ("1 classes", lambda p: with_day(p, 2, imports=p.days[2].blocks[0].imports * 2)),
     "a key without a member": ("a part for each", lambda p: replace(p, key=Key("static", {}))),
     "parts of more than the whole": (
         "more than 10000",
@@ -395,7 +396,7 @@ def test_a_share_serves_no_other_period_key_or_totals(
 ) -> None:
     own, period = settled.shares[addresses[4], "import"], checked.period
     key = (addresses[4], "import")
-    more = with_day(period, 2, exports=off_by_one(period.days[2].exports, 10_000))
+    more = with_day(period, 2, exports=off_by_one(period.days[2].blocks[0].exports, 10_000))
     for other in (
         replace(period, days=period.days[1:]),
         replace(period, days=period.days[:-1]),
@@ -469,7 +470,7 @@ def test_a_household_proves_nothing_of_days_that_are_not_as_its_meter_signed_the
 ) -> None:
     own, record = homes[4], checked.period.days[2]
     other, _ = sign_export(own.home.meter, own.household, record.day, [7] * 24)
-    forged = tuple(other if s.household == own.household else s for s in record.exported)
+    forged = tuple(other if s.household == own.household else s for s in record.blocks[0].exported)
     with pytest.raises(PeriodError, match=f"day {record.day} is in the period with another export"):
         prover(own, tmp_path).prove(CheckedPeriod(with_day(checked.period, 2, exported=forged)), "export")
 
@@ -481,10 +482,12 @@ def test_a_household_proves_nothing_of_a_few_days(
 
     def without(record: DayRecord) -> DayRecord:
         mine = addresses[4]
-        return replace(
-            record, imported=tuple(s for s in record.imported if s.household != mine),
-            exported=tuple(s for s in record.exported if s.household != mine),
+        (block,) = record.blocks
+        others = replace(
+            block, imported=tuple(s for s in block.imported if s.household != mine),
+            exported=tuple(s for s in block.exported if s.household != mine),
         )  # fmt: skip
+        return replace(record, blocks=(others,))
 
     days = (checked.period.days[0], *map(without, checked.period.days[1:]))
     with pytest.raises(PeriodError, match="no share of fewer than 7"):
@@ -530,7 +533,7 @@ def test_a_file_holds_no_reading_and_no_members_blinding(
     text = settlement_file.written(settled, meters).decode()
     for home in homes:
         for registers in home.signed(range(JOINED, LEFT)).values():
-            for _, opening in registers:
+            for _, opening in [block for blocks in registers for block in blocks]:
                 assert f"{opening.blinding:064x}" not in text
                 assert ",".join(map(str, opening.readings)) not in text
 

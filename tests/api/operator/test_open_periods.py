@@ -112,7 +112,7 @@ class Street:
     def forged(self, k: int, side: Side, statement: PeriodStatement, days: range = DAYS) -> dict[str, Any]:
         """A share that home `k` can prove: of another statement than its own in this period."""
         own = self.homes[k].signed(days)
-        opened = [own[day][SIDES.index(side)][1] for day in statement.days]
+        opened = [own[day][SIDES.index(side)][0][1] for day in statement.days]
         share = prove_share(statement, [list(o.readings) for o in opened], [o.blinding for o in opened])
         return one_share(self.homes[k].household, side, share)
 
@@ -155,8 +155,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     with community.sessions.begin() as session:
         for home in homes:
             session.add(Household(address=home.household, meter=home.home.meter.address))
-        for record in period.days:
-            keep_shared(session, record.day, (*record.imports, record.exports), record.imported, record.exported)
+        for block in period.blocks:
+            keep_shared(session, block.number, (*block.imports, block.exports), block.imported, block.exported)
     for home in homes:
         sums = SecureSumFolder(folder / "sums", home.home.name)
         for record in period.days:
@@ -519,12 +519,13 @@ def test_a_gateway_proves_nothing_of_a_day_to_which_members_were_added(street: S
 
         return replace(total, values=values, blinding=(total.blinding + opening.blinding) % MODULUS)
 
+    (block,) = day.blocks
     added = replace(
-        day, imported=tuple(sorted((*day.imported, taken), key=lambda s: s.household)),
-        exported=tuple(sorted((*day.exported, fed_in), key=lambda s: s.household)),
-        imports=(more(day.imports[0], mine),), exports=more(day.exports, other),
+        block, imported=tuple(sorted((*block.imported, taken), key=lambda s: s.household)),
+        exported=tuple(sorted((*block.exported, fed_in), key=lambda s: s.household)),
+        imports=(more(block.imports[0], mine),), exports=more(block.exports, other),
     )  # fmt: skip
-    forged = replace(terms, days=(added, *terms.days[1:]))
+    forged = replace(terms, days=(replace(day, blocks=(added,)), *terms.days[1:]))
     data = settlement_file.written(Settlement(forged, {}), meters | {stranger: meter.address})
     assert checked_terms(data).period.days[0].shared != day.shared, "every signature and total of it holds"
     refused = prove_period(street.places(street.homes[0]), OwnRules("Four Roofs", 3, 7), NAME, data)

@@ -72,7 +72,7 @@ def test_shared_energy_is_that_of_the_reports_own_days(village: Village, report:
         hours = [record for record in week.period.days if record.day in shown]
         assert row.shared_wh == sum(sum(one.shared) for one in hours)
         assert row.taken_wh == sum(sum(one.taken) for one in hours)
-        assert row.fed_in_wh == sum(sum(one.exports.values) for one in hours)
+        assert row.fed_in_wh == sum(sum(one.fed_in) for one in hours)
     assert shared_rows(village.community, range(days[-1] + 1, days[-1] + 9)) == ()
     told = as_html(replace(report, shared=(row,)), []).decode()
     assert f"2 of {len(days)}" in told and "Energy shared (2 days)" in told

@@ -138,7 +138,7 @@ def test_each_class_has_a_total_of_its_own_and_the_day_can_be_settled(street: St
     assert street.row().phase == "open", street.row().reason
     with street.community.sessions() as session:
         record = _record(session.get_one(SharedDay, DAY))
-    for number, total in enumerate(record.imports, 1):
+    for number, total in enumerate(record.blocks[0].imports, 1):
         mine = [home.readings["y"].to_numpy() for home in street.homes if CLASSES[home.home.name] == number]
         assert list(total.values) == sum(mine).tolist()  # type: ignore[union-attr]
     key = Key("priority", {home.household: CLASSES[home.home.name] for home in street.homes})

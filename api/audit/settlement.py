@@ -38,7 +38,10 @@ def audit_settlement(
         yield Finding.failed("The file is NOT a settlement whose sums follow from its parts", str(problem))
         return
     of = settlement.period
-    yield Finding(f"The file is a settlement of {of.community!r}, days {of.first} to {of.last}, and its sums follow.")
+    by = "" if of.interval == 60 else ", by the quarter of an hour"
+    yield Finding(
+        f"The file is a settlement of {of.community!r}, days {of.first} to {of.last}{by}, and its sums follow."
+    )
     yield _enrolled(of, meters, meter_at)
     try:
         checked = check(of, meters, fewest_homes=FEWEST_HOMES, fewest_days=fewest_days)

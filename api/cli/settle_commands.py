@@ -113,7 +113,8 @@ def settle(
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     folder = out or settings.api.settlements_dir / str(period)
-    settlement = homes.settle(days, kept_settlement(folder, settings.community.name, days))
+    kept = kept_settlement(folder, settings.community.name, days, settings.settlement.interval_minutes)
+    settlement = homes.settle(days, kept)
     write_settlement(folder, homes, settlement, days, pdf=pdf)
     _tell(settlement, homes.names, homes.clock, homes.self_consumed(days))
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
@@ -198,7 +199,8 @@ def _tell(settlement: Settlement, names: Mapping[str, str], clock: DayClock, own
     totals += [("shared", of.shared_wh), ("exported beyond it", of.exported_wh - of.shared_wh)]
     totals += [] if own is None else [("self-consumed behind the meters", sum(own))]
     dates = " to ".join(str(clock.date_of(day)) for day in (of.first, of.last))
-    console.print(f"Shared energy of {of.community}, {dates}, by the key {of.key.kind}", highlight=False)
+    by = "" if of.interval == 60 else ", by the quarter of an hour"
+    console.print(f"Shared energy of {of.community}, {dates}, by the key {of.key.kind}{by}", highlight=False)
     table = Table("", "kWh")
     for name, wh in totals:
         table.add_row(name, f"{wh / _WH_PER_KWH:,.1f}")

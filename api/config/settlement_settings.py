@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.config.settings import Address
+from data.interval import IntervalMinutes
 
 KeyKind = Literal["pro_rata", "priority", "static", "equal"]
 
@@ -25,6 +26,11 @@ class SettlementSettings(BaseModel):
     numbers: dict[str, int] = Field(
         default_factory=dict,
         description="by home: its class from 1 (priority), or its part in ten-thousandths (static)",
+    )
+    interval_minutes: IntervalMinutes = Field(
+        default=60,
+        description="shared energy is the smaller of both sums in each hour (60) or quarter of an hour (15: needs "
+        "data.quarters); the same on the server and on each gateway",
     )
     premium: Decimal = Field(
         default=Decimal(0), ge=0, le=1000, decimal_places=3, description="cents that a shared kWh is paid with"
@@ -61,6 +67,12 @@ class SettlementSettings(BaseModel):
     def classes(self) -> dict[str, int]:
         """By home; empty where the key knows no classes."""
         return self.numbers if self.key == "priority" else {}
+
+    @model_validator(mode="after")
+    def _interval_fits(self) -> Self:
+        if self.gateways and self.interval_minutes != 60:
+            raise ValueError("settlement.gateways settles by the hour: leave out interval_minutes, or gateways")
+        return self
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> Self:

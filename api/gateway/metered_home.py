@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,10 +15,9 @@ from data.errors import TableError
 from data.interval import BLOCK_VALUES, IntervalMinutes, block_numbers
 from data.meter import DayOpening, SignedDay
 from data.quantity import QUANTITIES, Quantity
+from data.quarters import HomeQuarters, load_quarters
+from data.settings import DataSettings
 from data.table import EXPORT
-
-if TYPE_CHECKING:
-    from data.quarters import HomeQuarters
 
 Opened = tuple[SignedDay, DayOpening]
 Blocks = tuple[Opened, ...]
@@ -116,11 +114,29 @@ class MeteredHome:
 
     @property
     def prover(self) -> ShareProver:
-        vaults = (self.home.vault_of(quantity, self.interval) for quantity in QUANTITIES)
-        return ShareProver(self.household, *vaults, self.home.folder, interval=self.interval)
+        imported, exported = (self.home.vault_of(quantity, self.interval) for quantity in QUANTITIES)
+        return ShareProver(self.household, imported, exported, self.home.folder, interval=self.interval)
+
+
+def quarters_table(data: DataSettings, hours: pd.DataFrame) -> pd.DataFrame:
+    """The homes' quarters of an hour, to settle by. Raises TableError where the settings name none."""
+    if data.source == "citylearn":
+        raise TableError(
+            "settlement.interval_minutes is 15, and the demo homes' data are hourly: settle them by the hour (60), "
+            "or name tables of your own (data.source: files)"
+        )
+    if not data.quarters:
+        raise TableError(
+            "settlement.interval_minutes is 15, and data.quarters names no table: import quarters of an hour with "
+            "`wattproof data import --quarters FILE` and name FILE there, or settle by the hour (60)"
+        )
+    return load_quarters(data.quarters, hours)
 
 
 def _quarters(table: HomeQuarters, days: range) -> dict[Quantity, dict[int, Sequence[int]]]:
     """The quarters (Wh) of each register, of the days of which all of both are there."""
     whole = [table.day(day) for day in table.whole_days if day in days]
-    return {"load": {each.day: each.import_wh for each in whole}, "export": {each.day: each.export_wh for each in whole}}
+    return {
+        "load": {each.day: each.import_wh for each in whole},
+        "export": {each.day: each.export_wh for each in whole},
+    }

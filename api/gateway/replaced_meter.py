@@ -68,7 +68,8 @@ def member_line(home: Home, clock: DayClock) -> str:
 def _signed_since(home: Home, first_day: int) -> int | None:
     """The last day from this one on that a meter has signed, of either register."""
     days: list[int] = []
-    intervals: dict[str, IntervalMinutes] = {VAULT: 60, EXPORT_VAULT: 60} | dict.fromkeys(QUARTER_VAULTS.values(), 15)
+    intervals: dict[str, IntervalMinutes] = {VAULT: 60, EXPORT_VAULT: 60}
+    intervals |= {name: 15 for name in QUARTER_VAULTS.values()}
     for name, interval in intervals.items():
         if (home.folder / name).exists():
             numbers = DayVault(home.folder / name, interval).days(home.wallet.address)

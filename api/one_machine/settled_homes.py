@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from api.config.community_yaml import Config, ConfigError
 from api.config.settings import HouseholdEntry
 from api.gateway.home import Home
-from api.gateway.metered_home import MeteredHome
+from api.gateway.metered_home import MeteredHome, quarters_table
 from api.one_machine.settlement import settle_period
 from api.protocol.meters import Assignment
 from api.protocol.period import Key
@@ -15,6 +15,7 @@ from api.protocol.settlement import Settlement
 from data import citylearn
 from data.community import load_community, readings_of
 from data.day import DayClock
+from data.quarters import HomeQuarters
 
 DEMO_HOMES = "homes-with-pv"
 
@@ -30,6 +31,8 @@ class SettledHomes:
     def of(cls, config: Config) -> SettledHomes:
         """Homes of the settings' data; keys are made where there are none. Raises DataError, ConfigError.
 
+        By the quarter of an hour a home of which there are only hours is refused, by its name.
+
         The demo homes' meters are others than those of `wattproof demo`, which count the load alone: they have keys
         and vaults of their own.
         """
@@ -42,12 +45,15 @@ class SettledHomes:
         if strangers := sorted(config.settlement.numbers.keys() - names):
             raise ConfigError(f"settlement.numbers names {strangers[0]}, of which there are no readings here")
         entries = {entry.home: entry for entry in config.community.members}
+        by_quarters = config.settlement.interval_minutes == 15
+        quarters = quarters_table(config.data, table) if by_quarters else None
         homes = (
             MeteredHome(
-                Home(name, folder / name), readings_of(table, name), clock, *_replaced(entries.get(name), clock)
+                Home(name, folder / name), readings_of(table, name), clock, *_replaced(entries.get(name), clock),
+                quarters=None if quarters is None else HomeQuarters(quarters, name, clock),
             )
             for name in names
-        )
+        )  # fmt: skip
         return cls(config, tuple(homes))
 
     @property

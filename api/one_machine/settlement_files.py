@@ -12,6 +12,7 @@ from api.protocol import settlement_file
 from api.protocol.period import PeriodError
 from api.protocol.settlement import Settlement
 from data.errors import DamagedFile
+from data.interval import IntervalMinutes
 
 
 def write_settlement(
@@ -28,7 +29,7 @@ def write_settlement(
     files.draw(settlement, homes.self_consumed(days), pdf=pdf)
 
 
-def kept_settlement(folder: Path, community: str, days: range) -> Settlement | None:
+def kept_settlement(folder: Path, community: str, days: range, interval: IntervalMinutes = 60) -> Settlement | None:
     """The settlement of these days in a folder; None where there is none yet.
 
     Raises DamagedFile, and PeriodError for a folder that has another settlement: nothing is written over, for its
@@ -50,5 +51,10 @@ def kept_settlement(folder: Path, community: str, days: range) -> Settlement | N
         raise PeriodError(
             f"{path} is the settlement of {of.community!r}, days {of.first} to {of.last}, and stays as it is: name "
             "another folder with --out"
+        )
+    if of.interval != interval:
+        raise PeriodError(
+            f"{path} is settled by intervals of {of.interval} minutes, and stays as it is: a day that was settled by "
+            f"one interval is not settled again by another (settlement.interval_minutes is {interval})"
         )
     return settlement

@@ -17,6 +17,7 @@ from api.operator.settled_periods import SettledPeriods
 from data.community import weather_before
 from data.errors import DataError
 from data.green_hours import Weights, hours_of_file, hours_of_past, hours_of_sun
+from data.interval import by_hour
 from fl.deployment.background import repeated
 from rewards.errors import ChainError, Refused
 from rewards.green import publish_weights, weights_of
@@ -57,7 +58,7 @@ def _found(community: Community, day: int) -> Weights | None:
         periods = SettledPeriods(community.config.api.settlements_dir, community.clock)
         settled = (periods.of(name) for name in reversed(periods.names()))
         past = [hours for period in settled if period is not None for hours in reversed(period.hours)]
-        return hours_of_past([hours.fed_in_wh for hours in past if hours.day < day][:_PAST_DAYS])
+        return hours_of_past([list(by_hour(hours.fed_in_wh)) for hours in past if hours.day < day][:_PAST_DAYS])
     return None
 
 

@@ -76,7 +76,9 @@ def _mean_day(axes: Axes, period: Period, clock: DayClock, palette: Palette) -> 
     def mean(rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         return np.asarray(np.array(rows).mean(axis=0) / _WH_PER_KWH)
 
-    axes.stairs(mean([by_hour(record.shared) for record in period.days]), hours, fill=True, color=GREEN, label="shared")
+    axes.stairs(
+        mean([by_hour(record.shared) for record in period.days]), hours, fill=True, color=GREEN, label="shared"
+    )
     for rows, label, colour, line in (
         ([by_hour(record.taken) for record in period.days], "taken by all", palette.ink, "-"),
         ([by_hour(record.fed_in) for record in period.days], "fed in by all", AMBER, "--"),

@@ -106,6 +106,7 @@ def shown(name: str, settlement: Settlement, clock: DayClock) -> SharedEnergyHou
         members=len(of.households),
         late=len(settlement.late),
         key=of.key.kind,
+        interval_minutes=of.interval,
         taken_wh=of.imported_wh,
         fed_in_wh=of.exported_wh,
         shared_wh=of.shared_wh,

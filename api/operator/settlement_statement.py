@@ -11,10 +11,12 @@ from api.operator.statements import Tariff, community_cents
 from api.protocol.period import SIDES, Side
 from api.protocol.settlement import Settlement
 from data.day import DayClock
+from data.interval import IntervalMinutes
 
 _WH_PER_KWH = 1000
 _KEYS = {"pro_rata": "in proportion to what each took", "priority": "class by class", "static": "fixed parts",
          "equal": "equal parts"}  # fmt: skip
+_BY: dict[IntervalMinutes, str] = {60: "hour by hour", 15: "by the quarter of an hour"}
 _AUDIT = "wattproof audit-settlement settlement.json"
 
 
@@ -45,7 +47,7 @@ class Statements:
             headline=(
                 ("Taken from the grid by all", _kwh(of.imported_wh)),
                 ("Fed in by all", _kwh(of.exported_wh)),
-                ("Shared: the smaller of both, hour by hour", _kwh(of.shared_wh)),
+                (f"Shared: the smaller of both, {_BY[of.interval]}", _kwh(of.shared_wh)),
                 ("Exported beyond the community", _kwh(of.exported_wh - of.shared_wh)),
                 ("Split among those who took", _KEYS[of.key.kind]),
                 ("Premium on shared energy", f"{tariff.paid_in(of.shared_wh):,} cents at {tariff.premium} a kWh"),

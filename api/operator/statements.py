@@ -70,10 +70,11 @@ def members_csv(settlement: Settlement, tariff: Tariff, names: Mapping[str, str]
 
 
 def hours_csv(period: SharedEnergyHours) -> bytes:
-    """The hours of the period: what all took and fed in, and what was shared."""
+    """The hours of the period, or its quarters of an hour: what all took and fed in, and what was shared."""
     rows = []
     for day in period.hours:
-        starts = (datetime.fromisoformat(day.start) + timedelta(hours=hour) for hour in range(HOURS_PER_DAY))
+        step, first = timedelta(minutes=period.interval_minutes), datetime.fromisoformat(day.start)
+        starts = (first + k * step for k in range(len(day.taken_wh)))
         columns = day.taken_wh, day.fed_in_wh, day.shared_wh
         rows += [[f"{start:%Y-%m-%dT%H:%M:%SZ}", *row] for start, *row in zip(starts, *columns, strict=True)]
     return _table(_HOUR_COLUMNS, rows)

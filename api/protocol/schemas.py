@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.config.settlement_settings import KeyKind
 from api.protocol.accuracy import DayAccuracy
 from api.protocol.calibration import Band, Calibrated, PastDay
+from data.interval import IntervalMinutes
 
 
 class BandPublic(BaseModel):
@@ -240,7 +241,8 @@ class DaySummary(BaseModel):
 
 
 class SharedEnergyDay(BaseModel):
-    """A settled day: what all members took and fed in, and what of it was shared; Wh for 24 hours from `start`."""
+    """A settled day: what all members took and fed in, and what of it was shared; Wh for 24 hours, or for 96 quarters
+    of an hour, from `start`."""
 
     day: int
     start: str
@@ -274,6 +276,7 @@ class SharedEnergyPeriod(BaseModel):
     members: int
     late: int
     key: KeyKind
+    interval_minutes: IntervalMinutes
     taken_wh: int
     fed_in_wh: int
     shared_wh: int
@@ -333,7 +336,7 @@ class DamagedPeriod(BaseModel):
 
 
 class SharedEnergyHours(SharedEnergyPeriod):
-    """A settled period by hour."""
+    """A settled period by hour, or by the quarter of an hour."""
 
     hours: list[SharedEnergyDay]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -118,19 +118,22 @@ class QuarterSettlementFile(_File):
 def written(settlement: Settlement, meters: Meters) -> bytes:
     """The file of a settlement."""
     of = settlement.period
-    form = SettlementFile if of.interval == 60 else QuarterSettlementFile
-    content = form(
-        community=of.community,
-        key=_KeyPart(kind=of.key.kind, numbers=dict(of.key.numbers)),
-        meters={household: _meters(meters[household]) for household in of.households},
-        days=[_day(record, of.interval) for record in of.days],
-        shares=[
+    parts: dict[str, Any] = {
+        "community": of.community,
+        "key": _KeyPart(kind=of.key.kind, numbers=dict(of.key.numbers)),
+        "meters": {household: _meters(meters[household]) for household in of.households},
+        "shares": [
             _SharePart(household=household, side=side, share_wh=share.wh, proof=_hex(share.proof))
             for (household, side), share in sorted(settlement.shares.items())
         ],
-        shared_wh=of.shared_wh,
-        remainder_wh={side: settlement.remainder(side) for side in SIDES},
-        root=_hex(settlement.root),
+        "shared_wh": of.shared_wh,
+        "remainder_wh": {side: settlement.remainder(side) for side in SIDES},
+        "root": _hex(settlement.root),
+    }
+    content: _File = (
+        SettlementFile(days=[_hours(record) for record in of.days], **parts)
+        if of.interval == 60
+        else QuarterSettlementFile(days=[_quarters(record) for record in of.days], **parts)
     )
     return content.model_dump_json().encode()
 
@@ -188,10 +191,12 @@ def _meters(known: str | tuple[Assignment, ...]) -> str | list[_AssignmentPart]:
     return [_AssignmentPart(first_day=one.first_day, meter=one.meter) for one in known if one.meter]
 
 
-def _day(record: DayRecord, interval: IntervalMinutes) -> _DayPart | _QuartersPart:
-    if interval == 60:
-        (block,) = record.blocks
-        return _DayPart(day=record.day, **dict(_block(block)))
+def _hours(record: DayRecord) -> _DayPart:
+    (block,) = record.blocks
+    return _DayPart(day=record.day, **dict(_block(block)))
+
+
+def _quarters(record: DayRecord) -> _QuartersPart:
     return _QuartersPart(day=record.day, blocks=[_block(block) for block in record.blocks])
 
 

@@ -6,6 +6,12 @@ import { surplus } from "./surplus.js";
 import { decimals, percent, plainDate, shortDate, t, time, whole } from "./words.js";
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);
+const HOURS = 24;
+// A day's values by hour: 24 of them, or the sums of 96 quarters of an hour.
+const hourly = (values) => Array.from({ length: HOURS }, (_, hour) => {
+  const count = values.length / HOURS;
+  return sum(values.slice(hour * count, (hour + 1) * count));
+});
 const kwh = (wh) => `${whole(wh / 1000)} kWh`;
 const named = (period) => `${plainDate(period.first_date)} – ${plainDate(period.last_date)}`;
 const date = (period, day) => Date.parse(period.first_date) / 864e5 + day.day - period.hours[0].day;
@@ -15,9 +21,10 @@ export async function show([wanted]) {
   const listed = await askAll("/v1/shared-energy");
   const periods = listed.filter((one) => !one.problem);
   const damaged = listed.filter((one) => one.problem).map((one) => el("p", { class: "bad" }, one.problem));
-  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t("sharedLead")), ...await surplusAhead(), ...damaged];
-  if (!periods.length) return { content: [...head, ...(damaged.length ? [] : [el("p", {}, t("sharedNone"))])] };
   const chosen = periods.find((one) => one.period === wanted) ?? periods.at(-1);
+  const lead = chosen?.interval_minutes === 15 ? "sharedLeadQuarters" : "sharedLead";
+  const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t(lead)), ...await surplusAhead(), ...damaged];
+  if (!periods.length) return { content: [...head, ...(damaged.length ? [] : [el("p", {}, t("sharedNone"))])] };
   const period = await ask(`/v1/shared-energy/${chosen.period}`);
   const choice = el("select", { id: "period" }, ...periods.toReversed().map((one) =>
     el("option", { value: one.period, selected: one.period === period.period }, named(one))));
@@ -91,15 +98,15 @@ function byHour(period) {
 }
 
 function hours(day) {
-  const start = new Date(day.start);
-  const series = [{ name: "taken", label: t("taken"), values: day.taken_wh }, { name: "fedin", label: t("fedIn"), values: day.fed_in_wh }];
-  const bands = [{ name: "bandshared", label: t("shared"), high: day.shared_wh }];
+  const start = new Date(day.start), count = day.taken_wh.length, step = HOURS * 36e5 / count;
+  const series = [{ name: "taken", label: t("taken"), values: hourly(day.taken_wh) }, { name: "fedin", label: t("fedIn"), values: hourly(day.fed_in_wh) }];
+  const bands = [{ name: "bandshared", label: t("shared"), high: hourly(day.shared_wh) }];
   const columns = [day.shared_wh, day.fed_in_wh, day.taken_wh];
   return [
     legend([...bands, ...series]), hoursChart({ start, series, bands }),
     el("details", {}, el("summary", {}, t("asTable")), table(`${t("byHour")}, kWh`,
-      [t("hour"), ...["shared", "fedIn", "taken"].map((name) => `${t(name)}, kWh`)],
-      day.taken_wh.map((_, k) => [time(new Date(start.getTime() + k * 36e5)), ...columns.map((wh) => decimals(wh[k] / 1000))]), [1, 2, 3])),
+      [t(count === HOURS ? "hour" : "quarterHour"), ...["shared", "fedIn", "taken"].map((name) => `${t(name)}, kWh`)],
+      day.taken_wh.map((_, k) => [time(new Date(start.getTime() + k * step)), ...columns.map((wh) => decimals(wh[k] / 1000))]), [1, 2, 3])),
   ];
 }
 

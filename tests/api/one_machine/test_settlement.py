@@ -188,9 +188,14 @@ def test_the_first_class_is_served_before_the_second(homes: list[MeteredHome], a
 # -- a period that is not what it claims to be -----------------------------------------------------------------------
 
 
+def block(period: Period, place: int) -> BlockRecord:
+    """The only one of a day by the hour."""
+    (one,) = period.days[place].blocks
+    return one
+
+
 def with_day(period: Period, place: int, **changed: Any) -> Period:
-    (block,) = period.days[place].blocks
-    day = replace(period.days[place], blocks=(replace(block, **changed),))
+    day = replace(period.days[place], blocks=(replace(block(period, place), **changed),))
     return replace(period, days=(*period.days[:place], day, *period.days[place + 1 :]))
 
 
@@ -214,55 +219,59 @@ def other_spelling(record: BlockRecord) -> dict[str, Any]:
 FALSE: dict[str, tuple[str, Callable[[Period], Period]]] = {
     "an import total that is not the sum": (
         "not the sum",
-        lambda p: with_day(p, 2, imports=(off_by_one(p.days[2].blocks[0].imports[0]),)),
+        lambda p: with_day(p, 2, imports=(off_by_one(block(p, 2).imports[0]),)),
     ),
     "an export total that is not the sum": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].blocks[0].exports, 1000)),
+        lambda p: with_day(p, 2, exports=off_by_one(block(p, 2).exports, 1000)),
     ),
     "energy moved from one hour to another": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=moved(p.days[2].blocks[0].exports)),
+        lambda p: with_day(p, 2, exports=moved(block(p, 2).exports)),
     ),
     "a total with another blinding": (
         "not the sum",
-        lambda p: with_day(p, 2, exports=replace(p.days[2].blocks[0].exports, blinding=p.days[2].blocks[0].exports.blinding ^ 1)),
+        lambda p: with_day(p, 2, exports=replace(block(p, 2).exports, blinding=block(p, 2).exports.blinding ^ 1)),
     ),
     "a blinding in its other form": (
         "one form",
-        lambda p: with_day(p, 2, exports=replace(p.days[2].blocks[0].exports, blinding=p.days[2].blocks[0].exports.blinding + MODULUS)),
+        lambda p: with_day(
+            p,
+            2,
+            exports=replace(block(p, 2).exports, blinding=block(p, 2).exports.blinding + MODULUS),
+        ),
     ),
     "a total below zero": (
         "below zero",
-        lambda p: with_day(p, 2, exports=off_by_one(p.days[2].blocks[0].exports, -1 - p.days[2].blocks[0].exports.values[0])),
+        lambda p: with_day(p, 2, exports=off_by_one(block(p, 2).exports, -1 - block(p, 2).exports.values[0])),
     ),
     "a member left out": (
         "not the sum",
-        lambda p: with_day(p, 2, imported=p.days[2].blocks[0].imported[1:], exported=p.days[2].blocks[0].exported[1:]),
+        lambda p: with_day(p, 2, imported=block(p, 2).imported[1:], exported=block(p, 2).exported[1:]),
     ),
     "a member counted twice": (
         "once for each member",
         lambda p: with_day(
             p,
             2,
-            imported=(p.days[2].blocks[0].imported[0], *p.days[2].blocks[0].imported),
-            exported=(p.days[2].blocks[0].exported[0], *p.days[2].blocks[0].exported),
+            imported=(block(p, 2).imported[0], *block(p, 2).imported),
+            exported=(block(p, 2).exported[0], *block(p, 2).exported),
         ),
     ),
     "a member counted twice, in another spelling": (
         "checksummed",
-        lambda p: with_day(p, 2, **other_spelling(p.days[2].blocks[0])),
+        lambda p: with_day(p, 2, **other_spelling(block(p, 2))),
     ),
-    "import shown as export": ("signed by", lambda p: with_day(p, 2, exported=p.days[2].blocks[0].imported)),
-    "export shown as import": ("signed by", lambda p: with_day(p, 2, imported=p.days[2].blocks[0].exported)),
+    "import shown as export": ("signed by", lambda p: with_day(p, 2, exported=block(p, 2).imported)),
+    "export shown as import": ("signed by", lambda p: with_day(p, 2, imported=block(p, 2).exported)),
     "the signed days of another day": (
         "another day",
-        lambda p: with_day(p, 2, imported=p.days[3].blocks[0].imported, exported=p.days[3].blocks[0].exported),
+        lambda p: with_day(p, 2, imported=block(p, 3).imported, exported=block(p, 3).exported),
     ),
     "a day left out": ("follow one another", lambda p: replace(p, days=p.days[:2] + p.days[3:] + p.days[:1])),
     "a day twice": ("follow one another", lambda p: replace(p, days=(p.days[0], *p.days[:-1]))),
     "too few days": ("days at least", lambda p: replace(p, days=p.days[:1])),
-    "two totals for one class": ("1 classes", lambda p: with_day(p, 2, imports=p.days[2].blocks[0].imports * 2)),
+    "two totals for one class": ("1 classes", lambda p: with_day(p, 2, imports=block(p, 2).imports * 2)),
     "a key without a member": ("a part for each", lambda p: replace(p, key=Key("static", {}))),
     "parts of more than the whole": (
         "more than 10000",
@@ -396,7 +405,7 @@ def test_a_share_serves_no_other_period_key_or_totals(
 ) -> None:
     own, period = settled.shares[addresses[4], "import"], checked.period
     key = (addresses[4], "import")
-    more = with_day(period, 2, exports=off_by_one(period.days[2].blocks[0].exports, 10_000))
+    more = with_day(period, 2, exports=off_by_one(block(period, 2).exports, 10_000))
     for other in (
         replace(period, days=period.days[1:]),
         replace(period, days=period.days[:-1]),
@@ -482,10 +491,10 @@ def test_a_household_proves_nothing_of_a_few_days(
 
     def without(record: DayRecord) -> DayRecord:
         mine = addresses[4]
-        (block,) = record.blocks
+        (own,) = record.blocks
         others = replace(
-            block, imported=tuple(s for s in block.imported if s.household != mine),
-            exported=tuple(s for s in block.exported if s.household != mine),
+            own, imported=tuple(s for s in own.imported if s.household != mine),
+            exported=tuple(s for s in own.exported if s.household != mine),
         )  # fmt: skip
         return replace(record, blocks=(others,))
 
@@ -533,7 +542,7 @@ def test_a_file_holds_no_reading_and_no_members_blinding(
     text = settlement_file.written(settled, meters).decode()
     for home in homes:
         for registers in home.signed(range(JOINED, LEFT)).values():
-            for _, opening in [block for blocks in registers for block in blocks]:
+            for _, opening in [each for blocks in registers for each in blocks]:
                 assert f"{opening.blinding:064x}" not in text
                 assert ",".join(map(str, opening.readings)) not in text
 

@@ -48,8 +48,13 @@ class ImportRefused(DataError):
     def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
         self.path = path
         self.line = line
+        self.problem = problem
         where = f"{path}" if line is None else f"{path}, line {line}"
         super().__init__(f"{where}: {problem}")
+
+
+class NoReadings(ImportRefused):
+    """A file without readings; one that may lie beside them, such as a note or an invoice."""
 
 
 class SourceError(DataError):

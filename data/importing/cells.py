@@ -22,6 +22,8 @@ CellKind = Literal["stamp", "date", "clock", "epoch", "number", "text", "empty"]
 DAY_S = 86_400
 NO_OFFSET = np.iinfo(np.int64).min
 BAD = np.iinfo(np.int64).min + 1
+FIRST, SECOND = (np.iinfo(np.int64).min + 2 + k for k in (0, 1))
+"""In place of an offset: of two hours of the same wall time the one marked A, and B."""
 MISSING = frozenset(
     {
         "",
@@ -67,9 +69,10 @@ _CLOCK = re.compile(
     r"(\d{1,2})(?:[:h.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([ap]\.?\s?m\.?)?\s*(z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE,
 )
+_MARKED = re.compile(r"(\d{1,2})\s?([AB])((?:[:.h]\d{2}){0,2})|(\d{1,2}(?:[:.h]\d{2}){1,2})\s?([AB])", re.IGNORECASE)
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}")
-_STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
 _RANGE = re.compile(
     r"(.*\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?)\s+(?:-|–|—|to|bis|til|tot|a|à)\s+(?:.*\D)?\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?",
     re.IGNORECASE,
@@ -166,7 +169,9 @@ def _clock(text: str) -> tuple[int, int] | None:
     """Seconds since midnight (24:00 is 86,400), and the offset from UTC in seconds or NO_OFFSET."""
     match = _CLOCK.fullmatch(text.strip())
     if not match or (match[2] is None and match[4] is None):
-        return None
+        bare, mark = without_mark(text)
+        unmarked = None if mark == NO_OFFSET else _clock(bare)
+        return unmarked and (unmarked[0], mark)
     hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
     if match[4]:
         if not 1 <= hour <= 12:
@@ -181,6 +186,22 @@ def _clock(text: str) -> tuple[int, int] | None:
     ):
         return None
     return seconds, _offset(match[5])
+
+
+def without_mark(text: str) -> tuple[str, int]:
+    """A clock time, or the number of an hour, and FIRST or SECOND if it is marked A or B, as in 2A:15 and 02:15 B."""
+    match = _MARKED.fullmatch(text.strip())
+    if not match:
+        return text, NO_OFFSET
+    clock = match[4] or f"{match[1]}{match[3] or ':00'}"
+    return clock, FIRST if (match[2] or match[5]) in "aA" else SECOND
+
+
+def numbered_hour(cell: str) -> tuple[int | None, int]:
+    """The number of an hour and its mark, as in 2 and 2B; None if it is no number."""
+    bare, mark = without_mark(cell)
+    number = bare.strip() if mark == NO_OFFSET else bare.partition(":")[0]
+    return (int(number) if number.isdigit() else None), mark
 
 
 def _offset(text: str | None) -> int:
@@ -203,7 +224,8 @@ def _without_unit(cell: str) -> str:
 class StampReader:
     """Reads a column of stamps (date and clock time in one cell), of dates, of clock times, or of epoch numbers.
 
-    `has_24` and `has_00`: whether a midnight was written as 24:00, as 00:00.
+    `has_24` and `has_00`: whether a midnight was written as 24:00, as 00:00. `has_dates`: whether a date had no clock
+    time, which is midnight as spreadsheets show it, or a row about the whole day.
     """
 
     def __init__(self, order: Order) -> None:
@@ -211,7 +233,7 @@ class StampReader:
         self._dates: dict[str, int] = {}
         self._clocks: dict[str, int] = {}
         self._offsets: dict[str, int] = {}
-        self.has_24 = self.has_00 = False
+        self.has_24 = self.has_00 = self.has_dates = False
 
     def stamps(self, cells: Sequence[str]) -> tuple[Ints, Ints]:
         """Wall seconds since 1970 [n] and offsets [n] (NO_OFFSET where none is written); BAD where it is no time."""
@@ -254,7 +276,8 @@ class StampReader:
         elif match := _STAMP.fullmatch(cell):
             mark, clock = match[1], match[2]
         else:
-            return self._date(cell), NO_OFFSET  # midnight, as spreadsheets show it
+            self.has_dates = True
+            return self._date(cell), NO_OFFSET
         day, (at, offset) = self._date(mark), self._clock(clock)
         return (BAD if BAD in (day, at) else day + at), offset
 

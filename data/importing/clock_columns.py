@@ -12,23 +12,29 @@ from data.importing.cells import DAY_S
 _RANGE = re.compile(r"(\d{1,2})[:.h](\d{2})\s*(?:-|–|to|a)\s*(\d{1,2})[:.h](\d{2})")
 _CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})[:.h](\d{2})(?::00)?")
 _NUMBERED = re.compile(r"[a-zA-Z]{0,8}[ _]?0*(\d{1,3})")
+_MARKED = re.compile(r"(.*?\d{1,2})\s?([AB])((?:[:.h]\d{2})?)|(.*\d[:.h]\d{2})\s?([AB])", re.IGNORECASE)
 _FEWEST = 23
 _HOUR_S = 3600
 
 
 @dataclass(frozen=True)
 class ClockColumns:
-    """`columns`: their numbers. `seconds`: since midnight, of each. `stamp`: what these name of the interval."""
+    """`columns`: their numbers. `seconds`: since midnight, of each. `stamp`: what these name of the interval.
+    `repeated`: columns for an hour that comes twice, marked B beside A -> which of `columns` it is the second of."""
 
     columns: tuple[int, ...]
     seconds: tuple[int, ...]
     stamp: Literal["start", "end"]
+    repeated: dict[int, int]
 
 
 def clock_columns(names: Sequence[str]) -> ClockColumns | None:
     """The columns that are named after the times of one whole day, evenly spaced; None if there are none."""
+    bare, second = _without_marks(names)
     for read in (_of_ranges, _of_clocks, _of_numbers):
-        found = {at: seconds for at, name in enumerate(names) if (seconds := read(name)) is not None}
+        found = {
+            at: seconds for at, name in enumerate(bare) if at not in second and (seconds := read(name)) is not None
+        }
         if len(found) < _FEWEST:
             continue
         columns, clocks = tuple(found), np.array(list(found.values()))
@@ -42,8 +48,20 @@ def clock_columns(names: Sequence[str]) -> ClockColumns | None:
         steps = set(np.diff(clocks).tolist())
         if len(steps) == 1 and steps.pop() * len(clocks) == length:
             stamp: Literal["start", "end"] = "start" if clocks[0] == 0 else "end"
-            return ClockColumns(columns, tuple(int(clock) for clock in clocks), stamp)
+            repeated = {at: columns.index(first) for at, first in second.items() if first in columns}
+            return ClockColumns(columns, tuple(int(clock) for clock in clocks), stamp, repeated)
     return None
+
+
+def _without_marks(names: Sequence[str]) -> tuple[list[str], dict[int, int]]:
+    """Names without A and B, and which columns marked B are the second of which marked A."""
+    marks = [_MARKED.fullmatch(name.strip()) for name in names]
+    if {(mark[2] or mark[5]).upper() for mark in marks if mark} != {"A", "B"}:
+        return list(names), {}
+    bare = [(mark[4] or mark[1] + mark[3]) if mark else name for mark, name in zip(marks, names, strict=True)]
+    first = {bare[at]: at for at, mark in enumerate(marks) if mark and (mark[2] or mark[5]) in "aA"}
+    second = [at for at, mark in enumerate(marks) if mark and (mark[2] or mark[5]) in "bB"]
+    return bare, {at: first[bare[at]] for at in second if bare[at] in first}
 
 
 def _of_ranges(name: str) -> int | None:

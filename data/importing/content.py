@@ -7,19 +7,20 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from data.errors import ImportRefused
+from data.errors import ImportRefused, NoReadings
 
 Kind = Literal["csv", "json", "xml", "xlsx", "nem12", "p1"]
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1b\x7f]")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_PDF = "is a PDF: download the readings as CSV or Excel instead"
+_BINARY = "is binary, not text: download the readings as CSV or Excel"
 _PACKED = {
     b"\x1f\x8b": "is compressed (gz): unpack it first, with gunzip",
     b"BZh": "is compressed (bzip2): unpack it first, with bunzip2",
     b"\xfd7zXZ": "is compressed (xz): unpack it first, with unxz",
     b"7z\xbc\xaf": "is a 7z archive: unpack it first",
-    b"%PDF": "is a PDF: download the readings as CSV or Excel instead",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook (xls): save it as xlsx or CSV",
     b"PAR1": "is a Parquet file: save it as CSV",
     b"SQLite format 3": "is a database: export its readings as CSV",
@@ -36,7 +37,9 @@ def kind_of(path: Path) -> tuple[Kind, str]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.strip():
-        raise ImportRefused(path, "is empty: there are no readings in it")
+        raise NoReadings(path, "is empty: there are no readings in it")
+    if head.startswith(b"%PDF"):
+        raise NoReadings(path, _PDF)
     for magic, problem in _PACKED.items():
         if head.startswith(magic):
             raise ImportRefused(path, problem)
@@ -64,7 +67,9 @@ def _packed_or_workbook(path: Path) -> tuple[Kind, str]:
         raise ImportRefused(path, "is a damaged zip archive or xlsx workbook: download it again") from None
     if "[Content_Types].xml" in names:
         return "xlsx", ""
-    raise ImportRefused(path, "is a zip archive: unpack it first, and import the files in it one by one")
+    if "mimetype" in names:
+        raise ImportRefused(path, "is an OpenDocument workbook: save it as xlsx or CSV")
+    raise ImportRefused(path, "is a zip archive within another: unpack it, and import the files in it one by one")
 
 
 def _encoding(path: Path, head: bytes) -> str:
@@ -88,7 +93,7 @@ def _encoding(path: Path, head: bytes) -> str:
         text = head.decode(encoding, errors="ignore")
         if not _CONTROL.search(text) and (encoding == "utf-8" or _few_odd_letters(text)):
             return encoding
-    raise ImportRefused(path, "is binary, not text: download the readings as CSV or Excel")
+    raise NoReadings(path, _BINARY)
 
 
 def _few_odd_letters(text: str) -> bool:
@@ -106,7 +111,7 @@ def _refuse_nul(path: Path) -> None:
                 lines += block[:at].count(b"\n")
                 text = _CONTROL.sub("", block[:200].decode("utf-8", errors="replace"))
                 if "\ufffd" in text:
-                    raise ImportRefused(path, "is binary, not text: download the readings as CSV or Excel")
+                    raise NoReadings(path, _BINARY)
                 problem = "has NUL bytes, so it was damaged when it was written: delete them, or download it again"
                 raise ImportRefused(path, problem, lines)
             lines += block.count(b"\n")

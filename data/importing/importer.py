@@ -1,26 +1,21 @@
 """A household's own file becomes the long table: whole UTC hours, whole Wh, energy conserved, no gap hidden."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from data.errors import ImportRefused
-from data.importing import content, plausible
-from data.importing.cells import DAY_S, NO_OFFSET, Ints
+from data.importing import plausible
+from data.importing.cells import NO_OFFSET, Ints
 from data.importing.grid import Grid, Hours, interval_grid, polled_grid, register_grid, whole_hours
-from data.importing.mapping import map_columns
 from data.importing.options import Imported, ImportOptions
+from data.importing.packed import files_in
 from data.importing.plausible import HOUR_S, MICRO
-from data.importing.reading import Readings, day_order, read_sheet
+from data.importing.reading import Readings
 from data.importing.series import Series, in_order, of_flow, summed
-from data.importing.sheet import Sheet, csv_sheet
+from data.importing.source import Source, source_of
 from data.importing.steps import Steps, steps_of
 from data.importing.times import zone_named
 from data.importing.words import POWER, Flow, Unit
@@ -28,26 +23,16 @@ from data.table import long_table
 
 _MICRO_WH = {"mwh": 1e12, "kwh": 1e9, "wh": 1e6, "kw": 1e9, "w": 1e6}
 _LARGEST = 1 << 62
-_ENDS = (
-    "the first time is one interval after midnight and the last is midnight: if times name the ends of intervals, "
-    "import with --end-stamps; else see that the time zone is right"
-)
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a file says: its readings, and what their times and numbers are. `stamp`: None where it does not tell."""
-
-    readings: list[Readings] = field(repr=False)
-    stamp: Literal["start", "end"] | None
-    is_register: bool
-    warnings: tuple[str, ...] = ()
 
 
 def import_file(path: Path, options: ImportOptions) -> Imported:
     """Import a file of readings. Raises ImportRefused saying what is wrong, on which line, and what to do."""
     zone = None if options.timezone is None else zone_named(path, options.timezone)
-    source = _source(path, options, zone)
+    with files_in(path) as files:
+        return _imported(path, source_of(files, options, zone), options, zone)
+
+
+def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo | None) -> Imported:
     is_register = source.is_register or options.cumulative
     stamp = source.stamp or options.stamp
     if is_register:
@@ -77,69 +62,6 @@ def import_file(path: Path, options: ImportOptions) -> Imported:
     )
     minutes = None if steps.interval is None else steps.interval // 60
     return Imported(table, minutes, int(hours.filled.sum()), hours.cut, offset, warnings)
-
-
-def _source(path: Path, options: ImportOptions, zone: ZoneInfo | None) -> Source:
-    kind, encoding = content.kind_of(path)
-    if kind in ("csv", "json", "xlsx"):
-        return _of_sheet(_sheet(path, kind, encoding), options, zone)
-    if kind == "xml":
-        from data.importing.green_button import read_green_button
-
-        return Source(read_green_button(path), "start", False)
-    if kind == "nem12":
-        from data.importing.nem12 import read_nem12
-
-        return Source(read_nem12(path), "start", False)
-    from data.importing.telegrams import read_telegrams
-
-    return Source(read_telegrams(path), "start", True)
-
-
-def _sheet(path: Path, kind: str, encoding: str) -> Sheet:
-    if kind == "csv":
-        return csv_sheet(path, encoding)
-    if kind == "json":
-        from data.importing.json_rows import json_sheet
-
-        return json_sheet(path, encoding)
-    from data.importing.workbook import workbook_sheet
-
-    return workbook_sheet(path)
-
-
-def _of_sheet(sheet: Sheet, options: ImportOptions, zone: ZoneInfo | None) -> Source:
-    mapping = map_columns(sheet, options)
-    with _uncollected():
-        readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates), zone)
-    if mapping.delay_s:
-        readings = [replace(part, wall=part.wall + mapping.delay_s) for part in readings]
-    stamp = mapping.stamp
-    if stamp is None and any(part.ends_at_24 for part in readings):
-        stamp = "end"  # a day whose last time is 24:00 names ends
-    is_register = mapping.is_register or options.cumulative
-    doubtful = stamp is None and options.stamp == "start" and not is_register and _look_like_ends(readings)
-    warnings = [_ENDS] if doubtful else []
-    return Source(readings, stamp, is_register, (*warnings, *([sheet.not_read] if sheet.not_read else [])))
-
-
-def _look_like_ends(readings: list[Readings]) -> bool:
-    """Whether the first time is an interval after a midnight, and the last a midnight."""
-    wall = np.sort(np.concatenate([part.wall for part in readings]))
-    steps = np.diff(wall)
-    return len(steps) > 0 and wall[-1] % DAY_S == 0 and wall[0] % DAY_S == np.median(steps)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave cycles alone: rows have none, and looking for them takes a third of the time that reading takes."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _offset_of(readings: list[Readings]) -> int:

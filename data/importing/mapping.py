@@ -6,7 +6,7 @@ from typing import Literal
 
 from data.errors import DataError, ImportRefused
 from data.importing import words
-from data.importing.cells import CellKind, are_ranges, kinds_of
+from data.importing.cells import CellKind, are_ranges, kinds_of, numbered_hour
 from data.importing.clock_columns import clock_columns
 from data.importing.options import ImportOptions
 from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
@@ -33,7 +33,8 @@ class Mapping:
 
     `time`: one column of stamps, or one of dates and one of clock times. `end`: the same for the end of the interval.
     `numbers_hours`: the second time column counts hours. `clocks`: of a table with a row for each day: column ->
-    seconds since midnight, and the stamp is what they name. `unit_at`: a column of units. `label_at`: a column that
+    seconds since midnight, and the stamp is what they name. `repeated`: of each value that follows these, which of
+    them it is the second hour of. `unit_at`: a column of units. `label_at`: a column that
     tells which way a row's energy flows. `keep`: column -> the value that rows must have. `delay_s`: a time
     names what is so much later.
     """
@@ -44,6 +45,7 @@ class Mapping:
     end: tuple[int, ...] | None = None
     numbers_hours: bool = False
     clocks: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
     unit_at: int | None = None
     label_at: int | None = None
     keep: tuple[tuple[int, str], ...] = ()
@@ -133,8 +135,9 @@ def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns:
     if sheet.names and (clocks := clock_columns(sheet.names)):
         dates = [at for at, kind in enumerate(kinds) if kind == "date" and at not in clocks.columns]
         if len(dates) == 1:
-            values = tuple(ValueColumn(at, "import", None) for at in clocks.columns)
-            return Mapping((dates[0],), values, clocks.stamp, clocks=clocks.seconds)
+            values = tuple(ValueColumn(at, "import", None) for at in (*clocks.columns, *clocks.repeated))
+            again = tuple(clocks.repeated.values())
+            return Mapping((dates[0],), values, clocks.stamp, clocks=clocks.seconds, repeated=again)
     stamps = [at for at, kind in enumerate(kinds) if kind == "stamp" or (kind == "epoch" and _names_time(sheet, at))]
     if stamps:
         return _of_stamps(sheet, stamps, columns)
@@ -195,7 +198,7 @@ def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> 
 def _numbers_hours(sheet: Sheet, at: int, cells: Sequence[str]) -> bool:
     name = words.plain(sheet.names[at]) if sheet.names else ""
     return name in ("hour", "hora", "heure", "ora", "stunde", "uur", "he", "hour ending", "time", "tunti") and all(
-        cell.isdigit() and int(cell) <= 25 for cell in cells
+        (number := numbered_hour(cell)[0]) is not None and number <= 25 for cell in cells
     )
 
 
@@ -234,7 +237,7 @@ def _with_values(
     ]
     if preset and preset.value:
         candidates = [value for value in candidates if words.plain(sheet.names[value.at]) == preset.value]
-    label_at = _label(columns, kinds, used)
+    label_at = _label(sheet, columns, kinds, used)
     imports = _narrowed(sheet, [value for value in candidates if value.flow == "import"])
     exports = _narrowed(sheet, [value for value in candidates if value.flow == "export"])
     if not imports:
@@ -259,14 +262,18 @@ def _common_unit(sheet: Sheet, columns: list[list[str]], unit_at: int | None) ->
     return next(iter(units), None)
 
 
-def _label(columns: list[list[str]], kinds: list[CellKind], used: set[int]) -> int | None:
-    """A column of labels that tell the flow of each row, where there are several for one time."""
+def _label(sheet: Sheet, columns: list[list[str]], kinds: list[CellKind], used: set[int]) -> int | None:
+    """A column of labels that tell the flow of each row, where there are several for one time or both flows."""
     times = list(zip(*(columns[at] for at in sorted(used)), strict=True))
-    if len(set(times)) == len(times):
-        return None
+    is_several = len(set(times)) < len(times)
     for at, kind in enumerate(kinds):
         labels = set(columns[at])
-        if at not in used and kind == "text" and 1 < len(labels) <= 16 and all(map(words.flow_of_label, labels)):
+        if at == sheet.width - 1:
+            labels.update(sheet.labels)
+        if at in used or kind != "text" or not 1 < len(labels) <= 16:
+            continue
+        flows = {words.flow_of_label(label) for label in labels}
+        if None not in flows and (is_several or len(flows) > 1):
             return at
     return None
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from data.importing.cells import DAY_S, NO_OFFSET, Ints
+from data.importing.cells import DAY_S, FIRST, NO_OFFSET, SECOND, Ints
 
 _HOUR_S = 3600
 Numbers = NDArray[np.float64]
@@ -54,8 +54,21 @@ def offsets_of_columns(
     return np.where(is_numbered, begins, NO_OFFSET), outside
 
 
-def _offset(zone: ZoneInfo | None, wall: int) -> int:
+def offsets_of_marked(zone: ZoneInfo | None, wall: Ints, offsets: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Offsets [n] with those of hours that are marked A and B, and which marked ones [n] did not occur twice. A time
+    may be the hour's start or its end. Without a zone the marks say nothing."""
+    marked = np.flatnonzero((offsets == FIRST) | (offsets == SECOND))
+    found, wrong = offsets.copy(), np.zeros(len(wall), dtype=bool)
+    for at in marked.tolist():
+        both = [[_offset(zone, int(wall[at]) - back, fold) for fold in (0, 1)] for back in (0, _HOUR_S)]
+        repeated = next((pair for pair in both if pair[0] > pair[1]), None)
+        wrong[at] = zone is not None and repeated is None
+        found[at] = repeated[int(offsets[at] == SECOND)] if repeated else NO_OFFSET
+    return found, wrong
+
+
+def _offset(zone: ZoneInfo | None, wall: int, fold: int = 0) -> int:
     if zone is None:
         return 0
-    delta = datetime.fromtimestamp(wall, UTC).replace(tzinfo=zone).utcoffset()
+    delta = datetime.fromtimestamp(wall, UTC).replace(tzinfo=zone, fold=fold).utcoffset()
     return 0 if delta is None else int(delta.total_seconds())

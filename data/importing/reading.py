@@ -1,8 +1,9 @@
 """A table's rows as arrays: times as they are written, energy in the units in which it is written."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -15,7 +16,9 @@ from data.importing import words
 from data.importing.cells import (
     BAD,
     DAY_S,
+    FIRST,
     NO_OFFSET,
+    SECOND,
     Floats,
     Ints,
     NumberReader,
@@ -23,14 +26,20 @@ from data.importing.cells import (
     StampReader,
     dates_in,
     days_since_1970,
+    kind_of,
+    numbered_hour,
 )
 from data.importing.mapping import Mapping
-from data.importing.numbered import offsets_of_columns, offsets_of_numbered
+from data.importing.numbered import offsets_of_columns, offsets_of_marked, offsets_of_numbered
 from data.importing.sheet import Sheet
+from data.importing.sums import are_sums
 from data.importing.words import Flow, Unit
 
 _MOST_AT_THE_END = 5
+_MOST_SUMS = 4_000  # of each day in eleven years
+_CLOCK = re.compile(r"\d\s?[:h]\s?\d")
 _METERS_SINCE = 14_610  # 2010: of two readings of 26/01/05, the one from when there were such meters
+Mask = NDArray[np.bool_]
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -85,7 +94,8 @@ class _Reader:
         self._wall, self._offsets, self._until, self._labelled = (list[Ints]() for _ in range(4))
         self._dates: list[Ints] = []  # of hours that are numbered
         self._columns = [list[Floats]() for _ in mapping.values]
-        self._tail: str | None = None
+        self._whole_days: list[Mask] = []  # rows with a date, and no clock time
+        self._untimed: dict[int, str] = {}  # line -> what it has where its time should be
 
     def read(self, lines: list[int], rows: list[list[str]]) -> None:
         mapping = self._mapping
@@ -100,6 +110,7 @@ class _Reader:
         numbers = [r.read(columns[v.at]) for r, v in zip(self._numbers, mapping.values, strict=True)]
         numbered: Ints = np.array(lines, dtype=np.int32)
         self._check(numbered, rows, wall, numbers)
+        self._whole_days.append(self._are_whole_days(columns))
         self._lines.append(numbered)
         self._wall.append(wall)
         self._offsets.append(offsets)
@@ -118,10 +129,12 @@ class _Reader:
             return reader.stamps(columns[at[0]])
         dates = reader.dates(columns[at[0]])
         if self._mapping.numbers_hours:
-            hours = np.array([int(cell) if cell.strip().isdigit() else -1 for cell in columns[at[1]]], dtype=np.int64)
+            read = [numbered_hour(cell) for cell in columns[at[1]]]
+            hours = np.array([-1 if hour is None else hour for hour, _ in read], dtype=np.int64)
+            offsets = np.array([mark for _, mark in read], dtype=np.int64)
             reader.has_24 |= bool((hours == 24).any())
             reader.has_00 |= bool((hours == 0).any())
-            clocks, offsets = np.where((hours < 0) | (hours > 25), BAD, hours * 3600), np.full_like(dates, NO_OFFSET)
+            clocks = np.where((hours < 0) | (hours > 25), BAD, hours * 3600)
             self._dates.append(dates)
         else:
             clocks, offsets = reader.clocks(columns[at[1]])
@@ -135,29 +148,53 @@ class _Reader:
                 self._labels.append(label)
         return np.array([self._codes[label] for label in labels], dtype=np.int64)
 
+    def _are_whole_days(self, columns: list[tuple[str, ...]]) -> Mask:
+        """Rows whose time is a date alone."""
+        cells = columns[self._mapping.time[0]]
+        if not self._stamps.has_dates or self._mapping.clocks or len(self._mapping.time) > 1:
+            return np.zeros(len(cells), dtype=bool)
+        return np.array([kind_of(cell.strip()) == "date" for cell in cells])
+
     def _check(self, lines: Ints, rows: list[list[str]], wall: Ints, numbers: list[Floats]) -> None:
-        """Refuse what is no time or no number; sums below the last reading are let pass."""
-        bad = np.flatnonzero(wall == BAD)
-        if len(bad):
-            named = [
-                at for at in bad if not any(character.isdigit() for character in rows[at][self._mapping.time[0]])
-            ]
-            is_tail = len(named) == len(bad) <= _MOST_AT_THE_END and bad[0] == len(rows) - len(bad)
-            if not is_tail or self._tail is not None:
-                self._refuse_time(int(lines[bad[0]]), rows[bad[0]])
-            self._tail = rows[bad[0]][self._mapping.time[0]]
-        elif self._tail is not None:
-            raise ImportRefused(self._sheet.path, "has readings below a sum: import each part", int(lines[0]))
+        """Refuse what is no time or no number; rows without a clock time may be sums, which shows in the end."""
+        for at in np.flatnonzero(wall == BAD).tolist():
+            shown = " ".join(rows[at][column] for column in self._mapping.time)
+            if _CLOCK.search(shown):
+                self._refuse_time(int(lines[at]), shown)
+            if rows[at] != [*self._sheet.names]:  # names come again where files were put together
+                self._untimed[int(lines[at])] = rows[at][self._mapping.time[0]] or shown
+            if len(self._untimed) > _MOST_SUMS:
+                self._refuse_time(*next(iter(self._untimed.items())))
         for column in numbers:
             wrong = np.flatnonzero(np.isinf(column) & (wall != BAD))
             if len(wrong):
                 problem = "the energy is not a number: correct it, or empty the cell to leave a gap"
                 raise ImportRefused(self._sheet.path, problem, int(lines[wrong[0]]))
 
-    def _refuse_time(self, line: int, row: list[str]) -> None:
-        shown = " ".join(row[at] for at in self._mapping.time)[:40]
-        problem = f"{shown!r} is not a time: write 2026-01-31 14:15 or 2026-01-31T14:15:00+01:00"
+    def _refuse_time(self, line: int, shown: str) -> None:
+        problem = f"{shown[:40]!r} is not a time: write 2026-01-31 14:15 or 2026-01-31T14:15:00+01:00"
+        if not any(map(str.isdigit, shown)):
+            problem = f"{shown[:40]!r} is neither a time nor a sum of the readings above or below it: remove the row"
         raise ImportRefused(self._sheet.path, problem, line)
+
+    def _are_readings(self, lines: Ints, wall: Ints, columns: Sequence[Floats]) -> Mask:
+        """Which rows are readings. Sums are none, nor are notes below the last reading. Raises ImportRefused for
+        other rows without a time."""
+        timed: Mask = wall != BAD
+        whole_days = np.concatenate(self._whole_days) & (self._stamps.has_00 or self._stamps.has_24)
+        candidates = np.isin(lines, list(self._untimed)) | (whole_days & timed)
+        if not candidates.any():
+            return timed
+        is_sum = are_sums(columns, candidates) if candidates.sum() <= _MOST_SUMS else np.zeros_like(timed)
+        rest = np.flatnonzero(candidates & ~timed & ~is_sum)
+        last = int(np.flatnonzero(timed & ~is_sum).max(initial=-1))
+        if len(rest) > _MOST_AT_THE_END or (rest < last).any() or any(self._has_digits(lines[at]) for at in rest):
+            wrong = next((at for at in rest if at < last or self._has_digits(lines[at])), rest[0])
+            self._refuse_time(int(lines[wrong]), self._untimed[int(lines[wrong])])
+        return timed & ~is_sum
+
+    def _has_digits(self, line: int) -> bool:
+        return any(map(str.isdigit, self._untimed[int(line)]))
 
     def readings(self) -> list[Readings]:
         if not self._wall:
@@ -171,28 +208,34 @@ class _Reader:
             for value, column in zip(self._mapping.values, numbers, strict=True)
         )
         ends_at_24 = self._stamps.has_24 and not self._stamps.has_00
-        if self._dates:
-            offsets = self._numbered(lines, wall)
+        kept = self._are_readings(lines, wall, numbers)
+        offsets = self._told(lines, wall, offsets)
         whole = Readings(lines, wall, offsets, columns, ends, ends_at_24)
-        if (wall == BAD).any():
-            whole = whole.where(wall != BAD)
+        if not kept.all():
+            whole = whole.where(kept)
         if self._mapping.clocks:
             return [self._each_clock(whole)]
         if self._mapping.is_utc:
-            whole = Readings(whole.lines, whole.wall, np.zeros_like(whole.wall), columns, ends, ends_at_24)
+            whole = replace(whole, offsets=np.zeros_like(whole.wall))
         if codes is None or len(self._labels) < 2:
             return [whole]
-        return self._by_label(whole, codes[wall != BAD])
+        return self._by_label(whole, codes[kept])
 
-    def _numbered(self, lines: Ints, wall: Ints) -> Ints:
-        """Offsets of numbered hours. Raises ImportRefused for a 25th hour of a day that has none."""
-        dates = _joined(self._dates)
-        known = (wall != BAD) & (dates != BAD)
-        offsets = np.full_like(wall, NO_OFFSET)
-        offsets[known], late = offsets_of_numbered(self._zone, dates[known], (wall - dates)[known])
-        if late.any():
-            problem = "the day has no 25th hour in this time zone, or not all of its 25 hours are there"
-            raise ImportRefused(self._sheet.path, problem, int(lines[known][late.argmax()]))
+    def _told(self, lines: Ints, wall: Ints, offsets: Ints) -> Ints:
+        """Offsets with those of hours that are numbered through the day, or marked A and B. Raises ImportRefused for
+        hours that did not occur so."""
+        if self._dates:
+            dates = _joined(self._dates)
+            known = (wall != BAD) & (dates != BAD) & (offsets == NO_OFFSET)
+            offsets[known], late = offsets_of_numbered(self._zone, dates[known], (wall - dates)[known])
+            if late.any():
+                problem = "the day has no 25th hour in this time zone, or not all of its 25 hours are there"
+                raise ImportRefused(self._sheet.path, problem, int(lines[known][late.argmax()]))
+        if ((offsets == FIRST) | (offsets == SECOND)).any():
+            offsets, wrong = offsets_of_marked(self._zone, wall, offsets)
+            if wrong.any():
+                problem = "the hour is marked A or B, but did not occur twice in this time zone"
+                raise ImportRefused(self._sheet.path, problem, int(lines[wrong.argmax()]))
         return offsets
 
     def _name(self, at: int) -> str:
@@ -221,14 +264,36 @@ class _Reader:
                 self._sheet.path, "this day appears twice: choose rows with --where COLUMN=VALUE", line
             )
         numbers = np.stack([column.numbers for column in days.columns], axis=1)[order]
+        numbers, again = numbers[:, : len(clocks)], numbers[:, len(clocks) :]
         dates, lines = days.wall[order], np.repeat(days.lines[order], len(clocks))
         offsets, outside = offsets_of_columns(self._zone, dates, clocks, numbers)
         if (extra := outside & ~np.isnan(numbers)).any():
             problem = "the day has no 25th hour in this time zone: its last column has to be empty"
             raise ImportRefused(self._sheet.path, problem, int(lines[extra.reshape(-1).argmax()]))
-        values = Values(self._sheet.names[self._mapping.time[0]], "import", days.columns[0].unit, numbers.reshape(-1))
-        wall = (dates[:, None] + clocks).reshape(-1)
-        return Readings(lines, wall, np.repeat(offsets, len(clocks)), (values,)).where(~outside.reshape(-1))
+        unit = days.columns[0].unit
+        name = self._sheet.names[self._mapping.time[0]]
+        wall = dates[:, None] + clocks
+        main = Readings(
+            lines, wall.reshape(-1), np.repeat(offsets, len(clocks)),
+            (Values(name, "import", unit, numbers.reshape(-1)),),
+        ).where(~outside.reshape(-1))  # fmt: skip
+        return self._with_second_hours(main, days.lines[order], wall, again)
+
+    def _with_second_hours(self, main: Readings, lines: Ints, wall: Ints, again: Floats) -> Readings:
+        """The readings with those of columns marked B, which are empty but on the day on which an hour comes twice:
+        `lines` [d], `wall` [d, c], `again` [d, r]."""
+        day, column = np.nonzero(~np.isnan(again))
+        if not len(day):
+            return main
+        at = wall[day, np.array(self._mapping.repeated, dtype=np.int64)[column]]
+        wall = np.concatenate([main.wall, at])
+        marks = np.concatenate(
+            [np.where(np.isin(main.wall, at), FIRST, main.offsets), np.full(len(at), SECOND, dtype=np.int64)]
+        )
+        values = replace(main.columns[0], numbers=np.concatenate([main.columns[0].numbers, again[day, column]]))
+        lines = np.concatenate([main.lines, lines[day]])
+        order = np.argsort(wall, kind="stable")
+        return Readings(lines, wall, self._told(lines, wall, marks), (values,)).where(order)
 
 
 def _joined(parts: list[NDArray[_Number]]) -> NDArray[_Number]:

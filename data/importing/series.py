@@ -106,7 +106,7 @@ def _series(part: Readings, column: Values, kept: "np.ndarray[tuple[int, ...], n
 
 def summed(series: list[Series], energies: list[Ints], *, is_register: bool) -> tuple[Ints, Ints, Ints]:
     """Lines, times and the sum of several columns' µWh. Registers, and columns that mostly have the same times, count
-    only where all are there."""
+    only where all are there. Readings of a few times that are the same in all columns are one reading."""
     if len(series) == 1:
         return series[0].lines, series[0].utc, energies[0]
     if all(np.array_equal(series[0].utc, other.utc) for other in series[1:]):
@@ -120,4 +120,9 @@ def summed(series: list[Series], energies: list[Ints], *, is_register: bool) -> 
     if is_register or (count == len(series)).sum() * 2 > len(utc):
         whole = count == len(series)
         return lines[whole], utc[whole], total[whole]
+    least, most = np.full(len(utc), np.iinfo(np.int64).max), np.zeros(len(utc), dtype=np.int64)
+    np.minimum.at(least, of_time, np.concatenate(energies))
+    np.maximum.at(most, of_time, np.concatenate(energies))
+    if (least == most).all():  # tables that follow each other, and share the readings at which they meet
+        return lines, utc, most
     return lines, utc, total

@@ -2,17 +2,17 @@
 
 import csv
 import io
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
-from data.errors import ImportRefused
+from data.errors import ImportRefused, NoReadings
 from data.importing.cells import have_times, kinds_of
+from data.importing.serial_days import SERIAL, serial_columns, written_out
 
 Row = tuple[int, list[str]]
 """A line number, counted from 1, and the cells of that line."""
@@ -23,14 +23,13 @@ _SAMPLE = 2_000
 _HEAD_CHARACTERS = 1 << 18
 _FEWEST_TIMES = 12  # in the first line of a table with a column for each time
 _DELIMITERS = ";\t|,"
-_SERIAL = re.compile(r"[34]\d{4}([.,]\d+)?")  # 1982 to 2036
 
 
 @dataclass(frozen=True)
 class Sheet:
     """`names`: of the columns (empty where the file has no header). `above`: the rows before the header.
     `sample`: the first rows of data. `not_read`: a sentence about tables beside it that are not
-    read."""
+    read. `labels`: of the tables that were joined, which the last column tells of each row."""
 
     path: Path
     names: tuple[str, ...]
@@ -40,6 +39,7 @@ class Sheet:
     _blocks: Callable[[], Iterator[Block]] = field(repr=False)
     _first: int
     not_read: str | None = None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: Path, blocks: Callable[[], Iterator[Block]]) -> "Sheet":
@@ -50,11 +50,13 @@ class Sheet:
             if any(cells)
         ]
         if not start:
-            raise ImportRefused(path, "is empty: there are no readings in it")
+            raise NoReadings(path, "is empty: there are no readings in it")
         width = _width(start)
         first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width)), None)
+        if first is None and (columns := serial_columns([cells for _, cells in start])):
+            return cls.of(path, lambda: written_out(blocks(), columns))
         if first is None:
-            raise ImportRefused(
+            raise NoReadings(
                 path, "has no readings: only a header, or no row has a time and a number" + _shown(start)
             )
         header = _header(start[:first])
@@ -62,6 +64,11 @@ class Sheet:
         sample = tuple(_fitted(path, line, cells, width) for line, cells in start[first:])
         names = () if header is None else _names(path, *start[header], width, sample)
         return cls(path, names, above, sample, width, blocks, start[first][0])
+
+    def in_memory(self) -> "Sheet":
+        """The same table, whose rows are read once."""
+        blocks = list(self.chunks())
+        return replace(self, _blocks=lambda: iter(blocks))
 
     def chunks(self) -> Iterator[Block]:
         """The rows of data in blocks, all of the same width."""
@@ -90,7 +97,7 @@ def _shown(start: list[Row]) -> str:
     if len(start) < 2:
         return ""
     first = next((cell for cell in start[-1][1] if cell), "")[:40]
-    if _SERIAL.fullmatch(first):
+    if SERIAL.fullmatch(first):
         return f"; {first!r} is a day as spreadsheets count them: format that column as date and time, and save again"
     return f"; {first!r} is no time that is known: write 2026-01-31 14:15 or 31/01/2026 14:15"
 
@@ -165,7 +172,7 @@ def _delimiter(path: Path, head: str) -> str:
         if count > most:
             best, most = delimiter, count
     if not best:
-        raise ImportRefused(path, "is not a table: no line has two cells separated by a comma, a semicolon or a tab")
+        raise NoReadings(path, "is not a table: no line has two cells separated by a comma, a semicolon or a tab")
     return best
 
 

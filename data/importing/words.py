@@ -33,6 +33,10 @@ _REGISTER = re.compile(
 )
 _START = re.compile(r"start|begin|debut|\bfrom\b|\bvon\b|\bvan\b|\bab\b|inicio|inizio|\bdal?\b|\balkaen\b")
 _END = re.compile(r"\bend|_end|\bto\b|\bbis\b|\bfin\b|\btot\b|\bfine\b|\bhasta\b|ende?\b|\balle?\b|until|hour ending")
+_TIME = re.compile(
+    r"time|date|datum|data\b|fecha|hora\b|heure|hour|ora\b|stunde|uhr|zeit|jour|tag\b|dag\b|day|giorno|dia\b|stamp|"
+    r"tijd|klok|periode|periood|start|begin|debut|\bvon\b|\bvan\b|\bfrom\b|\bbis\b|\bend|moment"
+)
 _TARIFF = re.compile(
     r"\(.*?\)|\b(tariff?|rate|phase|t ?\d|f ?\d|p ?\d|l ?\d|h[cp][hb]?|peak|off.?peak|day|night|dag|dal|nacht|low|"
     r"normal|high|laag|hoog|ht|nt|punta|llano|valle|\d)\b"
@@ -78,6 +82,12 @@ def says_register(name: str) -> bool:
 
 def says_power(name: str) -> bool:
     return bool(re.search(r"power|leistung|puissance|potenza|potencia|watt", plain(name)))
+
+
+def says_time(name: str) -> bool:
+    """Whether a name is that of times, and no energy's."""
+    text = plain(name).replace("_", " ")
+    return bool(_TIME.search(text)) and unit_in(name) is None and not _CONSUMED.search(text)
 
 
 def says_start(name: str) -> bool:

@@ -1,7 +1,6 @@
 """The sheets of an Excel workbook that have readings (openpyxl)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 from data.errors import DataError, ImportRefused
 from data.importing.cells import kind_of
 from data.importing.extras import library
-from data.importing.sheet import Row, Sheet, blocks_of, labelled
+from data.importing.joined import Part, joined_sheets
+from data.importing.sheet import Row, Sheet, blocks_of
 
 _JUDGED_ROWS = 200
 
@@ -32,20 +32,14 @@ def workbook_sheet(path: Path) -> Sheet:
             refused = refused or problem
     if not found:
         raise refused or ImportRefused(path, "is an Excel workbook (xlsx) without a sheet")
-    return next(iter(found.values())) if len(found) == 1 else _joined(path, found)
-
-
-def _joined(path: Path, sheets: dict[str, Sheet]) -> Sheet:
-    """Those with the same columns as the longest, such as one for each month, as one; lines are counted through."""
-    rows = {name: [cells for _, block in sheet.chunks() for cells in block] for name, sheet in sheets.items()}
-    longest = sheets[max(rows, key=lambda name: len(rows[name]))]
-    alike = [name for name, sheet in sheets.items() if (sheet.names, sheet.width) == (longest.names, longest.width)]
-    names, joined = labelled("sheet", longest.names, [(name, rows[name]) for name in alike])
-    above = [(*cells, *[""] * (len(names) - len(cells))) for cells in longest.above]
-    content = [list(cells) for cells in above] + ([names] if names else []) + joined
-    others = [f"{name!r} ({len(rows[name])} rows)" for name in sheets if name not in alike]
-    not_read = f"not read, as its columns are others: sheet {', '.join(others)}" if others else None
-    return replace(Sheet.of(path, lambda: blocks_of(enumerate(content, start=1))), not_read=not_read)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    parts: list[Part] = []
+    before = 0
+    for name, sheet in found.items():
+        parts.append(Part(name, sheet.in_memory(), before, name))
+        before += max(lines[-1] for lines, _ in parts[-1].sheet.chunks() if lines)
+    return joined_sheets(path, parts, "sheet", "sheet")
 
 
 def _rows(path: Path, openpyxl: Any, name: str) -> Iterator[Row]:

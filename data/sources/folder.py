@@ -55,7 +55,9 @@ class Folder:
             if isinstance(found, str):
                 _log.warning("export refused", extra={"reason": found})
             else:
-                hours += found
+                hours += found.hours
+                for warning in found.warnings:
+                    _log.warning("export imported, with a warning", extra={"reason": f"{path}: {warning}"})
         return hours
 
 

@@ -59,7 +59,7 @@ def _hours(path: Path, since: datetime | None) -> list[Reading]:
     found = isolated(hours_of_export, path, {"unique_id": "home"})
     if isinstance(found, str):
         raise SourceError(found)
-    return [hour for hour in found if since is None or hour.start >= since]
+    return [hour for hour in found.hours if since is None or hour.start >= since]
 
 
 def open_source(settings: LiveSettings) -> GreenButtonFeed:

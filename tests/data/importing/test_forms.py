@@ -97,6 +97,69 @@ def until(time: datetime) -> datetime:
     return local(time + timedelta(hours=1))
 
 
+def marked(time: datetime) -> str:
+    """The clock time, in autumn with A and B for the hour that comes twice."""
+    fold = [local(time + timedelta(hours=k)).hour == 2 for k in (-1, 1)]
+    letter = "B" if local(time).hour == 2 and fold[0] else "A" if local(time).hour == 2 and fold[1] else ""
+    return f"{local(time).hour}{letter}"
+
+
+def in_marked_columns(of: Load, first: int) -> bytes:
+    """A row for each day; columns `2A` and `2B` (`3A` and `3B` where hours are counted from 1)."""
+    letters = [f"{hour + first}" if hour != 2 else f"{hour + first}A" for hour in range(24)]
+    names = [*letters[:3], f"{2 + first}B", *letters[3:]]
+    a_day = dict[str, dict[str, float]]()
+    for time, kwh in of:
+        hour = marked(time)
+        number, letter = int(hour.rstrip("AB")), hour.lstrip("0123456789")
+        name = f"{number + first}{letter or ('A' if number == 2 else '')}"
+        a_day.setdefault(f"{local(time):%d/%m/%Y}", {})[name] = kwh
+    rows = [";".join([day, *(comma(of[n]) if n in of else "" for n in names)]) for day, of in a_day.items()]
+    return "\n".join([";".join(["Data", *(f"Hour {name}" for name in names)]), *rows, ""]).encode()
+
+
+def quarters(of: Load) -> bytes:
+    rows = [
+        f"{local(t):%d.%m.%Y} {int(hour):02d}{letter}:{15 * k:02d};{comma(v / 4, 6)}"
+        for t, v in of
+        for hour, letter in [(marked(t).rstrip("AB"), marked(t).lstrip("0123456789"))]
+        for k in range(4)
+    ]
+    return "\n".join(["Zeit;kWh", *rows, ""]).encode()
+
+
+def counted(time: datetime) -> float:
+    """A local time as spreadsheets count it."""
+    return (bare(time) - datetime(1899, 12, 30)).total_seconds() / 86400
+
+
+def with_sums(
+    of: Load, row: Callable[[datetime, float], str], total: Callable[[str, float], str], *, above: bool = False
+) -> str:
+    """Rows with a sum above or below those of each day."""
+    days = dict[str, list[tuple[datetime, float]]]()
+    for time, kwh in of:
+        days.setdefault(f"{local(time):%d/%m/%Y}", []).append((time, kwh))
+    text = []
+    for day, hours in days.items():
+        mine = [row(time, kwh) for time, kwh in hours]
+        told = [total(day, sum(kwh for _, kwh in hours))]
+        text += [*told, *mine] if above else [*mine, *told]
+    return "\n".join([*text, ""])
+
+
+def clock_row(time: datetime, kwh: float) -> str:
+    return f"{local(time):%d/%m/%Y;%H:%M};{comma(kwh)}"
+
+
+def marked_row(time: datetime, kwh: float) -> str:
+    return f"{local(time):%d.%m.%Y};{local(time):%H:%M}{marked(time).lstrip('0123456789')};{comma(kwh)}"
+
+
+def stamp_row(time: datetime, kwh: float) -> str:
+    return f"{local(time):%d/%m/%Y %H:%M};{comma(kwh)}"
+
+
 SUMMARY = [("Month", "kWh"), (datetime(2026, 1, 1), 20.0), (datetime(2026, 2, 1), 3.0)]
 READ: dict[str, tuple[bytes, Load]] = {
     "hours 1 to 23": (numbered(SPRING), SPRING),
@@ -133,6 +196,54 @@ READ: dict[str, tuple[bytes, Load]] = {
     ),
     "UTF-16 without a mark": (
         lines("t\tkWh", WINTER, lambda t, v: f"{t:%Y-%m-%dT%H:%MZ}\t{v}").decode().encode("utf-16-be"), WINTER,
+    ),
+    "times as spreadsheets count them": (
+        lines("Date,kWh", SPRING, lambda t, v: f"{counted(t):.4f},{v}"), SPRING,
+    ),
+    "the same with a decimal comma, and whole days": (
+        lines("Zeitpunkt;kWh", WINTER, lambda t, v: f"{comma(counted(t), 6)};{comma(v)}").replace(b",000000;", b";"),
+        WINTER,
+    ),
+    "days as spreadsheets count them, and parts of a day": (
+        lines("Datum;Uhrzeit;kWh", WINTER, lambda t, v: f"{int(counted(t))};{comma(counted(t) % 1, 5)};{comma(v)}"),
+        WINTER,
+    ),
+    "days as spreadsheets count them, and hours": (
+        lines("Fecha;Hora;kWh", WINTER, lambda t, v: f"{int(counted(t))};{local(t).hour + 1};{comma(v)}"), WINTER,
+    ),
+    "times without a format in a workbook": (
+        workbook({"a": [("Start", "kWh"), *((counted(t), v) for t, v in WINTER)]}), WINTER,
+    ),
+    "hours 2A and 2B": (
+        lines("Datum;Hour;kWh", AUTUMN, lambda t, v: f"{local(t):%d.%m.%Y};{marked(t)};{comma(v)}"), AUTUMN,
+    ),
+    "hours 2A and 2B, newest first": (
+        lines("Datum;Hour;kWh", AUTUMN[::-1], lambda t, v: f"{local(t):%d.%m.%Y};{marked(t)};{comma(v)}"), AUTUMN,
+    ),
+    "02:00 B before 02:00 A": (
+        lines("Datum;Zeit;kWh", sorted(AUTUMN, key=lambda row: "B" not in marked(row[0])), marked_row), AUTUMN,
+    ),
+    "quarters of 02A and 02B": (quarters(AUTUMN), AUTUMN),
+    "columns 2A and 2B": (in_marked_columns(AUTUMN, 0), AUTUMN),
+    "columns 3A and 3B": (in_marked_columns(AUTUMN, 1), AUTUMN),
+    "columns 3A and 3B in spring": (in_marked_columns(SPRING, 1), SPRING),
+    "a sum below each day": (
+        f"Datum;Zeit;kWh\n{with_sums(WINTER, clock_row, lambda d, v: f'{d};Summe;{comma(v)}')}".encode(), WINTER,
+    ),
+    "a sum above each day, with its date alone": (
+        f"Zeit;kWh\n{with_sums(WINTER, stamp_row, lambda d, v: f'{d};{comma(v, 1)}', above=True)}".encode(), WINTER,
+    ),
+    "a sum in words below each day, and one of all": (
+        f"Zeit;kWh\n{with_sums(WINTER, stamp_row, lambda d, v: f'Total {d};{comma(v, 2)}')}"
+        f"Total;{comma(sum(v for _, v in WINTER))}\n".encode(), WINTER,
+    ),
+    "exports put together, each with its names": (
+        lines("d;kWh", WINTER[:20], stamp_row) + lines("d;kWh", WINTER[20:], stamp_row), WINTER,
+    ),
+    "a text that ends with control-Z": (lines("d;kWh", WINTER, stamp_row) + b"\x1a", WINTER),
+    "and one whose last line has no end": (lines("d;kWh", WINTER, stamp_row).rstrip() + b"\x1a\r\n", WINTER),
+    "sheets that share the hour at which they meet": (
+        workbook({"Consumption Jan": sheet_rows(WINTER[:30]), "Consumption Feb": sheet_rows(WINTER[29:])}), WINTER,
     ),
     "a sheet for each month": (workbook({"a": sheet_rows(WINTER[:30]), "b": sheet_rows(WINTER[30:])}), WINTER),
     "a summary first": (workbook({"Sum": SUMMARY, "All": sheet_rows(WINTER)}), WINTER),
@@ -202,9 +313,25 @@ REFUSED = {
         json.dumps([{"id": 1, "data": objects(WINTER)}, {"id": 2, "data": objects(WINTER, 2)}]).encode(),
         "appears twice, with different values: choose rows with --where",
     ),
-    "days as spreadsheets count them": (
-        lines("Date,kWh", WINTER, lambda t, v: f"{46027 + (t - WINTER[0][0]).total_seconds() / 86400:.6f},{v}"),
+    "times as spreadsheets count them, with too few decimals": (
+        lines("Date,kWh", WINTER, lambda t, v: f"{counted(t):.2f},{v}"),
         "as spreadsheets count them: format that column as date and time",
+    ),
+    "a register that could be days": (
+        lines("Zeit,Verbrauch (kWh)", WINTER, lambda t, v: f"{t + timedelta(days=20):%Y-%d-%m},{counted(t):.4f}"),
+        "no time that is known",
+    ),
+    "an hour marked A in winter": (
+        lines("Datum;Zeit;kWh", WINTER, marked_row).replace(b"02:00;", b"02:00A;"),
+        "line 4: the hour is marked A or B, but did not occur twice in this time zone",
+    ),
+    "a sum that is none": (
+        f"Datum;Zeit;kWh\n{with_sums(WINTER, clock_row, lambda d, v: f'{d};Summe;{comma(v * 1.02)}')}".encode(),
+        "line 26: '05/01/2026' is not a time",
+    ),
+    "a time that is none, where nothing was used": (
+        lines("Zeit;kWh", [(t, 0.0) for t, _ in WINTER], stamp_row).replace(b"05/01/2026 05:00", b"05/01/2026 o5:00"),
+        "line 7: '05/01/2026 o5:00' is not a time",
     ),
     "year, day, month": (
         lines("Date,kWh", WINTER, lambda t, v: f"{t + timedelta(days=20):%Y-%d-%m %H:%M},{v}"),

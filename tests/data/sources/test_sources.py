@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -242,10 +243,15 @@ def test_exports_that_are_put_into_a_folder(tmp_path: Path, caplog: pytest.LogCa
     assert [(h.imported, h.exported) for h in watched.poll(None) if isinstance(h, Hour)][:2] == [(200, 10), (210, 10)]
     assert list(watched.poll(None)) == []
     put("tuesday.csv", 6)
+    with zipfile.ZipFile(tmp_path / "tuesday.zip", "w") as archive:
+        archive.write(tmp_path / "tuesday.csv", "tuesday.csv")
+        archive.writestr("note.txt", "Your readings.")
+    (tmp_path / "tuesday.csv").unlink()
     put("odd.csv", 7, header="a,b,c")
     hours = list(watched.poll(None))
     assert len(hours) == 24 and isinstance(hours[0], Hour) and hours[0].start.day == 6
-    assert "odd.csv" in caplog.records[-1].__dict__["reason"]
+    reasons = [record.__dict__["reason"] for record in caplog.records]
+    assert any("odd.csv" in reason for reason in reasons) and any("note.txt" in reason for reason in reasons)
     with pytest.raises(SourceError, match="can't be read"):
         source_named(settings("folder", path=tmp_path / "gone")).poll(None)
 

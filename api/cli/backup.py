@@ -34,7 +34,7 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 _LEFT_OUT = frozenset({"sums"})
 _LAST = "chain.jsonl"
 _OPERATOR = "operator"
-_SETTING_OF = {"tables": "data.files", _OPERATOR: "rewards.key_file"}
+_SETTING_OF = {"tables": "data.files or data.quarters", _OPERATOR: "rewards.key_file"}
 _DAY_S = 86_400
 _ASKED_DAYS = 10
 """Longer than a sum is asked about after its day (`api.gateway.secure_sum.client`)."""
@@ -103,7 +103,8 @@ def _outside(config: Config) -> dict[str, Path]:
     """Files that settings name one by one: name in the archive -> path. Tables of one name are told apart by their
     place in the settings."""
     found: dict[str, Path] = {}
-    for place, path in enumerate((*config.data.files, *filter(None, (config.data.weather,)))):
+    # Tables of quarters come last: where the others are in backups of earlier releases stays.
+    for place, path in enumerate((*config.data.files, *filter(None, (config.data.weather,)), *config.data.quarters)):
         name = f"tables/{path.name}"
         found[name if name not in found else f"tables/{place}/{path.name}"] = path
     if config.rewards.key_file is not None:

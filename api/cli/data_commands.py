@@ -26,6 +26,10 @@ def data_import(
     file: Annotated[Path, typer.Argument(help="a portal's or meter's export: CSV, xlsx, JSON, XML, NEM12, P1 log")],
     home: HomeOption,
     out: Annotated[Path, typer.Option(help="the home's table: created, or added to")],
+    quarters: Annotated[
+        Path | None,
+        typer.Option(help="also keep the quarters of an hour, in this table: to settle shared energy by them"),
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option(help="time zone of times without a UTC offset, e.g. Europe/Rome")
     ] = None,
@@ -48,27 +52,41 @@ def data_import(
     Existing hours stay; faulty lines are named, and nothing is written in part. Check the closing line: a wrong time
     zone shows in the hour of the peak, a wrong unit in the kWh per day.
     """
-    from data.append import append_table
-    from data.errors import ImportRefused
+    from data.append import Addition, append_tables
+    from data.errors import DataError, ImportRefused
     from data.importing.command_options import column_roles, date_order, row_filter
     from data.importing.importer import import_file
     from data.importing.options import ImportOptions
     from data.importing.summary import summary
     from data.importing.times import zone_named
+    from data.table import QUARTER
 
     options = ImportOptions(
         home, timezone, "end" if end_stamps else "start", cumulative, columns=column_roles(map_ or ()), preset=preset,
         where=row_filter(where or ()), dates=date_order(dates), accept_unusual=accept_unusual,
+        quarters=quarters is not None,
     )  # fmt: skip
-    if file.exists() and out.exists() and out.samefile(file):
-        raise ImportRefused(file, "is also --out, and would be overwritten: name another file for the table")
+    for option, table in (("--out", out), ("--quarters", quarters)):
+        if table is not None and file.exists() and table.exists() and table.samefile(file):
+            raise ImportRefused(file, f"is also {option}, and would be overwritten: name another file for the table")
+    if quarters is not None and quarters.resolve() == out.resolve():
+        raise DataError(f"{out} is both --out and --quarters: hours and quarters of an hour are two tables")
     imported = import_file(file, options)
-    now = append_table(out, imported.readings, replace=replace)
+    additions = [Addition(out, imported.readings)]
+    if quarters is not None and imported.quarters is not None:
+        additions.append(Addition(quarters, imported.quarters, QUARTER))
+    now, *fine = append_tables(additions, replace=replace)
     console.print(f"{home}: {summary(imported, None if timezone is None else zone_named(file, timezone))}")
     console.print(
         f"{now.added} added to {out}, {now.measured} measured that were filled, {now.replaced} replaced: "
         f"{now.hours} hours in all"
     )
+    for part in fine:
+        console.print(
+            f"{part.added} added to {quarters}, {part.replaced} replaced: {part.hours} quarters of an hour in all"
+        )
+    if imported.hours_only:
+        console.print(f"warning: hours only, no quarters of an hour: {imported.hours_only}")
     for warning in imported.warnings:
         console.print(f"warning: {warning}")
 

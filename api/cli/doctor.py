@@ -22,7 +22,7 @@ def examine_machine(config: Path) -> list[Finding]:
     """All findings in the order of the checks. Raises ConfigError for invalid settings."""
     settings = load(config)
     found = [Finding(f"Settings: {config} ({settings.community.name}, data.source: {settings.data.source})")]
-    for check in (_readings, _weather, _keys, _state, _ports, _chain, _server):
+    for check in (_readings, _quarters, _weather, _keys, _state, _ports, _chain, _server):
         try:
             found += check(settings)
         except Exception as problem:  # noqa: BLE001 - a check that can't be made is a finding, and the others go on
@@ -61,6 +61,37 @@ def _readings(settings: Config) -> Iterator[Finding]:
             yield Finding.missing(line, "a model needs at least nine days of readings")
         else:
             yield Finding(f"{line}, {filled} filled")
+
+
+def _quarters(settings: Config) -> Iterator[Finding]:
+    """The tables of quarters of an hour: they are there, agree with those of hours, and have whole days."""
+    from data.community import load_community
+    from data.day import DayClock
+    from data.quarters import HomeQuarters, load_quarters
+
+    data = settings.data
+    for path in data.quarters:
+        if not path.exists():
+            home = path.stem.removesuffix("-quarters")
+            yield Finding.missing(
+                f"{path} does not exist",
+                f"create it with `wattproof data import EXPORT --home {home} --out TABLE --quarters {path}`, EXPORT "
+                "being a file of 15 minutes or less; or remove it from data.quarters",
+            )
+    if not data.quarters or any(not path.exists() for path in (*data.files, *data.quarters)):
+        return
+    table = load_quarters(data.quarters, load_community(data).readings)
+    clock = DayClock(data.day_start_utc)
+    for home in sorted(set(table["unique_id"])):
+        days = HomeQuarters(table, home, clock).whole_days
+        if days:
+            first, last = clock.date_of(days[0]), clock.date_of(days[-1])
+            yield Finding(f"{home}: {len(days)} days with all quarters of both registers, {first} to {last}")
+        else:
+            yield Finding.missing(
+                f"{home}: no day has all quarters of both registers",
+                "import a file with import and export, of 15 minutes or less, with --quarters (docs/meters.md)",
+            )
 
 
 def _weather(settings: Config) -> Iterator[Finding]:

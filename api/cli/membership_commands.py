@@ -21,7 +21,7 @@ def leave(
     config: ConfigOption = CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     keep_readings: Annotated[
-        bool, typer.Option("--keep-readings", help="leave the tables of data.files where they are")
+        bool, typer.Option("--keep-readings", help="leave the tables of data.files and data.quarters where they are")
     ] = False,
 ) -> None:
     """Leave the community: the home's record is burnt for good, its data erased here and on the server.

@@ -44,7 +44,7 @@ def polled(
     else:
         yield
         return
-    poller = Poller(source, home, data.files[0], homes / home / "live.json")
+    poller = Poller(source, home, data.files[0], homes / home / "live.json", *data.quarters)
 
     def poll() -> None:
         if added := poller.poll():

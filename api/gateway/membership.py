@@ -110,7 +110,7 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     days = [path for folder in bundles for path in folder.glob(f"[0-9]*/{home}.json")]
     days += folders.shares_dir.glob(f"[0-9]*/receipts/{home}.json")
     others = [folders.outbox_dir / home, *SecureSumFolder(folders.sums_dir, home).states()]
-    tables = [path for path in config.data.files if readings]
+    tables = [*config.data.files, *config.data.quarters] if readings else []
     return [path for path in [*inside, *sorted(days), *others, *tables] if path.exists()]
 
 

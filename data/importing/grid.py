@@ -9,6 +9,9 @@ meter gives the same hours wherever an export of it starts. A register is rounde
 to its own difference within 1 Wh, however many they are. Intervals have no such fixed points: each hour's sum is
 rounded by itself, halves to even. That is off by up to half a Wh an hour, up and down by chance: by 27 Wh over a year
 (standard deviation, the root of 8760/12), and by nothing where the meter counts in whole Wh.
+
+The quarters of an hour are rounded at the quarters, a register's readings or the sums since the full hour, so that
+they add up to the hour exactly. Only an hour that was measured as a whole has them.
 """
 
 from dataclasses import dataclass, field
@@ -18,14 +21,16 @@ from numpy.typing import NDArray
 
 from data.importing.cells import Ints
 from data.importing.plausible import HOUR_S, MICRO
+from data.table import HOUR, QUARTER, Step
 
 Mask = NDArray[np.bool_]
+QUARTER_S = HOUR_S // QUARTER.per_hour
 
 
 @dataclass(frozen=True)
 class Hours:
-    """Whole hours. `starts` [n]: UTC seconds. `wh` [n]. `filled` [n]: whether a part of it was not measured.
-    `cut`: how many are there in part only, or not at all between the first and the last."""
+    """Whole hours, or their quarters. `starts` [n]: UTC seconds. `wh` [n]. `filled` [n]: whether a part of the hour
+    was not measured. `cut`: how many hours are there in part only, or not at all between the first and the last."""
 
     starts: Ints
     wh: Ints = field(repr=False)
@@ -74,25 +79,27 @@ def register_grid(first: int, interval: int, slots: Ints, register: Ints, longes
     return Grid(first, interval, energy, known, known & (length > 1), register=int(register[0]))
 
 
-def polled_grid(utc: Ints, register: Ints, longest_hours: int) -> Grid:
-    """A register that was read at any times, at the full hours between them: interpolated between the two readings
-    around each. An hour counts as filled if it has a whole hour without a reading in it or about it."""
-    starts = np.arange(-(-int(utc[0]) // HOUR_S), int(utc[-1]) // HOUR_S + 1) * HOUR_S
+def polled_grid(utc: Ints, register: Ints, longest_hours: int, step: Step = HOUR) -> Grid:
+    """A register that was read at any times, at the full hours (or quarters) between them: interpolated between the
+    two readings around each. An hour counts as filled if it has a whole hour without a reading in it or about it; a
+    quarter likewise, if it has a whole quarter."""
+    length = HOUR_S // step.per_hour
+    starts = np.arange(-(-int(utc[0]) // length), int(utc[-1]) // length + 1) * length
     after = np.searchsorted(utc, starts, side="left").clip(1, len(utc) - 1)
     t0, t1 = utc[after - 1], utc[after]
-    at_hour = register[after - 1] + (register[after] - register[after - 1]) * (starts - t0) // np.maximum(t1 - t0, 1)
+    at_start = register[after - 1] + (register[after] - register[after - 1]) * (starts - t0) // np.maximum(t1 - t0, 1)
     exact = utc[after] == starts
-    at_hour = np.where(exact, register[after], at_hour)
+    at_start = np.where(exact, register[after], at_start)
     gaps = np.diff(utc)
     longest = np.zeros(max(len(starts) - 1, 0), dtype=np.int64)
     first, last = (np.searchsorted(starts, edge, side="right") - 1 for edge in (utc[:-1], utc[1:] - 1))
-    for at in np.flatnonzero(gaps > HOUR_S):
-        hours = slice(max(int(first[at]), 0), int(last[at]) + 1)
-        longest[hours] = np.maximum(longest[hours], gaps[at])
+    for at in np.flatnonzero(gaps > length):
+        touched = slice(max(int(first[at]), 0), int(last[at]) + 1)
+        longest[touched] = np.maximum(longest[touched], gaps[at])
     known = longest <= (longest_hours + 1) * HOUR_S
-    register_at_first = int(at_hour[0]) if len(at_hour) else 0
+    register_at_first = int(at_start[0]) if len(at_start) else 0
     first_start = int(starts[0]) if len(starts) else int(utc[0])
-    return Grid(first_start, HOUR_S, np.diff(at_hour), known, known & (longest > HOUR_S), register=register_at_first)
+    return Grid(first_start, length, np.diff(at_start), known, known & (longest > length), register=register_at_first)
 
 
 def _may_fill(steps: Ints, longest: int) -> Mask:
@@ -105,8 +112,8 @@ def _may_fill(steps: Ints, longest: int) -> Mask:
     return may
 
 
-def whole_hours(grid: Grid) -> Hours | None:
-    """The whole hours of a grid; None if it covers none."""
+def whole_hours(grid: Grid, step: Step = HOUR) -> Hours | None:
+    """The whole hours of a grid, or their quarters, where its interval divides them; None if it covers none."""
     per_hour = HOUR_S // grid.interval
     before = grid.first % HOUR_S // grid.interval
     after = -(before + len(grid.energy)) % per_hour
@@ -117,15 +124,19 @@ def whole_hours(grid: Grid) -> Hours | None:
     if not whole.any():
         return None
     starts = grid.first - grid.first % HOUR_S + HOUR_S * np.arange(len(energy))
-    wh = _whole_wh(energy.sum(axis=1), grid.register)[whole]
-    return Hours(starts[whole], wh, np.asarray(filled.any(axis=1))[whole], int((~whole).sum()))
+    parts = energy.reshape(len(energy), step.per_hour, -1).sum(axis=2)
+    wh = _whole_wh(parts, grid.register)[whole]
+    begins = starts[whole, None] + HOUR_S // step.per_hour * np.arange(step.per_hour)
+    is_filled = np.repeat(np.asarray(filled.any(axis=1))[whole], step.per_hour)
+    return Hours(begins.ravel(), wh.ravel(), is_filled, int((~whole).sum()))
 
 
-def _whole_wh(hours: Ints, register: int | None) -> Ints:
-    """Hours in µWh rounded to Wh: each by itself, or at the register's readings between them."""
+def _whole_wh(parts: Ints, register: int | None) -> Ints:
+    """Parts of hours in µWh [hours, parts] rounded to Wh: at the sums since the full hour, or at the register's
+    readings, so that an hour is the sum of its parts."""
     if register is None:
-        return _rounded(hours)
-    return np.diff(_rounded(register + np.cumsum(np.concatenate(([0], hours)))))
+        return np.diff(_rounded(np.cumsum(np.pad(parts, ((0, 0), (1, 0))), axis=1)), axis=1)
+    return np.diff(_rounded(register + np.cumsum(np.concatenate(([0], parts.ravel()))))).reshape(parts.shape)
 
 
 def _rounded(micro: Ints) -> Ints:

@@ -1,5 +1,7 @@
 """A household's own file becomes the long table: whole UTC hours, whole Wh, energy conserved, no gap hidden."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,13 +15,14 @@ from data.importing.grid import Grid, Hours, interval_grid, polled_grid, registe
 from data.importing.options import Imported, ImportOptions
 from data.importing.packed import files_in
 from data.importing.plausible import HOUR_S, MICRO
+from data.importing.quarters import HoursOnly, check_interval, quarters_table
 from data.importing.reading import Readings
 from data.importing.series import Series, in_order, of_flow, summed
 from data.importing.source import Source, source_of
 from data.importing.steps import Steps, steps_of
 from data.importing.times import zone_named
 from data.importing.words import POWER, Flow, Unit
-from data.table import long_table
+from data.table import HOUR, QUARTER, Step, long_table
 
 _MICRO_WH = {"mwh": 1e12, "kwh": 1e9, "wh": 1e6, "kw": 1e9, "w": 1e6}
 _LARGEST = 1 << 62
@@ -47,10 +50,11 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
         raise ImportRefused(path, "has no readings of imported energy: all are exports, or blank")
     steps = steps_of(path, imports, is_register=is_register)
     stamp = "end" if steps.names_last else stamp
-    hours = _hours(path, imports, steps, stamp, is_register, options)
+    whole = partial(_whole, path, steps=steps, stamp=stamp, is_register=is_register, options=options)
+    hours = whole(imports)
     if hours is None:
         raise ImportRefused(path, "does not cover a single whole hour")
-    out = _hours(path, exports, steps, stamp, is_register, options) if exports else None
+    out = whole(exports) if exports else None
     warnings = plausible.check_day(path, hours.wh, has_export=out is not None, accepted=options.accept_unusual)
     warnings += source.warnings
     table = long_table(
@@ -61,7 +65,16 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
         _export(hours, out),
     )
     minutes = None if steps.interval is None else steps.interval // 60
-    return Imported(table, minutes, int(hours.filled.sum()), hours.cut, offset, warnings)
+    imported = Imported(table, minutes, int(hours.filled.sum()), hours.cut, offset, warnings)
+    if not options.quarters:
+        return imported
+    try:
+        check_interval(steps.interval)
+        fine = [whole(flow, step=QUARTER) if flow else None for flow in (imports, exports)]
+        quarters = quarters_table(options.unique_id, *fine, accepted=options.accept_unusual)
+    except HoursOnly as why:
+        return replace(imported, hours_only=str(why))
+    return replace(imported, quarters=quarters)
 
 
 def _offset_of(readings: list[Readings]) -> int:
@@ -73,16 +86,23 @@ def _offset_of(readings: list[Readings]) -> int:
     return int(offsets[counts.argmax()])
 
 
-def _hours(
-    path: Path, series: list[Series], steps: Steps, stamp: str, is_register: bool, options: ImportOptions
+def _whole(
+    path: Path,
+    series: list[Series],
+    *,
+    steps: Steps,
+    stamp: str,
+    is_register: bool,
+    options: ImportOptions,
+    step: Step = HOUR,
 ) -> Hours | None:
-    """The whole hours of one flow; None if it covers none."""
+    """The whole hours of one flow, or their quarters; None if it covers none."""
     energies = [_micro_wh(path, one, steps, is_register, options) for one in series]
     lines, utc, energy = summed(series, energies, is_register=is_register)
     lines, utc, energy = steps.on_grid(path, lines, utc, energy, is_register=is_register)
     if len(utc) < 2 and is_register:
         return None
-    return whole_hours(_grid(path, lines, utc, energy, steps, stamp, is_register, options))
+    return whole_hours(_grid(path, lines, utc, energy, steps, stamp, is_register, options, step), step)
 
 
 def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, options: ImportOptions) -> Ints:
@@ -118,12 +138,13 @@ def _grid(
     stamp: str,
     is_register: bool,
     options: ImportOptions,
+    step: Step,
 ) -> Grid:
     interval = steps.interval
     if is_register:
         energy = _checked_register(path, lines, utc, energy, interval or HOUR_S, options)
     if interval is None:
-        return polled_grid(utc, energy, options.max_fill_hours)
+        return polled_grid(utc, energy, options.max_fill_hours, step)
     longest = options.max_fill_hours * HOUR_S // interval
     first = int(utc[0])
     slots = (utc - first) // interval
@@ -158,7 +179,10 @@ def _checked_register(
 
 
 def _export(hours: Hours, out: Hours | None) -> "pd.Series[int] | None":
-    """Exported Wh in the hours of the import; missing where the file does not tell it."""
+    """Exported Wh in the hours of the import; missing where the file does not tell it, or where it would be filled in
+    while the import was measured: nothing would show that it was."""
     if out is None:
         return None
-    return pd.Series(out.wh, index=out.starts).reindex(hours.starts).astype("Int64").reset_index(drop=True)
+    export = pd.Series(out.wh, index=out.starts).astype("Int64").reindex(hours.starts)
+    invented = pd.Series(out.filled, index=out.starts).reindex(hours.starts, fill_value=False) & ~hours.filled
+    return export.mask(invented).reset_index(drop=True)

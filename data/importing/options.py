@@ -30,6 +30,7 @@ class ImportOptions:
         where: column -> value that its rows must have.
         dates: the order of day and month, where 01/02/2026 can be either.
         accept_unusual: the figures are right, although unusual for a home.
+        quarters: also take the quarters of an hour, where the file has them.
     """
 
     unique_id: str
@@ -42,6 +43,7 @@ class ImportOptions:
     where: Mapping[str, str] = field(default_factory=dict)
     dates: DateOrder | None = None
     accept_unusual: bool = False
+    quarters: bool = False
 
     def __post_init__(self) -> None:
         if not is_home_name(self.unique_id):
@@ -54,7 +56,9 @@ class ImportOptions:
 class Imported:
     """What came in.
 
-    `readings`: a long table, with the column `export` if the file has exported energy. `interval_minutes`: None for a
+    `readings`: a long table, with the column `export` if the file has exported energy. `quarters`: the same energy by
+    the quarter of an hour (`data.quarters`), if it was asked for and the file has it; `hours_only`: why it has not.
+    `interval_minutes`: None for a
     register polled at no fixed interval. `offset_s`: seconds from UTC to the local time of most rows, where a file
     tells it. `warnings`: sentences for the person who imports.
     """
@@ -65,3 +69,5 @@ class Imported:
     cut_hours: int
     offset_s: int = 0
     warnings: tuple[str, ...] = ()
+    quarters: "pd.DataFrame | None" = field(default=None, repr=False)
+    hours_only: str = ""

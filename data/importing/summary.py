@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from data.importing.options import Imported
+from data.table import QUARTER
 
 
 def summary(imported: Imported, zone: ZoneInfo | None) -> str:
-    """One line: local first and last time, hours, kWh a day, the hour of the peak, filled and cut hours."""
+    """One line: local first and last time, hours, kWh a day, the hour of the peak, filled and cut hours, and how
+    many hours have their quarters."""
     table = imported.readings
     local = _zone(imported, zone)
     starts = table["ds"].dt.tz_convert(local)
@@ -23,6 +25,8 @@ def summary(imported: Imported, zone: ZoneInfo | None) -> str:
     if "export" in table:
         known = table["export"].dropna()
         words += f", export {known.mean() * 24 / 1000:.2f} kWh a day" if len(known) else ""
+    if imported.quarters is not None:
+        words += f", quarters of {len(imported.quarters) // QUARTER.per_hour} of these hours"
     return words
 
 

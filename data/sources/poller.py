@@ -23,8 +23,9 @@ from data.sources.store import hours_between, store_hours
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
-_KEEP_EVERY_S = 600
-"""How often registers are written to disk; memory cards wear, and what a power cut loses is bridged."""
+_KEEP_EVERY_S, _KEEP_QUARTERS_EVERY_S = 600, 300
+"""How often registers are written to disk: memory cards wear, and what a power cut loses is bridged. A quarter of an
+hour bridges less."""
 Kept = list[tuple[int, int, int | None]]
 
 
@@ -58,10 +59,13 @@ class Poller:
     Args:
         table: the home's table, which is made or added to.
         state: the file that a restart begins from.
+        quarters: its table of quarters of an hour, which is made or added to as well.
     """
 
-    def __init__(self, source: Source, home: str, table: Path, state: Path) -> None:
+    def __init__(self, source: Source, home: str, table: Path, state: Path, quarters: Path | None = None) -> None:
         self._source, self._home, self._table, self._path = source, home, table, state
+        self._quarters, self._lacking = quarters, False
+        self._keep_every_s = _KEEP_EVERY_S if quarters is None else _KEEP_QUARTERS_EVERY_S
         self._state = PollState.read(state)
         self._written = 0
         self._unstored: dict[datetime, Hour] = {}  # a full disk must not cost what a source tells once (`folder`)
@@ -80,7 +84,7 @@ class Poller:
         added = self._store(hours)
         self._unstored.clear()
         newest = state.registers[-1][0] if state.registers else 0
-        if hours or newest - self._written >= _KEEP_EVERY_S:
+        if hours or newest - self._written >= self._keep_every_s:
             state.write(self._path)
             self._written = newest
         return added
@@ -108,7 +112,7 @@ class Poller:
     def _store(self, hours: list[Hour]) -> int:
         if not hours:
             return 0
-        done = isolated(store_hours, self._table, self._home, hours)
+        done = isolated(store_hours, self._table, self._home, hours, self._quarters)
         if done.otherwise:
             remedy = "they were not changed; if the meter is right, import them with --replace"
             _log.warning("the table has other values", extra={"hours": done.otherwise, "remedy": remedy})
@@ -118,6 +122,12 @@ class Poller:
                 "hours with an energy that no home has are left out",
                 extra={"hours": done.impossible, "remedy": remedy},
             )
+        if done.without_quarters and not self._lacking:
+            remedy = "their days can't be settled by the quarter of an hour; poll more often (data.live.poll_s)"
+            _log.warning(
+                "hours without quarters of an hour", extra={"hours": done.without_quarters, "remedy": remedy}
+            )
+        self._lacking = done.without_quarters > 0  # said once for each time that it begins
         state = self._state
         stored = max(epoch_hour(hour.start) for hour in hours) + _HOUR_S
         state.since = max(stored, state.since or 0)

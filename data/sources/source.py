@@ -28,16 +28,25 @@ class Register:
 
 
 @dataclass(frozen=True)
+class Quarters:
+    """What was measured in the four quarters of an hour, Wh, which add up to the hour; None where it is not known."""
+
+    imported: tuple[int, ...] = field(repr=False)
+    exported: tuple[int, ...] | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Hour:
     """In the hour from `start` (UTC) `imported` and `exported` Wh flowed; None where it is not known.
 
-    `filled`: a part of it was not measured.
+    `filled`: a part of it was not measured. `quarters`: None where they were not measured.
     """
 
     start: datetime
     imported: int = field(repr=False)
     exported: int | None = field(repr=False)
     filled: bool = False
+    quarters: Quarters | None = None
 
 
 Reading = Register | Hour

@@ -26,6 +26,9 @@ def gateway(tmp_path: Path) -> Config:
     """A gateway's files, with a database that somebody has open and has not checkpointed."""
     folder = tmp_path / "old"
     write_inputs(folder, ("elm-3",), 20)
+    settings = folder / "community.yaml"
+    settings.write_text(settings.read_text().replace("weather:", "quarters: [elm-3-quarters.csv], weather:"))
+    (folder / "elm-3-quarters.csv").write_text("quarters of an hour")
     config = load(folder / "community.yaml")
     for name in ("homes/elm-3/wallet.key", "homes/elm-3/meter.key", "rounds/0001/digest", "chain.jsonl"):
         path = config.api.state_dir / name
@@ -62,6 +65,7 @@ def test_everything_comes_back_but_the_secrets_of_sums(gateway: Config, tmp_path
     plain = {name for name in before if not name.startswith(("sums/", "wattproof.sqlite"))}
     assert plain and all(after[name] == before[name] for name in plain)
     assert [path.read_bytes() for path in new.data.files] == [path.read_bytes() for path in gateway.data.files]
+    assert [path.read_text() for path in new.data.quarters] == ["quarters of an hour"]
     with sqlite3.connect(new.api.database_file) as database:
         assert database.execute("SELECT day FROM forecast").fetchall() == [(17316,)]
     assert "sums/elm-3/forecast-19999.json" not in after

@@ -10,6 +10,7 @@ from click.testing import Result
 
 from api.cli.main import app
 from data.errors import DataError, ImportRefused
+from data.quarters import load_quarters, read_quarters
 from data.table import read_table
 from tests.support.commands import CliRunner
 
@@ -106,3 +107,67 @@ def test_other_names_are_refused_before_anything_is_written(tmp_path: Path, out:
     refused = bring(written(tmp_path / "export.csv", ROWS), out, home=home)
     assert refused.exit_code == 2 and "a home's name has" in " ".join(refused.output.split())
     assert not out.exists()
+
+
+FINE = [
+    f"2026-01-{day:02d}T{hour:02d}:{minute:02d}Z,0.{7 * hour % 24:02d}{minute // 15}1"
+    for day in range(1, 4)
+    for hour in range(24)
+    for minute in (0, 15, 30, 45)
+]
+
+
+def test_quarters_go_into_a_table_of_their_own_which_agrees_with_that_of_hours(tmp_path: Path, out: Path) -> None:
+    quarters = tmp_path / "elm-3-quarters.csv"
+    said = " ".join(bring(written(tmp_path / "may.csv", FINE[:192]), out, "--quarters", str(quarters)).output.split())
+    assert "0 cut out, quarters of 48 of these hours 48 added" in said
+    assert said.endswith(f"192 added to {quarters}, 0 replaced: 192 quarters of an hour in all")
+    assert bring(written(tmp_path / "june.csv", FINE[180:]), out, "--quarters", str(quarters)).exit_code == 0
+    assert len(load_quarters([quarters], read_table(out))) == len(FINE)
+    content = quarters.read_bytes()
+    assert bring(written(tmp_path / "both.csv", FINE), out, "--quarters", str(quarters)).exit_code == 0
+    assert quarters.read_bytes() == content and quarters.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_of_hours_gives_hours_and_says_that_it_has_no_more(tmp_path: Path, out: Path) -> None:
+    quarters = tmp_path / "elm-3-quarters.csv"
+    done = bring(written(tmp_path / "may.csv", ROWS), out, "--quarters", str(quarters))
+    assert done.exit_code == 0 and len(read_table(out)) == 240 and not quarters.exists()
+    assert "warning: hours only, no quarters of an hour: readings are 60 minutes apart" in " ".join(
+        done.output.split()
+    )
+
+
+def test_where_one_table_refuses_neither_is_changed(tmp_path: Path, out: Path) -> None:
+    """The hour is the same, its quarters are not: energy that was moved within an hour is another reading."""
+    quarters = tmp_path / "elm-3-quarters.csv"
+    both = "--quarters", str(quarters)
+    bring(written(tmp_path / "may.csv", FINE[:96]), out, *both)
+    contents = out.read_bytes(), quarters.read_bytes()
+    moved = [
+        row.replace("T07:00Z,0.0101", "T07:00Z,0.0111").replace("T07:15Z,0.0111", "T07:15Z,0.0101") for row in FINE
+    ]
+    refused = bring(written(tmp_path / "moved.csv", moved), out, *both)
+    assert "2 quarters of an hour of elm-3" in str(refused.exception) and "--replace" in str(refused.exception)
+    assert (out.read_bytes(), quarters.read_bytes()) == contents
+    assert bring(written(tmp_path / "moved.csv", moved), out, *both, "--replace").exit_code == 0
+    assert len(load_quarters([quarters], read_table(out))) == len(FINE)
+    other = bring(written(tmp_path / "moved.csv", FINE), out, "--quarters", str(out))
+    assert "two tables" in str(other.exception)
+    taken = bring(written(tmp_path / "moved.csv", FINE), tmp_path / "new.csv", "--quarters", str(out))
+    assert "--quarters" in str(taken.exception) and not (tmp_path / "new.csv").exists()
+
+
+def test_an_hour_that_is_corrected_without_its_quarters_is_named_when_they_are_used(
+    tmp_path: Path, out: Path
+) -> None:
+    quarters = tmp_path / "elm-3-quarters.csv"
+    bring(written(tmp_path / "may.csv", FINE), out, "--quarters", str(quarters))
+    corrected = written(
+        tmp_path / "corrected.csv", [row.replace("02T07:00Z,0.0101", "02T07:00Z,0.5") for row in FINE]
+    )
+    assert bring(corrected, out, "--replace").exit_code == 0
+    with pytest.raises(DataError, match=r"1 hour of elm-3 \(2026-01-02T07:00.*--quarters and --replace"):
+        load_quarters([quarters], read_table(out))
+    bring(corrected, out, "--replace", "--quarters", str(quarters))
+    assert len(load_quarters([quarters], read_table(out))) == len(read_quarters(quarters)) == len(FINE)

@@ -82,14 +82,15 @@ def gateway(village: Village, claim: ClaimBundle, tmp_path: Path) -> Iterator[Ga
     proof = village.community.config.api.proofs_dir / str(DAY) / f"{home.name}.json"
     (tmp_path / "state" / "proofs" / str(DAY)).mkdir(parents=True)
     shutil.copy(proof, tmp_path / "state" / "proofs" / str(DAY))
-    (tmp_path / "readings.csv").write_text("unique_id,ds,y\n", encoding="utf-8")
+    for table in ("readings.csv", "quarters.csv"):
+        (tmp_path / table).write_text("unique_id,ds,y\n", encoding="utf-8")
     with uvicorn_served(
         uvicorn.Config(app_of(village.community, village.chain_session), log_level="warning", lifespan="off")
     ) as port:
         url = f"http://127.0.0.1:{port}"
         settings = {
             "community": {"name": "Test village"},
-            "data": {"source": "files", "files": ["readings.csv"]},
+            "data": {"source": "files", "files": ["readings.csv"], "quarters": ["quarters.csv"]},
             "api": {"state_dir": "state"},
             "gateway": {"api_url": url},
         }
@@ -124,7 +125,7 @@ def test_a_household_leaves_and_nothing_of_it_stays_but_what_is_said(gateway: Ga
     assert gateway.rows() == ["departures"], "only that it has left"
     kept = {path.name for path in (gateway.state / "homes" / name).iterdir()}
     assert kept == {"wallet.key", "meter.key"}
-    assert not (gateway.folder / "readings.csv").exists()
+    assert not list(gateway.folder.glob("*.csv"))
     assert not list(gateway.state.rglob(f"{name}.json"))
     assert contracts.household_nft.functions.is_burnt(who).call()
     assert contracts.forecast_registry.functions.has_left(who).call()

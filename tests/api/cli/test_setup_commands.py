@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import Result
@@ -20,6 +21,7 @@ from api.gateway.outbox import Outbox, Submission
 from api.one_machine.days_known import days_known
 from bench.ports import free_port
 from data.day import DayClock
+from data.table import QUARTER, long_table, read_table, write_table
 from tests.api.conftest import Village
 from tests.api.files_fixture import write_inputs
 from tests.support.commands import CliRunner
@@ -68,6 +70,27 @@ def test_the_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None
     assert "ada.csv does not exist" in missing["what"]
     assert f"data import EXPORT --home ada --out {tmp_path / 'ada.csv'}" in missing["remedy"]
     assert "ada.csv does not exist" in " ".join(run("doctor", "-c", out).output.split())
+
+
+def test_the_doctor_looks_at_the_quarters_of_an_hour(tmp_path: Path) -> None:
+    write_inputs(tmp_path, ("elm-3",), 20)
+    out, table = tmp_path / "community.yaml", tmp_path / "elm-3-quarters.csv"
+    out.write_text(out.read_text().replace("weather:", "quarters: [elm-3-quarters.csv], weather:"))
+
+    def told() -> str:
+        return " ".join(run("doctor", "-c", out).output.split())
+
+    assert "elm-3-quarters.csv does not exist" in told() and "--home elm-3 --out TABLE --quarters" in told()
+    hours = read_table(tmp_path / "elm-3.csv")
+    four = hours.loc[hours.index.repeat(4)].reset_index(drop=True)
+    four["ds"] += pd.to_timedelta(15 * (four.index % 4), unit="min")
+    wh = (four["y"] + four.index % 4) // 4  # floors of (y + 0), ..., (y + 3) quarters add up to y
+    write_table(long_table("elm-3", four["ds"], wh, step=QUARTER), table, QUARTER)
+    assert "elm-3: no day has all quarters of both registers" in told()
+    write_table(long_table("elm-3", four["ds"], wh, export=wh.astype("Int64"), step=QUARTER), table, QUARTER)
+    assert "elm-3: 20 days with all quarters of both registers" in told()
+    write_table(long_table("elm-3", four["ds"], wh + 1, step=QUARTER), table, QUARTER)
+    assert "do not add up to what the table of hours has" in told()
 
 
 def test_a_server_without_readings_is_healthy_once_it_has_keys(tmp_path: Path) -> None:

@@ -360,5 +360,5 @@ def test_a_damaged_file_is_read_or_refused_never_a_crash(
 def test_its_repr_shows_no_reading(write: Write) -> None:
     assert (
         repr(take(write(HOUR_LINES)))
-        == "Imported(interval_minutes=60, filled_hours=0, cut_hours=0, offset_s=0, warnings=())"
+        == "Imported(interval_minutes=60, filled_hours=0, cut_hours=0, offset_s=0, warnings=(), hours_only='')"
     )

@@ -7,15 +7,18 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DamagedFile
+from data.quarters import disagreeing_hours, read_quarters
 from data.sources import poller as module
+from data.sources.exports import hours_of_export
 from data.sources.poller import Poller
-from data.sources.source import Hour, Reading, Register
-from data.sources.store import hours_between
+from data.sources.source import Hour, Quarters, Reading, Register
+from data.sources.store import hours_between, store_hours
 from data.table import read_table
 from tests.support.laws import examples
 
@@ -129,6 +132,9 @@ def test_energy_is_conserved_wherever_hours_begin(steps: list[tuple[int, int]]) 
         at, wh = at + seconds, wh + energy
         registers.append((at, wh, None))
     hours = hours_between(registers)
+    for hour in hours:
+        if hour.quarters is not None:
+            assert sum(hour.quarters.imported) == hour.imported and not hour.filled
     assert sum(hour.imported for hour in hours) <= wh - 1000
     first, last = -(-EPOCH // 3600) * 3600, at // 3600 * 3600
     assert len(hours) == max(0, (last - first) // 3600)
@@ -185,3 +191,79 @@ def test_what_a_source_tells_once_is_stored_when_the_disk_has_room_again(
     monkeypatch.setattr(module, "isolated", here)
     assert poller.poll() == 1
     assert read_table(tmp_path / "elm-3.csv")["y"].tolist() == [600]
+
+
+def with_quarters(tmp_path: Path, meter: Played) -> Poller:
+    return Poller(meter, "elm-3", tmp_path / "elm-3.csv", tmp_path / "live.json", tmp_path / "quarters.csv")
+
+
+def test_quarters_are_stored_with_their_hour_across_restarts(tmp_path: Path) -> None:
+    meter = Played()
+    run(tmp_path, meter, range(120), with_quarters(tmp_path, meter)).close()
+    run(tmp_path, meter, range(123, 200), with_quarters(tmp_path, meter))  # as by a power cut
+    run(tmp_path, meter, range(206, 260), with_quarters(tmp_path, meter))
+    quarters = read_quarters(tmp_path / "quarters.csv")
+    assert quarters["ds"].tolist() == list(pd.date_range(START.replace(hour=10, minute=0), periods=16, freq="15min"))
+    assert quarters["y"].tolist() == [150] * 16 and quarters["export"].tolist() == [15] * 16
+    assert disagreeing_hours(read_table(tmp_path / "elm-3.csv"), quarters).empty
+
+
+def test_an_hour_in_which_the_meter_was_not_read_for_a_quarter_has_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is an hour all the same: its own energy is known."""
+    meter = Played()
+    poller = run(tmp_path, meter, range(80), with_quarters(tmp_path, meter))
+    assert not caplog.text
+    run(tmp_path, meter, range(97, 260), poller)
+    assert read_table(tmp_path / "elm-3.csv")["ds"].dt.hour.tolist() == [10, 11, 12, 13]
+    assert not read_table(tmp_path / "elm-3.csv")["filled"].any()
+    assert sorted(set(read_quarters(tmp_path / "quarters.csv")["ds"].dt.hour)) == [10, 12, 13]
+    assert caplog.text.count("hours without quarters of an hour") == 1
+
+
+def hour(of: int, imported: int, quarters: Quarters | None, filled: bool = False) -> Hour:
+    return Hour(START.replace(hour=of, minute=0), imported, None, filled, quarters)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        hour(10, 10, Quarters((1, 2, 3, 5), None)),
+        hour(10, 10, Quarters((1, 2, 3, 4), (1, 1, 1, 1))),
+        hour(10, 10, Quarters((1, 2, 3, 4), None), filled=True),
+        hour(10, 10, Quarters((-1, 4, 3, 4), None)),
+        hour(10, 40_000, Quarters((40_000, 0, 0, 0), None)),
+    ],
+)
+def test_quarters_that_are_none_cost_the_hour_nothing(told: Hour, tmp_path: Path) -> None:
+    """Another package's source may tell anything: not adding up, not measured, not possible."""
+    table, quarters = tmp_path / "elm-3.csv", tmp_path / "quarters.csv"
+    stored = store_hours(table, "elm-3", [told, hour(11, 10, Quarters((1, 2, 3, 4), None))], quarters)
+    assert (stored.added, stored.without_quarters) == (2, 1)
+    assert read_quarters(quarters)["y"].tolist() == [1, 2, 3, 4]
+
+
+def test_quarters_that_were_imported_stay_and_so_does_their_hour(tmp_path: Path) -> None:
+    table, quarters = tmp_path / "elm-3.csv", tmp_path / "quarters.csv"
+    store_hours(table, "elm-3", [hour(10, 10, None), hour(11, 10, Quarters((1, 2, 3, 4), None))], quarters)
+    again = [hour(10, 10, Quarters((4, 3, 2, 1), None)), hour(11, 10, Quarters((4, 3, 2, 1), None))]
+    stored = store_hours(table, "elm-3", [*again, hour(12, 4, Quarters((1, 1, 1, 1), None))], quarters)
+    assert (stored.added, stored.otherwise) == (1, 1)
+    assert read_quarters(quarters)["y"].tolist() == [4, 3, 2, 1, 1, 2, 3, 4, 1, 1, 1, 1]
+    assert disagreeing_hours(read_table(table), read_quarters(quarters)).empty
+
+
+def test_an_export_that_is_put_into_a_folder_has_its_quarters(tmp_path: Path) -> None:
+    file, rows = tmp_path / "meter.csv", ["timestamp,kwh,export_kwh"]
+    for i in range(12):
+        rows.append(
+            f"{(START.replace(hour=10, minute=0) + timedelta(minutes=15 * i)).isoformat()},0.{i + 10},0.0{i % 3}"
+        )
+    file.write_text("\n".join(rows) + "\n")
+    export = hours_of_export(file, {"unique_id": "home"})
+    assert not isinstance(export, str), export
+    assert export.hours[1].quarters == Quarters((140, 150, 160, 170), (10, 20, 0, 10))
+    stored = store_hours(tmp_path / "elm-3.csv", "elm-3", export.hours, tmp_path / "quarters.csv")
+    assert (stored.added, stored.without_quarters) == (3, 0)
+    assert read_quarters(tmp_path / "quarters.csv")["y"].tolist() == list(range(100, 220, 10))

@@ -1,5 +1,5 @@
 """Commands as processes that begin with everything loaded: what a server or an agent imports takes as long as what
-most tests let it do, and a worker's tests start dozens.
+most tests let it do, and a worker's tests start dozens. So do the processes that they start in turn.
 
 They are processes of their own in all else: folder, environment, output, signals, and what they start. That a command
 starts from nothing is tested by those that run as installed (`test_agent`, `test_server_process`, `test_loaded`).
@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing import forkserver, popen_forkserver
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import ModuleType
 
-PRELOADED = ["api.cli.main", "api.gateway.agent", "api.http.server", "api.one_machine.community"]
+PRELOADED = [
+    "api.cli.main", "api.gateway.agent", "api.http.server", "api.one_machine.community", "fl.deployment.coordinator",
+    "fl.deployment.home", "fl.one_shot.rounds", "fl.server_app", "torch", "tests.support.warmed_up",
+]  # fmt: skip
 
 
 class Forked:
@@ -64,4 +71,29 @@ def _run(
     os.environ |= environment
     sys.argv = arguments
     sys.modules["__main__"] = ModuleType("__main__")  # or what it starts would load pytest first
+    _start_children_loaded()
     main()
+
+
+def _start_children_loaded() -> None:
+    """Let what this process spawns from now on begin as it is now, and not with a new interpreter.
+
+    It is forked from a server that is forked here, before there are threads, sockets or secrets. The server ends with
+    the last of those that may ask it.
+    """
+    address = f"\0{secrets.token_hex(16)}"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        alive, ours = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(ours)
+                forkserver.main(listener.detach(), alive, [])
+            finally:
+                os._exit(0)
+    os.close(alive)
+    server = forkserver._forkserver
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, ours, pid
+    SpawnProcess._Popen = staticmethod(popen_forkserver.Popen)  # type: ignore[method-assign]

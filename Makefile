@@ -32,7 +32,7 @@ check: lint  ## before each commit: lint, types, every test that starts no proce
 test: lint  ## all tests, with real Flower processes and a real EVM
 	$(PYTEST)
 
-test-deep: $(VENV)/.installed  ## laws on twenty times the examples, others in each run
+test-deep: $(VENV)/.installed  ## laws on at least twenty times the examples, others in each run
 	$(PYTEST) -m 'not process' --hypothesis-profile=deep
 
 docs: $(VENV)/.installed  ## the documentation site, strictly: out/site/index.html

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings  # noqa: TID251 - the profiles themselves
 
+from tests.support.laws import CI_DEFAULT, DEEP_DEFAULT
+
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch: test processes share the cores, one each (see api.cli.main)
@@ -21,15 +23,20 @@ os.environ.setdefault(
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the processes of one run compile our modules once, not each
 
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, max_examples=CI_DEFAULT)
+settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=DEEP_DEFAULT)
 settings.load_profile("ci")
 
 
+def pytest_collection() -> None:
+    """What is imported stays: the collector need not walk it, neither meanwhile nor later, again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What is imported stays: the collector, which some tests call, need not walk it again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 # A process that is killed loses nothing that it wrote; only a machine that stops would, and none stops here.

@@ -15,6 +15,8 @@ from data.day import DayClock
 from data.features import DAY_FEATURES, STEP_FEATURES, PublicFeatures
 from data.windows import Windows, make_windows
 
+pytestmark = pytest.mark.slow
+
 DAYS, STEPS, SEED = 40, 40, 3
 
 

@@ -105,7 +105,7 @@ def test_export_is_kept_through_appending(path: Path) -> None:
 hourly = st.dictionaries(st.integers(0, 30), st.tuples(st.integers(0, 3), st.booleans()), min_size=1)
 
 
-@examples(30)
+@examples(12)
 @given(st.lists(hourly, min_size=1, max_size=4))
 def test_no_hour_is_lost_and_none_that_was_measured_changes(
     tmp_path_factory: pytest.TempPathFactory, imports: list[dict[int, tuple[int, bool]]]

@@ -86,7 +86,7 @@ def test_what_is_measured_before_a_day_is_signed_counts_as_measured(vault: DayVa
 hours_now = st.dictionaries(st.integers(0, 71), st.integers(0, 300), max_size=72)
 
 
-@examples(60)
+@examples(20)
 @given(now=hours_now, altered=st.sets(st.integers(0, 23), max_size=5))
 def test_whatever_becomes_of_the_table_the_signed_day_stands_and_the_difference_is_named(
     tmp_path_factory: pytest.TempPathFactory, now: dict[int, int], altered: set[int]

@@ -76,6 +76,7 @@ def test_ridge_needs_something_to_learn_from() -> None:
         PooledRidge(CLOCK).fit(before(READINGS, CLOCK.start_of(FIRST + 7)), WEATHER)
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_real_homes() -> None:
     """The table of the design (system.md): 17 homes, training on 70 %, test on the last 20 % of the hours."""
     demo = citylearn.load(Path(".cache/wattproof"))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from forecasting.calibration import WARM_UP_DAYS, calibrate, quantiles, walk_forward, walk_forward_quantiles
+from tests.support.laws import examples
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -29,6 +30,7 @@ def test_an_exact_forecast_stays_as_it_is() -> None:
     assert np.allclose(walk_forward(measured, measured)[WARM_UP_DAYS:], measured[WARM_UP_DAYS:])
 
 
+@examples(15)
 @given(day=st.integers(WARM_UP_DAYS + 2, 39), later=st.floats(0, 1e6), horizon=st.integers(1, 3))
 def test_no_day_is_calibrated_with_what_came_later(day: int, later: float, horizon: int) -> None:
     opened, measured = days(40), days(40, seed=1)

@@ -248,7 +248,7 @@ def hours_of(folder: Path, meter: Meter, minutes: int, register: bool) -> dict[p
     return {ds: (int(y), bool(filled)) for ds, y, filled in zip(*columns, strict=True)}
 
 
-@examples(150)
+@examples(40)
 @given(meters(), st.integers(1, 40), st.integers(0, 40))
 @example((list(zip(every(15, 12), [Decimal("0.0004")] * 12, strict=True)), 15, False), 3, 0)  # 45 minutes later
 @example((list(zip(every(15, 12), [Decimal(i) / 3000 for i in range(12)], strict=True)), 15, True), 3, 0)

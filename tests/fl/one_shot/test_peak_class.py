@@ -16,6 +16,7 @@ from data.windows import Windows, make_windows
 from fl.errors import StatisticsRefused
 from fl.one_shot.peak_class import CLASSES, DailyLoads, Terciles, peak_features
 from fl.one_shot.sizes import PEAK_BOUND, PEAK_FEATURES
+from tests.support.laws import examples
 
 DAYS = 50
 CLOCK = DayClock(6)
@@ -68,6 +69,7 @@ def test_features_are_shares_of_the_past_days_above_the_terciles() -> None:
     assert features[place, 10:] == pytest.approx([2.0, 0.5, 2.0])  # 42 and 24 degrees, 18 the day before
 
 
+@examples(15)
 @given(day=st.integers(8, DAYS - 1), other=st.integers(50, 3000), hour=st.integers(0, 23))
 def test_features_know_nothing_of_the_day_or_later_ones(day: int, other: int, hour: int) -> None:
     changed = LOAD.copy()

@@ -8,13 +8,22 @@ different types (`data.meter`), so that neither is taken for the other where the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from data.day import HOURS_PER_DAY
 
 IntervalMinutes = Literal[60, 15]
+INTERVALS: tuple[IntervalMinutes, ...] = get_args(IntervalMinutes)
 BLOCK_VALUES = 24
 """Hours, or quarters of an hour."""
+
+
+def interval_of(minutes: int) -> IntervalMinutes:
+    """Raises ValueError for what is no interval to settle by."""
+    for known in INTERVALS:
+        if minutes == known:
+            return known
+    raise ValueError(f"{minutes} minutes are no interval to settle by")
 
 
 def blocks_per_day(interval: IntervalMinutes) -> int:

@@ -69,12 +69,6 @@ class SettlementSettings(BaseModel):
         return self.numbers if self.key == "priority" else {}
 
     @model_validator(mode="after")
-    def _interval_fits(self) -> Self:
-        if self.gateways and self.interval_minutes != 60:
-            raise ValueError("settlement.gateways settles by the hour: leave out interval_minutes, or gateways")
-        return self
-
-    @model_validator(mode="after")
     def _numbers_fit(self) -> Self:
         takes = self.key in ("priority", "static")
         if bool(self.numbers) != takes:

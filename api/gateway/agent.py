@@ -337,18 +337,19 @@ def _open_services(
     client = ApiClient(settings.api_url, stop)
     try:
         folders, run = config.api, Isolated(training, config.api.log_level)
+        interval = config.settlement.interval_minutes
         first_s, most_s = config.federation.deployment.task_interval_s, settings.retry_max_s
         traces = DayTraces(config.community.identifier, folders.homes_dir / home)
         submitter = Submitter(home, folders, settings, client, node, first_s=first_s, traces=traces)
-        contributions = Contributions(home, folders.homes_dir / home, run)
+        contributions = Contributions(home, folders.homes_dir / home, run, interval)
         models = ModelUpdater(
             folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s
         )
         own = folders.homes_dir / home
-        shared_days = SharedDays(home, own, config.data, run) if config.settlement.gateways else None
+        shared_days = SharedDays(home, own, config.data, run, interval) if config.settlement.gateways else None
         sums = open_sums(
             home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
-            submitter.outbox, contributions, shared_days, config.settlement.classes,
+            submitter.outbox, contributions, shared_days, config.settlement.classes, interval,
         )  # fmt: skip
         green = GreenShares(config, home, submitter.outbox, client, run, first_s)
         shares = (

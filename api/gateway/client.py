@@ -15,6 +15,7 @@ from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.client import Client
 from api.protocol.schemas import OpenPeriodPublic
 from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
+from data.interval import IntervalMinutes, interval_of
 from rewards.consent import MembershipFacts, SignedStatement
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
@@ -39,6 +40,7 @@ class SumStatus:
     waiting_for: frozenset[str]
     items: dict[str, bytes] = field(repr=False)
     classes: tuple[int, ...] = ()
+    interval: IntervalMinutes = 60
 
 
 class ApiClient:
@@ -144,7 +146,7 @@ class ApiClient:
             return SumStatus(
                 _exactly(answer["nonce"], NONCE_BYTES), tuple(map(str, answer["members"])), str(answer["phase"]),
                 frozenset(map(str, answer["waiting_for"])), items_from_json(answer["items"]),
-                tuple(map(int, answer.get("classes", ()))),
+                tuple(map(int, answer.get("classes", ()))), interval_of(int(answer.get("interval_minutes", 60))),
             )  # fmt: skip
 
     def say(self, day: int, kind: Kind, message: SumMessage) -> None:

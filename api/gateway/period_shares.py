@@ -25,6 +25,8 @@ from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.schemas import OpenPeriodPublic
 from data.atomic import write_bytes
 from data.damage import whole
+from data.interval import IntervalMinutes
+from data.quantity import QUANTITIES
 from fl.deployment.background import Attempt
 from fl.deployment.backoff import Backoff
 
@@ -43,10 +45,12 @@ class OwnRules:
     community: str
     fewest_homes: int
     fewest_days: int
+    interval: IntervalMinutes = 60
 
     @classmethod
     def of(cls, config: Config) -> OwnRules:
-        return cls(config.community.name, config.gateway.fewest_in_total, config.settlement.fewest_days)
+        rules = config.settlement
+        return cls(config.community.name, config.gateway.fewest_in_total, rules.fewest_days, rules.interval_minutes)
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,8 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
             raise PeriodError(f"the period is one of {of.community!r}")
         _check_sums(places, of.days, household)
         checked = check(of, meters, fewest_homes=rules.fewest_homes, fewest_days=rules.fewest_days)
-        prover = ShareProver(household, own.vault, own.export_vault, places.folder)
+        imported, exported = (own.vault_of(quantity, rules.interval) for quantity in QUANTITIES)
+        prover = ShareProver(household, imported, exported, places.folder, interval=rules.interval)
         shares = prover.shares(checked)
     except PeriodError as problem:
         return str(problem)

@@ -12,6 +12,7 @@ from pathlib import Path
 from api.gateway.jobs import Isolated
 from api.gateway.secure_sum.contribution import SHARED_DAYS
 from data.errors import DataError
+from data.interval import IntervalMinutes
 from data.settings import DataSettings
 
 _log = logging.getLogger(__name__)
@@ -20,18 +21,21 @@ _log = logging.getLogger(__name__)
 class SharedDays:
     """The days a home can enter; called again and again, it looks into the tables only when they have changed."""
 
-    def __init__(self, home: str, folder: Path, data: DataSettings, run: Isolated) -> None:
-        """`folder`: the home's own."""
-        self._home, self._folder, self._data, self._run = home, folder, data, run
+    def __init__(
+        self, home: str, folder: Path, data: DataSettings, run: Isolated, interval: IntervalMinutes = 60
+    ) -> None:
+        """`folder`: the home's own. `interval`: by which shared energy is settled."""
+        self._home, self._folder, self._data, self._run, self._interval = home, folder, data, run, interval
         self._seen: list[tuple[str, int]] | None = None
         self._days: list[int] = []
 
     def __call__(self) -> Sequence[int]:
         """Rising. Empty while there is no whole day, or none can be read: the log says why, once for each table."""
-        stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in self._data.files]
+        files = (*self._data.files, *(self._data.quarters if self._interval == 15 else ()))
+        stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
         if stamps != self._seen:
             try:
-                self._days = self._run(sign_newest_days, self._home, self._folder, self._data)
+                self._days = self._run(sign_newest_days, self._home, self._folder, self._data, self._interval)
             except DataError as why:
                 _log.warning("no days of shared energy", extra={"home": self._home, "reason": str(why)})
                 self._days = []
@@ -39,14 +43,21 @@ class SharedDays:
         return self._days
 
 
-def sign_newest_days(home: str, folder: Path, data: DataSettings) -> list[int]:
-    """Sign both registers of the newest days of a home's table; the days that are signed. Raises DataError."""
+def sign_newest_days(home: str, folder: Path, data: DataSettings, interval: IntervalMinutes = 60) -> list[int]:
+    """Sign both registers of the newest days of a home's table; the days that are signed.
+
+    Raises DataError: by the quarter of an hour also for a home of which there are only hours.
+    """
     from api.gateway.home import Home
-    from api.gateway.metered_home import MeteredHome
+    from api.gateway.metered_home import MeteredHome, quarters_table
     from data.community import load_community, readings_of
     from data.day import DayClock
+    from data.quarters import HomeQuarters
 
     clock = DayClock(data.day_start_utc)
-    table = readings_of(load_community(data).readings, home)
+    readings = load_community(data).readings
+    table = readings_of(readings, home)
     end = clock.day_of(table["ds"].max()) + 1
-    return sorted(MeteredHome(Home(home, folder), table, clock).signed(range(end - SHARED_DAYS, end)))
+    quarters = None if interval == 60 else HomeQuarters(quarters_table(data, readings), home, clock)
+    metered = MeteredHome(Home(home, folder), table, clock, quarters=quarters)
+    return sorted(metered.signed(range(end - SHARED_DAYS, end)))

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,12 +19,11 @@ from sqlalchemy.orm import Session
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import MaskedSum, ProvenShare, SettledPeriod, SharedDay
+from api.operator.shared_days import kept_record
 from api.protocol import settlement_file
 from api.protocol.meters import Assignment, Meters
-from api.protocol.period import SIDES, BlockRecord, CheckedPeriod, DayRecord, Key, Period, PeriodError, Side, check
+from api.protocol.period import SIDES, CheckedPeriod, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, verify_share
-from data.meter import SignedDay
-from zkp.statements.total import Total
 
 _SUM = "shared"
 
@@ -141,10 +139,15 @@ class OpenPeriods:
     def _recorded(self, session: Session, days: range, incomplete: bool) -> tuple[Period, Meters]:
         """The period from the totals that were opened. Raises PeriodError."""
         community = self._community
-        rows = {
-            row.day: row
-            for row in session.scalars(select(SharedDay).where(SharedDay.day >= days[0], SharedDay.day <= days[-1]))
-        }
+        interval = community.config.settlement.interval_minutes
+        found = session.scalars(select(SharedDay).where(SharedDay.day >= days[0], SharedDay.day <= days[-1])).all()
+        rows = {row.day: row for row in found if row.interval_minutes == interval}
+        if others := sorted(row.day for row in found if row.day not in rows and not incomplete):
+            raise PeriodError(
+                f"{len(others)} days were summed by another interval than settlement.interval_minutes, the first one "
+                f"is {community.clock.date_of(others[0])}: settle them by theirs, as a period of their own, or leave "
+                "them out with --incomplete"
+            )
         if absent := [day for day in days if day not in rows and not incomplete]:
             raise PeriodError(
                 f"{len(absent)} days have no totals of shared energy, the first one is "
@@ -154,7 +157,7 @@ class OpenPeriods:
         if not rows:
             raise PeriodError(f"no day from {days[0]} to {days[-1]} has totals of shared energy")
         in_order = [row for _, row in sorted(rows.items())]
-        records = tuple(map(_record, in_order))
+        records = tuple(map(kept_record, in_order))
         settings = community.config
         numbers = {
             entry.household: settings.settlement.numbers[entry.home]
@@ -162,7 +165,8 @@ class OpenPeriods:
             if entry.home in settings.settlement.numbers
         }
         key = Key(settings.settlement.key, numbers)
-        return Period(settings.community.name, key, records), meters_on([(row.day, row.meters) for row in in_order])
+        period = Period(settings.community.name, key, records, interval)
+        return period, meters_on([(row.day, row.meters) for row in in_order])
 
 
 def meters_on(days: Sequence[tuple[int, Mapping[str, str]]]) -> Meters:
@@ -201,19 +205,6 @@ def _shown(session: Session, row: SettledPeriod) -> OpenPeriod:
     return OpenPeriod(
         row.name, row.first_day, row.last_day, row.members, missing, row.closes_at, row.settled, row.is_final
     )
-
-
-def _record(row: SharedDay) -> DayRecord:
-    imported, exported = (
-        tuple(SignedDay.from_json(one) for one in signed) for signed in (row.imported, row.exported)
-    )
-    by_class = row.import_total if isinstance(row.import_total, list) else [row.import_total]
-    block = BlockRecord(row.day, imported, exported, tuple(map(_total, by_class)), _total(row.export_total))
-    return DayRecord(row.day, (block,))
-
-
-def _total(kept: Mapping[str, Any]) -> Total:
-    return Total(tuple(kept["values_wh"]), int(kept["blinding"], 16))
 
 
 def _why_none(session: Session, day: int) -> str:

@@ -19,14 +19,12 @@ from sqlalchemy.orm import Session as Database
 from api.operator.database.members import member as member_of_community
 from api.operator.database.members import meter_at
 from api.operator.database.tables import MaskedSum, MaskedSumMessage
-from api.operator.totals import as_totals, is_kept, keep_measured, keep_shared, keep_total
+from api.operator.shared_days import Registers, day_record, keep_shared, signed_registers, verify_registers
+from api.operator.totals import as_totals, is_kept, keep_measured, keep_total
 from api.protocol.secure_sum import (
     COMMITMENT,
-    EXPORT_COMMITMENT,
-    EXPORT_SIGNATURE,
     KEYS,
     MASKED,
-    OF_READINGS,
     SIGNATURE,
     SIGNED,
     STAGES,
@@ -35,7 +33,7 @@ from api.protocol.secure_sum import (
     SumMessage,
     SumTerms,
 )
-from data.export import verify_signed_export
+from data.interval import interval_of
 from data.meter import SignedDay, verify_signed_day
 from fl.secagg.aggregator import (
     FEWEST_MEMBERS,
@@ -96,7 +94,9 @@ class RunningSum:
         self._database, self._row, self._kind, self._phase_s, self._now = database, row, kind, phase_s, now
         names = tuple(sorted(row.members))
         classes = tuple(int(row.members[name][CLASS]) for name in names if CLASS in row.members[name])
-        self._terms = SumTerms(community, row.day, kind, bytes.fromhex(row.nonce), names, classes)
+        self._interval = interval_of(row.interval_minutes)
+        nonce = bytes.fromhex(row.nonce)
+        self._terms = SumTerms(community, row.day, kind, nonce, names, classes, self._interval)
         identities = {home: bytes.fromhex(member["identity"]) for home, member in row.members.items()}
         self._session: Session = self._terms.session(identities)
 
@@ -256,11 +256,10 @@ class RunningSum:
                 keys.check(session, home)
                 if why := duplicated_keys(self._keys() | {home: keys}).get(home):
                     raise MaskingRefused(why)
-                if self._kind in OF_READINGS:
-                    meter = meter_at(self._database, household, self._row.day)
-                    verify_signed_day(_signed_day(household, self._row.day, message), meter)
-                    if self._kind == "shared":
-                        verify_signed_export(_signed_export(household, self._row.day, message), meter)
+                if self._kind == "measured":
+                    verify_signed_day(self._signed_day(household, message), self._meter(household))
+                elif self._kind == "shared":
+                    verify_registers(self._registers(household, message), self._meter(household), self._interval)
             case "share":
                 check_envelopes(home, items, self._asked("share"))
             case "check":
@@ -317,24 +316,25 @@ class RunningSum:
         if self._kind == "forecast":
             keep_total(self._database, day, opened[0], sorted(households.values()))
             return
-        imported = [_signed_day(household, day, said[home]) for home, household in households.items()]
         if self._kind == "measured":
-            keep_measured(self._database, day, opened[0], imported)
-        else:
-            exported = [_signed_export(household, day, said[home]) for home, household in households.items()]
-            classes = {
-                self._row.members[home]["household"]: number
-                for home, number in zip(self._terms.members, self._terms.classes, strict=False)
-            }
-            keep_shared(self._database, day, opened, imported, exported, classes)
+            signed = [self._signed_day(household, said[home]) for home, household in households.items()]
+            keep_measured(self._database, day, opened[0], signed)
+            return
+        registers = [self._registers(household, said[home]) for home, household in households.items()]
+        classes = {
+            self._row.members[home]["household"]: number
+            for home, number in zip(self._terms.members, self._terms.classes, strict=False)
+        }
+        keep_shared(self._database, day_record(day, self._interval, registers, opened), self._interval, classes)
 
+    def _meter(self, household: str) -> str:
+        return meter_at(self._database, household, self._row.day)
 
-def _signed_day(household: str, day: int, message: SumMessage) -> SignedDay:
-    return SignedDay(household, day, message.items[COMMITMENT], message.items[SIGNATURE])
+    def _signed_day(self, household: str, message: SumMessage) -> SignedDay:
+        return SignedDay(household, self._row.day, message.items[COMMITMENT], message.items[SIGNATURE])
 
-
-def _signed_export(household: str, day: int, message: SumMessage) -> SignedDay:
-    return SignedDay(household, day, message.items[EXPORT_COMMITMENT], message.items[EXPORT_SIGNATURE])
+    def _registers(self, household: str, message: SumMessage) -> Registers:
+        return signed_registers(household, self._row.day, self._interval, message.items)
 
 
 def _expect(items: dict[str, bytes], names: set[str], size: int) -> None:

@@ -114,9 +114,10 @@ class SecureSumServer:
         members = who(database, day, now)
         if len(members) < FEWEST_MEMBERS:
             raise SecureSumRefused("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few")
+        interval = self._community.config.settlement.interval_minutes if kind == "shared" else 60
         row = MaskedSum(
             day=day, kind=kind, nonce=secrets.token_hex(NONCE_BYTES), members=members, phase=STAGES[0],
-            until=self._now() + self._first_phase_s(kind),
+            until=self._now() + self._first_phase_s(kind), interval_minutes=interval,
         )  # fmt: skip
         database.add(row)
         _log.info("sum begun", extra={"day": day, "kind": kind, "members": len(members)})

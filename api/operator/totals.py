@@ -8,13 +8,11 @@ their difference. Here the sums of homes on this machine are run; those of gatew
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.operator.database.members import meter_at
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal, SharedDay
 from api.protocol.bundle_parts import from_hex
 from api.protocol.secure_sum import LENGTHS, REGISTER, Kind
@@ -46,53 +44,6 @@ def keep_measured(database: Database, day: int, opened: total.Total, signed: Seq
     )  # fmt: skip
 
 
-def keep_shared(
-    database: Database,
-    day: int,
-    opened: Sequence[total.Total],
-    imported: Sequence[SignedDay],
-    exported: Sequence[SignedDay],
-    classes: Mapping[str, int] | None = None,
-) -> None:
-    """Keep the totals of a day's shared energy, of these signed days: import (of each class, where `classes` has the
-    households'), and export last.
-
-    Where the same homes are in the day's total of forecasts, the import is its measured total as well: readings enter
-    one sum of a day. Raises InvalidProof unless all totals open their sums.
-    """
-    *imports, exports = opened
-    for number, register in enumerate(imports, 1):
-        mine = [s for s in imported if (classes or {}).get(s.household, 1) == number]
-        total.verify_measured(day, [s.commitment for s in mine], register)
-    total.verify_measured(day, [s.commitment for s in exported], exports)
-    by_class = [_as_json(register) for register in imports]
-    database.add(
-        SharedDay(
-            day=day, imported=_in_order(imported), exported=_in_order(exported),
-            meters={s.household: meter_at(database, s.household, day) for s in imported},
-            import_total=by_class if classes else by_class[0], export_total=_as_json(exports),
-        )
-    )  # fmt: skip
-    forecast = database.get(CommunityTotal, day)
-    is_new = database.get(MeasuredTotal, day) is None
-    if is_new and forecast is not None and sorted(forecast.households) == sorted(s.household for s in imported):
-        keep_measured(database, day, _together(imports), imported)
-
-
-def _as_json(register: total.Total) -> dict[str, Any]:
-    return {"values_wh": list(register.values), "blinding": hex(register.blinding)}
-
-
-def _together(registers: Sequence[total.Total]) -> total.Total:
-    """Their sum, hour by hour; it opens the sum of their commitments."""
-    values = tuple(map(sum, zip(*(register.values for register in registers), strict=True)))
-    return total.Total(values, sum(register.blinding for register in registers) % MODULUS)
-
-
-def _in_order(signed: Sequence[SignedDay]) -> list[dict[str, Any]]:
-    return [one.to_json() for one in sorted(signed, key=lambda one: one.household)]
-
-
 def is_kept(database: Database, day: int, kind: Kind) -> bool:
     """Whether a day's total of a kind was opened."""
     table = {"forecast": CommunityTotal, "measured": MeasuredTotal, "shared": SharedDay}[kind]
@@ -100,7 +51,8 @@ def is_kept(database: Database, day: int, kind: Kind) -> bool:
 
 
 def as_totals(summed: Vector, kind: Kind) -> tuple[total.Total, ...]:
-    """The totals in an opened sum of a kind: of shared energy one for each register, import by classes."""
+    """The totals in an opened sum of a kind: of shared energy one for each block of each register, import by
+    classes."""
     length = REGISTER if kind == "shared" else LENGTHS[kind]
     return tuple(as_total(summed[start : start + length]) for start in range(0, len(summed), length))
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from data.interval import IntervalMinutes, blocks_per_day
 from fl.secagg.aggregator import MaskingRefused, PrimeField, Session, default_threshold
 from fl.secagg.roster import is_signed, sign
 from fl.secagg.session import framed
@@ -29,7 +30,8 @@ NONCE_BYTES = 16
 REGISTER = HOURS + 1
 """Entries of a meter's register of a day: its hours, and the blinding."""
 LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": REGISTER, "shared": 2 * REGISTER}
-"""Of a sum's vectors: the values and the blinding; of shared energy both registers, import and export."""
+"""Of a sum's vectors: the values and the blinding; of shared energy both registers, import and export, where it is
+settled by the hour."""
 OF_READINGS: tuple[Kind, ...] = ("measured", "shared")
 """Sums of what a meter counted as import. A home enters one of a day: the difference of two would be its readings."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
@@ -38,6 +40,7 @@ EXPORT_COMMITMENT, EXPORT_SIGNATURE = "export-commitment", "export-signature"
 _RING = PrimeField(MODULUS)
 _PURPOSE = b"wattproof total v3"
 _PURPOSE_BY_CLASS = b"wattproof total by class v1"
+_PURPOSE_BY_INTERVAL = b"wattproof total by interval v1"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class SumTerms:
     """What a sum is. Members are the gateways' names, as in the roster, sorted.
 
     `classes`: of shared energy that is split class by class, each member's class from 1; else empty. The import of
-    each class is a register of its own in the vector, in which the members of the others enter zeros.
+    each class is a register of its own in the vector, in which the members of the others enter zeros. `interval`: of
+    shared energy, what it is settled by; a register of a day has `REGISTER` entries for each of its blocks.
     """
 
     community: str
@@ -54,6 +58,7 @@ class SumTerms:
     nonce: bytes
     members: tuple[str, ...]
     classes: tuple[int, ...] = ()
+    interval: IntervalMinutes = 60
 
     def session(self, roster: Mapping[str, bytes]) -> Session:
         """The session that follows from the terms; the server chooses nothing in it. Raises MaskingRefused,
@@ -74,7 +79,9 @@ class SumTerms:
     @property
     def length(self) -> int:
         """Entries of a member's vector."""
-        return LENGTHS[self.kind] if not self.classes else (max(self.classes) + 1) * REGISTER
+        if self.kind != "shared":
+            return LENGTHS[self.kind]
+        return (max(self.classes, default=1) + 1) * blocks_per_day(self.interval) * REGISTER
 
     def smallest_class(self, there: Collection[str]) -> int:
         """How many of these members the smallest class has; where there are no classes, how many they are."""
@@ -86,8 +93,11 @@ class SumTerms:
     def _label(self) -> bytes:
         where = (self.community.encode(), self.kind.encode(), str(self.day).encode(), self.nonce)
         names = [name.encode() for name in self.members]
-        if self.classes:  # members that count themselves into other classes share no mask
-            numbers = ",".join(map(str, self.classes)).encode()
+        numbers = ",".join(map(str, self.classes)).encode()
+        if self.interval != 60:  # members that settle by another interval share no mask
+            minutes = str(self.interval).encode()
+            return hashlib.sha256(framed(_PURPOSE_BY_INTERVAL, *where, minutes, numbers, *names)).digest()
+        if self.classes:  # nor do members that count themselves into other classes
             return hashlib.sha256(framed(_PURPOSE_BY_CLASS, *where, numbers, *names)).digest()
         return hashlib.sha256(framed(_PURPOSE, *where, *names)).digest()
 

@@ -37,6 +37,7 @@ from api.protocol.secure_sum import (
     SumMessage,
     SumTerms,
 )
+from data.interval import IntervalMinutes
 from fl.deployment.backoff import Backoff
 from fl.deployment.keys import KeyFolder, load_agent_key
 from fl.deployment.settings import DeploymentSettings
@@ -67,12 +68,13 @@ def open_sums(
     contribution: GetContribution,
     shared_days: Callable[[], Sequence[int]] | None = None,
     classes: Mapping[str, int] | None = None,
+    interval: IntervalMinutes = 60,
 ) -> SecureSumClient | None:
     """The home's side, its states kept in `folder`; None without a roster.
 
     `shared_days`: the days of shared energy that it can enter; None where gateways do not settle it. `classes`: the
-    class of each home by this home's settings, where shared energy is split class by class. Raises KeysError for an
-    unusable roster or key.
+    class of each home by this home's settings, where shared energy is split class by class. `interval`: what shared
+    energy is settled by, by this home's settings. Raises KeysError for an unusable roster or key.
     """
     path, fewest = settings.roster, settings.fewest_in_total
     if path is None:
@@ -88,7 +90,7 @@ def open_sums(
         )
     _log.info("roster", extra={"home": home, "homes": len(roster.members), "fingerprint": roster.fingerprint})
     return SecureSumClient(
-        home, community, settings, folder, client, outbox, contribution, key, roster, shared_days, classes,
+        home, community, settings, folder, client, outbox, contribution, key, roster, shared_days, classes, interval,
         first_s=deployment.task_interval_s,
     )  # fmt: skip
 
@@ -115,10 +117,11 @@ class SecureSumClient:
         roster: Roster,
         shared_days: Callable[[], Sequence[int]] | None = None,
         classes: Mapping[str, int] | None = None,
+        interval: IntervalMinutes = 60,
         *,
         first_s: float,
     ) -> None:
-        self._shared_days, self._classes = shared_days, classes or {}
+        self._shared_days, self._classes, self._interval = shared_days, classes or {}, interval
         self._home, self._community, self._settings, self._client = home, community, settings, client
         self._first_s = first_s
         self._outbox, self._contribution, self._key, self._roster = outbox, contribution, key, roster
@@ -284,7 +287,8 @@ class SecureSumClient:
         return own
 
     def _terms(self, kind: Kind, day: int, status: SumStatus) -> SumTerms:
-        """Raises MaskingRefused where members are counted into other classes than this home's settings say."""
+        """Raises MaskingRefused where members are counted into other classes than this home's settings say, or shared
+        energy is settled by another interval."""
         is_by_class = kind == "shared" and bool(self._classes)
         own = tuple(self._classes.get(name, 0) for name in status.members) if is_by_class else ()
         if own != status.classes:
@@ -292,7 +296,13 @@ class SecureSumClient:
                 f"the server counts {', '.join(status.members)} into the classes {list(status.classes)}, this home's "
                 f"settings into {list(own)} (settlement.key, settlement.numbers)"
             )
-        return SumTerms(self._community, day, kind, status.nonce, status.members, own)
+        interval = self._interval if kind == "shared" else 60
+        if interval != status.interval:
+            raise MaskingRefused(
+                f"the server settles shared energy by intervals of {status.interval} minutes, this home's settings "
+                f"by {interval} (settlement.interval_minutes)"
+            )
+        return SumTerms(self._community, day, kind, status.nonce, status.members, own, interval)
 
     def _check_only(self, kind: Kind, day: int) -> None:
         """Raises MaskingRefused where the day's readings are, or may be, in a sum of another kind: over other homes,

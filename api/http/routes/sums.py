@@ -14,10 +14,12 @@ from api.http.deps import DayParam, SecureSumsDep, WorkDep
 from api.http.errors import ApiError, refusals
 from api.operator.running_sum import SumState
 from api.protocol.secure_sum import Kind, Stage, SumMessage, items_to_json
+from data.interval import IntervalMinutes
 from fl.secagg.aggregator import MaskingRefused
 
 router = APIRouter(prefix="/sums", tags=["sums"])
-_Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=8192)]
+_Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=64 * 1024)]
+"""A masked vector has 64 digits an entry: 200 by the quarter of an hour, and 100 more for each further class."""
 _REFUSALS = {
     404: ["no-sum"],
     409: ["too-early", "already-open"],
@@ -29,7 +31,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 class SumPublic(BaseModel):
     """The state of a sum. `items`: what this member needs now (hexadecimal, by the sender's name). `classes`: of each
-    member, where shared energy is split class by class."""
+    member, where shared energy is split class by class. `interval_minutes`: what shared energy is settled by."""
 
     day: int
     kind: Kind
@@ -40,6 +42,7 @@ class SumPublic(BaseModel):
     reason: str
     items: dict[str, str]
     classes: list[int]
+    interval_minutes: IntervalMinutes
 
     @classmethod
     def of(cls, state: SumState) -> SumPublic:
@@ -48,6 +51,7 @@ class SumPublic(BaseModel):
             "day": terms.day, "kind": terms.kind, "nonce": terms.nonce.hex(), "members": list(terms.members),
             "phase": state.phase, "waiting_for": list(state.waiting_for), "reason": state.reason,
             "items": items_to_json(state.items), "classes": list(terms.classes),
+            "interval_minutes": terms.interval,
         })  # fmt: skip
 
 

@@ -111,16 +111,18 @@ class SharedDay(Base):
     `imported`, `exported`: signed days (`data.meter.SignedDay.to_json`), in the order of the households.
     `meters`: by household, the meter that signed; it stays when the household has left, for its period is still to be
     settled. `import_total`, `export_total`: 24 totals in Wh (`values_wh`), and the summed `blinding` (hex); of import
-    a list of them, one for each class, where shared energy is split class by class.
+    a list of them, one for each class, where shared energy is split class by class. `interval_minutes`: 60, or 15;
+    by the quarter of an hour each of these is a list of four, one for each block (`api.operator.shared_days`).
     """
 
     __tablename__ = "shared_days"
     day: Mapped[NumberKey]
-    imported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    exported: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    imported: Mapped[list[Any]] = mapped_column(JSON)
+    exported: Mapped[list[Any]] = mapped_column(JSON)
     meters: Mapped[dict[str, str]] = mapped_column(JSON)
-    import_total: Mapped[dict[str, Any] | list[dict[str, Any]]] = mapped_column(JSON)
-    export_total: Mapped[dict[str, Any]] = mapped_column(JSON)
+    import_total: Mapped[dict[str, Any] | list[Any]] = mapped_column(JSON)
+    export_total: Mapped[dict[str, Any] | list[dict[str, Any]]] = mapped_column(JSON)
+    interval_minutes: Mapped[int] = mapped_column(default=60)
 
 
 class SettledPeriod(Base):
@@ -157,7 +159,8 @@ class MaskedSum(Base):
     """The one masked sum of a day and kind that gateways take part in (`api.operator.secure_sum`).
 
     `members`: by the gateway's name its household and its key in the roster (hex), as they were when it began.
-    `phase`: what is collected now, or open, or failed, with the reason. `until`: UTC seconds.
+    `phase`: what is collected now, or open, or failed, with the reason. `until`: UTC seconds. `interval_minutes`: by
+    which shared energy was settled when it began.
     """
 
     __tablename__ = "masked_sums"
@@ -168,6 +171,7 @@ class MaskedSum(Base):
     phase: Mapped[str] = mapped_column(String(10))
     until: Mapped[float]
     reason: Mapped[str] = mapped_column(String(500), default="")
+    interval_minutes: Mapped[int] = mapped_column(default=60)
 
 
 class MaskedSumMessage(Base):

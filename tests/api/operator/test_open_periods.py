@@ -35,7 +35,7 @@ from api.operator.open_periods import OpenPeriods, ShareRefused, checked_terms, 
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, is_published, registry_address
-from api.operator.totals import keep_shared
+from api.operator.shared_days import keep_shared
 from api.protocol import merkle, settlement_file
 from api.protocol.meters import Assignment
 from api.protocol.period import SIDES, Key, PeriodError, Side
@@ -155,8 +155,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     with community.sessions.begin() as session:
         for home in homes:
             session.add(Household(address=home.household, meter=home.home.meter.address))
-        for block in period.blocks:
-            keep_shared(session, block.number, (*block.imports, block.exports), block.imported, block.exported)
+        for record in period.days:
+            keep_shared(session, record)
     for home in homes:
         sums = SecureSumFolder(folder / "sums", home.home.name)
         for record in period.days:

@@ -26,14 +26,14 @@ def load_community(settings: DataSettings) -> CommunityData:
         return citylearn.load_with_pv(settings.cache_dir) if settings.pv else citylearn.load(settings.cache_dir)
     if settings.source == "none":
         raise TableError("there are no readings here (data.source is none): run this where the homes' readings are")
-    readings = _joined(settings.files)
+    readings = joined_tables(settings.files)
     if settings.weather is not None:
         return CommunityData(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts use calendar and load only")
     return CommunityData(readings, neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
-def _joined(files: Sequence[Path]) -> pd.DataFrame:
+def joined_tables(files: Sequence[Path]) -> pd.DataFrame:
     """The tables of all files in one. Raises TableError if two of them disagree about an hour."""
     readings = read_table(files[0])
     for path in files[1:]:

@@ -43,6 +43,9 @@ def data_import(
     preset: Annotated[str | None, typer.Option(help="who exported it, e.g. enedis (see: data presets)")] = None,
     dates: Annotated[str | None, typer.Option(help="order of 01/02/2026: dmy or mdy")] = None,
     accept_unusual: Annotated[bool, typer.Option(help="the figures are right, although unusual for a home")] = False,
+    no_export: Annotated[
+        bool, typer.Option("--no-export", help="the home feeds nothing into the grid: its export is 0")
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="values that differ from existing ones are corrections")
     ] = False,
@@ -64,7 +67,7 @@ def data_import(
     options = ImportOptions(
         home, timezone, "end" if end_stamps else "start", cumulative, columns=column_roles(map_ or ()), preset=preset,
         where=row_filter(where or ()), dates=date_order(dates), accept_unusual=accept_unusual,
-        quarters=quarters is not None,
+        no_export=no_export, quarters=quarters is not None,
     )  # fmt: skip
     for option, table in (("--out", out), ("--quarters", quarters)):
         if table is not None and file.exists() and table.exists() and table.samefile(file):

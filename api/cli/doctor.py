@@ -65,7 +65,7 @@ def _readings(settings: Config) -> Iterator[Finding]:
 
 def _quarters(settings: Config) -> Iterator[Finding]:
     """The tables of quarters of an hour: they are there, agree with those of hours, and have whole days."""
-    from data.community import load_community
+    from data.community import joined_tables
     from data.day import DayClock
     from data.quarters import HomeQuarters, load_quarters
 
@@ -80,7 +80,7 @@ def _quarters(settings: Config) -> Iterator[Finding]:
             )
     if not data.quarters or any(not path.exists() for path in (*data.files, *data.quarters)):
         return
-    table = load_quarters(data.quarters, load_community(data).readings)
+    table = load_quarters(data.quarters, joined_tables(data.files))
     clock = DayClock(data.day_start_utc)
     for home in sorted(set(table["unique_id"])):
         days = HomeQuarters(table, home, clock).whole_days
@@ -90,7 +90,8 @@ def _quarters(settings: Config) -> Iterator[Finding]:
         else:
             yield Finding.missing(
                 f"{home}: no day has all quarters of both registers",
-                "import a file with import and export, of 15 minutes or less, with --quarters (docs/meters.md)",
+                "import a file with import and export, of 15 minutes or less, with --quarters; of a home that feeds "
+                "nothing in, with --no-export as well (docs/meters.md)",
             )
 
 

@@ -82,7 +82,9 @@ def settle(
     ] = False,
     incomplete: Annotated[
         bool,
-        typer.Option("--incomplete", help="with settlement.gateways: leave out days whose totals were not opened"),
+        typer.Option(
+            "--incomplete", help="leave out days without totals: of too few homes, or not opened by gateways"
+        ),
     ] = False,
 ) -> None:
     """Settle the shared energy of a period, every share proven: among the homes on this machine, or by gateways.
@@ -108,15 +110,22 @@ def settle(
             )
         _settle_by_gateways(settings, period, pdf=pdf, incomplete=incomplete)
         return
-    if incomplete:
-        raise typer.BadParameter("--incomplete goes with settlement.gateways: here all readings are at hand")
     homes = SettledHomes.of(settings)
     days = period.days(homes.clock)
     folder = out or settings.api.settlements_dir / str(period)
-    kept = kept_settlement(folder, settings.community.name, days, settings.settlement.interval_minutes)
-    settlement = homes.settle(days, kept)
+    kept = kept_settlement(
+        folder, settings.community.name, days, settings.settlement.interval_minutes, incomplete=incomplete
+    )
+    settlement = homes.settle(days, kept, incomplete=incomplete)
     write_settlement(folder, homes, settlement, days, pdf=pdf)
-    _tell(settlement, homes.names, homes.clock, homes.self_consumed(days))
+    _tell(
+        settlement, homes.names, homes.clock, homes.self_consumed([record.day for record in settlement.period.days])
+    )
+    settled = {record.day for record in settlement.period.days}
+    if left_out := [str(homes.clock.date_of(day)) for day in days if day not in settled]:
+        console.print(f"Days without totals, of which nothing is settled: {', '.join(left_out)}.", highlight=False)
+    for absence in homes.absences(settlement):
+        console.print(absence, highlight=False)
     console.print(f"Written to {folder}: check it with `wattproof audit-settlement {folder}/settlement.json`.")
     if publish or pay:
         _publish(settings, settlement, folder if pay else None)

@@ -66,7 +66,7 @@ class MeteredHome:
         known = (Assignment(day, own.on(day).address) for day in (max(first, self.meter_since), *later))
         return (*self.earlier, *known)
 
-    def signed(self, days: range) -> dict[int, tuple[Blocks, Blocks]]:
+    def signed(self, days: Sequence[int]) -> dict[int, tuple[Blocks, Blocks]]:
         """Import and export of each day that the home has measured; what is not signed yet is signed now.
 
         What was signed stands, whatever the table says now. Raises MeterError for a damaged vault.
@@ -75,7 +75,22 @@ class MeteredHome:
         imported, exported = (self._register(quantity, measured[quantity], days) for quantity in QUANTITIES)
         return {day: (imported[day], exported[day]) for day in days if day in imported and day in exported}
 
-    def _hours(self, days: range) -> dict[Quantity, dict[int, list[int]]]:
+    def lacking_on(self, day: int) -> str:
+        """Words for why the home can't sign a day: what its meter did not measure on it; empty where it did."""
+        try:
+            if self.quarters is not None:
+                self.quarters.day(day)
+                return ""
+        except TableError as lacking:
+            return str(lacking)
+        measured = self.readings[~self.readings["filled"] & (self.clock.days_of(self.readings["ds"]) == day)]
+        for what, known in (("import", len(measured)), ("export", int(measured[EXPORT].notna().sum()))):
+            if known < HOURS_PER_DAY:
+                named = f"{self.home.name}, day {day} ({self.clock.date_of(day)})"
+                return f"{named}: {HOURS_PER_DAY - known} of its {HOURS_PER_DAY} hours of {what} were not measured"
+        return ""
+
+    def _hours(self, days: Sequence[int]) -> dict[Quantity, dict[int, list[int]]]:
         """The hours (Wh) of each register, of the days of which all are there."""
         measured = self.readings[~self.readings["filled"]]
         known = measured[measured[EXPORT].notna()]
@@ -133,7 +148,7 @@ def quarters_table(data: DataSettings, hours: pd.DataFrame) -> pd.DataFrame:
     return load_quarters(data.quarters, hours)
 
 
-def _quarters(table: HomeQuarters, days: range) -> dict[Quantity, dict[int, Sequence[int]]]:
+def _quarters(table: HomeQuarters, days: Sequence[int]) -> dict[Quantity, dict[int, Sequence[int]]]:
     """The quarters (Wh) of each register, of the days of which all of both are there."""
     whole = [table.day(day) for day in table.whole_days if day in days]
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.config.community_yaml import Config, ConfigError
@@ -71,12 +72,31 @@ class SettledHomes:
         by_household = {home.household: numbers[home.home.name] for home in self.homes if home.home.name in numbers}
         return Key(self.config.settlement.key, by_household)
 
-    def settle(self, days: range, known: Settlement | None = None) -> Settlement:
-        """`known`: an earlier settlement, whose shares are kept. Raises PeriodError, DataError, MaskingRefused."""
-        settings = self.config.settlement
-        return settle_period(self.config.community.name, self.homes, days, self.key, settings.fewest_days, known)
+    def settle(self, days: range, known: Settlement | None = None, *, incomplete: bool = False) -> Settlement:
+        """`known`: an earlier settlement, whose shares are kept. `incomplete`: leave out days without a total.
 
-    def self_consumed(self, days: range) -> list[int] | None:
+        Raises PeriodError, DataError, MaskingRefused.
+        """
+        community, fewest = self.config.community.name, self.config.settlement.fewest_days
+        return settle_period(community, self.homes, days, self.key, fewest, known, incomplete=incomplete)
+
+    def absences(self, settlement: Settlement) -> list[str]:
+        """Of each home that was no member on some days of the period: a sentence with the first of them, and why."""
+        out, days = [], settlement.period.days
+        for home in self.homes:
+            absent = [record.day for record in days if home.household not in record.households]
+            if absent:
+                first = f"day {absent[0]} ({self.clock.date_of(absent[0])})"
+                why = (
+                    home.lacking_on(absent[0])
+                    or f"{home.home.name}, {first}: its present meter did not count all of it"
+                )
+                there = len(days) - len(absent)
+                too_few = f", and a share takes {home.prover.fewest_days}" if there < home.prover.fewest_days else ""
+                out.append(f"A member on {there} of {len(days)} days{too_few}: {why}.")
+        return out
+
+    def self_consumed(self, days: Sequence[int]) -> list[int] | None:
         """What homes used of their own generation (Wh), day by day; None where no meter counts it."""
         if any("generation" not in home.readings for home in self.homes):
             return None

@@ -26,11 +26,13 @@ def write_settlement(
     name = period_name(clock.date_of(days[0]), clock.date_of(days[-1]))
     files = SettlementFolder(folder, name, homes.config.settlement, clock, homes.names)
     files.write(settlement, meters_of(homes.homes))
-    files.draw(settlement, homes.self_consumed(days), pdf=pdf)
+    files.draw(settlement, homes.self_consumed([record.day for record in settlement.period.days]), pdf=pdf)
 
 
-def kept_settlement(folder: Path, community: str, days: range, interval: IntervalMinutes = 60) -> Settlement | None:
-    """The settlement of these days in a folder; None where there is none yet.
+def kept_settlement(
+    folder: Path, community: str, days: range, interval: IntervalMinutes = 60, *, incomplete: bool = False
+) -> Settlement | None:
+    """The settlement of these days in a folder, or if it may be `incomplete`, of some of them; None if there is none.
 
     Raises DamagedFile, and PeriodError for a folder that has another settlement: nothing is written over, for its
     proofs and its root would be lost.
@@ -47,10 +49,11 @@ def kept_settlement(folder: Path, community: str, days: range, interval: Interva
             "new proofs then, and another root.",
         ) from None  # fmt: skip
     of = settlement.period
-    if (of.community, of.first, of.last) != (community, days[0], days[-1]):
+    within = days[0] <= of.first and of.last <= days[-1]
+    if of.community != community or not ((of.first, of.last) == (days[0], days[-1]) or (incomplete and within)):
         raise PeriodError(
             f"{path} is the settlement of {of.community!r}, days {of.first} to {of.last}, and stays as it is: name "
-            "another folder with --out"
+            "another folder with --out, or settle with --incomplete if it has left out other days"
         )
     if of.interval != interval:
         raise PeriodError(

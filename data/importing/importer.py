@@ -48,14 +48,16 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
     readings.clear()
     if not imports:
         raise ImportRefused(path, "has no readings of imported energy: all are exports, or blank")
+    if exports and options.no_export:
+        raise ImportRefused(path, f"has exported energy in {exports[0].name!r}: leave --no-export out")
     steps = steps_of(path, imports, is_register=is_register)
     stamp = "end" if steps.names_last else stamp
     whole = partial(_whole, path, steps=steps, stamp=stamp, is_register=is_register, options=options)
     hours = whole(imports)
     if hours is None:
         raise ImportRefused(path, "does not cover a single whole hour")
-    out = whole(exports) if exports else None
-    warnings = plausible.check_day(path, hours.wh, has_export=out is not None, accepted=options.accept_unusual)
+    out = whole(exports) if exports else _nothing(hours) if options.no_export else None
+    warnings = plausible.check_day(path, hours.wh, has_export=bool(exports), accepted=options.accept_unusual)
     warnings += source.warnings
     table = long_table(
         options.unique_id,
@@ -70,8 +72,9 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
         return imported
     try:
         check_interval(steps.interval)
-        fine = [whole(flow, step=QUARTER) if flow else None for flow in (imports, exports)]
-        quarters = quarters_table(options.unique_id, *fine, accepted=options.accept_unusual)
+        fine = whole(imports, step=QUARTER)
+        fine_out = whole(exports, step=QUARTER) if exports else _nothing(fine) if options.no_export else None
+        quarters = quarters_table(options.unique_id, fine, fine_out, accepted=options.accept_unusual)
     except HoursOnly as why:
         return replace(imported, hours_only=str(why))
     return replace(imported, quarters=quarters)
@@ -176,6 +179,11 @@ def _checked_register(
     plausible.check_size(path, lines[1:], np.diff(register), steps, interval)
     plausible.check_still(path, lines, utc, register, accepted=options.accept_unusual)
     return register
+
+
+def _nothing(hours: Hours | None) -> Hours | None:
+    """The export of a home that feeds nothing in: 0 wherever the import is known."""
+    return None if hours is None else replace(hours, wh=np.zeros_like(hours.wh))
 
 
 def _export(hours: Hours, out: Hours | None) -> "pd.Series[int] | None":

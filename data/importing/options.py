@@ -30,6 +30,7 @@ class ImportOptions:
         where: column -> value that its rows must have.
         dates: the order of day and month, where 01/02/2026 can be either.
         accept_unusual: the figures are right, although unusual for a home.
+        no_export: the home feeds nothing into the grid, so that its export is 0; the file has none.
         quarters: also take the quarters of an hour, where the file has them.
     """
 
@@ -43,6 +44,7 @@ class ImportOptions:
     where: Mapping[str, str] = field(default_factory=dict)
     dates: DateOrder | None = None
     accept_unusual: bool = False
+    no_export: bool = False
     quarters: bool = False
 
     def __post_init__(self) -> None:

@@ -67,6 +67,27 @@ def test_a_week_is_settled_audited_and_not_settled_again_by_the_hour(folder: Pat
     assert not (folder / "state" / "homes" / "roof-0" / "export.db").exists(), "nothing was signed by the hour"
 
 
+def test_who_is_no_member_is_told_why(folder: Path) -> None:
+    """In summer the last hour of a day that begins at 23:00 UTC is in the file of the next local day."""
+    path = folder / "late"
+    path.mkdir()
+    names, last = [f"roof-{k}" for k in range(4)], CLOCK.start_of(CLOCK.day_on(FIRST.date()) + DAYS)
+    for name in names:
+        table = quarters_of(name, int(name[-1]), CLOCK, CLOCK.day_on(FIRST.date()), DAYS)
+        if name == "roof-3":
+            table = table[table["ds"] < last - pd.Timedelta(hours=1)].reset_index(drop=True)
+        write_table(hourly(table), path / f"{name}.csv")
+        write_table(table, path / f"{name}-q.csv", QUARTER)
+    files, fine = ", ".join(f"{name}.csv" for name in names), ", ".join(f"{name}-q.csv" for name in names)
+    settings = SETTINGS.replace("homes.csv", files)
+    (path / "community.yaml").write_text(settings.format(minutes=15, quarters=f", quarters: [{fine}]"))
+    done = CliRunner().invoke(app, ["settle", WEEK, "-c", str(path / "community.yaml")])
+    said = " ".join(done.output.split())
+    assert done.exit_code == 0, said
+    assert "A member on 6 of 7 days, and a share takes 7: roof-3, day " in said
+    assert "(2026-03-08): 4 of its 96 quarters of an hour of import were not measured" in said
+
+
 def test_another_interval_is_no_setting(folder: Path) -> None:
     code, said = settle(folder, minutes=30)
     assert code != 0 and "settlement.interval_minutes is 30" in said, said

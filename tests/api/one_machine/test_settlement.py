@@ -131,6 +131,32 @@ def test_who_joined_or_left_has_a_share_of_its_own_days(
     assert settled.shares[addresses[1], "import"].wh > 0
 
 
+def test_a_day_of_too_few_homes_is_named_and_left_out_if_that_is_meant(
+    homes: list[MeteredHome], tmp_path: Path
+) -> None:
+    """home-1 was no member on the first day: with home-0 and home-3 that are two homes."""
+    three = [replace(homes[k], home=Home(HOMES[k], tmp_path / HOMES[k])) for k in (0, 1, 3)]
+    why = rf"no total on .*\(home-1, day {DAYS[0]} .*: 24 of its 24 hours of import.*nor on 0 other.*--incomplete"
+    with pytest.raises(PeriodError, match=why):
+        settle_period(COMMUNITY, three, DAYS, Key(), fewest_days=7)
+    first = settle_period(COMMUNITY, three, DAYS, Key(), fewest_days=7, incomplete=True)
+    assert [record.day for record in first.period.days] == list(range(JOINED, DAYS.stop)) and first.late == ()
+    assert settle_period(COMMUNITY, three, DAYS, Key(), fewest_days=7, known=first).root == first.root
+    with pytest.raises(PeriodError, match="no total"):
+        settle_period(COMMUNITY, three[:2], DAYS, Key(), fewest_days=7, incomplete=True)
+
+
+def test_who_was_a_member_for_a_few_days_keeps_nobody_waiting(homes: list[MeteredHome], tmp_path: Path) -> None:
+    """Its share would show these days, so there is none; the others are settled."""
+    four = [replace(homes[k], home=Home(HOMES[k], tmp_path / HOMES[k])) for k in (0, 3, 4, 5)]
+    days = CLOCK.days_of(four[3].readings["ds"])
+    four[3] = replace(four[3], readings=four[3].readings[days >= DAYS[-3]].reset_index(drop=True))
+    of = settle_period(COMMUNITY, four, DAYS, Key(), fewest_days=7)
+    assert of.late == (four[3].household,) and len(of.shares) == 6
+    for side in SIDES:
+        assert of.given(side) + of.remainder(side) == of.period.shared_wh
+
+
 def test_a_share_is_no_more_than_what_the_member_counted(settled: Settlement, homes: list[MeteredHome]) -> None:
     for home in homes:
         for side, column in zip(SIDES, ("y", "export"), strict=True):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import ImportRefused
 from data.importing.importer import import_file
 from data.importing.options import Imported, ImportOptions
 from data.importing.summary import summary
@@ -111,6 +112,19 @@ def test_export_that_would_be_filled_in_is_not_known(write: Write) -> None:
     assert not got.readings["filled"].any()
     assert values(got, "export") == [*[10] * 8, *[pd.NA] * 4, *[10] * 12]
     assert values(got) == [100] * 24
+
+
+def test_a_home_that_feeds_nothing_in_has_an_export_of_zero(write: Write) -> None:
+    """Not known is something else: without its export a home is no member of shared energy."""
+    moments = every(900, 24)
+    del moments[9]
+    path = write(rows(moments, [0.1 + i % 4 / 10 for i in range(23)]))
+    assert "export" not in take(path, accept_unusual=True).readings
+    got = take(path, accept_unusual=True, no_export=True)
+    assert got.readings["export"].tolist() == [0] * 6 and values(got, "export") == [0] * 20
+    both = write(rows(every(900, 8), [0.1] * 8, [0.0] * 8, header="timestamp,kwh,export_kwh"))
+    with pytest.raises(ImportRefused, match="exported energy in 'export_kwh': leave --no-export out"):
+        take(both, no_export=True)
 
 
 @pytest.mark.parametrize("pattern", [[0.1, 0.1, 0.1, 0.1], [0.0, 0.0, 0.4, 0.0]])

@@ -30,6 +30,7 @@ from fl.weights import Weights, check_like, to_record
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5  # for homes that come online
+_ASK_AGAIN_S = 600.0  # a home that did not take the model
 
 OnRound = Callable[[int, Weights, RoundReport], None]
 """Called with each saved round: its number, the new global model, what happened. At least once for each round, and
@@ -89,6 +90,8 @@ class Rounds:
         self.earlier_rounds, self.quantity = earlier_rounds, quantity
         self._names: dict[int, str] = {}
         self._unable: set[int] = set()
+        self._have: set[int] = set()  # nodes that took the last model
+        self._tried: dict[int, float] = {}  # nodes that did not, and when they were last asked to
 
     def run(
         self, grid: Grid, initial: Weights, observe: Callable[[RoundReport], None] = lambda report: None
@@ -113,7 +116,7 @@ class Rounds:
             weights, _, done = self._resume(initial)
             weights = self._save_round(grid, done + 1, weights, ServerStep(self._without_step()), observe, every=True)
             if self.hand_out:
-                self._hand_out(grid, done + 1, weights)
+                self._hand_out(grid, done + 1, weights, self._online_now(grid))
             return weights
 
     def _without_step(self) -> FederationSettings:
@@ -130,7 +133,7 @@ class Rounds:
         if self.hand_out:
             if not left:  # agents reconnect to a restarted coordinator one after another
                 self._wait_for_homes(grid)
-            self._hand_out(grid, max(done, self.settings.rounds), weights)
+            self._hand_out(grid, max(done, self.settings.rounds), weights, self._online_now(grid))
         return weights
 
     def _save_round(
@@ -149,11 +152,30 @@ class Rounds:
         self._publish(number, weights, report)
         return weights
 
-    def _hand_out(self, grid: Grid, number: int, weights: Weights) -> None:
-        nodes = self._online_now(grid)
+    def hand_out_to_late(self, grid: Grid) -> None:
+        """Hand the last model to homes that have come online since it was handed out, or did not take it then.
+
+        A home that was away may have lost it, and gets it again.
+        """
+        online = self._online_now(grid)
+        self._have &= set(online.values())
+        self._tried = {node: when for node, when in self._tried.items() if node in online.values()}
+        asked_before = time.monotonic() - _ASK_AGAIN_S
+        late = {
+            home: node
+            for home, node in online.items()
+            if node not in self._have and self._tried.get(node, -math.inf) < asked_before
+        }
+        saved = self.store.latest() if self.hand_out and late else None
+        if saved is not None:
+            self._hand_out(grid, saved.round, saved.weights, late)
+
+    def _hand_out(self, grid: Grid, number: int, weights: Weights, nodes: dict[str, int]) -> None:
         content = RecordDict({ARRAYS: to_record(weights), WHO: ConfigRecord({ROUND: number})})
         kind = MODEL if self.quantity == "load" else EXPORT_MODEL
-        taken, _ = exchange(grid, nodes, dict.fromkeys(nodes, content), kind, self.settings.round_timeout_s)
+        taken, left_out = exchange(grid, nodes, dict.fromkeys(nodes, content), kind, self.settings.round_timeout_s)
+        self._have |= {nodes[home] for home in taken}
+        self._tried |= dict.fromkeys((nodes[home] for home in left_out), time.monotonic())
         context = {"round": number, "homes": len(taken), "quantity": self.quantity}
         _log.info("model handed out", extra=context)
         for kind, further in self.hand_out_also().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from flwr.app import Context
@@ -16,8 +17,13 @@ from fl.stoppable import StoppableGrid
 from fl.store import RoundReport
 from fl.weights import Weights
 
-Following = Callable[[CoordinatorMetrics], Rounds | None]
+Wait = Callable[[float], None]
+"""Lets so many seconds pass, in which homes that come online are handed what has been trained."""
+
+Following = Callable[[CoordinatorMetrics, Wait], Rounds | None]
 """Waits until another training is due, and gives its rounds; None if none is to follow."""
+
+_LATE_EVERY_S = 2.0  # how often the coordinator looks for homes that were not there when a model was handed out
 
 
 def make_server_app(
@@ -26,7 +32,7 @@ def make_server_app(
     stop: threading.Event | None = None,
     *,
     once: bool = False,
-    following: Following = lambda metrics: None,
+    following: Following = lambda metrics, wait: None,
 ) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
@@ -45,9 +51,19 @@ def make_server_app(
             with metrics.training():
                 run = rounds.run_once if once else rounds.run
                 run(link, initial, metrics.saw)
-            while (further := following(metrics)) is not None:
+            trained = {rounds.quantity: rounds}
+
+            def wait(seconds: float) -> None:
+                until = time.monotonic() + seconds
+                while (left := until - time.monotonic()) > 0:
+                    time.sleep(min(left, _LATE_EVERY_S))
+                    for done in trained.values():
+                        done.hand_out_to_late(link)
+
+            while (further := following(metrics, wait)) is not None:
                 with metrics.training():
                     further.run(link, initial, metrics.saw if further.quantity == "load" else _unseen)
+                trained[further.quantity] = further
 
     return app
 

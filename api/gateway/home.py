@@ -11,7 +11,8 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from api.config.key_file import METER_KEY, VAULT, household_account, household_key, later_keys
+from api.config.key_file import VAULT, household_account
+from api.gateway.known_meters import read_meters
 from api.gateway.sealed import SealedForecast, read_sealed, seal
 from data.errors import DataError
 from data.export import EXPORT_VAULT, QUARTER_VAULTS
@@ -44,13 +45,10 @@ class Home:
     def meters(self) -> HouseholdMeters:
         """All meters that the household has had, and will have (`api.gateway.replaced_meter`).
 
-        Raises DamagedFile, LostFile.
+        One whose key is gone is among them, and its days can't be signed. Raises DamagedFile, LostFile.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        first = Meter.from_file(household_key(self.folder, METER_KEY))
-        return HouseholdMeters(
-            {0: first} | {day: Meter.from_file(key) for day, key in later_keys(self.folder).items()}
-        )
+        return read_meters(self.folder)
 
     @property
     def meter(self) -> Meter:

@@ -61,9 +61,9 @@ class MeteredHome:
         """The meter's address, or all meters one after the other."""
         own = self.home.meters
         if not self.earlier and len(own.first_days) == 1:
-            return own.newest.address
+            return own.address_on(own.since)
         first, *later = own.first_days
-        known = (Assignment(day, own.on(day).address) for day in (max(first, self.meter_since), *later))
+        known = (Assignment(day, own.address_on(day)) for day in (max(first, self.meter_since), *later))
         return (*self.earlier, *known)
 
     def signed(self, days: Sequence[int]) -> dict[int, tuple[Blocks, Blocks]]:

@@ -2,6 +2,7 @@
 
     homes/HOME/meter.key          the first meter's
     homes/HOME/meter-DAY.key      that of the meter which counts from DAY on
+    homes/HOME/meters.json        which meters there are (`api.gateway.known_meters`)
 
 Each meter signs its own days, whenever they are signed; so the key before is kept. That the community counts each for
 its own days alone, the registry on the chain says (`forecast_registry.vy`, `assign_meter`).
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 from eth_account import Account
 
-from api.config.key_file import VAULT, household_key, later_key, later_keys
+from api.config.key_file import VAULT, later_key, later_keys
 from api.gateway.home import Home
+from api.gateway.known_meters import forget_meter, read_meters
 from data.atomic import write_bytes
 from data.day import DayClock
 from data.errors import DataError
@@ -25,13 +27,15 @@ def replace_meter(home: Home, first_day: int, today: int | None) -> None:
     """Make the key of the meter that counts from a day on. One that is still to come is given that day instead.
 
     `today`: the community's; None where its clock is not this machine's. Raises DataError for a day that has begun,
-    or that is signed by the meter before; DamagedFile, LostFile, MeterError.
+    or that is signed by the meter before; DamagedFile, LostFile, MeterError. A meter whose key is gone is replaced
+    like any other, from a day that it has not begun; if it has not begun itself, by a new key for the same days.
     """
     if not (home.folder / "wallet.key").exists():
         raise DataError(f"there is no home {home.name} in {home.folder}: name a home of this gateway")
-    later = later_keys(home.folder)
-    newest = max(later, default=0)
-    if newest == first_day:
+    later, meters = later_keys(home.folder), read_meters(home.folder)
+    newest, is_lost = meters.since, meters.since in meters.lost
+    given_up = [day for day in meters.lost if today is not None and day > today]
+    if newest == first_day and not is_lost and not given_up:
         return
     if today is not None and first_day <= today:
         raise DataError(
@@ -39,25 +43,28 @@ def replace_meter(home: Home, first_day: int, today: int | None) -> None:
             "manager the time to enter it before"
         )
     is_to_come = newest > 0 and today is not None and newest > today
-    if first_day < newest and not is_to_come:
+    if first_day <= newest and not is_to_come:
         raise DataError(f"{home.name} has had another meter since day {newest}: name a day after it")
     if signed := _signed_since(home, min(first_day, newest) if is_to_come else first_day):
         raise DataError(
             f"day {signed} is signed already by the meter before: a day is signed once. Name a day after {signed}"
         )
-    household_key(home.folder, "meter.key")  # refuses where the key that signed earlier days is lost
-    if is_to_come:
+    if is_to_come and not is_lost:
         later[newest].rename(later_key(home.folder, first_day))
-        return
-    write_bytes(later_key(home.folder, first_day), bytes(Account.create().key).hex().encode(), private=True)
+    elif first_day not in later:
+        write_bytes(later_key(home.folder, first_day), bytes(Account.create().key).hex().encode(), private=True)
+    for day in given_up:
+        forget_meter(home.folder, day)
+    read_meters(home.folder)
 
 
 def member_line(home: Home, clock: DayClock) -> str:
     """The household's entry for `community.members`, with the meters that were replaced."""
     meters = home.meters
-    parts = [f"household: '{home.wallet.address}'", f"meter: '{meters.newest.address}'", f"home: '{home.name}'"]
+    newest = meters.address_on(meters.since)
+    parts = [f"household: '{home.wallet.address}'", f"meter: '{newest}'", f"home: '{home.name}'"]
     replaced = [
-        f"{{meter: '{meters.on(day).address}', last_date: {clock.date_of(after - 1)}}}"
+        f"{{meter: '{meters.address_on(day)}', last_date: {clock.date_of(after - 1)}}}"
         for day, after in zip(meters.first_days, meters.first_days[1:], strict=False)
     ]
     if replaced:

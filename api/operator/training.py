@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -21,7 +20,7 @@ from fl.errors import FederationError
 from fl.one_shot.hand_out import newest_peak_head
 from fl.one_shot.membership import Change
 from fl.rounds import Rounds
-from fl.server_app import Following, make_server_app
+from fl.server_app import Following, Wait, make_server_app
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights, projection
 from fl.weights import Weights
@@ -72,8 +71,8 @@ def _following(community: Community) -> Following:
     """What is trained after the first training of load: once, export, where it is; then load again when it is due."""
     export = [_export_rounds(community)] if community.config.federation.export else []
 
-    def following(metrics: CoordinatorMetrics) -> Rounds | None:
-        return export.pop() if export else _when_due(community, metrics)
+    def following(metrics: CoordinatorMetrics, wait: Wait) -> Rounds | None:
+        return export.pop() if export else _when_due(community, metrics, wait)
 
     return following
 
@@ -113,9 +112,7 @@ def _rounds(community: Community) -> Rounds:
     )  # fmt: skip
 
 
-def _when_due(
-    community: Community, metrics: CoordinatorMetrics, wait: Callable[[float], None] = time.sleep
-) -> Rounds | None:
+def _when_due(community: Community, metrics: CoordinatorMetrics, wait: Wait) -> Rounds | None:
     """Wait until the model no longer fits (`api.operator.retraining`); the training that follows. None where the
     community is not to train again by itself."""
     policy = community.config.federation.retraining

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from flwr.app import Message
 
 from fl.errors import FederationError, QuorumMissed, ResumeRefused
 from fl.rounds import Rounds
@@ -149,6 +151,22 @@ def test_the_order_of_answers_and_of_nodes_changes_nothing(tmp_path: Path, name:
     assert len({model["w"].tobytes() for model in models}) == 1
 
 
+@dataclass
+class Leaving(LocalGrid):
+    """`away`: homes whose nodes are not connected; `deaf`: those that do not take a model."""
+
+    away: set[str] = field(default_factory=set)
+    deaf: set[str] = field(default_factory=set)
+
+    def get_node_ids(self) -> Iterable[int]:
+        return {node for node, (learner, _) in self._apps.items() if learner.home not in self.away}
+
+    def _answer(self, number: int, message: Message) -> Message | None:
+        reply = super()._answer(number, message)
+        is_model = message.metadata.message_type == "query.model"
+        return None if is_model and self.asked[-1][1] in self.deaf else reply
+
+
 class Arriving(LocalGrid):
     """Homes find the coordinator one after another: one more each time it looks, up to `most`."""
 
@@ -172,6 +190,36 @@ def test_a_training_that_has_ended_is_handed_out_again_to_homes_that_come_late(
     Rounds(made, store, hand_out=True).run(grid, ZERO)
     assert [kind for kind, _ in grid.asked if not kind.startswith("query.name")].count("query.model") >= told
     assert "train" not in {kind for kind, _ in grid.asked}
+
+
+def test_a_home_that_was_away_or_failed_is_handed_the_model_once_it_is_there(
+    store: RoundStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = settings(rounds=1, min_homes=3, evaluate_every=0, round_timeout_s=1)
+    grid = Leaving(learners())
+    training = Rounds(made, store, hand_out=True)
+    grid.away, grid.deaf = {HOMES[0]}, set()
+    training.run(grid, ZERO)
+
+    def handed() -> list[str]:
+        told = [home for kind, home in grid.asked if kind == "query.model"]
+        grid.asked.clear()
+        return sorted(told)
+
+    assert handed() == sorted(HOMES[1:])
+    training.hand_out_to_late(grid)
+    assert handed() == [], "nobody has come"
+    grid.away, grid.deaf = {HOMES[1]}, {HOMES[0]}
+    training.hand_out_to_late(grid)
+    training.hand_out_to_late(grid)
+    assert handed() == [HOMES[0]], "one that does not answer is not asked all the time"
+    grid.away, grid.deaf = set(), set()
+    training.hand_out_to_late(grid)
+    assert handed() == [HOMES[1]], "one that was away may have lost it"
+    monkeypatch.setattr("fl.rounds._ASK_AGAIN_S", 0.0)
+    training.hand_out_to_late(grid)
+    training.hand_out_to_late(grid)
+    assert handed() == [HOMES[0]]
 
 
 @pytest.mark.parametrize("name", ["fedavg", "fedadam"])

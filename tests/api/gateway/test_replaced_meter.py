@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from eth_account import Account
 
 from api.cli.main import app
 from api.gateway.home import Home
 from api.gateway.replaced_meter import member_line, replace_meter
 from api.protocol.bundle import verify
 from data.day import DayClock
-from data.errors import DataError
+from data.errors import DataError, LostFile
 from data.table import long_table
 from tests.api import http_fixture
 from tests.api.http_fixture import GATEWAY, SERVER, HttpFixture
@@ -73,6 +74,81 @@ def test_an_exchange_that_is_to_come_can_be_moved_and_keeps_its_key(home: Home) 
     assert again(home).meters.first_days == (0, FIRST + 3) and again(home).meter.address == made
     replace_meter(again(home), FIRST + 9, FIRST + 3)  # it has taken over: this is another one
     assert again(home).meters.first_days == (0, FIRST + 3, FIRST + 9)
+
+
+def test_a_later_key_that_is_gone_leaves_its_days_to_no_other_meter(home: Home) -> None:
+    replace_meter(home, FIRST, TODAY)
+    made, line = again(home).meter.address, member_line(again(home), DayClock(23))
+    kept = (home.folder / f"meter-{FIRST}.key").read_bytes()
+    (home.folder / f"meter-{FIRST}.key").unlink()
+    for _ in range(2):  # it stays noticed
+        assert again(home).meters.on(FIRST - 1).address == home.meter.address
+        with pytest.raises(
+            LostFile, match=f"{made}, which counts from day {FIRST} on, .* restore it from your backup"
+        ):
+            again(home).meters.on(FIRST)
+        assert member_line(again(home), DayClock(23)) == line
+    (home.folder / f"meter-{FIRST}.key").write_bytes(bytes(Account.create().key).hex().encode())
+    with pytest.raises(LostFile, match=made):  # another key is no remedy
+        again(home).meters.on(FIRST)
+    (home.folder / f"meter-{FIRST}.key").write_bytes(kept)
+    assert again(home).meter.address == made
+
+
+def test_a_first_key_that_is_gone_is_not_made_anew_even_before_it_signed(tmp_path: Path) -> None:
+    home = Home("elm-4", tmp_path / "elm-4")
+    told = member_line(home, DayClock(23))
+    (home.folder / "meter.key").unlink()
+    with pytest.raises(
+        LostFile, match=r"meters.json beside it knows the meter: restore it .* move .*meters.json away"
+    ):
+        member_line(again(home), DayClock(23))
+    assert not (home.folder / "meter.key").exists()
+    (home.folder / "meters.json").unlink()
+    assert member_line(again(home), DayClock(23)) != told
+
+
+def test_a_key_that_is_gone_for_good_is_replaced_and_stays_in_the_managers_line(home: Home) -> None:
+    replace_meter(home, FIRST, TODAY)
+    lost = again(home).meter.address
+    (home.folder / f"meter-{FIRST}.key").unlink()
+    with pytest.raises(DataError, match=f"day {FIRST} has begun"):
+        replace_meter(again(home), FIRST, FIRST + 1)
+    replace_meter(again(home), FIRST + 5, FIRST + 1)
+    meters = again(home).meters
+    assert meters.first_days == (0, FIRST, FIRST + 5) and meters.address_on(FIRST) == lost != meters.newest.address
+    (entry,) = yaml.safe_load(member_line(again(home), DayClock(23)))
+    assert [old["meter"] for old in entry["replaced"]] == [home.meter.address, lost]
+    with pytest.raises(LostFile):
+        meters.on(FIRST + 4)
+
+
+@pytest.mark.parametrize("then", [FIRST, FIRST + 3])
+def test_a_key_that_is_gone_before_its_first_day_gives_way_to_a_new_one(home: Home, then: int) -> None:
+    replace_meter(home, FIRST, TODAY)
+    lost = again(home).meter.address
+    (home.folder / f"meter-{FIRST}.key").unlink()
+    replace_meter(again(home), then, TODAY)
+    meters = again(home).meters
+    assert meters.first_days == (0, then) and meters.newest.address != lost and not meters.lost
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["moved", "lost before it began"])
+def test_a_command_that_was_ended_midway_goes_on_when_it_is_run_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    """As by kill -9 between the new key and the list of meters, where one is written and the other is not."""
+    replace_meter(home, FIRST, TODAY)
+    made = again(home).meter.address
+    if is_lost:
+        (home.folder / f"meter-{FIRST}.key").unlink()
+    before = (home.folder / "meters.json").read_bytes()
+    replace_meter(again(home), FIRST + 3, TODAY)
+    (home.folder / "meters.json").write_bytes(before)
+    replace_meter(again(home), FIRST + 3, TODAY)
+    meters = again(home).meters
+    assert meters.first_days == (0, FIRST + 3) and not meters.lost
+    assert (meters.newest.address == made) is not is_lost
 
 
 def test_a_home_that_is_not_here_gets_no_key(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_without_the_policy_nothing_follows(community: Community) -> None:
     knows(community, worse_since=DAYS - 9)
     federation = community.config.federation.model_copy(update={"retraining": FederationSettings().retraining})
     community.config = community.config.model_copy(update={"federation": federation})
-    assert due(community) is None and _when_due(community, CoordinatorMetrics()) is None
+    assert due(community) is None and _when_due(community, CoordinatorMetrics(), time.sleep) is None
     assert codes(community) == ["model-drift"]
 
 

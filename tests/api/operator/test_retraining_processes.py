@@ -6,6 +6,7 @@ The coordinator is killed in the middle of the further training, and goes on wit
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -89,3 +90,10 @@ def test_agents_train_again_when_the_totals_say_so(deployed: Deployed) -> None:
     (again,) = json.loads((rounds / "retraining.json").read_text())
     assert again["until"] == FIRST + AGAIN, "and no training follows at once"
     until(partial(has_counted, deployed, again["since"]), lambda: deployed.log(COORDINATOR))
+
+    late = HOMES[-1]
+    deployed.processes[late].send_signal(signal.SIGTERM)
+    deployed.processes[late].wait(LIMIT_S)
+    shutil.rmtree(deployed.state(late) / "model")  # as if it had been away when the model was handed out
+    deployed.start(late)
+    model_of_all_homes(deployed, FIRST + AGAIN)

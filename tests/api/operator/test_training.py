@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,20 +47,20 @@ def test_a_coordinator_asks_for_no_gradients_that_nothing_hides(tmp_path: Path) 
 
 def test_export_is_trained_once_after_load_and_only_where_the_community_wants_it(tmp_path: Path) -> None:
     insecure = {"rounds": 40, "min_homes": 3, "deployment": {"insecure": True}}
-    assert _following(community(tmp_path, insecure))(CoordinatorMetrics()) is None
+    assert _following(community(tmp_path, insecure))(CoordinatorMetrics(), time.sleep) is None
     both = community(tmp_path, insecure | {"export": True})
     following = _following(both)
-    export = following(CoordinatorMetrics())
+    export = following(CoordinatorMetrics(), time.sleep)
     assert export is not None and export.quantity == "export" and export.settings.rounds == 12
     assert export.store.directory == tmp_path / "export" / "rounds"
-    assert following(CoordinatorMetrics()) is None, "nor does it begin again"
+    assert following(CoordinatorMetrics(), time.sleep) is None, "nor does it begin again"
 
 
 def test_a_training_of_export_that_fails_leaves_the_model_of_load_and_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = {"rounds": 40, "export": True, "deployment": {"insecure": True}, "wait_for_homes_s": 0.001}
-    export = _following(community(tmp_path, settings))(CoordinatorMetrics())
+    export = _following(community(tmp_path, settings))(CoordinatorMetrics(), time.sleep)
     assert export is not None
     with pytest.raises(QuorumMissed):
         super(type(export), export).run(NoHomes(), {})

@@ -43,6 +43,7 @@ from tests.api.sunny import Sunny, sunny_street
 from tests.api.untrained import untrained_model
 from tests.support.anvil import Anvil, anvil
 from tests.support.documented import DocumentedClient
+from tests.support.own_pool import proving_here
 from tests.support.postgres import Postgres, postgres
 from tests.support.shared import built_once
 
@@ -112,6 +113,13 @@ def small_config(folder: Path, database_url: str | None = None) -> Config:
         rewards=RewardSettings(clock="standing", green_hours="sun"),
         api=ApiSettings(state_dir=folder, database_url=database_url, verifiers=1),
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _proven_here() -> Iterator[None]:
+    """(`api/cli/test_demo.py` has proofs made in processes.)"""
+    with proving_here():
+        yield
 
 
 MODELS = "models.pickle"

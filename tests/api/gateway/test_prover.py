@@ -236,7 +236,6 @@ def test_a_day_with_filled_hours_enters_no_measured_total(opened: HouseholdProve
     assert measured_contribution(home.home.name, home.home.folder, DAY + 1) is not None
 
 
-@pytest.mark.process
 def test_a_gap_in_one_home_stops_no_other(village: Village, tmp_path: Path) -> None:
     """On one machine: the others' forecasts are made, and the home is named with the reason."""
     config = village.community.config

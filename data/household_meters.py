@@ -31,8 +31,8 @@ class HouseholdMeters:
         if first in self.lost:
             raise LostFile(
                 f"the key of the meter {self.lost[first]}, which counts from day {first} on, is not in "
-                f"{self.lost_in}: restore it from your backup (meter.key, or meter-DAY.key by its first day). If it is "
-                "lost for good, the household needs another meter: `wattproof replace-meter` makes its key"
+                f"{self.lost_in}: restore it from your backup (meter.key, or meter-DAY.key by its first day). If it "
+                "is lost for good, the household needs another meter: `wattproof replace-meter` makes its key"
             )
         return self.by_first_day[first]
 

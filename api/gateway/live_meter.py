@@ -36,15 +36,17 @@ def polled(
     A meter that does not answer is logged and retried.
     """
     source: Source
+    quarters = data.quarters
     if replay is not None and replay.recorded is not None:
         source = RecordedMeter(replay.recorded, now, data.day_start_utc)
+        quarters = ()  # what was recorded is hours
         every_s = max(_FASTEST_S, _DAY_S / replay.speed / _POLLS_A_DAY)
     elif data.live is not None:
         source, every_s = source_named(data.live), data.live.poll_s
     else:
         yield
         return
-    poller = Poller(source, home, data.files[0], homes / home / "live.json", *data.quarters)
+    poller = Poller(source, home, data.files[0], homes / home / "live.json", *quarters)
 
     def poll() -> None:
         if added := poller.poll():

@@ -1,16 +1,21 @@
-"""Home Assistant: the hours of its long-term statistics, by its WebSocket API (recorder/statistics_during_period)."""
+"""Home Assistant: the hours of its long-term statistics, by its WebSocket API (recorder/statistics_during_period).
+
+It also has statistics of five minutes, for as long as it keeps states (ten days unless set otherwise): new hours have
+their quarters from these.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Literal
 
 from data.errors import SourceError
 from data.json_text import loads
 from data.sources.settings import LiveSettings
-from data.sources.source import Hour, Reading, need, secret
+from data.sources.source import Hour, Quarters, Reading, need, secret
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -19,6 +24,10 @@ _ANSWER_S = 30.0
 _PAST = timedelta(days=730)
 _MAX_BYTES = 1 << 26
 _RUNNING_HOUR = timedelta(hours=1)
+_SHORT_TERM, _STEP = timedelta(days=10), timedelta(minutes=5)
+_STEPS_PER_HOUR, _STEPS_PER_QUARTER = 12, 3
+_Changes = dict[datetime, float]
+"""By the start of an hour, or of five minutes: Wh. What a meter that was exchanged has counted is not known."""
 
 
 class HomeAssistant:
@@ -39,12 +48,25 @@ class HomeAssistant:
         """Whole hours from `since`, or of the last two years. An hour that is not whole yet is left for later."""
         now = datetime.now(UTC)
         start = (since or now - _PAST).astimezone(UTC)
-        found = self._ask(start)
-        imports = self._hours(found, self._import)
-        exports = self._hours(found, self._export) if self._export else {}
-        return [Hour(at, wh, exports.get(at)) for at, wh in sorted(imports.items()) if at + _RUNNING_HOUR <= now]
+        imports, exports = self._changes(start, "hour")
+        whole = [at for at in sorted(imports) if at + _RUNNING_HOUR <= now]
+        if not whole:
+            return []
+        fine = self._changes(max(whole[0], now - _SHORT_TERM) - _STEP, "5minute")
+        return [_hour(at, imports, exports, *fine) for at in whole]
 
-    def _ask(self, start: datetime) -> dict[str, Any]:
+    def _changes(self, start: datetime, period: Literal["hour", "5minute"]) -> tuple[_Changes, _Changes]:
+        """What import and export grew by; of five minutes there may be none."""
+        found = self._ask(start, period)
+        names = [name for name in (self._import, self._export) if name]
+        if period == "hour" and (missing := [name for name in names if name not in found]):
+            raise SourceError(
+                f"Home Assistant has no statistics of {missing[0]!r} in that time: is that the energy's id?"
+            )
+        imports, *exports = (_parsed(found.get(name, [])) for name in names)
+        return imports, exports[0] if exports else {}
+
+    def _ask(self, start: datetime, period: Literal["hour", "5minute"]) -> dict[str, Any]:
         try:
             from websockets.exceptions import WebSocketException
             from websockets.sync.client import connect
@@ -55,7 +77,7 @@ class HomeAssistant:
             "type": "recorder/statistics_during_period",
             "start_time": start.isoformat(),
             "statistic_ids": [name for name in (self._import, self._export) if name],
-            "period": "hour",
+            "period": period,
             "types": ["change"],
             "units": {"energy": "Wh"},
         }
@@ -66,6 +88,8 @@ class HomeAssistant:
         except (WebSocketException, OSError, TimeoutError):
             raise SourceError("Home Assistant can't be reached: check data.live.address") from None
         if not answer.get("success") or not isinstance(answer.get("result"), dict):
+            if period == "5minute":
+                return {}  # it has none for us: hours are hours without
             raise SourceError("Home Assistant refused the statistics: may the token's user see them?")
         return dict(answer["result"])
 
@@ -76,21 +100,52 @@ class HomeAssistant:
         if _exchange(socket, {"type": "auth", "access_token": self._token}).get("type") != "auth_ok":
             raise SourceError("Home Assistant refused the token: make a long-lived one in the user's profile")
 
-    def _hours(self, found: dict[str, Any], name: str) -> dict[datetime, int]:
-        if name not in found:
-            raise SourceError(f"Home Assistant has no statistics of {name!r} in that time: is that the energy's id?")
-        hours: dict[datetime, int] = {}
-        try:
-            for row in found[name]:
-                if row.get("change") is None:
-                    continue
-                wh = float(row["change"])
-                if wh < 0:
-                    continue  # a meter that was exchanged: what flowed in that hour is not known
-                hours[datetime.fromtimestamp(row["start"] / 1000, UTC)] = round(wh)
-        except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError):
-            raise SourceError("Home Assistant's statistics have an unknown form: is it an old version?") from None
-        return hours
+
+def _parsed(rows: Any) -> _Changes:
+    """Raises SourceError for rows of another form."""
+    changes: _Changes = {}
+    try:
+        for row in rows:
+            if row.get("change") is None:
+                continue
+            wh = float(row["change"])
+            if wh < 0:
+                continue  # a meter that was exchanged: what flowed in that time is not known
+            round(wh)  # neither infinite nor no number
+            changes[datetime.fromtimestamp(row["start"] / 1000, UTC)] = wh
+    except (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError):
+        raise SourceError("Home Assistant's statistics have an unknown form: is it an old version?") from None
+    return changes
+
+
+def _hour(at: datetime, imports: _Changes, exports: _Changes, fine: _Changes, fine_out: _Changes) -> Hour:
+    imported, exported = round(imports[at]), round(exports[at]) if at in exports else None
+    quarters = _quarters(fine, at, imported)
+    if quarters is None:
+        return Hour(at, imported, exported)
+    return Hour(
+        at,
+        imported,
+        exported,
+        quarters=Quarters(quarters, None if exported is None else _quarters(fine_out, at, exported)),
+    )
+
+
+def _quarters(fine: _Changes, hour: datetime, wh: int) -> tuple[int, ...] | None:
+    """The four quarters of an hour of `wh`, rounded at their sums since it began; None if five minutes are missing.
+
+    What there is first after a gap has the energy of the gap in it, so the five minutes before count as well.
+    """
+    steps = [fine.get(hour + _STEP * i) for i in range(-1, _STEPS_PER_HOUR)]
+    known = [step for step in steps if step is not None]
+    if len(known) < len(steps):
+        return None
+    sums = list(accumulate(known[1:]))
+    if abs(sums[-1] - wh) > 1:
+        return None  # two statistics that disagree
+    marks = [0, *(round(sums[i]) for i in range(_STEPS_PER_QUARTER - 1, _STEPS_PER_HOUR - 1, _STEPS_PER_QUARTER)), wh]
+    quarters = tuple(later - earlier for earlier, later in pairwise(marks))
+    return quarters if min(quarters) >= 0 else None
 
 
 def _websocket(address: str) -> str:

@@ -24,7 +24,7 @@ from data.sources.home_assistant import HomeAssistant
 from data.sources.line import read_until
 from data.sources.mqtt import Mqtt, _number
 from data.sources.settings import LiveSettings
-from data.sources.source import Hour, Register, source_named
+from data.sources.source import Hour, Quarters, Register, source_named
 from tests.data.sources.telegrams import dongle, p1_telegram, serial_line, sml_frame
 from tests.support.mosquitto import LOGIN, broker
 
@@ -75,6 +75,17 @@ HOURS = {
 }
 
 
+FINE = {  # begins with the first hour: what was before it is not known, so that it has no quarters
+    "sensor.grid_import": [10.0] * 12
+    + [10.25, 10.25, 19.7]
+    + [20.0] * 3
+    + [30.0] * 3
+    + [16.75, 16.75, 16.8]
+    + [5.0] * 6,
+    "sensor.grid_export": [0.0] * 12 + [0.0] * 3 + [1.0] * 3 + [0.0] * 3 + [2.0, 3.0, 2.0] + [5.0] * 6,
+}
+
+
 @contextmanager
 def home_assistant(asked: list[dict[str, Any]], first: datetime) -> Iterator[str]:
     """What Home Assistant says to a client that logs in and asks for statistics."""
@@ -87,13 +98,16 @@ def home_assistant(asked: list[dict[str, Any]], first: datetime) -> Iterator[str
         socket.send(json.dumps({"type": "auth_ok", "ha_version": "2026.10.0"}))
         question = json.loads(socket.recv())
         asked.append(question)
+        every, changes = (
+            (timedelta(minutes=5), FINE) if question["period"] == "5minute" else (timedelta(hours=1), HOURS)
+        )
         result = {
             name: [
-                {"start": (first + timedelta(hours=i)).timestamp() * 1000, "end": 0, "change": change}
-                for i, change in enumerate(HOURS[name])
+                {"start": (first + every * i).timestamp() * 1000, "end": 0, "change": change}
+                for i, change in enumerate(changes[name])
             ]
             for name in question["statistic_ids"]
-            if name in HOURS
+            if name in changes
         }
         socket.send(json.dumps({"id": question["id"], "type": "result", "success": True, "result": result}))
 
@@ -116,8 +130,10 @@ def test_home_assistants_statistics_are_hours(tmp_path: Path) -> None:
         options = {"import": "sensor.grid_import", "export": "sensor.grid_export"}
         wanted = settings("home-assistant", address=address, secret_file=tmp_path / "token", options=options)
         hours = list(source_named(wanted).poll(first))
-        assert hours == [Hour(first, 120, 0), Hour(first + timedelta(hours=1), 240, 10)]
+        quarters = Quarters((40, 60, 90, 50), (0, 3, 0, 7))
+        assert hours == [Hour(first, 120, 0), Hour(first + timedelta(hours=1), 240, 10, quarters=quarters)]
         assert asked[0]["start_time"] == first.isoformat() and asked[0]["units"] == {"energy": "Wh"}
+        assert asked[1]["period"] == "5minute" and asked[1]["start_time"] < first.isoformat()
         other = wanted.model_copy(update={"options": {"import": "sensor.gas"}})
         with pytest.raises(SourceError, match=r"no statistics of 'sensor\.gas'"):
             source_named(other).poll(None)

@@ -314,14 +314,17 @@ def test_settings_that_can_not_be_used(parts: dict[str, Any], words: str) -> Non
 @pytest.mark.parametrize(
     "row", [{"start": 1e300, "change": 1}, {"start": 1e20, "change": 1}, {"start": 0, "change": 1e999}]
 )
-def test_statistics_that_no_meter_has_are_refused(row: dict[str, float], tmp_path: Path) -> None:
+def test_statistics_that_no_meter_has_are_refused(
+    row: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A number that no time or energy is must not end the agent's poll with an error of another kind."""
     (tmp_path / "token").write_text(TOKEN)
     wanted = settings(
         "home-assistant", address="ws://h:1", secret_file=tmp_path / "token", options={"import": "grid"}
     )
+    monkeypatch.setattr(HomeAssistant, "_ask", lambda *asked: {"grid": [row]})
     with pytest.raises(SourceError, match="unknown form"):
-        HomeAssistant(wanted)._hours({"grid": [row]}, "grid")
+        HomeAssistant(wanted).poll(None)
 
 
 @pytest.mark.parametrize("payload", [b"[" * 100_000, b"1" + b"0" * 400, b"1e999", b"\xff", b"NaN"])

@@ -180,7 +180,8 @@ class SecureSumServer:
 
     def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""
-        if self._community.config.settlement.gateways:
+        rules = self._community.config.settlement
+        if rules.gateways and rules.interval_minutes == 60:
             raise SecureSumRefused("no-sum", f"the readings of day {day} are summed as shared energy here")
         if database.get(MeasuredTotal, day) is not None:
             raise SecureSumRefused("already-open", f"the measured total of day {day} was opened before")
@@ -188,7 +189,12 @@ class SecureSumServer:
         if before is None or before.phase != "open":
             raise SecureSumRefused("no-sum", f"gateways have opened no total of forecasts for day {day}")
         _await(now, self._community.start_of(day + 1), f"day {day} is not over")
-        return {home: before.members[home] for home in sorted(said(database, before, "mask"))}
+        members = {home: before.members[home] for home in sorted(said(database, before, "mask"))}
+        if rules.gateways:
+            shared, households = database.get(SharedDay, day), {one["household"] for one in members.values()}
+            if shared is None or households != set(shared.meters):
+                raise SecureSumRefused("no-sum", f"the quarters of day {day} were not opened of the same homes")
+        return members
 
 
 def _await(now: int, moment: int, meanwhile: str) -> None:

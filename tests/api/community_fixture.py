@@ -36,6 +36,7 @@ from api.operator.database.tables import (
 )
 from api.operator.secure_sum import SecureSumServer
 from api.protocol.secure_sum import Kind, SumMessage
+from data.interval import IntervalMinutes
 from data.tls import client_context
 from fl.deployment.keys import make_agent_key, roster_of_agents
 from fl.deployment.telemetry import AgentMetrics
@@ -78,6 +79,8 @@ class CommunityFixture:
     url: str = ""
     now: float = field(default_factory=time.time)
     metrics: dict[str, AgentMetrics] = field(default_factory=dict)
+    rules: SettlementSettings | None = None
+    """The gateways' own, where they are others than the server's."""
 
     @property
     def names(self) -> list[str]:
@@ -98,11 +101,12 @@ class CommunityFixture:
         outbox = Outbox(config.api.outbox_dir, name)
         outbox.put(Submission("forecast", DAY, int(self.now), "done"))
         run = InThisProcess(TrainingProcess(name, _never), config.api.log_level)
-        contributions = Contributions(name, config.api.homes_dir / name, run)
+        rules = self.rules or self.community.config.settlement
+        contributions = Contributions(name, config.api.homes_dir / name, run, rules.interval_minutes)
         member = open_sums(
             name, config.community.name, config.gateway, config.federation.deployment, config.api.sums_dir,
             ApiClient(self.url), outbox, contributions,
-            (lambda: [DAY]) if self.community.config.settlement.gateways else None,
+            (lambda: [DAY]) if rules.gateways else None, interval=rules.interval_minutes,
         )  # fmt: skip
         assert member is not None
         return member
@@ -134,9 +138,9 @@ class CommunityFixture:
     def phase(self, kind: Kind = "forecast") -> str:
         return str(self.get(f"/sums/{DAY}/{kind}")["phase"])
 
-    def settle_by_gateways(self, settles: bool = True) -> None:
+    def settle_by_gateways(self, settles: bool = True, interval: IntervalMinutes = 60) -> None:
         """Whether the community does; a sum of shared energy waits for no late meter."""
-        settlement = SettlementSettings(gateways=settles, late_meter_hours=0)
+        settlement = SettlementSettings(gateways=settles, late_meter_hours=0, interval_minutes=interval)
         self.community.config = self.community.config.model_copy(update={"settlement": settlement})
 
     def close_registration(self) -> None:

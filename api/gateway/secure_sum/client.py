@@ -238,7 +238,7 @@ class SecureSumClient:
             raise MaskingRefused(f"asked for `{stage}` of a sum after `{part.stage}`: a stage never goes back")
         terms = self._terms(kind, day, status)
         session = terms.session(self._roster.members)
-        self._check_only(kind, day)
+        self._check_only(kind, day, terms.members)
         if stage == "keys":
             self._check(terms, session)
             member = Member(session, self._home, self._key)
@@ -304,9 +304,18 @@ class SecureSumClient:
             )
         return SumTerms(self._community, day, kind, status.nonce, status.members, own, interval)
 
-    def _check_only(self, kind: Kind, day: int) -> None:
+    def _check_only(self, kind: Kind, day: int, members: Sequence[str]) -> None:
         """Raises MaskingRefused where the day's readings are, or may be, in a sum of another kind: over other homes,
-        the difference of the two would be a home's own. Asked at each stage, for two sums may go on at once."""
+        the difference of the two would be a home's own. Asked at each stage, for two sums may go on at once.
+
+        What was opened by the quarter of an hour tells the hours of the very same homes already: only these are then
+        summed, to open the commitments to hours that forecasts are judged by.
+        """
+        if kind == "measured" and self._shared_days is not None and self._interval != 60:
+            shared = self._parts.get("shared", day)
+            if shared is None or shared.lost or shared.ended != "open" or shared.survivors != list(members):
+                raise MaskingRefused(f"the quarters of day {day} were not opened of the same homes before its hours")
+            return
         for other in OF_READINGS:
             part = self._parts.get(other, day) if kind in OF_READINGS and other != kind else None
             if part is not None and part.bound:

@@ -17,15 +17,19 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from api.config.community_yaml import Config, ConfigError, parse
+from api.config.settlement_settings import SettlementSettings
 from api.gateway.client import SumStatus
 from api.gateway.outbox import Outbox, Submission
 from api.gateway.secure_sum.client import SecureSumClient
 from api.gateway.secure_sum.contribution import Contribution
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.operator.database.tables import MaskedSum, MaskedSumMessage, SharedDay
+from api.operator.shared_days import kept_record
 from api.protocol.secure_sum import KINDS, LENGTHS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
 from data.export import EXPORT_VAULT, sign_export
+from data.interval import block_numbers, by_hour
 from data.meter import SignedDay, verify_signed_day
+from data.quantity import QUANTITIES
 from data.vault import DayVault
 from fl.deployment.keys import load_agent_key
 from fl.deployment.telemetry import AgentMetrics
@@ -156,6 +160,68 @@ def test_both_registers_of_a_day_are_summed_and_are_the_measured_total_of_the_sa
         assert [day["household"] for day in row.exported] == addresses(street, street.names)
     finally:
         street.settle_by_gateways(False)
+
+
+def sign_quarters(street: CommunityFixture) -> None:
+    """Each meter signs the day's quarters of an hour beside its hours, which they come to."""
+    for home in street.community.homes:
+        household, hours = home.wallet.address, home.vault.get(home.wallet.address, DAY)[1].readings
+        quarters = [(wh + k) // 4 for wh in hours for k in range(4)]
+        for quantity in QUANTITIES:
+            vault = home.vault_of(quantity, 15)
+            if not vault.days(household):
+                blocks = enumerate(block_numbers(DAY, 15))
+                parts = ((number, quarters[24 * k : 24 * k + 24]) for k, number in blocks)
+                vault.put_all([home.meter.sign_block(household, n, wh, quantity, 15) for n, wh in parts])
+
+
+def test_hours_are_summed_once_the_quarters_of_the_same_homes_are_open(street: CommunityFixture) -> None:
+    """They tell nothing more, and forecasts are judged by them."""
+    open_forecast(street)
+    street.end_day()
+    sign_quarters(street)
+    street.settle_by_gateways(interval=15)
+    try:
+        assert "quarters" in street.get(f"/sums/{DAY}/measured")["message"]
+        for _ in STAGES:
+            street.run()
+        assert street.phase("shared") == "open"
+        with street.community.sessions() as session:
+            taken = by_hour(kept_record(session.get_one(SharedDay, DAY)).taken)
+        assert "error" in street.get(f"/days/{DAY}/measured")
+        for _ in STAGES:
+            street.run()
+        assert street.phase("measured") == "open"
+        assert street.get(f"/days/{DAY}/measured")["values_wh"] == list(taken)
+    finally:
+        street.settle_by_gateways(False)
+
+
+def test_hours_are_not_summed_before_the_quarters_or_of_other_homes(street: CommunityFixture) -> None:
+    """Over other homes, the difference would be a home's own. The server asks for it all the same."""
+    open_forecast(street)
+    street.end_day()
+    sign_quarters(street)
+    street.rules = SettlementSettings(gateways=True, late_meter_hours=0, interval_minutes=15)
+    try:
+        for _ in STAGES:
+            street.run()
+        assert street.phase("measured") == "keys"
+        assert all(street.counted(name, "refused", "measured") for name in street.names)
+        street.settle_by_gateways(interval=15)
+        there = street.names[1:]
+        for _ in STAGES:
+            street.run(*there)
+            street.now += PHASE_S + 1
+            street.get(f"/sums/{DAY}/shared")
+        assert street.phase("shared") == "open"
+        street.settle_by_gateways(False)
+        for _ in STAGES:
+            street.run()
+        assert street.phase("measured") == "keys", "it would be of one home more"
+    finally:
+        street.settle_by_gateways(False)
+        street.rules = None
 
 
 def test_no_sum_begins_while_forecasts_can_come(built: CommunityFixture) -> None:

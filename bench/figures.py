@@ -128,15 +128,12 @@ def settlement(measured: Measured) -> str:
 
 
 def settlement_cost(measured: Measured) -> str:
-    """What settling that month costs."""
+    """What settling that month costs, by the hour or by the quarter of an hour."""
     rows = [("proving a share, s", "prove_s"), ("verifying it, s", "verify_s"), ("its proof, bytes", "proof_bytes")]
     both = [(said, f"{measured[name]:,}", f"{measured[f'static_{name}']:,}") for said, name in rows]
     return table(
         [
             *both,
-            ("by the quarter of an hour: proving, s; verifying, s; bytes",
-             f"{measured['quarter_hours_prove_s']}, {measured['quarter_hours_verify_s']}, "
-             f"{measured['quarter_hours_proof_bytes']:,}", ""),
             ("memory of its process, MB", f"{measured['peak_mb']:.0f}", f"{measured['static_peak_mb']:.0f}"),
             ("checking all signatures and totals, s", f"{measured['check_s']:.1f}", ""),
             ("everything for all members, s", f"{measured['settle_17_s']:.1f}", ""),
@@ -199,6 +196,9 @@ SOURCES = {
     "demo_accuracy": Source("make demo", "demo/report.json", demo_accuracy, {}),
     "settlement": Source("python -m bench.settlement", "bench/settlement.json", settlement, _SETTLEMENT),
     "settlement_cost": Source("python -m bench.settlement", "bench/settlement.json", settlement_cost, {}),
+    "settlement_quarters": Source(
+        "python -m bench.settlement --interval 15", "bench/settlement-quarters.json", settlement_cost, {}
+    ),
     "surplus": Source("python -m bench.export", "bench/export.json", surplus, _SURPLUS),
     "gas": Source("python -m bench.gas", "bench/gas.json", gas, {}),
     "gas_payers": Source("python -m bench.gas", "bench/gas.json", gas_payers, {}),

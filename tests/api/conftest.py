@@ -38,7 +38,7 @@ from fl.settings import FederationSettings
 from forecasting.integer import IntegerModel
 from forecasting.settings import ForecastingSettings, ModelSettings
 from rewards.settings import RewardSettings
-from tests.api.settled import settle_week
+from tests.api.settled import NEXT_WEEK, settle_quarters, settle_week
 from tests.api.sunny import Sunny, sunny_street
 from tests.api.untrained import untrained_model
 from tests.support.anvil import Anvil, anvil
@@ -239,6 +239,14 @@ def week(built: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     folder = built.community.config.api.settlements_dir
     yield settle_week("Test village", tmp_path_factory.mktemp("homes"), folder, built.community.clock)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def quarters(village: Village, week: Settlement, tmp_path: Path) -> Iterator[Settlement]:
+    """The week after, settled by the quarter of an hour."""
+    config = village.community.config
+    yield settle_quarters(config.community.name, tmp_path, config.api.settlements_dir, village.community.clock)
+    shutil.rmtree(config.api.settlements_dir / NEXT_WEEK)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from api.operator.database.tables import PaidClaim
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
 from api.protocol.surplus import SurplusDay
+from data.interval import by_hour
 from tests.api.conftest import DAY, Village, app_of
 from tests.api.http.conftest import MANAGER, Served, config_of, shown
 from tests.api.settled import WEEK
@@ -138,6 +139,28 @@ def test_shared_energy_is_drawn_by_day_and_by_hour(served: Served, page: Page, w
     assert page.locator(f"a[href='/v1/shared-energy/{WEEK}/hours.csv']").count() == 1
     for household in week.period.households:
         assert household not in page.content()
+    assert served.problems == []
+
+
+def test_quarters_of_an_hour_are_drawn_by_hour_and_listed_one_by_one(
+    served: Served, page: Page, quarters: Settlement
+) -> None:
+    shown(page, served, "shared")
+    main = page.locator("main")
+    expect(main).to_contain_text("In each quarter of an hour")
+    expect(main).to_contain_text(f"{quarters.period.shared_wh / 1000:.0f} kWh")
+    page.get_by_label("Day", exact=True).select_option("2")
+    chart = page.get_by_role("slider")
+    assert chart.get_attribute("aria-valuemax") == "23"
+    chart.focus()
+    page.keyboard.press("End")
+    expect(page.locator(".tip")).to_contain_text(f"{by_hour(quarters.period.days[2].taken)[-1] / 1000:.1f} kW")
+    page.locator("summary").nth(1).click()
+    rows = page.locator("details").nth(1).locator("tbody tr")
+    expect(rows).to_have_count(96)
+    expect(rows.nth(1)).to_contain_text("10:15")
+    page.get_by_label("Period", exact=True).select_option(WEEK)
+    expect(main).to_contain_text("In each hour")
     assert served.problems == []
 
 

@@ -19,7 +19,7 @@ from api.protocol.calls import shared_energy, shared_energy_of
 from api.protocol.schemas import DamagedPeriod, SharedEnergyPeriod
 from api.protocol.settlement import Settlement
 from tests.api.conftest import Village
-from tests.api.settled import FIRST, WEEK
+from tests.api.settled import FIRST, NEXT_WEEK, WEEK
 
 MANAGER = "0x" + "Aa" * 20
 
@@ -68,6 +68,18 @@ def test_a_period_is_told_by_hour_and_as_a_table(village: Village, week: Settlem
     rows = list(csv.DictReader(io.StringIO(village.client.get(f"/v1/shared-energy/{WEEK}/hours.csv").text)))
     assert len(rows) == 7 * 24 and rows[0]["start_utc"] == "2017-05-01T08:00:00Z"
     assert [int(row["shared_wh"]) for row in rows] == [wh for day in hours for wh in day["shared_wh"]]
+
+
+def test_a_period_by_the_quarter_of_an_hour_is_told_by_quarters(village: Village, quarters: Settlement) -> None:
+    listed = {one["period"]: one for one in village.client.get("/v1/shared-energy").json()}
+    assert {name: one["interval_minutes"] for name, one in listed.items()} == {WEEK: 60, NEXT_WEEK: 15}
+    told = village.client.get(f"/v1/shared-energy/{NEXT_WEEK}").json()
+    assert listed[NEXT_WEEK]["shared_wh"] == told["shared_wh"] == sum(sum(day["shared_wh"]) for day in told["hours"])
+    assert [len(day["taken_wh"]) for day in told["hours"]] == [96] * 7
+    table = village.client.get(f"/v1/shared-energy/{NEXT_WEEK}/hours.csv").text
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["start_utc"] for row in rows[:2]] == ["2017-05-08T08:00:00Z", "2017-05-08T08:15:00Z"]
+    assert [int(row["shared_wh"]) for row in rows] == [wh for day in told["hours"] for wh in day["shared_wh"]]
 
 
 def test_nothing_that_everybody_may_ask_names_a_member_or_its_share(village: Village, week: Settlement) -> None:

@@ -78,6 +78,11 @@ def _quarters(settings: Config) -> Iterator[Finding]:
                 f"create it with `wattproof data import EXPORT --home {home} --out TABLE --quarters {path}`, EXPORT "
                 "being a file of 15 minutes or less; or remove it from data.quarters",
             )
+    if settings.settlement.interval_minutes == 15 and data.source == "files" and not data.quarters:
+        yield Finding.missing(
+            "Shared energy is settled by the quarter of an hour, and data.quarters names no table",
+            "import the homes' files with --quarters (docs/meters.md), or leave settlement.interval_minutes out",
+        )
     if not data.quarters or any(not path.exists() for path in (*data.files, *data.quarters)):
         return
     table = load_quarters(data.quarters, joined_tables(data.files))

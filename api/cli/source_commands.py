@@ -81,5 +81,5 @@ def _line(reading: Reading) -> str:
     out = "" if reading.exported is None else f", exported {reading.exported / 1000:.3f} kWh"
     if isinstance(reading, Register):
         return f"{reading.taken:%Y-%m-%d %H:%M:%S} UTC: registers at {reading.imported / 1000:.3f} kWh imported{out}"
-    flag = ", filled" if reading.filled else ""
+    flag = ", filled" if reading.filled else ", with its quarters" if reading.quarters is not None else ""
     return f"{reading.start:%Y-%m-%d %H:%M} UTC: an hour of {reading.imported / 1000:.3f} kWh imported{out}{flag}"

@@ -46,7 +46,8 @@ def polled(
     else:
         yield
         return
-    poller = Poller(source, home, data.files[0], homes / home / "live.json", *quarters)
+    no_export = data.live is not None and data.live.no_export
+    poller = Poller(source, home, data.files[0], homes / home / "live.json", *quarters, no_export=no_export)
 
     def poll() -> None:
         if added := poller.poll():

@@ -15,7 +15,7 @@ from data.sources.settings import LiveSettings
 from data.sources.source import Hour, Reading, need
 
 _log = logging.getLogger(__name__)
-_FLAGS = ("end_stamps", "cumulative", "accept_unusual", "no_export")
+_FLAGS = ("end_stamps", "cumulative", "accept_unusual")
 _OPTIONS = ("timezone", "map", "where", "preset", "dates", *_FLAGS)
 
 
@@ -34,7 +34,6 @@ class Folder:
             "stamp": "end" if settings.options.get("end_stamps") else "start",
             "cumulative": bool(settings.options.get("cumulative")),
             "accept_unusual": bool(settings.options.get("accept_unusual")),
-            "no_export": bool(settings.options.get("no_export")),
             "preset": options.get("preset"),
             "dates": date_order(options.get("dates")),
             "columns": column_roles([options["map"]] if "map" in options else ()),

@@ -18,7 +18,7 @@ from typing import Any
 from data.atomic import write_bytes
 from data.damage import whole
 from data.sources.exports import epoch_hour, isolated
-from data.sources.source import Hour, Register, Source
+from data.sources.source import Hour, Register, Source, without_export
 from data.sources.store import hours_between, store_hours
 
 _log = logging.getLogger(__name__)
@@ -60,11 +60,21 @@ class Poller:
         table: the home's table, which is made or added to.
         state: the file that a restart begins from.
         quarters: its table of quarters of an hour, which is made or added to as well.
+        no_export: the home feeds nothing in, so that an export that is not told is 0.
     """
 
-    def __init__(self, source: Source, home: str, table: Path, state: Path, quarters: Path | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        home: str,
+        table: Path,
+        state: Path,
+        quarters: Path | None = None,
+        *,
+        no_export: bool = False,
+    ) -> None:
         self._source, self._home, self._table, self._path = source, home, table, state
-        self._quarters, self._lacking = quarters, False
+        self._quarters, self._lacking, self._no_export = quarters, False, no_export
         self._keep_every_s = _KEEP_EVERY_S if quarters is None else _KEEP_QUARTERS_EVERY_S
         self._state = PollState.read(state)
         self._written = 0
@@ -77,7 +87,8 @@ class Poller:
         """
         state = self._state
         since = None if state.since is None else datetime.fromtimestamp(state.since, UTC)
-        for reading in self._source.poll(since):
+        for told in self._source.poll(since):
+            reading = without_export(told) if self._no_export else told
             for hour in self._keep(reading) if isinstance(reading, Register) else (reading,):
                 self._unstored[hour.start] = hour
         hours = list(self._unstored.values())

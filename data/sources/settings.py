@@ -15,6 +15,9 @@ class LiveSettings(BaseModel):
     path: Path | None = Field(default=None, description="serial port, watched folder, or file")
     address: str | None = Field(default=None, repr=False, description="host:port of a dongle or broker, or a URL")
     secret_file: Path | None = Field(default=None, description="file with a token, or USER:PASSWORD of a broker")
+    no_export: bool = Field(
+        default=False, description="the home feeds nothing into the grid: where the source tells no export, it is 0"
+    )
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="further options of the source; see `wattproof source list`"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,16 @@ class Hour:
 
 
 Reading = Register | Hour
+
+
+def without_export(reading: Reading) -> Reading:
+    """A reading of a home that feeds nothing in: an export that is not told is 0."""
+    if reading.exported is not None:
+        return reading
+    if isinstance(reading, Register) or reading.quarters is None:
+        return replace(reading, exported=0)
+    nothing = (0,) * len(reading.quarters.imported)
+    return replace(reading, exported=0, quarters=replace(reading.quarters, exported=nothing))
 
 
 class Source(Protocol):

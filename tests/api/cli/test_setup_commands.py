@@ -75,11 +75,13 @@ def test_the_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None
 def test_the_doctor_looks_at_the_quarters_of_an_hour(tmp_path: Path) -> None:
     write_inputs(tmp_path, ("elm-3",), 20)
     out, table = tmp_path / "community.yaml", tmp_path / "elm-3-quarters.csv"
-    out.write_text(out.read_text().replace("weather:", "quarters: [elm-3-quarters.csv], weather:"))
 
     def told() -> str:
         return " ".join(run("doctor", "-c", out).output.split())
 
+    out.write_text(out.read_text() + "settlement: {interval_minutes: 15}\n")
+    assert "data.quarters names no table" in told()
+    out.write_text(out.read_text().replace("weather:", "quarters: [elm-3-quarters.csv], weather:"))
     assert "elm-3-quarters.csv does not exist" in told() and "--home elm-3 --out TABLE --quarters" in told()
     hours = read_table(tmp_path / "elm-3.csv")
     four = hours.loc[hours.index.repeat(4)].reset_index(drop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from data.quarters import disagreeing_hours, read_quarters
 from data.sources import poller as module
 from data.sources.exports import hours_of_export
 from data.sources.poller import Poller
-from data.sources.source import Hour, Quarters, Reading, Register
+from data.sources.source import Hour, Quarters, Reading, Register, without_export
 from data.sources.store import hours_between, store_hours
 from data.table import read_table
 from tests.support.laws import examples
@@ -220,6 +221,30 @@ def test_an_hour_in_which_the_meter_was_not_read_for_a_quarter_has_none(
     assert not read_table(tmp_path / "elm-3.csv")["filled"].any()
     assert sorted(set(read_quarters(tmp_path / "quarters.csv")["ds"].dt.hour)) == [10, 12, 13]
     assert caplog.text.count("hours without quarters of an hour") == 1
+
+
+def test_a_home_that_feeds_nothing_in_has_an_export_of_zero(tmp_path: Path) -> None:
+    """Its meter has no register of export, or its source does not tell it."""
+    meter, tables = Played(), [tmp_path / "elm-3.csv", tmp_path / "quarters.csv"]
+    told = meter.poll
+
+    def imported(since: datetime | None) -> list[Reading]:
+        return [replace(reading, exported=None) for reading in told(since)]
+
+    meter.poll = imported  # type: ignore[method-assign]
+    run(
+        tmp_path,
+        meter,
+        range(135),
+        Poller(meter, "elm-3", tables[0], tmp_path / "live.json", tables[1], no_export=True),
+    )
+    assert read_table(tables[0])["export"].tolist() == [0, 0]
+    assert read_quarters(tables[1])["export"].tolist() == [0] * 8
+    four = Quarters((1, 2, 3, 4), None)
+    assert without_export(hour(10, 10, four)) == Hour(
+        START.replace(minute=0, hour=10), 10, 0, False, Quarters((1, 2, 3, 4), (0,) * 4)
+    )
+    assert without_export(Hour(START, 10, 3)) == Hour(START, 10, 3)
 
 
 def hour(of: int, imported: int, quarters: Quarters | None, filled: bool = False) -> Hour:

@@ -22,7 +22,7 @@ from data.table import EXPORT, QUARTER, differing_rows, merge_tables, named_rows
 
 QUARTERS_PER_DAY = HOURS_PER_DAY * QUARTER.per_hour
 _NS_PER_QUARTER = 900_000_000_000
-_MISSING = -1
+_MISSING, _JUDGED_HOURS = -1, 24
 _HOW = (
     "Import a file of 15 minutes or less with --quarters TABLE, and name TABLE under data.quarters (docs/meters.md)"
 )
@@ -63,6 +63,14 @@ class HomeQuarters:
 
     def __repr__(self) -> str:
         return f"HomeQuarters({self._home}, {len(self._days)} days)"
+
+    def split_up(self) -> str:
+        """Words for how its quarters are hours that were split up (`split_up`); empty where they are not."""
+        for what, register in (("import", self._import), ("export", self._export)):
+            hours = register.reshape(-1, QUARTER.per_hour)
+            if how := split_up(hours[(hours != _MISSING).all(axis=1)]):
+                return f"the {what} of all hours is {how}"
+        return ""
 
     @property
     def whole_days(self) -> list[int]:
@@ -125,6 +133,21 @@ def load_quarters(files: Sequence[Path], hours: pd.DataFrame) -> pd.DataFrame:
 def disagreeing_hours(hours: pd.DataFrame, quarters: pd.DataFrame) -> pd.DataFrame:
     """The hours that were measured, whose quarters do not add up to them: unique_id, ds."""
     return differing_rows(hours, hourly(quarters))
+
+
+def split_up(wh: NDArray[np.int64]) -> str:
+    """Words for how quarters (whole hours of them, in order) are hours that were split up; empty where they are not.
+
+    A program between the meter and the table did that, or a register that only moves once an hour: the meter says
+    nothing about what happened within an hour.
+    """
+    hours = wh.reshape(-1, QUARTER.per_hour)
+    hours = hours[hours.sum(axis=1) > QUARTER.per_hour]
+    if len(hours) < _JUDGED_HOURS:
+        return ""
+    if (np.ptp(hours, axis=1) <= 1).all():
+        return "split evenly"
+    return "each in one quarter" if (hours > 0).any(axis=0).sum() == 1 else ""
 
 
 def hourly(quarters: pd.DataFrame) -> pd.DataFrame:

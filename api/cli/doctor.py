@@ -88,8 +88,14 @@ def _quarters(settings: Config) -> Iterator[Finding]:
     table = load_quarters(data.quarters, joined_tables(data.files))
     clock = DayClock(data.day_start_utc)
     for home in sorted(set(table["unique_id"])):
-        days = HomeQuarters(table, home, clock).whole_days
-        if days:
+        quarters = HomeQuarters(table, home, clock)
+        days = quarters.whole_days
+        if days and (how := quarters.split_up()):
+            yield Finding.missing(
+                f"{home}: its quarters of an hour say nothing: {how}",
+                "its meter, or a program before the gateway, has hours only: find a source that counts each quarter",
+            )
+        elif days:
             first, last = clock.date_of(days[0]), clock.date_of(days[-1])
             yield Finding(f"{home}: {len(days)} days with all quarters of both registers, {first} to {last}")
         else:

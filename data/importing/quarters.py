@@ -1,13 +1,11 @@
 """The quarters of an hour that a file has: those of hours that were measured as a whole, by fine enough readings."""
 
-import numpy as np
 import pandas as pd
 
 from data.importing.cells import Ints
 from data.importing.grid import QUARTER_S, Hours
+from data.quarters import split_up
 from data.table import QUARTER, long_table
-
-_JUDGED_HOURS = 24
 
 
 class HoursOnly(Exception):
@@ -42,16 +40,7 @@ def quarters_table(home: str, imported: Hours | None, exported: Hours | None, *,
 
 
 def _check_resolution(wh: Ints, what: str) -> None:
-    """Refuse quarters that are hours split evenly, or put into the same one of their quarters: a program between the
-    meter and the file did that, and the meter says nothing about them."""
-    hours = wh.reshape(-1, QUARTER.per_hour)
-    hours = hours[hours.sum(axis=1) > QUARTER.per_hour]
-    if len(hours) < _JUDGED_HOURS:
-        return
-    even = (np.ptp(hours, axis=1) <= 1).all()
-    in_one = (hours > 0).any(axis=0).sum() == 1
-    if even or in_one:
-        how = "split evenly" if even else "each in one quarter"
+    if how := split_up(wh):
         raise HoursOnly(
             f"the {what} of all hours is {how}, as by a program that had hours only. If the meter counted it so, use "
             "--accept-unusual"

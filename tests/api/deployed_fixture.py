@@ -18,10 +18,13 @@ from api.gateway.home import Home
 from bench.deployed import share_cache
 from bench.ports import free_port
 from data.atomic import write_bytes
-from data.table import long_table, read_table, write_table
+from data.day import DayClock
+from data.quarters import hourly
+from data.table import QUARTER, long_table, read_table, write_table
 from fl.deployment.keys import make_agent_key
 from tests.api.http_fixture import ENVIRONMENT, MODEL, SERVER, save_round
 from tests.api.processes import server
+from tests.api.quarter_homes import quarters_of
 from tests.support.commands import output
 from tests.support.forked import Forked
 from tests.support.waiting import LIMIT_S, until
@@ -51,7 +54,12 @@ class CommunityFixture:
             (folder / home).mkdir()
             make_agent_key(folder / home / "keys", home)
             (lists / f"{home}.pub").write_bytes((folder / home / "keys" / "agents" / f"{home}.pub").read_bytes())
-            write_table(self._table(home, days), folder / home / "readings.csv")
+            if self._by_quarters:
+                quarters = quarters_of(home, 1 + HOMES.index(home), DayClock(0), DAY - days, days)
+                write_table(quarters, folder / home / "quarters.csv", QUARTER)
+                write_table(hourly(quarters), folder / home / "readings.csv")
+            else:
+                write_table(self._table(home, days), folder / home / "readings.csv")
             self._write_gateway(home)
             members += yaml.safe_load(output("identity", home, "-c", str(folder / home / "settings.yaml")))
         self._write(SERVER, {
@@ -115,6 +123,10 @@ class CommunityFixture:
         sealed = [Home(home, self.folder / home / "state" / "homes" / home).sealed(DAY) for home in HOMES]
         return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
 
+    @property
+    def _by_quarters(self) -> bool:
+        return self._settlement is not None and self._settlement.get("interval_minutes") == 15
+
     def _table(self, home: str, days: int) -> pd.DataFrame:
         ds, load = _hours(DAY - days, days), self._load(days)
         if self._settlement is None:
@@ -127,10 +139,11 @@ class CommunityFixture:
         return self._random.integers(200, 900, 24 * days)
 
     def _write_gateway(self, home: str) -> None:
+        quarters = {"quarters": ["quarters.csv"]} if self._by_quarters else {}
         deployment = {"insecure": True, "port": free_port(), "task_interval_s": 0.3}
         self._write(home, {
             "community": {"name": "CommunityFixture"},
-            "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0},
+            "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0, **quarters},
             "federation": {"deployment": deployment},
             "gateway": {
                 "api_url": f"http://127.0.0.1:{self._port}", "retry_max_s": 1, "roster": "../roster.json",

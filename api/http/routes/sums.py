@@ -18,7 +18,7 @@ from data.interval import IntervalMinutes
 from fl.secagg.aggregator import MaskingRefused
 
 router = APIRouter(prefix="/sums", tags=["sums"])
-_Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=64 * 1024)]
+_Hex = Annotated[str, Field(pattern="^([0-9a-f]{2})*$", max_length=256 * 1024)]
 """A masked vector has 64 digits an entry: 200 by the quarter of an hour, and 100 more for each further class."""
 _REFUSALS = {
     404: ["no-sum"],

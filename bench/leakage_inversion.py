@@ -24,7 +24,7 @@ from data.day import HOURS_PER_DAY
 from data.windows import Windows
 from fl.task import HomeLearner
 from fl.weights import Weights, to_state_dict
-from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY
+from forecasting.local_model import LINEAR_DECAY, mean_decay
 from forecasting.model import LoadForecaster
 from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT, mean_of_days
 from forecasting.shape import HISTORY, HOURS, ModelShape
@@ -93,9 +93,10 @@ def _scales(week: Array, usual: Array) -> Array:
 def _without_decay(seen: Observed, hidden: int) -> list[tuple[Array, Array]]:
     """By output, the gradient of its loads [24, 168], and of its public features and bias [24, E + 1]; the known pull
     of the decay taken off."""
-    own = mean_of_days(_shape(seen)).astype(np.float64)
+    shape = _shape(seen)
+    own, of_mean = mean_of_days(shape).astype(np.float64), mean_decay(shape)
     out = []
-    for name, first, decay in (("head", hidden, LINEAR_DECAY), ("mean", 0, MEAN_DECAY)):
+    for name, first, decay in (("head", hidden, LINEAR_DECAY), ("mean", 0, of_mean)):
         linear = seen.start[f"{name}.weight"][:, first:].astype(np.float64)
         pulled = seen.gradient[f"{name}.weight"][:, first:] - 2 * decay * (linear - own)
         bias = seen.gradient[f"{name}.bias"][:, None]

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 from bench.leakage_inversion import FLAT_LOAD, Guess
+from bench.local_rounds import SHAPE
 from data.day import HOURS_PER_DAY
 from data.windows import Windows
 from fl.weights import Weights
-from forecasting.local_model import MEAN_DECAY
+from forecasting.local_model import mean_decay
 from forecasting.parameters import SCALE_FLOOR_WH, SCALE_UNIT
 from forecasting.shape import HISTORY
 from forecasting.training import mean_weight
@@ -131,7 +132,7 @@ class _System:
         """What the sums say of public weights and biases, the known pull of the decay taken off, [R, 24, P]."""
         out = np.empty(self._shape)
         for number, seen in enumerate(self.rounds):
-            pull = 2 * MEAN_DECAY * seen.start["mean.weight"][:, HISTORY:]
+            pull = 2 * mean_decay(SHAPE)[HISTORY:] * seen.start["mean.weight"][:, HISTORY:]
             pulled = seen.gradient["mean.weight"][:, HISTORY:] - pull
             both = np.concatenate([pulled, seen.gradient["mean.bias"][:, None]], axis=1).astype(np.float64)
             out[number] = both @ self._basis * len(self._public[number]) * HOURS_PER_DAY / 2

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 
 STEP_FEATURES = ("sine of hour", "cosine of hour", "weekend ahead", "temperature", "temperature ahead", "sun ahead")
-DAY_FEATURES = 24 + 7 + 2
-"""Of a forecast day: 24 predicted temperatures (of export: how much sunnier), the weekday one-hot, sine and cosine of
-the season."""
+SEASON_FEATURES = 2
+DAY_FEATURES = 24 + 7 + SEASON_FEATURES
+"""Of a forecast day: 24 predicted temperatures (of export: how much sunnier), the weekday one-hot, and last sine and
+cosine of the season."""
 
 _WARM, _WARM_SPAN = 18.0, 12.0  # °C: around the comfort temperature, where heating and cooling meet
 _SUN_SPAN = 500.0  # W/m²

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from data.features import SEASON_FEATURES
 from data.windows import Windows
 from forecasting.errors import ForecastError
 from forecasting.parameters import SCALE_UNIT, Parameters
@@ -88,6 +89,17 @@ class LocalModel(Reader, Protocol):
 
 OpenModel = Callable[[ModelShape, Mapping[str, NDArray[Any]]], LocalModel]
 """Opens the model of these weights. Raises ForecastError where they are not of that shape."""
+
+
+def mean_decay(shape: ModelShape) -> NDArray[np.float32]:
+    """How strongly each weight of a mean [168 + E] is pulled towards the mean of the last seven days.
+
+    The season's are pulled as strongly as a head's: what a mean would learn of it in less than a year misleads it in
+    the months that it has not seen (docs/accuracy.md).
+    """
+    decay = np.full(HISTORY + shape.exogenous, MEAN_DECAY, dtype=np.float32)
+    decay[HISTORY:][-SEASON_FEATURES:] = LINEAR_DECAY
+    return decay
 
 
 def check_some(count: int) -> None:

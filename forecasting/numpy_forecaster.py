@@ -19,12 +19,12 @@ from forecasting.errors import ForecastError
 from forecasting.generator import Generator
 from forecasting.local_model import (
     LINEAR_DECAY,
-    MEAN_DECAY,
     MOST_WEIGHT,
     USUAL_WEEK_WH,
     WEIGHT_DECAY,
     Outputs,
     check_some,
+    mean_decay,
 )
 from forecasting.parameters import LOAD_LIMIT, SCALE_FLOOR_WH, SCALE_UNIT, Parameters, mean_of_days, project
 from forecasting.shape import HISTORY, HOURS, ModelShape
@@ -174,7 +174,7 @@ class NumpyForecaster:
         vector = np.zeros_like(self.vector)
         found, size, mean = views(vector, self.shape), self.shape.hidden, mean_of_days(self.shape)
         found["head.weight"][:, size:] = 2 * LINEAR_DECAY * (self.parameters["head.weight"][:, size:] - mean)
-        found["mean.weight"][:] = 2 * MEAN_DECAY * (self.parameters["mean.weight"] - mean)
+        found["mean.weight"][:] = 2 * mean_decay(self.shape) * (self.parameters["mean.weight"] - mean)
         return vector
 
     def _shares(self, windows: Windows) -> Iterator[tuple[Inputs, float]]:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from data.windows import Windows
 from forecasting.adamw import AdamW
-from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY, MOST_WEIGHT, USUAL_WEEK_WH, WEIGHT_DECAY, check_some
+from forecasting.local_model import LINEAR_DECAY, MOST_WEIGHT, USUAL_WEEK_WH, WEIGHT_DECAY, check_some, mean_decay
 from forecasting.model import LoadForecaster, tensors
 from forecasting.parameters import SCALE_UNIT, mean_of_days
 
@@ -57,19 +57,15 @@ def train_epochs(
     seed: int,
     proximal_mu: float = 0.0,
     weight_decay: float = WEIGHT_DECAY,
-    linear_decay: float = LINEAR_DECAY,
-    mean_decay: float = MEAN_DECAY,
 ) -> float:
     """Train in place with AdamW; the mean loss of the last epoch. Same seed, same weights.
 
-    `linear_decay` pulls the head's linear path towards the mean of the last seven days: its 4,800 weights would
-    otherwise overfit a single year (docs/accuracy.md). `mean_decay` does the same for the mean's. `proximal_mu` adds
-    FedProx's pull towards the weights the training starts from (Li et al. 2020). Raises ValueError when there is no
-    window to train on.
+    The linear paths of both outputs are pulled towards the mean of the last seven days (`decay`): their 4,800 weights
+    would otherwise overfit a single year (docs/accuracy.md). `proximal_mu` adds FedProx's pull towards the weights
+    the training starts from (Li et al. 2020). Raises ValueError when there is no window to train on.
     """
     check_some(windows.days)
     everything = tensors(windows)
-    mean = torch.from_numpy(mean_of_days(model.shape))
     start = [p.detach().clone() for p in model.parameters()]
     optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
     generator = torch.Generator().manual_seed(seed)
@@ -81,7 +77,7 @@ def train_epochs(
             history, steps, exogenous, target = (part[chosen] for part in everything)
             loss = objective(model, (history, steps, exogenous, target), huber)
             pull = sum(((p - s) ** 2).sum() for p, s in zip(model.parameters(), start, strict=True))
-            linear = decay(model, mean, linear_decay, mean_decay)
+            linear = decay(model)
             optimiser.zero_grad()
             (loss + proximal_mu / 2 * pull + linear).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -90,10 +86,11 @@ def train_epochs(
     return total
 
 
-def decay(model: LoadForecaster, mean: Tensor, linear: float, of_mean: float) -> Tensor:
+def decay(model: LoadForecaster) -> Tensor:
     """What pulls the linear paths of both outputs towards the mean of the last seven days."""
+    towards, of_mean = (torch.from_numpy(part(model.shape)) for part in (mean_of_days, mean_decay))
     own = model.head.weight[:, model.shape.hidden :]
-    return linear * ((own - mean) ** 2).sum() + of_mean * ((model.mean.weight - mean) ** 2).sum()
+    return LINEAR_DECAY * ((own - towards) ** 2).sum() + (of_mean * (model.mean.weight - towards) ** 2).sum()
 
 
 def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
@@ -105,8 +102,7 @@ def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
     check_some(len(windows))
     loss = objective(model, tensors(windows), huber)
     model.zero_grad()
-    mean = torch.from_numpy(mean_of_days(model.shape))
-    (loss + decay(model, mean, LINEAR_DECAY, MEAN_DECAY)).backward()  # type: ignore[no-untyped-call]
+    (loss + decay(model)).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:

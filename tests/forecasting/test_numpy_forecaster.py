@@ -10,14 +10,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.features import SEASON_FEATURES
 from data.windows import Windows
 from forecasting.adamw import AdamW as TorchAdamW
 from forecasting.errors import ForecastError
 from forecasting.generator import Generator
 from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY
 from forecasting.model import LoadForecaster, tensors
-from forecasting.numpy_forecaster import AdamW, NumpyForecaster, output_loss
-from forecasting.parameters import SCALE_UNIT, initial, mean_of_days
+from forecasting.numpy_forecaster import AdamW, NumpyForecaster, output_loss, views
+from forecasting.parameters import SCALE_UNIT, initial
 from forecasting.personal import WEIGHT_LIMIT, fit_personal_head
 from forecasting.settings import ModelSettings
 from forecasting.shape import HISTORY, HOURS, ModelShape
@@ -92,10 +93,16 @@ def test_the_losses_are_pytorchs(seed: int, huber: float) -> None:
 def test_the_pull_is_the_gradient_of_the_decay() -> None:
     model, reference = NumpyForecaster(SHAPE, moved(SHAPE, 1)), LoadForecaster(SHAPE).double()
     reference.load_state_dict({name: torch.tensor(array) for name, array in moved(SHAPE, 1).items()})
-    mean = torch.from_numpy(mean_of_days(SHAPE)).double()
-    decay(reference, mean, LINEAR_DECAY, MEAN_DECAY).backward()  # type: ignore[no-untyped-call]
+    decay(reference).backward()  # type: ignore[no-untyped-call]
     expected = [torch.zeros_like(p) if p.grad is None else p.grad for p in reference.parameters()]
     np.testing.assert_allclose(model.pull(), np.concatenate([part.numpy().ravel() for part in expected]), atol=1e-12)
+
+
+def test_the_season_is_pulled_out_of_a_mean_as_strongly_as_out_of_a_head() -> None:
+    model = NumpyForecaster(SHAPE, {name: np.ones_like(array) for name, array in initial(SHAPE, 1).items()})
+    features = views(model.pull(), SHAPE)["mean.weight"][:, HISTORY:]
+    np.testing.assert_allclose(features[:, :-SEASON_FEATURES], 2 * MEAN_DECAY, rtol=1e-6)
+    np.testing.assert_allclose(features[:, -SEASON_FEATURES:], 2 * LINEAR_DECAY, rtol=1e-6)
 
 
 def test_the_optimisers_steps_are_pytorchs() -> None:

@@ -1,15 +1,20 @@
-"""A home that joins with 7, 14 or 28 days of readings: what the community's model is worth to it.
+"""`python -m bench.accuracy_new_home [--data NAME] [--homes N]`: what the community's model is worth to a new home.
 
-The home is left out of the federation; it joins at the beginning of the test days with its last days before them
-(and the week before those, which the first window reads), and is scored on the test days.
+The home is left out of the federation; it joins at the beginning of the test days with its last 7, 14 or 28 days
+before them (and the week before those, which the first window reads), and is scored on the test days. These figures
+are in `bench.accuracy`, too, with `--quick` those of three homes. Writes out/bench/accuracy_new_home-DATA.json and
+prints it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
+from bench import before_test
 from bench.accuracy_methods import Federated, Local, homes_of, personal
 from bench.local_rounds import FORECASTING, SHAPE
 from data.citylearn import CommunityData
@@ -83,3 +88,18 @@ def _ridge(known: Windows, test: Windows) -> Array:
     known = known.at_day_start()
     model = Ridge(alpha=300.0).fit(inputs(known), known.target / scale(known))
     return np.asarray(np.maximum(model.predict(inputs(test)) * scale(test), 0))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = before_test.parser(__doc__)
+    options.add_argument("--homes", type=int, default=17, help="so many homes join, one after another")
+    asked = options.parse_args(arguments)
+    community = before_test.opened(asked)
+    readings, clock = community.data.readings, community.clock
+    split = Split.by_share(readings, clock, FORECASTING.train_share, FORECASTING.test_share)
+    found = measure_new_homes(community.data, clock, split, FederationSettings(), asked.homes)
+    before_test.written("accuracy_new_home", community, {"homes": asked.homes, "new_home": found})
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fl.aggregation import soap
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
 from fl.weights import Weights
@@ -30,9 +31,12 @@ class Update:
 
 _GRADIENT_TAU = 1e-10
 """Keeps Adam's step finite; gradients are about 1e-3."""
+_SOAP_RATE = 3.0
+"""Times the rate of gradient steps, for matrices that SOAP moves; chosen before the test days (docs/accuracy.md)."""
 _AVERAGED = 4
 """The models of the last so-manieth part of the gradient steps are averaged; chosen before the test days
 (docs/accuracy.md)."""
+_MEANS = "mean."
 _SUM = "sum/"
 _COUNT = f"{_SUM}models"
 Combine = Callable[[Sequence[Update], Weights], Weights]
@@ -98,11 +102,13 @@ def mean(weighting: str = "examples") -> Combine:
 class ServerStep:
     """The coordinator's own step from the global model towards the combined one. FedAvg: all the way.
 
-    In rounds of gradients the homes' mean step is the negative gradient, and Adam (Kingma and Ba, ICLR 2015) makes of
-    it what it would make of a batch of all homes' days in one place: no home drifts from the others (FedChain: Hou et
-    al., ICLR 2022, local rounds and then such ones). The last round's model is the mean of those after the last
-    quarter of these steps (Polyak and Juditsky, SIAM J. Control Optim. 1992): each step is of days drawn, and what is
-    chance in it averages out.
+    In rounds of gradients the homes' mean step is the negative gradient, and the coordinator's optimiser makes of it
+    what it would make of a batch of all homes' days in one place: no home drifts from the others (FedChain: Hou et
+    al., ICLR 2022, local rounds and then such ones). Matrices that the typical hours are made of go by SOAP
+    (`fl.aggregation.soap`), which needs fewer rounds; biases, and the means, which end at ridge regression either
+    way, by Adam (Kingma and Ba, ICLR 2015). The last round's model is the mean of those after the last quarter of
+    these steps (Polyak and Juditsky, SIAM J. Control Optim. 1992): each step is of days drawn, and what is chance in
+    it averages out.
 
     FedAdam (Reddi et al., Adaptive Federated Optimization, ICLR 2021, algorithm 2) as Flower's strategy of that name
     does it: moments from zero, and the step size corrected for that start as in Adam (Kingma and Ba 2015, before
@@ -119,7 +125,8 @@ class ServerStep:
     def __call__(self, start: Weights, combined: Weights, round: int) -> Weights:
         """The global model after `round` (float32, as `start`)."""
         settings, federation = self.settings.strategy, self.settings
-        if federation.is_gradient_round(round):
+        gradient = federation.is_gradient_round(round)
+        if gradient:
             number, tau = round - settings.local_rounds, _GRADIENT_TAU
             low, before = federation.local.final_learning_rate, self._earlier_steps
             rate = settings.gradient_learning_rate * falling(
@@ -129,9 +136,14 @@ class ServerStep:
             number, tau, rate = round + 1, settings.tau, settings.server_learning_rate
         else:
             return combined
-        rate *= math.sqrt(1 - settings.beta_2**number) / (1 - settings.beta_1**number)
-        after = {name: self._adam(name, start[name], combined[name], rate, tau) for name in start}
-        return self._averaged(after, number) if federation.is_gradient_round(round) else after
+        correction = math.sqrt(1 - settings.beta_2**number) / (1 - settings.beta_1**number)
+        after = {
+            name: self._soap(name, value, combined[name], rate, correction)
+            if gradient and value.ndim == 2 and not name.startswith(_MEANS)
+            else self._adam(name, value, combined[name], rate * correction, tau)
+            for name, value in start.items()
+        }
+        return self._averaged(after, number) if gradient else after
 
     @property
     def _earlier_steps(self) -> int:
@@ -156,6 +168,14 @@ class ServerStep:
 
     def _add(self, name: str, value: NDArray[np.float64]) -> None:
         self.moments[name] = self.moments.get(name, np.zeros_like(value)) + value
+
+    def _soap(
+        self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float, correction: float
+    ) -> NDArray[np.float32]:
+        settings = self.settings.strategy
+        step = combined.astype(np.float64) - start
+        found = soap.direction(self.moments, name, step, settings.beta_1, settings.beta_2, correction)
+        return np.asarray(start + _SOAP_RATE * rate * correction * found, dtype=np.float32)
 
     def _adam(
         self, name: str, start: NDArray[np.float32], combined: NDArray[np.float32], rate: float, tau: float

@@ -109,7 +109,7 @@ class FederationSettings(_Part):
         return max(0, self.rounds - self.strategy.local_rounds) if self.topology == "server" else 0
 
     def is_gradient_round(self, number: int) -> bool:
-        """Whether homes send a mean gradient in this round, which the coordinator's Adam steps by."""
+        """Whether homes send a mean gradient in this round, which the coordinator's optimiser steps by."""
         return self.topology == "server" and number > self.strategy.local_rounds
 
     @property

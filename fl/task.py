@@ -165,7 +165,7 @@ def initial_weights(shape: ModelShape, seed: int) -> Weights:
 def projection(shape: ModelShape) -> Callable[[Weights], Weights]:
     """Projects a combined model back into the bounds within which it is provable.
 
-    A mean of models within the bounds is within them; Adam's step, a median or added noise need not be.
+    A mean of models within the bounds is within them; a step of the optimiser, a median or added noise need not be.
     """
 
     def project(weights: Weights) -> Weights:

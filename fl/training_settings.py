@@ -57,11 +57,13 @@ class StrategySettings(_Part):
         default=LOCAL_ROUNDS,
         ge=1,
         description="so many rounds train at the homes; in those after them each home sends the mean gradient of "
-        "local.batch_days days, and the coordinator takes a step of Adam (FedChain: Hou et al., ICLR 2022). None are "
-        "asked for where there are no more rounds than these",
+        "local.batch_days days, and the coordinator takes a step by SOAP and Adam (FedChain: Hou et al., ICLR 2022; "
+        "SOAP: Vyas et al., ICLR 2025). None are asked for where there are no more rounds than these",
     )
     gradient_learning_rate: float = Field(
-        default=5e-3, gt=0, description="of those steps, falling as that of `local` does"
+        default=5e-3,
+        gt=0,
+        description="of those steps by Adam, falling as that of `local` does; of SOAP three times that",
     )
     weighting: Literal["examples", "equal"] = Field(
         default="examples", description="a home counts by its days of data, or all homes count the same"

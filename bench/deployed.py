@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import yaml
@@ -43,6 +43,28 @@ def wattproof(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+class Process(Protocol):
+    """What `subprocess.Popen` and the tests' processes have in common."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def as_installed(arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]) -> Process:
+    """Start `wattproof`; what it prints is added to `log`."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "wattproof", *arguments], cwd=folder, env=environment, stdout=out, stderr=out
+        )
+
+
 @dataclass
 class Deployed:
     """The coordinator's folder and one for each gateway, and the processes that run in them.
@@ -55,6 +77,7 @@ class Deployed:
         secure: homes sum under secure aggregation, with a roster of all of them.
         coordinator_options: of `wattproof coordinator`.
         run: how a command runs in a folder, whose output it returns; by default as a process.
+        begin: how an agent, a coordinator or a server is started.
     """
 
     folder: Path
@@ -67,8 +90,9 @@ class Deployed:
     secure: bool = False
     coordinator_options: Sequence[str] = ()
     run: Callable[..., str] = wattproof
+    begin: Callable[[list[str], Path, Path, Mapping[str, str]], Process] = as_installed
     metrics_ports: dict[str, int] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         port, self._api_port, homes = free_port(), free_port(), self.homes
@@ -100,13 +124,10 @@ class Deployed:
 
     def launch(
         self, name: str, *command: str, folder: str = "", settings: str = "settings.yaml", gateway: bool = False
-    ) -> subprocess.Popen[bytes]:
+    ) -> Process:
         """Start a command in a party's folder, its own if no other is named; what it prints is in its log."""
-        with self._log(name).open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "wattproof", *command, "-c", settings], cwd=self.folder / (folder or name),
-                env=environment(gateway=gateway), stdout=log, stderr=log,
-            )  # fmt: skip
+        arguments, around = [*command, "-c", settings], environment(gateway=gateway)
+        self.processes[name] = self.begin(arguments, self.folder / (folder or name), self._log(name), around)
         return self.processes[name]
 
     def ask(self, path: str) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ import wattproof
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.bundle import InferenceBundle, parse
-from bench.deployed import share_cache
+from bench.deployed import Process, as_installed, share_cache
 from bench.ports import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
@@ -65,7 +63,7 @@ class HttpFixture:
     first: int
     day_start_utc: int = 0
     days: int = 20
-    processes: dict[str, subprocess.Popen[bytes] | Forked] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
     collectors: dict[str, str] = field(default_factory=dict)
     """Where each process sends its traces."""
 
@@ -116,11 +114,10 @@ class HttpFixture:
 
     def serve_as_installed(self) -> None:
         """As a process that begins with nothing loaded."""
-        command = [sys.executable, "-m", "wattproof", "serve", "-c", "settings.yaml"]
-        with self._log(SERVER).open("ab") as log:
-            self.processes[SERVER] = subprocess.Popen(
-                command, cwd=self.folder / SERVER, stdout=log, stderr=log, env=os.environ | ENVIRONMENT
-            )
+        command = ["serve", "-c", "settings.yaml"]
+        self.processes[SERVER] = as_installed(
+            command, self.folder / SERVER, self._log(SERVER), os.environ | ENVIRONMENT
+        )
 
     def start_gateway(self) -> None:
         self._start(GATEWAY, wattproof.main, "wattproof", "agent", HOME, "-c", "settings.yaml")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,9 @@ from data.features import DAY_FEATURES, STEP_FEATURES
 from data.windows import Windows
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
+from tests.support.forked import Forked
 from tests.support.waiting import LIMIT_S, until
 
-PROCESSES = Path(__file__).parent / "processes"
 ROOT = Path(__file__).parents[2]
 HOMES = ("home-a", "home-b", "home-c", "home-d")
 ROUND_S = 600
@@ -57,7 +55,7 @@ class Deployment:
 
     folder: Path
     settings: FederationSettings
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Forked] = field(default_factory=dict)
 
     @property
     def store(self) -> RoundStore:
@@ -65,28 +63,28 @@ class Deployment:
 
     def start_coordinator(self, **changes: Any) -> None:
         settings = self._write("coordinator", changes)
-        self._start("coordinator", "coordinator.py", str(settings), str(self.folder / "rounds"), str(self._time))
+        self._start("coordinator", "coordinator", str(settings), str(self.folder / "rounds"), str(self._time))
 
     def start_one_shot(self, homes: int) -> None:
         """A coordinator of a one-shot training, which begins once so many homes are there."""
         settings, rounds = self._write("coordinator", {}), self.folder / "rounds"
-        self._start("coordinator", "one_shot_coordinator.py", str(settings), str(rounds), str(self._time), str(homes))
+        self._start("coordinator", "one_shot_coordinator", str(settings), str(rounds), str(self._time), str(homes))
 
     def start_prying_coordinator(self, *kinds: str) -> Path:
         """One that asks homes for messages of these types, once `min_homes` are there; what came back, as JSON."""
         out = self.folder / "told.json"
-        self._start("coordinator", "prying_coordinator.py", str(self._write("coordinator", {})), str(out), *kinds)
+        self._start("coordinator", "prying_coordinator", str(self._write("coordinator", {})), str(out), *kinds)
         return out
 
     def start_cheating_coordinator(self, *attacks: str) -> Path:
         """One that cheats in masked sums, once `min_homes` are there; what came back, as JSON."""
         out = self.folder / "cheated.json"
-        self._start("coordinator", "cheating_coordinator.py", str(self._write("coordinator", {})), str(out), *attacks)
+        self._start("coordinator", "cheating_coordinator", str(self._write("coordinator", {})), str(out), *attacks)
         return out
 
     def start_agent(self, home: str, seconds: float = 0.0, **deployment: Any) -> None:
         settings = self._write(home, {"deployment": deployment} if deployment else {})
-        self._start(home, "agent.py", str(settings), str(self.folder / "homes"), home, str(seconds))
+        self._start(home, "agent", str(settings), str(self.folder / "homes"), home, str(seconds))
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal; the process is waited for unless it only sleeps."""
@@ -197,8 +195,10 @@ class Deployment:
         return path
 
     def _start(self, name: str, script: str, *arguments: str) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, str(PROCESSES / script), *arguments], stdout=log, stderr=log, env=environment
-            )
+        """Start a script of `tests.fl.processes`."""
+        log = self.folder / f"{name}.log"
+        self.processes[name] = Forked(partial(_run, script, *arguments), [script, *arguments], ROOT, log, {})
+
+
+def _run(script: str, *arguments: str) -> None:
+    import_module(f"tests.fl.processes.{script}").main(*arguments)

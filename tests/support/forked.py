@@ -12,12 +12,15 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import forkserver, popen_forkserver
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import ModuleType
+
+import wattproof
 
 PRELOADED = [
     "api.cli.main", "api.gateway.agent", "api.http.server", "api.one_machine.community", "fl.deployment.coordinator",
@@ -31,9 +34,10 @@ class Forked:
     def __init__(
         self, main: Callable[[], None], arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]
     ) -> None:
+        log.touch()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
-        given = (main, arguments, folder, log, dict(environment))
+        self._arguments, given = arguments, (main, arguments, folder, log, dict(environment))
         self._process = context.Process(target=_run, args=given, daemon=False)
         self._process.start()
         assert self._process.pid is not None
@@ -47,10 +51,10 @@ class Forked:
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        """Its exit code. Fails the test if it does not end."""
+        """Its exit code. Raises TimeoutExpired if it does not end."""
         self._process.join(timeout)
-        code = self._process.exitcode
-        assert code is not None, f"process {self.pid} does not end"
+        if (code := self._process.exitcode) is None:
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -59,6 +63,11 @@ class Forked:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def forked(arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]) -> Forked:
+    """`wattproof` with these arguments."""
+    return Forked(wattproof.main, ["wattproof", *arguments], folder, log, environment)
 
 
 def _run(

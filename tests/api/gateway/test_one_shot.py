@@ -22,6 +22,7 @@ from fl.one_shot.kept import TOTAL
 from fl.weights import load
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings, scraped
 from tests.support.commands import output_in
+from tests.support.forked import forked
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -36,7 +37,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         tmp_path_factory.mktemp("community"), made_up_readings(HOMES, DAYS), None,
         {"rounds": 40, "one_shot": {"fewest_days": 5}}, {"model": {"hidden": 8}},
         day_start_utc=START % 86_400 // 3600, handing_in=("elm-1",), secure=True, coordinator_options=["--one-shot"],
-        run=output_in,
+        run=output_in, begin=forked,
     )  # fmt: skip
     try:
         for name in (COORDINATOR, SERVER, *community.homes):

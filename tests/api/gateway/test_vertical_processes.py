@@ -13,6 +13,7 @@ import yaml
 from bench.deployed import COORDINATOR, Deployed
 from tests.api.gateway.test_agent import DAY, DAYS, START, made_up_readings
 from tests.support.commands import output_in
+from tests.support.forked import forked
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
@@ -43,7 +44,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     vertical = {"partner": PARTNER, "columns": ["booked_wh"], "roster": str(folder / "roster.json"), "steps": 20}
     made = Deployed(
         folder, readings, None, {"vertical": vertical}, {"model": {"hidden": 4}},
-        day_start_utc=START % 86_400 // 3600, secure=True, run=output_in,
+        day_start_utc=START % 86_400 // 3600, secure=True, run=output_in, begin=forked,
     )  # fmt: skip
     _equip_partner(made)
     yield made

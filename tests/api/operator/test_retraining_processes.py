@@ -21,6 +21,8 @@ from bench.deployed import COORDINATOR, Deployed
 from fl.weights import load
 from tests.api.gateway.test_agent import START, made_up_readings, scraped
 from tests.api.operator.test_overview import DAYS, past
+from tests.support.commands import output_in
+from tests.support.forked import forked
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -39,7 +41,7 @@ FEDERATION = {
 def deployed(tmp_path: Path) -> Iterator[Deployed]:
     community = Deployed(
         tmp_path, made_up_readings(HOMES, 40), None, FEDERATION, {"model": {"hidden": 4}},
-        day_start_utc=START % 86_400 // 3600, secure=True,
+        day_start_utc=START % 86_400 // 3600, secure=True, run=output_in, begin=forked,
     )  # fmt: skip
     try:
         yield community

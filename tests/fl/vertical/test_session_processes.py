@@ -44,10 +44,10 @@ def told(deployment: Deployment, name: str) -> dict[str, Any]:
 
 def test_homes_learn_with_a_partner_and_forecast_without_it_once_it_is_killed(deployment: Deployment) -> None:
     settings, folder = str(deployment._write("party", {})), str(deployment.folder)
-    deployment._start("coordinator", "vertical_coordinator.py", settings, folder)
+    deployment._start("coordinator", "vertical_coordinator", settings, folder)
     deployment.wait_for_log("coordinator", "coordinator ready")
     for name in (*PARTIES, PARTNER):
-        deployment._start(name, "vertical_party.py", settings, name, folder)
+        deployment._start(name, "vertical_party", settings, name, folder)
         deployment.wait_for_log(name, "agent ready")
     learnt = told(deployment, "learnt.json")
     assert learnt["matched"] == learnt["forecast"] == list(PARTIES) and learnt["away"] is None

@@ -14,8 +14,10 @@ from data.meter import (
     SignedDay,
     verify_day_with_filled,
     verify_opening,
+    verify_signed_block,
     verify_signed_day,
 )
+from data.quantity import QUANTITIES, Quantity
 from zkp.algebra.commitment import commit_day
 from zkp.errors import InvalidStatement
 
@@ -110,6 +112,27 @@ def test_a_wrong_opening_is_refused() -> None:
 def test_readings_that_cannot_be_committed_to_are_refused(readings: list[int]) -> None:
     with pytest.raises(InvalidStatement):
         METER.sign_day(HOUSEHOLD, 1, readings)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_block_of_quarters_is_no_day_of_the_same_number_and_of_one_quantity(quantity: Quantity) -> None:
+    block, opening = METER.sign_block(HOUSEHOLD, 17014, READINGS, quantity, 15)
+    verify_signed_block(block, METER.address, quantity, 15)
+    verify_opening(block, opening)
+    day, _ = METER.sign_block(HOUSEHOLD, 17014, READINGS, quantity)
+    verify_signed_day(day, METER.address, quantity)
+    others = [other for other in QUANTITIES if other != quantity]
+    for verify in (
+        lambda: verify_signed_day(block, METER.address, quantity),
+        lambda: verify_day_with_filled(block, METER.address, quantity),
+        lambda: verify_signed_block(day, METER.address, quantity, 15),
+        lambda: verify_signed_block(block, METER.address, others[0], 15),
+        lambda: verify_signed_block(dataclasses.replace(block, day=17015), METER.address, quantity, 15),
+        lambda: verify_signed_block(block, OTHER, quantity, 15),
+        lambda: verify_signed_block(dataclasses.replace(block, measured=1), METER.address, quantity, 15),
+    ):
+        with pytest.raises(MeterError, match=r"signed by|filled in"):
+            verify()
 
 
 def test_json_round_trip() -> None:

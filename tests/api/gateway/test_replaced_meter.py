@@ -17,6 +17,7 @@ from api.gateway.replaced_meter import member_line, replace_meter
 from api.protocol.bundle import verify
 from data.day import DayClock
 from data.errors import DataError, LostFile
+from data.interval import block_numbers
 from data.table import long_table
 from tests.api import http_fixture
 from tests.api.http_fixture import GATEWAY, SERVER, HttpFixture
@@ -64,6 +65,15 @@ def test_a_day_that_has_begun_or_is_signed_or_lies_before_another_exchange_is_re
     with pytest.raises(DataError, match=f"another meter since day {FIRST + 1}: name a day after it"):
         replace_meter(again(home), FIRST, None)
     assert again(home).meters.first_days == (0, FIRST + 1)
+
+
+def test_a_day_that_is_signed_by_its_quarters_keeps_its_meter(home: Home) -> None:
+    """Of a community that settles by them: the hours of the day may never be signed."""
+    number = block_numbers(FIRST, 15)[-1]
+    block = home.meter.sign_block(home.wallet.address, number, [75] * 24, "export", 15)
+    home.vault_of("export", 15).put(*block)
+    with pytest.raises(DataError, match=f"day {FIRST} is signed already .* Name a day after {FIRST}"):
+        replace_meter(home, FIRST, TODAY)
 
 
 def test_an_exchange_that_is_to_come_can_be_moved_and_keeps_its_key(home: Home) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.append import Appended, append_table
+from data import append as module
+from data.append import Addition, Appended, append_table, append_tables
 from data.errors import TableError
-from data.table import long_table, read_table
+from data.quarters import disagreeing_hours, load_quarters
+from data.table import QUARTER, Step, long_table, read_table
 from tests.support.laws import examples
 
 DS = pd.date_range("2026-01-05T00:00Z", periods=96, freq="h")
@@ -138,3 +142,69 @@ def test_imports_at_the_same_time_lose_nothing(path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.starmap(_append, [(path, hour) for hour in range(30)], chunksize=1)
     pd.testing.assert_frame_equal(read_table(path), table(0, 30))
+
+
+Hours = dict[int, tuple[tuple[int, int, int, int], bool]]
+"""By hour: its quarters, and whether it was filled in, so that it has none."""
+
+
+def both_tables(hours: Hours) -> tuple[pd.DataFrame, pd.DataFrame]:
+    measured = [hour for hour in sorted(hours) if not hours[hour][1]]
+    ds = [DS[hour] + QUARTER.length * i for hour in measured for i in range(4)]
+    fine = np.array([wh for hour in measured for wh in hours[hour][0]], dtype=np.int64)
+    whole = of_values({hour: (sum(quarters), filled) for hour, (quarters, filled) in hours.items()})
+    return whole, long_table("elm-3", pd.DatetimeIndex(ds, tz="UTC"), fine, step=QUARTER)
+
+
+def append_both(folder: Path, hours: Hours, *, replace: bool = False) -> None:
+    whole, fine = both_tables(hours)
+    additions = [Addition(folder / "hours.csv", whole), Addition(folder / "quarters.csv", fine, QUARTER)]
+    append_tables(additions, replace=replace)
+
+
+imports_of_both = st.dictionaries(
+    st.integers(0, 8), st.tuples(st.tuples(*[st.integers(0, 2)] * 4), st.booleans()), min_size=1
+)
+
+
+@examples(10)
+@given(st.lists(st.tuples(imports_of_both, st.booleans()), min_size=1, max_size=4))
+def test_quarters_add_up_to_their_hours_whatever_is_imported_when(
+    tmp_path_factory: pytest.TempPathFactory, imports: list[tuple[Hours, bool]]
+) -> None:
+    """Corrections, filled hours that are measured later, and the reverse; if one table refuses, neither changes."""
+    folder = tmp_path_factory.mktemp("law")
+    tables = folder / "hours.csv", folder / "quarters.csv"
+    for hours, replace in imports:
+        before = [path.read_bytes() if path.exists() else b"" for path in tables]
+        try:
+            append_both(folder, hours, replace=replace)
+        except TableError:
+            assert [path.read_bytes() for path in tables] == before
+            continue
+        whole, fine = read_table(tables[0]), read_table(tables[1], QUARTER)
+        assert disagreeing_hours(whole, fine).empty
+        assert set(whole["ds"][~whole["filled"]]) == set(fine["ds"].dt.floor("h"))
+
+
+def test_what_a_full_disk_left_half_done_is_completed_by_the_same_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hours are there and their quarters are not: such a day is not settled, and nothing says anything false."""
+    hours: Hours = {hour: ((1, 2, 3, hour), False) for hour in range(4)}
+    append_both(tmp_path, {0: hours[0]})
+    kept, write = (tmp_path / "quarters.csv").read_bytes(), module.write_table
+
+    def full(table: pd.DataFrame, path: Path, step: Step) -> None:
+        if step == QUARTER:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(table, path, step)
+
+    monkeypatch.setattr(module, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        append_both(tmp_path, hours)
+    assert (tmp_path / "quarters.csv").read_bytes() == kept and len(read_table(tmp_path / "hours.csv")) == 4
+    load_quarters([tmp_path / "quarters.csv"], read_table(tmp_path / "hours.csv"))
+    monkeypatch.setattr(module, "write_table", write)
+    append_both(tmp_path, hours)
+    assert len(load_quarters([tmp_path / "quarters.csv"], read_table(tmp_path / "hours.csv"))) == 16

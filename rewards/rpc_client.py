@@ -23,9 +23,9 @@ class RpcClient:
         nonce = line.number("eth_getTransactionCount", household, "pending")
         return SigningFacts(chain, self._registry, nonce, price)
 
-    def digest_of(self, number: int) -> bytes | None:
-        """The digest registered for a round's model, or None."""
-        models = self._view(self._registry, "MODELS()", result="address")
+    def digest_of(self, number: int, registry: str | None = None) -> bytes | None:
+        """The digest registered for a round's model, or None. `registry`: of models, if not those of load."""
+        models = registry or self._view(self._registry, "MODELS()", result="address")
         digest = self._view(str(models), "digest_of(uint32)", number, result="bytes32")
         return bytes(digest) if any(digest) else None
 

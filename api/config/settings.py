@@ -110,6 +110,10 @@ class GatewaySettings(BaseModel):
     rpc_url: SecretStr | None = Field(
         default=None, description="a chain node the household trusts; model and registration are checked there"
     )
+    export_models: Address | None = Field(
+        default=None,
+        description="with rpc_url: the registry of models of export (export-model-registry.json), to check them by",
+    )
     challenges: Address | None = Field(
         default=None,
         description="with rpc_url: the contract where forecasts are challenged (contracts.json); the home then "
@@ -141,6 +145,8 @@ class GatewaySettings(BaseModel):
     def _node_needs_registry(self) -> Self:
         if self.rpc_url and self.forecast_registry is None:
             raise ValueError("gateway.rpc_url needs gateway.forecast_registry, the contract to look at there")
+        if self.export_models and self.rpc_url is None:
+            raise ValueError("gateway.export_models needs gateway.rpc_url, the node to look at it by")
         if self.challenges and self.rpc_url is None:
             raise ValueError("gateway.challenges needs gateway.rpc_url, the node by which the household answers")
         return self

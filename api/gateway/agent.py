@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from api.config.community_yaml import Config
 from api.config.traced import traced
 from api.gateway.day_traces import DayTraces
 from api.gateway.day_watch import DayWatch
+from api.gateway.export_forecasts import ExportForecasts
 from api.gateway.export_training import export_side
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home_sensors import shown_at_home
@@ -41,6 +42,7 @@ from api.gateway.jobs import (
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from api.gateway.recorded_time import gateway_clock
+from api.gateway.services import GatewayServices, open_services
 from api.gateway.vertical import vertical_mods
 from api.gateway.weather import follow_feed, wait_for_feed
 from data.errors import DataError, NoReadingsYet
@@ -54,14 +56,7 @@ from fl.one_shot.peak_file import peak_head_path
 from forecasting.integer import QuantisationError
 
 if TYPE_CHECKING:  # the agent's own process stays clear of the proof system
-    from api.gateway.answers import Answers
-    from api.gateway.green_shares import GreenShares
-    from api.gateway.model_updater import ModelUpdater
-    from api.gateway.period_shares import PeriodShares
     from api.gateway.proof_folder import ProofFigures
-    from api.gateway.secure_sum.client import SecureSumClient
-    from api.gateway.submitter import Submitter
-    from api.gateway.surplus_hours import SurplusHoursUpdater
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +84,7 @@ def run_gateway(config: Config, home: str) -> None:
             polled(config.data, config.api.homes_dir, home, stop, config.replay, now),
             follow_feed(config.data, api_url, stop),
             shown_at_home(config, home, stop, now),
-            _open_services(config, home, process, stop) as services,
+            open_services(config, home, process, stop) as services,
         ):
             daily_task = DailyTask(config, home, process, services, now)
             ready = partial(wait_for_readings, config.data.files, every_s, process)
@@ -167,12 +162,16 @@ class DailyTask:
         self._head_of = 0  # the last round checked for a head
         self._due: Due | None = None
         self._proving = Attempt("proving", _log, config.federation.deployment.task_interval_s)
+        models = None if services is None else services.export_models
+        self._export = ExportForecasts(config, home, training, models) if config.federation.export else None
         grace_s, start_hour = config.rewards.grace_seconds, config.data.day_start_utc
         self._days = DayWatch(home, start_hour, grace_s, self._has_forecast, now, config.api.homes_dir / home)
 
     def __call__(self, metrics: AgentMetrics) -> None:
         if self._may_prove(metrics):
             self._proving(partial(self._prove, metrics))
+        if self._export is not None:
+            self._export.run_once(metrics)
         self._explain()
         self._days.settle(metrics)
         if self._services is not None:
@@ -291,75 +290,6 @@ class DailyTask:
         files = [model, peak_head_path(model.parent), *data.files, *([data.weather] if data.weather else [])]
         days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
         return [*_stamps(files), *(("claim", day) for day in days)]
-
-
-@dataclass(frozen=True)
-class GatewayServices:
-    """The services of a gateway that submits: fetching the newest model, submitting, proving green shares and shares
-    of settled periods, entering totals, answering challenges, and fetching the community's surplus hours.
-
-    `sums`: None without a roster, because the home then enters no total; `answers`: None where `gateway.challenges`
-    is not set; `shares`: None where gateways do not settle.
-    """
-
-    models: ModelUpdater
-    submitter: Submitter
-    green: GreenShares
-    sums: SecureSumClient | None
-    answers: Answers | None = None
-    shares: PeriodShares | None = None
-    surplus: SurplusHoursUpdater | None = None
-
-
-@contextmanager
-def _open_services(
-    config: Config, home: str, training: TrainingProcess, stop: threading.Event
-) -> Iterator[GatewayServices | None]:
-    """None if no API is set. Raises KeysError for an unusable roster or key."""
-    settings = config.gateway
-    if settings.api_url is None:
-        yield None
-        return
-    from api.gateway.answers import open_answers
-    from api.gateway.client import ApiClient
-    from api.gateway.green_shares import GreenShares
-    from api.gateway.model_updater import ModelUpdater
-    from api.gateway.period_shares import PeriodShares
-    from api.gateway.secure_sum.client import open_sums
-    from api.gateway.secure_sum.contribution import Contributions
-    from api.gateway.shared_days import SharedDays
-    from api.gateway.submitter import Submitter
-    from api.gateway.surplus_hours import SurplusHoursUpdater
-    from rewards.rpc_client import RpcClient
-
-    registry = settings.forecast_registry
-    node = RpcClient(settings.rpc_url.get_secret_value(), registry) if settings.rpc_url and registry else None
-    client = ApiClient(settings.api_url, stop)
-    try:
-        folders, run = config.api, Isolated(training, config.api.log_level)
-        interval = config.settlement.interval_minutes
-        first_s, most_s = config.federation.deployment.task_interval_s, settings.retry_max_s
-        traces = DayTraces(config.community.identifier, folders.homes_dir / home)
-        submitter = Submitter(home, folders, settings, client, node, first_s=first_s, traces=traces)
-        contributions = Contributions(home, folders.homes_dir / home, run, interval)
-        models = ModelUpdater(
-            folders.model_dir, config.forecasting.model, run, client, node, first_s=first_s, most_s=most_s
-        )
-        own = folders.homes_dir / home
-        shared_days = SharedDays(home, own, config.data, run, interval) if config.settlement.gateways else None
-        sums = open_sums(
-            home, config.community.name, settings, config.federation.deployment, folders.sums_dir, client,
-            submitter.outbox, contributions, shared_days, config.settlement.classes, interval,
-        )  # fmt: skip
-        green = GreenShares(config, home, submitter.outbox, client, run, first_s)
-        shares = (
-            PeriodShares(home, config, client, submitter.outbox, run, submitter.join, first_s=first_s)
-            if config.settlement.gateways else None
-        )  # fmt: skip
-        surplus = SurplusHoursUpdater(own, config.community.name, config.data.day_start_utc, client, run, first_s)
-        yield GatewayServices(models, submitter, green, sums, open_answers(config, home, run), shares, surplus)
-    finally:
-        client.close()
 
 
 def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None] | None:

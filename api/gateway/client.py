@@ -16,6 +16,7 @@ from api.protocol.client import Client
 from api.protocol.schemas import OpenPeriodPublic
 from api.protocol.secure_sum import NONCE_BYTES, Kind, SumMessage, items_from_json
 from data.interval import IntervalMinutes, interval_of
+from data.quantity import Quantity
 from rewards.consent import MembershipFacts, SignedStatement
 from rewards.signing import HeadPin, PinnedHead, SigningFacts
 
@@ -49,18 +50,21 @@ class ApiClient:
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
         self._ask = Client(url, stop)
 
-    def newest_round(self) -> OfferedRound | None:
-        """The last published round, if there is one."""
+    def newest_round(self, quantity: Quantity = "load") -> OfferedRound | None:
+        """The last published round of models of a quantity, if there is one."""
         with _well_formed("the list of rounds"):
-            told = [
-                OfferedRound(_number(one.number, 1, 1 << 32), _digest(one.digest))
-                for one in self._ask.all(calls.rounds())
-            ]
+            try:
+                rounds = list(self._ask.all(calls.rounds() if quantity == "load" else calls.export_rounds()))
+            except ApiRefused as refused:
+                if quantity != "load" and refused.code == "not-found":  # a server of an earlier release
+                    return None
+                raise
+            told = [OfferedRound(_number(one.number, 1, 1 << 32), _digest(one.digest)) for one in rounds]
         return max(told, key=lambda offered: offered.number, default=None)
 
-    def weights(self, number: int) -> bytes:
+    def weights(self, number: int, quantity: Quantity = "load") -> bytes:
         """The weights of a round's model, as the API gives them."""
-        return self._ask(calls.round_weights(number))
+        return self._ask(calls.round_weights(number) if quantity == "load" else calls.export_weights(number))
 
     def chain_time(self) -> int:
         """The time of the community's chain, UTC seconds."""
@@ -108,6 +112,10 @@ class ApiClient:
     def submit(self, bundle: bytes, transaction: str) -> None:
         """Submit a forecast's bundle with the transaction that registers it."""
         self._ask.send(calls.submit_forecast(bundle, transaction))
+
+    def export(self, bundle: bytes) -> None:
+        """Submit a forecast of export."""
+        self._ask.send(calls.submit_export(bundle))
 
     def claim(self, bundle: bytes) -> None:
         """Submit a claim."""

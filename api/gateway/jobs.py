@@ -59,6 +59,14 @@ class Due:
     steps: tuple[Step, ...] = ()
 
 
+def prove_export_due(opened: HouseholdProver, folders: ApiSettings) -> Proven | None:
+    """Forecast and prove export of the newest day that the readings reach; None when that has been done before.
+
+    Raises NotForecast.
+    """
+    return prove(opened, folders, opened.due_day())
+
+
 def prove_due(opened: HouseholdProver, folders: ApiSettings) -> Due:
     """Forecast and prove the newest day that the readings reach."""
     from api.gateway.not_forecast import NotForecast
@@ -86,15 +94,16 @@ def _peak(opened: HouseholdProver, folders: ApiSettings, day: int) -> dict[str, 
 
 
 def prove(opened: HouseholdProver, folders: ApiSettings, day: int, timed: Steps | None = None) -> Proven | None:
-    """Forecast and prove a day; None when that has been done before. Raises NotForecast."""
+    """Forecast and prove a day of the quantity that is opened; None when that has been done before. Raises
+    NotForecast."""
     from api.gateway import proving
     from api.gateway.proof_folder import ProofFolder
     from api.gateway.round_model import RoundModel
 
-    folder = ProofFolder(folders.proofs_dir)
+    folder = ProofFolder(folders.proofs_of(opened.quantity))
     if folder.read(day, opened.home.name) is not None:
         return None
-    model = RoundModel.kept(folders.model_dir)
+    model = RoundModel.kept(folders.model_of(opened.quantity))
     timed = timed or Steps()
     prepared = opened.prepare(day, model, timed)
     with timed("prove forecast"):
@@ -229,9 +238,10 @@ def open_learner(
 
 
 def open_prover(
-    data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str, horizon: int = 1
-) -> HouseholdProver:
+    data: DataSettings, community: CommunitySettings, folders: ApiSettings, home: str, horizon: int = 1,
+    quantity: Quantity = "load",
+) -> HouseholdProver:  # fmt: skip
     from api.gateway.prover import open_household
 
     set_up(folders.log_level)
-    return open_household(data, community, folders.homes_dir, home, horizon)
+    return open_household(data, community, folders.homes_dir, home, horizon, quantity)

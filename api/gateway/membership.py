@@ -106,7 +106,13 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     folders, folder = config.api, config.api.homes_dir / home
     kept = _KEPT | {METER_KEY} | {key.name for key in later_keys(folder).values()}
     inside = [path for path in sorted(folder.glob("*")) if path.name not in kept]
-    bundles = folders.proofs_dir, folders.claims_dir, folders.green_dir, folders.shares_dir
+    bundles = (
+        folders.proofs_dir,
+        folders.proofs_of("export"),
+        folders.claims_dir,
+        folders.green_dir,
+        folders.shares_dir,
+    )
     days = [path for folder in bundles for path in folder.glob(f"[0-9]*/{home}.json")]
     days += folders.shares_dir.glob(f"[0-9]*/receipts/{home}.json")
     others = [folders.outbox_dir / home, *SecureSumFolder(folders.sums_dir, home).states()]

@@ -1,6 +1,7 @@
 """What a gateway has submitted and has still to submit, on disk: a gateway that was killed resumes from it.
 
 outbox/elm-3/forecast-17316.json     state, why, and the transaction once it is signed
+outbox/elm-3/export-17316.json       the forecast of export, which is not on the chain
 outbox/elm-3/claim-17316.json
 outbox/elm-3/head-20.json            the personal head of round 20, to be pinned
 outbox/elm-3/share-17316.json        the shares of the period that ends with that day
@@ -20,14 +21,14 @@ from data.damage import whole
 from data.errors import DamagedFile
 
 _log = logging.getLogger(__name__)
-Kind = Literal["head", "forecast", "claim", "green", "share"]
+Kind = Literal["head", "forecast", "export", "claim", "green", "share"]
 State = Literal["waiting", "done", "refused"]
 _KEEP_DAYS = 60
 _NAME_BEFORE = "errands"  # the folder's name in releases before 0.2; submissions waiting there are migrated
 _REMEDY = (
     "Keep it, and restore a copy from your backup, or move it away: what it was about may then be submitted anew"
 )
-_ORDER: tuple[Kind, ...] = ("head", "forecast", "claim", "green", "share")
+_ORDER: tuple[Kind, ...] = ("head", "forecast", "export", "claim", "green", "share")
 _KEPT: tuple[Kind, ...] = ("head", "share")
 
 

@@ -45,6 +45,7 @@ from data.meter import DayOpening, SignedDay
 from data.quantity import Quantity
 from data.settings import DataSettings
 from data.signed_days import Changed, SignedDays
+from data.table import readings_as
 from data.windows import HISTORY_HOURS, features_reach
 from forecasting.integer import IntegerModel
 from rewards import green_rule
@@ -357,9 +358,14 @@ def _tell_changed(home: str, changed: Changed) -> None:
 
 
 def open_household(
-    data: DataSettings, community: CommunitySettings, homes: Path, name: str, horizon: int = 1
-) -> HouseholdProver:
-    """The household of this gateway, its folder below `homes`. Raises DataError if its readings cannot be loaded."""
+    data: DataSettings, community: CommunitySettings, homes: Path, name: str, horizon: int = 1,
+    quantity: Quantity = "load",
+) -> HouseholdProver:  # fmt: skip
+    """The household of this gateway, its folder below `homes`.
+
+    Raises DataError if its readings cannot be loaded, or say nothing of the quantity.
+    """
     loaded, clock = load_community(data), DayClock(data.day_start_utc)
-    readings, features = readings_of(loaded.readings, name), public_features(loaded.weather, clock, horizon=horizon)
-    return HouseholdProver(Home(name, homes / name), readings, features, clock, community.identifier)
+    readings = readings_as(readings_of(loaded.readings, name), quantity)
+    features = public_features(loaded.weather, clock, quantity, horizon)
+    return HouseholdProver(Home(name, homes / name), readings, features, clock, community.identifier, quantity)

@@ -40,7 +40,7 @@ _SIGNINGS = 3  # each may cost its fee, and a cheating API could request one aft
 
 DONE_BEFORE = {
     "head": "head-exists", "forecast": "replayed-proof", "claim": "already-claimed", "green": "already-claimed",
-    "share": "share-exists",
+    "share": "share-exists", "export": "replayed-proof",
 }  # fmt: skip
 """The refusals of a repeat whose first attempt had succeeded."""
 MAY_RESOLVE = frozenset(
@@ -180,7 +180,7 @@ class Submitter:
         """Until the API has it. Raises _Later or, for good, ApiRefused."""
         kinds: dict[Kind, Callable[[Submission], None]] = {
             "head": self._submit_head, "forecast": self._submit_forecast, "claim": self._submit_claim,
-            "green": self._submit_green, "share": self._submit_shares,
+            "green": self._submit_green, "share": self._submit_shares, "export": self._submit_export,
         }  # fmt: skip
         try:
             kinds[submission.kind](submission)
@@ -233,6 +233,9 @@ class Submitter:
         self._send_signed(submission, registration, lambda transaction: self._client.submit(bundle, transaction))
         if self._node is not None and not self._node.holds(self._wallet.address, registration):
             raise _Later("unconfirmed", "the API says that it is registered, the household's own node does not")
+
+    def _submit_export(self, submission: Submission) -> None:
+        self._client.export(_bundle(self._api.proofs_of("export"), submission.number, self._home))
 
     def _submit_claim(self, submission: Submission) -> None:
         self._client.claim(_bundle(self._api.claims_dir, submission.number, self._home))
@@ -297,12 +300,17 @@ class Submitter:
             self.outbox.put(Submission("head", number, int(time.time())))
 
     def _note_new(self) -> None:
-        """Put the newest forecast and every claim on disk into the outbox; older forecasts are too late."""
-        now, known = int(time.time()), [e.number for e in self.outbox.all() if e.kind == "forecast"]
-        for day in _days(self._api.proofs_dir, self._home)[-1:]:
-            if day > max(known, default=-1):
-                self.outbox.put(Submission("forecast", day, now))
-                self.outbox.forget_before(day)
+        """Put the newest forecasts and every claim on disk into the outbox; older forecasts are too late."""
+        now = int(time.time())
+        forecasts: tuple[tuple[Kind, Path], ...] = (
+            ("forecast", self._api.proofs_dir), ("export", self._api.proofs_of("export")),
+        )  # fmt: skip
+        for kind, proofs in forecasts:
+            known = [e.number for e in self.outbox.all() if e.kind == kind]
+            for day in _days(proofs, self._home)[-1:]:
+                if day > max(known, default=-1):
+                    self.outbox.put(Submission(kind, day, now))
+                    self.outbox.forget_before(day)
         for day in self.outbox.unclaimed():
             if (self._api.claims_dir / str(day) / f"{self._home}.json").exists():
                 self.outbox.put(Submission("claim", day, now))

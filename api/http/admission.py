@@ -14,12 +14,14 @@ from api.http.raw_transactions import sender_of
 from api.operator.chain_session import ChainSession, submit_arguments
 from api.operator.community import Community
 from api.operator.database.members import member, meters_of
-from api.operator.database.tables import Forecast, ModelRound, PaidClaim, Reward
+from api.operator.database.tables import ExportForecast, ExportRound, Forecast, ModelRound, PaidClaim, Reward
+from api.operator.export_forecasts import kept_export, model_in_force
 from api.operator.green_shares import hours_of_day, kept_green
 from api.protocol import bundle as bundles
 from api.protocol.bundle_parts import from_hex, to_hex
 from api.protocol.meters import meter_on
 from data.errors import TableError
+from data.quantity import Quantity
 from rewards.chain import check_call
 from rewards.green_rule import base_of
 from zkp.errors import InvalidProof
@@ -41,11 +43,46 @@ def check_forecast(
 
     Raises ApiError, InvalidStatement, Refused.
     """
-    _check_new(community, bundle)
-    _check_model(community, bundle)
+    _check_new(community, bundle, Forecast)
+    _check_of(community, bundle, "load")
+    with community.sessions() as session:
+        known = session.get(ModelRound, bundle.context.round)
+    if known is None:
+        raise ApiError("unknown-round", f"no model of round {bundle.context.round} is published", 409)
+    _check_inputs(community, bundle, known.digest)
     check_call(
         raw, str(chain_session.contracts.forecast_registry.address), submit_call(chain_session, bundle), "submit"
     )
+
+
+def check_export(community: Community, now: int, bundle: bundles.InferenceBundle) -> None:
+    """Everything in a forecast of export except signatures and proof. `now`: by the chain's clock, UTC seconds.
+
+    Whoever has a household's signed readings can make one in its name: they are its own, as for a claim. Raises
+    ApiError, InvalidStatement.
+    """
+    _check_of(community, bundle, "export")
+    _check_household(community, bundle)
+    day, number = bundle.context.day, bundle.context.round
+    if bundle.personal:
+        raise ApiError("wrong-head", "a forecast of export is made without a personal head", 409)
+    if now > community.start_of(day) + community.config.rewards.grace_seconds:
+        raise ApiError("late-forecast", f"forecasts of day {day} are taken no more", 409)
+    if kept_export(community, bundle.household, day) is not None:
+        raise ApiError("duplicate-forecast", f"{bundle.household} has another forecast of export of day {day}", 409)
+    _check_new(community, bundle, ExportForecast)
+    with community.sessions() as session:
+        known = session.get(ExportRound, number)
+    if known is None:
+        raise ApiError("unknown-round", f"no model of export of round {number} is published", 409)
+    in_force = model_in_force(community, day)
+    if in_force is None or in_force.number < number:
+        raise ApiError(
+            "late-round", f"the model of export of round {number} was published after day {day} began", 409
+        )
+    if in_force.number > number:
+        raise ApiError("old-round", f"round {in_force.number} was in force when day {day} began", 409)
+    _check_inputs(community, bundle, known.digest)
 
 
 def submit_call(chain_session: ChainSession, bundle: bundles.InferenceBundle) -> str:
@@ -71,9 +108,9 @@ def kept_forecast(community: Community, bundle: bundles.InferenceBundle) -> Fore
     return row if row is not None and row.bundle == bundles.encode(bundle) else None
 
 
-def _check_new(community: Community, bundle: bundles.InferenceBundle) -> None:
+def _check_new(community: Community, bundle: bundles.InferenceBundle, table: type[Forecast | ExportForecast]) -> None:
     with community.sessions() as session:
-        used = session.scalar(select(Forecast.id).where(Forecast.proof_hash == to_hex(bundle.proof_hash)))
+        used = session.scalar(select(table.day).where(table.proof_hash == to_hex(bundle.proof_hash)))
     if used is not None:
         raise ApiError("replayed-proof", "this proof was submitted before, in another bundle", 409)
 
@@ -91,22 +128,22 @@ def _check_household(community: Community, bundle: bundles.Bundle) -> None:
             )
 
 
-def _check_model(community: Community, bundle: bundles.InferenceBundle) -> None:
+def _check_of(community: Community, bundle: bundles.InferenceBundle, quantity: Quantity) -> None:
     if from_hex(bundle.context.community) != community.config.community.identifier:
         raise ApiError("other-community", "the proof is bound to another community", 403)
-    if bundle.of != "load":
-        raise ApiError("other-quantity", f"the proof is of a forecast of {bundle.of}: only load is registered", 422)
-    with community.sessions() as session:
-        known = session.get(ModelRound, bundle.context.round)
-    if known is None:
-        raise ApiError("unknown-round", f"no model of round {bundle.context.round} is published", 409)
+    if bundle.of != quantity:
+        raise ApiError("other-quantity", f"the proof is of a forecast of {bundle.of}, not of {quantity}", 422)
+
+
+def _check_inputs(community: Community, bundle: bundles.InferenceBundle, digest: str) -> None:
+    """The public inputs: the model of this digest, and the features of the community's weather feed."""
     bundle.check_days()
     weights, steps, exogenous = bundle.public_inputs()
-    if known.digest != to_hex(weights.digest()):
+    if digest != to_hex(weights.digest()):
         raise ApiError("wrong-model", "the proof's weights are not those of its round", 422)
     check_shape(community, bundle)
     try:
-        features = community.public_features(bundle.context.day)
+        features = community.public_features(bundle.context.day, bundle.of)
     except TableError as error:
         raise ApiError(
             "no-weather", f"the community's weather feed does not reach that far yet: {error}", 409

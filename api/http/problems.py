@@ -73,7 +73,7 @@ MEANINGS: dict[str, str] = {
     "old-round": "a newer round's model was in force when the day started",
     "other-community": "the bundle speaks of another community",
     "other-household": "bundle and transaction are of different households",
-    "other-quantity": "the proof is of a forecast of export, where one of load is registered",
+    "other-quantity": "the proof is of a forecast of export where one of load is taken, or the reverse",
     "paused": "the operator has stopped the contract",
     "replayed-proof": "the proof was submitted before",
     "second-message": "the member has sent another message in this stage",

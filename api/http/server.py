@@ -46,10 +46,11 @@ from api.operator.green_hours import GreenHoursPublisher
 from api.operator.payer import Payer
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.progress import progress
-from api.operator.publisher import Publisher
+from api.operator.publisher import ExportPublisher, Publisher
 from api.operator.running_sum import SecureSumRefused
 from api.operator.secure_sum import SecureSumServer
 from api.operator.settlement import Settlement
+from api.operator.surplus_publisher import SurplusPublisher
 from api.operator.weather import keep_feed
 from data.errors import DataError
 from fl.worker import WorkProcessDied
@@ -79,7 +80,8 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         kinds = Publisher, Settlement, Payer, Answerer, GreenHoursPublisher
         settles = (PeriodKeeper,) if community.config.settlement.gateways else ()
-        watching = (kind(community, chain_session).watch() for kind in (*kinds, *settles))
+        exports = (ExportPublisher, SurplusPublisher) if community.config.federation.export else ()
+        watching = (kind(community, chain_session).watch() for kind in (*kinds, *settles, *exports))
         tracing = traced(community.config.tracing, "wattproof-server")
         with tracing, work, ExitStack() as stack, keep_feed(community.config):
             for one in watching:

@@ -19,6 +19,7 @@ from api.operator.database.members import keep_meters
 from api.operator.database.tables import (
     AssignedMeter,
     Departure,
+    ExportForecast,
     Forecast,
     FormerReward,
     GreenClaim,
@@ -88,7 +89,7 @@ def readmit(community: Community, chain_session: ChainSession, signed: SignedSta
 
 def erase(session: Session, household: str) -> None:
     """Delete the rows of a household that has left: all of them, unless a claim is still to be paid."""
-    for table in (Forecast, PaidClaim, FormerReward):
+    for table in (Forecast, ExportForecast, PaidClaim, FormerReward):
         session.execute(delete(table).where(table.household == household))
     for paid in (Reward, GreenClaim):
         session.execute(delete(paid).where(paid.household == household, paid.amount.is_not(None)))

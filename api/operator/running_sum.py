@@ -20,7 +20,7 @@ from api.operator.database.members import member as member_of_community
 from api.operator.database.members import meter_at
 from api.operator.database.tables import MaskedSum, MaskedSumMessage
 from api.operator.shared_days import Registers, day_record, keep_shared, signed_registers, verify_registers
-from api.operator.totals import as_totals, is_kept, keep_measured, keep_total
+from api.operator.totals import as_totals, is_kept, keep_export_total, keep_measured, keep_total
 from api.protocol.secure_sum import (
     COMMITMENT,
     KEYS,
@@ -315,6 +315,9 @@ class RunningSum:
             raise SecureSumRefused("already-open", f"another total of day {day} was opened meanwhile")
         if self._kind == "forecast":
             keep_total(self._database, day, opened[0], sorted(households.values()))
+            return
+        if self._kind == "export":
+            keep_export_total(self._database, day, opened[0], sorted(households.values()))
             return
         if self._kind == "measured":
             signed = [self._signed_day(household, said[home]) for home, household in households.items()]

@@ -22,6 +22,8 @@ from api.operator.community import Community
 from api.operator.database.tables import (
     CommunityTotal,
     Departure,
+    ExportForecast,
+    ExportTotal,
     Forecast,
     Household,
     MaskedSum,
@@ -110,7 +112,10 @@ class SecureSumServer:
         return max(self._phase_s, late_s)
 
     def _begin(self, database: Database, day: int, kind: Kind, now: int) -> MaskedSum:
-        who = {"forecast": self._forecasters, "measured": self._measured, "shared": self._sharing}[kind]
+        who = {
+            "forecast": self._forecasters, "measured": self._measured, "shared": self._sharing,
+            "export": self._exporters,
+        }[kind]  # fmt: skip
         members = who(database, day, now)
         if len(members) < FEWEST_MEMBERS:
             raise SecureSumRefused("no-sum", f"{len(members)} gateways could enter the total of day {day}: too few")
@@ -177,6 +182,20 @@ class SecureSumServer:
                     f"{counts[number]} gateways of class {number} could enter the total of day {day}: too few",
                 )
         return {home: member | {CLASS: str(classes[home])} for home, member in members.items()}
+
+    def _exporters(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
+        """The gateways in the day's total of load whose forecast of export is kept.
+
+        Without the load beside it, export would count as surplus that its own home takes up.
+        """
+        if database.get(ExportTotal, day) is not None:
+            raise SecureSumRefused("already-open", f"the total of export of day {day} was opened before")
+        load = database.get(MaskedSum, (day, "forecast"))
+        if load is None or load.phase != "open":
+            raise SecureSumRefused("no-sum", f"gateways have opened no total of load for day {day}")
+        kept = set(database.scalars(select(ExportForecast.household).where(ExportForecast.day == day)))
+        there = {home: load.members[home] for home in sorted(said(database, load, "mask"))}
+        return {home: member for home, member in there.items() if member["household"] in kept}
 
     def _measured(self, database: Database, day: int, now: int) -> dict[str, dict[str, str]]:
         """The gateways in the day's total of forecasts, once the day is over."""

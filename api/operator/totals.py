@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session as Database
 
-from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal, SharedDay
+from api.operator.database.tables import (
+    CommunityTotal,
+    ExportForecast,
+    ExportTotal,
+    Forecast,
+    MeasuredTotal,
+    SharedDay,
+)
 from api.protocol.bundle_parts import from_hex
 from api.protocol.secure_sum import LENGTHS, REGISTER, Kind
 from data.meter import SignedDay
@@ -33,6 +40,16 @@ def keep_total(database: Database, day: int, opened: total.Total, households: Se
     )
 
 
+def keep_export_total(database: Database, day: int, opened: total.Total, households: Sequence[str]) -> None:
+    """Keep a day's total of these households' forecasts of export. Raises InvalidProof unless it opens their sum."""
+    of_day = ExportForecast.day == day, ExportForecast.household.in_(households)
+    rows = database.scalars(select(ExportForecast).where(*of_day))
+    total.verify([from_hex(row.commitment) for row in rows], opened)
+    database.add(
+        ExportTotal(day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(households))
+    )
+
+
 def keep_measured(database: Database, day: int, opened: total.Total, signed: Sequence[SignedDay]) -> None:
     """Keep a day's measured total, of these signed days. Raises InvalidProof unless it opens their sum."""
     total.verify_measured(day, [s.commitment for s in signed], opened)
@@ -46,8 +63,10 @@ def keep_measured(database: Database, day: int, opened: total.Total, signed: Seq
 
 def is_kept(database: Database, day: int, kind: Kind) -> bool:
     """Whether a day's total of a kind was opened."""
-    table = {"forecast": CommunityTotal, "measured": MeasuredTotal, "shared": SharedDay}[kind]
-    return database.get(table, day) is not None
+    tables: dict[Kind, type[CommunityTotal | ExportTotal | MeasuredTotal | SharedDay]] = {
+        "forecast": CommunityTotal, "measured": MeasuredTotal, "shared": SharedDay, "export": ExportTotal,
+    }  # fmt: skip
+    return database.get(tables[kind], day) is not None
 
 
 def as_totals(summed: Vector, kind: Kind) -> tuple[total.Total, ...]:

@@ -28,6 +28,7 @@ from api.protocol.schemas import (
     DayMeasured,
     DayOfHome,
     DaySummary,
+    ExportForecastPublic,
     ForecastPublic,
     GreenHoursPublic,
     GreenSharePublic,
@@ -168,6 +169,11 @@ def community() -> Call[CommunityPublic]:
 
 def rounds() -> Listing[RoundPublic]:
     return Listing(f"{VERSION}/rounds", RoundPublic, lambda one: one.number)
+
+
+def export_rounds() -> Listing[RoundPublic]:
+    """Published models of export."""
+    return Listing(f"{VERSION}/export/rounds", RoundPublic, lambda one: one.number)
 
 
 def households() -> Listing[HouseholdPublic]:
@@ -312,6 +318,11 @@ def round_weights(number: int) -> Call[bytes]:
     return _bytes(f"{VERSION}/rounds/{number}/weights")
 
 
+def export_weights(number: int) -> Call[bytes]:
+    """The weights of a round's model of export (.npz)."""
+    return _bytes(f"{VERSION}/export/rounds/{number}/weights")
+
+
 def weather() -> Call[bytes]:
     """The community's weather feed (CSV)."""
     return _bytes(f"{VERSION}/weather")
@@ -328,6 +339,12 @@ def submit_forecast(bundle: bytes, transaction: str) -> Call[ForecastPublic]:
     path = f"{VERSION}/forecasts"
     content = b'{"bundle":' + bundle + b',"transaction":' + json.dumps(transaction).encode() + b"}"
     return Call(path, _model(ForecastPublic, path), "POST", content)
+
+
+def submit_export(bundle: bytes) -> Call[ExportForecastPublic]:
+    """Submit a forecast of export. The same again gets the first answer."""
+    path = f"{VERSION}/export/forecasts"
+    return Call(path, _model(ExportForecastPublic, path), "POST", bundle)
 
 
 def submit_claim(bundle: bytes) -> Call[Any]:

@@ -137,6 +137,16 @@ class ForecastPublic(BaseModel):
     proof_hash: str
 
 
+class ExportForecastPublic(BaseModel):
+    """A forecast of export that was taken. It is not on the chain."""
+
+    household: str
+    day: int
+    round: int
+    commitment: str
+    proof_hash: str
+
+
 class RoundPublic(BaseModel):
     """A round and the digest of its weights' commitment."""
 

@@ -22,16 +22,21 @@ from fl.secagg.session import framed
 from zkp.algebra.field import MODULUS
 from zkp.lstm.integer_model import HOURS, OUTPUTS
 
-Kind = Literal["forecast", "measured", "shared"]
+Kind = Literal["forecast", "measured", "shared", "export"]
 Stage = Literal["keys", "share", "check", "answer", "mask", "agree", "reveal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 NONCE_BYTES = 16
 REGISTER = HOURS + 1
 """Entries of a meter's register of a day: its hours, and the blinding."""
-LENGTHS: Mapping[Kind, int] = {"forecast": OUTPUTS + 1, "measured": REGISTER, "shared": 2 * REGISTER}
-"""Of a sum's vectors: the values and the blinding; of shared energy both registers, import and export, where it is
-settled by the hour."""
+LENGTHS: Mapping[Kind, int] = {
+    "forecast": OUTPUTS + 1, "measured": REGISTER, "shared": 2 * REGISTER, "export": OUTPUTS + 1,
+}  # fmt: skip
+"""Of a sum's vectors: the values and the blinding; of shared energy both registers, import and export, where it
+is settled by the hour.
+
+`forecast` is of forecasts of load, `export` of those of export, whose members are a part of those in the day's sum of
+load."""
 OF_READINGS: tuple[Kind, ...] = ("measured", "shared")
 """Sums of what a meter counted as import. A home enters one of a day: the difference of two would be its readings."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"

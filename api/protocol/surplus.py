@@ -94,6 +94,11 @@ def check(surplus: SurplusDay) -> None:
     """
     for quantity in QUANTITIES:
         _check_sum(surplus, quantity)
+    if own := next((bundle.household for bundle in surplus.export.bundles if bundle.personal), None):
+        raise SurplusError(
+            f"the forecast of export of {own} is made with a personal head: none is pinned before the day, so it "
+            "could be chosen for what it forecasts"
+        )
     if strangers := sorted(set(surplus.export.households) - set(surplus.load.households)):
         raise SurplusError(f"{strangers[0]} is in the sum of export, but its load is not in that of load")
     meters = {bundle.household: _meters(bundle) for bundle in surplus.load.bundles}
@@ -104,6 +109,8 @@ def check(surplus: SurplusDay) -> None:
     for place, found in bad_bundles(bundles, CommunitySettings(name=surplus.community)).items():
         bundle = bundles[place]
         raise SurplusError(f"the forecast of {bundle.of} of {bundle.household}: {found.what} {found.problem}")
+    if surplus.load.digest == surplus.export.digest:
+        raise SurplusError("one and the same model made the forecasts of load and of export: each has its own")
 
 
 def _meters(bundle: InferenceBundle) -> list[str]:

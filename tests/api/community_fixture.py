@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
+import numpy as np
 import uvicorn
 from sqlalchemy import delete, select
 
@@ -19,6 +20,7 @@ from api.gateway.client import ApiClient
 from api.gateway.home import Home
 from api.gateway.jobs import Isolated
 from api.gateway.outbox import Outbox, Submission
+from api.gateway.sealed import SealedForecast
 from api.gateway.secure_sum.client import SecureSumClient, open_sums
 from api.gateway.secure_sum.contribution import Contributions
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
@@ -28,6 +30,8 @@ from api.one_machine.day import prove_day, register
 from api.operator.chain_session import ChainSession, open_chain_session, publish_round
 from api.operator.database.tables import (
     CommunityTotal,
+    ExportForecast,
+    ExportTotal,
     Forecast,
     MaskedSum,
     MaskedSumMessage,
@@ -35,6 +39,7 @@ from api.operator.database.tables import (
     SharedDay,
 )
 from api.operator.secure_sum import SecureSumServer
+from api.protocol.bundle_parts import to_hex
 from api.protocol.secure_sum import Kind, SumMessage
 from data.interval import IntervalMinutes
 from data.tls import client_context
@@ -44,6 +49,8 @@ from fl.deployment.training_process import TrainingProcess
 from tests.api.untrained import untrained_model
 from tests.support.served import uvicorn_served
 from tests.support.waiting import LIMIT_S
+from zkp.algebra import commitment
+from zkp.algebra.commitment import FORECAST_VALUES
 
 DAY = 17_316
 HOMES = 4
@@ -100,6 +107,8 @@ class CommunityFixture:
         config = community_config(self.folder, [], **gateway)
         outbox = Outbox(config.api.outbox_dir, name)
         outbox.put(Submission("forecast", DAY, int(self.now), "done"))
+        if Home(name, config.api.homes_dir / name).sealed(DAY, "export") is not None:
+            outbox.put(Submission("export", DAY, int(self.now), "done"))
         run = InThisProcess(TrainingProcess(name, _never), config.api.log_level)
         rules = self.rules or self.community.config.settlement
         contributions = Contributions(name, config.api.homes_dir / name, run, rules.interval_minutes)
@@ -143,6 +152,23 @@ class CommunityFixture:
         settlement = SettlementSettings(gateways=settles, late_meter_hours=0, interval_minutes=interval)
         self.community.config = self.community.config.model_copy(update={"settlement": settlement})
 
+    def forecast_export(self, *names: str) -> None:
+        """These homes seal a forecast of export, and the server has its commitment. (No proof is needed here.)"""
+        random = np.random.default_rng(4)
+        for home in self.community.homes:
+            if home.name not in names:
+                continue
+            values = tuple(int(value) for value in random.integers(0, 900, FORECAST_VALUES))
+            sealed = SealedForecast(values, commitment.random_blinding())
+            home.seal(DAY, sealed, "export")
+            committed = to_hex(commitment.commit_forecast(values, sealed.blinding))
+            row = ExportForecast(
+                household=home.wallet.address, day=DAY, round=1, commitment=committed, proof_hash=home.name,
+                bundle=b"",
+            )  # fmt: skip
+            with self.community.sessions.begin() as session:
+                session.add(row)
+
     def close_registration(self) -> None:
         self.chain_session.chain.advance_to(
             self.community.start_of(DAY) + self.community.config.rewards.grace_seconds + 1
@@ -161,9 +187,12 @@ class CommunityFixture:
 
     def clear(self) -> None:
         with self.community.sessions.begin() as session:
-            for table in (MaskedSum, MaskedSumMessage, CommunityTotal, MeasuredTotal, SharedDay):
+            for table in (
+                MaskedSum, MaskedSumMessage, CommunityTotal, MeasuredTotal, SharedDay, ExportTotal, ExportForecast,
+            ):  # fmt: skip
                 session.execute(delete(table))
-        for path in (self.folder / "sums").rglob("*.json"):
+        of_export = (self.folder / "homes").glob("*/export-forecast-*.json")
+        for path in [*(self.folder / "sums").rglob("*.json"), *(self.folder / "outbox").rglob("*.json"), *of_export]:
             path.unlink()
         self.metrics.clear()
 

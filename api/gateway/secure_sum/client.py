@@ -145,21 +145,31 @@ class SecureSumClient:
 
     def _open(self) -> Iterator[tuple[Kind, int]]:
         """Sums of shared energy of days that the meter signed; forecasts' sums of days that are registered; measured
-        ones of days whose forecasts' sum it was in."""
+        ones, and those of forecasts of export, of days whose forecasts' sum it was in."""
         for day in () if self._shared_days is None else self._shared_days():
-            shared = self._parts.get("shared", day)
-            if shared is None or shared.ended not in ("open", "failed"):
+            if not self._is_over("shared", day):
                 yield "shared", day
-        days = sorted(e.number for e in self._outbox.all() if (e.kind, e.state) == ("forecast", "done"))
+        done = [(e.kind, e.number) for e in self._outbox.all() if e.state == "done"]
+        days = sorted(number for kind, number in done if kind == "forecast")
+        exported = {number for kind, number in done if kind == "export"}
         if not days:
             return
         self._parts.forget_before(days[-1])
         for day in (d for d in days if d > days[-1] - _DAYS):
-            forecast, measured = self._parts.get("forecast", day), self._parts.get("measured", day)
+            forecast = self._parts.get("forecast", day)
             if forecast is None or forecast.ended not in ("open", "failed"):
                 yield "forecast", day
-            elif self._home in forecast.survivors and (measured is None or measured.ended not in ("open", "failed")):
+                continue
+            if self._home not in forecast.survivors:
+                continue
+            if not self._is_over("measured", day):
                 yield "measured", day
+            if day in exported and forecast.ended == "open" and not self._is_over("export", day):
+                yield "export", day
+
+    def _is_over(self, kind: Kind, day: int) -> bool:
+        part = self._parts.get(kind, day)
+        return part is not None and part.ended in ("open", "failed")
 
     def _try(self, kind: Kind, day: int, wait: Backoff, metrics: AgentMetrics) -> None:
         try:
@@ -342,6 +352,12 @@ class SecureSumClient:
             forecast = self._parts.get("forecast", terms.day)
             if forecast is None or forecast.survivors != list(session.members):
                 raise MaskingRefused("the measured total must cover the homes in the forecast's, and does not")
+        if terms.kind == "export":
+            load = self._parts.get("forecast", terms.day)
+            if load is None or not set(session.members) <= set(load.survivors):
+                raise MaskingRefused(
+                    "the total of export may cover homes in the day's total of load only, and does not"
+                )
 
     def _end(self, kind: Kind, day: int, part: SecureSumState, how: str) -> None:
         part.end(how)

@@ -56,7 +56,7 @@ class Contributions:
             if day not in self._shared:  # all of them at once: a process is started for it
                 self._shared = self._run(shared_contributions, self._home, self._folder, self._interval)
             return self._shared.get(day)
-        sealed = read_sealed(self._folder, day)
+        sealed = read_sealed(self._folder, day, "export" if kind == "export" else "load")
         return None if sealed is None else Contribution((*sealed.values, sealed.blinding))
 
     def _measured(self, day: int) -> Contribution | None:

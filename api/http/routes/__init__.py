@@ -6,6 +6,7 @@ from api.http.routes import (
     community,
     days,
     events,
+    export,
     forecasts,
     green_shares,
     heads,
@@ -24,4 +25,5 @@ from api.http.routes import (
 VERSIONED = (
     community, households, membership, rounds, heads, days, accuracy, forecasts, proofs, claims, sums, weather,
     events, session, manage, shared_energy, surplus, green_shares,
+    export,
 )  # fmt: skip

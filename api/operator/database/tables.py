@@ -54,6 +54,37 @@ class ModelRound(Base):
     digest: Mapped[str] = mapped_column(String(66))
 
 
+class ExportRound(Base):
+    """A round's model of export, as its registry on the chain has it; `published_at`: UTC seconds."""
+
+    __tablename__ = "export_rounds"
+    number: Mapped[NumberKey]
+    digest: Mapped[str] = mapped_column(String(66))
+    published_at: Mapped[Number]
+
+
+class ExportForecast(Base):
+    """A committed and proven forecast of export. It is not on the chain; the first one of a day stays."""
+
+    __tablename__ = "export_forecasts"
+    household: Mapped[str] = mapped_column(ForeignKey("households.address"), primary_key=True)
+    day: Mapped[NumberKey]
+    round: Mapped[Number]
+    commitment: Mapped[str] = mapped_column(String(98))
+    proof_hash: Mapped[str] = mapped_column(String(66), unique=True)
+    bundle: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ExportTotal(Base):
+    """The opened sum of a day's forecasts of export, as `CommunityTotal` has that of load."""
+
+    __tablename__ = "export_totals"
+    day: Mapped[NumberKey]
+    values: Mapped[list[int]] = mapped_column(JSON)
+    blinding: Mapped[str] = mapped_column(String(66))
+    households: Mapped[list[str]] = mapped_column(JSON)
+
+
 class Forecast(Base):
     """A committed and proven forecast: `bundle` is the proof with everything needed to check it."""
 

@@ -62,6 +62,21 @@ def test_the_newest_round_is_the_one_with_the_highest_number(api: LyingApi, clie
     assert client.newest_round() is None
 
 
+def test_models_of_export_have_rounds_of_their_own_and_a_server_of_an_earlier_release_has_none(
+    api: LyingApi, client: ApiClient
+) -> None:
+    """It must not be asked for them in words that it takes for a question about load."""
+    api.answers["GET /rounds"] = 200, [{"number": 9, "digest": "0x" + "09" * 32}]
+    api.answers["GET /rounds/9/weights"] = 200, b"of load"
+    assert client.newest_round("export") is None
+    with pytest.raises(ApiRefused):
+        client.weights(9, "export")
+    api.answers["GET /export/rounds"] = 200, [{"number": 3, "digest": "0x" + "03" * 32}]
+    api.answers["GET /export/rounds/3/weights"] = 200, b"of export"
+    assert client.newest_round("export") == OfferedRound(3, b"\x03" * 32)
+    assert (client.weights(3, "export"), client.weights(9)) == (b"of export", b"of load")
+
+
 @pytest.mark.parametrize("status", [409, 404, 422, 403, 413])
 def test_a_refusal_has_its_code(api: LyingApi, client: ApiClient, status: int) -> None:
     api.answers["POST /claims"] = status, {"error": "already-claimed", "message": "paid before"}

@@ -280,3 +280,24 @@ def test_a_damaged_bundle_is_not_handed_in_and_named(
     assert gateway.run(times=2).state == "waiting"
     assert gateway.sent() == [] and gateway.counted("damaged") and path.read_bytes() == content
     assert any(str(path) in record.__dict__.get("reason", "") for record in caplog.records)
+
+
+def test_a_forecast_of_export_goes_out_without_a_transaction_and_beside_that_of_load(
+    tmp_path: Path, api: LyingApi
+) -> None:
+    gateway = Gateway(tmp_path, api)
+    gateway.prove(DAY, "export/proofs")
+    gateway.run()
+    waiting = gateway.outbox.get("export", DAY)
+    assert waiting is not None and (waiting.state, waiting.code) == ("refused", "not-found"), "an earlier release's"
+    assert gateway.submission().state == "done", "load goes on"
+    gateway.prove(DAY + 1, "export/proofs")
+    api.answers["POST /export/forecasts"] = 409, {"error": "unknown-round", "message": "not yet"}
+    gateway.run()
+    api.answers["POST /export/forecasts"] = 201, {}
+    gateway.run()
+    done = gateway.outbox.get("export", DAY + 1)
+    assert done is not None and (done.state, done.transaction, done.signings) == ("done", None, 0)
+    assert gateway.outbox.get("forecast", DAY + 1) is None and gateway.counted("ok", "export")
+    sent = [body for what, body in api.asked if what == "POST /export/forecasts"]
+    assert json.loads(sent[-1])["context"]["day"] == DAY + 1

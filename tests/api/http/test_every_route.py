@@ -22,7 +22,8 @@ from httpx import Response
 
 from api.http.problems import PROBLEM_JSON
 from api.one_machine.community import LocalCommunity
-from api.operator.database.tables import ComputedTotals
+from api.operator.database.tables import ComputedTotals, ExportRound
+from api.operator.trained_model import rounds_of
 from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, encode
 from api.protocol.settlement import Settlement, share_leaf
 from api.protocol.surplus import SurplusDay
@@ -82,11 +83,13 @@ def world(
     surplus: SurplusDay,
 ) -> Iterator[World]:  # fmt: skip
     model = RoundStore(settled.community.folder / "rounds").path(1)
-    for name in ("model.npz", "weights.npz"):
-        write_bytes(model / name, b"an archive")
+    of_export = rounds_of(settled.community, "export").path(1)
+    for path in (model / "model.npz", model / "weights.npz", of_export / "weights.npz"):
+        write_bytes(path, b"an archive")
     with settled.community.sessions.begin() as session:
         for k in range(1, 40):
             session.add(ComputedTotals(day=DAY - k, forecast=[900 + k] * 24, measured=[1000 - k] * 24))
+        session.add(ExportRound(number=1, digest="0x" + "01" * 32, published_at=1))
     config = small_config(settled.community.folder)
     community = LocalCommunity(
         config.model_copy(update={"api": config.api.model_copy(update={"managers": (MANAGER.address,)})})
@@ -100,6 +103,7 @@ def world(
     }  # fmt: skip
     yield World(settled, client, claim, green, known, surplus.day)
     shutil.rmtree(model)
+    shutil.rmtree(of_export.parents[1])
 
 
 # -- what is sent to routes that change something --------------------------------------------------------------------
@@ -155,6 +159,7 @@ def bundles(which: Literal["claim", "green"]) -> dict[Kind, Sent | str]:
 EMPTY = Sent(lambda _: b"{}", 422)
 HTTP = "tests/api/http/"
 SUMS = "tests/api/operator/test_secure_sum.py::"
+EXPORT = f"{HTTP}test_export.py::"
 PERIODS = "tests/api/operator/test_open_periods.py::"
 HEADS = "tests/api/gateway/test_personal_head.py::"
 LEAVING = "tests/api/cli/test_leave.py::"
@@ -171,6 +176,11 @@ CASES: dict[str, dict[Kind, Sent | str]] = {
     "POST /v1/forecasts": {
         "success": Sent(by(0), 200), "permission": Sent(by(1), 403, "other-household"),
         "absence": Sent(by_a_stranger, 404, "unknown-household"), "bad input": EMPTY,
+    },
+    "POST /v1/export/forecasts": {
+        "success": EXPORT + "test_a_forecast_of_export_is_taken_once_and_the_first_one_stays",
+        "absence": EXPORT + "test_what_is_no_proven_forecast_of_a_household_here_is_refused",
+        "permission": EXPORT + "test_what_is_no_proven_forecast_of_a_household_here_is_refused", "bad input": EMPTY,
     },
     "POST /v1/heads": {
         "success": HEADS + "test_a_head_is_pinned_once_and_shown",

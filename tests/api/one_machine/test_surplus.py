@@ -137,6 +137,10 @@ def changed_bundle(of: ForecastSum, **changed: Any) -> tuple[InferenceBundle, ..
 Attack = Callable[[SurplusDay], SurplusDay]
 ATTACKS: dict[str, tuple[Attack, str]] = {
     "a watt-hour more": (lambda s: with_sum(s, "export", total=larger(s.export.total)), "does not open"),
+    "a personal head, which nobody has pinned": (
+        lambda s: with_sum(s, "export", bundles=changed_bundle(s.export, personal=["0x" + "c0" + "00" * 47])),
+        "made with a personal head: none is pinned",
+    ),
     "a watt-hour in another hour": (lambda s: with_sum(s, "export", total=moved(s.export.total)), "does not open"),
     "a home twice": (
         lambda s: with_sum(s, "export", bundles=(*s.export.bundles, s.export.bundles[0])), "twice in"
@@ -178,6 +182,18 @@ def test_an_attack_is_named(surplus: SurplusDay, attack: str) -> None:
     changed, why = ATTACKS[attack]
     with pytest.raises(SurplusError, match=why):
         check(changed(surplus))
+
+
+@pytest.mark.process
+def test_the_model_of_load_in_the_place_of_exports_is_refused(sunny: Sunny, tmp_path: Path) -> None:
+    """Every proof holds, of forecasts of export that the model of load has made."""
+    folder = shutil.copytree(sunny.community.folder, tmp_path / "state", symlinks=True)
+    shutil.rmtree(folder / "export" / "proofs")
+    for sealed in folder.glob("homes/*/export-forecast-*.json"):
+        sealed.unlink()
+    community, model = LocalCommunity(sunny_config(folder)), sunny.models["load"]
+    with pytest.raises(SurplusError, match="one and the same model made the forecasts of load and of export"):
+        surplus_day(community, DAY, {"load": model, "export": model})
 
 
 def test_export_without_the_load_beside_it_is_refused(surplus: SurplusDay) -> None:

@@ -6,5 +6,5 @@ from the one before; none goes back, for what is dropped is lost: go back with a
 
 from __future__ import annotations
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision (`tests/api/operator/test_database_migrations.py` compares it, and the tables)."""

@@ -134,11 +134,12 @@ class FleetClient:
         while not self._stop.is_set():
             try:
                 if register:
-                    register = False
                     self._call(self._client.RegisterNode, RegisterNodeFleetRequest(public_key=self._public))
+                    register = False
                 request = ActivateNodeRequest(public_key=self._public, heartbeat_interval=self._heartbeat_s)
                 self._node = Node(node_id=self._call(self._client.ActivateNode, request).node_id)
             except (ConnectionDown, NotRegistered, MessageRefused) as problem:
+                register = register and isinstance(problem, ConnectionDown)  # a refusal: it is registered
                 # Also refused while the coordinator still considers a killed predecessor alive, for two heartbeats.
                 self._stop.wait(self.outage.failed(str(problem)))
             else:

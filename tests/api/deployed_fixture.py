@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 import wattproof
 from api.gateway.home import Home
-from bench.deployed import share_cache
+from bench.deployed import COORDINATOR, share_cache
 from bench.ports import free_port
 from data.atomic import write_bytes
 from data.day import DayClock
+from data.quantity import Quantity
 from data.quarters import hourly
 from data.table import QUARTER, long_table, read_table, write_table
 from fl.deployment.keys import make_agent_key
@@ -38,12 +39,14 @@ class CommunityFixture:
     """Gateways that were offline while the community trained, and its server on a chain whose clock is moved.
 
     `settlement`: of server and gateways; with it each home has a roof, and there is no model to forecast with.
+    `export`: homes feed in, and a coordinator trains a model of it over their agents; that of load is there.
     """
 
     def __init__(
-        self, folder: Path, settlement: dict[str, Any] | None = None, days: int = 20, homes: list[str] = HOMES
-    ) -> None:
-        self.homes = homes
+        self, folder: Path, settlement: dict[str, Any] | None = None, days: int = 20, homes: list[str] = HOMES,
+        *, export: bool = False,
+    ) -> None:  # fmt: skip
+        self.homes, self._export, self._coordinator_port = homes, export, free_port()
         self._settlement, self._first_day = settlement, DAY - days if settlement else DAY
         self.folder, self._port, self._processes = folder, free_port(), dict[str, Forked]()
         self._random = np.random.default_rng(3)
@@ -65,7 +68,7 @@ class CommunityFixture:
         self._write(SERVER, {
             "community": {"name": "CommunityFixture", "members": members},
             "data": {"source": "none", "day_start_utc": 0},
-            "federation": {"rounds": 1},
+            "federation": self._federation,
             "rewards": {"clock": "standing"},
             "api": {"port": self._port},
             "gateway": {"roster": "../roster.json"},
@@ -76,11 +79,14 @@ class CommunityFixture:
 
     def start(self, *names: str) -> None:
         serve = ["server.py", "settings.yaml", str(self._first_day), "clock"]
+        train = ["wattproof", "coordinator", "-c", "settings.yaml"]
         for name in names:
-            is_server, folder = name == SERVER, self.folder / name
-            main = server.main if is_server else wattproof.main
-            command = serve if is_server else ["wattproof", "agent", name, "-c", "settings.yaml"]
-            self._processes[name] = Forked(main, command, folder, folder / "log", ENVIRONMENT)
+            folder = self.folder / (SERVER if name == COORDINATOR else name)
+            main = server.main if name == SERVER else wattproof.main
+            agent = ["wattproof", "agent", name, "-c", "settings.yaml"]
+            command = {SERVER: serve, COORDINATOR: train}.get(name, agent)
+            log = folder / ("training.log" if name == COORDINATOR else "log")
+            self._processes[name] = Forked(main, command, folder, log, ENVIRONMENT)
 
     def kill(self, *names: str) -> None:
         for name in names:
@@ -110,7 +116,7 @@ class CommunityFixture:
     def measure(self) -> NDArray[np.int64]:
         """The day passes; the sum of its readings, in Wh [24]."""
         total = np.zeros(24, dtype=np.int64)
-        for home in HOMES:
+        for home in self.homes:
             path, load = self.folder / home / "readings.csv", self._load(1)
             table = pd.concat([read_table(path), long_table(home, _hours(DAY, 1), load)], ignore_index=True)
             write_table(table, path.with_name("draft.csv"))
@@ -118,9 +124,12 @@ class CommunityFixture:
             total += load
         return total
 
-    def forecast(self) -> list[int]:
+    def home(self, name: str) -> Home:
+        return Home(name, self.folder / name / "state" / "homes" / name)
+
+    def forecast(self, quantity: Quantity = "load") -> list[int]:
         """The sum of the means that the homes have sealed."""
-        sealed = [Home(home, self.folder / home / "state" / "homes" / home).sealed(DAY) for home in HOMES]
+        sealed = [self.home(name).sealed(DAY, quantity) for name in self.homes]
         return [sum(hour) for hour in zip(*(s.values[24:] for s in sealed if s is not None), strict=True)]
 
     @property
@@ -129,6 +138,9 @@ class CommunityFixture:
 
     def _table(self, home: str, days: int) -> pd.DataFrame:
         ds, load = _hours(DAY - days, days), self._load(days)
+        if self._export:
+            sun = np.where((ds.hour > 7) & (ds.hour < 18), 2 * self._load(days), 0)
+            return long_table(home, ds, load, export=pd.Series(sun, dtype="Int64"))
         if self._settlement is None:
             return long_table(home, ds, load)
         net = load - np.where((ds.hour > 8) & (ds.hour < 17), 700 * (1 + HOMES.index(home) % 2), 0)
@@ -140,16 +152,28 @@ class CommunityFixture:
 
     def _write_gateway(self, home: str) -> None:
         quarters = {"quarters": ["quarters.csv"]} if self._by_quarters else {}
-        deployment = {"insecure": True, "port": free_port(), "task_interval_s": 0.3}
+        port = self._coordinator_port if self._export else free_port()
+        deployment = {"insecure": True, "port": port, "task_interval_s": 0.3, "retry_max_s": 1, "poll_s": 0.1}
         self._write(home, {
             "community": {"name": "CommunityFixture"},
             "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0, **quarters},
-            "federation": {"deployment": deployment},
+            "federation": {"deployment": deployment, "export": self._export},
             "gateway": {
                 "api_url": f"http://127.0.0.1:{self._port}", "retry_max_s": 1, "roster": "../roster.json",
                 "fewest_in_total": 3,
             },
         })  # fmt: skip
+
+    @property
+    def _federation(self) -> dict[str, Any]:
+        """Of coordinator and server."""
+        if not self._export:
+            return {"rounds": 1}
+        deployment = {"insecure": True, "port": self._coordinator_port}
+        return {
+            "rounds": 1, "export": True, "local": {"epochs": 1}, "min_homes": len(self.homes), "evaluate_every": 0,
+            "deployment": deployment,
+        }  # fmt: skip
 
     def _write(self, name: str, settings: dict[str, Any]) -> None:
         settings["forecasting"] = {"model": MODEL.model_dump()}
@@ -158,7 +182,9 @@ class CommunityFixture:
         (self.folder / name / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def logs(self) -> str:
-        return "".join(f"\n{name}:\n{(self.folder / name / 'log').read_text()}" for name in self._processes)
+        logs = {name: self.folder / name / "log" for name in self._processes if name != COORDINATOR}
+        logs[COORDINATOR] = self.folder / SERVER / "training.log"
+        return "".join(f"\n{name}:\n{log.read_text()}" for name, log in logs.items() if log.exists())
 
 
 def _hours(day: int, days: int) -> pd.DatetimeIndex:

@@ -171,3 +171,18 @@ def test_no_coordinator_is_one_line_of_log(keys: KeyFolder, caplog: pytest.LogCa
     trying.join()
     assert "refused" in tried[0] and not line.up
     assert len([record for record in caplog.records if "connection to" in record.message]) == 1
+
+
+def test_an_agent_without_keys_joins_a_coordinator_that_starts_after_it(keys: KeyFolder) -> None:
+    """It registers itself, which it has to do with the coordinator that there is."""
+    port, stop = free_port(), threading.Event()
+    key = load_agent_key(keys.agent_key("ada"))
+    line = FleetClient(f"127.0.0.1:{port}", key, None, 10, stop, retry_max_s=0.05)
+    joined = threading.Thread(target=line.connect)
+    joined.start()
+    until(lambda: line.outage.active or None, "the first try has failed")
+    with FleetServer(None).serve("127.0.0.1", port, None, None):
+        until(lambda: line.up or None, "it is let in")
+        stop.set()
+        joined.join()
+        line.close()

@@ -87,6 +87,7 @@ class _ExportRounds(Rounds):
         try:
             return super().run(grid, initial, observe)
         except FederationError as why:
+            self.hand_out = False  # to homes that come late: what there may be is of a round in the middle
             _log.error("no model of export", extra={"reason": str(why)})
             return initial
 

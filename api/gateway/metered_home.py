@@ -43,7 +43,10 @@ class MeteredHome:
 
     def __post_init__(self) -> None:
         if EXPORT not in self.readings:
-            raise TableError(f"{self.home.name} has no column {EXPORT}: without it there is nothing to share out")
+            raise TableError(
+                f"{self.home.name} has no column {EXPORT}: import a file of both registers of its meter, or with "
+                "--no-export that of a home that feeds nothing in (docs/meters.md)"
+            )
 
     def __repr__(self) -> str:
         return f"MeteredHome({self.home.name})"

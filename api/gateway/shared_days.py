@@ -11,7 +11,7 @@ from pathlib import Path
 
 from api.gateway.jobs import Isolated
 from api.gateway.secure_sum.contribution import SHARED_DAYS
-from data.errors import DataError
+from data.errors import DataError, NoReadingsYet
 from data.interval import IntervalMinutes
 from data.settings import DataSettings
 
@@ -46,7 +46,8 @@ class SharedDays:
 def sign_newest_days(home: str, folder: Path, data: DataSettings, interval: IntervalMinutes = 60) -> list[int]:
     """Sign both registers of the newest days of a home's table; the days that are signed.
 
-    Raises DataError: by the quarter of an hour also for a home of which there are only hours.
+    Raises DataError where there is none, and says what yesterday lacks: of a home without a register of export, or
+    by the quarter of an hour one of which there are only hours.
     """
     from api.gateway.home import Home
     from api.gateway.metered_home import MeteredHome, quarters_table
@@ -60,4 +61,8 @@ def sign_newest_days(home: str, folder: Path, data: DataSettings, interval: Inte
     end = clock.day_of(table["ds"].max()) + 1
     quarters = None if interval == 60 else HomeQuarters(quarters_table(data, readings), home, clock)
     metered = MeteredHome(Home(home, folder), table, clock, quarters=quarters)
-    return sorted(metered.signed(range(end - SHARED_DAYS, end)))
+    days = sorted(metered.signed(range(end - SHARED_DAYS, end)))
+    if not days:
+        yesterday = max(clock.day_of(table["ds"].min()), end - 2)
+        raise NoReadingsYet(f"no day was measured as a whole: {metered.lacking_on(yesterday)}")
+    return days

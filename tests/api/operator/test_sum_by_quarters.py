@@ -21,11 +21,11 @@ from api.operator.shared_days import kept_record
 from api.protocol.period import Key, Period, PeriodError, check
 from api.protocol.secure_sum import REGISTER, STAGES, SumTerms
 from data.day import DayClock
-from data.errors import TableError
+from data.errors import NoReadingsYet, TableError
 from data.interval import block_numbers
 from data.quarters import hourly
 from data.settings import DataSettings
-from data.table import QUARTER, write_table
+from data.table import QUARTER, read_table, write_table
 from tests.api.quarter_homes import quarter_homes, quarters_of
 from tests.api.summed_street import Street, summed_street
 
@@ -185,6 +185,16 @@ def test_a_gateway_signs_the_days_of_which_it_has_all_quarters(tmp_path: Path) -
     data = data_of(tmp_path, 3, 1)
     assert sign_newest_days("roof-1", tmp_path / "roof-1", data, 15) == [DAY + 1, DAY + 2]
     assert sign_newest_days("roof-1", tmp_path / "hourly", data) == [DAY, DAY + 1, DAY + 2]
+
+
+def test_a_home_that_has_no_whole_day_is_told_what_yesterday_lacks(tmp_path: Path) -> None:
+    """Its meter was not read for more than a quarter of an hour each day: of these hours there are no quarters."""
+    data = data_of(tmp_path, 3, 0)
+    table = read_table(tmp_path / "quarters.csv", QUARTER)
+    write_table(table[table["ds"].dt.hour != 5].reset_index(drop=True), tmp_path / "quarters.csv", QUARTER)
+    lacks = rf"no day was measured as a whole: roof-1, day {DAY + 1} .*: 4 of its 96 .* of import"
+    with pytest.raises(NoReadingsYet, match=lacks):
+        sign_newest_days("roof-1", tmp_path / "roof-1", data, 15)
 
 
 def test_a_home_with_hours_only_is_named_and_enters_no_day(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -85,13 +85,14 @@ class Chain:
         """
         from eth_tester import EthereumTester, PyEVMBackend
 
+        from rewards.embedded_backend import IndexedBackend
         from rewards.evm_rules import rules
 
         genesis = PyEVMBackend.generate_genesis_params({"timestamp": start_time})
         bank = {"balance": 10**27, "nonce": 0, "code": b"", "storage": {}}
         # eth-tester calls from its own accounts where a call names none; they must be able to.
         state = PyEVMBackend.generate_genesis_state(num_accounts=1) | {bytes.fromhex(_BANK.address[2:]): bank}
-        tester = EthereumTester(PyEVMBackend(genesis, state, vm_configuration=rules()))
+        tester = EthereumTester(IndexedBackend(genesis, state, vm_configuration=rules()))
         chain = cls(Web3(EthereumTesterProvider(tester)), tester)
         chain.reset_clock(start_time + 1)
         if journal is not None:

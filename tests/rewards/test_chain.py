@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
+from eth_tester import PyEVMBackend
+from web3.exceptions import TransactionNotFound
 
 from rewards.chain import Chain
 from rewards.compile import artefact
@@ -61,6 +63,27 @@ def test_a_transaction_that_failed_in_its_block_is_played_again_too(tmp_path: Pa
     again = Chain.embedded(journal)
     same = again.contract(artefact("model_registry"), models.address)
     assert same.functions.digest_of(1).call() == b"\x07" * 32
+
+
+def test_a_receipt_is_of_the_block_that_is_part_of_the_chain() -> None:
+    """Also after the chain went back, and the transaction is in another block, or in none."""
+    chain, operator = Chain.embedded(), Account.from_key(b"\x01" * 32)
+    chain.fund(operator.address)
+    models = chain.deploy(operator, artefact("model_registry"))
+    backend, moment = chain.tester.backend, chain.now
+    head = backend.take_snapshot()
+    first = chain.send(operator, models.functions.publish(1, b"\x09" * 32))
+    digest = first["transactionHash"]
+    assert chain.web3.eth.get_transaction_receipt(digest) == first
+    assert backend.get_transaction_receipt(digest) == PyEVMBackend.get_transaction_receipt(backend, digest)
+
+    backend.revert_to_snapshot(head)
+    with pytest.raises(TransactionNotFound):
+        chain.web3.eth.get_transaction_receipt(digest)
+    chain.reset_clock(moment + 100)
+    again = chain.send(operator, models.functions.publish(1, b"\x09" * 32))
+    assert again["transactionHash"] == digest and again["blockHash"] != first["blockHash"]
+    assert chain.web3.eth.get_transaction_receipt(digest) == again
 
 
 def test_a_dead_node_is_an_error_that_names_it() -> None:

@@ -53,6 +53,7 @@ def train(
     from api.cli.served import settings_with_homes
     from api.cli.surplus_commands import publish_export
     from api.config.logs import leave_screen
+    from api.config.traced import traced
     from api.one_machine import training
     from api.one_machine.community import LocalCommunity
     from data.quantity import QUANTITIES
@@ -62,7 +63,7 @@ def train(
         raise typer.BadParameter(f"{quantity!r} is none of {', '.join(QUANTITIES)}", param_hint="--quantity")
     community = LocalCommunity(settings_with_homes(config))
     leave_screen(console, community.folder)
-    with Progress(console=console) as bar:
+    with traced(community.config.tracing, "wattproof-one-machine"), Progress(console=console) as bar:
         task = bar.add_task("rounds", total=None if one_shot else community.config.federation.of(wanted).rounds)
         trained = training.train(
             community,

@@ -313,6 +313,7 @@ def coordinator(
 ) -> None:
     """Run the coordinator: it runs training rounds with the agents and saves each with its commitment."""
     from api.config.community_yaml import ConfigError
+    from api.config.traced import traced
     from api.http.connections import BoundedProtocol
     from api.operator import training
     from fl.deployment.coordinator import run_coordinator
@@ -326,7 +327,8 @@ def coordinator(
         app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
     else:
         app = training.coordinator_app(community)
-    run_coordinator(community.config.federation.deployment, app, BoundedProtocol)
+    with traced(community.config.tracing, "wattproof-coordinator"):
+        run_coordinator(community.config.federation.deployment, app, BoundedProtocol)
 
 
 @app.command()

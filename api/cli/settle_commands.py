@@ -133,6 +133,7 @@ def settle(
 
 def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> None:
     """`paid_in`: the period's folder, where its shares are to be paid, too."""
+    from api.config.traced import traced
     from api.operator.chain_session import final_block, finality_blocks
     from api.operator.community import Community
     from api.operator.settlement_payment import is_paid_out, pay_settlement
@@ -143,7 +144,8 @@ def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> 
     depth = finality_blocks(community, chain)
     try:
         address = publish_settlement(community, chain, settlement)
-        paid = None if paid_in is None else pay_settlement(community, chain, settlement, paid_in)
+        with traced(settings.tracing, "wattproof-one-machine"):
+            paid = None if paid_in is None else pay_settlement(community, chain, settlement, paid_in)
         block = final_block(chain, depth)
         is_final = is_published(community, chain, settlement, block)
         is_final = is_final and (paid is None or is_paid_out(community, chain, settlement, block))

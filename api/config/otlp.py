@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, set_span_in_context
 from opentelemetry.trace import Span as OtelSpan
 
-from api.config.tracing import ATTRIBUTES, HomeDay, Span, Tracer, as_current, current_traceparent
+from api.config.tracing import ATTRIBUTES, Span, Subject, Tracer, as_current, current_traceparent
 
 _PREFIX = "wattproof."
 _given: ContextVar[tuple[int, int] | None] = ContextVar("ids of the first span", default=None)
@@ -41,7 +41,7 @@ class OtlpTracer(Tracer):
         self._tracer = self._provider.get_tracer("wattproof")
 
     @contextmanager
-    def step(self, name: str, of: HomeDay, parent: str = "", **attributes: str | int) -> Iterator[Span]:
+    def step(self, name: str, of: Subject, parent: str = "", **attributes: str | int) -> Iterator[Span]:
         span = self._tracer.start_span(
             name, _below(of, parent or current_traceparent()), attributes=_named(of, attributes)
         )
@@ -57,7 +57,7 @@ class OtlpTracer(Tracer):
             span.end()
 
     def past(
-        self, name: str, of: HomeDay, began_ns: int, ended_ns: int, *, first: bool = False, **attributes: str | int
+        self, name: str, of: Subject, began_ns: int, ended_ns: int, *, first: bool = False, **attributes: str | int
     ) -> None:
         token = _given.set(of.ids if first else None)
         try:
@@ -93,15 +93,15 @@ class _Ids(RandomIdGenerator):
         return super().generate_span_id() if given is None else given[1]
 
 
-def _below(of: HomeDay, traceparent: str) -> Context:
-    """The context of a span of the day's trace."""
+def _below(of: Subject, traceparent: str) -> Context:
+    """The context of a span of the trace."""
     trace, _ = of.ids
     parent = SpanContext(trace, of.parent_in(traceparent), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     return set_span_in_context(NonRecordingSpan(parent), Context())
 
 
-def _named(of: HomeDay, attributes: Mapping[str, str | int]) -> dict[str, str | int]:
-    return {f"{_PREFIX}household": of.household, f"{_PREFIX}day": of.day, **_prefixed(attributes)}
+def _named(of: Subject, attributes: Mapping[str, str | int]) -> dict[str, str | int]:
+    return {f"{_PREFIX}{name}": value for name, value in of.attributes.items()} | _prefixed(attributes)
 
 
 def _prefixed(attributes: Mapping[str, str | int]) -> dict[str, str | int]:

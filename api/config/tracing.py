@@ -1,41 +1,50 @@
-"""Traces: when each step of a home's day happened, from its readings to its reward, on gateway, server and chain.
+"""Traces: when each step of a home's day happened, from its readings to its reward, on gateway, server and chain; of
+a round of a training, on coordinator and gateways; of a settled period, on gateways, server and chain.
 
 Off unless an endpoint is set (`api.config.traced`): then `api.config.otlp` sends them there. Without one nothing of
-OpenTelemetry is loaded. A span has a fixed name, the attributes of `ATTRIBUTES`, the day and the household's public
-address: no reading, no key, no name of a home, no text of an error.
+OpenTelemetry is loaded. A span has a fixed name, the attributes of `ATTRIBUTES`, and what its trace is about (of a
+day the household's public address): no reading, no key, no name of a home, no text of an error.
 
-All spans of a home's day are of one trace, whose id everybody who knows household and day can derive. So a trace goes
-on after a restart, weeks later, and on a server that nobody has handed it to.
+All spans of a home's day are of one trace, whose id everybody who knows household and day can derive; the same holds
+for rounds and periods. So a trace goes on after a restart, weeks later, and where nobody has handed it over.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
 
-ATTRIBUTES = frozenset({"round", "transaction", "kind"})
-"""What a span says beside household and day."""
+ATTRIBUTES = frozenset({"round", "transaction", "kind", "homes", "left_out"})
+"""What a span says beside what its trace is about."""
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _current: ContextVar[str] = ContextVar("traceparent", default="")
 
 
 @dataclass(frozen=True)
-class HomeDay:
-    """What a trace is about. `community`: its identifier; `household`: its address."""
+class Subject(ABC):
+    """What a trace is about. `community`: its identifier."""
 
     community: bytes
-    household: str
-    day: int
+
+    @property
+    @abstractmethod
+    def named(self) -> bytes:
+        """What of a community it is, as no other subject is named."""
+
+    @property
+    @abstractmethod
+    def attributes(self) -> dict[str, str | int]:
+        """What each of its spans says of it."""
 
     @property
     def ids(self) -> tuple[int, int]:
         """Of the trace (128 bits), and of its first span (64 bits); never zero."""
-        named = self.community + bytes.fromhex(self.household.removeprefix("0x")) + self.day.to_bytes(8, "big")
-        digest = sha256(b"wattproof/trace/1" + named).digest()
+        digest = sha256(b"wattproof/trace/1" + self.community + self.named).digest()
         return int.from_bytes(digest[:16], "big") or 1, int.from_bytes(digest[16:24], "big") or 1
 
     def parent_in(self, traceparent: str) -> int:
@@ -44,6 +53,54 @@ class HomeDay:
         found = _TRACEPARENT.fullmatch(traceparent)
         named = int(found[2], 16) if found and int(found[1], 16) == trace else 0
         return named or first
+
+
+@dataclass(frozen=True)
+class HomeDay(Subject):
+    """`household`: its address."""
+
+    household: str
+    day: int
+
+    @property
+    def named(self) -> bytes:
+        return bytes.fromhex(self.household.removeprefix("0x")) + self.day.to_bytes(8, "big")
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        return {"household": self.household, "day": self.day}
+
+
+@dataclass(frozen=True)
+class TrainingRound(Subject):
+    """A round of a training. `quantity`: that its model forecasts."""
+
+    quantity: str
+    number: int
+
+    @property
+    def named(self) -> bytes:
+        return b"round" + self.quantity.encode() + self.number.to_bytes(8, "big")
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        return {"quantity": self.quantity, "round": self.number}
+
+
+@dataclass(frozen=True)
+class SettledPeriod(Subject):
+    """A period of shared energy, by its first and last day."""
+
+    first: int
+    last: int
+
+    @property
+    def named(self) -> bytes:
+        return b"period" + self.first.to_bytes(8, "big") + self.last.to_bytes(8, "big")
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        return {"first_day": self.first, "last_day": self.last}
 
 
 class Span:
@@ -61,13 +118,13 @@ class Tracer:
     is_on = False
 
     @contextmanager
-    def step(self, name: str, of: HomeDay, parent: str = "", **attributes: str | int) -> Iterator[Span]:
+    def step(self, name: str, of: Subject, parent: str = "", **attributes: str | int) -> Iterator[Span]:
         """A step that the block does. Its parent is that of `parent` (a traceparent), of the step around it, or the
-        first span of the day's trace. An error is told by its code, or its kind."""
+        first span of the trace. An error is told by its code, or its kind."""
         yield Span()
 
     def past(
-        self, name: str, of: HomeDay, began_ns: int, ended_ns: int, *, first: bool = False, **attributes: str | int
+        self, name: str, of: Subject, began_ns: int, ended_ns: int, *, first: bool = False, **attributes: str | int
     ) -> None:
         """A step that is over. `first`: the one that all others are below."""
 

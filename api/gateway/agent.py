@@ -42,6 +42,7 @@ from api.gateway.jobs import (
 from api.gateway.live_meter import polled
 from api.gateway.not_forecast import API_AWAY, FAILED, HEAD_UNSETTLED, NoModel, NoReadings
 from api.gateway.recorded_time import gateway_clock
+from api.gateway.round_traces import round_traces
 from api.gateway.services import GatewayServices, open_services
 from api.gateway.vertical import vertical_mods
 from api.gateway.weather import follow_feed, wait_for_feed
@@ -96,7 +97,10 @@ def run_gateway(config: Config, home: str) -> None:
             run_agent(
                 config.federation.deployment,
                 process,
-                mods=client_mods(config.federation, home, ledger, record, vertical_mods(config, home, sessions)),
+                mods=[
+                    round_traces(config.community.identifier),
+                    *client_mods(config.federation, home, ledger, record, vertical_mods(config, home, sessions)),
+                ],
                 ledger=ledger,
                 keep=partial(process.keep, config.api.model_dir),
                 keep_peaks=partial(process.keep_peaks, config.api.model_dir),

@@ -38,6 +38,10 @@ class DayTraces:
         if tracer().is_on:
             tracer().past(step.name, self._of(day), step.began_ns, step.ended_ns)
 
+    def proving_green(self, day: int) -> AbstractContextManager[object]:
+        """Proving a green share, which waits until nothing else is proven or trained."""
+        return tracer().step("prove green share", self._of(day)) if tracer().is_on else nullcontext()
+
     def submitting(self, submission: Submission) -> AbstractContextManager[object]:
         """An attempt to submit what is of one day: a forecast or a claim, of skill or of green hours."""
         if not tracer().is_on or submission.kind in ("head", "share"):

@@ -13,6 +13,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from api.gateway.day_traces import DayTraces
 from api.gateway.jobs import Isolated, prove_green
 from api.gateway.outbox import Outbox, State, Submission
 from api.protocol.bounded_client import ApiRefused, Unreachable
@@ -40,6 +41,7 @@ class GreenShares:
         self._home, self._outbox, self._client, self._config = home, outbox, client, config
         self._first_s, self._attempts = first_s, dict[int, Attempt]()
         self._run = run
+        self._traces = DayTraces(config.community.identifier, config.api.homes_dir / home)
         self._wait = Backoff(first_s, config.gateway.retry_max_s)
 
     def run_once(self) -> None:
@@ -71,7 +73,8 @@ class GreenShares:
 
     def _prove(self, day: int, weights: tuple[int, ...]) -> None:
         config = self._config
-        why = self._run(prove_green, config.data, config.community, config.api, self._home, day, weights)
+        with self._traces.proving_green(day):
+            why = self._run(prove_green, config.data, config.community, config.api, self._home, day, weights)
         if not why:
             _log.info("green share proven", extra={"home": self._home, "day": day})
         self._put(day, "done" if why else "waiting", why)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config
+from api.config.tracing import SettledPeriod, tracer
 from api.gateway.client import ApiClient
 from api.gateway.jobs import Isolated
 from api.gateway.outbox import Outbox, Submission
@@ -84,7 +85,7 @@ class PeriodShares:
     ) -> None:
         self._join, self._is_member = join, False
         folders = config.api
-        self._home, self._rules = home, OwnRules.of(config)
+        self._home, self._rules, self._community = home, OwnRules.of(config), config.community.identifier
         self._places = Places(home, folders.homes_dir / home, folders.sums_dir, folders.shares_dir)
         self._client, self._outbox, self._run = client, outbox, run
         self._wait = Backoff(first_s, config.gateway.retry_max_s)
@@ -111,7 +112,8 @@ class PeriodShares:
 
     def _prove(self, period: OpenPeriodPublic) -> None:
         terms = self._client.period_terms(period.period)
-        refused = self._run(prove_period, self._places, self._rules, period.period, terms)
+        with tracer().step("prove period shares", SettledPeriod(self._community, period.first_day, period.last_day)):
+            refused = self._run(prove_period, self._places, self._rules, period.period, terms)
         told = {"home": self._home, "period": period.period}
         if refused is None:
             _log.info("shares of a period proven", extra=told)

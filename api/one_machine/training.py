@@ -108,7 +108,7 @@ def train(
             raise TransferRefused("--from with topology: gossip: peers begin from a model that each makes itself")
         train_without_server(community, settings, files, homes, on_round, store)
         return latest_model(community, quantity)
-    publish = publisher(community, store, on_round)
+    publish = publisher(community, store, on_round, quantity)
     if one_shot:
         rounds = one_shot_rounds(settings, store, shape, on_round=publish)
     else:

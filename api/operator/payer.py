@@ -47,8 +47,12 @@ class Payer:
                 erase_departed(self._community)
                 _tell("day paid", day, paid)
             for day in green:  # after the forecasts' claims, without which none is paid
-                with self._chain_session.lock:
+                began = time.time_ns()
+                with self._chain_session.lock, transactions_sent() as sent:
                     paid = pay_claimed_green(self._community, self._chain_session, day)
+                for household in paid:
+                    of = self._community.home_day(household, day)
+                    tracer().past("pay green share on chain", of, began, time.time_ns(), transaction=" ".join(sent))
                 erase_departed(self._community)
                 _tell("green day paid", day, paid)
         except ChainError as error:

@@ -16,6 +16,7 @@ from web3.contract import Contract
 
 from api.config.community_yaml import ConfigError
 from api.config.settlement_settings import SettlementSettings
+from api.config.tracing import SettledPeriod, tracer
 from api.operator.community import Community
 from api.operator.own_contract import OwnContract
 from api.operator.settlement_root import publish_settlement
@@ -24,6 +25,7 @@ from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from data.damage import whole
 from rewards.chain import Chain
+from rewards.sent import transactions_sent
 from rewards.settlement_payments import (
     Brought,
     budget_of,
@@ -83,6 +85,16 @@ def pay_settlement(community: Community, chain: Chain, settlement: Settlement, f
     It can be repeated: shares of members that were late are paid, and no other. `folder`: the period's. Raises
     ConfigError where the settings name no price, no token, or another one than the escrow's; ChainError, DamagedFile.
     """
+    of = settlement.period
+    about = SettledPeriod(community.config.community.identifier, of.first, of.last)
+    with tracer().step("pay period on chain", about) as paying, transactions_sent() as sent:
+        told = _paid(community, chain, settlement)
+        paying.set(transaction=" ".join(sent))
+    write_bytes(folder / PAYMENTS, json.dumps(asdict(told)).encode())
+    return told
+
+
+def _paid(community: Community, chain: Chain, settlement: Settlement) -> Payments:
     registry = publish_settlement(community, chain, settlement)
     of, token = settlement.period, _token(community, chain)
     days = of.first, of.last
@@ -95,9 +107,7 @@ def pay_settlement(community: Community, chain: Chain, settlement: Settlement, f
     assert budget is not None  # funded just now or before
     paid = sum(rate * wh for rate, wh in zip(budget.rate, budget.paid_wh, strict=True))
     funded = budget.shared_wh * sum(budget.rate)
-    told = Payments(str(payments.address), str(token.address), str(funded), str(paid), len(settlement.shares))
-    write_bytes(folder / PAYMENTS, json.dumps(asdict(told)).encode())
-    return told
+    return Payments(str(payments.address), str(token.address), str(funded), str(paid), len(settlement.shares))
 
 
 def is_paid_out(community: Community, chain: Chain, settlement: Settlement, block: int | None = None) -> bool:

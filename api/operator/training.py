@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from flwr.serverapp import Grid, ServerApp
 
+from api.config.tracing import TrainingRound, tracer
 from api.operator.calibrated import past_days
 from api.operator.community import Community
 from api.operator.retraining import drift_began, due, earlier_rounds, retrainings, settings_of_training, write_down
 from api.operator.trained_model import ledger_of, model_shape, rounds_of
 from data.atomic import write_bytes
 from data.day import LAST_DAY
+from data.quantity import Quantity
 from fl.deployment.coordinator import agents_roster, identify_by_key
 from fl.deployment.telemetry import CoordinatorMetrics
 from fl.errors import FederationError
@@ -35,18 +38,28 @@ OnRound = Callable[[int, int, float], None]
 
 
 def publisher(
-    community: Community, store: RoundStore, on_round: OnRound
+    community: Community, store: RoundStore, on_round: OnRound, quantity: Quantity = "load"
 ) -> Callable[[int, Weights, RoundReport], None]:
     """Adds to each saved round its integer model (`model.npz`) and the commitment's digest (`digest`)."""
 
     def publish(number: int, weights: Weights, done: RoundReport) -> None:
+        began = time.time_ns()
         integer = quantise(weights, model_shape(community))
         integer.save(store.path(number) / "model.npz")
         digest = commit_weights(integer.weights).digest()
         write_bytes(store.path(number) / "digest", digest.hex().encode())
+        _trace(TrainingRound(community.config.community.identifier, quantity, number), done, began)
         on_round(number, community.config.federation.rounds, done.train_loss)
 
     return publish
+
+
+def _trace(of: TrainingRound, done: RoundReport, commit_began_ns: int) -> None:
+    """The round as it was, and committing to its model. Its trace begins with it: homes' steps are below."""
+    began, ended = commit_began_ns - int(done.seconds * 1e9), time.time_ns()
+    homes, left_out = len(done.participants), len(done.left_out)
+    tracer().past("training round", of, began, commit_began_ns, first=True, homes=homes, left_out=left_out)
+    tracer().past("commit to model", of, commit_began_ns, ended)
 
 
 def coordinator_app(community: Community) -> ServerApp:
@@ -96,7 +109,7 @@ def _export_rounds(community: Community) -> Rounds:
     settings, store = community.config.federation.of("export"), rounds_of(community, "export")
     return _ExportRounds(
         settings, store, identify=identify_by_key(settings.deployment), project=projection(model_shape(community)),
-        on_round=publisher(community, store, _say_nothing), roster=agents_roster(settings), hand_out=True,
+        on_round=publisher(community, store, _say_nothing, "export"), roster=agents_roster(settings), hand_out=True,
         quantity="export", ledger=ledger_of(community, "export"),
     )  # fmt: skip
 

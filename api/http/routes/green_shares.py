@@ -6,6 +6,7 @@ from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api.config.tracing import tracer
 from api.http.admission import check_green_share
 from api.http.conditional import FIXED, NOT_MODIFIED, Answer
 from api.http.deps import (
@@ -32,6 +33,7 @@ from api.protocol.schemas import GreenHoursPublic, GreenSharePublic
 from rewards.errors import AlreadyClaimed
 from rewards.green import green_call, green_contract
 from rewards.green_rule import base_of
+from rewards.sent import transactions_sent
 
 router = APIRouter(prefix="/green-shares", tags=["green shares"])
 _OF_BUNDLES = {403: ["other-community"], 404: ["unknown-household"]}
@@ -51,7 +53,12 @@ _UNPROVEN = ["malformed-proof", "invalid-proof", "invalid-statement", "wrong-met
     }),
 )  # fmt: skip
 async def claim(
-    bundle: BundleBody, response: Response, community: CommunityDep, chain_session: LedgerDep, work: WorkDep
+    bundle: BundleBody,
+    request: Request,
+    response: Response,
+    community: CommunityDep,
+    chain_session: LedgerDep,
+    work: WorkDep,
 ) -> GreenSharePublic:
     """Check the bundle of a green share and have the contract take it for its household, whoever submits it.
 
@@ -62,9 +69,13 @@ async def claim(
     if before is not None:
         response.status_code = 200
         return before
-    await run_in_threadpool(check_green_share, community, green)
-    await work.proofs.claims.run(work.checker.check, green)
-    taken, response.status_code = await work.chain.claims.run(_settled, green, community, chain_session)
+    of = community.home_day(green.household, green.context.day)
+    with tracer().step("take green share", of, request.headers.get("traceparent", "")) as taking:
+        await run_in_threadpool(check_green_share, community, green)
+        with tracer().step("check green proof", of):
+            await work.proofs.claims.run(work.checker.check, green)
+        settled = work.chain.claims.run(_settled, green, community, chain_session, taking.traceparent)
+        taken, response.status_code = await settled
     return taken
 
 
@@ -81,12 +92,15 @@ def _taken_before(bundle: bundles.GreenBundle, community: Community) -> GreenSha
 
 
 def _settled(
-    bundle: bundles.GreenBundle, community: Community, chain_session: ChainSession
+    bundle: bundles.GreenBundle, community: Community, chain_session: ChainSession, traceparent: str
 ) -> tuple[GreenSharePublic, int]:
+    of = community.home_day(bundle.household, bundle.context.day)
     try:
         check_green_share(community, bundle)  # the same claim may have been ahead of it in the queue
-        with chain_session.lock:
-            settle_green(community, chain_session, bundle)
+        with tracer().step("green share on chain", of, traceparent) as claiming, chain_session.lock:
+            with transactions_sent() as sent:
+                settle_green(community, chain_session, bundle)
+            claiming.set(transaction=" ".join(sent))
     except (ApiError, AlreadyClaimed):
         taken = _taken_before(bundle, community)
         if taken is None:

@@ -14,6 +14,7 @@ import typer
 from api.cli.main import app
 from api.cli.settle_commands import period_named
 from api.config.community_yaml import load
+from api.config.tracing import SettledPeriod
 from api.operator.community import Community
 from api.operator.settlement_root import REGISTRY, registry_address
 from api.protocol import settlement_file
@@ -22,6 +23,7 @@ from data.table import long_table, write_table
 from rewards.compile import artefact
 from tests.rewards.conftest import account
 from tests.support.commands import CliRunner, output
+from tests.support.otlp_receiver import otlp_receiver
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +83,11 @@ def test_paying_needs_a_price_and_the_operators_tokens_and_moves_none_without(fo
     assert not (settled / "settlement-payments.json").exists()
 
 
-def test_shares_are_paid_in_a_token_of_the_communitys_choice_and_once(folder: Path, settled: Path) -> None:
-    """By the command alone, from published root to paid shares; again it pays nothing."""
+def test_shares_are_paid_in_a_token_of_the_communitys_choice_and_once(
+    folder: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command alone, from published root to paid shares; again it pays nothing. It is a step of the period's
+    trace, without what anybody was paid."""
     (folder / "token.yaml").write_text(SETTINGS.format(more=""), encoding="utf-8")
     community = Community(load(folder / "token.yaml"))
     settlement, _ = settlement_file.read((settled / "settlement.json").read_bytes())
@@ -100,12 +105,19 @@ def test_shares_are_paid_in_a_token_of_the_communitys_choice_and_once(folder: Pa
     out = folder / "paid"
     shutil.copytree(settled, out)
     command = ["settle", "2026-03-02..2026-03-08", "-c", str(folder / "token.yaml"), "--out", str(out), "--pay"]
+    of = settlement.period
+    period = SettledPeriod(community.config.community.identifier, of.first, of.last)
     due = {
         household: sum(rate[side] * share.wh for (of, side), share in settlement.shares.items() if of == household)
         for household in settlement.period.households
     }
     for _ in range(2):
-        told = " ".join(output(*command).split())
+        with otlp_receiver() as collector, monkeypatch.context() as traced:
+            traced.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+            told = " ".join(output(*command).split())
+        (span,) = collector.spans
+        assert (span.name, span.parent) == ("pay period on chain", f"{period.ids[1]:016x}")
+        assert span.attributes.keys() == {f"wattproof.{name}" for name in ("first_day", "last_day", "transaction")}
         assert f"Paid: {sum(due.values())} of {budget} paid in" in told and "It is final when" not in told
         chain = community.open_chain()
         balance = chain.contract(artefact("reward_token"), str(token.address)).functions.balanceOf

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.config.community_yaml import ConfigError, parse
 from api.config.traced import traced
-from api.config.tracing import HomeDay, current_traceparent, tracer
+from api.config.tracing import HomeDay, SettledPeriod, Subject, TrainingRound, current_traceparent, tracer
 from api.config.tracing_settings import TracingSettings
 from tests.support.otlp_receiver import Receiver, otlp_receiver
 
@@ -143,3 +143,27 @@ def test_an_endpoint_that_is_none_or_holds_a_password_is_refused(url: str, probl
     with pytest.raises(ConfigError, match=problem) as refused:
         parse(text, "community.yaml")
     assert "hunter2" not in str(refused.value)
+
+
+def test_rounds_and_periods_have_traces_of_their_own_which_every_machine_derives(collector: Receiver) -> None:
+    community = b"c" * 32
+    subjects: list[Subject] = [
+        TrainingRound(community, "load", 3),
+        TrainingRound(community, "export", 3),
+        TrainingRound(b"d" * 32, "load", 3),
+        SettledPeriod(community, 3, 9),
+        SettledPeriod(community, 3, 10),
+        OF,
+    ]
+    assert len({subject.ids for subject in subjects}) == len(subjects)
+    with traced(settings(collector), "wattproof-coordinator"):
+        for subject in subjects:
+            tracer().past("training round", subject, 1, 2, first=True, homes=5, left_out=1)
+    told = [span.attributes for span in collector.spans]
+    assert told[0] == {
+        "wattproof.quantity": "load",
+        "wattproof.round": 3,
+        "wattproof.homes": 5,
+        "wattproof.left_out": 1,
+    }
+    assert {"wattproof.first_day": 3, "wattproof.last_day": 9}.items() <= told[3].items()

@@ -29,7 +29,7 @@ def collectors() -> Iterator[dict[str, Receiver]]:
 def deployment(tmp_path: Path, collectors: dict[str, Receiver]) -> Iterator[HttpFixture]:
     made = HttpFixture(tmp_path, DAY, collectors={name: receiver.url for name, receiver in collectors.items()})
     made.save_round(1, seed=7)
-    made.write_server()
+    made.write_server(green_hours=True)
     try:
         yield made
     finally:
@@ -44,11 +44,12 @@ def live_the_day(deployment: HttpFixture) -> None:
     deployment.set_clock(DAY + 1, 60)
     deployment.measure(DAY)
     deployment.wait(GATEWAY, "submitted", kind="claim", day=DAY)
+    deployment.wait(GATEWAY, "submitted", kind="green", day=DAY)
     deployment.end(GATEWAY, signal.SIGTERM)
     deployment.set_clock(DAY + 2 + CLAIM_DAYS, 0)
     deployment.end(SERVER, signal.SIGTERM)
     deployment.serve()
-    deployment.wait(SERVER, "day paid", day=DAY)
+    deployment.wait(SERVER, "green day paid", day=DAY)
     deployment.end(SERVER, signal.SIGTERM)
 
 
@@ -68,7 +69,8 @@ def test_a_day_is_one_trace_from_its_readings_to_its_payment(
     by_gateway, by_server = ({k[1]: s for k, s in spans.items() if k[0] == name} for name in (GATEWAY, SERVER))
 
     begun = ["readings imported", "sign readings", "compute forecast", "prove forecast", "seal forecast"]
-    assert [*begun, "submit forecast", "prove skill", "submit claim"] == _in_order(by_gateway.values())
+    later = ["submit forecast", "prove skill", "submit claim", "prove green share", "submit green"]
+    assert [*begun, *later] == _in_order(by_gateway.values())
     assert {span.service for span in by_gateway.values()} == {"wattproof-gateway"}
     assert {span.service for span in by_server.values()} == {"wattproof-server"}
     assert (by_gateway["readings imported"].span, by_gateway["readings imported"].parent) == (first, "")
@@ -77,19 +79,21 @@ def test_a_day_is_one_trace_from_its_readings_to_its_payment(
     for kind, taken, proof, written in (
         ("forecast", "take forecast", "check forecast proof", "register on chain"),
         ("claim", "take claim", "check skill proof", "claim on chain"),
+        ("green", "take green share", "check green proof", "green share on chain"),
     ):
         submitted = by_gateway[f"submit {kind}"]
         assert by_server[taken].parent == submitted.span, "the request brings the gateway's span along"
         assert by_server[proof].parent == by_server[written].parent == by_server[taken].span
         assert submitted.began_ns <= by_server[taken].began_ns and by_server[taken].ended_ns <= submitted.ended_ns
     assert by_server["pay on chain"].parent == by_server["final on chain"].parent == first
+    assert by_server["pay green share on chain"].parent == first
 
     on_chain = {
         span.attributes["wattproof.transaction"]
         for name, span in by_server.items()
         if "chain" in name and name != "final on chain"
     }
-    assert len(on_chain) == 3 and all(re.fullmatch("(0x[0-9a-f]{64} ?)+", str(told)) for told in on_chain)
+    assert len(on_chain) == 5 and all(re.fullmatch("(0x[0-9a-f]{64} ?)+", str(told)) for told in on_chain)
     registered = by_server["register on chain"].attributes["wattproof.transaction"]
     transaction = deployment.submission("forecast", DAY).transaction
     assert transaction is not None and registered == _hash(transaction)

@@ -23,6 +23,7 @@ from tests.api.gateway.test_agent import START, made_up_readings, scraped
 from tests.api.operator.test_overview import DAYS, past
 from tests.support.commands import output_in
 from tests.support.forked import forked
+from tests.support.otlp_receiver import Receiver, otlp_receiver
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -69,7 +70,29 @@ def has_counted(deployed: Deployed, since: int) -> bool:
     return told["wattproof_retrainings"] == 1 and told["wattproof_model_drifting_since_day"] == since
 
 
-def test_agents_train_again_when_the_totals_say_so(deployed: Deployed) -> None:
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Of all processes."""
+    with otlp_receiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        yield receiver
+
+
+def is_one_trace(collector: Receiver, number: int) -> bool:
+    """Whether the coordinator has told of a round, with a step of each home below."""
+    of = [span for span in collector.spans if span.attributes.get("wattproof.round") == number]
+    (trace,) = {span.trace for span in of} or {""}
+    roots = [span for span in of if span.name == "training round"]
+    at_home = [span for span in of if span.service == "wattproof-gateway" and span.name == "train at home"]
+    if not roots or len(at_home) < len(HOMES):
+        return False
+    assert {root.service for root in roots} == {"wattproof-coordinator"} and trace
+    assert {span.parent for span in at_home} == {roots[0].span}
+    assert roots[0].attributes["wattproof.homes"] == len(HOMES) and roots[0].attributes["wattproof.left_out"] == 0
+    return True
+
+
+def test_agents_train_again_when_the_totals_say_so(collector: Receiver, deployed: Deployed) -> None:
     rounds = deployed.state(COORDINATOR) / "rounds"
     for name in (COORDINATOR, *HOMES):
         deployed.start(name)
@@ -93,6 +116,8 @@ def test_agents_train_again_when_the_totals_say_so(deployed: Deployed) -> None:
     assert again["until"] == FIRST + AGAIN, "and no training follows at once"
     until(partial(has_counted, deployed, again["since"]), lambda: deployed.log(COORDINATOR))
 
+    until(partial(is_one_trace, collector, FIRST + AGAIN), lambda: str(collector.spans))
+    assert not any(home.encode() in body for body in collector.bodies for home in HOMES)
     late = HOMES[-1]
     deployed.processes[late].send_signal(signal.SIGTERM)
     deployed.processes[late].wait(LIMIT_S)

@@ -3,7 +3,7 @@
     rounds/run.json            the settings and the seed the rounds were made with
     rounds/0007/weights.npz    the global model after round 7 (state dict names -> float32)
     rounds/0007/metrics.json   `RoundReport`
-    rounds/0007/moments.npz    the server optimiser's state (FedAdam, gradients)
+    rounds/0007/moments.npz    the server optimiser's state (FedAdam, gradients), of the last three rounds
     rounds/0007/published      there once the caller's `on_round` has returned
     rounds/0007/NAME.npz       further arrays of a round (`fl.one_shot.gather`)
 
@@ -36,6 +36,9 @@ from fl.settings import FederationSettings
 from fl.weights import Weights
 
 _log = logging.getLogger(__name__)
+MOMENTS = "moments.npz"
+_MOMENTS_KEPT = 3
+"""Of so many rounds: the last one may turn out unreadable. They are larger than the model."""
 _WHOLE = (
     "rounds",
     "export",
@@ -124,12 +127,13 @@ class RoundStore:
         draft.mkdir(parents=True)
         arrays.save(draft / "weights.npz", weights)
         if moments:
-            arrays.save(draft / "moments.npz", moments)
+            arrays.save(draft / MOMENTS, moments)
         for name, values in (keep or {}).items():
             arrays.save(draft / f"{name}.npz", values)
         atomic.write_bytes(draft / "metrics.json", report.to_json().encode())
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
+        (self.path(report.round - _MOMENTS_KEPT) / MOMENTS).unlink(missing_ok=True)
         return final
 
     def load(self, round: int) -> SavedRound:
@@ -137,7 +141,7 @@ class RoundStore:
         path = self.path(round)
         if not path.is_dir():
             raise FileNotFoundError(errno.ENOENT, "no such round is saved", str(path))
-        moments = path / "moments.npz"
+        moments = path / MOMENTS
         try:
             return SavedRound(
                 round=round,

@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from api.gateway.secure_sum.state import SecureSumFolder
 from api.protocol.secure_sum import KINDS
 from data.atomic import write_bytes
 from data.errors import DataError
+from fl.store import MOMENTS
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -68,14 +69,14 @@ def write_backup(config: Config, out: Path, now: float | None = None) -> int:
         path = Path(draft.name)  # made with mode 0600
         try:
             with tarfile.open(fileobj=draft, mode="w:gz") as archive:
-                hashes = {name: _add(archive, name, _content(file)) for name, file in found}
+                hashes = {name: _add(archive, name, content) for name, content in _contents(found)}
                 made = int(time.time() if now is None else now)
                 manifest = Manifest(_FORMAT, config.community.name, made, hashes)
                 _add(archive, _MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
             path.replace(out)
         finally:
             path.unlink(missing_ok=True)
-    return len(found)
+    return len(hashes)
 
 
 def restore_backup(config: Config, backup: Path, now: float | None = None) -> list[Path]:
@@ -130,6 +131,18 @@ def _files(config: Config) -> Iterator[tuple[str, Path]]:
 def _is_kept(path: Path) -> bool:
     """Locks, and what SQLite keeps beside a database that is open, are no state."""
     return path.suffix not in (".lock", ".pid") and not path.name.endswith(("-wal", "-shm", "-journal"))
+
+
+def _contents(found: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, bytes]]:
+    """By name in the archive. A training that goes on meanwhile drops its optimiser's state of earlier rounds."""
+    for name, path in found:
+        try:
+            content = _content(path)
+        except FileNotFoundError:
+            if path.name != MOMENTS:
+                raise
+            continue
+        yield name, content
 
 
 def _content(path: Path) -> bytes:

@@ -36,6 +36,14 @@ def test_a_round_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert store.load(7).published
 
 
+def test_the_optimisers_state_is_kept_for_the_last_rounds_alone(tmp_path: Path) -> None:
+    """It is larger than the model, and each round's would be on the disk for good."""
+    store = RoundStore(tmp_path)
+    for number in range(1, 7):
+        store.save(report(number), WEIGHTS, {"m/head.weight": np.zeros((2, 2))})
+    assert [number for number in store.rounds() if store.load(number).moments] == [4, 5, 6]
+
+
 def test_the_latest_is_the_highest_number(tmp_path: Path) -> None:
     store = RoundStore(tmp_path)
     assert store.latest() is None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from api.cli import backup
 from api.cli.backup import BackupError, restore_backup, write_backup
 from api.config.community_yaml import Config, load
 from api.gateway.secure_sum.state import SecureSumFolder
@@ -170,3 +171,29 @@ def test_a_disk_that_fills_up_leaves_nothing_half_restored(
     assert contents(tmp_path / "new") == before
     monkeypatch.undo()
     restore_backup(new, backup)
+
+
+@pytest.mark.parametrize("name", ["moments.npz", "weights.npz"])
+def test_only_what_a_training_drops_may_go_meanwhile(
+    gateway: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The optimiser's state of a round before the last three; anything else that is gone is a backup without it."""
+    going = gateway.api.state_dir / "rounds" / "0001" / name
+    going.write_text("there when files are listed")
+    content = backup._content
+
+    def read(path: Path) -> bytes:
+        going.unlink(missing_ok=True)
+        return content(path)
+
+    monkeypatch.setattr(backup, "_content", read)
+    out = tmp_path / "backup.tar.gz"
+    if name == "weights.npz":
+        with pytest.raises(FileNotFoundError):
+            write_backup(gateway, out, MADE)
+        assert not out.exists()
+        return
+    write_backup(gateway, out, MADE)
+    new = elsewhere(gateway, tmp_path / "new")
+    restore_backup(new, out, MADE)
+    assert contents(new.api.state_dir / "rounds") == contents(gateway.api.state_dir / "rounds")

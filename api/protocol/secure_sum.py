@@ -38,7 +38,8 @@ is settled by the hour.
 `forecast` is of forecasts of load, `export` of those of export, whose members are a part of those in the day's sum of
 load."""
 OF_READINGS: tuple[Kind, ...] = ("measured", "shared")
-"""Sums of what a meter counted as import. A home enters one of a day: the difference of two would be its readings."""
+"""Sums of what a meter counted as import. A home enters one of a day: the difference of two would be its readings.
+Both, where the hours are of the very same homes whose quarters were opened (`api.gateway.secure_sum.client`)."""
 KEYS, MASKED, SIGNED, COMMITMENT, SIGNATURE = "keys", "masked", "signed", "commitment", "signature"
 EXPORT_COMMITMENT, EXPORT_SIGNATURE = "export-commitment", "export-signature"
 """Names of a message's items where they are not other members."""

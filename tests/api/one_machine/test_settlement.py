@@ -14,6 +14,7 @@ import pytest
 from api.audit.settlement import audit_settlement
 from api.gateway import membership
 from api.gateway.home import Home
+from api.gateway.known_meters import KNOWN
 from api.gateway.metered_home import MeteredHome
 from api.gateway.own_shares import OwnShare, own_shares
 from api.gateway.shared_energy import SETTLED, ShareProver
@@ -349,6 +350,7 @@ def replaced(tmp_path_factory: pytest.TempPathFactory) -> list[MeteredHome]:
     old.signed(range(DAYS.start, DAYS[4]))
     earlier = (Assignment(0, old.home.meter.address),)
     (old.home.folder / "meter.key").write_text("0x" + "5a" * 32)
+    (old.home.folder / KNOWN).unlink()  # the old meter is known from the settings: its key was never on this machine
     new = MeteredHome(Home(HOMES[-1], old.home.folder), old.readings, CLOCK, earlier, DAYS[4])
     assert new.home.meter.address != earlier[0].meter
     return [*homes[:-1], new]

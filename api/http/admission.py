@@ -56,10 +56,11 @@ def check_forecast(
 
 
 def check_export(community: Community, now: int, bundle: bundles.InferenceBundle) -> None:
-    """Everything in a forecast of export except signatures and proof. `now`: by the chain's clock, UTC seconds.
+    """Everything in a forecast of export except its proof. `now`: by the chain's clock, UTC seconds.
 
-    Whoever has a household's signed readings can make one in its name: they are its own, as for a claim. Raises
-    ApiError, InvalidStatement.
+    No household signs it: the meter has signed the days that it is proven of, and the last of them nobody else has
+    yet. Without that, strangers would fill the queue that forecasts of load wait in. Raises ApiError,
+    InvalidStatement, MeterError.
     """
     _check_of(community, bundle, "export")
     _check_household(community, bundle)
@@ -83,6 +84,7 @@ def check_export(community: Community, now: int, bundle: bundles.InferenceBundle
     if in_force.number > number:
         raise ApiError("old-round", f"round {in_force.number} was in force when day {day} began", 409)
     _check_inputs(community, bundle, known.digest)
+    bundle.signed_days()
 
 
 def submit_call(chain_session: ChainSession, bundle: bundles.InferenceBundle) -> str:

@@ -151,6 +151,19 @@ def test_what_is_no_proven_forecast_of_a_household_here_is_refused(street: Stree
         assert session.get(ExportForecast, (bundle.household, DAY)) is None
 
 
+def test_strangers_reach_no_queue_of_proofs(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may know a household's address and meter, and the days that were in a file of surplus hours before."""
+
+    def checked(bundle: object) -> None:
+        raise AssertionError("the proof was checked")
+
+    checker = street.client.app.state.work.checker  # type: ignore[attr-defined]
+    monkeypatch.setattr(checker, "check", checked)
+    *known, newest = street.bundle.history
+    made_up = newest.model_copy(update={"signature": known[0].signature})
+    assert street.send(street.bundle.model_copy(update={"history": [*known, made_up]})) == (422, "wrong-meter")
+
+
 def test_forecasts_are_taken_until_the_deadline_of_the_day(street: Street) -> None:
     grace = street.community.config.rewards.grace_seconds
     street.session.chain.advance_to(street.community.start_of(DAY) + grace + 1)

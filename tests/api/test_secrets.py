@@ -3,10 +3,7 @@ never should, and everything that they print and log is searched."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+import wattproof
 from api.config.community_yaml import load
 from api.gateway.home import Home
 from api.gateway.proving import Job
@@ -36,11 +34,10 @@ from tests.api.files_fixture import (
     secrets_of,
     shown,
 )
+from tests.api.processes.faulty import put_faults
+from tests.support.forked import Forked
 from tests.support.shared import built_once
 from tests.support.waiting import LIMIT_S, until
-
-ROOT = Path(__file__).parents[2]
-FAULTY = str(ROOT / "tests" / "api" / "processes" / "faulty.py")
 
 
 @pytest.fixture(scope="session")
@@ -58,26 +55,17 @@ def words(secrets: set[str]) -> str:
     return " ".join(sorted(secrets, key=lambda secret: (len(secret), secret))[:: max(1, len(secrets) // 40)])
 
 
-def environment(secrets: set[str], fault: str) -> dict[str, str]:
-    own = {"WATTPROOF_FAULT": fault, "WATTPROOF_WORDS": words(secrets), "PYTHONPATH": str(ROOT)}
-    return os.environ | own | {"OMP_NUM_THREADS": "1"}
-
-
-def run(folder: Path, secrets: set[str], fault: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, FAULTY, *arguments], cwd=folder, env=environment(secrets, fault),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def started(log: Path, secrets: set[str], fault: str, *arguments: str) -> Forked:
+    """`wattproof` with a fault, in the folder of `log`, to which all its output goes."""
+    environment = {"WATTPROOF_FAULT": fault, "WATTPROOF_WORDS": words(secrets)}
+    return Forked(wattproof.main, ["wattproof", *arguments], log.parent, log, environment, put_faults)
 
 
 @contextmanager
 def running(folder: Path, secrets: set[str], fault: str, *arguments: str) -> Iterator[Path]:
     """A process with a fault, and the file that all its output goes to."""
     log = folder / "output.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, FAULTY, *arguments], cwd=folder, env=environment(secrets, fault), stdout=out, stderr=out
-        )
+    process = started(log, secrets, fault, *arguments)
     try:
         yield log
     finally:
@@ -113,10 +101,11 @@ def test_a_command_that_fails_as_it_never_should_shows_where_and_no_secret(
 ) -> None:
     folder, secrets = copied(gateway, tmp_path / "elm"), secrets_of(gateway)
     where, command = FAILING[fault]
-    ended = run(folder, secrets, where, *command)
-    assert ended.returncode == 1
-    assert "ValueError" in ended.stderr and "in _fault" in ended.stderr, ended.stderr
-    assert shown(secrets, ended.stdout + ended.stderr) == []
+    log = folder / "output.log"
+    code = started(log, secrets, where, *command).wait(LIMIT_S)
+    said = log.read_text()
+    assert code == 1 and "ValueError" in said and "in _fault" in said, said
+    assert shown(secrets, said) == []
 
 
 @pytest.mark.process

@@ -29,15 +29,24 @@ PRELOADED = [
 
 
 class Forked:
-    """A process that runs `main` as a command; told of and stopped as a `subprocess.Popen`."""
+    """A process that runs `main` as a command; told of and stopped as a `subprocess.Popen`.
+
+    `prepare` is called first, and what it changes is so in the processes that are started later, too.
+    """
 
     def __init__(
-        self, main: Callable[[], None], arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]
+        self,
+        main: Callable[[], None],
+        arguments: list[str],
+        folder: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         log.touch()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
-        self._arguments, given = arguments, (main, arguments, folder, log, dict(environment))
+        self._arguments, given = arguments, (main, arguments, folder, log, dict(environment), prepare)
         self._process = context.Process(target=_run, args=given, daemon=False)
         self._process.start()
         assert self._process.pid is not None
@@ -71,7 +80,12 @@ def forked(arguments: list[str], folder: Path, log: Path, environment: Mapping[s
 
 
 def _run(
-    main: Callable[[], None], arguments: list[str], folder: Path, log: Path, environment: dict[str, str]
+    main: Callable[[], None],
+    arguments: list[str],
+    folder: Path,
+    log: Path,
+    environment: dict[str, str],
+    prepare: Callable[[], None] | None,
 ) -> None:
     with log.open("ab") as out:
         for stream in (1, 2):
@@ -80,6 +94,8 @@ def _run(
     os.environ |= environment
     sys.argv = arguments
     sys.modules["__main__"] = ModuleType("__main__")  # or what it starts would load pytest first
+    if prepare is not None:
+        prepare()
     _start_children_loaded()
     main()
 

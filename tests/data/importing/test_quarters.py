@@ -143,7 +143,7 @@ def _table(imported: Imported) -> pd.DataFrame:
     return validate_table(imported.quarters, QUARTER)
 
 
-@examples(80)
+@examples(20)
 @given(
     st.lists(st.integers(0, 90_000), min_size=12, max_size=60),
     st.sampled_from([180, 300, 900]),

@@ -17,6 +17,7 @@ from api.operator.community import Community
 from api.operator.database.engine import add_once, put
 from api.operator.database.tables import Forecast, ModelRound, Reward
 from api.operator.database.unsettled import PAYMENT, mark, take_on
+from api.operator.operator_key import check_not_midway
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
 from api.protocol.bundle_parts import from_hex, to_hex
@@ -66,9 +67,10 @@ def final_block(chain: Chain, depth: int) -> int | None:
 
 
 def open_chain_session(community: Community, day: int | None = None) -> ChainSession:
-    """Chain, contracts and enrolment of all homes."""
+    """Chain, contracts and enrolment of all homes. Raises ChainError where the operator's key is being renewed."""
     chain = community.open_chain(day)
     contracts = community.open_contracts(chain)
+    check_not_midway(community, chain)
     community.enrol(chain, contracts)
     return ChainSession(chain, contracts)
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from api.operator.community import CONTRACTS, OLD_CONTRACTS, Community
+from api.operator.database.unsettled import mark, unsettled
 from api.operator.trained_model import digest_of, kept_digest
 from api.operator.training import publisher
 from fl.store import RoundStore
 from rewards.bytecode_check import other_codes
 from rewards.deploy import Addresses, Contracts
 from rewards.errors import OutdatedContracts
+
+_ELSEWHERE = "it was made for the contracts of an older release, which this one does not call"
 
 
 def migrate(community: Community) -> list[str]:
@@ -56,5 +59,20 @@ def _put_aside(community: Community) -> str:
     aside = community.folder / OLD_CONTRACTS
     if aside.exists():
         raise OutdatedContracts(f"{aside} already exists: move it away, so that {path} can be kept in its place")
+    given_up = _give_up_unsettled(community)
     path.rename(aside)
-    return f"The contracts of the older release are named in {aside}; the next command deploys this release's."
+    left = f" What was not final there yet ({given_up}) is not sent to these." if given_up else ""
+    return (
+        f"The contracts of the older release are named in {aside}; the next command deploys this release's.{left} "
+        "Tell every household where these are: gateways sign for no other contracts than those that they know "
+        "(gateway.forecast_registry)."
+    )
+
+
+def _give_up_unsettled(community: Community) -> int:
+    """What waits to be final in the older contracts can't be settled in others; how many that are."""
+    with community.sessions.begin() as session:
+        waiting = unsettled(session)
+        for row in waiting:
+            mark(session, row.kind, row.household, row.day, "refused", _ELSEWHERE)
+    return len(waiting)

@@ -44,7 +44,7 @@ def renew_operator_key(community: Community, chain: Chain) -> Renewed:
     if not (community.folder / CONTRACTS).exists():
         raise ChainError("there are no contracts yet that could be handed over to a new key of the operator's")
     path, operator = community.operator_key, community.operator
-    coming, older = path.with_name(f"{path.stem}-next.key"), sorted(path.parent.glob(f"{path.stem}-older-*.key"))
+    coming, older = _coming(community), sorted(path.parent.glob(f"{path.stem}-older-*.key"))
     kept = [*older, *([coming] if coming.exists() else [])]
     keys = {str(account.address): account for account in (operator, *map(account_from_file, kept))}
     owned = dict(_owned(community, chain))
@@ -61,6 +61,24 @@ def renew_operator_key(community: Community, chain: Chain) -> Renewed:
         write_bytes(before, path.read_bytes(), private=True)
     coming.replace(path)
     return Renewed(operator.address, new.address, before, changed)
+
+
+def check_not_midway(community: Community, chain: Chain) -> None:
+    """Raises ChainError where a renewal was interrupted and some contracts obey the next key already.
+
+    The operator's key could then do a part of its work. Before the first contract has a new owner, it can do all.
+    """
+    coming = _coming(community)
+    if coming.exists() and any(_owner(one) != community.operator.address for _, one in _owned(community, chain)):
+        raise ChainError(
+            f"the renewal of the operator's key was interrupted, and some contracts obey the key in {coming} "
+            "already: run `wattproof renew-operator` again, which goes on with it"
+        )
+
+
+def _coming(community: Community) -> Path:
+    """The key that is to be the operator's."""
+    return community.operator_key.with_name(f"{community.operator_key.stem}-next.key")
 
 
 def _owned(community: Community, chain: Chain) -> Iterator[tuple[str, Contract]]:

@@ -15,7 +15,7 @@ from api.config.community_yaml import Config
 from api.operator.chain_session import open_chain_session
 from api.operator.community import Community
 from api.operator.export_models import export_model_registry, publish_export_model
-from api.operator.operator_key import renew_operator_key
+from api.operator.operator_key import check_not_midway, renew_operator_key
 from rewards.chain import Chain
 from rewards.errors import ChainError, Refused
 from rewards.settings import RewardSettings
@@ -90,6 +90,9 @@ def test_interrupted_after_any_transaction_it_goes_on_with_the_same_key(
     (coming,) = config.api.state_dir.glob("operator-next.key")
     promised = Account.from_key(coming.read_text()).address
     monkeypatch.undo()
+    if len(owners(config, chain)) > 1:  # the server would do a part of its work, and fail at the rest
+        with pytest.raises(ChainError, match=r"interrupted, .* run `wattproof renew-operator` again"):
+            check_not_midway(Community(config), chain)
     assert renew_operator_key(Community(config), chain).now == promised
     assert owners(config, chain) == {promised} and not coming.exists()
 

@@ -1,0 +1,87 @@
+"""A community whose state an older release wrote goes on with this one, as docs/upgrade.md says.
+
+`states/before_green_shares.tar.xz` was written by processes of this project as it was before it had green shares
+(database 0002, eight contracts): a server, and a gateway that had forecast, registered and claimed a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from api.operator.community import CONTRACTS, OLD_CONTRACTS
+from data.atomic import write_bytes
+from tests.api.http_fixture import ENVIRONMENT, GATEWAY, HOME, SERVER, HttpFixture
+from tests.support.commands import output
+from tests.support.forked import forked
+from tests.support.waiting import LIMIT_S
+
+pytestmark = pytest.mark.process
+STATE = Path(__file__).parent / "states" / "before_green_shares.tar.xz"
+DAY = 20_500  # forecast and claimed; the one after it is forecast
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[HttpFixture]:
+    made = HttpFixture(tmp_path, DAY)
+    shutil.rmtree(made.state)
+    with tarfile.open(STATE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    made.member = yaml.safe_load(output("identity", HOME, "-c", str(tmp_path / GATEWAY / "settings.yaml")))
+    made.write_server()
+    write_bytes(tmp_path / SERVER / "clock", str((DAY + 1) * 86_400 + 60).encode())
+    yield made
+    made.stop()
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_state_of_an_older_release_is_refused_with_what_to_do_and_goes_on_once_it_is_done(
+    deployment: HttpFixture,
+) -> None:
+    settings = str(deployment.folder / SERVER / "settings.yaml")
+    state = deployment.folder / SERVER / "state"
+    household = deployment.member[0]["household"]
+    contracts = (state / CONTRACTS).read_bytes()
+    kept = digests(deployment.state / "proofs") | digests(deployment.state / "claims")
+    claimed = deployment.proof(DAY)
+
+    log = deployment.folder / "refused"
+    assert forked(["serve", "-c", settings], deployment.folder / SERVER, log, ENVIRONMENT).wait(LIMIT_S) == 1
+    assert "run `wattproof migrate`" in " ".join(log.read_text().split())
+    assert (state / CONTRACTS).read_bytes() == contracts, "a refusal changes nothing"
+
+    said = " ".join(output("migrate", "-c", settings).split())
+    assert "The model of round 1 is now round 2" in said and "deploys this release's" in said
+    assert "What was not final there yet" in said, "and nothing is sent to these contracts that was made for others"
+    assert (state / OLD_CONTRACTS).read_bytes() == contracts
+    assert "There is nothing to do." in output("migrate", "-c", settings)
+
+    deployment.serve()
+    deployment.start_gateway()
+    deployment.measure(DAY + 1)
+    deployment.wait(GATEWAY, "not submitted yet", kind="forecast", day=DAY + 2, code="other-chain")
+    deployment.end(GATEWAY, signal.SIGTERM)  # the manager tells the household where the contracts are now
+    (deployment.state / "pinned.json").unlink()
+    chain_id = deployment.ask(f"/households/{household}/signing")["chain_id"]
+    registry = json.loads((state / CONTRACTS).read_text())["forecast_registry"]
+    deployment.write_gateway(chain_id=chain_id, forecast_registry=registry)
+    deployment.start_gateway()
+    deployment.wait(GATEWAY, "submitted", kind="forecast", day=DAY + 2)
+    assert deployment.proof(DAY + 2).context.round == 2
+    assert [one["household"] for one in deployment.ask(f"/forecasts/{DAY + 2}")] == [household]
+    assert [one["commitment"] for one in deployment.ask(f"/forecasts/{DAY}")] == [claimed.forecast], "what was stays"
+    assert [one["household"] for one in deployment.ask(f"/claims/{DAY}")] == [household]
+    assert kept.items() <= (digests(deployment.state / "proofs") | digests(deployment.state / "claims")).items()
+    assert not deployment.logged(SERVER, "not on the chain yet")

@@ -2,7 +2,8 @@
 
 A short gap is filled and its hours flagged (interpolated; where a register tells the energy of the gap, that is
 spread over it); a long one is cut out, as are hours that the file has in part only. A gap is filled only between
-readings that last as long as itself on either side: a home of which one hour in four is known is not known.
+readings that last as long as itself on either side: a home of which one hour in four is known is not known. An hour
+at whose start and end a register was read is measured, whatever it lacks in between.
 
 Sums are exact, and rounding to whole Wh looks at nothing but the hour itself, so that the same
 meter gives the same hours wherever an export of it starts. A register is rounded at each full hour: its hours add up
@@ -43,7 +44,8 @@ class Grid:
     """µWh in each interval, whether that is `known`, and whether it is `filled`.
 
     `first`: the first interval's start, UTC seconds. `register`: the register's reading there, µWh; None where the
-    file has none.
+    file has none. `read`: whether the register was read at the start of each interval, and at the end of the last;
+    None where that is not what tells what was measured.
     """
 
     first: int
@@ -52,6 +54,7 @@ class Grid:
     known: Mask
     filled: Mask
     register: int | None = None
+    read: Mask | None = None
 
 
 def interval_grid(first: int, interval: int, slots: Ints, energy: Ints, longest: int) -> Grid:
@@ -76,7 +79,9 @@ def register_grid(first: int, interval: int, slots: Ints, register: Ints, longes
     place, length = np.arange(len(whole)) - np.repeat(slots[:-1], steps), np.repeat(steps, steps)
     energy = whole + (rest * (place + 1) // length - rest * place // length)
     known = np.repeat(_may_fill(steps, longest), steps)
-    return Grid(first, interval, energy, known, known & (length > 1), register=int(register[0]))
+    read = np.zeros(len(whole) + 1, dtype=bool)
+    read[slots - slots[0]] = True
+    return Grid(first, interval, energy, known, known & (length > 1), register=int(register[0]), read=read)
 
 
 def polled_grid(utc: Ints, register: Ints, longest_hours: int, step: Step = HOUR) -> Grid:
@@ -120,15 +125,25 @@ def whole_hours(grid: Grid, step: Step = HOUR) -> Hours | None:
     energy, known, filled = (
         np.pad(part, (before, after)).reshape(-1, per_hour) for part in (grid.energy, grid.known, grid.filled)
     )
-    whole = np.asarray(known.all(axis=1))
+    whole: Mask = np.asarray(known.all(axis=1))
+    is_filled: Mask = np.asarray(filled.any(axis=1))
+    if grid.read is not None:
+        read = np.pad(grid.read, (before, after))
+        whole |= _all_read(read, per_hour, 1)
+        is_filled = ~_all_read(read, per_hour, step.per_hour)
     if not whole.any():
         return None
     starts = grid.first - grid.first % HOUR_S + HOUR_S * np.arange(len(energy))
     parts = energy.reshape(len(energy), step.per_hour, -1).sum(axis=2)
     wh = _whole_wh(parts, grid.register)[whole]
     begins = starts[whole, None] + HOUR_S // step.per_hour * np.arange(step.per_hour)
-    is_filled = np.repeat(np.asarray(filled.any(axis=1))[whole], step.per_hour)
-    return Hours(begins.ravel(), wh.ravel(), is_filled, int((~whole).sum()))
+    return Hours(begins.ravel(), wh.ravel(), np.repeat(is_filled[whole], step.per_hour), int((~whole).sum()))
+
+
+def _all_read(read: Mask, per_hour: int, parts: int) -> Mask:
+    """Of each hour, whether the register was read at its start, its end, and between each of its parts."""
+    at = read[:: per_hour // parts]
+    return np.asarray((at[:-1] & at[1:]).reshape(-1, parts).all(axis=1))
 
 
 def _whole_wh(parts: Ints, register: int | None) -> Ints:

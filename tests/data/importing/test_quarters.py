@@ -92,6 +92,19 @@ def test_a_register_polled_at_any_times_is_taken_at_the_quarters(write: Write) -
     assert disagreeing_hours(got.readings, _table(got)).empty
 
 
+def test_a_reading_that_was_lost_costs_a_registers_hour_nothing_between_its_quarters(write: Write) -> None:
+    """A telegram in a log is lost now and then: what the register counted between marks is known all the same. At a
+    quarter (01:15), the hour is known and its quarters are not; at a full hour (04:00), no hour beside it is."""
+    kept = [i for i in range(73) if i not in (7, 15, 48)]
+    moments = every(300, 73)
+    got = take(write(rows([moments[i] for i in kept], [round(50 + i * i / 1000, 3) for i in kept])), cumulative=True)
+    assert got.readings["filled"].tolist() == [False, False, False, True, True, False]
+    assert got.readings["y"].tolist()[:3] == [144, 432, 720], "(12 h + 12)² less (12 h)²"
+    assert got.quarters is not None
+    assert sorted(set(got.quarters["ds"].dt.hour)) == [0, 2, 5]
+    assert values(got)[:4] == [9, 27, 45, 63]
+
+
 def test_an_hour_that_was_filled_in_has_no_quarters(write: Write) -> None:
     """Neither those of the gap nor those beside it: the hour is not measured."""
     moments = every(900, 24)
@@ -103,14 +116,14 @@ def test_an_hour_that_was_filled_in_has_no_quarters(write: Write) -> None:
 
 
 def test_export_that_would_be_filled_in_is_not_known(write: Write) -> None:
-    """Its register was not read for half an hour; the other one was. Nothing would show that the hour is invented."""
+    """Its register was not read about 02:00; the other one was. Nothing would show that these hours are invented."""
     export: list[float | str] = [7 + i / 100 for i in range(25)]
-    export[9] = export[10] = ""
+    export[8] = export[9] = ""
     text = rows(every(900, 25), [3 + i / 10 for i in range(25)], export, header="timestamp,kwh,export_kwh")
     got = take(write(text), cumulative=True, accept_unusual=True)
-    assert got.readings["export"].tolist() == [40, 40, pd.NA, 40, 40, 40]
+    assert got.readings["export"].tolist() == [40, pd.NA, pd.NA, 40, 40, 40]
     assert not got.readings["filled"].any()
-    assert values(got, "export") == [*[10] * 8, *[pd.NA] * 4, *[10] * 12]
+    assert values(got, "export") == [*[10] * 4, *[pd.NA] * 8, *[10] * 12]
     assert values(got) == [100] * 24
 
 

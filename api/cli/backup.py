@@ -2,8 +2,8 @@
 
 The copy is taken while agent or server run: databases by SQLite's own backup, then everything else, whose files are
 replaced whole; the chain's journal comes last, so that it holds all that the database speaks of. One-time secrets of
-sums (`state/sums/`) are left out: put back, they could have a home enter a sum twice, so a restored home stays out of
-every sum that its former self may be in.
+sums (`state/sums/`) are left out: put back, they could have a home enter a sum twice. Which sums its homes are in is
+kept, and a restored home stays out of every other one that its former self may be in.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from api.config.community_yaml import Config
+from api.gateway.secure_sum.contribution import SHARED_DAYS
 from api.gateway.secure_sum.state import SecureSumFolder
-from api.protocol.secure_sum import KINDS
+from api.protocol.secure_sum import KINDS, Kind
 from data.atomic import write_bytes
 from data.errors import DataError
 from fl.store import MOMENTS
@@ -32,13 +34,12 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 _DATABASES = (".sqlite", ".db")
 _SQLITE_MAGIC = b"SQLite format 3\0"
-_LEFT_OUT = frozenset({"sums"})
+_SUMS = "sums"
 _LAST = "chain.jsonl"
 _OPERATOR = "operator"
 _SETTING_OF = {"tables": "data.files or data.quarters", _OPERATOR: "rewards.key_file"}
 _DAY_S = 86_400
 _ASKED_DAYS = 10
-"""Longer than a sum is asked about after its day (`api.gateway.secure_sum.client`)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def write_backup(config: Config, out: Path, now: float | None = None) -> int:
         path = Path(draft.name)  # made with mode 0600
         try:
             with tarfile.open(fileobj=draft, mode="w:gz") as archive:
-                hashes = {name: _add(archive, name, content) for name, content in _contents(found)}
+                kept = chain(_marks(config), _contents(found))
+                hashes = {name: _add(archive, name, content) for name, content in kept}
                 made = int(time.time() if now is None else now)
                 manifest = Manifest(_FORMAT, config.community.name, made, hashes)
                 _add(archive, _MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
@@ -119,13 +121,25 @@ def _files(config: Config) -> Iterator[tuple[str, Path]]:
     for root, folder in _roots(config).items():
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
-            if path.is_file() and not path.is_symlink() and inner.parts[0] not in _LEFT_OUT and _is_kept(path):
+            if path.is_file() and not path.is_symlink() and inner.parts[0] != _SUMS and _is_kept(path):
                 found.setdefault(f"{root}/{inner.as_posix()}", path)
     for name, path in _outside(config).items():
         if path.exists():
             found[name] = path
     order = {name: (not path.name.endswith(_DATABASES), path.name == _LAST, name) for name, path in found.items()}
     return iter(sorted(found.items(), key=lambda item: order[item[0]]))
+
+
+def _marks(config: Config) -> Iterator[tuple[str, bytes]]:
+    """Names in the archive, and contents, of marks that say which sums the homes have been in.
+
+    No state of a sum, not even of one that is over: a restored home would prove shares of its days, and does not know
+    which ones it has proven since.
+    """
+    folder = config.api.sums_dir
+    for home in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for kind, day in sorted(SecureSumFolder(folder, home.name).entered()):
+            yield f"state/{_SUMS}/{home.name}/past/{kind}-{day}", b""
 
 
 def _is_kept(path: Path) -> bool:
@@ -215,7 +229,13 @@ def _write_all(contents: dict[Path, bytes]) -> None:
 
 def _stay_out_of_sums(config: Config, made: int, now: float) -> None:
     """Mark every sum that a home of this machine may have been in since the backup, or still be asked about."""
-    first, last = int(made // _DAY_S) - _ASKED_DAYS, int(now // _DAY_S) + 1
     homes = config.api.homes_dir
     for home in sorted(homes.iterdir()) if homes.is_dir() else ():
-        SecureSumFolder(config.api.sums_dir, home.name).mark_past(KINDS, range(first, last + 1))
+        for kind in KINDS:
+            days = range(int(made // _DAY_S) - _asked_days(kind), int(now // _DAY_S) + 2)
+            SecureSumFolder(config.api.sums_dir, home.name).mark_past([kind], days)
+
+
+def _asked_days(kind: Kind) -> int:
+    """Longer than a sum is asked about after its day (`api.gateway.secure_sum.client`)."""
+    return SHARED_DAYS + 2 if kind == "shared" else _ASKED_DAYS

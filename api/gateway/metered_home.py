@@ -65,9 +65,8 @@ class MeteredHome:
         own = self.home.meters
         if not self.earlier and len(own.first_days) == 1:
             return own.address_on(own.since)
-        first, *later = own.first_days
-        known = (Assignment(day, own.address_on(day)) for day in (max(first, self.meter_since), *later))
-        return (*self.earlier, *known)
+        days = (self.meter_since, *(day for day in own.first_days if day > self.meter_since))
+        return (*self.earlier, *(Assignment(day, own.address_on(day)) for day in days))
 
     def signed(self, days: Sequence[int]) -> dict[int, tuple[Blocks, Blocks]]:
         """Import and export of each day that the home has measured; what is not signed yet is signed now.

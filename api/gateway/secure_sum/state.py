@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api.protocol.secure_sum import STAGES, Kind
+from api.protocol.secure_sum import KINDS, STAGES, Kind
 from data.atomic import write_bytes
 
 _KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum.client`)
+_KEEP_SHARED_DAYS = 2 * 366
+"""A period's shares are proven of what the sums of its days agreed to: a period of a year, and a year to be late."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class SecureSumFolder:
 
     def __init__(self, directory: Path, home: str) -> None:
         self._folder = directory / home
+        self._forgotten_before = -1
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -112,10 +115,22 @@ class SecureSumFolder:
         return sorted(self._folder.glob("*-*.json"))
 
     def forget_before(self, day: int) -> None:
-        """Delete the states of days long before a day; a mark that this home was in their sums is kept."""
+        """Delete the states of days long before a day; a mark that this home was in their sums is kept.
+
+        Those of shared energy that are over stay until nobody can settle their days any more: they have no secrets.
+        """
+        if day == self._forgotten_before:
+            return
         for path in self.states():
-            if int(path.stem.rpartition("-")[2]) < day - _KEEP_DAYS:
+            kind, number = _named(path)
+            is_settled_by = kind == "shared" and number >= day - _KEEP_SHARED_DAYS
+            if number < day - _KEEP_DAYS and not (is_settled_by and self._is_over(kind, number)):
                 self._forget(path)
+        self._forgotten_before = day
+
+    def entered(self) -> set[tuple[Kind, int]]:
+        """Kind and day of every sum that this home is, or may be, in."""
+        return {_named(path) for path in (*self.states(), *(self._folder / "past").glob("*-*"))}
 
     def forget_all(self) -> None:
         """Delete every state; the marks are kept."""
@@ -123,8 +138,7 @@ class SecureSumFolder:
             self._forget(path)
 
     def _forget(self, path: Path) -> None:
-        kind, _, number = path.stem.rpartition("-")
-        write_bytes(self._past(kind, int(number)), b"", private=True)
+        write_bytes(self._past(*_named(path)), b"", private=True)
         path.unlink(missing_ok=True)
 
     def mark_past(self, kinds: Iterable[Kind], days: Iterable[int]) -> None:
@@ -133,8 +147,18 @@ class SecureSumFolder:
             for kind in kinds:
                 write_bytes(self._past(kind, day), b"", private=True)
 
+    def _is_over(self, kind: Kind, day: int) -> bool:
+        part = self.get(kind, day)
+        return part is not None and bool(part.ended)
+
     def _path(self, kind: Kind, day: int) -> Path:
         return self._folder / f"{kind}-{day}.json"
 
     def _past(self, kind: str, day: int) -> Path:
         return self._folder / "past" / f"{kind}-{day}"
+
+
+def _named(path: Path) -> tuple[Kind, int]:
+    """Kind and day of a state or mark, as its file's name says."""
+    kind, _, number = path.stem.rpartition("-")
+    return next(known for known in KINDS if known == kind), int(number)

@@ -15,7 +15,7 @@ import yaml
 from api.cli import backup
 from api.cli.backup import BackupError, restore_backup, write_backup
 from api.config.community_yaml import Config, load
-from api.gateway.secure_sum.state import SecureSumFolder
+from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from data import atomic
 from tests.api.files_fixture import write_inputs
 
@@ -82,6 +82,23 @@ def test_a_restored_home_stays_out_of_every_sum_it_may_be_in(gateway: Config, tm
         part = sums.get("forecast", day)
         assert part is not None and part.bound, day
     assert sums.get("measured", 20_007) is None
+
+
+def test_a_restored_home_enters_no_second_sum_of_shared_energy(gateway: Config, tmp_path: Path) -> None:
+    """Days are entered up to 35 days late, not eight: a server could have asked for their readings again, without one
+    of the homes."""
+    sums, homes = SecureSumFolder(gateway.api.sums_dir, "elm-3"), ["elm-3", "elm-4", "elm-5"]
+    sums.put("shared", 19_900, SecureSumState("ab", homes, "reveal", survivors=homes, ended="open"))
+    sums.put("shared", 19_950, SecureSumState("cd", homes, "share", {"home": "elm-3"}, "one-time secrets"))
+    sums.mark_past(["shared"], [19_800])
+    write_backup(gateway, tmp_path / "backup.tar.gz", MADE)
+    new = elsewhere(gateway, tmp_path / "new")
+    restore_backup(new, tmp_path / "backup.tar.gz", MADE + 5 * 86_400)
+    restored = SecureSumFolder(new.api.sums_dir, "elm-3")
+    for day in (19_800, 19_900, 19_950, *range(19_965, 20_007)):
+        part = restored.get("shared", day)
+        assert part is not None and part.bound and part.lost, f"{day}: it has no record of shares proven since"
+    assert not any(contents(new.api.sums_dir).values()), "no secret of a sum"
 
 
 def test_nothing_that_is_there_is_written_over(gateway: Config, tmp_path: Path) -> None:

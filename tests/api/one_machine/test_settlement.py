@@ -387,6 +387,14 @@ def test_a_new_meter_signs_no_day_of_the_old_one(replaced: list[MeteredHome], tm
     assert sorted(fresh.signed(DAYS)) == list(DAYS[4:])
 
 
+def test_a_home_with_both_meters_keys_lists_each_meter_once(tmp_path: Path) -> None:
+    """By the settings and by the key that `replace-meter` made: one and the same change of meters."""
+    folder = tmp_path / HOMES[0]
+    old, new = (Meter.from_file(folder / name).address for name in ("meter.key", f"meter-{DAYS[4]}.key"))
+    home = MeteredHome(Home(HOMES[0], folder), readings_of(0), CLOCK, (Assignment(0, old),), DAYS[4])
+    assert home.meters == (Assignment(0, old), Assignment(DAYS[4], new))
+
+
 def test_a_meter_that_moved_counts_for_one_home_on_each_day(replaced: list[MeteredHome]) -> None:
     period, meters = record_period(COMMUNITY, replaced, DAYS, Key()), meters_of(replaced)
     other = replaced[0].household

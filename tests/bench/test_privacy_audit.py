@@ -22,7 +22,7 @@ def test_more_right_guesses_bound_more_and_delta_less() -> None:
     assert epsilon_at_least(1000, 100, 95, 1e-4, 0.05) < epsilon_at_least(1000, 100, 95, 0.0, 0.05)
 
 
-@pytest.mark.parametrize("epsilon", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("epsilon", [0.5, 3.0])
 def test_randomised_response_is_bounded_by_its_epsilon_and_tightly(epsilon: float) -> None:
     """It tells a coin as it is with probability e^epsilon / (1 + e^epsilon): nothing of that epsilon tells more."""
     generator = np.random.default_rng(1)

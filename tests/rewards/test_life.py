@@ -186,7 +186,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = examples(12, stateful_step_count=25, deadline=None)
+TestLife.settings = examples(8, stateful_step_count=25, deadline=None)
 
 
 def test_a_whole_life_is_played() -> None:

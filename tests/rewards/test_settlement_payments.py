@@ -319,7 +319,7 @@ def _week(number: int) -> tuple[int, int]:
 @pytest.mark.slow
 def test_whatever_happens_no_token_is_made_or_lost(built: Town) -> None:
     machine = type("Here", (Escrow,), {"town": built})
-    run_state_machine_as_test(machine, settings=examples(12, stateful_step_count=12))
+    run_state_machine_as_test(machine, settings=examples(8, stateful_step_count=12))
 
 
 def test_gas_is_what_was_measured() -> None:

@@ -201,7 +201,7 @@ def test_nobody_there_is_unreachable() -> None:
         client.newest_round()
 
 
-@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=JSON)
 def test_junk_is_never_an_accident(api: LyingApi, client: ApiClient, told: Any) -> None:
     api.answers["GET /rounds"] = api.answers[f"GET /households/{ME}/signing"] = 200, told

@@ -52,7 +52,7 @@ def test_another_rounds_model_is_refused_and_both_digests_are_named(
     assert kept_round(tmp_path) == 1
 
 
-@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_refused_and_the_old_model_stays(
     tmp_path: Path, offered: dict[int, tuple[bytes, bytes]], data: st.DataObject

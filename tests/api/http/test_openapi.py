@@ -90,7 +90,7 @@ def test_every_answer_is_documented_and_none_is_an_accident(
             continue  # nothing in it can be wrong
         for fixed in ({}, mine) if mine and mode == GenerationMode.POSITIVE else ({},):
 
-            @examples(15, suppress_health_check=list(HealthCheck))
+            @examples(8, suppress_health_check=list(HealthCheck))
             @given(case=described[path][method.upper()].as_strategy(generation_mode=mode, path_parameters=fixed))
             def holds(case: Any) -> None:
                 case.call_and_validate(checks=CHECKS)

@@ -46,7 +46,7 @@ def replaced(content: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return copy
 
 
-@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), junk=JUNK)
 def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, data: st.DataObject, junk: Any) -> None:
     content = village.bundle(village.homes[0]).model_dump()
@@ -62,7 +62,7 @@ def test_a_bundle_with_junk_anywhere_is_refused_with_a_code(village: Village, da
         assert set(answer.json()) == Problem.model_fields.keys()
 
 
-@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=120), keep=st.integers(0, 300), place=st.integers(0, 300), flip=st.integers(1, 255))
 def test_a_broken_transaction_is_refused_with_a_code(
     village: Village, junk: bytes, keep: int, place: int, flip: int

@@ -14,21 +14,25 @@ from pathlib import Path
 
 import pytest
 
+import wattproof
 from api.config.logs import LOG
 from api.operator.community import JOURNAL
 from api.operator.settlement_root import REGISTRY
 from bench.deployed import share_cache
 from rewards.journal import Journal
-from tests.api.files_fixture import wattproof
+from tests.api.files_fixture import wattproof as command
+from tests.support.commands import output
+from tests.support.forked import Forked
+from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
 DAY = 17_316  # the last of the demo's data
 COMMAND = [sys.executable, "-m", "wattproof"]
 
 
-def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
     return done
 
 
@@ -67,8 +71,15 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     log = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
     assert [told["round"] for told in log if told["message"] == "round done"] == [1, 2, 3]
     first_round = (folder / "rounds" / "0001" / "weights.npz").read_bytes()
-    kill_when(folder / "proofs" / str(DAY) / "home-01.json", *demo)
-    proof = (folder / "proofs" / str(DAY) / "home-01.json").read_bytes()
+    proven = folder / "proofs" / str(DAY) / "home-01.json"
+    again = Forked(wattproof.main, ["wattproof", *demo], Path.cwd(), tmp_path / "log", {}, prepare=os.setsid)
+    until(lambda: proven.exists() or again.poll() is not None, "a proof")
+    os.killpg(again.pid, signal.SIGKILL)
+    assert again.wait(LIMIT_S) == -signal.SIGKILL, (tmp_path / "log").read_text()
+    assert '"message": "round done"' in (tmp_path / "log").read_text(), (
+        "where no terminal is, the log is there, as JSON"
+    )
+    proof = proven.read_bytes()
 
     done = run(*demo)
     assert all(json.loads(line)["level"] for line in done.stderr.splitlines()), (
@@ -107,8 +118,7 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     over = [wh > load for wh, load in zip(surplus["export_wh"], surplus["load_wh"], strict=True)]
     assert surplus["hours"] == [hour for hour, more in enumerate(over) if more] and surplus["hours"]
     assert 18 <= surplus["hours_right"] <= 24 and "right about a surplus" in done.stdout
-    audited = run("audit-surplus", str(folder / "surplus" / str(DAY) / "surplus.json"))
-    assert "The hours hold." in audited.stdout
+    assert "The hours hold." in output("audit-surplus", str(folder / "surplus" / str(DAY) / "surplus.json"))
     pictures = (
         "community_day.png",
         "community_day_dark.png",
@@ -124,7 +134,7 @@ def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path, capfd: pyt
     for name in ("demo.json", "report.json"):
         (tmp_path / name).write_text("{}")
     with Journal(tmp_path / JOURNAL):
-        done = wattproof(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
+        done = command(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
     assert done.code == 1 and "in use by process" in " ".join(done.said.split())
     assert (tmp_path / "report.json").exists()
 
@@ -132,7 +142,7 @@ def test_a_demo_does_not_delete_what_a_server_runs_on(tmp_path: Path, capfd: pyt
 def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "report.json"
     kept.write_text("my own")
-    done = wattproof(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
+    done = command(tmp_path, "demo", "--folder", str(tmp_path), capfd=capfd)
     assert done.code == 1 and "name another folder with --folder" in " ".join(done.said.split())
     assert kept.read_text() == "my own" and list(tmp_path.iterdir()) == [kept]
 
@@ -148,15 +158,13 @@ def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path, capfd: pyte
         f"api: {{state_dir: {tmp_path / 'state'}}}\n"
     )
     share_cache(tmp_path)
-    trained = run("train", "-c", str(config))
-    assert "Round 1: weights digest 0x" in trained.stdout
-    assert '"message": "round done"' in trained.stderr, "where no terminal is, the log is there, as JSON"
 
     def told(*arguments: str, code: int = 0) -> str:
-        done = wattproof(tmp_path, *arguments, capfd=capfd)
+        done = command(tmp_path, *arguments, capfd=capfd)
         assert done.code == code, done.said
         return " ".join(done.said.split())
 
+    assert "Round 1: weights digest 0x" in told("train")
     said = told("forecast", str(DAY))
     assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
     bundle = tmp_path / "home.json"
@@ -174,17 +182,17 @@ def test_a_households_own_readings_come_in_and_mistakes_are_one_line(
     source, out = tmp_path / "mine.csv", tmp_path / "mine-table.csv"
     rows = [f"2024-01-{1 + k // 24:02d}T{k % 24:02d}:00:00+01:00,0.{k % 9}" for k in range(72)]
     source.write_text("timestamp,kwh\n" + "\n".join(rows) + "\n")
-    done = wattproof(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", str(out), capfd=capfd)
+    done = command(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", str(out), capfd=capfd)
     assert done.code == 0 and "elm-3: 72 hours from Mon 2024-01-01" in done.said
     source.write_text(
         "timestamp,kwh\n" + "\n".join(rows[:30]) + "\n2024-01-02T06:00:00+01:00,0.5x\n2024-01-02T07:00:00+01:00,0.5\n"
     )
     no = str(tmp_path / "no.csv")
-    wrong = wattproof(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", no, capfd=capfd)
+    wrong = command(tmp_path, "data", "import", str(source), "--home", "elm-3", "--out", no, capfd=capfd)
     assert wrong.code == 1 and "Error:" in wrong.said and "32" in wrong.said
     assert "Traceback" not in wrong.said and not (tmp_path / "no.csv").exists()
 
 
 def test_a_missing_configuration_says_what_to_do(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    done = wattproof(tmp_path, "train", "-c", "none.yaml", capfd=capfd)
+    done = command(tmp_path, "train", "-c", "none.yaml", capfd=capfd)
     assert done.code == 1 and "wattproof init" in done.said

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config
+from api.config.settlement_settings import KeyKind
 from api.config.tracing import SettledPeriod, tracer
 from api.gateway.client import ApiClient
 from api.gateway.jobs import Isolated
@@ -26,7 +27,6 @@ from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.schemas import OpenPeriodPublic
 from data.atomic import write_bytes
 from data.damage import whole
-from data.interval import IntervalMinutes
 from data.quantity import QUANTITIES
 from fl.deployment.background import Attempt
 from fl.deployment.backoff import Backoff
@@ -36,22 +36,28 @@ if TYPE_CHECKING:  # it loads the proof system
 
 _log = logging.getLogger(__name__)
 REFUSED = "terms-refused"
-"""The outbox's code of a period that this home proves nothing of; the log has the reason."""
+"""The outbox's code of a period that this home proves nothing of; the log has the reason. Looked at again after a
+restart."""
 
 
 @dataclass(frozen=True)
 class OwnRules:
-    """What a home asks of a period before it proves a share."""
+    """What a home asks of a period before it proves a share.
+
+    `number`: its own class or part, where the key knows any. The interval is the period's: each of its days was
+    summed once, by the interval that the settings had then.
+    """
 
     community: str
     fewest_homes: int
     fewest_days: int
-    interval: IntervalMinutes = 60
+    key: KeyKind = "pro_rata"
+    number: int | None = None
 
     @classmethod
-    def of(cls, config: Config) -> OwnRules:
-        rules = config.settlement
-        return cls(config.community.name, config.gateway.fewest_in_total, rules.fewest_days, rules.interval_minutes)
+    def of(cls, config: Config, home: str) -> OwnRules:
+        rules, fewest = config.settlement, config.gateway.fewest_in_total
+        return cls(config.community.name, fewest, rules.fewest_days, rules.key, rules.numbers.get(home))
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,9 @@ class PeriodShares:
         first_s: float,
     ) -> None:
         self._join, self._is_member = join, False
+        self._refused: set[int] = set()  # since the start: with other settings, a period may be acceptable
         folders = config.api
-        self._home, self._rules, self._community = home, OwnRules.of(config), config.community.identifier
+        self._home, self._rules, self._community = home, OwnRules.of(config, home), config.community.identifier
         self._places = Places(home, folders.homes_dir / home, folders.sums_dir, folders.shares_dir)
         self._client, self._outbox, self._run = client, outbox, run
         self._wait = Backoff(first_s, config.gateway.retry_max_s)
@@ -104,11 +111,16 @@ class PeriodShares:
             for period in self._client.open_periods():
                 if period.is_closed and self._is_proven(period.last_day):
                     self._receive(period)
-                if self._outbox.get("share", period.last_day) is None and not self._is_proven(period.last_day):
+                if self._is_due(period.last_day):
                     self._prove(period)
                     self._wait.worked()
         except (Unreachable, ApiRefused) as why:
             _log.info("no periods asked for", extra={"home": self._home, "reason": str(why)})
+
+    def _is_due(self, last_day: int) -> bool:
+        known = self._outbox.get("share", last_day)
+        is_open = known is None or (known.code == REFUSED and last_day not in self._refused)
+        return is_open and not self._is_proven(last_day)
 
     def _prove(self, period: OpenPeriodPublic) -> None:
         terms = self._client.period_terms(period.period)
@@ -116,8 +128,10 @@ class PeriodShares:
             refused = self._run(prove_period, self._places, self._rules, period.period, terms)
         told = {"home": self._home, "period": period.period}
         if refused is None:
+            self._outbox.put(Submission("share", period.last_day, int(time.time())))
             _log.info("shares of a period proven", extra=told)
             return
+        self._refused.add(period.last_day)
         _log.error("no share of a period proven", extra=told | {"reason": refused})
         ended = Submission("share", period.last_day, int(time.time())).ended("refused", REFUSED)
         self._outbox.put(ended)
@@ -178,10 +192,15 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
         of = settlement.period
         if of.community != rules.community:
             raise PeriodError(f"the period is one of {of.community!r}")
+        if (told := (of.key.kind, of.key.numbers.get(household))) != (rules.key, rules.number):
+            raise PeriodError(
+                f"the period is split by the key {_named(*told)}, and this home's settings say "
+                f"{_named(rules.key, rules.number)} (settlement.key, settlement.numbers)"
+            )
         _check_sums(places, of.days, household)
         checked = check(of, meters, fewest_homes=rules.fewest_homes, fewest_days=rules.fewest_days)
-        imported, exported = (own.vault_of(quantity, rules.interval) for quantity in QUANTITIES)
-        prover = ShareProver(household, imported, exported, places.folder, interval=rules.interval)
+        imported, exported = (own.vault_of(quantity, of.interval) for quantity in QUANTITIES)
+        prover = ShareProver(household, imported, exported, places.folder, interval=of.interval)
         shares = prover.shares(checked)
     except PeriodError as problem:
         return str(problem)
@@ -200,6 +219,10 @@ def prove_period(places: Places, rules: OwnRules, name: str, terms: bytes) -> st
     }
     write_bytes(shares_file(places.shares, of.last, places.home), json.dumps(content).encode(), private=True)
     return None
+
+
+def _named(kind: str, number: int | None) -> str:
+    return kind if number is None else f"{kind}, with {number} for this home"
 
 
 def _check_sums(places: Places, days: Sequence[DayRecord], household: str) -> None:

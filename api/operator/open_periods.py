@@ -19,11 +19,13 @@ from sqlalchemy.orm import Session
 from api.operator.community import Community
 from api.operator.database.engine import add_once
 from api.operator.database.tables import MaskedSum, ProvenShare, SettledPeriod, SharedDay
+from api.operator.running_sum import CLASS
 from api.operator.shared_days import kept_record
 from api.protocol import settlement_file
 from api.protocol.meters import Assignment, Meters
 from api.protocol.period import SIDES, CheckedPeriod, Key, Period, PeriodError, Side, check
 from api.protocol.settlement import Settlement, Share, verify_share
+from data.interval import IntervalMinutes, interval_of
 
 _SUM = "shared"
 
@@ -139,14 +141,14 @@ class OpenPeriods:
     def _recorded(self, session: Session, days: range, incomplete: bool) -> tuple[Period, Meters]:
         """The period from the totals that were opened. Raises PeriodError."""
         community = self._community
-        interval = community.config.settlement.interval_minutes
         found = session.scalars(select(SharedDay).where(SharedDay.day >= days[0], SharedDay.day <= days[-1])).all()
+        interval = _interval(found, community.config.settlement.interval_minutes)
         rows = {row.day: row for row in found if row.interval_minutes == interval}
         if others := sorted(row.day for row in found if row.day not in rows and not incomplete):
             raise PeriodError(
-                f"{len(others)} days were summed by another interval than settlement.interval_minutes, the first one "
-                f"is {community.clock.date_of(others[0])}: settle them by theirs, as a period of their own, or leave "
-                "them out with --incomplete"
+                f"{len(others)} days were summed by another interval than the others ({interval} minutes), the first "
+                f"one is {community.clock.date_of(others[0])}: settle them as a period of their own, or leave them "
+                "out with --incomplete"
             )
         if absent := [day for day in days if day not in rows and not incomplete]:
             raise PeriodError(
@@ -158,15 +160,47 @@ class OpenPeriods:
             raise PeriodError(f"no day from {days[0]} to {days[-1]} has totals of shared energy")
         in_order = [row for _, row in sorted(rows.items())]
         records = tuple(map(kept_record, in_order))
-        settings = community.config
-        numbers = {
-            entry.household: settings.settlement.numbers[entry.home]
-            for entry in settings.community.members
-            if entry.home in settings.settlement.numbers
-        }
-        key = Key(settings.settlement.key, numbers)
-        period = Period(settings.community.name, key, records, interval)
+        key = Key(community.config.settlement.key, self._numbers(session, in_order))
+        period = Period(community.config.community.name, key, records, interval)
         return period, meters_on([(row.day, row.meters) for row in in_order])
+
+    def _numbers(self, session: Session, rows: Sequence[SharedDay]) -> dict[str, int]:
+        """The class or part of each member of these days. Raises PeriodError where the settings have none.
+
+        Who was a member is what the days say, and in which class, the sum of the day: the settings may list others
+        by now. Of a home that has left, `settlement.numbers` has to keep the part.
+        """
+        config, found = self._community.config, dict[str, int]()
+        if not config.settlement.numbers:
+            return found
+        listed = {entry.household: entry.home for entry in config.community.members if entry.home}
+        for row in rows:
+            begun = session.get(MaskedSum, (row.day, _SUM))
+            members = {} if begun is None else begun.members
+            homes = listed | {told["household"]: home for home, told in members.items()}
+            for household in row.meters:
+                home = homes.get(household, household)
+                counted = members.get(home, {}).get(CLASS)
+                number = config.settlement.numbers.get(home) if counted is None else int(counted)
+                date = self._community.clock.date_of(row.day)
+                if number is None:
+                    raise PeriodError(
+                        f"settlement.numbers has nothing of {home}, a member on {date}: list it there, as it was "
+                        "then, until the period is opened; community.members need not list it any more"
+                    )
+                if found.setdefault(household, number) != number:
+                    raise PeriodError(
+                        f"{home} is in class {number} on {date}, and in {found[household]} before: settle the days "
+                        "before as a period of their own"
+                    )
+        return found
+
+
+def _interval(rows: Sequence[SharedDay], wanted: int) -> IntervalMinutes:
+    """The interval by which all of these days were summed, whatever the settings say by now; where there are several,
+    what is `wanted`."""
+    summed = {row.interval_minutes for row in rows}
+    return interval_of(summed.pop() if len(summed) == 1 else wanted)
 
 
 def meters_on(days: Sequence[tuple[int, Mapping[str, str]]]) -> Meters:

@@ -58,7 +58,7 @@ class SettlementFolder:
         statements = Statements(settlement, self._tariff, self.names, self.clock)
         write_bytes(self.folder / "statement.pdf", as_pdf(statements.of_all(drawn[""])), private=True)
         for household in settlement.period.households:
-            home = self.folder / HOMES / f"{self.names[household]}.pdf"
+            home = self.folder / HOMES / f"{self.names.get(household, household)}.pdf"
             write_bytes(home, as_pdf(statements.of_member(household)), private=True)
 
     @property

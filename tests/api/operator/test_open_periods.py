@@ -29,7 +29,7 @@ from api.one_machine.settlement import record_period
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.community import CONTRACTS, Community
 from api.operator.database.members import keep_meters, meter_at, meters_of
-from api.operator.database.tables import AssignedMeter, Household, ProvenShare, SettledPeriod, SharedDay
+from api.operator.database.tables import AssignedMeter, Household, MaskedSum, ProvenShare, SettledPeriod, SharedDay
 from api.operator.membership import erase
 from api.operator.open_periods import OpenPeriods, ShareRefused, checked_terms, meters_on, side_of
 from api.operator.period_keeper import PeriodKeeper
@@ -605,4 +605,46 @@ def test_who_left_before_the_period_was_opened_is_settled_with_the_others(street
     finally:
         with street.community.sessions.begin() as session:
             session.add(Household(address=gone, meter=meter))
+            session.execute(delete(SettledPeriod).where(SettledPeriod.name == week))
+
+
+def test_who_is_no_longer_in_the_settings_is_settled_with_its_part_of_then(street: Street) -> None:
+    """It kept the whole period from being opened: the key had no part for it."""
+    week, gone, before = "2017-05-01..2017-05-07", street.homes[0], street.community.config
+    members = tuple(entry for entry in before.community.members if entry.home != gone.home.name)
+    community = before.community.model_copy(update={"members": members})
+    numbers = dict.fromkeys(ROOFS, 2_500)
+    told = {home.home.name: {"household": home.household, "identity": ""} for home in street.homes}
+    try:
+        with street.community.sessions.begin() as session:
+            for day in DAYS:
+                row = MaskedSum(day=day, kind="shared", nonce="00", members=told, phase="open", until=0)
+                session.add(row)
+        for listed in (numbers, {name: part for name, part in numbers.items() if name != gone.home.name}):
+            rules = before.settlement.model_copy(update={"key": "static", "numbers": listed})
+            street.community.config = before.model_copy(update={"community": community, "settlement": rules})
+            if gone.home.name not in listed:
+                with pytest.raises(
+                    PeriodError, match=f"nothing of {gone.home.name}, a member on 2017-05-01: list it"
+                ):
+                    street.periods.open(week, DAYS[:-1])
+                continue
+            street.periods.open(week, DAYS[:-1])
+            period = checked_terms(street.periods.terms(week)).period
+            assert period.key.numbers == {home.household: 2_500 for home in street.homes}
+            with street.community.sessions.begin() as session:
+                session.execute(delete(SettledPeriod).where(SettledPeriod.name == week))
+        for home in street.homes:
+            told[home.home.name] = told[home.home.name] | {"class": "1"}
+        rules = before.settlement.model_copy(update={"key": "priority", "numbers": {ROOFS[3]: 1}})
+        street.community.config = before.model_copy(update={"community": community, "settlement": rules})
+        with street.community.sessions.begin() as session:
+            session.execute(update(MaskedSum).values(members=told))
+        street.periods.open(week, DAYS[:-1])
+        period = checked_terms(street.periods.terms(week)).period
+        assert period.key.numbers == {home.household: 1 for home in street.homes}, "as the sums counted them"
+    finally:
+        street.community.config = before
+        with street.community.sessions.begin() as session:
+            session.execute(delete(MaskedSum))
             session.execute(delete(SettledPeriod).where(SettledPeriod.name == week))

@@ -25,7 +25,7 @@ from api.operator.settled_periods import FILE
 from api.operator.shared_days import keep_shared
 from api.protocol import settlement_file
 from api.protocol.period import SIDES, Key, Period, PeriodError
-from api.protocol.settlement import Share
+from api.protocol.settlement import Settlement, Share
 from data.day import DayClock
 from tests.api.quarter_homes import quarter_homes
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 CLOCK = DayClock(0)
 DAYS = range(20_514, 20_521)
 NAME = "2026-03-02..2026-03-08"
-RULES = OwnRules("Three Roofs", 3, 7, 15)
+RULES = OwnRules("Three Roofs", 3, 7)
 
 
 @dataclass
@@ -99,14 +99,24 @@ def street(built: Street) -> Iterator[Street]:
         session.execute(delete(SettledPeriod))
 
 
-def test_a_period_of_another_interval_is_not_opened_with_these_days(street: Street) -> None:
-    """Days that were summed by their quarters, in a community that settles by the hour by now."""
+def test_days_are_settled_by_the_interval_that_they_were_summed_by(street: Street) -> None:
+    """In a community that settles by the hour by now: a month is opened when days of the next one are summed."""
     rules = street.community.config.settlement.model_copy(update={"interval_minutes": 60})
     street.community.config = street.community.config.model_copy(update={"settlement": rules})
-    with pytest.raises(PeriodError, match=r"7 days were summed by another interval .* 2026-03-02"):
-        street.periods.open(NAME, DAYS)
-    with pytest.raises(PeriodError, match="no day"):
-        street.periods.open(NAME, DAYS, incomplete=True)
+    street.periods.open(NAME, DAYS)
+    terms, _ = settlement_file.read(street.periods.terms(NAME))
+    assert terms.period == street.period and terms.period.interval == 15
+
+
+def test_days_of_two_intervals_are_no_one_period(street: Street) -> None:
+    with street.community.sessions.begin() as session:
+        session.get_one(SharedDay, DAYS[2]).interval_minutes = 60
+    try:
+        with pytest.raises(PeriodError, match=r"1 days were summed by another interval .*2026-03-04"):
+            street.periods.open(NAME, DAYS)
+    finally:
+        with street.community.sessions.begin() as session:
+            session.get_one(SharedDay, DAYS[2]).interval_minutes = 15
 
 
 def test_a_day_that_lacks_a_block_s_total_is_not_opened(street: Street) -> None:
@@ -120,10 +130,22 @@ def test_a_day_that_lacks_a_block_s_total_is_not_opened(street: Street) -> None:
         session.add(SharedDay(**content))
 
 
-def test_a_gateway_that_settles_by_the_hour_proves_nothing_of_it(street: Street) -> None:
+def test_a_gateway_proves_nothing_by_another_key_than_its_settings_name(street: Street) -> None:
+    """A server could divide what others shared as it likes, once it has seen the totals."""
     street.periods.open(NAME, DAYS)
-    why = street.prove(street.homes[1], replace(RULES, interval=60))
-    assert why is not None and "by intervals of 15 minutes, and this home by 60" in why
+    terms, meters = settlement_file.read(street.periods.terms(NAME))
+    homes = [home.household for home in street.homes]
+    unfair = Key("static", dict(zip(homes, (1, 1, 9_998), strict=True)))
+    places = Places(street.homes[1].home.name, street.homes[1].home.folder, street.folder / "sums", street.folder)
+    for key, rules in (
+        (unfair, RULES),
+        (unfair, replace(RULES, key="static", number=3_333)),
+        (Key("equal"), RULES),
+        (Key(), replace(RULES, key="equal")),
+    ):
+        data = settlement_file.written(Settlement(replace(terms.period, key=key), {}), meters)
+        why = prove_period(places, rules, NAME, data)
+        assert why is not None and f"is split by the key {key.kind}" in why and f"settings say {rules.key}" in why
     assert not (street.homes[1].home.folder / "settled.json").exists()
 
 

@@ -60,6 +60,9 @@ _SENTENCES: dict[tuple[str, str], Say] = {
     ("api.gateway.submitter", "refused"): lambda part, r, date: (
         f"{part}: {r['kind']} of {date} refused: {r['reason']}"
     ),
+    ("api.operator.held_time", "recorded time waits"): lambda _, r, date: (
+        f"recorded time waits for the forecasts of {date}: {r['homes']} homes are proving"
+    ),
     ("api.operator.running_sum", "sum open"): lambda _, r, date: f"the {r['kind']} total of {date} is open",
     ("api.operator.running_sum", "sum failed"): lambda _, r, date: f"no {r['kind']} total of {date}: {r['reason']}",
     ("api.gateway.secure_sum.client", "not taking part in this sum"): lambda part, r, date: (

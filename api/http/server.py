@@ -43,6 +43,7 @@ from api.operator.challenges import Answerer
 from api.operator.community import Community
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.green_hours import GreenHoursPublisher
+from api.operator.held_time import HeldTime
 from api.operator.payer import Payer
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.progress import progress
@@ -84,7 +85,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         watching = (kind(community, chain_session).watch() for kind in (*kinds, *settles, *exports))
         tracing = traced(community.config.tracing, "wattproof-server")
         with tracing, work, ExitStack() as stack, keep_feed(community.config):
-            for one in watching:
+            for one in (*watching, HeldTime(community).watch()):
                 stack.enter_context(one)
             yield
 

@@ -31,6 +31,27 @@ def test_a_recorded_day_takes_as_many_minutes_as_the_settings_say(passing: list[
     assert clock() == 7.0
 
 
+@examples(50)
+@given(st.floats(-10_000, 10_000), st.floats(0, 600), st.floats(0, 600))
+def test_a_clock_that_is_held_never_goes_back_and_goes_on_from_where_it_stood(
+    at: float, before: float, held: float
+) -> None:
+    machine = 0.0
+    clock = RecordedClock(ReplaySettings(start=START, day_minutes=1440), lambda: machine)
+    machine += before
+    began = clock()
+    for _ in range(2):  # it may be asked for again and again
+        clock.hold(START.timestamp() + at)
+        assert clock() == pytest.approx(began)
+    machine += held
+    stood = clock()
+    assert stood == pytest.approx(max(began, min(began + held, START.timestamp() + at)))
+    clock.let_go()
+    assert clock() == pytest.approx(stood)
+    machine += 5
+    assert clock() == pytest.approx(stood + 5)
+
+
 def settings(folder: Path) -> Config:
     return Config.model_validate(
         {

@@ -6,9 +6,11 @@ processes says so.
 
 import gc
 import os
+import re
 import subprocess
 import sys
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the processes of one run comp
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, max_examples=CI_DEFAULT)
 settings.register_profile("deep", deadline=None, derandomize=False, print_blob=True, max_examples=DEEP_DEFAULT)
 settings.load_profile("ci")
+
+
+_MARK_OF_ALL = re.compile(r"^pytestmark = pytest\.mark\.(process|slow)$", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file all of whose tests have a mark that `make check` leaves out need not be imported by each worker."""
+    left_out = re.findall(r"not (\w+)", config.option.markexpr) if "or" not in config.option.markexpr.split() else []
+    if not left_out or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    found = _MARK_OF_ALL.search(collection_path.read_text(encoding="utf-8"))
+    return True if found and found[1] in left_out else None
 
 
 def pytest_collection() -> None:

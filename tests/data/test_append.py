@@ -167,7 +167,7 @@ imports_of_both = st.dictionaries(
 )
 
 
-@examples(10)
+@examples(5)
 @given(st.lists(st.tuples(imports_of_both, st.booleans()), min_size=1, max_size=4))
 def test_quarters_add_up_to_their_hours_whatever_is_imported_when(
     tmp_path_factory: pytest.TempPathFactory, imports: list[tuple[Hours, bool]]

@@ -9,6 +9,8 @@ import pytest
 
 from bench.gas import Community, batch, claim_together, play_a_day
 
+pytestmark = pytest.mark.slow
+
 KEPT = json.loads((Path(__file__).parents[2] / "docs" / "figures" / "bench-gas.json").read_text(encoding="utf-8"))
 LIMITS = {
     "register_direct": 85_000, "register_batched_128": 1_000, "reward_single": 900_000, "reward_many_20": 310_000

@@ -156,7 +156,7 @@ def _table(imported: Imported) -> pd.DataFrame:
     return validate_table(imported.quarters, QUARTER)
 
 
-@examples(20)
+@examples(8)
 @given(
     st.lists(st.integers(0, 90_000), min_size=12, max_size=60),
     st.sampled_from([180, 300, 900]),

@@ -208,7 +208,7 @@ class Mixer:
         return min((len(part) for part in _parts(hidden, opened)), default=None)
 
 
-@examples(25)
+@examples(15)
 @given(data=st.data(), members=st.integers(4, 7))
 def test_two_runs_of_one_session_that_are_mixed_show_no_more_than_one_sum_each(
     data: st.DataObject, members: int

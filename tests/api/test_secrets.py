@@ -170,5 +170,6 @@ def test_what_holds_readings_or_secrets_does_not_show_them_when_printed() -> Non
     assert Job.__repr__ is object.__repr__
 
 
+@pytest.mark.slow
 def test_settings_of_the_street_are_printed_without_the_password(gateway: Path) -> None:
     assert PASSWORD not in repr(load(gateway / "community.yaml"))

@@ -83,6 +83,17 @@ class Street:
         """Before anything of a sum."""
         self.community.config = self.config
         shutil.rmtree(self.config.api.sums_dir, ignore_errors=True)
+        self.forget_sum()
+
+    @property
+    def phase(self) -> str:
+        """The sum's; empty before it has begun."""
+        with self.community.sessions() as session:
+            row = session.get(MaskedSum, (self.day, "shared"))
+            return "" if row is None else row.phase
+
+    def forget_sum(self) -> None:
+        """As a dishonest server does: the gateways' own states stay."""
         with self.community.sessions.begin() as session:
             for table in (MaskedSum, MaskedSumMessage, SharedDay):
                 session.execute(delete(table))

@@ -33,6 +33,7 @@ from api.operator.database.tables import AssignedMeter, Household, MaskedSum, Pr
 from api.operator.membership import erase
 from api.operator.open_periods import OpenPeriods, ShareRefused, checked_terms, meters_on, side_of
 from api.operator.period_keeper import PeriodKeeper
+from api.operator.settlement_files import HOMES, SettlementFolder
 from api.operator.settlement_payment import rates
 from api.operator.settlement_root import REGISTRY, is_published, registry_address
 from api.operator.shared_days import keep_shared
@@ -648,3 +649,17 @@ def test_who_is_no_longer_in_the_settings_is_settled_with_its_part_of_then(stree
         with street.community.sessions.begin() as session:
             session.execute(delete(MaskedSum))
             session.execute(delete(SettledPeriod).where(SettledPeriod.name == week))
+
+
+def test_a_statement_of_who_is_no_longer_in_the_settings_has_its_address(street: Street, tmp_path: Path) -> None:
+    gone, config = street.homes[0], street.community.config
+    members = tuple(entry for entry in config.community.members if entry.home != gone.home.name)
+    community = config.community.model_copy(update={"members": members})
+    street.community.config = config.model_copy(update={"community": community})
+    try:
+        files = replace(SettlementFolder.of(street.community, NAME), folder=tmp_path)
+    finally:
+        street.community.config = config
+    files.draw(street.periods.settlement(NAME)[0], None, pdf=True)
+    written = {path.stem for path in (tmp_path / HOMES).iterdir()}
+    assert written == {gone.household, *ROOFS[1:]}

@@ -106,6 +106,21 @@ def test_a_server_that_settles_by_the_hour_gets_no_quarters(street: Street, capl
     assert any("settings by 15" in getattr(record, "reason", "") for record in caplog.records)
 
 
+def test_no_second_sum_of_a_day_by_the_other_interval(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+    """The settings change, at the server and at two of the gateways, when masked quarters have been sent."""
+    while street.phase not in ("agree", "reveal"):
+        street.run()
+    rules = SettlementSettings(gateways=True, late_meter_hours=0)
+    street.community.config = street.config.model_copy(update={"settlement": rules})
+    street.forget_sum()
+    for _ in STAGES:
+        street.run("roof-0", "roof-1", interval=60)
+        street.run("roof-2", interval=15)
+    assert street.row().phase == "keys" and street.row().interval_minutes == 60
+    reasons = [getattr(record, "reason", "") for record in caplog.records]
+    assert sum("masked values are in another one" in reason for reason in reasons) >= 2 * 3
+
+
 def test_gateways_that_disagree_about_the_interval_share_no_mask() -> None:
     """Even where a server tells each of them what it expects."""
     terms = SumTerms("Quarters", DAY, "shared", bytes(16), ("a", "b", "c"))

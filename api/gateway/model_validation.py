@@ -37,7 +37,8 @@ def keep_offered(folder: Path, number: int, digest: bytes, content: bytes, shape
     if found != digest:
         raise ModelRefused(
             f"the model offered for round {number} has digest {found.hex()}, not the registered {digest.hex()}: "
-            "someone has changed one of them, or forecasting.model in these settings is not the community's"
+            "someone has changed one of them, or forecasting.model in these settings is not the community's, or this "
+            "program and the server's are of releases that commit to models in other ways (docs/upgrade.md)"
         )
     replace_kept_model(folder, number, weights, model)
 

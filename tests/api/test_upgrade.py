@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from api.operator.community import CONTRACTS, OLD_CONTRACTS
+from api.protocol.bundle import parse, verify
 from data.atomic import write_bytes
 from tests.api.http_fixture import ENVIRONMENT, GATEWAY, HOME, SERVER, HttpFixture
 from tests.support.commands import output
@@ -85,3 +86,16 @@ def test_the_state_of_an_older_release_is_refused_with_what_to_do_and_goes_on_on
     assert [one["household"] for one in deployment.ask(f"/claims/{DAY}")] == [household]
     assert kept.items() <= (digests(deployment.state / "proofs") | digests(deployment.state / "claims")).items()
     assert not deployment.logged(SERVER, "not on the chain yet")
+
+
+def test_what_an_older_gateway_proved_is_checked_by_this_release(tmp_path: Path) -> None:
+    """A gateway that is not upgraded yet submits such bundles to a server that is."""
+    with tarfile.open(STATE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    bundles = sorted((tmp_path / GATEWAY / "state").glob(f"*/[0-9]*/{HOME}.json"))
+    assert [path.parts[-3:-1] for path in bundles] == [
+        ("claims", str(DAY)),
+        *(("proofs", str(DAY + k)) for k in (0, 1)),
+    ]
+    for path in bundles:
+        verify(parse(path.read_bytes()))

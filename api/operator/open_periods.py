@@ -72,14 +72,15 @@ class OpenPeriods:
     def open(self, name: str, days: range, *, incomplete: bool = False) -> OpenPeriod:
         """Open a period; one that is open, or closed, stays as it is.
 
-        `incomplete`: leave out days without totals. Raises PeriodError where one is missing, or what there is can't
-        be settled.
+        `incomplete`: leave out days without totals. Raises PeriodError where one is missing, what there is can't be
+        settled, or a day is in another period.
         """
         with self._community.sessions.begin() as session:
             if session.get(SettledPeriod, name) is None:
                 period, meters = self._recorded(session, days, incomplete)
                 fewest = self._community.config.settlement.fewest_days
                 checked = check(period, meters, fewest_days=fewest)
+                self._check_once(session, name, period)
                 terms = settlement_file.written(Settlement(checked.period, {}), meters)
                 row = SettledPeriod(
                     name=name, first_day=period.first, last_day=period.last, members=len(period.households),
@@ -163,6 +164,20 @@ class OpenPeriods:
         key = Key(community.config.settlement.key, self._numbers(session, in_order))
         period = Period(community.config.community.name, key, records, interval)
         return period, meters_on([(row.day, row.meters) for row in in_order])
+
+    def _check_once(self, session: Session, name: str, period: Period) -> None:
+        """Raises PeriodError for a day of a period that was opened before: nobody proves a second share of it."""
+        overlapping = SettledPeriod.first_day <= period.last, SettledPeriod.last_day >= period.first
+        others = select(SettledPeriod).where(*overlapping, SettledPeriod.name != name)
+        for row in session.scalars(others.order_by(SettledPeriod.name)):
+            before, _ = settlement_file.read(row.terms)
+            days = {record.day for record in before.period.days} & {record.day for record in period.days}
+            if days:
+                raise PeriodError(
+                    f"{len(days)} days are in the period {row.name}, which was opened before, the first one is "
+                    f"{self._community.clock.date_of(min(days))}: a day is settled once. Name a period without them, "
+                    "or settle that one by its name"
+                )
 
     def _numbers(self, session: Session, rows: Sequence[SharedDay]) -> dict[str, int]:
         """The class or part of each member of these days. Raises PeriodError where the settings have none.

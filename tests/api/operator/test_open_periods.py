@@ -122,6 +122,11 @@ class Street:
         file = self.community.config.api.settlements_dir / NAME / "settlement.json"
         return settlement_file.read(file.read_bytes())[0]
 
+    def forget_periods(self) -> None:
+        """As if none had been opened."""
+        with self.community.sessions.begin() as session:
+            session.execute(delete(SettledPeriod))
+
     def look(self) -> None:
         PeriodKeeper(self.community, self.chain_session).look()
 
@@ -537,6 +542,7 @@ def test_a_gateway_proves_nothing_of_a_day_to_which_members_were_added(street: S
 
 
 def test_a_day_without_totals_is_named_and_left_out_only_when_asked(street: Street) -> None:
+    street.forget_periods()
     later = range(DAYS[0], DAYS[-1] + 3)
     with pytest.raises(PeriodError, match=r"2 days have no totals.*2017-05-09 \(no gateway has asked"):
         street.periods.open("2017-05-01..2017-05-10", later)
@@ -553,6 +559,15 @@ def test_a_day_without_totals_is_named_and_left_out_only_when_asked(street: Stre
         with street.community.sessions.begin() as session:
             session.add(SharedDay(**content))
             session.execute(delete(SettledPeriod).where(SettledPeriod.name == "2017-05-01..2017-05-09"))
+
+
+def test_a_day_is_in_one_period(street: Street) -> None:
+    """Its shared energy would count in both, and who was late in the first could prove a share of the second."""
+    for name, days in (("2017-05-02..2017-05-08", DAYS[1:]), ("2017-05-01..2017-05-07", DAYS[:-1])):
+        with pytest.raises(PeriodError, match=rf"7 days are in the period {NAME}, .* {name[:10]}: a day is settled"):
+            street.periods.open(name, days)
+        assert street.periods.get(name) is None
+    assert street.periods.open(NAME, DAYS).name == NAME, "which stays as it is"
 
 
 def test_meters_are_those_that_the_registry_assigned_each_from_its_day_on(street: Street) -> None:
@@ -594,6 +609,7 @@ def test_a_meter_that_was_replaced_counts_until_its_last_day_and_the_next_one_fr
 
 def test_who_left_before_the_period_was_opened_is_settled_with_the_others(street: Street) -> None:
     """What the server kept of it is erased; its days are in totals that stay."""
+    street.forget_periods()
     week, gone = "2017-05-01..2017-05-07", street.homes[0].household
     with street.community.sessions.begin() as session:
         meter = session.get_one(Household, gone).meter
@@ -611,6 +627,7 @@ def test_who_left_before_the_period_was_opened_is_settled_with_the_others(street
 
 def test_who_is_no_longer_in_the_settings_is_settled_with_its_part_of_then(street: Street) -> None:
     """It kept the whole period from being opened: the key had no part for it."""
+    street.forget_periods()
     week, gone, before = "2017-05-01..2017-05-07", street.homes[0], street.community.config
     members = tuple(entry for entry in before.community.members if entry.home != gone.home.name)
     community = before.community.model_copy(update={"members": members})

@@ -11,7 +11,7 @@ import re
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,10 +20,11 @@ import pandas as pd
 import pytest
 
 from api.protocol import bundle as bundles
-from bench.deployed import COORDINATOR, SERVER, Deployed
+from bench.deployed import COORDINATOR, SERVER, Deployed, Process, as_installed
 from bench.memory import PeakMemory
 from data.table import long_table, read_table, write_table
 from tests.support.commands import output_in
+from tests.support.forked import forked
 from tests.support.waiting import LIMIT_S, until
 from zkp.errors import InvalidProof
 
@@ -52,13 +53,19 @@ def watched() -> dict[str, PeakMemory]:
     return {}
 
 
+def begun(arguments: list[str], folder: Path, log: Path, environment: Mapping[str, str]) -> Process:
+    """As installed, but for two of the four agents: those that are measured and stopped here are not among them."""
+    begin = forked if {"elm-2", "elm-3"} & set(arguments) else as_installed
+    return begin(arguments, folder, log, environment)
+
+
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMemory]) -> Iterator[Deployed]:
     """A finished training, with every home's proof made."""
     readings = made_up_readings(("elm-1", "elm-2", "elm-3", "elm-4"), DAYS)
     community = Deployed(
         tmp_path_factory.mktemp("community"), readings, None, {"rounds": ROUNDS},
-        day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN, run=output_in,
+        day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN, run=output_in, begin=begun,
     )  # fmt: skip
     memory = None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -50,6 +51,19 @@ class HouseholdEntry(BaseModel):
         description="its gateway's name, as in keys/agents/HOME.pub; none: it takes part in no total",
     )
 
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        before = [old.last_date for old in self.replaced]
+        if any(later <= earlier for earlier, later in pairwise(before)):
+            raise ValueError(
+                f"replaced of household {self.household}: each last_date has to be later than the one before; list "
+                "the oldest meter first, as `wattproof identity` does"
+            )
+        meters = [*(old.meter for old in self.replaced), self.meter]
+        if any(old == new for old, new in pairwise(meters)):
+            raise ValueError(f"replaced of household {self.household}: a meter is not replaced by itself")
+        return self
+
 
 class CommunitySettings(BaseModel):
     """The community's name; its 32-byte identifier, which every proof carries, follows from it."""
@@ -67,6 +81,17 @@ class CommunitySettings(BaseModel):
         if twice := sorted({home for home in named if named.count(home) > 1}):
             raise ValueError(
                 f"community.members names {', '.join(twice)} more than once: gateway names must be unique"
+            )
+        households = [member.household for member in self.members]
+        if again := sorted({household for household in households if households.count(household) > 1}):
+            raise ValueError(
+                f"community.members has {', '.join(again)} more than once: a household's new line goes in place "
+                "of the one before"
+            )
+        meters = [member.meter for member in self.members]
+        if shared := sorted({meter for meter in meters if meters.count(meter) > 1}):
+            raise ValueError(
+                f"community.members gives meter {', '.join(shared)} to several households: each has its own"
             )
         return self
 

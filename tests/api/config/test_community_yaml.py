@@ -179,3 +179,33 @@ def test_no_setting_is_infinite(key: str, written: str) -> None:
     text = f"community: {{name: Elm Street}}\ndata: {{source: citylearn}}\n{part}:\n  {name}: {written}\n"
     with pytest.raises(ConfigError, match=rf"line 4: {key} must be finite"):
         parse(text, "community.yaml")
+
+
+HOUSE, OTHER, METER, NEW = (f"'0x{digit * 40}'" for digit in "1234")
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        (
+            f"[{{household: {HOUSE}, meter: {METER}}}, {{household: {HOUSE}, meter: {NEW}}}]",
+            "goes in place of the one before",
+        ),
+        (f"[{{household: {HOUSE}, meter: {METER}}}, {{household: {OTHER}, meter: {METER}}}]", "each has its own"),
+        (
+            f"[{{household: {HOUSE}, meter: {METER}, replaced: [{{meter: {METER}, last_date: 2026-03-01}}]}}]",
+            "by itself",
+        ),
+        (
+            f"[{{household: {HOUSE}, meter: {METER}, replaced: [{{meter: {NEW}, last_date: 2026-03-05}}, "
+            f"{{meter: {OTHER}, last_date: 2026-03-01}}]}}]",
+            "oldest meter first",
+        ),
+    ],
+    ids=["the old line beside the new one", "a stranger's meter", "a meter by itself", "newest first"],
+)
+def test_meters_that_cannot_be_where_the_settings_say_are_refused(members: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "community.yaml"
+    path.write_text(f"community: {{name: A, members: {members}}}\ndata: {{source: none}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=problem):
+        load(path)

@@ -10,15 +10,21 @@ from typing import Any
 import pytest
 from flwr.app import Message
 
+from api.config.traced import traced
+from api.config.tracing import TrainingRound
+from api.config.tracing_settings import TracingSettings
 from api.operator.community import Community
-from api.operator.trained_model import ledger_of, rounds_of
-from api.operator.training import _following, coordinator_app
+from api.operator.trained_model import ledger_of, model_shape, rounds_of
+from api.operator.training import _following, coordinator_app, publisher
 from bench.local_grid import AskingGrid
 from data.atomic import write_bytes
 from fl.deployment.telemetry import CoordinatorMetrics
 from fl.errors import FederationError, QuorumMissed
 from fl.settings import FederationSettings
+from fl.store import RoundReport
+from fl.task import initial_weights
 from tests.api.conftest import small_config
+from tests.support.otlp_receiver import otlp_receiver
 
 
 class NoHomes(AskingGrid):
@@ -75,3 +81,24 @@ def test_both_quantities_spend_from_one_ledger_but_one_that_was_begun_goes_on(tm
     own = rounds_of(ours, "export").directory / "privacy.json"
     write_bytes(own, b"{}")
     assert ledger_of(ours, "export") == own and ledger_of(ours) != own
+
+
+def test_a_round_of_any_training_is_the_first_step_of_its_trace_and_shows_no_home(tmp_path: Path) -> None:
+    """By what a coordinator and a training on one machine call with each saved round."""
+    ours = community(tmp_path, {"rounds": 40})
+    store, weights = rounds_of(ours), initial_weights(model_shape(ours), 7)
+    report = RoundReport(3, ("elm-3", "elm-4"), ("elm-3",), {"elm-4": "away"}, 0.5, None, {}, 0, 0, 2.0)
+    store.save(report, weights, {})
+    with otlp_receiver() as collector:
+        with traced(TracingSettings(endpoint=collector.url), "wattproof-coordinator"):
+            publisher(ours, store, lambda *_: None)(3, weights, report)
+        whole, commit = sorted(collector.spans, key=lambda span: span.began_ns)
+        assert not any(b"elm-" in body for body in collector.bodies)
+    of = TrainingRound(ours.config.community.identifier, "load", 3)
+    assert (whole.name, whole.trace, whole.span, whole.parent) == (
+        "training round", f"{of.ids[0]:032x}", f"{of.ids[1]:016x}", "",
+    )  # fmt: skip
+    assert whole.ended_ns - whole.began_ns == 2_000_000_000 and (commit.name, commit.parent) == (
+        "commit to model", whole.span,
+    )  # fmt: skip
+    assert (whole.attributes["wattproof.homes"], whole.attributes["wattproof.left_out"]) == (1, 1)

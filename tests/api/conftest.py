@@ -173,7 +173,7 @@ class Moment:
         """Back, or forward to what has been undone. The block that was the last is played again."""
         backend = village.chain_session.chain.tester.backend
         backend.revert_to_snapshot(self.block)
-        _find_transactions(backend.chain.chaindb, village.begins)
+        _find_blocks(backend.chain.chaindb, village.begins)
         village.chain_session.chain.reset_clock(self.clock)
         with village.community.sessions.begin() as session:
             for table in reversed(self.rows):
@@ -183,11 +183,12 @@ class Moment:
                     session.execute(insert(table), rows)
 
 
-def _find_transactions(chain: Any, since: int) -> None:
-    """py-evm forgets which block a transaction is in when another one takes that block's place; for those of the
-    blocks that are back it is told again."""
+def _find_blocks(chain: Any, since: int) -> None:
+    """py-evm looks for blocks that are back no further than to one that still has its number, and forgets which block
+    a transaction is in when another one takes that block's place. It is told both again of blocks after `since`."""
     header = chain.get_canonical_head()
     while header.block_number > since:
+        chain._add_block_number_to_hash_lookup(chain.db, header)
         for index, digest in enumerate(chain.get_block_transaction_hashes(header)):
             chain._add_transaction_to_canonical_chain(chain.db, digest, header, index)
         header = chain.get_block_header_by_hash(header.parent_hash)

@@ -18,11 +18,13 @@ import wattproof
 from api.config.logs import LOG
 from api.operator.community import JOURNAL
 from api.operator.settlement_root import REGISTRY
-from bench.deployed import share_cache
 from rewards.journal import Journal
+from tests.api.files_fixture import DAY as LAST_DAY
+from tests.api.files_fixture import make_community
 from tests.api.files_fixture import wattproof as command
 from tests.support.commands import output
 from tests.support.forked import Forked
+from tests.support.shared import built_once
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -147,32 +149,25 @@ def test_a_demo_empties_no_folder_that_is_not_a_demos(tmp_path: Path, capfd: pyt
     assert kept.read_text() == "my own" and list(tmp_path.iterdir()) == [kept]
 
 
-def test_a_community_of_its_own_goes_through_its_day(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    config = tmp_path / "community.yaml"
-    config.write_text(
-        "community: {name: Elm Street}\n"
-        "data: {source: citylearn}\n"
-        "forecasting: {model: {hidden: 8}, test_share: 0.05, personal_epochs: 1}\n"
-        "federation: {num_clients: 3, rounds: 1, local: {epochs: 1}, simulation: {workers: 1}}\n"
-        "rewards: {clock: standing}\n"
-        f"api: {{state_dir: {tmp_path / 'state'}}}\n"
-    )
-    share_cache(tmp_path)
+def test_a_community_of_its_own_goes_through_its_day(
+    tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From its forecast on; `api/one_machine/test_days_processes.py` has its training."""
+    folder, day = built_once(tmp_path_factory, "community", make_community), str(LAST_DAY + 1)
+    capfd.readouterr()  # of its making
 
     def told(*arguments: str, code: int = 0) -> str:
-        done = command(tmp_path, *arguments, capfd=capfd)
+        done = command(folder, *arguments, capfd=capfd)
         assert done.code == code, done.said
         return " ".join(done.said.split())
 
-    assert "Round 1: weights digest 0x" in told("train")
-    said = told("forecast", str(DAY))
-    assert "Community forecast (kWh)" in said and "Not calibrated" in said and "there are 0" in said
-    bundle = tmp_path / "home.json"
-    told("prove", "home-01", str(DAY), "--out", str(bundle))
-    assert "The proof holds" in told("verify", str(bundle))
-    claimed = told("claim", str(DAY))
+    said = told("forecast", day)
+    assert "Community forecast (kWh)" in said and "Not calibrated" in said and said.count(", registered") == 3
+    told("prove", "elm-1", day, "--out", "home.json")
+    assert "The proof holds" in told("verify", "home.json")
+    claimed = told("claim", day)
     assert claimed.count("avoided, claimed") + claimed.count("nothing to claim") == 3
-    assert f"Community measured on day {DAY} (kWh)" in claimed
+    assert f"Community measured on day {day} (kWh)" in claimed
     assert "the chain's clock is standing" in told("forecast", code=2)
 
 

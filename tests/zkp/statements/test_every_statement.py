@@ -200,12 +200,8 @@ def test_statements_that_differ_are_absorbed_differently(case: Honest) -> None:
 # -- both backends ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["inference", "skill"])
+@pytest.mark.parametrize("kind", ["inference", "green share"])
 def test_both_backends_make_the_same_bytes_from_the_same_randomness(kind: str) -> None:
+    """Of the largest statement and of the smallest."""
     case = CASES[kind]()
-    assert case.prove(backend="py-ecc") == case.proof
-
-
-def test_both_backends_make_the_same_bytes_of_the_smallest_statement() -> None:
-    case = CASES["green share"]()
     assert case.prove(backend="py-ecc") == case.proof

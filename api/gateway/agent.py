@@ -26,6 +26,7 @@ from api.gateway.day_traces import DayTraces
 from api.gateway.day_watch import DayWatch
 from api.gateway.export_forecasts import ExportForecasts
 from api.gateway.export_training import export_side
+from api.gateway.file_times import changed_at
 from api.gateway.head_commitment import read_head_commitment
 from api.gateway.home_sensors import shown_at_home
 from api.gateway.jobs import (
@@ -124,7 +125,7 @@ def wait_for_readings(
     last_reason, seen = "", None
     metrics.can_train.set(0)
     while not stop.is_set():
-        if (files := _stamps(tables)) != seen:
+        if (files := changed_at(tables)) != seen:
             seen = files
             try:
                 training.start()
@@ -137,11 +138,6 @@ def wait_for_readings(
                         "waiting for readings to train on", extra={"home": training.home, "reason": last_reason}
                     )
         stop.wait(every_s)
-
-
-def _stamps(files: Sequence[Path]) -> list[tuple[str, int]]:
-    """Files and when they changed; 0 for one that is not there."""
-    return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
 
 
 class DailyTask:
@@ -293,7 +289,7 @@ class DailyTask:
         data = self._config.data
         files = [model, peak_head_path(model.parent), *data.files, *([data.weather] if data.weather else [])]
         days = [] if self._services is None else self._services.submitter.outbox.unclaimed()
-        return [*_stamps(files), *(("claim", day) for day in days)]
+        return [*changed_at(files), *(("claim", day) for day in days)]
 
 
 def prove_on_gateway(config: Config, home: str, day: int) -> tuple[bytes, ProofFigures | None] | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config
+from api.gateway.file_times import changed_at
 from api.gateway.jobs import open_prover, prove_export_due
 from data.errors import DataError
 from fl.deployment.background import Attempt
@@ -60,5 +60,4 @@ class ExportForecasts:
         if model is None:
             return []
         data = self._config.data
-        files: list[Path] = [model, *data.files, *([data.weather] if data.weather else [])]
-        return [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
+        return changed_at([model, *data.files, *([data.weather] if data.weather else [])])

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from api.gateway.file_times import changed_at
 from api.gateway.jobs import Isolated
 from api.gateway.secure_sum.contribution import SHARED_DAYS
 from data.errors import DataError, NoReadingsYet
@@ -31,15 +32,14 @@ class SharedDays:
 
     def __call__(self) -> Sequence[int]:
         """Rising. Empty while there is no whole day, or none can be read: the log says why, once for each table."""
-        files = (*self._data.files, *(self._data.quarters if self._interval == 15 else ()))
-        stamps = [(str(path), path.stat().st_mtime_ns if path.exists() else 0) for path in files]
-        if stamps != self._seen:
+        files = changed_at((*self._data.files, *(self._data.quarters if self._interval == 15 else ())))
+        if files != self._seen:
             try:
                 self._days = self._run(sign_newest_days, self._home, self._folder, self._data, self._interval)
             except DataError as why:
                 _log.warning("no days of shared energy", extra={"home": self._home, "reason": str(why)})
                 self._days = []
-            self._seen = stamps
+            self._seen = files
         return self._days
 
 

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import select
 
 from api.http.admission import check_export
-from api.http.conditional import FIXED, NOT_MODIFIED, Answer
+from api.http.conditional import NOT_MODIFIED
 from api.http.deps import BUNDLE_BODY, REPEATED, BundleBody, CommunityDep, LedgerDep, RoundParam, WorkDep
 from api.http.errors import ApiError, refusals
-from api.http.paging import MOST, AfterRound, LimitQuery, page
-from api.http.routes.rounds import NumpyArchive
+from api.http.paging import MOST, AfterRound, LimitQuery
+from api.http.published_rounds import NumpyArchive, file_of, listed
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
-from api.operator.database.tables import ExportRound
 from api.operator.export_forecasts import keep_export, kept_export
-from api.operator.trained_model import rounds_of
 from api.protocol import bundle as bundles
 from api.protocol.bundle_parts import to_hex
 from api.protocol.schemas import ExportForecastPublic, RoundPublic
@@ -32,11 +29,7 @@ def list_rounds(
     community: CommunityDep, request: Request, response: Response, after: AfterRound = 0, limit: LimitQuery = MOST
 ) -> list[RoundPublic]:
     """Published models of export, by the round that ended their training."""
-    chosen = select(ExportRound).where(ExportRound.number > after).order_by(ExportRound.number).limit(limit + 1)
-    with community.sessions() as session:
-        rows = session.scalars(chosen).all()
-    rounds = [RoundPublic(number=row.number, digest=row.digest) for row in rows]
-    return page(rounds, limit, lambda one: one.number, request, response)
+    return listed(community, "export", after, limit, request, response)
 
 
 @router.get(
@@ -44,12 +37,7 @@ def list_rounds(
 )
 def weights(number: RoundParam, request: Request, community: CommunityDep) -> Response:
     """The weights of a round's model of export (.npz, float32). Compare their digest with the registry's."""
-    with community.sessions() as session:
-        published = session.get(ExportRound, number) is not None
-    path = rounds_of(community, "export").path(number) / "weights.npz"
-    if not published or not path.is_file():
-        raise ApiError("no-model", f"no model of export of round {number} is published here", 404)
-    return Answer(path.read_bytes(), NumpyArchive.media_type, FIXED).to(request)
+    return file_of(community, "export", number, "weights.npz").to(request)
 
 
 @router.post(

@@ -17,11 +17,11 @@ from api.one_machine.day import Missed, prove_day
 from api.one_machine.totals import masked_total
 from api.operator.database.tables import CommunityTotal
 from api.operator.surplus_days import SurplusDays, keep_day
+from api.operator.totals import kept_total
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import InferenceBundle
 from api.protocol.surplus import FEWEST, ForecastSum, SurplusDay, SurplusError, check, shown
 from data.quantity import Quantity
-from zkp.statements.total import Total
 
 OnProof = Callable[[Home, Quantity, ProofFigures | None], None]
 
@@ -75,7 +75,7 @@ def _registered(community: LocalCommunity, day: int) -> ForecastSum | None:
         if bundle is None:
             raise SurplusError(f"{household} is in the total of load of day {day}, and its proof is not here")
         bundles.append(bundle)
-    return ForecastSum(tuple(bundles), Total(tuple(opened.values), int(opened.blinding, 16)))
+    return ForecastSum(tuple(bundles), kept_total(opened))
 
 
 def _proven(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from api.one_machine.community import LocalCommunity
 from api.operator.database.tables import CommunityTotal, Forecast, MeasuredTotal
-from api.operator.totals import as_total, keep_measured, keep_total
+from api.operator.totals import as_total, keep_measured, keep_total, kept_total
 from data.errors import DataError
 from fl.secagg.aggregator import Session, default_threshold, sum_in_process
 from fl.secagg.rings import PrimeField
@@ -31,7 +31,7 @@ def open_total(community: LocalCommunity, day: int) -> total.Total:
         known = database.get(CommunityTotal, day)
         registered = set(database.scalars(select(Forecast.household).where(Forecast.day == day)))
     if known is not None:
-        return total.Total(tuple(known.values), int(known.blinding, 16))
+        return kept_total(known)
     sealed = {str(home.wallet.address): home.sealed(day) for home in community.homes}
     vectors = {a: [*s.values, s.blinding] for a, s in sealed.items() if s is not None and a in registered}
     if len(vectors) < FEWEST:
@@ -53,7 +53,7 @@ def open_measured(community: LocalCommunity, day: int) -> total.Total:
     with community.sessions() as database:
         known, forecast = database.get(MeasuredTotal, day), database.get(CommunityTotal, day)
     if known is not None:
-        return total.Total(tuple(known.values), int(known.blinding, 16))
+        return kept_total(known)
     if forecast is None:
         raise DataError(f"day {day} has no total of forecasts, which the measured total is to be compared with")
     homes = {str(home.wallet.address): home for home in community.homes}

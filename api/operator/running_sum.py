@@ -20,7 +20,7 @@ from api.operator.database.members import member as member_of_community
 from api.operator.database.members import meter_at
 from api.operator.database.tables import MaskedSum, MaskedSumMessage
 from api.operator.shared_days import Registers, day_record, keep_shared, signed_registers, verify_registers
-from api.operator.totals import as_totals, is_kept, keep_export_total, keep_measured, keep_total
+from api.operator.totals import as_totals, is_kept, keep_measured, keep_total
 from api.protocol.secure_sum import (
     COMMITMENT,
     KEYS,
@@ -35,6 +35,7 @@ from api.protocol.secure_sum import (
 )
 from data.interval import interval_of
 from data.meter import SignedDay, verify_signed_day
+from data.quantity import Quantity
 from fl.secagg.aggregator import (
     FEWEST_MEMBERS,
     SHARE_BYTES,
@@ -313,11 +314,9 @@ class RunningSum:
         households = {home: self._row.members[home]["household"] for home in sorted(self._said("mask"))}
         if is_kept(self._database, day, self._kind):
             raise SecureSumRefused("already-open", f"another total of day {day} was opened meanwhile")
-        if self._kind == "forecast":
-            keep_total(self._database, day, opened[0], sorted(households.values()))
-            return
-        if self._kind == "export":
-            keep_export_total(self._database, day, opened[0], sorted(households.values()))
+        if self._kind in ("forecast", "export"):
+            quantity: Quantity = "export" if self._kind == "export" else "load"
+            keep_total(self._database, day, opened[0], sorted(households.values()), quantity)
             return
         if self._kind == "measured":
             signed = [self._signed_day(household, said[home]) for home, household in households.items()]

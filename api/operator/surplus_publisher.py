@@ -17,13 +17,13 @@ from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, ExportForecast, ExportTotal, Forecast
 from api.operator.surplus_days import SurplusDays, keep_day
+from api.operator.totals import kept_total
 from api.protocol import surplus_file
 from api.protocol.bundle import InferenceBundle, parse
 from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check
 from data.day import DayClock
 from fl.deployment.background import repeated
 from fl.worker import WorkProcess
-from zkp.statements.total import Total
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 5.0
@@ -84,7 +84,7 @@ def _sum_of(opened: CommunityTotal | ExportTotal, kept: Mapping[str, bytes]) -> 
         raise SurplusError(f"{gone[0]} is in a sum of day {opened.day}, and its proof is no longer here")
     parsed = [parse(kept[household]) for household in opened.households]
     of = tuple(bundle for bundle in parsed if isinstance(bundle, InferenceBundle))
-    return ForecastSum(of, Total(tuple(opened.values), int(opened.blinding, 16)))
+    return ForecastSum(of, kept_total(opened))
 
 
 def _nothing() -> None:

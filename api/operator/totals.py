@@ -24,29 +24,22 @@ from api.operator.database.tables import (
 from api.protocol.bundle_parts import from_hex
 from api.protocol.secure_sum import LENGTHS, REGISTER, Kind
 from data.meter import SignedDay
+from data.quantity import Quantity
 from fl.secagg.rings import Vector
 from zkp.algebra.field import MODULUS, signed
 from zkp.statements import total
 
 
-def keep_total(database: Database, day: int, opened: total.Total, households: Sequence[str]) -> None:
+def keep_total(
+    database: Database, day: int, opened: total.Total, households: Sequence[str], quantity: Quantity = "load"
+) -> None:
     """Keep a day's total of these households' forecasts. Raises InvalidProof unless it opens their sum."""
-    rows = database.scalars(select(Forecast).where(Forecast.day == day, Forecast.household.in_(households)))
-    total.verify([from_hex(row.commitment) for row in rows], opened)
+    forecasts, totals = (Forecast, CommunityTotal) if quantity == "load" else (ExportForecast, ExportTotal)
+    of_day = forecasts.day == day, forecasts.household.in_(households)
+    commitments = database.scalars(select(forecasts.commitment).where(*of_day))
+    total.verify([from_hex(commitment) for commitment in commitments], opened)
     database.add(
-        CommunityTotal(
-            day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(households)
-        )
-    )
-
-
-def keep_export_total(database: Database, day: int, opened: total.Total, households: Sequence[str]) -> None:
-    """Keep a day's total of these households' forecasts of export. Raises InvalidProof unless it opens their sum."""
-    of_day = ExportForecast.day == day, ExportForecast.household.in_(households)
-    rows = database.scalars(select(ExportForecast).where(*of_day))
-    total.verify([from_hex(row.commitment) for row in rows], opened)
-    database.add(
-        ExportTotal(day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(households))
+        totals(day=day, values=list(opened.values), blinding=hex(opened.blinding), households=list(households))
     )
 
 
@@ -59,6 +52,11 @@ def keep_measured(database: Database, day: int, opened: total.Total, signed: Seq
             signed_days=[s.to_json() for s in signed],
         )
     )  # fmt: skip
+
+
+def kept_total(row: CommunityTotal | ExportTotal | MeasuredTotal) -> total.Total:
+    """The total of a row."""
+    return total.Total(tuple(row.values), int(row.blinding, 16))
 
 
 def is_kept(database: Database, day: int, kind: Kind) -> bool:

@@ -11,7 +11,7 @@ from data.citylearn import CommunityData
 from data.day import DayClock
 from data.errors import TableError
 from data.settings import DataSettings
-from data.table import differing_rows, merge_tables, named_rows, read_table
+from data.table import joined_tables, read_table
 from data.weather.table import read_weather
 
 log = logging.getLogger(__name__)
@@ -26,26 +26,16 @@ def load_community(settings: DataSettings) -> CommunityData:
         return citylearn.load_with_pv(settings.cache_dir) if settings.pv else citylearn.load(settings.cache_dir)
     if settings.source == "none":
         raise TableError("there are no readings here (data.source is none): run this where the homes' readings are")
-    readings = joined_tables(settings.files)
+    readings = tables_of(settings.files)
     if settings.weather is not None:
         return CommunityData(readings, read_weather(settings.weather))
     log.warning("no weather feed: every hour counts as 18 °C without sun, so forecasts use calendar and load only")
     return CommunityData(readings, neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
-def joined_tables(files: Sequence[Path]) -> pd.DataFrame:
-    """The tables of all files in one. Raises TableError if two of them disagree about an hour."""
-    readings = read_table(files[0])
-    for path in files[1:]:
-        table = read_table(path)
-        changed = differing_rows(readings, table)
-        if len(changed):
-            raise TableError(
-                f"{path} and another of data.files have different values for {named_rows(changed)}: name one table "
-                "for each home there"
-            )
-        readings = merge_tables(readings, table)
-    return readings
+def tables_of(files: Sequence[Path]) -> pd.DataFrame:
+    """The tables of hours of all files in one. Raises TableError if two of them disagree about an hour."""
+    return joined_tables(files, "data.files", read_table)
 
 
 def weather_before(settings: DataSettings, clock: DayClock, day: int) -> pd.DataFrame:

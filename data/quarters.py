@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from data.day import HOURS_PER_DAY, DayClock, hours_text
 from data.errors import NoReadingsYet, TableError
-from data.table import EXPORT, QUARTER, differing_rows, merge_tables, named_rows, read_table
+from data.table import EXPORT, QUARTER, differing_rows, joined_tables, named_rows, read_table
 
 QUARTERS_PER_DAY = HOURS_PER_DAY * QUARTER.per_hour
 _NS_PER_QUARTER = 900_000_000_000
@@ -113,15 +113,7 @@ def read_quarters(path: Path) -> pd.DataFrame:
 
 def load_quarters(files: Sequence[Path], hours: pd.DataFrame) -> pd.DataFrame:
     """The tables of quarters (at least one) in one, which agree with the table of `hours`. Raises TableError."""
-    table = read_quarters(files[0])
-    for path in files[1:]:
-        other = read_quarters(path)
-        if len(changed := differing_rows(table, other)):
-            raise TableError(
-                f"{path} and another of data.quarters have different values for {named_rows(changed, QUARTER)}: name "
-                "one table for each home there"
-            )
-        table = merge_tables(table, other, QUARTER)
+    table = joined_tables(files, "data.quarters", read_quarters, QUARTER)
     if len(changed := disagreeing_hours(hours, table)):
         raise TableError(
             f"{', '.join(map(str, files))}: the quarters of {named_rows(changed)} do not add up to what the table of "

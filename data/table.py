@@ -8,6 +8,7 @@ hour; missing where it is not known). A table without it says nothing about expo
 A table of quarters of an hour (`data.quarters`) has the same form, with a step of its own.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,6 +213,22 @@ def named_rows(rows: pd.DataFrame, step: Step = HOUR) -> str:
     homes = ", ".join(sorted(set(rows["unique_id"])))
     when = f"{first.isoformat()}" if count == 1 else f"from {first.isoformat()} to {last.isoformat()}"
     return f"{count} {step.plural if count > 1 else step.name} of {homes} ({when})"
+
+
+def joined_tables(
+    files: Sequence[Path], setting: str, read: Callable[[Path], pd.DataFrame], step: Step = HOUR
+) -> pd.DataFrame:
+    """The tables of all files (at least one), which `setting` names, in one. Raises TableError if two disagree."""
+    table = read(files[0])
+    for path in files[1:]:
+        other = read(path)
+        if len(changed := differing_rows(table, other)):
+            raise TableError(
+                f"{path} and another of {setting} have different values for {named_rows(changed, step)}: name one "
+                "table for each home there"
+            )
+        table = merge_tables(table, other, step)
+    return table
 
 
 def merge_tables(kept: pd.DataFrame, new: pd.DataFrame, step: Step = HOUR) -> pd.DataFrame:

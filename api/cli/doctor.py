@@ -65,7 +65,7 @@ def _readings(settings: Config) -> Iterator[Finding]:
 
 def _quarters(settings: Config) -> Iterator[Finding]:
     """The tables of quarters of an hour: they are there, agree with those of hours, and have whole days."""
-    from data.community import joined_tables
+    from data.community import tables_of
     from data.day import DayClock
     from data.quarters import HomeQuarters, load_quarters
 
@@ -85,7 +85,7 @@ def _quarters(settings: Config) -> Iterator[Finding]:
         )
     if not data.quarters or any(not path.exists() for path in (*data.files, *data.quarters)):
         return
-    table = load_quarters(data.quarters, joined_tables(data.files))
+    table = load_quarters(data.quarters, tables_of(data.files))
     clock = DayClock(data.day_start_utc)
     for home in sorted(set(table["unique_id"])):
         quarters = HomeQuarters(table, home, clock)

@@ -20,6 +20,7 @@ from forecasting.adamw import AdamW
 from forecasting.local_model import LINEAR_DECAY, MOST_WEIGHT, USUAL_WEEK_WH, WEIGHT_DECAY, check_some, mean_decay
 from forecasting.model import LoadForecaster, tensors
 from forecasting.parameters import SCALE_UNIT, mean_of_days
+from forecasting.shape import ModelShape
 
 
 def objective(model: LoadForecaster, batch: tuple[Tensor, Tensor, Tensor, Tensor], huber: float) -> Tensor:
@@ -65,7 +66,7 @@ def train_epochs(
     the training starts from (Li et al. 2020). Raises ValueError when there is no window to train on.
     """
     check_some(windows.days)
-    everything = tensors(windows)
+    everything, pulls = tensors(windows), pulls_of(model.shape)
     start = [p.detach().clone() for p in model.parameters()]
     optimiser = AdamW(model.parameters(), learning_rate, weight_decay)
     generator = torch.Generator().manual_seed(seed)
@@ -77,7 +78,7 @@ def train_epochs(
             history, steps, exogenous, target = (part[chosen] for part in everything)
             loss = objective(model, (history, steps, exogenous, target), huber)
             pull = sum(((p - s) ** 2).sum() for p, s in zip(model.parameters(), start, strict=True))
-            linear = decay(model)
+            linear = decay(model, *pulls)
             optimiser.zero_grad()
             (loss + proximal_mu / 2 * pull + linear).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -86,9 +87,13 @@ def train_epochs(
     return total
 
 
-def decay(model: LoadForecaster) -> Tensor:
-    """What pulls the linear paths of both outputs towards the mean of the last seven days."""
-    towards, of_mean = (torch.from_numpy(part(model.shape)) for part in (mean_of_days, mean_decay))
+def pulls_of(shape: ModelShape) -> tuple[Tensor, Tensor]:
+    """What `decay` pulls towards [24, 168 + E], and how strongly it does so with each weight of a mean [168 + E]."""
+    return torch.from_numpy(mean_of_days(shape)), torch.from_numpy(mean_decay(shape))
+
+
+def decay(model: LoadForecaster, towards: Tensor, of_mean: Tensor) -> Tensor:
+    """What pulls the linear paths of both outputs towards the mean of the last seven days (`pulls_of`)."""
     own = model.head.weight[:, model.shape.hidden :]
     return LINEAR_DECAY * ((own - towards) ** 2).sum() + (of_mean * (model.mean.weight - towards) ** 2).sum()
 
@@ -102,7 +107,7 @@ def step_down(model: LoadForecaster, windows: Windows, huber: float) -> float:
     check_some(len(windows))
     loss = objective(model, tensors(windows), huber)
     model.zero_grad()
-    (loss + decay(model)).backward()  # type: ignore[no-untyped-call]
+    (loss + decay(model, *pulls_of(model.shape))).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:

@@ -10,7 +10,7 @@ from bench.local_rounds import FORECASTING, SHAPE
 from bench.season_pull import fitted, missed, sums
 from forecasting.local_model import LINEAR_DECAY, MEAN_DECAY
 from forecasting.model import LoadForecaster, tensors
-from forecasting.training import decay, forecast, objective
+from forecasting.training import decay, forecast, objective, pulls_of
 from tests.fl.federation import made_up_windows
 
 
@@ -25,7 +25,7 @@ def test_no_step_down_the_trainings_objective_is_left() -> None:
     loss = objective(
         model, (batch[0].double(), batch[1].double(), batch[2].double(), batch[3].double()), FORECASTING.huber
     )
-    (loss + decay(model)).backward()  # type: ignore[no-untyped-call]
+    (loss + decay(model, *pulls_of(SHAPE))).backward()  # type: ignore[no-untyped-call]
     for parameter in (model.mean.weight, model.mean.bias):
         assert parameter.grad is not None
         assert float(parameter.grad.abs().max()) < 1e-8

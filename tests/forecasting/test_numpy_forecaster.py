@@ -23,7 +23,7 @@ from forecasting.personal import WEIGHT_LIMIT, fit_personal_head
 from forecasting.settings import ModelSettings
 from forecasting.shape import HISTORY, HOURS, ModelShape
 from forecasting.torch_forecaster import TorchForecaster
-from forecasting.training import decay, objective
+from forecasting.training import decay, objective, pulls_of
 from forecasting.training import output_loss as torch_output_loss
 from tests.fl.federation import made_up_windows
 from tests.support.laws import examples
@@ -93,7 +93,7 @@ def test_the_losses_are_pytorchs(seed: int, huber: float) -> None:
 def test_the_pull_is_the_gradient_of_the_decay() -> None:
     model, reference = NumpyForecaster(SHAPE, moved(SHAPE, 1)), LoadForecaster(SHAPE).double()
     reference.load_state_dict({name: torch.tensor(array) for name, array in moved(SHAPE, 1).items()})
-    decay(reference).backward()  # type: ignore[no-untyped-call]
+    decay(reference, *pulls_of(SHAPE)).backward()  # type: ignore[no-untyped-call]
     expected = [torch.zeros_like(p) if p.grad is None else p.grad for p in reference.parameters()]
     np.testing.assert_allclose(model.pull(), np.concatenate([part.numpy().ravel() for part in expected]), atol=1e-12)
 

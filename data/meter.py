@@ -160,9 +160,11 @@ class Meter:
         interval: IntervalMinutes = 60,
     ) -> tuple[SignedDay, DayOpening]:
         """As `sign_day`, of a block of 24 hours or quarters of an hour (Wh), all of them measured."""
+        if interval == 60:
+            return self.sign_day(household, number, values, quantity=quantity)
         opening = DayOpening(tuple(int(value) for value in values), random_blinding())
         commitment = commit_day(number, opening.readings, opening.blinding)
-        signature = self.sign(_block_message(household, number, commitment, quantity, interval))
+        signature = self.sign(_quarters_message(household, number, commitment, quantity))
         return SignedDay(to_checksum_address(household), number, commitment, signature), opening
 
     def sign(self, message: SignableMessage) -> bytes:
@@ -201,7 +203,7 @@ def verify_signed_block(
     if not signed.is_measured:
         raise MeterError(f"{what}: no quarter of an hour is filled in")
     _check_form(signed, what)
-    message = _block_message(signed.household, signed.day, signed.commitment, quantity, interval)
+    message = _quarters_message(signed.household, signed.day, signed.commitment, quantity)
     check_signed(message, signed.signature, meter_address, what)
 
 
@@ -249,10 +251,6 @@ def _message(household: str, day: int, commitment: bytes, measured: int, quantit
     return encode_typed_data(DOMAIN, FILLED_TYPES[quantity], content | {"measured": measured})
 
 
-def _block_message(
-    household: str, number: int, commitment: bytes, quantity: Quantity, interval: IntervalMinutes
-) -> SignableMessage:
-    if interval == 60:
-        return _message(household, number, commitment, ALL_MEASURED, quantity)
+def _quarters_message(household: str, number: int, commitment: bytes, quantity: Quantity) -> SignableMessage:
     content = {"household": to_checksum_address(household), "block": number, "commitment": commitment}
     return encode_typed_data(DOMAIN, QUARTER_TYPES[quantity], content)

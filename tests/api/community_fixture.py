@@ -102,6 +102,19 @@ class CommunityFixture:
             self.url = f"http://127.0.0.1:{port}"
             yield
 
+    @contextmanager
+    def once_closed(self) -> Iterator[None]:
+        """Served once registration is closed, before anything of a sum; what is done in it is undone."""
+        chain = self.chain_session.chain
+        snapshot, moment = chain.tester.take_snapshot(), chain.now
+        chain.reset_clock(moment)
+        self.close_registration()
+        with self.serving():
+            yield
+        chain.tester.revert_to_snapshot(snapshot)
+        chain.reset_clock(moment)
+        self.clear()
+
     def gateway(self, name: str, **gateway: Any) -> SecureSumClient:
         """The home's side as it stands on its disk."""
         config = community_config(self.folder, [], **gateway)

@@ -5,18 +5,17 @@ import dataclasses
 import pytest
 
 from data.errors import MeterError
-from data.export import sign_export, verify_signed_export
 from data.meter import ALL_MEASURED, Meter, verify_day_with_filled, verify_opening, verify_signed_day
 from zkp.errors import InvalidStatement
 
 HOUSEHOLD = "0x" + "11" * 20
 METER = Meter(b"\x05" * 32)
 EXPORT = [0] * 8 + [1200] * 8 + [0] * 8
-SIGNED, OPENING = sign_export(METER, HOUSEHOLD, 17_000, EXPORT)
+SIGNED, OPENING = METER.sign_day(HOUSEHOLD, 17_000, EXPORT, quantity="export")
 
 
 def test_what_was_fed_in_is_signed_and_opens() -> None:
-    verify_signed_export(SIGNED, METER.address)
+    verify_signed_day(SIGNED, METER.address, "export")
     verify_opening(SIGNED, OPENING)
     assert OPENING.readings == tuple(EXPORT)
 
@@ -24,7 +23,7 @@ def test_what_was_fed_in_is_signed_and_opens() -> None:
 def test_import_and_export_can_not_be_shown_for_one_another() -> None:
     imported, _ = METER.sign_day(HOUSEHOLD, 17_000, EXPORT)
     with pytest.raises(MeterError, match="signed by"):
-        verify_signed_export(imported, METER.address)
+        verify_signed_day(imported, METER.address, "export")
     with pytest.raises(MeterError, match="signed by"):
         verify_signed_day(SIGNED, METER.address)
 
@@ -44,22 +43,22 @@ def test_import_and_export_can_not_be_shown_for_one_another() -> None:
 )
 def test_no_part_of_it_can_be_another(change: dict[str, object]) -> None:
     with pytest.raises(MeterError):
-        verify_signed_export(dataclasses.replace(SIGNED, **change), METER.address)  # type: ignore[arg-type]
+        verify_signed_day(dataclasses.replace(SIGNED, **change), METER.address, "export")  # type: ignore[arg-type]
 
 
 def test_another_meters_signature_is_refused() -> None:
     with pytest.raises(MeterError, match="not by the household's meter"):
-        verify_signed_export(SIGNED, Meter(b"\x06" * 32).address)
+        verify_signed_day(SIGNED, Meter(b"\x06" * 32).address, "export")
 
 
 @pytest.mark.parametrize("hours", [[-1] + [0] * 23, [1 << 17] + [0] * 23, [0] * 23])
 def test_a_meter_signs_nothing_that_it_can_not_count(hours: list[int]) -> None:
     with pytest.raises(InvalidStatement):
-        sign_export(METER, HOUSEHOLD, 17_000, hours)
+        METER.sign_day(HOUSEHOLD, 17_000, hours, quantity="export")
 
 
 def test_two_days_of_the_same_export_are_not_told_apart_from_others() -> None:
-    again, _ = sign_export(METER, HOUSEHOLD, 17_000, EXPORT)
+    again, _ = METER.sign_day(HOUSEHOLD, 17_000, EXPORT, quantity="export")
     assert again.commitment != SIGNED.commitment
 
 
@@ -67,7 +66,7 @@ def test_a_filled_day_of_export_is_signed_as_such_and_settles_nothing() -> None:
     signed, _ = METER.sign_day(HOUSEHOLD, 17_000, EXPORT, measured=1, quantity="export")
     verify_day_with_filled(signed, METER.address, "export")
     with pytest.raises(MeterError, match=r"the export of day 17000 .* were filled in"):
-        verify_signed_export(signed, METER.address)
+        verify_signed_day(signed, METER.address, "export")
     for changed in ({"measured": 3}, {"measured": ALL_MEASURED}):
         with pytest.raises(MeterError, match="signed by"):
             verify_day_with_filled(dataclasses.replace(signed, **changed), METER.address, "export")

@@ -25,7 +25,6 @@ from api.protocol.period import SIDES, BlockRecord, CheckedPeriod, DayRecord, Ke
 from api.protocol.settlement import Settlement, Share, prove_share, settle, verify_share
 from data.day import DayClock
 from data.errors import DamagedFile, LostFile
-from data.export import sign_export
 from data.meter import Meter
 from data.table import long_table
 from zkp.algebra.field import MODULUS
@@ -514,7 +513,7 @@ def test_a_household_proves_nothing_of_days_that_are_not_as_its_meter_signed_the
     checked: CheckedPeriod, homes: list[MeteredHome], tmp_path: Path
 ) -> None:
     own, record = homes[4], checked.period.days[2]
-    other, _ = sign_export(own.home.meter, own.household, record.day, [7] * 24)
+    other, _ = own.home.meter.sign_day(own.household, record.day, [7] * 24, quantity="export")
     forged = tuple(other if s.household == own.household else s for s in record.blocks[0].exported)
     with pytest.raises(PeriodError, match=f"day {record.day} is in the period with another export"):
         prover(own, tmp_path).prove(CheckedPeriod(with_day(checked.period, 2, exported=forged)), "export")

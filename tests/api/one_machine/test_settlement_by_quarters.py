@@ -23,7 +23,6 @@ from api.protocol.period import SIDES, BlockRecord, CheckedPeriod, DayRecord, Ke
 from api.protocol.settlement import Settlement, Share, settle
 from data.day import DayClock
 from data.errors import TableError
-from data.export import sign_export
 from data.interval import block_numbers, by_hour
 from data.quarters import HomeQuarters
 from data.table import EXPORT
@@ -370,7 +369,7 @@ def test_days_of_forecasts_are_signed_beside_the_blocks(homes: list[MeteredHome]
     home.signed(DAYS)
     assert home.home.vault.days(home.household) == [] == home.home.export_vault.days(home.household)
     number = block_numbers(DAYS[0], 15)[0]
-    signed, opening = sign_export(home.home.meter, home.household, number, [1] * 24)
+    signed, opening = home.home.meter.sign_day(home.household, number, [1] * 24, quantity="export")
     home.home.export_vault.put(signed, opening)
     assert number in home.home.vault_of("export", 15).days(home.household)
     assert home.home.vault_of("export", 15).get(home.household, number)[0] != signed

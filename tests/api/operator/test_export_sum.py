@@ -26,16 +26,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> CommunityFixture:
 
 @pytest.fixture
 def street(built: CommunityFixture) -> Iterator[CommunityFixture]:
-    """The street once registration is closed, before anything of a sum."""
-    chain = built.chain_session.chain
-    snapshot, moment = chain.tester.take_snapshot(), chain.now
-    chain.reset_clock(moment)
-    built.close_registration()
-    with built.serving():
+    with built.once_closed():
         yield built
-    chain.tester.revert_to_snapshot(snapshot)
-    chain.reset_clock(moment)
-    built.clear()
 
 
 def open_load(street: CommunityFixture) -> None:

@@ -42,7 +42,6 @@ from api.protocol.meters import Assignment
 from api.protocol.period import SIDES, Key, PeriodError, Side
 from api.protocol.settlement import Settlement, Share, prove_share
 from data.day import DayClock
-from data.export import sign_export
 from data.meter import Meter
 from data.table import long_table
 from rewards.compile import artefact
@@ -516,7 +515,7 @@ def test_a_gateway_proves_nothing_of_a_day_to_which_members_were_added(street: S
     meters = dict(settlement_file.read(street.terms())[1])
     stranger, meter = "0xFFcf8FDEE72ac11b5c542428B35EEF5769C409f0", Meter(bytes([7]) * 32)
     taken, mine = meter.sign_day(stranger, terms.first, [9_000] * 24)
-    fed_in, other = sign_export(meter, stranger, terms.first, [9_000] * 24)
+    fed_in, other = meter.sign_day(stranger, terms.first, [9_000] * 24, quantity="export")
     day = terms.days[0]
 
     def more(total: Any, opening: Any) -> Any:

@@ -26,7 +26,7 @@ from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from api.operator.database.tables import MaskedSum, MaskedSumMessage, SharedDay
 from api.operator.shared_days import kept_record
 from api.protocol.secure_sum import KINDS, LENGTHS, MASKED, SIGNED, STAGES, Kind, Stage, SumMessage, SumTerms
-from data.export import EXPORT_VAULT, sign_export
+from data.export import EXPORT_VAULT
 from data.interval import block_numbers, by_hour
 from data.meter import SignedDay, verify_signed_day
 from data.quantity import QUANTITIES
@@ -51,16 +51,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> CommunityFixture:
 
 @pytest.fixture
 def street(built: CommunityFixture) -> Iterator[CommunityFixture]:
-    """The street once registration is closed, before anything of a sum."""
-    chain = built.chain_session.chain
-    snapshot, moment = chain.tester.take_snapshot(), chain.now
-    chain.reset_clock(moment)
-    built.close_registration()
-    with built.serving():
+    with built.once_closed():
         yield built
-    chain.tester.revert_to_snapshot(snapshot)
-    chain.reset_clock(moment)
-    built.clear()
 
 
 def test_missing_public_keys_are_logged_once_each_kind(
@@ -145,7 +137,7 @@ def test_both_registers_of_a_day_are_summed_and_are_the_measured_total_of_the_sa
     fed_in = {home.name: rng.integers(0, 900, 24) for home in street.community.homes}
     for home in street.community.homes:
         vault = DayVault(home.folder / EXPORT_VAULT)
-        vault.put(*sign_export(home.meter, home.wallet.address, DAY, fed_in[home.name].tolist()))
+        vault.put(*home.meter.sign_day(home.wallet.address, DAY, fed_in[home.name].tolist(), quantity="export"))
     try:
         for _ in STAGES:
             street.run()

@@ -118,10 +118,8 @@ def settle(
     )
     settlement = homes.settle(days, kept, incomplete=incomplete)
     write_settlement(folder, homes, settlement, days, pdf=pdf)
-    _tell(
-        settlement, homes.names, homes.clock, homes.self_consumed([record.day for record in settlement.period.days])
-    )
-    settled = {record.day for record in settlement.period.days}
+    settled = settlement.period.day_numbers
+    _tell(settlement, homes.names, homes.clock, homes.self_consumed(settled))
     if left_out := [str(homes.clock.date_of(day)) for day in days if day not in settled]:
         console.print(f"Days without totals, of which nothing is settled: {', '.join(left_out)}.", highlight=False)
     for absence in homes.absences(settlement):

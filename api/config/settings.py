@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -65,6 +67,11 @@ class HouseholdEntry(BaseModel):
         return self
 
 
+def _repeated(names: Sequence[str]) -> list[str]:
+    """Those that are there more than once, in order."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
 class CommunitySettings(BaseModel):
     """The community's name; its 32-byte identifier, which every proof carries, follows from it."""
 
@@ -78,18 +85,18 @@ class CommunitySettings(BaseModel):
     @model_validator(mode="after")
     def _distinct_homes(self) -> Self:
         named = [member.home for member in self.members if member.home is not None]
-        if twice := sorted({home for home in named if named.count(home) > 1}):
+        if twice := _repeated(named):
             raise ValueError(
                 f"community.members names {', '.join(twice)} more than once: gateway names must be unique"
             )
         households = [member.household for member in self.members]
-        if again := sorted({household for household in households if households.count(household) > 1}):
+        if again := _repeated(households):
             raise ValueError(
                 f"community.members has {', '.join(again)} more than once: a household's new line goes in place "
                 "of the one before"
             )
         meters = [member.meter for member in self.members]
-        if shared := sorted({meter for meter in meters if meters.count(meter) > 1}):
+        if shared := _repeated(meters):
             raise ValueError(
                 f"community.members gives meter {', '.join(shared)} to several households: each has its own"
             )

@@ -79,12 +79,12 @@ class MeteredHome:
 
     def lacking_on(self, day: int) -> str:
         """Words for why the home can't sign a day: what its meter did not measure on it; empty where it did."""
-        try:
-            if self.quarters is not None:
+        if self.quarters is not None:
+            try:
                 self.quarters.day(day)
-                return ""
-        except TableError as lacking:
-            return str(lacking)
+            except TableError as lacking:
+                return str(lacking)
+            return ""
         measured = self.readings[~self.readings["filled"] & (self.clock.days_of(self.readings["ds"]) == day)]
         for what, known in (("import", len(measured)), ("export", int(measured[EXPORT].notna().sum()))):
             if known < HOURS_PER_DAY:

@@ -153,7 +153,7 @@ def settle_period(
     `known`: an earlier settlement. Its shares are kept where it is of the same period, so that its root stays; days
     that it left out stay out. `incomplete`: as in `record_period`.
     """
-    days = days if known is None else [record.day for record in known.period.days]
+    days = days if known is None else known.period.day_numbers
     period = record_period(community, homes, days, key, fewest_homes=FEWEST_HOMES, incomplete=incomplete)
     checked = check(period, meters_of(homes), fewest_days=fewest_days)
     kept = known.shares if known is not None and known.period == checked.period else {}

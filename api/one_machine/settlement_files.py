@@ -26,7 +26,7 @@ def write_settlement(
     name = period_name(clock.date_of(days[0]), clock.date_of(days[-1]))
     files = SettlementFolder(folder, name, homes.config.settlement, clock, homes.names)
     files.write(settlement, meters_of(homes.homes))
-    files.draw(settlement, homes.self_consumed([record.day for record in settlement.period.days]), pdf=pdf)
+    files.draw(settlement, homes.self_consumed(settlement.period.day_numbers), pdf=pdf)
 
 
 def kept_settlement(

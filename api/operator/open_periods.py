@@ -171,7 +171,7 @@ class OpenPeriods:
         others = select(SettledPeriod).where(*overlapping, SettledPeriod.name != name)
         for row in session.scalars(others.order_by(SettledPeriod.name)):
             before, _ = settlement_file.read(row.terms)
-            days = {record.day for record in before.period.days} & {record.day for record in period.days}
+            days = set(before.period.day_numbers) & set(period.day_numbers)
             if days:
                 raise PeriodError(
                     f"{len(days)} days are in the period {row.name}, which was opened before, the first one is "

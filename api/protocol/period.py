@@ -170,7 +170,7 @@ class Period:
     @property
     def absent(self) -> list[int]:
         """Days from the first to the last that are not settled."""
-        return sorted(set(range(self.first, self.last + 1)) - {record.day for record in self.days})
+        return sorted(set(range(self.first, self.last + 1)) - set(self.day_numbers))
 
     @property
     def identifier(self) -> bytes:
@@ -180,6 +180,11 @@ class Period:
     def households(self) -> tuple[str, ...]:
         """All who were members on at least one of the days."""
         return tuple(sorted({household for record in self.days for household in record.households}))
+
+    @property
+    def day_numbers(self) -> tuple[int, ...]:
+        """Of the days that are settled, rising."""
+        return tuple(record.day for record in self.days)
 
     @property
     def blocks(self) -> tuple[BlockRecord, ...]:

@@ -1,6 +1,5 @@
 """A household's own file comes in whole: energy conserved, time right through daylight saving, nothing hidden."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,21 +14,11 @@ from hypothesis import strategies as st
 from data.errors import ImportRefused
 from data.importing.importer import import_file
 from data.importing.options import Imported, ImportOptions
+from tests.data.importing.conftest import Write
 from tests.support.laws import examples
 
 BERLIN = "Europe/Berlin"
 START = datetime(2026, 1, 5, tzinfo=UTC)
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(text: str) -> Path:
-        path = tmp_path / "meter.csv"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 def rows(moments: list[datetime], values: list[float], header: str = "timestamp,kwh") -> str:

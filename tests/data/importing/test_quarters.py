@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,20 +17,10 @@ from data.importing.options import Imported, ImportOptions
 from data.importing.summary import summary
 from data.quarters import disagreeing_hours, hourly
 from data.table import QUARTER, validate_table
+from tests.data.importing.conftest import Write
 from tests.support.laws import examples
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(text: str) -> Path:
-        path = tmp_path / "meter.csv"
-        path.write_text(text)
-        return path
-
-    return write
 
 
 def every(seconds: int, count: int, start: datetime = START) -> list[datetime]:

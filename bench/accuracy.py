@@ -33,6 +33,7 @@ from rich.table import Table
 from bench import accuracy_methods as methods
 from bench import accuracy_quantiles
 from bench.accuracy_data import DRAW_SEED, FONTANA, Community, check_homes, open_community, totals_of
+from bench.accuracy_differences import differences
 from bench.accuracy_new_home import WAYS, measure_new_homes
 from bench.accuracy_scores import score, score_quantiles, totals
 from bench.local_rounds import FORECASTING, OUT
@@ -128,6 +129,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         mase = "-" if row["mase_168_median"] is None else f"{row['mase_168_median']:.3f}"
         table.add_row(name, median, f"{lower}..{upper}", plain, calibrated, mase)
     console.print(table)
+    console.print(_compared(result["ours_and_others"]))
     fresh = Table("a new home's days", *WAYS)
     for days, row in result["new_home"].items():
         fresh.add_row(days, *(f"{v:.4f}" for v in row.values()))
@@ -138,6 +140,18 @@ def show(result: dict[str, Any], console: Console) -> None:
         keys = ("crps", "coverage_90", "coverage_50", "width_90")
         bands.add_row(name, *(f"{row[key]:.4f}" if key in row else "-" for key in keys))
     console.print(bands)
+
+
+def _compared(found: dict[str, dict[str, list[float] | None]]) -> Table:
+    """Each other method's errors and ours, relative to the other's, and where chance alone would put that."""
+    out = Table("ours and", "at homes", "90 % interval", "for the total", "90 % interval")
+    for name, row in found.items():
+        cells = (
+            ("-", "-") if of is None else (f"{of[0]:+.1%}", f"{of[1]:+.1%} to {of[2]:+.1%}")
+            for of in (row["homes"], row["total"])
+        )
+        out.add_row(name, *(cell for pair in cells for cell in pair))
+    return out
 
 
 def measure(
@@ -170,6 +184,7 @@ def measure(
         above = evaluation.walk_forward(top_down(clock, horizon), total, weather, clock, split, horizon)
         sums = totals(table, above, clock, first_scored, horizon)
         boosted = accuracy_quantiles.boosted_quantiles(total, weather, clock, split, sums.days, horizon)
+    scores = score(table, sums, readings, clock)
     result: dict[str, Any] = {
         "data": community.name,
         "homes": len(community.homes),
@@ -186,7 +201,8 @@ def measure(
             "seed": federation.seed,
             "skipped": [*(f"{name}: asked to" for name in skip), *_not_installed()],
         },
-        "table": score(table, sums, readings, clock),
+        "table": scores,
+        "ours_and_others": differences(scores, sums, OURS),
         "quantiles": score_quantiles(sums, OURS),
         "probabilistic": accuracy_quantiles.score(sums, OURS, boosted),
     }

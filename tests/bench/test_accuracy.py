@@ -234,3 +234,12 @@ def test_a_quick_run_leaves_the_figures_of_a_long_one(
     assert accuracy.write(long_run) == [tmp_path / "accuracy-village.json", last]
     assert accuracy.write(result) == [tmp_path / "accuracy-village-quick.json"]
     assert not json.loads(last.read_bytes())["protocol"]["quick"]
+
+
+def test_ours_is_compared_with_each_other_method_with_what_chance_alone_would_move(result: dict[str, Any]) -> None:
+    found = result["ours_and_others"]
+    assert set(found) == set(result["table"]) - {"federated_personal"}
+    for name, row in found.items():
+        low, high = row["total"][1:]
+        assert low <= row["total"][0] <= high
+        assert (row["homes"] is None) == name.startswith("top_down")

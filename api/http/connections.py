@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 connection with bounds that uvicorn leaves to a proxy: on request heads, and on connections.
 
 A client that opens connections and sends nothing, or a head that never ends, or takes in no answer, holds a socket
-and memory. Bodies are bounded in `api.http.limits`, where the application reads them. When there are too many
-connections, the one whose client has kept the server waiting longest is closed, so that complete requests are served.
+and memory. Bodies are bounded in `api.http.limits`, where the application reads them; what stands around their chunks
+(RFC 9112, section 7.1) only here: uvicorn keeps every trailer as a header. When there are too many connections, the
+one whose client has kept the server waiting longest is closed, so that complete requests are served.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.http.problems import PROBLEM_JSON, content_of
 
 HEAD_BYTES = 64 << 10
+_AROUND_BYTE = 8  # of a body in chunks; a chunk of a single byte takes five
 HEAD_S = 10.0
 TAKEN_S = 60.0  # for the 48 kB or so that are sent at once: a client of 1 kB/s is in time
 MOST_CONNECTIONS = 512
@@ -27,8 +29,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection. A head of a request must be complete within HEAD_S seconds and about HEAD_BYTES bytes; of an
     answer, the client must take in some in TAKEN_S seconds."""
 
-    _in_head = True
-    _head_bytes = 0
+    _in_head, _in_body = True, False
+    _head_bytes = _sent_bytes = _body_bytes = 0
     _deadline: TimerHandle | None = None
     _taken_by: TimerHandle | None = None
     _number = 0
@@ -72,15 +74,33 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431, "too-large", f"the request head is larger than {HEAD_BYTES >> 10} kB")
+        elif self._in_body and not self.transport.is_closing():
+            self._sent_bytes += len(data)
+            if self._sent_bytes - self._body_bytes > 2 * HEAD_BYTES + _AROUND_BYTE * self._body_bytes:
+                self._refuse(413, "too-large", "there is far more around the body's chunks than in them")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._deadline is None:
             self._start_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are dropped: nothing here reads any, and they would pass for headers."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._end_head()
+        self._in_body, self._sent_bytes, self._body_bytes = True, 0, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Anything but HTTP is refused in the API's one form as well."""
@@ -103,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer and close. A connection with an answer under way is only closed."""
         self._end_head()
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or not (self.cycle.response_started or self.pipeline):
             told = JSONResponse(content_of(code, status, message), status, {"connection": "close"}, PROBLEM_JSON)
             head = b"".join(b"%s: %s\r\n" % header for header in told.raw_headers)
             self.transport.write(b"HTTP/1.1 %d \r\n%s\r\n%s" % (status, head, bytes(told.body)))

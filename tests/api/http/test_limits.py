@@ -158,6 +158,38 @@ def test_a_head_without_end_is_refused(port: int, head: bytes) -> None:
     assert refusal(answered(port, head)) == (431, "too-large")
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n[]\r\n"
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [b"0\r\n" + b"a: b\r\n" * 100_000, b"0\r\na: " + b"x" * 600_000, b"1;a=" + b"x" * 600_000],
+    ids=["trailers", "one long trailer", "a long extension"],
+)
+def test_what_stands_around_a_bodys_chunks_has_a_bound(port: int, filler: bytes) -> None:
+    """Trailers were kept as headers: 57 MB of them took a gigabyte, and all others waited for ten seconds."""
+    assert refusal(answered(port, CHUNKED, filler)) == (413, "too-large")
+
+
+def test_trailers_are_no_headers() -> None:
+    """A proxy in front looks at headers only: a cookie that comes behind the body has passed nobody."""
+
+    async def names(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        await JSONResponse({"bytes": len(body), "cookie": request.headers.get("cookie")})(scope, receive, send)
+
+    with uvicorn_served(uvicorn.Config(names, http=BoundedProtocol, ws="none", lifespan="off")) as port:
+        told = answered(port, CHUNKED + b"0\r\ncookie: a=b\r\n\r\n")
+    assert told == (200, {"bytes": 2, "cookie": None})
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"F" * 17 + b"\r\n", b"1\r\nxyz\r\n"])
+def test_a_body_in_no_chunks_at_all_is_refused_in_the_same_form(port: int, rest: bytes) -> None:
+    """The connection was closed without a word."""
+    assert refusal(answered(port, CHUNKED + rest)) == (400, "malformed-request")
+
+
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET \xff HTTP/1.1\r\n\r\n"])
 def test_what_is_not_http_is_refused_in_the_same_form(port: int, sent: bytes) -> None:
     assert refusal(answered(port, sent)) == (400, "malformed-request")

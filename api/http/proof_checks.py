@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import LifoQueue
+from typing import Any
 
 from api.protocol import bundle as bundles
 from api.protocol.arithmetic import warm_up
+from api.protocol.period import Side
+from api.protocol.settlement import Share
+from api.protocol.share_check import verify_shares
 from fl.worker import WorkProcess
 
 _NICE = 5  # read requests take priority over proofs
@@ -30,9 +35,19 @@ class ProofChecker:
 
         Raises what `bundle.verify` raises, or WorkProcessDied.
         """
+        self._call(_check, bundles.encode(bundle))
+
+    def check_shares(self, terms: bytes, household: str, shares: Mapping[Side, Share]) -> None:
+        """Check a member's shares of a period; for as many threads as there are processes.
+
+        Raises what `verify_shares` raises, or WorkProcessDied.
+        """
+        self._call(_check_shares, terms, household, dict(shares))
+
+    def _call(self, job: Callable[..., None], *arguments: Any) -> None:
         process = self._idle.get()
         try:
-            process.call(_check, bundles.encode(bundle))
+            process.call(job, *arguments)
         finally:
             self._idle.put(process)
 
@@ -62,3 +77,7 @@ def _ready() -> None:
 
 def _check(_: None, data: bytes) -> None:
     bundles.verify(bundles.parse(data))
+
+
+def _check_shares(_: None, terms: bytes, household: str, shares: Mapping[Side, Share]) -> None:
+    verify_shares(terms, household, shares)

@@ -57,6 +57,8 @@ class Work(AbstractContextManager["Work"]):
 
     def __init__(self, settings: ApiSettings, chain_session: ChainSession) -> None:
         self.checker = ProofChecker(settings.verifiers)
+        # Of its own, started when the first share comes: to check a period's terms takes long, and forecasts are due.
+        self.share_checker = ProofChecker(1)
         checks = WorkQueue("checks proofs", settings.verifiers)
         self._start = checks.lane("the start", 1)
         if chain_session.chain.tester is not None:  # used by one thread at a time
@@ -69,9 +71,10 @@ class Work(AbstractContextManager["Work"]):
                 WorkQueue("pays", 1),
             )  # fmt: skip
         sums, figures = WorkQueue("sums", _SUM_WORKERS), WorkQueue("calibrates and draws", _FIGURE_WORKERS)
-        self._queues = {checks, *chain, sums, figures}
+        shares = WorkQueue("checks shares", 1)
+        self._queues = {checks, *chain, sums, figures, shares}
         self.proofs, self.chain = ProofLanes.on(checks), ChainLanes.on(chain)
-        self.sums = sums.lane("a sum", 64)
+        self.sums, self.shares = sums.lane("a sum", 64), shares.lane("a share to be checked", 64)
         self.calibrations, self.pictures = figures.lane("a calibration", 64), figures.lane("a picture", 8)
 
     def start(self) -> Future[None]:
@@ -83,4 +86,5 @@ class Work(AbstractContextManager["Work"]):
     ) -> None:
         for queue in self._queues:
             queue.close()
-        self.checker.close()
+        for checker in (self.checker, self.share_checker):
+            checker.close()

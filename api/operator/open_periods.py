@@ -9,7 +9,7 @@ member and side stays, and with it the root.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,11 +23,14 @@ from api.operator.running_sum import CLASS
 from api.operator.shared_days import kept_record
 from api.protocol import settlement_file
 from api.protocol.meters import Assignment, Meters
-from api.protocol.period import SIDES, CheckedPeriod, Key, Period, PeriodError, Side, check
-from api.protocol.settlement import Settlement, Share, verify_share
+from api.protocol.period import SIDES, Key, Period, PeriodError, Side, check
+from api.protocol.settlement import Settlement, Share
+from api.protocol.share_check import verify_shares
 from data.interval import IntervalMinutes, interval_of
 
 _SUM = "shared"
+VerifyShares = Callable[[bytes, str, Mapping[Side, Share]], None]
+"""`verify_shares`, here or in another process."""
 
 
 class ShareRefused(Exception):
@@ -107,28 +110,37 @@ class OpenPeriods:
         with self._community.sessions() as session:
             return _row(session, name).terms
 
-    def take(self, name: str, household: str, shares: Mapping[Side, Share]) -> bool:
+    def take(
+        self, name: str, household: str, shares: Mapping[Side, Share], verify: VerifyShares = verify_shares
+    ) -> bool:
         """Take a member's shares, whether the period is closed or not: one that comes late joins the next settlement.
 
-        Returns whether any is new; False: these very shares were taken before. Raises ShareRefused for a stranger and
-        for other shares than those that were taken, ProofError for a share that is not the member's.
+        Returns whether any is new; False: these very shares were taken before, and `verify` was not asked. Raises
+        ShareRefused for a stranger and for other shares than those that were taken, ProofError for a share that is
+        not the member's.
         """
-        checked = checked_terms(self.terms(name))
-        if household not in checked.period.households:
-            raise ShareRefused("not-in-period", f"{household} was no member on any day of {name}")
-        for side, share in shares.items():
-            verify_share(checked, household, side, share)
+        new = self.new(name, household, shares)
+        if new:
+            verify(self.terms(name), household, new)
+            self._keep(name, household, new)
+        return bool(new)
+
+    def new(self, name: str, household: str, shares: Mapping[Side, Share]) -> dict[Side, Share]:
+        """Those of a member's shares that were not taken before; no proof is checked. Raises ShareRefused."""
+        with self._community.sessions() as session:
+            if household not in _households(_row(session, name).terms):
+                raise ShareRefused("not-in-period", f"{household} was no member on any day of {name}")
+            known = _known(session, name, household, shares)
+        return {side: share for side, share in shares.items() if side not in known}
+
+    def _keep(self, name: str, household: str, shares: Mapping[Side, Share]) -> None:
         with self._community.sessions.begin() as session:
-            rows = {side: session.get(ProvenShare, (name, household, side)) for side in shares}
-            known = {side: Share(row.share_wh, row.proof) for side, row in rows.items() if row is not None}
             for side, share in shares.items():
                 add_once(
                     session,
                     ProvenShare(period=name, household=household, side=side, share_wh=share.wh, proof=share.proof),
                 )
-        if known.keys() == shares.keys() and known != shares:
-            raise ShareRefused("share-exists", f"the shares of {household} in {name} came in before, and stay")
-        return known != shares
+            _known(session, name, household, shares)  # another proof of them may have come in meanwhile
 
     def settlement(self, name: str) -> tuple[Settlement, Meters]:
         """A period with the shares that have come in. Raises ShareRefused."""
@@ -230,11 +242,19 @@ def meters_on(days: Sequence[tuple[int, Mapping[str, str]]]) -> Meters:
     return {household: known[0].meter if len(known) == 1 else known for household, known in found.items()}
 
 
-@lru_cache(maxsize=4)
-def checked_terms(terms: bytes) -> CheckedPeriod:
-    """The period of published terms, checked: once a process, for it costs a second. Raises PeriodError."""
-    settlement, meters = settlement_file.read(terms)
-    return check(settlement.period, meters, fewest_days=1)
+@lru_cache(maxsize=64)
+def _households(terms: bytes) -> frozenset[str]:
+    """Who is in a period by its published terms. Raises PeriodError."""
+    return frozenset(settlement_file.read(terms)[0].period.households)
+
+
+def _known(session: Session, name: str, household: str, shares: Mapping[Side, Share]) -> set[Side]:
+    """The sides of which these very shares were taken. Raises ShareRefused where another one was."""
+    rows = {side: session.get(ProvenShare, (name, household, side)) for side in shares}
+    known = {side: Share(row.share_wh, row.proof) for side, row in rows.items() if row is not None}
+    if any(shares[side] != share for side, share in known.items()):
+        raise ShareRefused("share-exists", f"the shares of {household} in {name} came in before, and stay")
+    return set(known)
 
 
 def side_of(text: str) -> Side:

@@ -18,12 +18,13 @@ from api.config.community_yaml import ConfigError
 from api.operator.chain_session import ChainSession, final_block, finality_blocks
 from api.operator.community import Community
 from api.operator.database.tables import SettledPeriod
-from api.operator.open_periods import OpenPeriod, OpenPeriods, checked_terms
+from api.operator.open_periods import OpenPeriod, OpenPeriods
 from api.operator.settlement_files import SettlementFolder
 from api.operator.settlement_payment import Payments, is_paid_out, pay_settlement
 from api.operator.settlement_root import is_published, publish_settlement
 from api.protocol.period import PeriodError
 from api.protocol.settlement import settle
+from api.protocol.share_check import checked_terms
 from data.errors import DataError
 from fl.deployment.background import repeated
 from rewards.errors import ChainError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +31,9 @@ from api.operator.paid_claims import settle
 from api.operator.surplus_days import keep_day
 from api.operator.trained_model import TrainedModel
 from api.protocol.bundle import Bundle, ClaimBundle, GreenBundle, InferenceBundle, verify
-from api.protocol.settlement import Settlement
+from api.protocol.period import Side
+from api.protocol.settlement import Settlement, Share
+from api.protocol.share_check import verify_shares
 from api.protocol.surplus import SurplusDay
 from data.settings import DataSettings
 from fl.settings import FederationSettings
@@ -57,6 +59,9 @@ class ThisProcess(ProofChecker):
 
     def check(self, bundle: Bundle) -> None:
         verify(bundle)
+
+    def check_shares(self, terms: bytes, household: str, shares: Mapping[Side, Share]) -> None:
+        verify_shares(terms, household, shares)
 
     def start(self) -> None:
         """There is nothing to start."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from api.http.conditional import NOT_MODIFIED, Answer
@@ -103,8 +104,11 @@ async def post_shares(
     shares = {side_of(one.side): Share(one.share_wh, bytes.fromhex(one.proof[2:])) for one in body.shares}
     if len(shares) < len(body.shares):
         raise ApiError("malformed-request", "a member has one share on each side", 422)
+    periods, household = OpenPeriods(community), to_checksum_address(body.household)
     with _refusing():
-        is_new = await work.sums.run(OpenPeriods(community).take, period, to_checksum_address(body.household), shares)
+        is_new = bool(await run_in_threadpool(periods.new, period, household, shares))
+        if is_new:
+            is_new = await work.shares.run(periods.take, period, household, shares, work.share_checker.check_shares)
     response.status_code = 201 if is_new else 200
     return Taken(period=period, sides=list(shares))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +33,7 @@ from api.operator.community import CONTRACTS, Community
 from api.operator.database.members import keep_meters, meter_at, meters_of
 from api.operator.database.tables import AssignedMeter, Household, MaskedSum, ProvenShare, SettledPeriod, SharedDay
 from api.operator.membership import erase
-from api.operator.open_periods import OpenPeriods, ShareRefused, checked_terms, meters_on, side_of
+from api.operator.open_periods import OpenPeriods, ShareRefused, meters_on, side_of
 from api.operator.period_keeper import PeriodKeeper
 from api.operator.settlement_files import HOMES, SettlementFolder
 from api.operator.settlement_payment import rates
@@ -41,14 +43,17 @@ from api.protocol import merkle, settlement_file
 from api.protocol.meters import Assignment
 from api.protocol.period import SIDES, Key, PeriodError, Side
 from api.protocol.settlement import Settlement, Share, prove_share
+from api.protocol.share_check import checked_terms
 from data.day import DayClock
 from data.meter import Meter
 from data.table import long_table
 from rewards.compile import artefact
 from rewards.settlements import root_of, settlements_at
+from tests.api.conftest import ThisProcess
 from tests.api.operator.test_database import at_once
 from tests.rewards.conftest import account
 from tests.support.documented import DocumentedClient
+from tests.support.waiting import LIMIT_S
 from zkp.statements.period import PeriodStatement
 
 pytestmark = pytest.mark.slow
@@ -169,6 +174,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
                 there = sorted(other.home.name for other in homes if other.household in record.households)
                 sums.put("shared", record.day, SecureSumState("00", there, "reveal", survivors=there, ended="open"))
     app = make_app(community, chain_session)
+    app.state.work.share_checker = ThisProcess(1)
     with app.state.work:
         yield Street(folder, community, chain_session, DocumentedClient(app).ready(), homes, {})
     chain_session.chain.close()
@@ -467,6 +473,34 @@ def test_a_share_counts_once_and_the_first_proof_of_it_stays(street: Street) -> 
     assert street.post(street.body(1)) == "ok", "the very same gets the first answer"
     assert street.post(again) == "share-exists"
     assert street.periods.settlement(NAME)[0] == before
+
+
+def test_shares_are_checked_apart_from_sums_and_one_that_was_taken_is_checked_no_more(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody could have every proof checked, as often as one likes, by the workers of the day's sums."""
+    assert street.post(street.body(1)) == "ok"
+    forged = street.forged(1, "import", street.statement(1, "import"))
+    work, waits, free = street.client.app.state.work, threading.Event(), threading.Event()  # type: ignore[attr-defined]
+
+    def hold(*_: object) -> None:
+        waits.set()
+        assert free.wait(LIMIT_S)
+
+    monkeypatch.setattr(work.shares, "_most", 1)
+    monkeypatch.setattr(work.share_checker, "check_shares", hold)
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(street.post, street.body(2))
+        try:
+            assert waits.wait(LIMIT_S)
+            assert street.post(street.body(1)) == "ok"
+            assert street.post(forged) == "share-exists"
+            assert street.post(street.body(1) | {"household": "0x" + "11" * 20}) == "not-in-period"
+            assert street.post(street.body(3)) == "busy"
+            assert street.client.get(f"/v1/sums/{DAYS[0]}/shared").json()["error"] == "already-open"
+        finally:
+            free.set()
+        assert checked.result() == "ok"
 
 
 def test_a_period_that_was_not_opened_takes_no_share(street: Street) -> None:

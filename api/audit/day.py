@@ -23,12 +23,13 @@ from api.config.settings import CommunitySettings
 from api.protocol import calls
 from api.protocol.bundle import InferenceBundle
 from api.protocol.bundle_parts import from_hex, to_hex
-from api.protocol.calibration import PastDay, calibrated
+from api.protocol.calibration import LONGEST_HOLE, PastDay, calibrated
 from api.protocol.finding import Finding
 from api.protocol.meters import Assignment, Meters, meter_on
 from api.protocol.schemas import (
     BandPublic,
     CalibratedPublic,
+    CalibrationInputs,
     DayForecast,
     DayMeasured,
     ForecastPublic,
@@ -157,7 +158,7 @@ def _totals(
     yield finding(
         f"The community's forecast is the sum of {len(forecast.households)} of these commitments.",
         "The community's forecast is NOT the sum of these commitments",
-        lambda: _check_forecast(forecast, known),
+        lambda: _check_forecast(forecast, day, known),
     )
     if measured is not None:
         yield finding(
@@ -166,7 +167,7 @@ def _totals(
             lambda: _check_measured(measured, day, set(forecast.households), records),
         )
     if forecast.calibrated is not None:
-        yield _calibration(fetch, forecast, records)
+        yield _calibration(fetch, forecast, {b.weights.horizon for b in bundles.values()}, records)
     else:
         yield Finding.noted(f"There is no calibrated forecast: {forecast.not_calibrated}.")
 
@@ -223,7 +224,8 @@ def _check_registered(household: str, bundle: InferenceBundle, day: int, communi
         raise Objection("the proof is not made with the personal head that the household has pinned")
 
 
-def _check_forecast(forecast: DayForecast, commitments: dict[str, bytes]) -> None:
+def _check_forecast(forecast: DayForecast, day: int, commitments: dict[str, bytes]) -> None:
+    _check_day(forecast, day)
     households = set(forecast.households)
     if not households or len(households) != len(forecast.households):
         raise Objection("a total must list households, each of them once")
@@ -235,7 +237,13 @@ def _check_forecast(forecast: DayForecast, commitments: dict[str, bytes]) -> Non
     )
 
 
+def _check_day(answer: DayForecast | DayMeasured | CalibrationInputs, day: int) -> None:
+    if answer.day != day:
+        raise Objection(f"what the server gives as day {day} is of another day, {answer.day}")
+
+
 def _check_measured(measured: DayMeasured, day: int, households: set[str], records: Registries) -> None:
+    _check_day(measured, day)
     signed = [SignedDay.from_json(s.model_dump()) for s in measured.signed_days]
     if [s.day for s in signed] != [day] * len(households) or {s.household for s in signed} != households:
         raise Objection("the signed days are not one of each household in the forecast's total")
@@ -251,7 +259,8 @@ def _total(values: list[int], blinding: str) -> Total:
         raise Objection("the blinding is not a hexadecimal number") from None
 
 
-def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Finding:
+def _calibration(fetch: Fetch, forecast: DayForecast, horizons: set[int], records: Registries) -> Finding:
+    """`horizons`: of the models that the day's forecasts are proven with."""
     inputs = read(fetch, calls.calibration(forecast.day))
     if inputs is None:
         return Finding.missing(
@@ -261,6 +270,10 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
     proven = sum(one.proven for one in past)
 
     def check() -> None:
+        _check_day(inputs, forecast.day)
+        if horizons - {inputs.horizon_days}:
+            raise Objection("the totals are those of another horizon than the proofs")
+        _check_all_used(fetch, past, forecast.day - inputs.horizon_days)
         for one in past:
             if one.proven:
                 _check_past(fetch, one, records)
@@ -272,6 +285,25 @@ def _calibration(fetch: Fetch, forecast: DayForecast, records: Registries) -> Fi
         "The calibrated forecast does NOT follow from the totals of past days",
         check,
     )
+
+
+def _check_all_used(fetch: Fetch, past: Sequence[PastDay], last: int) -> None:
+    """No day until `last` whose totals are opened is left out, or only computed: that would choose the errors."""
+    days = [one.day for one in past]
+    if days != sorted(set(days)):
+        raise Objection("the past days are not in their order, each of them once")
+    first, used = min(days, default=0) - LONGEST_HOLE - 1, {one.day for one in past if one.proven}
+    for day in read_all(fetch, calls.days()) or []:
+        if first <= day <= last and day not in used and _is_opened(fetch, day):
+            raise Objection(f"the totals of day {day} are opened, and are not among those that it is derived from")
+
+
+def _is_opened(fetch: Fetch, day: int) -> bool:
+    """Whether the server opens both totals of a day, of the same households; not by an older release."""
+    forecast, measured = read(fetch, calls.day_forecast(day)), read(fetch, calls.day_measured(day))
+    if forecast is None or measured is None or not forecast.typical_wh:
+        return False
+    return {signed.household for signed in measured.signed_days} == set(forecast.households)
 
 
 def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
@@ -289,7 +321,7 @@ def _check_past(fetch: Fetch, past: PastDay, records: Registries) -> None:
         if strange := [h for h in forecast.households if not is_checksum_address(h)]:
             raise Objection(f"{strange[0]!r} is not a household's address")
         known = {h: records.forecast_of(h, past.day)[0] for h in forecast.households}
-        _check_forecast(forecast, known)
+        _check_forecast(forecast, past.day, known)
         _check_measured(measured, past.day, set(forecast.households), records)
     except ValueError as problem:
         raise Objection(f"day {past.day}: {problem}") from None

@@ -18,7 +18,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError as ValueRefused
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from web3.exceptions import Web3Exception
@@ -41,6 +42,7 @@ from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.challenges import Answerer
 from api.operator.community import Community
+from api.operator.database.engine import reason_of
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.green_hours import GreenHoursPublisher
 from api.operator.held_time import HeldTime
@@ -69,6 +71,8 @@ _ANY = refusals({
     503: ["database-unreachable", "not-ready"],
 })  # fmt: skip
 """What any route may answer."""
+_OUR_FAULTS = IntegrityError, ProgrammingError, ValueRefused
+"""What a database that is well refuses; whatever else it raises (damaged, read-only, full, away) is its own."""
 
 
 def make_app(community: Community, chain_session: ChainSession | None = None) -> FastAPI:
@@ -113,7 +117,7 @@ def make_app(community: Community, chain_session: ChainSession | None = None) ->
         app.include_router(module.router, prefix=PREFIX)
     for unversioned in (health, site):
         app.include_router(unversioned.router)
-    _add_refusals(app)
+    add_refusals(app)
     _add_middleware(app, community.config.api)
     return app
 
@@ -139,7 +143,7 @@ def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     app.add_middleware(SecurityHeaders, by_origin=bool(settings.cors_origins))
 
 
-def _add_refusals(app: FastAPI) -> None:
+def add_refusals(app: FastAPI) -> None:
     """Every error becomes an answer in the one form."""
 
     async def refused(_request: Request, error: Exception) -> JSONResponse:
@@ -163,7 +167,10 @@ def _add_refusals(app: FastAPI) -> None:
         return answer(ApiError("chain-unreachable", message, 503, RETRY_S))
 
     async def no_database(_request: Request, error: Exception) -> JSONResponse:
-        _log.error("the database does not answer", extra={"reason": str(getattr(error, "orig", error))})
+        if isinstance(error, _OUR_FAULTS):
+            raise error
+        assert isinstance(error, SQLAlchemyError)
+        _log.error("the database does not answer", extra={"reason": reason_of(error)})
         message = "the server's database does not answer: try again later"
         return answer(ApiError("database-unreachable", message, 503, RETRY_S))
 
@@ -176,7 +183,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     for kind in (ApiError, SecureSumRefused, ProofError, ChainError, DataError):
         app.add_exception_handler(kind, refused)
-    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+    for unreachable in (DatabaseError, InterfaceError, PoolTimeout):
         app.add_exception_handler(unreachable, no_database)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, plain)

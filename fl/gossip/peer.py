@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from data.failures import describe
+from data.errors import DataError
 from fl.aggregation.strategy import local_plan
+from fl.deployment.background import reason_of
 from fl.errors import FederationError
 from fl.gossip.blocks import Place, Published, merkle_path
 from fl.gossip.duties import Duties
@@ -75,8 +76,8 @@ class Peer:
             acted, reason = False, ""
             try:
                 acted = self.step()
-            except (ChainAway, FederationError) as problem:
-                reason = describe(problem)
+            except (ChainAway, FederationError, DataError, OSError) as problem:  # also of its folder, or a full disk
+                reason = reason_of(problem)
                 if reason != said:
                     _log.error("nothing done", extra={"reason": reason})
             said = reason

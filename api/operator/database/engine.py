@@ -98,12 +98,22 @@ def _write_ahead(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {setting}").close()
 
 
+def reason_of(error: SQLAlchemyError) -> str:
+    """Why a database that was opened cannot be used any more: the first line of what it says."""
+    reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+    return f"{reason}: keep the file, and restore a copy from your backup" if _is_damage(reason) else reason
+
+
+def _is_damage(reason: str) -> bool:
+    return "not a database" in reason or "malformed" in reason
+
+
 def _unusable(url: URL, error: SQLAlchemyError) -> str:
     """Why a database cannot be opened, without its password."""
     reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
     if url.password:
         reason = reason.replace(str(url.password), "***")
-    if "not a database" in reason or "malformed" in reason:
+    if _is_damage(reason):
         return f"{url.database} is damaged, or not an SQLite database: keep it, and restore a copy from your backup"
     return f"the database {_shown(url)} cannot be used ({reason}): is it running, and is api.database_url right?"
 

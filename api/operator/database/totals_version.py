@@ -73,7 +73,7 @@ def _changes_of(engine: Engine) -> Callable[[], int | None]:
     )
 
     def version() -> int | None:
-        with contextlib.suppress(sqlite3.OperationalError):  # somebody is about to commit
+        with contextlib.suppress(sqlite3.Error):  # somebody is about to commit; or it is damaged, as `read` will say
             return int(line.execute("PRAGMA data_version").fetchone()[0])
         return None
 

@@ -146,6 +146,11 @@ LIES: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "a total of nobody": (
         FORECAST, lambda d: d | {"households": [], "values_wh": [0] * 24, "blinding": "0x0"}, "each of them once",
     ),
+    "a total said to be of another day": (FORECAST, lambda d: d | {"day": DAY - 1}, f"another day, {DAY - 1}"),
+    "a measured total said to be of another day": (MEASURED, lambda d: d | {"day": DAY + 1}, "another day"),
+    "a calibration of another day": (INPUTS, lambda d: d | {"day": DAY + 1}, "another day"),
+    "a calibration of another horizon": (INPUTS, lambda d: d | {"horizon_days": 2}, "another horizon"),
+    "a past day twice": (INPUTS, lambda d: d | {"past": [d["past"][0], *d["past"]]}, "each of them once"),
     "a blinding that is no number": (FORECAST, lambda d: d | {"blinding": "no"}, "not a hexadecimal number"),
     "a calibrated forecast of its own": (
         FORECAST, lambda d: raised(d, "calibrated", "values_wh", 5, by=50), "calibrated forecast is a different",
@@ -324,6 +329,11 @@ def test_the_verdict_and_its_exit_code_follow_from_the_findings(day: Village, ad
     assert "✗ Verdict: " in false.output and "does NOT hold" in false.output and "✓ 0 of" not in false.output
 
 
+def only_computed(inputs: Any) -> Any:
+    """Numbers that nobody can check, in the place of those that were opened."""
+    return inputs | {"past": [past | {"totals": "computed"} for past in inputs["past"]]}
+
+
 @pytest.mark.process
 def test_proven_past_days_are_opened_again(day: Village) -> None:
     """The next day, calibrated by 39 computed days and the one that was proven."""
@@ -340,6 +350,7 @@ def test_proven_past_days_are_opened_again(day: Village) -> None:
         (FORECAST, lambda d: d | {"households": ["you", *d["households"]]}, "'you' is not a household's address"),
         (MEASURED, LIES["signatures exchanged"][1], f"day {DAY}: day {DAY} of household"),
         (MEASURED, lambda d: None, "does not open the totals"),
+        (f"/days/{DAY + 1}/calibration", only_computed, f"the totals of day {DAY} are opened, and are not among"),
     ):
         lied = audit(lying(day, path, change), DAY + 1, NAME, now=just_over)
         told = [f.problem for f in lied if f.problem is not None]

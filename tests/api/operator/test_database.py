@@ -9,14 +9,18 @@ from pathlib import Path
 from traceback import format_exception
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.http.server import add_refusals
 from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import keep_forecast, keep_reward
 from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
+from api.operator.database.totals_version import TotalsVersion
 from api.operator.paid_claims import keep_claim
 from api.protocol.bundle import ClaimBundle
 from rewards.claims import Granted
@@ -172,6 +176,43 @@ def test_while_the_database_is_away_the_server_lives_and_says_so(
         finally:
             postgres_server.start()
         assert client.get("/readyz").status_code == 200 and client.get("/rounds").json() == []
+
+
+def test_a_database_that_is_damaged_or_read_only_is_away_and_no_fault_of_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is written over while it is open; a PostgreSQL that has become a standby."""
+    file = tmp_path / "x.sqlite"
+    sessions = open_database(f"sqlite:///{file}")
+    with sessions.begin() as session:
+        session.add_all(Household(address=f"{k:042d}", meter="0x") for k in range(200))
+    engine_of(sessions).dispose()
+    with file.open("r+b") as pages:
+        pages.seek(4096)
+        pages.write(b"\xa5" * (file.stat().st_size - 4096))
+    version = TotalsVersion(lambda: sessions)
+
+    def refused(kind: type[DBAPIError]) -> None:
+        raise kind("INSERT", {}, Exception("cannot execute INSERT in a read-only transaction"))
+
+    def reads(job: Callable[[], object]) -> Callable[[], str]:
+        return lambda: str(job())
+
+    app = FastAPI()
+    add_refusals(app)
+    for path, job in {
+        "/rows": lambda: count(sessions, Household),
+        "/version": version.read,
+        "/standby": lambda: refused(InternalError),
+        "/fault": lambda: refused(IntegrityError),
+    }.items():
+        app.get(path)(reads(job))
+    client = TestClient(app, raise_server_exceptions=False)
+    for path in ("/rows", "/version", "/standby"):
+        assert refusal(client.get(path)) == (503, "database-unreachable"), path
+    assert refusal(client.get("/fault")) == (500, "internal")
+    told = [vars(record)["reason"] for record in caplog.records if "reason" in vars(record)]
+    assert all("restore a copy from your backup" in reason for reason in told[:2]) and "read-only" in told[2]
 
 
 def test_what_is_no_database_is_said_in_a_line(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ MISSING = frozenset(
         "",
         "-",
         "--",
+        "---",
         "?",
         "null",
         "none",
@@ -66,13 +67,19 @@ _YMD = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})")
 _XXY = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED = re.compile(r"(\d{1,2})[-. ]+([^\W\d]{3,12})\.?[-., ]+(\d{4}|\d{2})|([^\W\d]{3,12})\.? (\d{1,2}),? (\d{4})")
 _CLOCK = re.compile(
-    r"(\d{1,2})(?:[:h.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([ap]\.?\s?m\.?)?\s*(z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?",
+    r"(\d{1,2})(?:[:h.](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([ap]\.?\s?m\.?|uhr)?\s*(z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"(\d{1,2})\s?([AB])((?:[:.h]\d{2}){0,2})|(\d{1,2}(?:[:.h]\d{2}){1,2})\s?([AB])", re.IGNORECASE)
+_WEEKDAY = re.compile(
+    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]*\s+|"
+    r"^(?:mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|ma|wo|vr|za|zo)[.,]*\s+(?=\d+[-./ ])",
+    re.IGNORECASE,
+)
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
-_EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}")
+_EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}(\d{3}|\d{6})?")
 _STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_FULL_HOUR = re.compile(r":00(:00)?$")
 _RANGE = re.compile(
     r"(.*\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?)\s+(?:-|–|—|to|bis|til|tot|a|à)\s+(?:.*\D)?\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?",
     re.IGNORECASE,
@@ -132,7 +139,7 @@ def _is_date(text: str) -> bool:
 
 def days_since_1970(text: str, order: Order) -> int | None:
     """The day that a date names; `order` is that of day and month where the year is last. None if it is no date."""
-    text = text.strip()
+    text = _WEEKDAY.sub("", text.strip())
     if match := _YMD.fullmatch(text):
         year, month, day = match[1], int(match[3]), int(match[4])
         if not match[2] and len(text) != 8:
@@ -167,13 +174,14 @@ def dates_in(cells: Iterable[str]) -> list[str]:
 
 def _clock(text: str) -> tuple[int, int] | None:
     """Seconds since midnight (24:00 is 86,400), and the offset from UTC in seconds or NO_OFFSET."""
-    match = _CLOCK.fullmatch(text.strip())
+    text = text.strip()
+    match = _CLOCK.fullmatch(f"{text[:2]}:{text[2:]}" if len(text) == 4 and text.isdigit() else text)
     if not match or (match[2] is None and match[4] is None):
         bare, mark = without_mark(text)
         unmarked = None if mark == NO_OFFSET else _clock(bare)
         return unmarked and (unmarked[0], mark)
     hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
-    if match[4]:
+    if match[4] and match[4].lower() != "uhr":
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if match[4][0] in "pP" else 0)
@@ -198,9 +206,9 @@ def without_mark(text: str) -> tuple[str, int]:
 
 
 def numbered_hour(cell: str) -> tuple[int | None, int]:
-    """The number of an hour and its mark, as in 2 and 2B; None if it is no number."""
+    """The number of an hour and its mark, as in 2, 2B and 25:00; None if it is no number."""
     bare, mark = without_mark(cell)
-    number = bare.strip() if mark == NO_OFFSET else bare.partition(":")[0]
+    number = _FULL_HOUR.sub("", bare.strip()) if mark == NO_OFFSET else bare.partition(":")[0]
     return (int(number) if number.isdigit() else None), mark
 
 
@@ -270,7 +278,9 @@ class StampReader:
     def _read(self, cell: str) -> tuple[int, int]:
         if _EPOCH.fullmatch(cell):
             whole = int(cell.partition(".")[0])
-            return (whole // 1000 if whole >= 10**11 else whole), 0
+            while whole >= 10**11:  # in milli-, micro- or nanoseconds
+                whole //= 1000
+            return whole, 0
         if match := _COMPACT.fullmatch(cell):
             clock, mark = f"{match[2]}:{match[3]}:{match[4] or '00'}{match[5]}", match[1]
         elif match := _STAMP.fullmatch(cell):

@@ -9,8 +9,8 @@ import numpy as np
 
 from data.importing.cells import DAY_S
 
-_RANGE = re.compile(r"(\d{1,2})[:.h](\d{2})\s*(?:-|–|to|a)\s*(\d{1,2})[:.h](\d{2})")
-_CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})[:.h](\d{2})(?::00)?")
+_RANGE = re.compile(r"(.+?)\s*(?:-|–|to|a)\s*(\d.+)")
+_CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})(?:[:.h](\d{2})(?::00)?)?\s*([ap]\.?m\.?)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"[a-zA-Z]{0,8}[ _]?0*(\d{1,3})")
 _MARKED = re.compile(r"(.*?\d{1,2})\s?([AB])((?:[:.h]\d{2})?)|(.*\d[:.h]\d{2})\s?([AB])", re.IGNORECASE)
 _FEWEST = 23
@@ -66,12 +66,17 @@ def _without_marks(names: Sequence[str]) -> tuple[list[str], dict[int, int]]:
 
 def _of_ranges(name: str) -> int | None:
     match = _RANGE.fullmatch(name.strip())
-    return 3600 * int(match[1]) + 60 * int(match[2]) if match else None
+    return _of_clocks(match[1]) if match and _of_clocks(match[2]) is not None else None
 
 
 def _of_clocks(name: str) -> int | None:
     match = _CLOCK.fullmatch(name.strip())
-    return 3600 * int(match[1]) + 60 * int(match[2]) if match else None
+    if not match or not (match[2] or match[3]):
+        return None
+    hour = int(match[1])
+    if match[3]:
+        hour = hour % 12 + (12 if match[3][0] in "pP" else 0)
+    return 3600 * hour + 60 * int(match[2] or 0)
 
 
 def _of_numbers(name: str) -> int | None:

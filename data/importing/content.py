@@ -14,6 +14,8 @@ _BLOCK = 1 << 20
 _HEAD = 1 << 16
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1b\x7f]")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_HTML = "is a web page, perhaps one that is named xls: open it in a spreadsheet, and save it as xlsx or CSV"
+_EDIFACT = "is a message of the energy market (EDIFACT, such as MSCONS): export a table from the portal"
 _PDF = "is a PDF: download the readings as CSV or Excel instead"
 _BINARY = "is binary, not text: download the readings as CSV or Excel"
 _PACKED = {
@@ -47,6 +49,10 @@ def kind_of(path: Path) -> tuple[Kind, str]:
         return _packed_or_workbook(path)
     encoding = _encoding(path, head)
     start = head.decode(encoding, errors="ignore").lstrip("\ufeff \t\r\n")
+    if re.match(r"<(!doctype html|html|table|body|head)\b", start, re.IGNORECASE):
+        raise NoReadings(path, _HTML)
+    if re.match(r"UN[AB][+:]", start):
+        raise NoReadings(path, _EDIFACT)
     if start.startswith("<"):
         return "xml", ""
     if start.startswith(("{", "[")):

@@ -118,7 +118,7 @@ def _micro_wh(path: Path, series: Series, steps: Steps, is_register: bool, optio
         )
     span = (series.utc[-1] - series.utc[0] + (steps.interval or 0)) / HOUR_S
     unit: Unit = series.unit or plausible.unit_of(
-        path, series.name, series.numbers, float(span), is_register=is_register
+        path, series.name, series.numbers, float(span), steps.interval, is_register=is_register
     )
     factor = _MICRO_WH[unit]
     if unit in POWER:

@@ -12,6 +12,7 @@ from typing import Any
 
 from data.errors import ImportRefused
 from data.importing.sheet import Row, Sheet, blocks_of, labelled
+from data.importing.words import plain, unit_in
 
 _DEEPEST = 12
 
@@ -39,11 +40,25 @@ def json_sheet(path: Path, encoding: str) -> Sheet:
     if not largest:
         raise ImportRefused(path, "is JSON without a list of readings")
     names, parts = labelled("list", largest[0].names, [(table.place, _cells(table)) for table in largest])
+    units = list(dict.fromkeys(_units(document, _DEEPEST)))
+    if not names and len(units) == 1 and len(largest[0].rows[0]) == 2:
+        names = ["time", units[0]]
+    above = [["unit", unit] for unit in units] if names else []
 
     def rows() -> Iterator[Row]:
-        yield from enumerate(([names] if names else []) + parts, start=1)
+        head = [*above, names] if names else []
+        yield from enumerate(head + parts, start=1 - len(above))
 
     return Sheet.of(path, lambda: blocks_of(rows()))
+
+
+def _units(node: Any, depth: int) -> Iterator[str]:
+    """The units that a document tells beside its readings: of one list, or of all."""
+    children = node.values() if isinstance(node, dict) else node[:1] if isinstance(node, list) else ()
+    for child in children if depth else ():
+        if isinstance(child, str) and unit_in(child) and plain(child) == unit_in(child):
+            yield child
+        yield from _units(child, depth - 1)
 
 
 def _document(text: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from data.errors import DataError, ImportRefused
 from data.importing import words
-from data.importing.cells import CellKind, are_ranges, kinds_of, numbered_hour
+from data.importing.cells import DAY_S, CellKind, are_ranges, kind_of, kinds_of, numbered_hour
 from data.importing.clock_columns import clock_columns
 from data.importing.options import ImportOptions
 from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
@@ -15,6 +15,12 @@ from data.importing.words import UNITS, Flow, Unit
 
 TIME_ROLES = ("timestamp", "end", "date", "time")
 VALUE_ROLES = (*UNITS, *(f"export_{unit}" for unit in UNITS))
+HOUR_S = 3600
+_HOURS = (
+    "hour", "hora", "heure", "ora", "stunde", "uur", "he", "hr", "hour ending", "hour number", "hour of day", "time",
+    "tunti", "timme", "godzina", "hodina",
+)  # fmt: skip
+_INTERVALS = ("period", "interval", "slot", "half hour", "halfhour", "quarter", "viertelstunde", "kwartier", "quart")
 HOW_TO_MAP = "name them, as in --map timestamp=COLUMN,kwh=COLUMN"
 
 
@@ -32,23 +38,24 @@ class Mapping:
     """Columns by their numbers, from 0.
 
     `time`: one column of stamps, or one of dates and one of clock times. `end`: the same for the end of the interval.
-    `numbers_hours`: the second time column counts hours. `clocks`: of a table with a row for each day: column ->
-    seconds since midnight, and the stamp is what they name. `repeated`: of each value that follows these, which of
-    them it is the second hour of. `unit_at`: a column of units. `label_at`: a column that
-    tells which way a row's energy flows. `keep`: column -> the value that rows must have. `delay_s`: a time
-    names what is so much later.
+    `numbered_s`: the second time column counts intervals of so many seconds; 0 if it does not. `clocks`: of a table
+    with a row for each day: column -> seconds since midnight, and the stamp is what they name. `repeated`: of each
+    value that follows these, which of them it is the second hour of. `unit_at`: a column of units. `label_at`: a
+    column that tells which way a row's energy flows. `keep`: column -> the value that rows must have. `status`:
+    columns that tell how readings were obtained. `delay_s`: a time names what is so much later.
     """
 
     time: tuple[int, ...]
     values: tuple[ValueColumn, ...]
     stamp: Literal["start", "end"] | None = None
     end: tuple[int, ...] | None = None
-    numbers_hours: bool = False
+    numbered_s: int = 0
     clocks: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
     unit_at: int | None = None
     label_at: int | None = None
     keep: tuple[tuple[int, str], ...] = ()
+    status: tuple[int, ...] = ()
     is_register: bool = False
     is_utc: bool = False
     delay_s: int = 0
@@ -68,10 +75,12 @@ def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
         return replace(mapping, values=values, keep=keep)
     mapping = _with_values(sheet, options, preset, mapping, kinds, columns)
     names = [sheet.names[value.at] for value in mapping.values] if sheet.names else []
+    status = [at for at, name in enumerate(sheet.names) if kinds[at] == "text" and words.says_status(name)]
     return replace(
         mapping,
         stamp=mapping.stamp or (preset.stamp if preset else None),
         keep=keep,
+        status=tuple(status),
         delay_s=preset.delay_s if preset else 0,
         is_register=(preset is not None and preset.is_register) or any(words.says_register(name) for name in names),
     )
@@ -128,8 +137,9 @@ def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns:
     if "end" in given:
         return Mapping((given["end"],), (), "end", is_utc=_is_utc(sheet, given["end"]))
     if "date" in given and "time" in given:
-        hours = kinds[given["time"]] == "number"
-        return Mapping((given["date"], given["time"]), (), numbers_hours=hours)
+        is_number = kinds[given["time"]] == "number"
+        step = (_numbered(sheet, given["time"], columns) or HOUR_S) if is_number else 0
+        return Mapping((given["date"], given["time"]), (), numbered_s=step)
     if given:
         raise ImportRefused(sheet.path, "date and time go together: name both with --map, or a timestamp")
     if sheet.names and (clocks := clock_columns(sheet.names)):
@@ -139,6 +149,7 @@ def _times(sheet: Sheet, options: ImportOptions, kinds: list[CellKind], columns:
             again = tuple(clocks.repeated.values())
             return Mapping((dates[0],), values, clocks.stamp, clocks=clocks.seconds, repeated=again)
     stamps = [at for at, kind in enumerate(kinds) if kind == "stamp" or (kind == "epoch" and _names_time(sheet, at))]
+    stamps = [at for at in stamps if len(columns[at]) < 2 or len(set(columns[at])) > 1]  # not when it was exported
     if stamps:
         return _of_stamps(sheet, stamps, columns)
     return _of_dates(sheet, kinds, columns)
@@ -177,7 +188,10 @@ def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> 
     """Dates and clock times in columns of their own."""
     dates = [at for at, kind in enumerate(kinds) if kind == "date"]
     clocks = [at for at, kind in enumerate(kinds) if kind == "clock"]
-    hours = [at for at, kind in enumerate(kinds) if kind == "number" and _numbers_hours(sheet, at, columns[at])]
+    clocks += [at for at, kind in enumerate(kinds) if kind == "number" and _are_short_clocks(sheet, at, columns[at])]
+    numbered = [at for at, kind in enumerate(kinds) if kind == "number" and _numbered(sheet, at, columns)]
+    if dates and len(clocks) == 1 and _are_numbered_clocks(columns[clocks[0]]):
+        return Mapping((dates[0], clocks[0]), (), numbered_s=HOUR_S)
     if dates and clocks:
         utc = _is_utc(sheet, clocks[0])
         if len(clocks) == 1:
@@ -188,18 +202,37 @@ def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> 
             return Mapping((dates[0], clocks[0]), (), "end" if is_end else None, is_utc=utc)
         end = (dates[min(1, len(dates) - 1)], clocks[1])
         return Mapping((dates[0], clocks[0]), (), "start", end=end, is_utc=utc)
-    if dates and hours:
-        return Mapping((dates[0], hours[0]), (), numbers_hours=True)
+    if dates and numbered:
+        return Mapping((dates[0], numbered[0]), (), numbered_s=_numbered(sheet, numbered[0], columns))
     if dates:
         return Mapping((dates[0],), ())  # midnights: whole days, which the interval tells
     raise ImportRefused(sheet.path, f"has no column of times that is known: {HOW_TO_MAP}; {_there_are(sheet)}")
 
 
-def _numbers_hours(sheet: Sheet, at: int, cells: Sequence[str]) -> bool:
+def _numbered(sheet: Sheet, at: int, columns: list[list[str]]) -> int:
+    """How many seconds lie between the numbers of a column that counts the intervals of a day; 0 if it does not."""
     name = words.plain(sheet.names[at]) if sheet.names else ""
-    return name in ("hour", "hora", "heure", "ora", "stunde", "uur", "he", "hour ending", "time", "tunti") and all(
-        (number := numbered_hour(cell)[0]) is not None and number <= 25 for cell in cells
-    )
+    numbers = [number for cell in columns[at] if (number := numbered_hour(cell)[0]) is not None]
+    most = max(numbers, default=0)
+    if len(numbers) < len(columns[at]):
+        return 0
+    if name in _HOURS and most <= 25:
+        return HOUR_S
+    if not any(word in name for word in _INTERVALS):
+        return 0
+    return next((DAY_S // a_day for a_day in (24, 48, 96) if a_day - 2 < most <= a_day + a_day // 24), 0)
+
+
+def _are_short_clocks(sheet: Sheet, at: int, cells: Sequence[str]) -> bool:
+    """Whether cells are clock times without a mark: 0015, 2345."""
+    is_time = words.says_time(sheet.names[at] if sheet.names else "")
+    return is_time and all(len(cell) == 4 and kind_of(f"{cell[:2]}:{cell[2:]}") == "clock" for cell in cells)
+
+
+def _are_numbered_clocks(cells: Sequence[str]) -> bool:
+    """Whether clock times are the numbers of a day's hours: 01:00 to 24:00, and 25:00 where clocks go back."""
+    hours = {numbered_hour(cell)[0] for cell in cells}
+    return None not in hours and 0 not in hours and 24 in hours
 
 
 def _with_values(
@@ -233,7 +266,7 @@ def _with_values(
     candidates = [
         ValueColumn(at, flow, words.unit_in(sheet.names[at]) or words.unit_in(columns[at][0]) or common)
         for at, kind in enumerate(kinds)
-        if at not in used and kind in ("number", "empty", "epoch") and (flow := words.flow_of(sheet.names[at]))
+        if at not in used and kind in ("number", "empty", "epoch") and (flow := _flow(sheet.names[at], preset))
     ]
     if preset and preset.value:
         candidates = [value for value in candidates if words.plain(sheet.names[value.at]) == preset.value]
@@ -245,6 +278,10 @@ def _with_values(
             sheet.path, f"which column is the energy is not certain: {HOW_TO_MAP}; {_there_are(sheet)}"
         )
     return replace(mapping, values=(*imports, *exports), unit_at=unit_at, label_at=label_at)
+
+
+def _flow(name: str, preset: Preset | None) -> Flow | None:
+    return "export" if preset and preset.export == words.plain(name) else words.flow_of(name)
 
 
 def _bare_unit(cell: str) -> Unit | None:
@@ -287,11 +324,14 @@ def _narrowed(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
         values = explicit
     if with_unit := [value for value in values if words.unit_in(names[value.at])]:
         values = with_unit
+    if energies := [value for value in values if not words.says_register(names[value.at])]:
+        values = energies  # a register that is shown beside them
     if len(values) <= 1:
         return values
-    bare = {value.at: words.without_tariff(names[value.at]) for value in values}
-    totals = [value for value in values if bare[value.at] == " ".join(words.plain(names[value.at]).split())]
-    if len(set(bare.values())) == 1:
+    are_different = len({names[value.at] for value in values}) == len(values)
+    totals = [value for value in values if words.says_total(names[value.at])]
+    totals = totals or [value for value in values if words.says_no_tariff(names[value.at])]
+    if are_different and len({words.without_tariff(names[value.at]) for value in values}) == 1:
         return totals[:1] or values
     shown = ", ".join(names[value.at] for value in values)
     problem = f"several columns could be the energy ({shown}): {HOW_TO_MAP}; those of one role are summed"

@@ -24,16 +24,18 @@ def day_lengths(zone: ZoneInfo | None, dates: Ints) -> tuple[Ints, Ints]:
     return begins[at], (DAY_S + begins - ends)[at]
 
 
-def offsets_of_numbered(zone: ZoneInfo | None, dates: Ints, seconds: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Offsets [n] of hours that count from midnight (`seconds` [n]) on days on which clocks change, NO_OFFSET for
-    all others; and which rows [n] lie after their day's end."""
+def offsets_of_numbered(
+    zone: ZoneInfo | None, dates: Ints, seconds: Ints, step: int
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """Offsets [n] of hours, or other intervals of `step` seconds, that count from midnight (`seconds` [n]) on days on
+    which clocks change, NO_OFFSET for all others; and which rows [n] lie after their day's end."""
     offsets = np.full(len(dates), NO_OFFSET)
     begins, lengths = day_lengths(zone, dates)
     for day in np.unique(dates[lengths != DAY_S]).tolist():
         rows = dates == day
         length = int(lengths[rows][0])
         there = set(seconds[rows].tolist())
-        if there in (set(range(0, length, _HOUR_S)), set(range(_HOUR_S, length + 1, _HOUR_S))):
+        if there in (set(range(0, length, step)), set(range(step, length + 1, step))):
             offsets[rows] = begins[rows]
     return offsets, (seconds > DAY_S) & (offsets == NO_OFFSET)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.errors import ImportRefused
 from data.importing.cells import Floats, Ints
-from data.importing.words import Unit, says_power
+from data.importing.words import Unit, says_nothing, says_power
 from data.table import MAX_WH_PER_HOUR
 
 MICRO = 1_000_000
@@ -25,14 +25,18 @@ _EVEN_STEPS = 3
 ACCEPT = "If the figures are right, use --accept-unusual"
 
 
-def unit_of(path: Path, name: str, numbers: Floats, hours: float, *, is_register: bool) -> Unit:
-    """The unit of values that name none: that in which a home takes as much. Raises ImportRefused if none is."""
+def unit_of(path: Path, name: str, numbers: Floats, hours: float, interval: int | None, *, is_register: bool) -> Unit:
+    """The unit of values that name none: that in which a home takes as much. Raises ImportRefused if none is, or if
+    they may be energy or power, which differ in `interval`s of less than an hour."""
     amount = float(numbers[-1] - numbers[0]) if is_register else float(numbers.sum())
     big, small = ("kw", "w") if says_power(name) else ("kwh", "wh")
     a_day = amount / max(hours, 1.0) * 24
     if says_power(name):
         a_day = float(numbers.mean()) * 24
     low, high = _TOLD_KWH_A_DAY
+    if not is_register and interval is not None and interval < HOUR_S and says_nothing(name):
+        problem = f"{name!r} names no unit: is it energy in each interval, or power? Specify it with --map wh={name},"
+        raise ImportRefused(path, f"{problem} kwh={name}, w={name} or kw={name}")
     if a_day == 0 or low <= a_day <= high:
         return big  # type: ignore[return-value]
     if low <= a_day / 1000 <= high:

@@ -15,7 +15,8 @@ class Preset:
     """`names`: columns (as in `words.plain`) that the file must have. `stamp`: what a single time names. `unit`: of
     values that name none. `is_register`: whether values are a register's readings. `zone`: where the times are, for
     advice only. `is_certain`: whether no other exporter has these names. `value`: the column of the energy, where
-    several could be it. `delay_s`: a register is read so many seconds after the time of its row."""
+    several could be it; `export`: that of exported energy. `delay_s`: a register is read so many seconds after the
+    time of its row."""
 
     exporter: str
     names: tuple[str, ...]
@@ -25,14 +26,22 @@ class Preset:
     zone: str | None = None
     is_certain: bool = True
     value: str | None = None
+    export: str | None = None
     delay_s: int = 0
 
 
 PRESETS: dict[str, Preset] = {
+    "agl": Preset(
+        "AGL", ("startdate", "enddate", "profilereadvalue", "registerreadvalue"), stamp="start", unit="kwh",
+        value="profilereadvalue",
+    ),
     "datadis": Preset("Datadis", ("fecha", "hora", "consumo_kwh"), stamp="end", zone="Europe/Madrid"),
     "dsmr-reader": Preset("DSMR-reader", ("hour start", "electricity 1 returned"), stamp="start", unit="kwh"),
     "e-distribuzione": Preset("e-distribuzione", ("giorno",), unit="kwh", zone="Europe/Rome", is_certain=False),
     "e-redes": Preset("E-REDES", ("data", "hora"), stamp="end", unit="kw", zone="Europe/Lisbon", is_certain=False),
+    "e-redes-load": Preset(
+        "E-REDES (load curve)", ("data", "hora", "consumo registado (kw)"), stamp="end", zone="Europe/Lisbon"
+    ),
     "elering": Preset("Elering", ("periood",), stamp="start", zone="Europe/Tallinn"),
     "enedis": Preset("Enedis (load curve)", ("horodate", "valeur"), stamp="end", zone="Europe/Paris"),
     "enedis-2025": Preset("Enedis (from 2025)", ("debut", "fin"), stamp="start", zone="Europe/Paris"),
@@ -47,9 +56,16 @@ PRESETS: dict[str, Preset] = {
         delay_s=3600,
     ),
     "homewizard": Preset("HomeWizard", ("time", "import t1 kwh", "import t2 kwh"), is_register=True),
+    "i-de": Preset(
+        "i-DE", ("fecha-hora", "consumo wh", "generacion wh"), zone="Europe/Madrid", export="generacion wh"
+    ),
     "london": Preset("Low Carbon London", ("lclid", "datetime"), stamp="start", zone="Europe/London"),
     "octopus": Preset("Octopus", ("consumption (kwh)", "start", "end"), stamp="start"),
     "octopus-api": Preset("Octopus (API)", ("consumption", "interval_start", "interval_end"), unit="kwh"),
+    "sdge": Preset(
+        "SDG&E", ("start time", "duration", "consumption", "generation", "net"), stamp="start", unit="kwh",
+        export="generation",
+    ),
     "smgw": Preset("a German smart-meter gateway", ("zahlerstand", "obis", "zeitpunkt"), is_register=True),
     "tibber": Preset("Tibber", ("from", "to", "consumption"), stamp="start", unit="kwh"),
 }  # fmt: skip

@@ -38,6 +38,7 @@ from data.importing.words import Flow, Unit
 _MOST_AT_THE_END = 5
 _MOST_SUMS = 4_000  # of each day in eleven years
 _CLOCK = re.compile(r"\d\s?[:h]\s?\d")
+_NOTE = re.compile(r"[^\W\d_]{4}")
 _METERS_SINCE = 14_610  # 2010: of two readings of 26/01/05, the one from when there were such meters
 Mask = NDArray[np.bool_]
 _Number = TypeVar("_Number", bound=np.generic)
@@ -95,6 +96,7 @@ class _Reader:
         self._dates: list[Ints] = []  # of hours that are numbered
         self._columns = [list[Floats]() for _ in mapping.values]
         self._whole_days: list[Mask] = []  # rows with a date, and no clock time
+        self._notes = set[int]()  # of these: lines of words that hold no number
         self._untimed: dict[int, str] = {}  # line -> what it has where its time should be
 
     def read(self, lines: list[int], rows: list[list[str]]) -> None:
@@ -108,6 +110,11 @@ class _Reader:
         wall, offsets = self._times(self._stamps, columns, mapping.time)
         ends = None if mapping.end is None else self._times(self._ends, columns, mapping.end)[0]
         numbers = [r.read(columns[v.at]) for r, v in zip(self._numbers, mapping.values, strict=True)]
+        for at in mapping.status:
+            absent = [cell for cell in set(columns[at]) if words.says_missing(cell)]
+            if absent:  # a zero that was not measured
+                mask = np.isin(columns[at], absent)
+                numbers = [np.where(mask & (column == 0), np.nan, column) for column in numbers]
         numbered: Ints = np.array(lines, dtype=np.int32)
         self._check(numbered, rows, wall, numbers)
         self._whole_days.append(self._are_whole_days(columns))
@@ -128,13 +135,13 @@ class _Reader:
                 return dates, np.full_like(dates, NO_OFFSET)
             return reader.stamps(columns[at[0]])
         dates = reader.dates(columns[at[0]])
-        if self._mapping.numbers_hours:
+        if step := self._mapping.numbered_s:
             read = [numbered_hour(cell) for cell in columns[at[1]]]
             hours = np.array([-1 if hour is None else hour for hour, _ in read], dtype=np.int64)
             offsets = np.array([mark for _, mark in read], dtype=np.int64)
-            reader.has_24 |= bool((hours == 24).any())
+            reader.has_24 |= bool((hours == DAY_S // step).any())
             reader.has_00 |= bool((hours == 0).any())
-            clocks = np.where((hours < 0) | (hours > 25), BAD, hours * 3600)
+            clocks = np.where((hours < 0) | (hours > (DAY_S + 3600) // step), BAD, hours * step)
             self._dates.append(dates)
         else:
             clocks, offsets = reader.clocks(columns[at[1]])
@@ -159,7 +166,9 @@ class _Reader:
         """Refuse what is no time or no number; rows without a clock time may be sums, which shows in the end."""
         for at in np.flatnonzero(wall == BAD).tolist():
             shown = " ".join(rows[at][column] for column in self._mapping.time)
-            if _CLOCK.search(shown):
+            if all(np.isnan(column[at]) for column in numbers) and _NOTE.search(rows[at][self._mapping.time[0]]):
+                self._notes.add(int(lines[at]))
+            elif _CLOCK.search(shown):
                 self._refuse_time(int(lines[at]), shown)
             if rows[at] != [*self._sheet.names]:  # names come again where files were put together
                 self._untimed[int(lines[at])] = rows[at][self._mapping.time[0]] or shown
@@ -194,7 +203,7 @@ class _Reader:
         return timed & ~is_sum
 
     def _has_digits(self, line: int) -> bool:
-        return any(map(str.isdigit, self._untimed[int(line)]))
+        return int(line) not in self._notes and any(map(str.isdigit, self._untimed[int(line)]))
 
     def readings(self) -> list[Readings]:
         if not self._wall:
@@ -227,7 +236,9 @@ class _Reader:
         if self._dates:
             dates = _joined(self._dates)
             known = (wall != BAD) & (dates != BAD) & (offsets == NO_OFFSET)
-            offsets[known], late = offsets_of_numbered(self._zone, dates[known], (wall - dates)[known])
+            offsets[known], late = offsets_of_numbered(
+                self._zone, dates[known], (wall - dates)[known], self._mapping.numbered_s
+            )
             if late.any():
                 problem = "the day has no 25th hour in this time zone, or not all of its 25 hours are there"
                 raise ImportRefused(self._sheet.path, problem, int(lines[known][late.argmax()]))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 from data.errors import ImportRefused, NoReadings
 from data.importing.cells import have_times, kinds_of
 from data.importing.serial_days import SERIAL, serial_columns, written_out
+from data.importing.words import plain, unit_in
 
 Row = tuple[int, list[str]]
 """A line number, counted from 1, and the cells of that line."""
@@ -22,6 +24,7 @@ BLOCK_ROWS = 20_000
 _SAMPLE = 2_000
 _HEAD_CHARACTERS = 1 << 18
 _FEWEST_TIMES = 12  # in the first line of a table with a column for each time
+_WORD = re.compile(r"[^\W\d_]{4}")
 _DELIMITERS = ";\t|,"
 
 
@@ -60,6 +63,9 @@ class Sheet:
                 path, "has no readings: only a header, or no row has a time and a number" + _shown(start)
             )
         header = _header(start[:first])
+        if header and _are_units(start[header - 1][1], start[header][1]):
+            line, units = start[header]
+            start[header] = line, [" ".join(both).strip() for both in zip(start[header - 1][1], units, strict=True)]
         above = tuple(tuple(cells) for _, cells in start[: header or 0])
         sample = tuple(_fitted(path, line, cells, width) for line, cells in start[first:])
         names = () if header is None else _names(path, *start[header], width, sample)
@@ -199,6 +205,12 @@ def _header(before: list[Row]) -> int | None:
     return None
 
 
+def _are_units(names: list[str], cells: list[str]) -> bool:
+    """Whether cells are the units of the names above them."""
+    units = [cell for cell in cells[1:] if cell and plain(cell).strip("()[]") == unit_in(cell)]
+    return len(names) == len(cells) and all(names[1:]) and len(units) * 2 > len(cells[1:])
+
+
 def _names(path: Path, line: int, cells: list[str], width: int, sample: tuple[list[str], ...]) -> tuple[str, ...]:
     """The names of all columns; those that none has are empty. Raises ImportRefused where there are too few names."""
     if any(any(row[len(cells) :]) for row in sample):
@@ -214,7 +226,7 @@ def _fitted(path: Path, line: int, cells: list[str], width: int) -> list[str]:
     """Cells of one row made `width`: empty ones more or less do not matter. Raises ImportRefused otherwise."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width]
-    is_note = not any(character.isdigit() for character in cells[0])  # below the readings, as a sum is
+    is_note = bool(_WORD.search(cells[0])) or not any(map(str.isdigit, cells[0]))  # below the readings, as a sum is
     if len(cells) < width and (is_note or (len(cells) == width - 1 and width > 2)):
         return cells + [""] * (width - len(cells))
     if len(cells) == width:

@@ -54,7 +54,9 @@ def to_utc(
     if len(wrong):
         at = _written(int(wall[wrong[0]]))
         raise ImportRefused(
-            path, f"{at} did not occur in {zone.key}: clocks were put forward past it", int(lines[wrong[0]])
+            path,
+            f"{at} did not occur in {zone.key}: clocks were put forward past it{_standard(zone)}",
+            int(lines[wrong[0]]),
         )
     return utc - shift, unreal
 
@@ -62,6 +64,13 @@ def to_utc(
 def _offset(zone: ZoneInfo, wall: int, fold: int = 0) -> int:
     delta = _written(wall).replace(tzinfo=zone, fold=fold).utcoffset()
     return 0 if delta is None else int(delta.total_seconds())
+
+
+def _standard(zone: ZoneInfo) -> str:
+    """How to name a zone's time without daylight saving, for a refusal."""
+    offset = min(_offset(zone, 86_400 * day) for day in (20_454, 20_635))  # in January and July 2026
+    hours, rest = divmod(offset, 3600)
+    return "" if rest else f". If the file has standard time all year, use --timezone Etc/GMT{-hours:+d}"
 
 
 def _written(wall: int) -> datetime:
@@ -84,6 +93,7 @@ def _of_changing_days(path: Path, zone: ZoneInfo, lines: Ints, wall: Ints) -> tu
             when = _written(int(wall[night[0]]))
             problem = (
                 f"{when} occurred twice in {zone.key}, but the file has it once: write UTC offsets for that night"
+                f"{_standard(zone)}"
             )
             raise ImportRefused(path, problem, int(lines[night[0]]))
         later = night[back[0] + 1 :]

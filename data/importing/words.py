@@ -9,27 +9,39 @@ Flow = Literal["import", "export"]
 UNITS: tuple[Unit, ...] = ("kwh", "wh", "mwh", "kw", "w")
 POWER = frozenset({"kw", "w"})
 
-_UNIT = re.compile(r"(?<![a-z0-9])(kwh|mwh|wh|kw|w|watts?)(?![a-z0-9])")
+_UNIT = re.compile(r"(?<![a-z0-9])(kwh|mwh|wh|kw|w)s?(?![a-z0-9])")
+_WRITTEN_OUT = (
+    (re.compile(r"watt[ -]?(?:heures?|hours?|hrs?|stunden?|uur|timm?er?|timm?ar|ora|hora)\b"), "wh"),
+    (re.compile(r"vatios?[ -]hora"), "wh"),
+    (re.compile(r"\bkilo[ -]?(?=wh?\b|watt)|\bk(?=watts?\b)"), "k"),
+    (re.compile(r"\bmega[ -]?(?=wh?\b|watt)"), "m"),
+    (re.compile(r"watts?\b"), "w"),
+)
+_MEASURED = "(?:5|7|8|9|25|27|29)"  # of an OBIS code: registers, means, energies of intervals
 _EXPORT = re.compile(
-    r"export|return|inject|injec|injekt|inyec|einspeis|feed.?in|fed.?in|teruglever|excedent|vertid|immess|immiss|surplus|"
-    r"to.?grid|\b2[._]8[._]|sold\b|retour|excess|outgoing|autoconsumo.*verti|production sent|netzeinspeisung|\bb1\b"
+    r"export|return|inject|injec|injekt|inyec|ein(?:ge)?speis|feed.?in|fed.?in|teruglever|excedent|vertid|"
+    rf"immess|immiss|surplus|to.?grid|\b2[._]{_MEASURED}[._]|\b28[0-4]\b|sold\b|retour|excess|outgoing|autoconsumo.*verti|"
+    r"production sent|\bb1\b|inmat|innmat|oddan|dodavk|\bas k?wh\b|^-a\b|^a-(?!\w)"
 )
 _IMPORT = re.compile(
-    r"import|from.?grid|afname|bezug|\b1[._]8[._]|soutir|prelev|withdr|incoming|grid.?consum|levering|leveret|delivered"
+    rf"import|from.?grid|\bgrid to\b|afname|bezug|bezogen|\b1[._]{_MEASURED}[._]|\b18[0-4]\b|soutir|prelev|withdr|"
+    r"incoming|grid.?consum|levering|leveret|delivered|uttag|uttak|\bpobor|pobran|\bodber|\bae k?wh\b|^\+a\b|^a\+"
 )
 _CONSUMED = re.compile(
     r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|forbruk|kulutus|\bload\b|demand|"
-    r"energ|electric|elektri|\bstrom\b|stroom|volume|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|"
-    r"stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
+    r"energ|electric|elektri|\bstrom\b|stroom|volume|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
+    r"valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
 )
 _OTHER = re.compile(
-    r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|m³|volt|"
-    r"spannung|tension|amp|intensit|reactive|reactif|reattiva|kvar|blind|apparent|\bva\b|temp|humid|factor|faktor|"
-    r"\bid\b|serial|number|nummer|\bno\b|point|quality|status|flag|co2|carbon|max\b|peak demand|\bean\b|"
-    r"produc|generat|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie"
+    r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|"
+    r"m³|volt|spannung|tension|amp|intensit|reactive|reactif|reattiva|kvar|blind|apparent|\bva\b|temp|humid|"
+    r"factor|faktor|\bid\b|serial|number|nummer|\bno\b|point|quality|status|flag|co2|carbon|max\b|peak demand|"
+    r"\bean\b|produc|generat|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie|"
+    rf"\b[3-9][._]{_MEASURED}[._]"
 )
 _REGISTER = re.compile(
-    r"register|meter reading|zahlerstand|meterstand|stand\b|index\b|lectura|cumul|total_increasing|\b[12][._]8[._]"
+    r"register|meter reading|zahlerstand|meterstand|stand\b|index\b|lectura|cumul|accum|total_increasing|"
+    r"\b[12][._]8[._]|\b[12]8[0-4]\b"
 )
 _START = re.compile(r"start|begin|debut|\bfrom\b|\bvon\b|\bvan\b|\bab\b|inicio|inizio|\bdal?\b|\balkaen\b")
 _END = re.compile(r"\bend|_end|\bto\b|\bbis\b|\bfin\b|\btot\b|\bfine\b|\bhasta\b|ende?\b|\balle?\b|until|hour ending")
@@ -38,9 +50,20 @@ _TIME = re.compile(
     r"tijd|klok|periode|periood|start|begin|debut|\bvon\b|\bvan\b|\bfrom\b|\bbis\b|\bend|moment"
 )
 _TARIFF = re.compile(
-    r"\(.*?\)|\b(tariff?|rate|phase|t ?\d|f ?\d|p ?\d|l ?\d|h[cp][hb]?|peak|off.?peak|day|night|dag|dal|nacht|low|"
-    r"normal|high|laag|hoog|ht|nt|punta|llano|valle|\d)\b"
+    r"\(.*?\)|\b(tariff?|rate|phase|t ?\d|f ?\d|p ?\d|l ?\d|h[cp][hb]?|(?:off|mid|on|super).?peak|peak|shoulder|"
+    r"day|night|dag|dal|nacht|low|normaa?l|high|laag|hoog|ht|nt|hochtarif|niedertarif|punta|llano|valle|"
+    r"heures (?:pleines|creuses)|[12][._](?:8|29)[._]\d|[12]8[1-4]|\d)\b"
 )
+_TOTAL = re.compile(
+    r"\b(?:total\w?|totaal|gesamt|summe|sum|somme|suma|summa|i alt|razem|celkem|[12]80)\b|\b[12][._]8[._]0\b"
+)
+_MISSING = re.compile(
+    r"fehl(?:t|end|wert)|ausfall|missing|no data|not available|sem dados|sin dato|ausente|mancant|assente|"
+    r"manquant|absent|ontbre|puuttu|mangler|saknas|brak danych"
+)
+_STATUS = re.compile(r"status|state\b|qualit|kvalitet|laatu|estado|stato|etat|valid|flag|\btype\b|nature")
+_NO_ENERGY = re.compile(r"\b(?:value|reading|valeur|valor|valore|wert|state|mean|load|demand)s?\b")
+_CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])")
 
 
 def plain(name: str) -> str:
@@ -49,18 +72,23 @@ def plain(name: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
+def _parted(name: str) -> str:
+    """A name in plain words: consumptionKWh and consumption_kwh are two."""
+    return plain(_CAMEL.sub(" ", name)).replace("_", " ")
+
+
 def unit_in(text: str) -> Unit | None:
-    """The unit that a name or a cell tells."""
-    match = _UNIT.search(plain(text).replace("_", " ").replace("/hh", " "))
-    found = match[1] if match else None
-    if found in ("watt", "watts"):
-        return "w"
-    return next((unit for unit in UNITS if unit == found), None)
+    """The unit that a name or a cell tells, also where it is written out (kilowatt-hours)."""
+    text = _parted(text).replace("/hh", " ")
+    for written, short in _WRITTEN_OUT:
+        text = written.sub(short, text)
+    match = _UNIT.search(text)
+    return next((unit for unit in UNITS if match and unit == match[1]), None)
 
 
 def flow_of(name: str) -> Flow | None:
     """Which way the energy of a column flows; None if the name does not tell that it is energy of this meter."""
-    text = plain(name).replace("_", " ") if not re.search(r"\d[._]\d", name) else plain(name)
+    text = _parted(name) if not re.search(r"\d[._]\d", name) else plain(name)
     if _EXPORT.search(text):
         return "export"
     if _IMPORT.search(text):
@@ -72,16 +100,39 @@ def flow_of(name: str) -> Flow | None:
 
 def says_import(name: str) -> bool:
     """Whether a name tells the grid from the home: imported energy, not all that is consumed."""
-    return bool(_IMPORT.search(plain(name)))
+    return bool(_IMPORT.search(_parted(name)))
 
 
 def says_register(name: str) -> bool:
     """Whether a name is that of a counter which only grows."""
-    return bool(_REGISTER.search(plain(name)))
+    return bool(_REGISTER.search(plain(name)) or _REGISTER.search(_parted(name)))
+
+
+def says_total(name: str) -> bool:
+    """Whether a name tells that a column is the sum of others, such as those of its tariffs."""
+    return bool(_TOTAL.search(plain(name).replace("_", " ")))
 
 
 def says_power(name: str) -> bool:
     return bool(re.search(r"power|leistung|puissance|potenza|potencia|watt", plain(name)))
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a name could be one of energy or of power: value, load."""
+    text = _parted(name)
+    return bool(_NO_ENERGY.search(text)) and not re.search(
+        r"energ|consum|usage|verbrauch|verbruik|meter|register", text
+    )
+
+
+def says_status(name: str) -> bool:
+    """Whether a name is that of a column which tells how readings were obtained."""
+    return bool(_STATUS.search(_parted(name)))
+
+
+def says_missing(cell: str) -> bool:
+    """Whether a status tells that nothing was measured."""
+    return bool(_MISSING.search(plain(cell)))
 
 
 def says_time(name: str) -> bool:
@@ -99,13 +150,18 @@ def says_end(name: str) -> bool:
 
 
 def without_tariff(name: str) -> str:
-    """A name without what tells one tariff from another."""
-    return " ".join(_TARIFF.sub(" ", plain(name).replace("_", " ")).split())
+    """A name without what tells one tariff from another, or from their sum."""
+    return " ".join(_TARIFF.sub(" ", _TOTAL.sub(" ", plain(name).replace("_", " "))).split())
+
+
+def says_no_tariff(name: str) -> bool:
+    """Whether a name tells neither a tariff nor a sum."""
+    return without_tariff(name) == " ".join(plain(name).replace("_", " ").split())
 
 
 def flow_of_label(label: str) -> Flow | None:
     """Which way the energy of a row flows that is labelled so: a register's name, an OBIS code."""
-    match = re.search(r"\b([12])[.](?:8|29)[.]", label)
+    match = re.search(rf"\b([12])[.]{_MEASURED}[.]", label)
     if match:
         return "import" if match[1] == "1" else "export"
     return flow_of(label)

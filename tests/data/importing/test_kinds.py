@@ -321,7 +321,8 @@ def test_what_is_no_table_is_called_by_its_name(tmp_path: Path) -> None:
         "nul.csv": (PLAIN.encode() + b"\0\0\0", "line 50: has NUL bytes"),
         "bin.csv": (bytes(range(256)) * 9, "binary"),
         "json.csv": ('{"count": 1, "res', "not JSON"),
-        "xml.csv": ("<html><body>Please log in</body></html>", "not Green Button"),
+        "xml.csv": ("<readings><reading>1</reading></readings>", "not Green Button"),
+        "page.csv": ("<html><body>Please log in</body></html>", "a web page"),
         "one.csv": ("timestamp 1\n2026 1\n", "not a table"),
     }
     for name, (content, words) in files.items():

@@ -1,0 +1,241 @@
+"""Tables as exporters of many countries write them: names of columns, numbered intervals, units beside readings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from data.errors import ImportRefused
+from data.importing.importer import import_file
+from data.importing.options import Imported, ImportOptions
+
+ROME = ZoneInfo("Europe/Rome")
+QUARTER = timedelta(minutes=15)
+Load = list[tuple[datetime, int]]
+"""Starts of quarters of an hour (UTC) and Wh."""
+Row = Callable[[datetime, int], str]
+
+
+def load(start: datetime, hours: int) -> Load:
+    drawn = np.random.default_rng(7).integers(20, 400, 4 * hours)
+    return [(start + k * QUARTER, int(wh)) for k, wh in enumerate(drawn)]
+
+
+WINTER = load(datetime(2026, 1, 4, 23, tzinfo=UTC), 72)
+SPRING = load(datetime(2026, 3, 27, 23, tzinfo=UTC), 71)
+AUTUMN = load(datetime(2026, 10, 23, 22, tzinfo=UTC), 73)
+HOURS: dict[str, Load] = {
+    name: [(quarters[k][0], sum(wh for _, wh in quarters[k : k + 4])) for k in range(0, len(quarters), 4)]
+    for name, quarters in {"winter": WINTER, "spring": SPRING, "autumn": AUTUMN}.items()
+}
+
+
+def local(time: datetime, form: str = "%d.%m.%Y %H:%M") -> str:
+    return f"{time.astimezone(ROME):{form}}"
+
+
+def number(time: datetime, step: timedelta) -> int:
+    """Of an interval: how many of its day have begun."""
+    midnight = time.astimezone(ROME).replace(hour=0, minute=0, fold=0)
+    return (time - midnight.astimezone(UTC)) // step + 1
+
+
+def comma(wh: float) -> str:
+    return f"{wh / 1000:.3f}".replace(".", ",")
+
+
+def table(header: str, of: Load, row: Row) -> str:
+    return "\n".join([header, *(row(time, wh) for time, wh in of), ""])
+
+
+def kwh_row(time: datetime, wh: int) -> str:
+    return f"{local(time)};{comma(wh)}"
+
+
+def registers(of: Load, columns: Callable[[int, int], str]) -> Row:
+    """A row of registers: `columns` of what was taken before each time, in all and by night."""
+    before, total, night = {}, 0, 0
+    for time, wh in of:
+        before[time] = columns(total, night)
+        total += wh
+        night += wh if time.hour < 6 else 0
+    return lambda time, _: f"{local(time)};{before[time]}"
+
+
+def tariffs(time: datetime, wh: int) -> str:
+    night, day = (comma(wh), "0,000") if time.hour < 6 else ("0,000", comma(wh))
+    return f"{local(time)};{day};{night}"
+
+
+def in_a_column_each(of: Load, names: list[str]) -> str:
+    days: dict[str, list[str]] = {}
+    for time, wh in of:
+        days.setdefault(local(time, "%d/%m/%Y"), []).append(comma(wh))
+    return "\n".join([";".join(["Date", *names]), *(";".join([day, *cells]) for day, cells in days.items()), ""])
+
+
+ON_THE_CLOCK = [f"{hour % 12 or 12}:00 {'AM' if hour < 12 else 'PM'}" for hour in range(24)]
+
+READ: dict[str, tuple[str, Load]] = {
+    "units beneath the names": (
+        table(
+            "Zeit;Energie vom Netz bezogen;Verbrauch\n[dd.MM.yyyy HH:mm];[Wh];[Wh]", WINTER,
+            lambda t, wh: f"{local(t)};{wh};{wh + 9}",
+        ), WINTER,
+    ),
+    "kilowatt-hours written out": (
+        table("Time;Usage (real energy in kilowatt-hours)", WINTER, kwh_row), WINTER,
+    ),
+    "a column of power named Watts": (
+        table("Time;Mains (Watts)", WINTER, lambda t, wh: f"{local(t)};{4 * wh}"), WINTER,
+    ),
+    "a register, and those of its tariffs": (
+        table(
+            "Zeit;1-0:1.8.0*255 [kWh];1-0:1.8.1*255 [kWh];1-0:1.8.2*255 [kWh]", WINTER,
+            registers(WINTER, lambda all_, n: f"{comma(9000 + all_)};{comma(9000 + all_ - n)};{comma(n)}"),
+        ), WINTER[:-4],
+    ),
+    "codes without points": (
+        table(
+            "Zeit;verbr_kwh_181;verbr_kwh_182", WINTER,
+            registers(WINTER, lambda all_, n: f"{comma(9000 + all_ - n)};{comma(n)}"),
+        ), WINTER[:-4],
+    ),
+    "a register beside the energy": (
+        table("Zeit;Zählerstand (kWh);Verbrauch (kWh)", WINTER, lambda t, wh: f"{local(t)};5000;{comma(wh)}"), WINTER,
+    ),
+    "registers of two Dutch tariffs": (
+        table(
+            "Datum;Stand laag;Stand normaal", WINTER,
+            registers(WINTER, lambda all_, n: f"{comma(9000 + all_ - n)};{comma(n)}"),
+        ), WINTER[:-4],
+    ),
+    "tariffs and their total": (
+        table("Zeit;Bezug HT (kWh);Bezug NT (kWh);Bezug Total (kWh)", WINTER,
+              lambda t, wh: f"{tariffs(t, wh)};{comma(wh)}"), WINTER,
+    ),
+    "tariffs at the peak and off it": (table("Date;On-Peak (kWh);Off-Peak (kWh)", WINTER, tariffs), WINTER),
+    "Danish names": (
+        table("MålepunktsID;Fra_dato;Til_dato;Mængde;Måleenhed;Kvalitet", AUTUMN,
+              lambda t, wh: f"5713;{local(t)};{local(t + QUARTER)};{comma(wh)};KWH;Målt"), AUTUMN,
+    ),
+    "Finnish names": (
+        table("Tunnus;Resoluutio;Yksikkötyyppi;Alkuaika;Määrä;Laatu", AUTUMN,
+              lambda t, wh: f"6430;PT15MIN;kWh;{t:%Y-%m-%dT%H:%MZ};{comma(wh)};OK"), AUTUMN,
+    ),
+    "days of the week before dates": (
+        table("Tag;Zeit;kWh", WINTER, lambda t, wh: f"{local(t, 'Mo, %d.%m.%Y;%H:%M Uhr')};{comma(wh)}"),
+        WINTER,
+    ),
+    "days of the week in English": (
+        table("Date;kWh", WINTER, lambda t, wh: f"{local(t, '%A, %B %d, %Y %H:%M')};{comma(wh)}"), WINTER,
+    ),
+    "clock times of four digits": (
+        table("DATE;TIME;KWH", WINTER, lambda t, wh: f"{local(t, '%Y%m%d')};{local(t, '%H%M')};{comma(wh)}"), WINTER,
+    ),
+    "hours numbered as clock times, 1 to 25": (
+        table("fecha;hora;kWh", HOURS["autumn"],
+              lambda t, wh: f"{local(t, '%Y/%m/%d')};{number(t, 4 * QUARTER):02d}:00;{comma(wh)}"), AUTUMN,
+    ),
+    "quarters numbered 1 to 100": (
+        table("Date;Settlement Period;kWh", AUTUMN,
+              lambda t, wh: f"{local(t, '%Y-%m-%d')};{number(t, QUARTER)};{comma(wh)}"), AUTUMN,
+    ),
+    "quarters numbered 1 to 92": (
+        table("Date;Period;kWh", SPRING, lambda t, wh: f"{local(t, '%Y-%m-%d')};{number(t, QUARTER)};{comma(wh)}"),
+        SPRING,
+    ),
+    "columns with AM and PM": (in_a_column_each(HOURS["winter"], ON_THE_CLOCK), WINTER),
+    "columns of hours with AM and PM": (
+        in_a_column_each(HOURS["winter"], [name.replace(":00", "") for name in ON_THE_CLOCK]), WINTER,
+    ),
+    "times in nanoseconds": (
+        table("time,energy_wh", WINTER, lambda t, wh: f"{int(t.timestamp())}000000000,{wh}"), WINTER,
+    ),
+    "when it was revised, in each row": (
+        table("Date;Revised;Start;kWh", WINTER,
+              lambda t, wh: f"{local(t, '%d.%m.%Y')};20.01.2026 06:01;{local(t, '%H:%M')};{comma(wh)}"), WINTER,
+    ),
+    "a note with a date at the end": (table("Zeit;kWh", WINTER, kwh_row) + "Erstellt am 20.01.2026 10:31;\n", WINTER),
+    "a unit elsewhere in the document": (
+        json.dumps({"reading_type": {"unit": "W"}, "interval_reading": [
+            {"value": str(4 * wh), "date": t.isoformat()} for t, wh in WINTER]}), WINTER,
+    ),
+    "pairs, and their unit": (
+        json.dumps({"units": "kWh", "data": [[int(t.timestamp()), wh / 1000] for t, wh in WINTER]}), WINTER,
+    ),
+}  # fmt: skip
+
+
+def imported(folder: Path, content: str) -> Imported:
+    path = folder / "export"
+    path.write_text(content)
+    return import_file(path, ImportOptions("elm-3", timezone="Europe/Rome"))
+
+
+@pytest.mark.parametrize("form", READ)
+def test_the_load_is_read_as_it_is(form: str, tmp_path: Path) -> None:
+    content, truth = READ[form]
+    readings = imported(tmp_path, content).readings
+    hours = [(truth[k][0], sum(wh for _, wh in truth[k : k + 4])) for k in range(0, len(truth), 4)]
+    assert [moment.to_pydatetime() for moment in readings["ds"]] == [time for time, _ in hours]
+    assert np.abs(readings["y"].to_numpy() - [wh for _, wh in hours]).max() <= 1
+    assert not readings["filled"].any()
+
+
+EXPORT = {
+    "energies of intervals by their codes": "1-1:1.29.0 (kWh);1-1:2.29.0 (kWh)",
+    "both directions in Swedish": "Uttag kWh;Inmatning kWh",
+    "in Polish": "Pobór energii czynnej (kWh);Oddanie energii czynnej (kWh)",
+    "by their signs": "+A/10015 [kWh];-A/10015 [kWh]",
+    "in Spanish, by letters": "AE_kWh;AS_kWh",
+    "what was fed in": "Netzbezug kWh;Energie ins Netz eingespeist kWh",
+}
+
+
+@pytest.mark.parametrize("names", EXPORT)
+def test_export_is_told_from_import(names: str, tmp_path: Path) -> None:
+    content = table(f"Zeit;{EXPORT[names]}", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};{comma(2 * wh)}")
+    readings = imported(tmp_path, content).readings
+    assert readings["y"].sum() == sum(wh for _, wh in WINTER)
+    assert readings["export"].sum() == 2 * readings["y"].sum()
+
+
+def test_a_zero_that_was_not_measured_is_a_gap(tmp_path: Path) -> None:
+    gone = {time for time, _ in WINTER[40:80]}
+    row: Row = lambda t, wh: f"{local(t)};{'0,000;fehlt' if t in gone else f'{comma(wh)};gemessen'}"  # noqa: E731
+    got = imported(tmp_path, table("Zeit;kWh;Status", WINTER, row))
+    assert len(got.readings) == 62 and got.cut_hours == 10
+
+
+ASKED = {
+    "two columns of one name": (
+        table("Zeit;kWh;kWh", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};{comma(wh / 2)}"), "several columns",
+    ),
+    "what could be power": (
+        table("Zeit;Wert", WINTER, lambda t, wh: f"{local(t)};{wh}"), "names no unit: is it energy .* or power",
+    ),
+    "from the grid to two places": (
+        table("Time;Grid to consumers kWh;Grid to battery kWh", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};0.1"),
+        "several columns",
+    ),
+    "standard time in summer": (
+        table("Zeit;kWh", SPRING, lambda t, wh: f"{t + timedelta(hours=1):%d.%m.%Y %H:%M};{comma(wh)}"),
+        "standard time all year, use --timezone Etc/GMT-1",
+    ),
+    "a web page": ("<html><table><tr><td>05.01.2026</td></tr></table></html>", "is a web page"),
+    "a message of the market": ("UNA:+.? '\nUNB+UNOC:3+99+98+260105:0000+1'", "EDIFACT, such as MSCONS"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ASKED)
+def test_what_is_not_certain_is_asked_for(form: str, tmp_path: Path) -> None:
+    content, says = ASKED[form]
+    with pytest.raises(ImportRefused, match=says):
+        imported(tmp_path, content)

@@ -33,6 +33,14 @@ def load_community(settings: DataSettings) -> CommunityData:
     return CommunityData(readings, neutral_weather(readings["ds"].min(), readings["ds"].max()))
 
 
+def load_readings(settings: DataSettings) -> pd.DataFrame:
+    """The readings alone, for what needs no weather: a gateway has readings before it has fetched a feed.
+
+    Raises DataError.
+    """
+    return tables_of(settings.files) if settings.source == "files" else load_community(settings).readings
+
+
 def tables_of(files: Sequence[Path]) -> pd.DataFrame:
     """The tables of hours of all files in one. Raises TableError if two of them disagree about an hour."""
     return joined_tables(files, "data.files", read_table)

@@ -31,7 +31,7 @@ def examine_machine(config: Path) -> list[Finding]:
 
 
 def _readings(settings: Config) -> Iterator[Finding]:
-    from data.community import load_community
+    from data.community import load_readings
     from data.day import DayClock, utc_text
 
     if settings.data.source == "none":
@@ -47,7 +47,7 @@ def _readings(settings: Config) -> Iterator[Finding]:
     if any(not table.exists() for table in settings.data.files):
         return
     clock = DayClock(settings.data.day_start_utc)
-    readings = load_community(settings.data).readings
+    readings = load_readings(settings.data)
     for home, mine in readings.groupby("unique_id", observed=True):
         first, last = mine["ds"].min(), mine["ds"].max()
         hours = round((last - first).total_seconds() / 3600) + 1

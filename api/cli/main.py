@@ -276,10 +276,10 @@ def roster(
 def _homes_of(settings: Config) -> list[str]:
     """The homes in the readings; on a server those of the members. Raises ConfigError where neither names one."""
     from api.config.community_yaml import ConfigError
-    from data.community import load_community
+    from data.community import load_readings
 
     if settings.data.source != "none":
-        return sorted(load_community(settings.data).readings["unique_id"].astype(str).unique())
+        return sorted(load_readings(settings.data)["unique_id"].astype(str).unique())
     if named := [member.home for member in settings.community.members if member.home is not None]:
         return named
     raise ConfigError(

@@ -61,7 +61,7 @@ _SENTENCES: dict[tuple[str, str], Say] = {
         f"{part}: {r['kind']} of {date} refused: {r['reason']}"
     ),
     ("api.operator.held_time", "recorded time waits"): lambda _, r, date: (
-        f"recorded time waits for the forecasts of {date}: {r['homes']} homes are proving"
+        f"recorded time waits for the forecasts of {date}; still to come: {r['homes']}"
     ),
     ("api.operator.running_sum", "sum open"): lambda _, r, date: f"the {r['kind']} total of {date} is open",
     ("api.operator.running_sum", "sum failed"): lambda _, r, date: f"no {r['kind']} total of {date}: {r['reason']}",

@@ -69,7 +69,7 @@ def _home(config: Config, home: str, now: float) -> Iterator[Finding]:
 
 
 def _readings(config: Config, home: str, clock: DayClock, now: float) -> Iterator[Finding]:
-    from data.community import load_community
+    from data.community import load_readings
 
     if config.data.source == "none":
         yield Finding.noted(f"{home}: its readings are on another machine (data.source: none).")
@@ -77,7 +77,7 @@ def _readings(config: Config, home: str, clock: DayClock, now: float) -> Iterato
     if any(not table.exists() for table in config.data.files):
         yield Finding.missing(f"{home}: no readings yet", "import them: `wattproof data import`")
         return
-    readings = load_community(config.data).readings
+    readings = load_readings(config.data)
     mine = readings[readings["unique_id"].astype(str) == home]
     if mine.empty:
         yield Finding.missing(f"{home}: no readings here", "name its table in data.files")

@@ -51,12 +51,12 @@ def sign_newest_days(home: str, folder: Path, data: DataSettings, interval: Inte
     """
     from api.gateway.home import Home
     from api.gateway.metered_home import MeteredHome, quarters_table
-    from data.community import load_community, readings_of
+    from data.community import load_readings, readings_of
     from data.day import DayClock
     from data.quarters import HomeQuarters
 
     clock = DayClock(data.day_start_utc)
-    readings = load_community(data).readings
+    readings = load_readings(data)
     table = readings_of(readings, home)
     end = clock.day_of(table["ds"].max()) + 1
     quarters = None if interval == 60 else HomeQuarters(quarters_table(data, readings), home, clock)

@@ -14,7 +14,7 @@ from api.protocol.meters import Assignment
 from api.protocol.period import Key
 from api.protocol.settlement import Settlement
 from data import citylearn
-from data.community import load_community, readings_of
+from data.community import load_readings, readings_of
 from data.day import DayClock
 from data.quarters import HomeQuarters
 
@@ -41,7 +41,7 @@ class SettledHomes:
         if config.data.source == "citylearn":
             table, folder = citylearn.load_exchange(config.data.cache_dir), config.api.state_dir / DEMO_HOMES
         else:
-            table, folder = load_community(config.data).readings, config.api.homes_dir
+            table, folder = load_readings(config.data), config.api.homes_dir
         names = sorted(str(name) for name in table["unique_id"].unique())[: config.federation.num_clients]
         if strangers := sorted(config.settlement.numbers.keys() - names):
             raise ConfigError(f"settlement.numbers names {strangers[0]}, of which there are no readings here")

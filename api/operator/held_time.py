@@ -2,7 +2,7 @@
 machine a proof takes as long as that.
 
 Recorded time stands shortly before a day's forecasts close, as long as a home is awaited: one that forecast the day
-before, or any that is enrolled if none did. It waits no longer than a day takes, so that one that was stopped costs
+before, or every member if none did. It waits no longer than a day takes, so that one that was stopped costs
 this once.
 """
 
@@ -19,7 +19,7 @@ from threading import Event
 from sqlalchemy import select
 
 from api.operator.community import Community
-from api.operator.database.tables import Forecast, Household, ModelRound
+from api.operator.database.tables import Departure, Forecast, ModelRound
 from api.protocol.recorded_time import RecordedClock
 from fl.deployment.background import repeated
 
@@ -44,12 +44,15 @@ class HeldTime:
         clock, replay = self._community.now, self._community.config.replay
         if not isinstance(clock, RecordedClock) or replay is None:
             return
-        day = self._community.clock.day_of(datetime.fromtimestamp(clock(), UTC))
+        day, model_since = (
+            self._community.clock.day_of(datetime.fromtimestamp(clock(), UTC)),
+            self._has_model(clock()),
+        )
         if day <= self._over:
             return
         starts, grace_s = self._community.start_of(day), self._community.config.rewards.grace_seconds
         closes, stands = starts + grace_s, starts + grace_s - min(_BEFORE_S, grace_s / 2)
-        awaited = self._awaited(day) if self._has_model(clock()) <= starts else set()
+        awaited = self._awaited(day) if model_since <= starts else set()
         waited_s = 0.0 if self._held is None else self._monotonic() - self._held[1]
         if awaited and clock() < closes and waited_s < 60 * replay.day_minutes:
             clock.hold(stands)
@@ -77,7 +80,8 @@ class HeldTime:
             before, now = (
                 set(session.scalars(select(Forecast.household).where(Forecast.day == one))) for one in (day - 1, day)
             )
-            return (before or set(session.scalars(select(Household.address)))) - now
+            left = set(session.scalars(select(Departure.household)))
+        return (before or self._community.meters().keys() - left) - now
 
     def watch(self) -> AbstractContextManager[object]:
         """Look twice a second while the block runs, in a replay."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 from pydantic import BaseModel
 from sqlalchemy import func, select
@@ -13,10 +14,10 @@ from fl.store import RoundStore
 
 
 class TrainingNow(BaseModel):
-    """The last round that was saved, and its training loss."""
+    """The last round that was saved, and its training loss; None where homes tell none, as in a one-shot training."""
 
     round: int
-    loss: float
+    loss: float | None
 
 
 class Progress(BaseModel):
@@ -61,5 +62,6 @@ def _training(community: Community) -> TrainingNow | None:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # one is being written, or of another release
         if rounds := store.rounds():
             report = store.report(rounds[-1])
-            return TrainingNow(round=report.round, loss=report.train_loss)
+            loss = report.train_loss if math.isfinite(report.train_loss) else None
+            return TrainingNow(round=report.round, loss=loss)
     return None

@@ -100,6 +100,10 @@ function homes(summary) {
   return [el("h2", {}, t("who")), table(t("who"), names, rows, [3])];
 }
 
+function trained({ round, loss }) {
+  return loss === null ? `${t("round")} ${round}` : `${t("round")} ${round} · ${t("loss")} ${decimals(loss)}`;
+}
+
 // -- right now -------------------------------------------------------------------------------------------------------
 function follow(place, onChange) {
   const body = el("div", {});
@@ -114,7 +118,7 @@ function follow(place, onChange) {
       [t("registeredSoFar"), `${now.registered} / ${now.enrolled}`],
       [t("sumForecast"), phase(now.sums.forecast, now.total === now.day)], [t("sumMeasured"), phase(now.sums.measured, now.measured === now.day)],
       [t("round"), now.round === null ? t("none") : String(now.round)],
-      [t("training"), now.training === null ? t("none") : `${t("round")} ${now.training.round} · ${t("loss")} ${decimals(now.training.loss)}`],
+      [t("training"), now.training === null ? t("none") : trained(now.training)],
     ]));
     onChange(now);
   });

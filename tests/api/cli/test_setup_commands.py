@@ -195,6 +195,17 @@ def test_in_a_replay_the_day_is_the_recorded_one(tmp_path: Path) -> None:
     assert any(line.startswith("elm-3: no forecast for 2031-05-01 ") for line in told), told
 
 
+def test_a_gateway_that_has_not_fetched_the_weather_yet_tells_its_last_reading(tmp_path: Path) -> None:
+    write_inputs(tmp_path, ("elm-3",), 20)
+    out = tmp_path / "community.yaml"
+    parts = yaml.safe_load(out.read_text())
+    parts["data"] |= {"weather": "weather.csv", "weather_from": "operator"}
+    parts["gateway"] = {"api_url": f"http://127.0.0.1:{free_port()}"}
+    out.write_text(yaml.safe_dump(parts))
+    (tmp_path / "weather.csv").unlink()
+    assert any(line.startswith("elm-3: last reading: ") for line in status(out, "elm-3"))
+
+
 def test_a_server_that_does_not_answer_is_named_and_its_days_are_listed(village: Village, tmp_path: Path) -> None:
     out = tmp_path / "community.yaml"
     settings = village.community.config.model_dump(mode="json", exclude_defaults=True)

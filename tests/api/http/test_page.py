@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from sqlalchemy import delete
 
 from api.http.connections import BoundedProtocol
 from api.one_machine.day import register
+from api.operator import progress
 from api.operator.database.tables import PaidClaim
 from api.protocol.bundle import ClaimBundle, encode
 from api.protocol.settlement import Settlement
 from api.protocol.surplus import SurplusDay
 from data.interval import by_hour
+from fl.store import RoundReport, RoundStore
 from tests.api.conftest import DAY, Village, app_of
 from tests.api.http.conftest import MANAGER, Served, config_of, shown
 from tests.api.settled import WEEK
@@ -353,7 +356,12 @@ def test_everything_can_be_reached_with_the_keyboard(served: Served, page: Page)
     )
 
 
-def test_registering_shows_on_an_open_page(village: Village, browser: Browser) -> None:
+def test_registering_shows_on_an_open_page_and_a_one_shot_training_has_no_loss_there(
+    village: Village, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_shot = RoundStore(tmp_path)
+    one_shot.save(RoundReport(7, (), (), {}, math.nan, None, {}, 0, 0, 1.0), {}, {})
+    monkeypatch.setattr(progress, "RoundStore", lambda _: one_shot)
     app = app_of(village.community, village.chain_session)
     for home in village.homes[:2]:
         register(village.community, village.chain_session, home, village.bundle(home))
@@ -364,6 +372,8 @@ def test_registering_shows_on_an_open_page(village: Village, browser: Browser) -
         opened.goto(f"http://127.0.0.1:{port}/")
         live = opened.locator("section[aria-labelledby=live]")
         expect(live).to_contain_text("2 / 3")
+        expect(live).to_contain_text("round 7")
+        expect(live).not_to_contain_text("loss")
         register(village.community, village.chain_session, village.homes[2], village.bundle(village.homes[2]))
         expect(live).to_contain_text("3 / 3")
         opened.close()

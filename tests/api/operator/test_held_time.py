@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from api.config.settings import HouseholdEntry
 from api.operator.community import Community
-from api.operator.database.tables import Forecast, Household, ModelRound
+from api.operator.database.tables import Departure, Forecast, ModelRound
 from api.operator.held_time import HeldTime
 from api.protocol.recorded_time import RecordedClock
 from tests.api.protocol.test_recorded_time import START, settings
 
-HOMES = ("0x1", "0x2")
+HOMES = ("0x" + "1" * 40, "0x" + "2" * 40)
 GRACE_S, HOUR_S, DAY_S = 12 * 3600, 3600, 86_400
 
 
@@ -24,13 +25,13 @@ class Replayed:
         self.machine = 0.0
         config = settings(folder)
         rewards = config.rewards.model_copy(update={"grace_seconds": GRACE_S})
-        self.community = Community(config.model_copy(update={"rewards": rewards}))
+        members = tuple(HouseholdEntry(household=home, meter="0x" + "9" * 40) for home in HOMES)
+        street = config.community.model_copy(update={"members": members})
+        self.community = Community(config.model_copy(update={"rewards": rewards, "community": street}))
         assert config.replay is not None
         self.clock = RecordedClock(config.replay, lambda: self.machine)
         self.community.now = self.clock
         self.held = HeldTime(self.community, lambda: self.machine)
-        with self.community.sessions.begin() as session:
-            session.add_all(Household(address=home, meter="0x9") for home in HOMES)
         self.first = self.community.clock.day_of(START) + 1
 
     def publish(self) -> None:
@@ -77,6 +78,27 @@ def test_it_stands_before_forecasts_close_until_the_last_one_is_there(replayed: 
     replayed.forecast(replayed.first, HOMES[1:])
     replayed.pass_s(5)
     assert replayed.hour_of(replayed.first) == pytest.approx(10 + 5 * 24 / 60, abs=0.3), "it goes on, at its pace"
+
+
+def test_the_first_day_is_waited_for_also_where_its_model_came_in_the_evening_before(replayed: Replayed) -> None:
+    replayed.machine += 0.1  # no look is at the very moment that a day begins
+    until_the_first_day(replayed)
+    replayed.pass_s(45)  # the day before is waited for no more: there is no model
+    replayed.publish()
+    while replayed.hour_of(replayed.first + 1) < 0:
+        replayed.pass_s(1)
+    replayed.pass_s(40)
+    assert replayed.hour_of(replayed.first + 1) == pytest.approx(10)
+
+
+def test_a_member_that_has_left_is_not_waited_for(replayed: Replayed) -> None:
+    replayed.publish()
+    with replayed.community.sessions.begin() as session:
+        session.add(Departure(household=HOMES[1], left_at=0))
+    until_the_first_day(replayed)
+    replayed.forecast(replayed.first, HOMES[:1])
+    replayed.pass_s(40)
+    assert replayed.hour_of(replayed.first) > 12
 
 
 def test_a_home_that_was_stopped_is_waited_for_once(replayed: Replayed) -> None:

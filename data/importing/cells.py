@@ -79,6 +79,7 @@ _WEEKDAY = re.compile(
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}(\d{3}|\d{6})?")
 _STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_HOUR = re.compile(r"^HE? ?(?=\d)", re.IGNORECASE)
 _FULL_HOUR = re.compile(r":00(:00)?$")
 _RANGE = re.compile(
     r"(.*\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?)\s+(?:-|–|—|to|bis|til|tot|a|à)\s+(?:.*\D)?\d{1,2}[:h.]\d{2}(?:[:.]\d{2})?",
@@ -206,9 +207,9 @@ def without_mark(text: str) -> tuple[str, int]:
 
 
 def numbered_hour(cell: str) -> tuple[int | None, int]:
-    """The number of an hour and its mark, as in 2, 2B and 25:00; None if it is no number."""
+    """The number of an hour and its mark, as in 2, 2B, 25:00 and HE02; None if it is no number."""
     bare, mark = without_mark(cell)
-    number = _FULL_HOUR.sub("", bare.strip()) if mark == NO_OFFSET else bare.partition(":")[0]
+    number = _FULL_HOUR.sub("", _HOUR.sub("", bare.strip())) if mark == NO_OFFSET else bare.partition(":")[0]
     return (int(number) if number.isdigit() else None), mark
 
 

@@ -69,10 +69,10 @@ def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
     keep = tuple((_column(sheet, name), value) for name, value in options.where.items())
     mapping = _times(sheet, options, kinds, columns)
     if mapping.clocks:
-        units = {unit for row in sheet.above for cell in row if (unit := _bare_unit(cell))}
-        flow_unit = next(iter(units)) if len(units) == 1 else (preset.unit if preset else None)
-        values = tuple(ValueColumn(column.at, "import", flow_unit) for column in mapping.values)
-        return replace(mapping, values=values, keep=keep)
+        unit = _common_unit(sheet, columns, _unit_column(kinds, columns)) or (preset.unit if preset else None)
+        values = tuple(ValueColumn(column.at, "import", unit) for column in mapping.values)
+        label_at = _label(sheet, columns, kinds, set(mapping.time))
+        return replace(mapping, values=values, keep=keep, label_at=label_at)
     mapping = _with_values(sheet, options, preset, mapping, kinds, columns)
     names = [sheet.names[value.at] for value in mapping.values] if sheet.names else []
     status = [at for at, name in enumerate(sheet.names) if kinds[at] == "text" and words.says_status(name)]
@@ -189,7 +189,7 @@ def _of_dates(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> 
     dates = [at for at, kind in enumerate(kinds) if kind == "date"]
     clocks = [at for at, kind in enumerate(kinds) if kind == "clock"]
     clocks += [at for at, kind in enumerate(kinds) if kind == "number" and _are_short_clocks(sheet, at, columns[at])]
-    numbered = [at for at, kind in enumerate(kinds) if kind == "number" and _numbered(sheet, at, columns)]
+    numbered = [at for at, kind in enumerate(kinds) if kind in ("number", "text") and _numbered(sheet, at, columns)]
     if dates and len(clocks) == 1 and _are_numbered_clocks(columns[clocks[0]]):
         return Mapping((dates[0], clocks[0]), (), numbered_s=HOUR_S)
     if dates and clocks:
@@ -259,9 +259,7 @@ def _with_values(
             sheet.path, "its columns have no names: name them by number, as in --map timestamp=#1,kwh=#2"
         )
     used = {*mapping.time, *(mapping.end or ())}
-    unit_at = next(
-        (at for at in range(sheet.width) if kinds[at] == "text" and all(_bare_unit(c) for c in columns[at])), None
-    )
+    unit_at = _unit_column(kinds, columns)
     common = _common_unit(sheet, columns, unit_at) or (preset.unit if preset else None)
     candidates = [
         ValueColumn(at, flow, words.unit_in(sheet.names[at]) or words.unit_in(columns[at][0]) or common)
@@ -294,22 +292,33 @@ def _common_unit(sheet: Sheet, columns: list[list[str]], unit_at: int | None) ->
     """The unit of all values, where a column or the rows above the header tell one."""
     cells = columns[unit_at] if unit_at is not None else [cell for row in sheet.above for cell in row]
     units = {unit for cell in cells if (unit := _bare_unit(cell))}
+    units = units or {unit for cell in cells if (unit := words.unit_told(cell))}
     if len(units) > 1:
         raise ImportRefused(sheet.path, "has values in several units: choose rows with --where COLUMN=VALUE")
     return next(iter(units), None)
 
 
+def _unit_column(kinds: list[CellKind], columns: list[list[str]]) -> int | None:
+    """A column of units."""
+    return next((at for at, kind in enumerate(kinds) if kind == "text" and all(map(_bare_unit, columns[at]))), None)
+
+
 def _label(sheet: Sheet, columns: list[list[str]], kinds: list[CellKind], used: set[int]) -> int | None:
-    """A column of labels that tell the flow of each row, where there are several for one time or both flows."""
+    """A column of labels that tell the flow of each row, where there are several for one time or both flows, or where
+    all rows are exports."""
     times = list(zip(*(columns[at] for at in sorted(used)), strict=True))
     is_several = len(set(times)) < len(times)
     for at, kind in enumerate(kinds):
         labels = set(columns[at])
         if at == sheet.width - 1:
             labels.update(sheet.labels)
-        if at in used or kind != "text" or not 1 < len(labels) <= 16:
+        if at in used or kind != "text" or len(labels) > 16:
             continue
         flows = {words.flow_of_label(label) for label in labels}
+        if flows == {"export"} and sheet.names and words.says_which(sheet.names[at]):
+            return at
+        if len(labels) == 1:
+            continue
         if None not in flows and (is_several or len(flows) > 1):
             return at
     return None

@@ -222,13 +222,11 @@ class _Reader:
         whole = Readings(lines, wall, offsets, columns, ends, ends_at_24)
         if not kept.all():
             whole = whole.where(kept)
-        if self._mapping.clocks:
-            return [self._each_clock(whole)]
         if self._mapping.is_utc:
             whole = replace(whole, offsets=np.zeros_like(whole.wall))
-        if codes is None or len(self._labels) < 2:
-            return [whole]
-        return self._by_label(whole, codes[kept])
+        are_chosen = len(self._labels) < 2 and self._mapping.keep  # by a person, whatever they are called
+        parts = [whole] if codes is None or are_chosen else self._by_label(whole, codes[kept])
+        return [self._each_clock(part) for part in parts] if self._mapping.clocks else parts
 
     def _told(self, lines: Ints, wall: Ints, offsets: Ints) -> Ints:
         """Offsets with those of hours that are numbered through the day, or marked A and B. Raises ImportRefused for
@@ -254,10 +252,10 @@ class _Reader:
 
     def _by_label(self, whole: Readings, codes: Ints) -> list[Readings]:
         """Readings of each label, whose columns flow as the label says. A total leaves out what it is made of."""
-        totals = {label.rpartition(".")[0] for label in self._labels if label.endswith(".8.0")}
+        totals = {words.without_tariff(label) for label in self._labels if words.says_total(label)}
         parts = []
         for code, label in enumerate(self._labels):
-            if label.rpartition(".")[0] in totals and not label.endswith(".8.0"):
+            if words.without_tariff(label) in totals and not words.says_total(label):
                 continue
             part = whole.where(codes == code)
             flow = words.flow_of_label(label) or "import"
@@ -286,7 +284,7 @@ class _Reader:
         wall = dates[:, None] + clocks
         main = Readings(
             lines, wall.reshape(-1), np.repeat(offsets, len(clocks)),
-            (Values(name, "import", unit, numbers.reshape(-1)),),
+            (Values(name, days.columns[0].flow, unit, numbers.reshape(-1)),),
         ).where(~outside.reshape(-1))  # fmt: skip
         return self._with_second_hours(main, days.lines[order], wall, again)
 

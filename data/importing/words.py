@@ -30,7 +30,7 @@ _IMPORT = re.compile(
 _CONSUMED = re.compile(
     r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|forbruk|kulutus|\bload\b|demand|"
     r"energ|electric|elektri|\bstrom\b|stroom|volume|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
-    r"valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
+    r"lastgang|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
 )
 _OTHER = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|"
@@ -55,14 +55,19 @@ _TARIFF = re.compile(
     r"heures (?:pleines|creuses)|[12][._](?:8|29)[._]\d|[12]8[1-4]|\d)\b"
 )
 _TOTAL = re.compile(
-    r"\b(?:total\w?|totaal|gesamt|summe|sum|somme|suma|summa|i alt|razem|celkem|[12]80)\b|\b[12][._]8[._]0\b"
+    r"\b(?:total\w?|totaal|gesamt|summe|sum|somme|suma|summa|i alt|razem|celkem|[12]80)\b|\b[12][._](?:8|29)[._]0\b"
 )
 _MISSING = re.compile(
     r"fehl(?:t|end|wert)|ausfall|missing|no data|not available|sem dados|sin dato|ausente|mancant|assente|"
     r"manquant|absent|ontbre|puuttu|mangler|saknas|brak danych"
 )
 _STATUS = re.compile(r"status|state\b|qualit|kvalitet|laatu|estado|stato|etat|valid|flag|\btype\b|nature")
-_NO_ENERGY = re.compile(r"\b(?:value|reading|valeur|valor|valore|wert|state|mean|load|demand)s?\b")
+_NO_ENERGY = re.compile(r"\b(?:value|reading|valeur|valor|valore|wert|state|mean|load|demand|lastgang)s?\b")
+_UNIT_IN_BRACKETS = re.compile(r"\(\s*[km]?wh?\s*\)")
+_UNIT_TOLD = re.compile(
+    r"(?:\b(?:units?|unite|unita|unidad|eenheid|enhet|enhed|jednostka)|einheit)\s*[:=]?\s*(\S+)$|\b(?:in|en)\s+(\S+)$"
+)
+_WHICH = re.compile(r"regist|richtung|direction|\btype\b|obis|kanal|channel|flow|entity|statistic|metri[ck]|messart")
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])")
 
 
@@ -84,6 +89,12 @@ def unit_in(text: str) -> Unit | None:
         text = written.sub(short, text)
     match = _UNIT.search(text)
     return next((unit for unit in UNITS if match and unit == match[1]), None)
+
+
+def unit_told(text: str) -> Unit | None:
+    """The unit that a note tells: Units: kWh, or Verbrauch in kWh."""
+    match = _UNIT_TOLD.search(plain(text))
+    return unit_in(match[1] or match[2]) if match else None
 
 
 def flow_of(name: str) -> Flow | None:
@@ -125,6 +136,11 @@ def says_nothing(name: str) -> bool:
     )
 
 
+def says_which(name: str) -> bool:
+    """Whether a name is that of a column which tells what is measured in each row: a register, a direction."""
+    return bool(_WHICH.search(_parted(name)))
+
+
 def says_status(name: str) -> bool:
     """Whether a name is that of a column which tells how readings were obtained."""
     return bool(_STATUS.search(_parted(name)))
@@ -156,7 +172,8 @@ def without_tariff(name: str) -> str:
 
 def says_no_tariff(name: str) -> bool:
     """Whether a name tells neither a tariff nor a sum."""
-    return without_tariff(name) == " ".join(plain(name).replace("_", " ").split())
+    bare = _UNIT_IN_BRACKETS.sub(" ", plain(name).replace("_", " "))
+    return without_tariff(name) == " ".join(bare.split())
 
 
 def flow_of_label(label: str) -> Flow | None:

@@ -73,6 +73,11 @@ def tariffs(time: datetime, wh: int) -> str:
     return f"{local(time)};{day};{night}"
 
 
+def labelled(of: Load, shares: dict[str, float]) -> str:
+    rows = [f"{local(time)};{label};{share * wh}" for time, wh in of for label, share in shares.items()]
+    return "\n".join(["Zeit;Register;Wh", *rows, ""])
+
+
 def in_a_column_each(of: Load, names: list[str]) -> str:
     days: dict[str, list[str]] = {}
     for time, wh in of:
@@ -155,6 +160,27 @@ READ: dict[str, tuple[str, Load]] = {
     "columns of hours with AM and PM": (
         in_a_column_each(HOURS["winter"], [name.replace(":00", "") for name in ON_THE_CLOCK]), WINTER,
     ),
+    "a title that tells the unit of all columns": (
+        "Leistung in kW\n" + in_a_column_each([(t, 4 * wh) for t, wh in WINTER], [
+            f"{k // 4:02d}:{15 * (k % 4):02d}" for k in range(96)]), WINTER,
+    ),
+    "a note that tells the unit": (
+        table("Units: kWh\n\nTime,Value", WINTER, lambda t, wh: f"{local(t)},{wh / 1000}"), WINTER,
+    ),
+    "rows of tariffs and of their total": (
+        labelled(WINTER, {"Afname Dag": 0.25, "Afname Nacht": 0.75, "Afname Totaal": 1}), WINTER,
+    ),
+    "rows of codes and of their total": (
+        labelled(WINTER, {"1-1:1.29.0": 1, "1-1:1.29.1": 0.25, "1-1:1.29.2": 0.75}), WINTER,
+    ),
+    "phases and their sum, which has the unit in brackets": (
+        table("Time;Energy L1 (Wh);Energy L2 (Wh);Energy (Wh)", WINTER,
+              lambda t, wh: f"{local(t)};{wh / 4};{3 * wh / 4};{wh}"), WINTER,
+    ),
+    "hours numbered HE01 to HE24": (
+        table("Date;HE;kWh", HOURS["winter"],
+              lambda t, wh: f"{local(t, '%Y-%m-%d')};HE{number(t, 4 * QUARTER):02d};{comma(wh)}"), WINTER,
+    ),
     "times in nanoseconds": (
         table("time,energy_wh", WINTER, lambda t, wh: f"{int(t.timestamp())}000000000,{wh}"), WINTER,
     ),
@@ -207,6 +233,13 @@ def test_export_is_told_from_import(names: str, tmp_path: Path) -> None:
     assert readings["export"].sum() == 2 * readings["y"].sum()
 
 
+def test_a_row_for_each_day_and_direction(tmp_path: Path) -> None:
+    header, *days = in_a_column_each(HOURS["winter"], [f"{hour:02d}:00" for hour in range(24)]).splitlines()
+    rows = [f"{label};{day}" for day in days for label in ("Bezug", "Einspeisung")]
+    readings = imported(tmp_path, "\n".join([f"Richtung;{header}", *rows, ""])).readings
+    assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
+
+
 def test_a_zero_that_was_not_measured_is_a_gap(tmp_path: Path) -> None:
     gone = {time for time, _ in WINTER[40:80]}
     row: Row = lambda t, wh: f"{local(t)};{'0,000;fehlt' if t in gone else f'{comma(wh)};gemessen'}"  # noqa: E731
@@ -229,6 +262,8 @@ ASKED = {
         table("Zeit;kWh", SPRING, lambda t, wh: f"{t + timedelta(hours=1):%d.%m.%Y %H:%M};{comma(wh)}"),
         "standard time all year, use --timezone Etc/GMT-1",
     ),
+    "rows that are all exports": (labelled(WINTER, {"Injectie Dag": 1}), "no readings of imported energy"),
+    "a register of export alone": (labelled(WINTER, {"1-0:2.8.0": 1}), "no readings of imported energy"),
     "a web page": ("<html><table><tr><td>05.01.2026</td></tr></table></html>", "is a web page"),
     "a message of the market": ("UNA:+.? '\nUNB+UNOC:3+99+98+260105:0000+1'", "EDIFACT, such as MSCONS"),
 }  # fmt: skip

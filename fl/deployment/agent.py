@@ -28,6 +28,7 @@ from fl.deployment.outage import Outage
 from fl.deployment.settings import DeploymentSettings
 from fl.deployment.telemetry import AgentMetrics
 from fl.dp.budget import HomeLedger
+from fl.errors import FederationError
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -159,8 +160,15 @@ def _answer(app: ClientApp, message: Message, node_id: int, state: RecordDict) -
     )
     try:
         return app(message=message, context=context)
+    except FederationError as refused:  # a refusal by the home, in its own words
+        why = {"type": message.metadata.message_type, "reason": str(refused)}
+        _log.warning("message not answered", extra=why)
+        return Message(_error(refused), reply_to=message)
     except Exception as problem:  # noqa: BLE001 - whatever fails here fails this message, not the agent
         # The text of an exception may quote the home's data: it stays here; the coordinator gets its type.
         _log.exception("message failed", extra={"type": message.metadata.message_type})
-        error = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=type(problem).__name__)
-        return Message(error, reply_to=message)
+        return Message(_error(problem), reply_to=message)
+
+
+def _error(problem: Exception) -> Error:
+    return Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=type(problem).__name__)

@@ -55,6 +55,7 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from fl.deployment.outage import Outage
 from fl.deployment.signed_requests import UNKNOWN_KEY, WRONG_CLOCK, SignedRequests
+from fl.deployment.wire import EARLIER_RELEASE, SPOKEN, UPDATE_AGENT, UPDATE_COORDINATOR, ToldWire
 
 _log = logging.getLogger(__name__)
 _Request = TypeVar("_Request")
@@ -101,12 +102,18 @@ class FleetClient:
     ) -> None:
         """`authority`: PEM certificate the coordinator's is signed by; None speaks plain HTTP and self-registers."""
         self._public = public_key_to_bytes(key.public_key())
-        self.clock = CoordinatorsClock()
+        self.clock, self._wire = CoordinatorsClock(), ToldWire()
+        signed = SignedRequests(key)
         self._client = FleetHttpClient.from_server_address(
             address,
             insecure=authority is None,
             root_certificates=authority,
-            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperNode"), SignedRequests(key), self.clock],
+            interceptors=[
+                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+                self._wire,
+                signed,
+                self.clock,
+            ],
         )
         self._self_registers = authority is None
         self._heartbeat_s = heartbeat_s
@@ -144,6 +151,8 @@ class FleetClient:
                 self._stop.wait(self.outage.failed(str(problem)))
             else:
                 self.outage.over()
+                if self._wire.coordinators < SPOKEN:
+                    _log.warning("the coordinator is of an earlier release", extra={"reason": UPDATE_COORDINATOR})
                 self._beat()
                 return True
         return False
@@ -263,6 +272,8 @@ class FleetClient:
             code = detail = ""
         if code == WRONG_CLOCK:
             return f"this machine's clock or the coordinator's is wrong: {detail}; set it"
+        if code == EARLIER_RELEASE:
+            return UPDATE_AGENT
         if code == UNKNOWN_KEY:
             return (
                 "the coordinator has no key for this home, or a different one: its .pub must be in keys/agents there"

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +26,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fl.deployment.rate_limit import RateLimit, source_of
 from fl.deployment.signed_requests import Agent, NotAuthentic, RequestVerifier
+from fl.deployment.wire import EARLIER_RELEASE, HEADER, SPOKEN, UPDATE_AGENT, spoken_by
 
 _log = logging.getLogger(__name__)
-_PUSH_OBJECT = "/v1/fleet/push-object"
+_PUSH_OBJECT, _ACTIVATE = "/v1/fleet/push-object", "/v1/fleet/activate-node"
 _LARGEST_OBJECT = 6 * 1024 * 1024  # Flower cuts arrays into pieces of 5 MB
 _LARGEST_BODY = 1024 * 1024
 _READ_S = 120.0
 _HOLD_S, _MOST_HELD = 2.0, 200
+_TELL_AGAIN_S = 3600.0
 TOO_MANY, TOO_LARGE, TOO_SLOW = "too-many-requests", "too-large", "too-slow"
 
 
@@ -56,11 +60,13 @@ class RequestGate:
         self._failures = RateLimit(rate=0.5, burst=10)  # requests in an agent's name that are not its, by both
         self._held = 0
         self._requests = RateLimit(rate=200, burst=2000)  # an agent's own: a round takes it about a hundred
+        self._told: dict[str, float] = {}  # agents of earlier releases, and when the log said so last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        send = _telling_wire(send)
         try:
             body = await self._let_in(scope, receive)
         except _Refused as refused:
@@ -97,7 +103,17 @@ class RequestGate:
             if not self._requests.take(agent.key_id):
                 raise _Refused(429, TOO_MANY, "too many requests from this agent")
             scope.setdefault("state", {})["agent"] = agent
+        if scope["path"] == _ACTIVATE and spoken_by(headers) < SPOKEN:
+            self._tell_of_earlier(address if agent is None else agent.home, address)
+            raise _Refused(403, EARLIER_RELEASE, UPDATE_AGENT)
         return body
+
+    def _tell_of_earlier(self, home: str, address: str) -> None:
+        """It asks again and again, until it is updated; the log has it once an hour."""
+        now = time.monotonic()
+        if now - self._told.get(home, -math.inf) >= _TELL_AGAIN_S:
+            self._told[home] = now
+            _log.warning("agent refused", extra={"home": home, "from": address, "reason": UPDATE_AGENT})
 
     def _claimed(self, doorkeeper: RequestVerifier, headers: Headers, address: str) -> Agent:
         try:
@@ -131,6 +147,17 @@ def only_its_own(state: LinkState, request: Request) -> None:
         metadata = message.messages_list[0].metadata
         if metadata.src_node_id != message.node.node_id or metadata.dst_node_id != SUPERLINK_NODE_ID:
             raise HTTPException(403, "only messages from this node to the coordinator are accepted")
+
+
+def _telling_wire(send: Send) -> Send:
+    """`send`, with what this coordinator needs of agents in the answer's headers."""
+
+    async def telling(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (HEADER.encode(), str(SPOKEN).encode())]}
+        await send(message)
+
+    return telling
 
 
 def _node_of(message: Any) -> int:

@@ -2,6 +2,11 @@
 
 `states/before_green_shares.tar.xz` was written by processes of this project as it was before it had green shares
 (database 0002, eight contracts): a server, and a gateway that had forecast, registered and claimed a day.
+
+`states/coordinator_of_adam.tar.xz` is of the same release (commit 5a3cdf6): a coordinator that trained three homes
+under masks with distributed privacy. It was killed when it had saved the third of four rounds, the first of two of
+gradients, and not yet published it. The state has the rounds, the moments of Adam, the ledger of privacy and the open
+sums; the homes have ledgers and records of their own.
 """
 
 from __future__ import annotations
@@ -14,19 +19,26 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from api.operator.community import CONTRACTS, OLD_CONTRACTS
 from api.protocol.bundle import parse, verify
+from bench.deployed import COORDINATOR, Deployed
 from data.atomic import write_bytes
+from fl.store import RoundStore
+from fl.weights import load
+from tests.api.gateway.test_agent import START, made_up_readings
 from tests.api.http_fixture import ENVIRONMENT, GATEWAY, HOME, SERVER, HttpFixture
-from tests.support.commands import output
+from tests.support.commands import output, output_in
 from tests.support.forked import forked
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
 STATE = Path(__file__).parent / "states" / "before_green_shares.tar.xz"
+TRAINING = STATE.with_name("coordinator_of_adam.tar.xz")
+HOMES = ("elm-1", "elm-2", "elm-3")
 DAY = 20_500  # forecast and claimed; the one after it is forecast
 
 
@@ -99,3 +111,55 @@ def test_what_an_older_gateway_proved_is_checked_by_this_release(tmp_path: Path)
     ]
     for path in bundles:
         verify(parse(path.read_bytes()))
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Iterator[Deployed]:
+    """The settings of that training, and the median that a community which has begun goes on without."""
+    federation = {
+        "rounds": 4, "strategy": {"local_rounds": 2, "weighting": "equal"}, "local": {"epochs": 1},
+        "privacy": {"mode": "distributed"},
+    }  # fmt: skip
+    made = Deployed(
+        tmp_path, made_up_readings(HOMES, 40), None, federation, {"model": {"hidden": 4, "median_share": 0}},
+        day_start_utc=START % 86_400 // 3600, secure=True, run=output_in, begin=forked,
+    )  # fmt: skip
+    with tarfile.open(TRAINING) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for home in HOMES:  # nothing is forecast, once there is a model: this is of the training
+        path = tmp_path / home / "settings.yaml"
+        path.write_text(path.read_text().replace("task_interval_s: 0.5", "task_interval_s: 3600"))
+    yield made
+    for process in made.processes.values():
+        process.kill()
+        process.wait(LIMIT_S)
+
+
+def releases(ledger: Path) -> list[dict[str, object]]:
+    return list(json.loads(ledger.read_text())["releases"])
+
+
+def test_a_training_that_an_older_release_began_is_ended_by_this_one(training: Deployed) -> None:
+    rounds = training.state(COORDINATOR) / "rounds"
+    own = {home: training.state(home) / "homes" / home for home in HOMES}
+    ledgers = [rounds / "privacy.json", *(folder / "privacy.json" for folder in own.values())]
+    spent = {path: releases(path) for path in ledgers}
+    records = {home: (folder / "sums.jsonl").read_bytes() for home, folder in own.items()}
+    before, moments = load(rounds / "0003" / "weights.npz"), load(rounds / "0003" / "moments.npz")
+    assert not (rounds / "0003" / "published").exists()
+    assert not any(name.startswith("basis/") for name in moments), "of Adam"
+
+    for name in (COORDINATOR, *HOMES):
+        training.start(name)
+    assert training.processes[COORDINATOR].wait(LIMIT_S) == 0, training.log(COORDINATOR)
+    assert '"resuming", "round": 3' in training.log(COORDINATOR)
+    assert (rounds / "0003" / "published").exists()
+    last = RoundStore(rounds).load(4)
+    assert last.published and last.report.participants == HOMES and last.report.left_out == {}
+    assert all(np.isfinite(value).all() for value in last.weights.values())
+    assert any(not np.array_equal(last.weights[name], before[name]) for name in before)
+    assert moments.keys() < last.moments.keys() and any(name.startswith("basis/") for name in last.moments)
+    assert all(releases(path)[:-1] == known for path, known in spent.items()), "what was spent stays spent"
+    assert {len(releases(path)) for path in ledgers} == {4}
+    assert all((own[home] / "sums.jsonl").read_bytes().startswith(record) for home, record in records.items())
+    assert not any("Traceback" in training.log(name) for name in training.processes)

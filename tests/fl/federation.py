@@ -65,6 +65,17 @@ class Deployment:
         settings = self._write("coordinator", changes)
         self._start("coordinator", "coordinator", str(settings), str(self.folder / "rounds"), str(self._time))
 
+    def start_earlier_coordinator(self, **changes: Any) -> None:
+        """One that, as in earlier releases, neither tells nor asks for a number (`fl.deployment.wire`)."""
+        settings = self._write("coordinator", changes)
+        arguments = (str(settings), str(self.folder / "rounds"), str(self._time))
+        self._start("coordinator", "earlier_release", "coordinator", *arguments)
+
+    def start_earlier_agent(self, home: str) -> None:
+        """The same for an agent; its log has the fields of each record."""
+        settings = self._write(home, {})
+        self._start(home, "earlier_release", "agent", str(settings), str(self.folder / "homes"), home, "0")
+
     def start_one_shot(self, homes: int) -> None:
         """A coordinator of a one-shot training, which begins once so many homes are there."""
         settings, rounds = self._write("coordinator", {}), self.folder / "rounds"

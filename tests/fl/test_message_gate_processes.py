@@ -34,5 +34,7 @@ def test_agents_over_tls_answer_no_type_that_their_own_settings_do_not_allow(
         assert answers["query.hello"] == ["who"] and answers["train"] == ["arrays", "metrics"], home
         assert {answers[kind] for kind in kinds[1:4]} == {"NotAnswered"}, home
         assert answers["query.readings"] == "ValueError", "Flower's own: the app has no such function"
+        log = deployment.log(home)
+        assert log.count("message not answered") == 3 and log.count("Traceback") == 1, "a refusal is a line"
         ledger = json.loads((deployment.folder / "homes" / f"{home}.privacy.json").read_text())
         assert len(ledger["releases"]) == 1, "the one that was trained under noise"

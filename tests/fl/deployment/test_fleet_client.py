@@ -18,11 +18,13 @@ from flwr.app import ConfigRecord, Message, RecordDict
 
 import fl.deployment.fleet_client
 import fl.deployment.keys
+import fl.deployment.request_gate
 from bench.ports import free_port
 from fl.deployment.fleet_client import ConnectionDown, FleetClient
 from fl.deployment.fleet_server import FleetServer
 from fl.deployment.keys import KeyFolder, load_agent_key, load_agent_list, load_authority, make_keys
 from fl.deployment.signed_requests import SignedRequests
+from fl.deployment.wire import SPOKEN, UPDATE_AGENT, UPDATE_COORDINATOR
 from tests.support.waiting import until
 
 
@@ -186,3 +188,33 @@ def test_an_agent_without_keys_joins_a_coordinator_that_starts_after_it(keys: Ke
         stop.set()
         joined.join()
         line.close()
+
+
+def test_an_agent_of_an_earlier_release_is_told_to_be_updated(
+    keys: KeyFolder,
+    serve: Callable[[FleetServer], int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fl.deployment.request_gate, "SPOKEN", SPOKEN + 1)
+    _, reason = reasons(keys, serve(FleetServer(load_agent_list(keys.directory))), caplog)
+    assert reason == UPDATE_AGENT
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_coordinator_of_an_earlier_release_is_named_and_served(
+    newer: bool,
+    keys: KeyFolder,
+    serve: Callable[[FleetServer], int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = serve(FleetServer(load_agent_list(keys.directory)))
+    monkeypatch.setattr(fl.deployment.fleet_client, "SPOKEN", SPOKEN + newer)
+    stop = threading.Event()
+    line = open_line(keys, port, stop)
+    assert line.connect()
+    stop.set()
+    line.close()
+    told = [record for record in caplog.records if record.message == "the coordinator is of an earlier release"]
+    assert len(told) == newer and all(record.__dict__["reason"] == UPDATE_COORDINATOR for record in told)

@@ -31,10 +31,11 @@ from starlette.types import ASGIApp
 import fl.deployment.request_gate
 from fl.deployment.fleet_server import FleetServer
 from fl.deployment.signed_requests import SignedRequests
+from fl.deployment.wire import HEADER, SPOKEN, UPDATE_AGENT
 
 KEYS = {home: ec.generate_private_key(ec.SECP384R1()) for home in ("ada", "bob", "stranger")}
 AGENTS = {home: public_key_to_bytes(KEYS[home].public_key()) for home in ("ada", "bob")}
-PROTOBUF = {"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE}
+PROTOBUF = {"content-type": PROTOBUF_MEDIA_TYPE, "accept": PROTOBUF_MEDIA_TYPE, HEADER: str(SPOKEN)}
 
 
 @dataclass
@@ -234,6 +235,32 @@ def test_an_agent_speaks_for_its_own_node_only(coordinator: Coordinator) -> None
             assert (await coordinator.post("push-messages", push, "bob")).status_code == 200
 
     played(scene)
+
+
+@pytest.mark.parametrize("told", [{}, {HEADER: str(SPOKEN - 1)}, {HEADER: "none"}, {HEADER: "9" * 5000}])
+def test_an_agent_of_an_earlier_release_is_told_to_be_updated_and_the_log_says_so_once(
+    coordinator: Coordinator, told: dict[str, str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(PROTOBUF, HEADER)
+
+    async def scene() -> None:
+        request = ActivateNodeRequest(public_key=AGENTS["ada"], heartbeat_interval=30)
+        answers = [await coordinator.post("activate-node", request, "ada", **told) for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {403}
+        assert {answer.json()["detail"] for answer in answers} == {UPDATE_AGENT}
+        assert {answer.headers[HEADER] for answer in answers} == {str(SPOKEN)}
+
+    played(scene)
+    assert [record.__dict__["home"] for record in caplog.records if record.message == "agent refused"] == ["ada"]
+    assert len(UPDATE_AGENT) <= 200, "agents of earlier releases show so much of a refusal"
+    assert coordinator.parsed == []
+
+
+def test_an_agent_of_a_newer_release_decides_by_itself(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROTOBUF, HEADER, str(SPOKEN + 1))
+    played(lambda: coordinator.activate("ada"))
 
 
 def test_one_message_is_pushed_at_a_time(coordinator: Coordinator) -> None:

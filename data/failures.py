@@ -18,7 +18,7 @@ _OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp", "wattpr
 WORKER = "in a separate process:\n"
 """The beginning of a note that holds the outline from another process (`fl.worker`); other notes are not shown."""
 _LONGEST_QUOTED = 42  # an address on the chain; a private key is longer
-_PASSWORD = re.compile(r"(\w://[^/\s:@'\"]*):[^/\s'\"]*@")
+_PASSWORD = re.compile(r"(\w://[^/\s:@\"]*):[^/\s\"]*@")
 
 
 def is_ours(error: BaseException) -> bool:

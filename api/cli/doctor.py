@@ -10,6 +10,7 @@ from pathlib import Path
 from api.config.community_yaml import Config, load
 from api.protocol.finding import Finding
 from data.failures import describe
+from data.tls import client_context
 
 _LEAST_FREE_MB = 500
 _SOON_DAYS = 30
@@ -203,7 +204,7 @@ def _server(settings: Config) -> Iterator[Finding]:
     if url is None:
         return
     try:
-        answer = httpx.get(url.rstrip("/") + "/livez", timeout=_PROBE_S)
+        answer = httpx.get(url.rstrip("/") + "/livez", timeout=_PROBE_S, verify=client_context())
     except httpx.HTTPError as problem:
         yield Finding.failed(
             f"The community's server at {url} cannot be reached ({type(problem).__name__})",

@@ -26,6 +26,7 @@ from data.failures import masked, outline, tell_no_values
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 LOG = "wattproof.log"
+_CHATTY = "alembic", "web3", "urllib3", "matplotlib", "eth", "httpx", "httpcore", "rlp", "fontTools", "fpdf"
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SECRET = re.compile(r"(^|_)(private|secret|blinding|readings?|key|password|token|mnemonic)s?($|_)", re.IGNORECASE)
 
@@ -41,7 +42,18 @@ def set_up(level: str = "INFO") -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "web3", "urllib3", "matplotlib", "eth", "httpx", "fontTools", "fpdf"):
+    for chatty in (
+        "alembic",
+        "web3",
+        "urllib3",
+        "matplotlib",
+        "eth",
+        "httpx",
+        "httpcore",
+        "rlp",
+        "fontTools",
+        "fpdf",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

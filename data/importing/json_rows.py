@@ -6,24 +6,26 @@ each line. Tables with the same columns (one for each day, one for import and on
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from data.errors import ImportRefused
 from data.importing.sheet import Row, Sheet, blocks_of, labelled
-from data.importing.words import plain, unit_in
+from data.importing.words import plain, says_which, unit_in
 
 _DEEPEST = 12
 
 
 @dataclass(frozen=True)
 class _Table:
-    """`place`: the keys that lead to it. `names`: of its columns; none: they have no names."""
+    """`place`: the keys that lead to it. `names`: of its columns; none: they have no names. `told`: what the objects
+    around it tell of what it holds, such as a direction."""
 
     place: str
     names: tuple[str, ...]
     rows: list[list[Any]]
+    told: str = ""
 
 
 def json_sheet(path: Path, encoding: str) -> Sheet:
@@ -39,7 +41,10 @@ def json_sheet(path: Path, encoding: str) -> Sheet:
     largest = max(alike.values(), key=lambda tables: sum(len(table.rows) for table in tables), default=[])
     if not largest:
         raise ImportRefused(path, "is JSON without a list of readings")
-    names, parts = labelled("list", largest[0].names, [(table.place, _cells(table)) for table in largest])
+    tables = [(f"{table.place} {table.told}".strip(), _cells(table)) for table in largest]
+    names, parts = labelled("list", largest[0].names, tables)
+    if names and len(largest) == 1 and (told := largest[0].told):
+        names, parts = [*names, "type"], [[*row, told] for row in parts]
     units = list(dict.fromkeys(_units(document, _DEEPEST)))
     if not names and len(units) == 1 and len(largest[0].rows[0]) == 2:
         names = ["time", units[0]]
@@ -72,8 +77,14 @@ def _document(text: str) -> Any:
         return [json.loads(line) for line in lines]
 
 
-def _tables(node: Any, place: str, depth: int) -> Iterator[_Table]:
-    """All tables of a document."""
+def _tables(node: Any, place: str, depth: int, told: str = "") -> Iterator[_Table]:
+    """All tables of a document, each with what the objects around it tell of it."""
+    if isinstance(node, dict):
+        told = " ".join([told, *(text for key, text in node.items() if isinstance(text, str) and says_which(key))])
+    yield from (replace(table, told=table.told or told.strip()) for table in _here(node, place, depth, told))
+
+
+def _here(node: Any, place: str, depth: int, told: str) -> Iterator[_Table]:
     if depth == 0 or not _is_nested(node):
         return
     if isinstance(node, dict):
@@ -81,7 +92,7 @@ def _tables(node: Any, place: str, depth: int) -> Iterator[_Table]:
         for key, child in node.items():
             headers = (one for one in node.values() if one is not child and _is_header(one, child))
             yield from _rows(child, f"{place}.{key}".lstrip("."), tuple(next(headers, ())))
-            yield from _tables(child, f"{place}.{key}".lstrip("."), depth - 1)
+            yield from _tables(child, f"{place}.{key}".lstrip("."), depth - 1, told)
         return
     if node and all(isinstance(entry, dict) for entry in node):
         names = tuple(dict.fromkeys(name for entry in node for name in entry))
@@ -89,7 +100,7 @@ def _tables(node: Any, place: str, depth: int) -> Iterator[_Table]:
     if not place:
         yield from _rows(node, place, ())
     for number, child in enumerate(node):
-        yield from _tables(child, f"{place}.{number}".lstrip("."), depth - 1)
+        yield from _tables(child, f"{place}.{number}".lstrip("."), depth - 1, told)
 
 
 def _rows(node: Any, place: str, names: tuple[str, ...]) -> Iterator[_Table]:

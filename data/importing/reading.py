@@ -254,14 +254,30 @@ class _Reader:
         """Readings of each label, whose columns flow as the label says. A total leaves out what it is made of."""
         totals = {words.without_tariff(label) for label in self._labels if words.says_total(label)}
         parts = []
+        kinds: dict[tuple[Flow, str], list[Ints]] = {}
         for code, label in enumerate(self._labels):
             if words.without_tariff(label) in totals and not words.says_total(label):
                 continue
             part = whole.where(codes == code)
             flow = words.flow_of_label(label) or "import"
+            kind = label if words.says_total(label) else words.without_tariff(label)
+            kinds.setdefault((flow, kind), []).append(part.wall)
             columns = tuple(Values(label, flow, c.unit, c.numbers) for c in part.columns)
             parts.append(Readings(part.lines, part.wall, part.offsets, columns, part.ends, part.ends_at_24))
+        self._refuse_kinds_beside_each_other(kinds)
         return parts
+
+    def _refuse_kinds_beside_each_other(self, kinds: dict[tuple[Flow, str], list[Ints]]) -> None:
+        """Refuse rows of one flow that are no tariffs of one meter, and have the same times: nobody knows whether one
+        is a part of the other. One below the other they may be, as those of months are."""
+        times: dict[Flow, Ints] = {}
+        for (flow, kind), walls in kinds.items():
+            here = np.unique(np.concatenate(walls))
+            before = times.get(flow, here[:0])
+            if np.isin(here, before).sum() * 2 > len(here):
+                problem = f"rows of several kinds have the same times ({kind!r} and others): choose rows with"
+                raise ImportRefused(self._sheet.path, f"{problem} --where COLUMN=VALUE")
+            times[flow] = np.concatenate([before, here])
 
     def _each_clock(self, days: Readings) -> Readings:
         """A row for each clock time of rows of days."""

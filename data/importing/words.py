@@ -30,7 +30,7 @@ _IMPORT = re.compile(
 _CONSUMED = re.compile(
     r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|forbruk|kulutus|\bload\b|demand|"
     r"energ|electric|elektri|\bstrom\b|stroom|volume|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
-    r"lastgang|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
+    r"lastgang|messwert|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
 )
 _OTHER = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|"
@@ -62,7 +62,7 @@ _MISSING = re.compile(
     r"manquant|absent|ontbre|puuttu|mangler|saknas|brak danych"
 )
 _STATUS = re.compile(r"status|state\b|qualit|kvalitet|laatu|estado|stato|etat|valid|flag|\btype\b|nature")
-_NO_ENERGY = re.compile(r"\b(?:value|reading|valeur|valor|valore|wert|state|mean|load|demand|lastgang)s?\b")
+_NO_ENERGY = re.compile(r"\b(?:value|reading|valeur|valor|valore|wert|state|mean|load|demand|lastgang|messwert)s?\b")
 _UNIT_IN_BRACKETS = re.compile(r"\(\s*[km]?wh?\s*\)")
 _UNIT_TOLD = re.compile(
     r"(?:\b(?:units?|unite|unita|unidad|eenheid|enhet|enhed|jednostka)|einheit)\s*[:=]?\s*(\S+)$|\b(?:in|en)\s+(\S+)$"

@@ -73,6 +73,11 @@ def tariffs(time: datetime, wh: int) -> str:
     return f"{local(time)};{day};{night}"
 
 
+def lists(*kinds: str) -> str:
+    values = [{"date": local(time, "%Y-%m-%d %H:%M:%S"), "value": wh} for time, wh in WINTER]
+    return json.dumps({"details": {"unit": "Wh", "meters": [{"type": kind, "values": values} for kind in kinds]}})
+
+
 def labelled(of: Load, shares: dict[str, float]) -> str:
     rows = [f"{local(time)};{label};{share * wh}" for time, wh in of for label, share in shares.items()]
     return "\n".join(["Zeit;Register;Wh", *rows, ""])
@@ -240,6 +245,11 @@ def test_a_row_for_each_day_and_direction(tmp_path: Path) -> None:
     assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
 
 
+def test_lists_that_tell_their_direction(tmp_path: Path) -> None:
+    readings = imported(tmp_path, lists("Purchased", "FeedIn")).readings
+    assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
+
+
 def test_a_zero_that_was_not_measured_is_a_gap(tmp_path: Path) -> None:
     gone = {time for time, _ in WINTER[40:80]}
     row: Row = lambda t, wh: f"{local(t)};{'0,000;fehlt' if t in gone else f'{comma(wh)};gemessen'}"  # noqa: E731
@@ -264,6 +274,10 @@ ASKED = {
     ),
     "rows that are all exports": (labelled(WINTER, {"Injectie Dag": 1}), "no readings of imported energy"),
     "a register of export alone": (labelled(WINTER, {"1-0:2.8.0": 1}), "no readings of imported energy"),
+    "a list of export alone": (lists("FeedIn"), "no readings of imported energy"),
+    "rows of which some may be part of others": (
+        labelled(WINTER, {"Consumption": 1.5, "Grid import": 1}), "several kinds have the same times.*--where",
+    ),
     "a web page": ("<html><table><tr><td>05.01.2026</td></tr></table></html>", "is a web page"),
     "a message of the market": ("UNA:+.? '\nUNB+UNOC:3+99+98+260105:0000+1'", "EDIFACT, such as MSCONS"),
 }  # fmt: skip

@@ -147,8 +147,11 @@ class Deployed:
     def wait(self, name: str, text: str, seconds: float = 600) -> None:
         """Until `text` is in the log of a process. Raises TimeoutError, with the log, if that does not come."""
         deadline = time.monotonic() + seconds
-        while text not in self.log(name):
-            if time.monotonic() > deadline or self.processes[name].poll() not in (None, 0):
+        while True:
+            has_ended = self.processes[name].poll() is not None  # first: what it said before is found
+            if text in self.log(name):
+                return
+            if has_ended or time.monotonic() > deadline:
                 raise TimeoutError(f"no {text!r} in the log of {name}: {self.log(name)}")
             time.sleep(0.1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.api.processes import server
 from tests.api.quarter_homes import quarters_of
 from tests.support.commands import output
 from tests.support.forked import Forked
-from tests.support.waiting import LIMIT_S, until
+from tests.support.waiting import LIMIT_S, Found, ended, until
 
 DAY = 20_500
 HOMES = [f"elm-{number}" for number in range(1, 5)]
@@ -90,8 +91,9 @@ class CommunityFixture:
 
     def kill(self, *names: str) -> None:
         for name in names:
-            self._processes[name].kill()
-            self._processes[name].wait(LIMIT_S)
+            process = self._processes.pop(name)
+            process.kill()
+            process.wait(LIMIT_S)
 
     def kill_all(self) -> None:
         self.kill(*self._processes)
@@ -107,7 +109,11 @@ class CommunityFixture:
             return {}
 
     def wait_for(self, path: str, **fields: object) -> None:
-        until(lambda: fields.items() <= self.ask(path).items(), lambda: f"{path}: {self.ask(path)}{self.logs()}")
+        self.until(lambda: fields.items() <= self.ask(path).items(), lambda: f"{path}: {self.ask(path)}")
+
+    def until(self, get: Callable[[], Found | None], what: Callable[[], str] = lambda: "") -> Found:
+        """`waiting.until`, which fails as soon as a process has ended that does not end by itself; with the logs."""
+        return until(get, lambda: what() + self.logs(), lambda: ended(self._processes, by_itself=[COORDINATOR]))
 
     def set_clock(self, seconds: int) -> None:
         """Seconds after the day's start."""
@@ -182,7 +188,7 @@ class CommunityFixture:
         (self.folder / name / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def logs(self) -> str:
-        logs = {name: self.folder / name / "log" for name in self._processes if name != COORDINATOR}
+        logs = {name: self.folder / name / "log" for name in (SERVER, *self.homes)}
         logs[COORDINATOR] = self.folder / SERVER / "training.log"
         return "".join(f"\n{name}:\n{log.read_text()}" for name, log in logs.items() if log.exists())
 

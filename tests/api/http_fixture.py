@@ -32,7 +32,7 @@ from forecasting.shape import ModelShape
 from tests.api.processes import server
 from tests.support.commands import output
 from tests.support.forked import Forked
-from tests.support.waiting import LIMIT_S, until
+from tests.support.waiting import LIMIT_S, Found, ended, until
 from zkp.lstm.weights import commit_weights
 
 ROOT = Path(__file__).parents[2]
@@ -122,9 +122,11 @@ class HttpFixture:
     def start_gateway(self) -> None:
         self._start(GATEWAY, wattproof.main, "wattproof", "agent", HOME, "-c", "settings.yaml")
 
-    def end(self, name: str, number: int = signal.SIGKILL) -> None:
-        self.processes[name].send_signal(number)
-        self.processes[name].wait(LIMIT_S)
+    def end(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Its exit code."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        return process.wait(LIMIT_S)
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -135,7 +137,7 @@ class HttpFixture:
         """Move the chain's clock to so many seconds after the start of a day."""
         moment = day * 86_400 + self.day_start_utc * 3600 + seconds
         write_bytes(self.folder / SERVER / "clock", str(moment).encode())
-        until(lambda: self.ask("/health")["chain_time"] >= moment, "the clock does not move")
+        self.until(lambda: self.ask("/health")["chain_time"] >= moment, "the clock does not move")
 
     def ask(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=LIMIT_S) as answer:
@@ -149,11 +151,16 @@ class HttpFixture:
 
     def wait(self, name: str, message: str, **fields: object) -> dict[str, object]:
         """The first such record of a log."""
-        told = until(
-            lambda: self.logged(name, message, **fields),
-            lambda: f"no {message!r} with {fields}: {self._log(name).read_text()}",
-        )  # fmt: skip
+        told = self.until(lambda: self.logged(name, message, **fields), f"no {message!r} with {fields} from {name}")
         return told[0]
+
+    def until(self, get: Callable[[], Found | None], what: str) -> Found:
+        """`waiting.until`, which fails as soon as a process has ended; with the logs."""
+        return until(get, lambda: f"{what}{self.logs()}", lambda: ended(self.processes))
+
+    def logs(self) -> str:
+        logs = {name: self._log(name) for name in (SERVER, GATEWAY)}
+        return "".join(f"\n{name}:\n{log.read_text()}" for name, log in logs.items() if log.exists())
 
     def metrics(self) -> dict[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=LIMIT_S) as answer:

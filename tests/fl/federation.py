@@ -21,7 +21,7 @@ from data.windows import Windows
 from fl.settings import FederationSettings
 from fl.store import RoundReport, RoundStore
 from tests.support.forked import Forked
-from tests.support.waiting import LIMIT_S, until
+from tests.support.waiting import LIMIT_S, Found, ended, until
 
 ROOT = Path(__file__).parents[2]
 HOMES = ("home-a", "home-b", "home-c", "home-d")
@@ -56,6 +56,7 @@ class Deployment:
     folder: Path
     settings: FederationSettings
     processes: dict[str, Forked] = field(default_factory=dict)
+    killed: set[str] = field(default_factory=set)
 
     @property
     def store(self) -> RoundStore:
@@ -100,8 +101,10 @@ class Deployment:
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal; the process is waited for unless it only sleeps."""
         process = self.processes[name]
-        process.send_signal(number)
         if number not in (signal.SIGSTOP, signal.SIGCONT):
+            self.killed.add(name)
+        process.send_signal(number)
+        if name in self.killed:
             process.wait(LIMIT_S)
 
     def log(self, name: str) -> str:
@@ -119,7 +122,7 @@ class Deployment:
 
     def held(self, home: str, since: int = 0) -> int:
         """The round that the home has been stopped in, once it has, by its log from a place on."""
-        held = until(lambda: re.search(r"held in round (\d+)", self.log(home)[since:]), lambda: self.log(home))
+        held = self.until(lambda: re.search(r"held in round (\d+)", self.log(home)[since:]), lambda: self.log(home))
         return int(held[1])
 
     def let_go(self, home: str) -> None:
@@ -137,12 +140,12 @@ class Deployment:
         before = len(self.log(home)) if home in self.processes else 0
         with self.paused(held):
             self.start_agent(home, **agent)
-            until(lambda: "agent ready" in self.log(home)[before:], lambda: f"{home} is ready: {self.log(home)}")
+            self.until(lambda: "agent ready" in self.log(home)[before:], lambda: f"{home} is ready: {self.log(home)}")
 
     def run_out(self, number: int, *others: str) -> None:
         """A round's time is over, once the other homes asked in it have answered."""
         for home in others:
-            until(partial(self._has_answered, home, number), f"{home} answers in round {number}")
+            self.until(partial(self._has_answered, home, number), f"{home} answers in round {number}")
         passed = float(self._time.read_text()) if self._time.exists() else 0.0
         write_bytes(self._time, str(passed + ROUND_S + 1).encode())
 
@@ -168,17 +171,22 @@ class Deployment:
 
     def _wait_for_report(self, wanted: Callable[[RoundReport], bool], what: str) -> RoundReport:
         def saved() -> RoundReport | None:
-            ended = self.processes["coordinator"].poll()
+            code = self.processes["coordinator"].poll()  # first: what it saved before it ended is found
             reports = (self.store.load(number).report for number in reversed(self.store.rounds()))
             if found := next((report for report in reports if wanted(report)), None):
                 return found
-            assert ended in (None, 0), f"the coordinator ended: {self.log('coordinator')}"
+            assert code is None, f"the coordinator has ended with {code}: {self.log('coordinator')}"
             return None
 
-        return until(saved, lambda: f"{what}: {self.log('coordinator')}")
+        return self.until(saved, lambda: f"{what}: {self.log('coordinator')}")
 
     def wait_for_log(self, name: str, text: str) -> None:
-        until(lambda: text in self.log(name), lambda: f"{text!r} in the log of {name}: {self.log(name)}")
+        self.until(lambda: text in self.log(name), lambda: f"{text!r} in the log of {name}: {self.log(name)}")
+
+    def until(self, get: Callable[[], Found | None], what: Callable[[], str] | str) -> Found:
+        """`waiting.until`, which fails as soon as a process has ended that the test has not killed."""
+        running = {name: process for name, process in self.processes.items() if name not in self.killed}
+        return until(get, what, lambda: ended(running, by_itself=["coordinator"]))
 
     def metrics(self, port: int) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT_S) as answer:
@@ -208,6 +216,7 @@ class Deployment:
     def _start(self, name: str, script: str, *arguments: str) -> None:
         """Start a script of `tests.fl.processes`."""
         log = self.folder / f"{name}.log"
+        self.killed.discard(name)
         self.processes[name] = Forked(partial(_run, script, *arguments), [script, *arguments], ROOT, log, {})
 
 

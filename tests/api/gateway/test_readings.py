@@ -19,7 +19,6 @@ from api.protocol.bundle import verify
 from data.table import long_table
 from tests.api.http_fixture import GATEWAY, HOME, HttpFixture
 from tests.support.small_disk import fill, small_disk
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -110,9 +109,7 @@ def test_readings_that_stop_are_a_reason_too(make: Make) -> None:
     deployment = make()
     deployment.start_gateway()
     deployment.wait(GATEWAY, "forecast proven", day=DAY)
-    told = until(
-        lambda: deployment.logged(GATEWAY, "no forecast yet", code="no-readings"), lambda: log_of(deployment)
-    )[0]
+    told = deployment.wait(GATEWAY, "no forecast yet", code="no-readings")
     assert f"the readings end at {deployment.hours(DAY)[0]:%Y-%m-%d %H:%M} UTC" in str(told["reason"])
 
 
@@ -125,14 +122,14 @@ def test_a_new_home_waits_for_readings_and_needs_no_second_start(make: Make) -> 
     deployment.write_readings(three_days)
     reason = str(deployment.wait(GATEWAY, "no forecast yet", code="too-few-days", day=DAY)["reason"])
     assert f"the first day that can be forecast is {DAY + 4}" in reason
-    until(
+    deployment.until(
         lambda: [t for t in deployment.logged(GATEWAY, "waiting for readings to train on") if "too few" in str(t)],
-        lambda: log_of(deployment),
+        "three days are not too few",
     )  # fmt: skip
     assert deployment.metrics()["wattproof_agent_can_train"] == 0
     add(deployment, *(values(deployment, day) for day in range(DAY, DAY + 9)))
     deployment.wait(GATEWAY, "forecast proven", day=DAY + 9)
-    until(lambda: deployment.metrics()["wattproof_agent_can_train"], lambda: log_of(deployment))
+    deployment.until(lambda: deployment.metrics()["wattproof_agent_can_train"], "there are too few to train on")
     assert (
         deployment.processes[GATEWAY].poll() is None
         and len(deployment.logged(GATEWAY, "waiting for readings to train on")) == 2

@@ -20,7 +20,7 @@ from forecasting.settings import ModelSettings
 from tests.api import http_fixture
 from tests.api.http_fixture import GATEWAY, SERVER, HttpFixture
 from tests.api.lying_api import lying_api
-from tests.support.waiting import LIMIT_S, until
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.process
 DAY = 20_500
@@ -100,7 +100,7 @@ def test_a_gateway_pins_a_head_of_its_own_and_forecasts_with_it_from_the_next_da
     deployment.write_server()
     deployment.serve()
     deployment.wait(SERVER, "model published", round=1)
-    until(lambda: _answers(deployment), "no server")
+    deployment.until(lambda: _answers(deployment), "no server")
     deployment.set_clock(DAY, 60)  # the day has begun
     deployment.start_gateway()
     deployment.wait(GATEWAY, "personal head fitted", round=1)
@@ -151,8 +151,8 @@ def test_a_refusal_is_told_with_its_code_counted_and_not_repeated(make: Make) ->
     deployment = make()
     deployment.write_server()
     deployment.serve()
-    until(lambda: _answers(deployment), "no server")
-    until(lambda: deployment.ask("/rounds"), "no round")
+    deployment.until(lambda: _answers(deployment), "no server")
+    deployment.until(lambda: deployment.ask("/rounds"), "no round")
     deployment.set_clock(DAY, 3601)
     deployment.start_gateway()
     deployment.wait(GATEWAY, "refused", kind="forecast", day=DAY, code="late-forecast")
@@ -193,7 +193,7 @@ def test_a_tampered_or_truncated_model_is_refused_and_the_old_one_stays(make: Ma
 
     (deployment.rounds.path(3) / "weights.npz").write_bytes(honest[: len(honest) // 2])
     deployment.measure(DAY + 1)
-    until(
+    deployment.until(
         lambda: [t for t in deployment.logged(GATEWAY, "model refused") if "is incomplete" in str(t["reason"])],
         "a truncated model is not refused",
     )  # fmt: skip
@@ -214,8 +214,7 @@ def test_a_gateway_leaves_in_the_middle_of_an_answer_when_asked(make: Make) -> N
         deployment.write_gateway(api_url=api.url)
         deployment.start_gateway()
         assert begun.wait(LIMIT_S)
-        deployment.end(GATEWAY, signal.SIGTERM)
-    assert deployment.processes[GATEWAY].returncode == 0
+        assert deployment.end(GATEWAY, signal.SIGTERM) == 0
     assert "this process is stopping" in str(deployment.wait(GATEWAY, "model not asked for yet")["reason"])
 
 

@@ -19,7 +19,6 @@ from data.table import QUARTER, read_table
 from tests.api.deployed_fixture import DAY, CommunityFixture
 from tests.api.http_fixture import SERVER
 from tests.support.commands import output
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
 DAYS = 7
@@ -44,16 +43,16 @@ def test_gateways_settle_a_week_though_one_of_them_is_killed_before_it_has_prove
     street.start(SERVER)
     street.wait_for("/health", status="ok")
     street.start(*HOMES)
-    until(lambda: len(street.ask("/households")) == len(HOMES), street.logs)
+    street.until(lambda: len(street.ask("/households")) == len(HOMES))
     street.set_clock(60)
     for day in range(DAY - DAYS, DAY):
         street.wait_for(f"/sums/{day}/shared", phase="open")
     street.kill(HOMES[0])
     told = " ".join(output("settle", PERIOD, "-c", settings).split())
     assert told.endswith("Awaited: elm-1, elm-2, elm-3.")
-    until(lambda: [one["missing"] for one in street.ask("/v1/shared-energy/open")] == [2], street.logs)
+    street.until(lambda: [one["missing"] for one in street.ask("/v1/shared-energy/open")] == [2])
     street.start(HOMES[0])
-    until(lambda: [one["is_closed"] for one in street.ask("/v1/shared-energy/open") or []] == [True], street.logs)
+    street.until(lambda: [one["is_closed"] for one in street.ask("/v1/shared-energy/open") or []] == [True])
     period = street.ask(f"/v1/shared-energy/{PERIOD}")
     tables = [read_table(street.folder / home / "quarters.csv", QUARTER) for home in HOMES]
     taken, fed_in = (sum(np.array(table[column], dtype=np.int64) for table in tables) for column in ("y", "export"))
@@ -67,6 +66,6 @@ def test_gateways_settle_a_week_though_one_of_them_is_killed_before_it_has_prove
     shares = [own for home in HOMES for own in own_shares(street.folder / home / "state" / "homes" / home)]
     assert sorted(own.share_wh for own in shares) == sorted(share["share_wh"] for share in content["shares"])
     receipts = [street.folder / home / "state" / "shares" / str(DAY - 1) / "receipts" for home in HOMES]
-    until(lambda: all(folder.is_dir() for folder in receipts), street.logs)
+    street.until(lambda: all(folder.is_dir() for folder in receipts))
     assert "Settled; written to" in output("settle", PERIOD, "-c", settings)
     assert (file.parent / "period.png").exists()

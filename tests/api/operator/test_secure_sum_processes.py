@@ -18,7 +18,6 @@ from bench.deployed import COORDINATOR
 from fl.deployment.kept_model import kept_round
 from tests.api.deployed_fixture import DAY, DAY_S, CommunityFixture
 from tests.api.http_fixture import SERVER
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.process
 HOMES = [f"elm-{number}" for number in range(1, 4)]
@@ -37,16 +36,16 @@ def test_agents_open_the_sums_of_a_day_though_server_and_one_of_them_are_killed_
     street.start(SERVER)
     street.wait_for("/health", status="ok")
     street.start(COORDINATOR, *HOMES)
-    until(lambda: len(street.ask("/v1/export/rounds") or []) == 1, street.logs)
+    street.until(lambda: len(street.ask("/v1/export/rounds") or []) == 1)
     assert (street.folder / SERVER / "state" / REGISTRY).exists(), (
         "the model of export is on the chain before the day"
     )
     street.set_clock(60)
-    until(lambda: len(street.ask(f"/forecasts/{DAY}")) == len(HOMES), street.logs)
-    until(lambda: street.logs().count('"submitted", "home"') >= 2 * len(HOMES), street.logs)
+    street.until(lambda: len(street.ask(f"/forecasts/{DAY}")) == len(HOMES))
+    street.until(lambda: street.logs().count('"submitted", "home"') >= 2 * len(HOMES))
     assert street.ask(f"/sums/{DAY}/forecast")["error"] == "too-early"
     street.set_clock(3700)
-    until(lambda: "phase" in street.ask(f"/sums/{DAY}/forecast"), street.logs)
+    street.until(lambda: "phase" in street.ask(f"/sums/{DAY}/forecast"))
     street.kill(SERVER, HOMES[0])
     street.start(SERVER, HOMES[0])
     street.wait_for(f"/sums/{DAY}/forecast", phase="open")
@@ -54,7 +53,7 @@ def test_agents_open_the_sums_of_a_day_though_server_and_one_of_them_are_killed_
     assert (len(told["households"]), told["values_wh"]) == (len(HOMES), street.forecast())
 
     street.wait_for(f"/sums/{DAY}/export", phase="open")
-    until(lambda: street.ask("/v1/surplus") == [DAY], street.logs)
+    street.until(lambda: street.ask("/v1/surplus") == [DAY])
     hours = street.ask(f"/v1/surplus/{DAY}")
     assert (hours["load_wh"], hours["export_wh"]) == (street.forecast(), street.forecast("export"))
     assert hours["hours"] == [h for h in range(24) if hours["export_wh"][h] > hours["load_wh"][h]]
@@ -63,7 +62,7 @@ def test_agents_open_the_sums_of_a_day_though_server_and_one_of_them_are_killed_
     assert not any(finding.is_bad for finding in audit_surplus(file.read_bytes()))
     street.kill(HOMES[1])
     street.start(HOMES[1])  # gateways look every quarter of an hour, and when they start
-    until(lambda: own_surplus(street.home(HOMES[1]).folder), street.logs)
+    street.until(lambda: own_surplus(street.home(HOMES[1]).folder))
 
     measured = street.measure()
     street.set_clock(DAY_S + 60)

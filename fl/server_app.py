@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ Wait = Callable[[float], None]
 Following = Callable[[CoordinatorMetrics, Wait], Rounds | None]
 """Waits until another training is due, and gives its rounds; None if none is to follow."""
 
+_log = logging.getLogger(__name__)
 _LATE_EVERY_S = 2.0  # how often the coordinator looks for homes that were not there when a model was handed out
 
 
@@ -32,13 +34,14 @@ def make_server_app(
     stop: threading.Event | None = None,
     *,
     once: bool = False,
+    stay: bool = False,
     following: Following = lambda metrics, wait: None,
 ) -> ServerApp:
     """The ServerApp that trains from `initial`, or from the last round `rounds` has saved.
 
     `once`: one additional round (`Rounds.run_once`), instead of all that remain. It serves Prometheus metrics while
     it runs, if the settings give it a port. Once `stop` is set it raises `stoppable.Stopped`. `following`: asked for
-    another training whenever one has ended.
+    another training whenever one has ended. `stay`: it does not end, and hands the model to homes that come later.
     """
     app = ServerApp()
 
@@ -64,6 +67,10 @@ def make_server_app(
                 with metrics.training():
                     further.run(link, initial, metrics.saw if further.quantity == "load" else _unseen)
                 trained[further.quantity] = further
+            if stay:
+                _log.info("the training has ended; homes that come later are handed its model")
+            while stay:
+                wait(_LATE_EVERY_S)
 
     return app
 

@@ -310,6 +310,9 @@ def coordinator(
     leave: Annotated[
         list[str] | None, typer.Option(help="remove this home's part from the one-shot sum; can be repeated")
     ] = None,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="go on after the training, and hand its model to homes that come later")
+    ] = False,
 ) -> None:
     """Run the coordinator: it runs training rounds with the agents and saves each with its commitment."""
     from api.config.community_yaml import ConfigError
@@ -324,9 +327,11 @@ def coordinator(
     if community.config.federation.topology == "gossip":
         raise ConfigError(f"{config}: federation.topology is gossip: there is no coordinator; see `wattproof gossip`")
     if one_shot or join or leave:
-        app = training.one_shot_app(community, "join" if join else "leave" if leave else "all", leave or ())
+        app = training.one_shot_app(
+            community, "join" if join else "leave" if leave else "all", leave or (), stay=stay
+        )
     else:
-        app = training.coordinator_app(community)
+        app = training.coordinator_app(community, stay=stay)
     with traced(community.config.tracing, "wattproof-coordinator"):
         run_coordinator(community.config.federation.deployment, app, BoundedProtocol)
 

@@ -62,8 +62,8 @@ def _trace(of: TrainingRound, done: RoundReport, commit_began_ns: int) -> None:
     tracer().past("commit to model", of, commit_began_ns, ended)
 
 
-def coordinator_app(community: Community) -> ServerApp:
-    """The ServerApp of a deployed federation.
+def coordinator_app(community: Community, *, stay: bool = False) -> ServerApp:
+    """The ServerApp of a deployed federation; `stay`: see `make_server_app`.
 
     Raises FederationError where rounds ask for gradients that nothing hides, which no agent answers.
     """
@@ -77,7 +77,7 @@ def coordinator_app(community: Community) -> ServerApp:
             f"federation.rounds: {local} on the coordinator. Rounds that are saved stay"
         )
     initial = initial_weights(model_shape(community), community.config.forecasting.seed)
-    return make_server_app(_rounds(community), initial, following=_following(community))
+    return make_server_app(_rounds(community), initial, stay=stay, following=_following(community))
 
 
 def _following(community: Community) -> Following:
@@ -143,7 +143,9 @@ def _when_due(community: Community, metrics: CoordinatorMetrics, wait: Wait) -> 
         wait(policy.look_every_s)
 
 
-def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = ()) -> ServerApp:
+def one_shot_app(
+    community: Community, change: Change, leaving: Sequence[str] = (), *, stay: bool = False
+) -> ServerApp:
     """The ServerApp of a one-shot training over agents; `change`, `leaving`: see `fl.one_shot.membership`.
 
     Raises FederationError where the settings have no secure aggregation, without which no agent answers.
@@ -160,7 +162,7 @@ def one_shot_app(community: Community, change: Change, leaving: Sequence[str] = 
         settings, store, shape, identify=identify_by_key(settings.deployment), roster=agents_roster(settings),
         on_round=publisher(community, store, _say_nothing), hand_out=True, change=change, leaving=leaving,
     )  # fmt: skip
-    return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed), once=True)
+    return make_server_app(rounds, initial_weights(shape, community.config.forecasting.seed), once=True, stay=stay)
 
 
 def _say_nothing(done: int, total: int, loss: float) -> None:

@@ -207,14 +207,24 @@ def test_a_proof_can_be_asked_for_by_hand(deployed: Deployed, tmp_path: Path) ->
     assert bundle.context.day == DAY - 3
 
 
-def test_a_coordinator_started_again_hands_the_model_to_a_gateway_that_lost_it(deployed: Deployed) -> None:
+def test_a_coordinator_that_stays_hands_the_model_to_a_gateway_that_comes_after_the_training(
+    deployed: Deployed,
+) -> None:
+    """That is already there, or comes later; neither asks a server."""
     deployed.processes[COORDINATOR].wait(LIMIT_S)
     kept = deployed.state("elm-4") / "model" / f"{ROUNDS:04d}.npz"
     content = kept.read_bytes()
     kept.unlink()
-    deployed.start(COORDINATOR)
+    deployed.launch(COORDINATOR, "coordinator", "--stay")
     until(kept.exists, lambda: deployed.log("elm-4") + deployed.log(COORDINATOR))
     assert kept.read_bytes() == content
+    deployed.wait(COORDINATOR, "homes that come later are handed its model")
+    deployed.processes["elm-4"].send_signal(signal.SIGTERM)
+    deployed.processes["elm-4"].wait(LIMIT_S)
+    kept.unlink()
+    deployed.start("elm-4")
+    until(kept.exists, lambda: deployed.log("elm-4") + deployed.log(COORDINATOR))
+    assert kept.read_bytes() == content and deployed.processes[COORDINATOR].poll() is None
 
 
 def test_an_agent_leaves_when_asked_and_takes_its_processes_with_it(deployed: Deployed) -> None:

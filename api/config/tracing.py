@@ -1,5 +1,6 @@
 """Traces: when each step of a home's day happened, from its readings to its reward, on gateway, server and chain; of
-a round of a training, on coordinator and gateways; of a settled period, on gateways, server and chain.
+a round of a training, on coordinator and gateways; of an epoch of one without a server, on a gateway; of a settled
+period, on gateways, server and chain.
 
 Off unless an endpoint is set (`api.config.traced`): then `api.config.otlp` sends them there. Without one nothing of
 OpenTelemetry is loaded. A span has a fixed name, the attributes of `ATTRIBUTES`, and what its trace is about (of a
@@ -85,6 +86,25 @@ class TrainingRound(Subject):
     @property
     def attributes(self) -> dict[str, str | int]:
         return {"quantity": self.quantity, "round": self.number}
+
+
+@dataclass(frozen=True)
+class GossipEpoch(Subject):
+    """What one member does in an epoch of a training without a server. `registry`, `household`: addresses of the
+    training's contract and of the member's wallet."""
+
+    registry: str
+    household: str
+    number: int
+
+    @property
+    def named(self) -> bytes:
+        members = (bytes.fromhex(address.removeprefix("0x")) for address in (self.registry, self.household))
+        return b"gossip" + b"".join(members) + self.number.to_bytes(8, "big")
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        return {"household": self.household, "epoch": self.number}
 
 
 @dataclass(frozen=True)

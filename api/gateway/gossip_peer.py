@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from api.config.community_yaml import Config, ConfigError
 from api.gateway.gossip_bond import check_registry
+from api.gateway.gossip_traces import GossipTraces
 from api.gateway.home import Home
 from api.protocol.gossip_registry import ChainRegistry
 from fl.deployment.background import repeated
@@ -117,6 +118,7 @@ def run_peer(
             federation, start, ChainRegistry(parts.client), folder, shelf, line,
             partial(_fit, training, gossip, parts.ledger, peer_metrics),
             partial(_keep, training, config.api.model_dir, gossip.round), peer_metrics,
+            GossipTraces(config.community.identifier, parts.client.registry, str(parts.client.account.address)),
         )  # fmt: skip
         _log.info("peer ready", extra={"home": home, "address": f"{gossip.bind}:{gossip.port}"})
         try:

@@ -8,6 +8,7 @@ those that are left there must be enough to trim.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from fl.gossip.neighbourhood import Neighbourhood, merge_list_bytes
 from fl.gossip.registry import Moment, Registry, Terms
 from fl.gossip.segments import Segments
 from fl.gossip.shelf import Shelf, masks_of, sources_in, split_list
+from fl.gossip.steps import Done, tell_nobody
 from fl.gossip.transport import PeerAway, PeerLine
 from fl.settings import FederationSettings
 
@@ -41,6 +43,7 @@ class Duties:
     folder: PeerFolder
     shelf: Shelf
     line: PeerLine
+    done: Done = tell_nobody
     _known: dict[int, Neighbourhood] = field(default_factory=dict)
     _judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)  # (epoch, leader): whether its merge holds
     _attested: set[tuple[int, int]] = field(default_factory=set)  # (epoch, draw)
@@ -82,12 +85,14 @@ class Duties:
         if kept is None:
             if number is None or not self.registry.entry(epoch, self.registry.own).revealed:
                 return None
+            began = time.time_ns()
             model, sources = merge_model(
                 number, own.model, hood.values, hood.topology, self.segments, self.settings.gossip
             )
             kept = KeptMerge(model, masks_of(sources, hood.neighbours(number)))
             self.folder.save_merged(epoch, kept)
             _log.info("merged", extra={"epoch": epoch, "values": sum(map(len, sources))})
+            self.done("merge models", epoch, began, homes=hood.drawn.members)
         if number is not None and not self.shelf.has_list("merges", epoch):
             self._shelve(epoch, self.registry.own, kept)
         return kept
@@ -160,8 +165,11 @@ class Duties:
             if self.registry.proposal(epoch, own) is not None:
                 return False
             root = Published.of(Place(self.terms.community, epoch, own).merged(), mine.model, self.segments).root
+            began = time.time_ns()
             refused = self.registry.propose(epoch, rank, root)
             _log.info("proposed", extra={"epoch": epoch, "rank": rank, "refused": refused})
+            if not refused:
+                self.done("propose merge", epoch, began)
             return not refused
         return False
 
@@ -175,6 +183,7 @@ class Duties:
             chosen = [hood.members[at] for at in committee(drawn.seed, self.terms.committee, drawn.members, draw)]
             if own not in chosen or (epoch, draw) in self._attested:
                 continue
+            began = time.time_ns()
             if not self.registry.entry(epoch, own).revealed or (found := self._sound(epoch, moment)) is None:
                 return False
             refused = self.registry.attest(epoch, found, draw, chosen.index(own))
@@ -184,6 +193,7 @@ class Duties:
                 "attested", extra={"epoch": epoch, "leader": f"0x{found.hex()}", "draw": draw, "refused": refused}
             )
             if not refused:
+                self.done("attest merge", epoch, began)
                 return True
         return False
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from fl.gossip.metrics import PeerMetrics
 from fl.gossip.registry import ChainAway, Moment, Registry, Terms
 from fl.gossip.segments import Segments
 from fl.gossip.shelf import Shelf
+from fl.gossip.steps import Done, tell_nobody
 from fl.gossip.transport import PeerLine
 from fl.plan import LocalPlan
 from fl.settings import FederationSettings
@@ -45,6 +47,7 @@ class Peer:
         start: the model of epoch 0.
         fit: trains; counts what it costs of privacy before anything of it can leave.
         keep: called with the training's model once it is accepted, and again after a restart.
+        done: told of each step that has worked.
     """
 
     settings: FederationSettings
@@ -56,6 +59,7 @@ class Peer:
     fit: Fit
     keep: Keep
     metrics: PeerMetrics
+    done: Done = tell_nobody
 
     def __post_init__(self) -> None:
         self.terms: Terms = self.registry.terms()
@@ -63,8 +67,9 @@ class Peer:
         self.segments = Segments(len(self._begun), self.settings.gossip.segments)
         check_terms(self.terms, self.segments, self.settings)
         self.duties = Duties(
-            self.settings, self.registry, self.terms, self.segments, self.folder, self.shelf, self.line
-        )
+            self.settings, self.registry, self.terms, self.segments, self.folder, self.shelf, self.line,
+            self.done,
+        )  # fmt: skip
         self.is_finished = False
         self._told = "", 0, ""
         self._put_back()
@@ -106,9 +111,11 @@ class Peer:
             kept = KeptEpoch(self._trained(epoch, self.base(epoch)), secrets.token_bytes(32))
             self.folder.save_published(epoch, kept)
             self._forget(epoch)
-        published = self._shelve(epoch, kept)
+        published, began = self._shelve(epoch, kept), time.time_ns()
         refused = self.registry.publish(epoch, published.root, kept.secret)
         self._tell("published", epoch, refused)
+        if not refused:
+            self.done("publish update", epoch, began)
         return not refused
 
     def base(self, epoch: int) -> Fixed:
@@ -128,15 +135,21 @@ class Peer:
     def _trained(self, epoch: int, base: Fixed) -> Fixed:
         if epoch > self.settings.rounds:
             return base
-        return to_fixed(self.fit(from_fixed(base, self.start), local_plan(self.settings, epoch)))
+        began = time.time_ns()
+        trained = to_fixed(self.fit(from_fixed(base, self.start), local_plan(self.settings, epoch)))
+        self.done("train at home", epoch, began)
+        return trained
 
     def _reveal(self, moment: Moment) -> bool:
         epoch = moment.epoch
         entry, kept = self.registry.entry(epoch, self.registry.own), self.folder.published(epoch)
         if epoch == 0 or entry.root is None or entry.revealed or kept is None:
             return False
+        began = time.time_ns()
         refused = self.registry.reveal(epoch, kept.secret)
         self._tell("revealed", epoch, refused)
+        if not refused:
+            self.done("reveal secret", epoch, began)
         return not refused
 
     def _tell(self, done: str, epoch: int, refused: str) -> None:
@@ -152,16 +165,19 @@ class Peer:
             kept = self.folder.published(asked)
             for segment in range(self.segments.count) if kept is not None else ():
                 if kept is not None and self.registry.is_challenged(asked, self.registry.own, segment):
+                    began = time.time_ns()
                     own = Published.of(self._place(asked), kept.model, self.segments)
                     path = merkle_path(own.digests, segment)
                     refused = self.registry.answer(asked, segment, own.blocks[segment], path)
                     _log.info("challenge answered", extra={"epoch": asked, "segment": segment, "refused": refused})
+                    if not refused:
+                        self.done("answer challenge", asked, began)
 
     def _finish(self) -> bool:
         """Take the model of the last epoch, once it is accepted."""
         if self.is_finished:
             return False
-        last = self.terms.epochs
+        last, began = self.terms.epochs, time.time_ns()
         model = self.folder.final(last)
         if model is None:
             model = self.duties.fetch_accepted(last)
@@ -172,6 +188,7 @@ class Peer:
         self.keep(last, from_fixed(model, self.start))
         self.is_finished = True
         self.metrics.finished.set(1)
+        self.done("take model", last, began)
         _log.info("training finished", extra={"epoch": last})
         return True
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from api.config.community_yaml import load
+from api.config.tracing import GossipEpoch
 from api.gateway.gossip_peer import open_client
 from api.gateway.home import Home
 from api.operator.chain_session import ChainSession, open_chain_session
@@ -33,12 +34,14 @@ from rewards.membership import enrol
 from tests.api.processes.gossip_peer import Given, run
 from tests.fl.federation import made_up_windows
 from tests.support.anvil import Anvil, anvil
+from tests.support.otlp_receiver import Receiver, SeenSpan, otlp_receiver
 from tests.support.waiting import LIMIT_S, until
 from zkp.lstm.weights import commit_weights
 
 pytestmark = pytest.mark.process
 HOMES = tuple(f"home-{letter}" for letter in "abcdefgh")
 LIAR, SILENT, KILLED, CUT_OFF = "home-b", "home-d", "home-f", "home-h"
+TRACED = "home-a"
 FEDERATION = {
     "topology": "gossip", "rounds": 3, "local": {"epochs": 1, "batch_days": 8}, "deployment": {"poll_s": 0.2},
     "evaluate_every": 0,
@@ -62,6 +65,7 @@ class Community:
     client: GossipClient
     operator: CommunityOfOperator
     session: ChainSession
+    collector: Receiver
     processes: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
 
     def start(self, home: str) -> None:
@@ -147,8 +151,8 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
     write_homes(folder / "homes", days, days.between(0, 0))
     for name in (*HOMES, OBSERVER):
         make_peer_keys(folder / "keys", name, ["127.0.0.1"])
-    with anvil(folder, START) as node:
-        begun = _founded(folder, node)
+    with anvil(folder, START) as node, otlp_receiver() as collector:
+        begun = _founded(folder, node, collector)
         try:
             yield begun
         finally:
@@ -158,7 +162,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
                     process.join(LIMIT_S)
 
 
-def _founded(folder: Path, node: Anvil) -> Community:
+def _founded(folder: Path, node: Anvil, collector: Receiver) -> Community:
     """The community's contracts and the training's registry are on the chain, and all have joined it."""
     ports = {home: free_port() for home in HOMES}
     wallets = {home: _home(folder, home).wallet for home in HOMES}
@@ -181,10 +185,13 @@ def _founded(folder: Path, node: Anvil) -> Community:
     _write(folder, OBSERVER, {"rewards": rewards}, {"registry": registry}, members=members)
     gateway = {"rpc_url": node.url, "forecast_registry": str(session.contracts.forecast_registry.address)}
     for home in HOMES:
-        _write(folder, home, {"gateway": gateway}, {"registry": registry, "port": ports[home]})
+        tracing = {"tracing": {"endpoint": collector.url}} if home == TRACED else {}
+        _write(folder, home, {"gateway": gateway, **tracing}, {"registry": registry, "port": ports[home]})
         open_client(load(folder / f"{home}.yaml"), home).join()
     client = GossipClient(node.url, registry, operator.operator, 10**17)
-    begun = Community(folder, node, client, CommunityOfOperator(load(folder / f"{OBSERVER}.yaml")), session)
+    begun = Community(
+        folder, node, client, CommunityOfOperator(load(folder / f"{OBSERVER}.yaml")), session, collector
+    )
     begun.jump(HOUR + 1)
     return begun
 
@@ -223,6 +230,7 @@ def test_a_training_ends_in_one_model_whatever_happens_to_some(community: Commun
         community.jump(HOUR + 1)
     community.seed(2)
     _elect(community, 2)
+    _check_trace(community, 1)
 
     # Epoch 3: both are back. The leader is killed before it proposes.
     (community.folder / "hold").touch()
@@ -297,6 +305,25 @@ def _is_away(community: Community, epoch: int) -> bool:
         or (community.folder / f"{home}.hold").exists()
         for home in turn
     )
+
+
+def _check_trace(community: Community, epoch: int) -> None:
+    """What the traced home did in the epoch is one trace; nobody else sends one."""
+    household = f"0x{community.member(TRACED).hex()}"
+    of = GossipEpoch(community.operator.config.community.identifier, community.client.registry, household, epoch)
+    until(lambda: [one for one in community.collector.named("gossip epoch") if _of(one, of)], community.logs)
+    seen = {one.name: one for one in community.collector.spans if _of(one, of)}
+    first = seen["gossip epoch"]
+    assert {"train at home", "publish update", "reveal secret", "merge models"} <= seen.keys()
+    assert (first.parent, first.span) == ("", f"{of.ids[1]:016x}")
+    assert {one.parent for one in seen.values() if one is not first} == {first.span}
+    assert first.attributes["wattproof.homes"] == len(HOMES) and first.attributes["wattproof.epoch"] == epoch
+    assert {str(one.attributes["wattproof.household"]).lower() for one in community.collector.spans} == {household}
+    assert not any(TRACED.encode() in body for body in community.collector.bodies)
+
+
+def _of(span: SeenSpan, of: GossipEpoch) -> bool:
+    return span.trace == f"{of.ids[0]:032x}"
 
 
 def _check_bonds(community: Community, dead: str) -> None:

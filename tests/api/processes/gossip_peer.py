@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from api.config.community_yaml import load
+from api.config.traced import traced
 from api.gateway import gossip_peer
 from api.gateway.gossip_peer import run_peer
 from api.protocol.gossip_registry import ChainRegistry
@@ -100,10 +101,11 @@ def run(given: Given) -> None:
     training = HereTraining(HomeFolder(given.folder / "homes", shape, config.forecasting.huber)(given.home))
     _as_told(given)
     try:
-        run_peer(
-            config, given.home, training,  # type: ignore[arg-type]
-            daily_task=lambda metrics: None, ready=lambda metrics, stop: None, stop=threading.Event(),
-        )  # fmt: skip
+        with traced(config.tracing, "wattproof-gateway"):
+            run_peer(
+                config, given.home, training,  # type: ignore[arg-type]
+                daily_task=lambda metrics: None, ready=lambda metrics, stop: None, stop=threading.Event(),
+            )  # fmt: skip
     except BaseException:
         logging.exception("the peer has ended")
         raise

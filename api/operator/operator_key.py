@@ -48,7 +48,7 @@ def renew_operator_key(community: Community, chain: Chain) -> Renewed:
     kept = [*older, *([coming] if coming.exists() else [])]
     keys = {str(account.address): account for account in (operator, *map(account_from_file, kept))}
     owned = dict(_owned(community, chain))
-    _check_ours(owned, keys)
+    _check_ours(owned, keys, path)
     goes_on = coming.exists() or all(_owner(contract) == operator.address for contract in owned.values())
     new = account_from_file(coming) if goes_on else operator
     _check_funded(chain, new)
@@ -56,7 +56,7 @@ def renew_operator_key(community: Community, chain: Chain) -> Renewed:
     _hand_over_meters(chain, owned["forecast_registry"], keys, new)
     if not goes_on:
         return Renewed(operator.address, new.address, older[-1], changed)
-    before = path.with_name(f"{path.stem}-older-{operator.address}.key")
+    before = _older(path, operator.address)
     if not before.exists():
         write_bytes(before, path.read_bytes(), private=True)
     coming.replace(path)
@@ -81,6 +81,11 @@ def _coming(community: Community) -> Path:
     return community.operator_key.with_name(f"{community.operator_key.stem}-next.key")
 
 
+def _older(path: Path, address: str) -> Path:
+    """Where a key that was the operator's is kept, beside the one that is."""
+    return path.with_name(f"{path.stem}-older-{address}.key")
+
+
 def _owned(community: Community, chain: Chain) -> Iterator[tuple[str, Contract]]:
     """The contracts that have the operator as their owner."""
     known = community.open_contracts(chain)
@@ -103,12 +108,12 @@ def _owner(contract: Contract) -> str:
     return str(contract.functions.owner().call())
 
 
-def _check_ours(owned: Mapping[str, Contract], keys: Keys) -> None:
+def _check_ours(owned: Mapping[str, Contract], keys: Keys, path: Path) -> None:
     for name, contract in owned.items():
         if (owner := _owner(contract)) not in keys:
             raise ChainError(
                 f"the contract {name} obeys {owner}, whose key is not here: put it beside the operator's, as "
-                f"operator-older-{owner}.key. Nothing was changed"
+                f"{_older(path, owner)}. Nothing was changed"
             )
 
 

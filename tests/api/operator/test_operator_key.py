@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,20 @@ def test_a_contract_of_somebody_elses_is_named_and_nothing_is_changed(config: Co
         renew_operator_key(Community(config), chain)
     assert owners(config, chain) == {community.operator.address, stranger.address}
     assert [path.name for path in config.api.state_dir.glob("operator*.key")] == ["operator.key"]
+
+
+def test_a_key_put_where_the_refusal_says_is_found_whatever_the_operators_file_is_called(
+    config: Config, chain: Chain, tmp_path: Path
+) -> None:
+    (tmp_path / "elm.key").write_text("33" * 32)
+    named = config.rewards.model_copy(update={"key_file": tmp_path / "elm.key"})
+    wrong = config.model_copy(update={"rewards": named})
+    with pytest.raises(ChainError) as refused:
+        renew_operator_key(Community(wrong), chain)
+    (told,) = re.findall(r"beside the operator's, as (\S+)\. Nothing", str(refused.value))
+    Path(told).write_text(OLD.hex())
+    renew_operator_key(Community(wrong), chain)
+    assert owners(wrong, chain) == {Account.from_key("33" * 32).address}
 
 
 def test_the_command_says_whom_the_contracts_obey_and_where_the_key_before_is(config: Config, tmp_path: Path) -> None:

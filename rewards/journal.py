@@ -6,7 +6,8 @@ lock file means nothing.
 
 An entry is acknowledged once it is on disk together with its line end. Anything after the last line end was being
 written when the process or the machine stopped, and was never acknowledged: opening the journal drops this torn tail,
-keeps a copy of it, and logs it. Any other unreadable line is damage, and the journal is refused.
+keeps a copy of it, and logs it. Any other unreadable line is damage, and the journal is refused; so is a tail longer
+than an entry can be, which holds entries that were acknowledged.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from typing import Any
 from rewards.errors import ChainBusy, JournalCorrupt, JournalUnwritable
 
 log = logging.getLogger(__name__)
+_LONGEST_ENTRY = 1 << 17
+"""More bytes than any has: a contract's code is 48 kB at most when it is deployed (EIP-3860), in two digits each."""
 
 
 class Journal:
     """An open journal, its folder made if need be, a torn tail dropped.
 
-    Raises ChainBusy while another process has it open.
+    Raises ChainBusy while another process has it open, JournalCorrupt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +51,11 @@ class Journal:
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
         self._lock.flush()
-        self._end = self._without_torn_tail()
+        try:
+            self._end = self._without_torn_tail()
+        except JournalCorrupt:
+            self.close()
+            raise
 
     @property
     def is_empty(self) -> bool:
@@ -108,13 +115,18 @@ class Journal:
         )
 
     def _without_torn_tail(self) -> int:
-        """Drop what follows the last line's end, after copying it to a file beside the journal; the bytes left."""
+        """Drop what follows the last line's end, after copying it to a file beside the journal; the bytes left.
+
+        Raises JournalCorrupt for more than an entry.
+        """
         if not self.path.exists():
             return 0
         content = self.path.read_bytes()
         end = _end_of_last_line(content)
         if end == len(content):
             return end
+        if len(content) - end > _LONGEST_ENTRY:
+            raise self.corrupt(content.count(b"\n", 0, end) + 1)
         copy = self.path.with_name(f"{self.path.name}.torn-{end}")
         _write_at(copy, 0, content[end:])
         _sync_folder(self.path.parent)

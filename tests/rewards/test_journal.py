@@ -109,6 +109,17 @@ def test_a_torn_tail_is_dropped_told_and_kept_beside_the_journal(
     assert again.web3.eth.get_balance(SOMEBODY) > 0, "the next entry stands on a line of its own"
 
 
+@pytest.mark.parametrize("tail", [bytes(1 << 18), b'{"raw": "' + b"00" * 5000 + bytes(1 << 17)])
+def test_a_tail_that_is_longer_than_any_entry_is_damage(tmp_path: Path, tail: bytes) -> None:
+    """A third of a journal was dropped as what was never acknowledged: registrations and rewards of weeks."""
+    path = tmp_path / "chain.jsonl"
+    path.write_bytes(b'{"time": 1600000000}\n' + tail)
+    for _ in range(2):
+        with pytest.raises(JournalCorrupt, match=f"{path}, line 2, .*keep it, and restore a copy from"):
+            Journal(path)
+    assert path.read_bytes().endswith(tail) and [p.name for p in tmp_path.glob("*torn*")] == []
+
+
 def test_whatever_is_cut_off_the_end_the_chain_starts_with_all_that_was_finished(tmp_path: Path) -> None:
     """As `truncate` would, at every length: a line is there whole, or it is dropped."""
     path = tmp_path / "chain.jsonl"

@@ -3,6 +3,7 @@
 By hand: os.replace, fsync and mode 0600 take thirty lines, and the package for it (atomicwrites) is unmaintained.
 """
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
 
     Raises OSError, which names the file.
     """
+    if path.is_dir():  # otherwise the error is of the temporary file, and says that a device is busy
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
     temporary = Path(name)

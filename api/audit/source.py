@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 from eth_utils.address import to_checksum_address
@@ -17,6 +16,7 @@ from web3.exceptions import Web3Exception
 from api.protocol import calls
 from api.protocol.bounded_client import ApiRefused, BoundedHttpClient, Unreachable
 from api.protocol.calls import Call, Listing, NotAsDocumented
+from data.address import is_address
 from data.day import DayClock
 from data.failures import describe
 from rewards.deploy import Contracts
@@ -37,8 +37,8 @@ class AuditError(ValueError):
 
 def from_server(url: str) -> Fetch:
     """A source that reads a community's server. Raises AuditError for anything but an http(s) address."""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise AuditError(f"{url} is not the address of a server: write it like http://127.0.0.1:8000")
+    if not is_address(url, "http", "https"):
+        raise AuditError(f"{url!r} is not the address of a server: write it like http://127.0.0.1:8000")
 
     line = BoundedHttpClient(url)
 

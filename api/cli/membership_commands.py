@@ -30,10 +30,12 @@ def leave(
     key stays, for it holds the tokens. What stays on the chain: docs/trust.md. It can be repeated until it is done.
     """
     from api.config.community_yaml import load
-    from api.gateway.membership import erase, kept_of
+    from api.gateway.membership import erase, kept_of, shared_tables, wallet_folder
 
     settings = load(config)
+    wallet_folder(settings, home)  # of a home that is not here nothing is asked
     paths = kept_of(settings, home, readings=not keep_readings)
+    shared = [] if keep_readings else shared_tables(settings, home)
     if not yes:
         console.print("To be erased here:", *map(str, paths), sep="\n  ", markup=False, highlight=False)
         typer.confirm(f"Burn the record of {home} for good, and erase all of this?", abort=True)
@@ -41,6 +43,10 @@ def leave(
         membership.leave()
     erase(settings, home, paths)
     console.print(f"{home} has left. Its record is burnt, and {len(paths)} files and folders are erased here.")
+    for table in shared:
+        console.print(
+            f"{table} stays, for it has other homes' readings: take those of {home} out of it.", markup=False
+        )
     kept = settings.api.homes_dir / home
     console.print(f"Keep {kept / 'wallet.key'}: it holds the tokens.", markup=False, highlight=False)
 

@@ -5,6 +5,7 @@ What it signs names the chain and the registry that the home has pinned (`api.ga
 
 from __future__ import annotations
 
+import csv
 import logging
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from api.config.key_file import METER_KEY, household_account, later_keys
 from api.gateway.client import ApiClient
 from api.gateway.secure_sum.state import SecureSumFolder
 from api.gateway.trust_on_first_use import TrustOnFirstUse
+from data.damage import FROM_BACKUP, whole
 from data.errors import DataError
 from rewards.consent import MembershipFacts, Statement, sign_statement
 from rewards.signing import SigningFacts
@@ -89,19 +91,24 @@ class Membership:
 
 def open_membership(config: Config, home: str, client: ApiClient) -> Membership:
     """Of a home of this gateway. Raises DataError for a home that is not here, DamagedFile, LostFile."""
-    from api.gateway.home import Home  # with the meter comes the proof system, which the agent never loads
-
-    folder = Home(home, config.api.homes_dir / home).folder
-    if not (folder / "wallet.key").exists():
-        raise DataError(f"there is no wallet of {home} in {folder}: name a home of this gateway")
+    folder = wallet_folder(config, home)
     pin = TrustOnFirstUse(config.gateway, config.api.state_dir / "pinned.json")
     return Membership(household_account(folder), client, pin)
+
+
+def wallet_folder(config: Config, home: str) -> Path:
+    """The folder of a home of this gateway. Raises DataError for a home that is not here."""
+    folder = config.api.homes_dir / home
+    if not (folder / "wallet.key").exists():
+        raise DataError(f"there is no wallet of {home} in {folder}: name a home of this gateway")
+    return folder
 
 
 def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     """What this gateway keeps of a home, but for its keys and its privacy ledger.
 
-    `readings`: the tables that its readings were imported to as well.
+    `readings`: the tables that its readings were imported to as well, as far as they are of no other home. Raises
+    DamagedFile for one that does not say whose it is.
     """
     folders, folder = config.api, config.api.homes_dir / home
     kept = _KEPT | {METER_KEY} | {key.name for key in later_keys(folder).values()}
@@ -116,8 +123,25 @@ def kept_of(config: Config, home: str, *, readings: bool) -> list[Path]:
     days = [path for folder in bundles for path in folder.glob(f"[0-9]*/{home}.json")]
     days += folders.shares_dir.glob(f"[0-9]*/receipts/{home}.json")
     others = [folders.outbox_dir / home, *SecureSumFolder(folders.sums_dir, home).states()]
-    tables = [*config.data.files, *config.data.quarters] if readings else []
+    tables = [path for path in _tables(config) if _homes_in(path) <= {home}] if readings else []
     return [path for path in [*inside, *sorted(days), *others, *tables] if path.exists()]
+
+
+def shared_tables(config: Config, home: str) -> list[Path]:
+    """Tables that have readings of the home and of others, which `kept_of` leaves. Raises DamagedFile."""
+    return [path for path in _tables(config) if home in (homes := _homes_in(path)) and len(homes) > 1]
+
+
+def _tables(config: Config) -> list[Path]:
+    return [path for path in (*config.data.files, *config.data.quarters) if path.is_file()]
+
+
+def _homes_in(table: Path) -> set[str]:
+    with whole(table, "a table of readings", FROM_BACKUP), table.open(encoding="utf-8", newline="") as rows:
+        reader = csv.DictReader(rows)
+        if "unique_id" not in (reader.fieldnames or ()):
+            raise ValueError
+        return {str(row["unique_id"]) for row in reader}
 
 
 def erase(config: Config, home: str, paths: list[Path]) -> None:

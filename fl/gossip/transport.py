@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
 
+from data.address import is_address
 from data.json_text import loads
 from fl.deployment.keys import PeerKeys
 from fl.deployment.listening import serving
@@ -47,8 +47,7 @@ def read_peers(path: Path) -> dict[bytes, str]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise KeysError(f"{path} is not a list of peers ({type(problem).__name__}). {get}") from None
     for member, url in peers.items():
-        parts = urlsplit(url)
-        if len(member) != 20 or parts.scheme != "https" or not parts.hostname:
+        if len(member) != 20 or not is_address(url, "https"):
             raise KeysError(f"{path}: {url!r} at 0x{member.hex()} is not a member's https://HOST:PORT. {get}")
     return peers
 

@@ -23,6 +23,14 @@ def test_private_files_are_their_owners_alone(tmp_path: Path, private: bool, mod
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
 
 
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
+    """The system's error was of the temporary file: ..j3vuxbqx: Device or resource busy."""
+    (tmp_path / "f").mkdir()
+    with pytest.raises(IsADirectoryError) as refused:
+        write_bytes(tmp_path / "f", b"x")
+    assert refused.value.filename == str(tmp_path / "f") and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f"
     write_bytes(path, b"old")

@@ -548,8 +548,9 @@ def test_the_command_looks_into_the_chain_over_a_node(day: Village, address: str
 def test_no_server_and_half_a_chain_are_said() -> None:
     with pytest.raises(AuditError, match="does not answer"):
         from_server("http://127.0.0.1:9")("/health")
-    with pytest.raises(AuditError, match="write it like"):
-        from_server("file:///etc/passwd")
+    for wrong in ("file:///etc/passwd", "", "http://", "http://[::1", "http://elm:80x", "http://elm:99999"):
+        with pytest.raises(AuditError, match="write it like"):
+            from_server(wrong)
     with lying_api() as api:
         api.answers["GET /days"] = 200, b" " * 20_000_001
         api.answers["GET /rounds"] = 409, {"error": "busy", "message": "not now"}

@@ -359,6 +359,7 @@ class NumberReader:
     def __init__(self) -> None:
         self._format = NumberFormat()
         self._plain: list[str] = []
+        self._units = set[str]()
 
     def read(self, cells: Sequence[str]) -> Floats:
         """float64 [n]: NaN where nothing was measured, infinity where a cell is no number."""
@@ -382,6 +383,10 @@ class NumberReader:
     def _one(self, cell: str) -> float:
         if cell.strip().lower() in MISSING:
             return float("nan")
+        if cell[-1:].isalpha() and (unit := _UNIT.search(cell)):
+            self._units.add(unit[1].lower())
+            if len(self._units) > 1:
+                return float("inf")  # another unit than that of the cells before
         text = re.sub(r"['\u2019\u00a0\u202f ]", "", _without_unit(cell))
         if self._format.thousands:
             text = text.replace(self._format.thousands, "")

@@ -39,6 +39,11 @@ _OTHER = re.compile(
     r"\bean\b|produc|generat|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie|"
     rf"\b[3-9][._]{_MEASURED}[._]"
 )
+_NO_KWH = re.compile(
+    r"cost|price|prijs|preis|prix|precio|prezzo|kosten|\beur\b|€|£|\$|/ ?k?wh\b|\b(?:per|pro|par) kwh|\bgas\b|m3\b|"
+    r"m³|reactiv|reattiv|reactief|blind|kvar|\b[kmg]?j\b|joule|\bbtu\b|[(\[] ?\d[\d.,]* ?[km]?wh"
+)
+"""Whatever else a name says: another quantity, or a unit that is none of ours."""
 _REGISTER = re.compile(
     r"register|meter reading|zahlerstand|meterstand|stand\b|index\b|lectura|cumul|accum|total_increasing|"
     r"\b[12][._]8[._]|\b[12]8[0-4]\b"
@@ -84,7 +89,7 @@ def _parted(name: str) -> str:
 
 def unit_in(text: str) -> Unit | None:
     """The unit that a name or a cell tells, also where it is written out (kilowatt-hours)."""
-    text = _parted(text).replace("/hh", " ")
+    text = re.sub(r"wh/h\b", "w", _parted(text)).replace("/hh", " ")
     for written, short in _WRITTEN_OUT:
         text = written.sub(short, text)
     match = _UNIT.search(text)
@@ -100,6 +105,8 @@ def unit_told(text: str) -> Unit | None:
 def flow_of(name: str) -> Flow | None:
     """Which way the energy of a column flows; None if the name does not tell that it is energy of this meter."""
     text = _parted(name) if not re.search(r"\d[._]\d", name) else plain(name)
+    if _NO_KWH.search(text):
+        return None
     if _EXPORT.search(text):
         return "export"
     if _IMPORT.search(text):

@@ -139,6 +139,13 @@ READ: dict[str, tuple[str, Load]] = {
         table("Tunnus;Resoluutio;Yksikkötyyppi;Alkuaika;Määrä;Laatu", AUTUMN,
               lambda t, wh: f"6430;PT15MIN;kWh;{t:%Y-%m-%dT%H:%MZ};{comma(wh)};OK"), AUTUMN,
     ),
+    "a mean in kWh/h": (
+        table("Zeit;Bezug [kWh/h]", WINTER, lambda t, wh: f"{local(t)};{comma(4 * wh)}"), WINTER,
+    ),
+    "what the import costs": (
+        table("Time;Energy consumption;Import cost;ct/kWh", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};0,3;25"),
+        WINTER,
+    ),
     "days of the week before dates": (
         table("Tag;Zeit;kWh", WINTER, lambda t, wh: f"{local(t, 'Mo, %d.%m.%Y;%H:%M Uhr')};{comma(wh)}"),
         WINTER,
@@ -277,6 +284,17 @@ ASKED = {
     "a list of export alone": (lists("FeedIn"), "no readings of imported energy"),
     "rows of which some may be part of others": (
         labelled(WINTER, {"Consumption": 1.5, "Grid import": 1}), "several kinds have the same times.*--where",
+    ),
+    "a price of a kWh": (
+        table("Tid;kr/kWh", WINTER, lambda t, _: f"{local(t)};1,5"), "which column is the energy is not certain",
+    ),
+    "another unit of energy": (
+        table("Zeit;Energie (MJ)", WINTER, lambda t, wh: f"{local(t)};{comma(3.6 * wh)}"),
+        "which column is the energy is not certain",
+    ),
+    "cells of two units": (
+        table("Zeit;Bezug", WINTER, lambda t, wh: f"{local(t)};{f'{wh} Wh' if wh < 100 else f'{comma(wh)} kWh'}"),
+        "the energy is not a number",
     ),
     "a web page": ("<html><table><tr><td>05.01.2026</td></tr></table></html>", "is a web page"),
     "a message of the market": ("UNA:+.? '\nUNB+UNOC:3+99+98+260105:0000+1'", "EDIFACT, such as MSCONS"),

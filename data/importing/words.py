@@ -21,14 +21,16 @@ _MEASURED = "(?:5|7|8|9|25|27|29)"  # of an OBIS code: registers, means, energie
 _EXPORT = re.compile(
     r"export|return|inject|injec|injekt|inyec|ein(?:ge)?speis|feed.?in|fed.?in|teruglever|excedent|vertid|"
     rf"immess|immiss|surplus|to.?grid|\b2[._]{_MEASURED}[._]|\b28[0-4]\b|sold\b|retour|excess|outgoing|autoconsumo.*verti|"
-    r"production sent|\bb1\b|inmat|innmat|oddan|dodavk|\bas k?wh\b|^-a\b|^a-(?!\w)"
+    r"production sent|\bb1\b|inmat|innmat|oddan|dodavk|\bas k?wh\b|"
+    r"teruggelever|\bsald\b|betapl|(?:^|[\s(\[])(?:-[ap]|[ap]-)(?!\w)"
 )
 _IMPORT = re.compile(
     rf"import|from.?grid|\bgrid to\b|afname|bezug|bezogen|\b1[._]{_MEASURED}[._]|\b18[0-4]\b|soutir|prelev|withdr|"
-    r"incoming|grid.?consum|levering|leveret|delivered|uttag|uttak|\bpobor|pobran|\bodber|\bae k?wh\b|^\+a\b|^a\+"
+    r"incoming|grid.?consum|levering|leveret|delivered|uttag|uttak|\bpobor|pobran|\bodber|\bae k?wh\b|"
+    r"afgenomen|(?:^|[\s(\[])(?:\+[ap]|[ap]\+)(?!\w)"
 )
 _CONSUMED = re.compile(
-    r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|forbruk|kulutus|\bload\b|demand|"
+    r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|kulutus|fogyaszt|\bload\b|demand|"
     r"energ|electric|elektri|\bstrom\b|stroom|volume|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
     r"lastgang|messwert|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
 )

@@ -232,6 +232,10 @@ EXPORT = {
     "both directions in Swedish": "Uttag kWh;Inmatning kWh",
     "in Polish": "Pobór energii czynnej (kWh);Oddanie energii czynnej (kWh)",
     "by their signs": "+A/10015 [kWh];-A/10015 [kWh]",
+    "by signs behind letters": "Energija A+ (kWh);Energija A- (kWh)",
+    "by signs in brackets": "Wirkenergie (+A) kWh;Wirkenergie (-A) kWh",
+    "in Dutch": "Afgenomen (kWh);Teruggeleverd (kWh)",
+    "in Hungarian": "Fogyasztás (kWh);Betáplálás (kWh)",
     "in Spanish, by letters": "AE_kWh;AS_kWh",
     "what was fed in": "Netzbezug kWh;Energie ins Netz eingespeist kWh",
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import wattproof
+from api.cli.main import app as command_line
 from api.cli.terminal import Marks, run
 from api.config.logs import JsonFormatter
 from api.protocol.bundle import InferenceBundle, encode
@@ -34,6 +36,19 @@ def ended(error: Exception, capfd: pytest.CaptureFixture[str]) -> str:
         run(command)
     assert end.value.code == 1
     return capfd.readouterr().err
+
+
+def test_a_command_without_output_or_errors_to_write_to_does_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`wattproof ... >&-`: the first look at the terminal ended with a traceback."""
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    wattproof.open_streams()
+    assert not sys.stdout.isatty() and not sys.stderr.isatty()
+    with pytest.raises(SystemExit) as end:
+        run(lambda: command_line(["--version"]))
+    assert end.value.code == 0
+    for stream in (sys.stdout, sys.stderr):
+        stream.close()
 
 
 def test_an_expected_error_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

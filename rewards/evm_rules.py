@@ -25,6 +25,8 @@ from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.constants import BLS12_G1MSM_PRECOMPILE_ADDRESS, BLS12_PAIRING_CHECK_PRECOMPILE_ADDRESS
 from eth.vm.forks.prague.state import PragueState
 
+from rewards.evm_opcodes import QuickStack, quick
+
 _PAD, _COORDINATE = 16, 48
 _G1, _G2, _SCALAR = 128, 256, 32
 _PAIRING_GAS, _PAIR_GAS = 37_700, 32_600  # EIP-2537, "gas schedule"
@@ -79,7 +81,17 @@ _FAST: dict[bytes, Callable[[ComputationAPI], None]] = {
 
 
 class _Computation(PragueComputation):
+    opcodes = quick(PragueComputation.opcodes)
     _precompiles = PragueComputation.get_precompiles() | {force_bytes_to_address(a): f for a, f in _FAST.items()}
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._stack = QuickStack()
+
+    def extend_memory(self, start_position: int, size: int) -> None:
+        """py-evm works out what it costs, which is nothing where the memory has these bytes already."""
+        if start_position + size > len(self._memory):
+            super().extend_memory(start_position, size)
 
 
 class _State(PragueState):

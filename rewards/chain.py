@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from eth._utils import headers
+from eth.abc import ComputationAPI
 from eth_account import Account
 from eth_account._utils.legacy_transactions import Transaction
 from eth_account.signers.local import LocalAccount
@@ -30,6 +31,7 @@ from rlp.exceptions import RLPException
 from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
 from web3.exceptions import Web3Exception, Web3RPCError
+from web3.middleware import AttributeDictMiddleware
 from web3.types import BlockIdentifier, TxParams, TxReceipt, Wei
 
 from rewards.chain_errors import reading, reason_of, refusals
@@ -68,6 +70,7 @@ class Chain:
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     machine: Callable[[], float] = time.time
     _clock: int = 0
+    _classes: dict[str, tuple[Artefact, type[Contract]]] = field(default_factory=dict)
 
     @classmethod
     def embedded(
@@ -93,7 +96,10 @@ class Chain:
         # eth-tester calls from its own accounts where a call names none; they must be able to.
         state = PyEVMBackend.generate_genesis_state(num_accounts=1) | {bytes.fromhex(_BANK.address[2:]): bank}
         tester = EthereumTester(IndexedBackend(genesis, state, vm_configuration=rules()))
-        chain = cls(Web3(EthereumTesterProvider(tester)), tester)
+        # Nothing here has an ENS name or another chain's id; looking for both is most of a call.
+        web3 = Web3(EthereumTesterProvider(tester), middleware=[(AttributeDictMiddleware, "attrdict")])
+        web3.eth.default_account = tester.get_accounts()[0]  # or web3 asks for all of them, three times a call
+        chain = cls(web3, tester)
         chain.reset_clock(start_time + 1)
         if journal is not None:
             opened = Journal(journal)
@@ -208,7 +214,11 @@ class Chain:
         return self.contract(artefact, str(receipt["contractAddress"]))
 
     def contract(self, artefact: Artefact, address: str) -> Contract:
-        return self.web3.eth.contract(address=self.web3.to_checksum_address(address), abi=artefact.abi)
+        known, made = self._classes.get(artefact.name, (None, None))
+        if made is None or known != artefact:  # web3 works on an ABI for milliseconds
+            made = self.web3.eth.contract(abi=artefact.abi)
+            self._classes[artefact.name] = artefact, made
+        return made(to_checksum_address(address))
 
     def send(self, account: LocalAccount, call: Any, gas: int | None = None, value: int = 0) -> TxReceipt:
         """Send a contract call and wait for its receipt. Raises Refused (its subclasses) or NodeUnreachable.
@@ -315,11 +325,17 @@ class Chain:
         """
         chain = self.tester.backend.chain
         pending = chain.header
-        _, _, done = chain.apply_transaction(chain.get_transaction_builder().decode(raw))
+        done = self._apply(raw)
         if done.is_error:
             chain.header = pending
             raise TransactionFailed(reason_of(done.error))
-        self.tester.mine_block()
+        self.tester.backend.mine_blocks()
+
+    def _apply(self, raw: bytes) -> ComputationAPI:
+        """Execute a transaction in the embedded chain's pending block; how that went."""
+        chain = self.tester.backend.chain
+        _, _, done = chain.apply_transaction(chain.get_transaction_builder().decode(raw))
+        return cast(ComputationAPI, done)
 
     def _record(self, entry: dict[str, Any]) -> None:
         if self.journal is not None:
@@ -340,7 +356,8 @@ class Chain:
                 if "time" in entry:
                     self.reset_clock(int(entry["time"]))
                 if "raw" in entry:
-                    self.web3.eth.send_raw_transaction(bytes.fromhex(entry["raw"]))
+                    self._apply(bytes.fromhex(entry["raw"]))
+                    self.tester.backend.mine_blocks()
                     self.reset_clock(self._clock + 1)
             except (ValueError, TypeError, RLPException, TransactionFailed, Web3RPCError, ValidationError) as error:
                 raise journal.corrupt(number) from error

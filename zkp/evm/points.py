@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from py_ecc.bls import point_compression as form
 from py_ecc.bls.typing import G2Compressed
 
@@ -31,6 +33,7 @@ def g1(data: bytes) -> bytes:
     return x.to_bytes(_COORDINATE, "big") + ordinate(data).rjust(_COORDINATE, b"\0")
 
 
+@cache  # there are two, the ceremony's, and a root takes 20 ms
 def g2(data: bytes, *, negative: bool = False) -> bytes:
     """A compressed G2 point, or its opposite, in 256 bytes."""
     half = len(data) // 2

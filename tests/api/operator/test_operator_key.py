@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,27 @@ def config(tmp_path: Path) -> Config:
     return small_config(tmp_path)
 
 
-@pytest.fixture
-def chain(config: Config) -> Iterator[Chain]:
-    """A chain on which the community has all contracts that its operator owns, but a settlement's."""
-    community = Community(config)
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Chain]]:
+    """A chain on which the community has all contracts that its operator owns, but a settlement's; and its folder."""
+    folder = tmp_path_factory.mktemp("deployed")
+    (folder / "operator.key").write_text(OLD.hex())
+    community = Community(small_config(folder))
     chain = open_chain_session(community, DAY).chain
     publish_export_model(community, chain, 1, b"\x07" * 32)
-    yield chain
+    yield folder, chain
     chain.close()
+
+
+@pytest.fixture
+def chain(config: Config, deployed: tuple[Path, Chain]) -> Iterator[Chain]:
+    """That chain, for a copy of its folder; what is done to it is undone."""
+    folder, chain = deployed
+    shutil.copytree(folder, config.api.state_dir, dirs_exist_ok=True)
+    snapshot, moment = chain.tester.take_snapshot(), chain.now
+    yield chain
+    chain.tester.revert_to_snapshot(snapshot)
+    chain.reset_clock(moment)
 
 
 def owners(config: Config, chain: Chain) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import urllib.request
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import wattproof
 from api.gateway.home import Home
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.bundle import InferenceBundle, parse
-from bench.deployed import Process, as_installed, share_cache
+from bench.deployed import Process, share_cache
 from bench.ports import free_port
 from data.atomic import write_bytes
 from data.table import long_table, read_table, write_table
@@ -61,7 +60,6 @@ class HttpFixture:
 
     folder: Path
     first: int
-    day_start_utc: int = 0
     days: int = 20
     processes: dict[str, Process] = field(default_factory=dict)
     collectors: dict[str, str] = field(default_factory=dict)
@@ -88,21 +86,21 @@ class HttpFixture:
         }
         self._write(GATEWAY, {
             "community": {"name": "Elm Street"},
-            "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": self.day_start_utc},
+            "data": {"source": "files", "files": ["readings.csv"], "day_start_utc": 0},
             "federation": {"deployment": deployment},
             "gateway": {"api_url": f"http://127.0.0.1:{self.port}", "retry_max_s": 1} | gateway,
         })  # fmt: skip
 
-    def write_server(self, *, enrolled: bool = True, clock: str = "standing", green_hours: bool = False) -> None:
+    def write_server(self, *, enrolled: bool = True, green_hours: bool = False) -> None:
         """`green_hours`: the first day's, those in which the home uses most, from a file."""
-        rewards = {"clock": clock}
+        rewards = {"clock": "standing"}
         if green_hours:
             rows = [f"{hour:%Y-%m-%dT%H:00Z},{int(1 <= k <= 11)}" for k, hour in enumerate(self.hours(self.first, 1))]
             (self.folder / SERVER / "green.csv").write_text("\n".join(["ds,weight", *rows]), encoding="utf-8")
             rewards["green_hours"] = "green.csv"
         self._write(SERVER, {
             "community": {"name": "Elm Street", "members": self.member if enrolled else []},
-            "data": {"source": "none", "day_start_utc": self.day_start_utc},
+            "data": {"source": "none", "day_start_utc": 0},
             "federation": {"rounds": 1},
             "rewards": rewards,
             "api": {"port": self.port},
@@ -111,13 +109,6 @@ class HttpFixture:
     def serve(self) -> None:
         """Start the server on a chain whose clock stands at first an hour before the first day."""
         self._start(SERVER, server.main, "server.py", "settings.yaml", str(self.first), "clock")
-
-    def serve_as_installed(self) -> None:
-        """As a process that begins with nothing loaded."""
-        command = ["serve", "-c", "settings.yaml"]
-        self.processes[SERVER] = as_installed(
-            command, self.folder / SERVER, self._log(SERVER), os.environ | ENVIRONMENT
-        )
 
     def start_gateway(self) -> None:
         self._start(GATEWAY, wattproof.main, "wattproof", "agent", HOME, "-c", "settings.yaml")
@@ -135,7 +126,7 @@ class HttpFixture:
 
     def set_clock(self, day: int, seconds: int) -> None:
         """Move the chain's clock to so many seconds after the start of a day."""
-        moment = day * 86_400 + self.day_start_utc * 3600 + seconds
+        moment = day * 86_400 + seconds
         write_bytes(self.folder / SERVER / "clock", str(moment).encode())
         self.until(lambda: self.ask("/health")["chain_time"] >= moment, "the clock does not move")
 
@@ -209,7 +200,7 @@ class HttpFixture:
         keep_model(self.state / "model", 1, initial_weights(shape, 7), shape)
 
     def hours(self, day: int, days: int = 1) -> pd.DatetimeIndex:
-        start = pd.Timestamp(day * 86_400 + self.day_start_utc * 3600, unit="s", tz="UTC")
+        start = pd.Timestamp(day * 86_400, unit="s", tz="UTC")
         return pd.date_range(start, periods=24 * days, freq="h", unit="ns")
 
     def write_readings(self, table: pd.DataFrame) -> None:

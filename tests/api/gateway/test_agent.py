@@ -133,6 +133,7 @@ def test_forecasts_are_handed_in_and_registered_with_the_published_model(deploye
     assert deployed.ask("/rounds") == [{"number": ROUNDS, "digest": "0x" + digest}]
     mine = {bundle_of(deployed, home).household: bundle_of(deployed, home).forecast for home in HANDING_IN}
     assert {f["household"]: f["commitment"] for f in deployed.ask(f"/forecasts/{DAY}")} == mine
+    assert abs(deployed.ask("/health")["chain_time"] - time.time()) < 600, "the chain has this machine's clock"
     assert scraped(deployed, "elm-1")['wattproof_agent_submissions_total{kind="forecast",outcome="ok"}'] == 1
     assert not (deployed.state("elm-3") / "outbox").exists(), "without an API, bundles stay on the gateway"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,8 +30,8 @@ Make = Callable[..., HttpFixture]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[HttpFixture] = []
 
-    def build(first: int = DAY, day_start_utc: int = 0, days: int = 20) -> HttpFixture:
-        made.append(HttpFixture(tmp_path, first, day_start_utc, days))
+    def build(days: int = 20) -> HttpFixture:
+        made.append(HttpFixture(tmp_path, DAY, days=days))
         made[-1].save_round(1, seed=7)
         return made[-1]
 
@@ -216,17 +215,6 @@ def test_a_gateway_leaves_in_the_middle_of_an_answer_when_asked(make: Make) -> N
         assert begun.wait(LIMIT_S)
         assert deployment.end(GATEWAY, signal.SIGTERM) == 0
     assert "this process is stopping" in str(deployment.wait(GATEWAY, "model not asked for yet")["reason"])
-
-
-def test_as_installed_on_this_machines_time(make: Make) -> None:
-    """`wattproof serve`, its chain's clock as communities have it, for a day that starts within two hours."""
-    start = (int(time.time()) // 3600 + 2) * 3600
-    deployment = make(first=start // 86_400, day_start_utc=start % 86_400 // 3600)
-    deployment.write_server(clock="machine")
-    deployment.serve_as_installed()
-    deployment.start_gateway()
-    deployment.wait(GATEWAY, "submitted", kind="forecast", day=start // 86_400)
-    assert abs(deployment.ask("/health")["chain_time"] - time.time()) < 600
 
 
 def _answers(deployment: HttpFixture) -> bool:

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # many short tests (zkp) come last, and all workers end at the same time. Three for two cores: tests of processes wait.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo serve check test test-deep lint docs figures coverage constraints clean
+.PHONY: demo serve check test test-deep lint compiled docs figures coverage constraints clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,10 +26,15 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint  ## before each commit: lint, types, every test that starts no process and is quick
+compiled: $(VENV)/.installed  ## what processes of the tests would each compile for themselves in a fresh checkout
+	$(BIN)/python -m tests.support.compiled
+
+check: $(VENV)/.installed  ## before each commit: lint, types, every test that starts no process and is quick
+	$(MAKE) --jobs=2 lint compiled  # mypy keeps one core busy: the other is free
 	$(PYTEST) -m 'not process and not slow'
 
-test: lint  ## all tests, with real Flower processes and a real EVM
+test: $(VENV)/.installed  ## all tests, with real Flower processes and a real EVM
+	$(MAKE) --jobs=2 lint compiled
 	$(PYTEST)
 
 test-deep: $(VENV)/.installed  ## laws on at least twenty times the examples, others in each run

@@ -48,7 +48,7 @@ figures: $(VENV)/.installed  ## the figures and pictures of README and docs, fro
 	$(BIN)/python -m bench.figures
 
 coverage: $(VENV)/.installed  ## what the tests that start no process reach, with a floor
-	$(PYTEST) -m 'not process' --cov --cov-report=term:skip-covered
+	$(PYTEST) -m 'not process' -p pytest_cov --cov --cov-report=term:skip-covered
 
 constraints:  ## constraints.txt anew, from the newest versions that pyproject.toml allows
 	$(PYTHON) -m venv .cache/fresh

@@ -10,7 +10,7 @@ import uvicorn
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from api.http.connections import BoundedProtocol
 from api.one_machine.community import LocalCommunity
@@ -18,7 +18,7 @@ from api.operator.database.tables import ComputedTotals
 from api.protocol.bundle import ClaimBundle
 from api.protocol.settlement import Settlement
 from tests.api.conftest import DAY, Village, app_of, small_config
-from tests.support.browser import chromium
+from tests.support.browser import chromium, page_of
 from tests.support.served import uvicorn_served
 
 MANAGER: LocalAccount = Account.from_key(b"\x0b" * 32)
@@ -45,6 +45,12 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """What all pages of a file are opened in, one after the other (`tests.support.browser.page_of`)."""
+    return browser.new_context(locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1280, "height": 900})
+
+
 @pytest.fixture
 def served(settled: Village, claim: ClaimBundle, week: Settlement) -> Iterator[Served]:
     village = settled
@@ -63,17 +69,15 @@ def served(settled: Village, claim: ClaimBundle, week: Settlement) -> Iterator[S
 
 
 @pytest.fixture
-def page(served: Served, browser: Browser) -> Iterator[Page]:
+def page(served: Served, context: BrowserContext) -> Iterator[Page]:
     """A page on which nothing may go wrong unseen, and nothing be asked of another host."""
-    context = browser.new_context(locale="en-GB", timezone_id="Europe/Rome", viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: served.problems.append(str(error)))
-    opened.on("console", lambda said: said.type == "error" and served.problems.append(said.text))
-    opened.on(
-        "request", lambda asked: asked.url.startswith((served.url, "data:")) or served.problems.append(asked.url)
-    )
-    yield opened
-    context.close()
+    with page_of(context) as opened:
+        opened.on("pageerror", lambda error: served.problems.append(str(error)))
+        opened.on("console", lambda said: said.type == "error" and served.problems.append(said.text))
+        opened.on(
+            "request", lambda asked: asked.url.startswith((served.url, "data:")) or served.problems.append(asked.url)
+        )
+        yield opened
 
 
 def shown(page: Page, served: Served, view: str = "") -> Page:

@@ -6,13 +6,13 @@ import json
 import math
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from eth_account.messages import encode_defunct
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import delete
 
 from api.http.connections import BoundedProtocol
@@ -27,9 +27,11 @@ from fl.store import RoundReport, RoundStore
 from tests.api.conftest import DAY, Village, app_of
 from tests.api.http.conftest import MANAGER, Served, config_of, shown
 from tests.api.settled import WEEK
+from tests.support.browser import page_of
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.process
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {"phone": 375, "tablet": 768, "desktop": 1280}
 VIEWS = ["", "accuracy", "shared", "proofs", "household", "manager"]
 FIRST_VIEW_BYTES, FIRST_VIEW_REQUESTS = 200_000, 12
@@ -189,12 +191,18 @@ def test_surplus_hours_are_shaded_and_told(served: Served, page: Page, surplus: 
     assert served.problems == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_surplus_hours_can_be_used_by_everybody(served: Served, page: Page, surplus: SurplusDay, scheme: Any) -> None:
+def _loaded_in(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """What is shown next is loaded anew: nothing of the other scheme is left on it, nor on its way to this one."""
+    page.goto("about:blank")
     page.emulate_media(color_scheme=scheme)
-    shown(page, served, "shared")
-    expect(page.get_by_role("slider").first).to_be_visible()
-    assert Axe().run(page).response["violations"] == []
+
+
+def test_surplus_hours_can_be_used_by_everybody(served: Served, page: Page, surplus: SurplusDay) -> None:
+    for scheme in SCHEMES:
+        _loaded_in(page, scheme)
+        shown(page, served, "shared")
+        expect(page.get_by_role("slider").first).to_be_visible()
+        assert Axe().run(page).response["violations"] == [], scheme
 
 
 WALLET = """
@@ -244,7 +252,9 @@ window.ethereum = { async request({ method, params }) {
 """
 
 
-def test_a_household_claims_with_its_own_wallet(village: Village, claim: ClaimBundle, browser: Browser) -> None:
+def test_a_household_claims_with_its_own_wallet(
+    village: Village, claim: ClaimBundle, context: BrowserContext
+) -> None:
     """The wallet signs and pays for the contract's own call, and the chain has the claim."""
     chain, rewards = village.chain_session.chain, village.chain_session.contracts.rewards
     wallet = village.homes[0].wallet
@@ -260,16 +270,15 @@ def test_a_household_claims_with_its_own_wallet(village: Village, claim: ClaimBu
 
     app = app_of(village.community, village.chain_session)
     with uvicorn_served(config_of(app)) as port:
-        opened = browser.new_page()
-        opened.expose_function("send", send)
-        script = SENDING.replace("ADDRESS", json.dumps(wallet.address.lower()))
-        opened.add_init_script(script.replace("CHAIN", json.dumps(hex(chain.chain_id))))
-        opened.goto(f"http://127.0.0.1:{port}/#/household/{wallet.address}")
-        file = {"name": "claim.json", "mimeType": "application/json", "buffer": encode(claim)}
-        opened.locator("#claim-file").set_input_files(file)
-        opened.locator("#claim-wallet").click()
-        expect(opened.locator("main")).to_contain_text("The claim was accepted")
-        opened.close()
+        with page_of(context) as opened:
+            opened.expose_function("send", send)
+            script = SENDING.replace("ADDRESS", json.dumps(wallet.address.lower()))
+            opened.add_init_script(script.replace("CHAIN", json.dumps(hex(chain.chain_id))))
+            opened.goto(f"http://127.0.0.1:{port}/#/household/{wallet.address}")
+            file = {"name": "claim.json", "mimeType": "application/json", "buffer": encode(claim)}
+            opened.locator("#claim-file").set_input_files(file)
+            opened.locator("#claim-wallet").click()
+            expect(opened.locator("main")).to_contain_text("The claim was accepted")
         app.state.events.end()
     claimed = rewards.functions.claim_of(wallet.address, DAY).call()
     assert claimed[0] == wallet.address and 0 < claimed[1] <= claim.buckets
@@ -302,20 +311,18 @@ def test_the_page_speaks_italian(served: Served, page: Page) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_keeps_anybody_out_at_any_width(
-    served: Served, page: Page, view: str, scheme: str, tmp_path: Path
-) -> None:
+def test_nothing_serious_keeps_anybody_out_at_any_width(served: Served, page: Page, view: str) -> None:
     """axe-core's rules, and no page wider than its window."""
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for width in WIDTHS.values():
-        page.set_viewport_size({"width": width, "height": 800})
-        shown(page, served, view)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, (view, width)
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found = Axe().run(page).response["violations"]
-        serious = [v for v in found if v["impact"] in ("serious", "critical")]
-        assert not [(width, v["id"], [n["target"] for n in v["nodes"]]) for v in serious]
+    for scheme in SCHEMES:
+        _loaded_in(page, scheme)
+        for width in WIDTHS.values():
+            page.set_viewport_size({"width": width, "height": 800})
+            shown(page, served, view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (view, width)
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            found = Axe().run(page).response["violations"]
+            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            assert not [(scheme, width, v["id"], [n["target"] for n in v["nodes"]]) for v in serious]
 
 
 def test_the_api_is_documented_from_this_server_alone(served: Served, page: Page) -> None:
@@ -329,15 +336,14 @@ def test_the_api_is_documented_from_this_server_alone(served: Served, page: Page
     assert served.problems == []
 
 
-def test_a_day_that_nobody_has_forecast_is_said(village: Village, browser: Browser) -> None:
+def test_a_day_that_nobody_has_forecast_is_said(village: Village, context: BrowserContext) -> None:
     app = app_of(village.community, village.chain_session)
     with uvicorn_served(
         uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
     ) as port:
-        opened = browser.new_page()
-        opened.goto(f"http://127.0.0.1:{port}/")
-        expect(opened.locator("main")).to_contain_text("No day has been forecast yet")
-        opened.close()
+        with page_of(context) as opened:
+            opened.goto(f"http://127.0.0.1:{port}/")
+            expect(opened.locator("main")).to_contain_text("No day has been forecast yet")
         app.state.events.end()
 
 
@@ -357,7 +363,7 @@ def test_everything_can_be_reached_with_the_keyboard(served: Served, page: Page)
 
 
 def test_registering_shows_on_an_open_page_and_a_one_shot_training_has_no_loss_there(
-    village: Village, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    village: Village, context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_shot = RoundStore(tmp_path)
     one_shot.save(RoundReport(7, (), (), {}, math.nan, None, {}, 0, 0, 1.0), {}, {})
@@ -368,13 +374,12 @@ def test_registering_shows_on_an_open_page_and_a_one_shot_training_has_no_loss_t
     with uvicorn_served(
         uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="off")
     ) as port:
-        opened = browser.new_page()
-        opened.goto(f"http://127.0.0.1:{port}/")
-        live = opened.locator("section[aria-labelledby=live]")
-        expect(live).to_contain_text("2 / 3")
-        expect(live).to_contain_text("round 7")
-        expect(live).not_to_contain_text("loss")
-        register(village.community, village.chain_session, village.homes[2], village.bundle(village.homes[2]))
-        expect(live).to_contain_text("3 / 3")
-        opened.close()
+        with page_of(context) as opened:
+            opened.goto(f"http://127.0.0.1:{port}/")
+            live = opened.locator("section[aria-labelledby=live]")
+            expect(live).to_contain_text("2 / 3")
+            expect(live).to_contain_text("round 7")
+            expect(live).not_to_contain_text("loss")
+            register(village.community, village.chain_session, village.homes[2], village.bundle(village.homes[2]))
+            expect(live).to_contain_text("3 / 3")
         app.state.events.end()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from api.http.routes import site
 from api.one_machine.community import LocalCommunity
@@ -14,6 +14,7 @@ from api.protocol.secure_sum import STAGES
 from data.day import DayClock
 from tests.api.conftest import Village, app_of, small_config
 from tests.api.http.conftest import Served, config_of, shown
+from tests.support.browser import page_of
 from tests.support.served import uvicorn_served
 
 pytestmark = pytest.mark.process
@@ -44,36 +45,33 @@ def test_a_server_that_is_gone_is_said_in_words(served: Served, page: Page) -> N
     expect(page.get_by_role("alert")).to_contain_text("Il server non risponde")
 
 
-@pytest.mark.parametrize(("starts_at", "shows"), [(8, "30 May 2017"), (22, "31 May 2017"), (23, "31 May 2017")])
-def test_a_day_has_one_date_on_every_page_in_every_time_zone(
-    served: Served, browser: Browser, starts_at: int, shows: str
-) -> None:
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Europe/Rome", "Pacific/Auckland"])
+def test_a_day_has_one_date_on_every_page_in_every_time_zone(served: Served, browser: Browser, zone: str) -> None:
     """That of its middle, as reports and commands have it: what starts at 23:00 UTC is the next date's."""
-    assert f"{DayClock(starts_at).date_of(17316):%-d %b %Y}" == shows
-    for zone in ("Pacific/Honolulu", "Europe/Rome", "Pacific/Auckland"):
-        opened = browser.new_context(locale="en-GB", timezone_id=zone).new_page()
-        opened.goto(f"{served.url}/docs")
+    opened = browser.new_context(locale="en-GB", timezone_id=zone).new_page()
+    opened.goto(f"{served.url}/docs")
+    for starts_at, shows in ((8, "30 May 2017"), (22, "31 May 2017"), (23, "31 May 2017")):
+        assert f"{DayClock(starts_at).date_of(17316):%-d %b %Y}" == shows
         script = f"""import("/assets/words.js").then((words) => {{
           words.setDayStart({starts_at});
           return [words.dateOfDay(17316), words.longDateOfDay(17316), words.plainDate("2017-05-30")];
         }})"""
         short, long, plain = opened.evaluate(script)
-        assert short == shows and long.endswith(shows) and plain == "30 May 2017", zone
-        opened.context.close()
+        assert short == shows and long.endswith(shows) and plain == "30 May 2017", starts_at
+    opened.context.close()
 
 
-def test_names_of_the_community_are_text_on_every_page(village: Village, browser: Browser) -> None:
+def test_names_of_the_community_are_text_on_every_page(village: Village, context: BrowserContext) -> None:
     """Whatever the operator calls it."""
     name = "<img src=x onerror=alert(1)>\"'&</script>"
     config = small_config(village.community.folder)
     named = config.model_copy(update={"community": config.community.model_copy(update={"name": name})})
     app = app_of(LocalCommunity(named), village.chain_session)
     with uvicorn_served(config_of(app)) as port:
-        opened = browser.new_page()
-        opened.goto(f"http://127.0.0.1:{port}/")
-        expect(opened.locator("#community")).to_have_text(name)
-        assert opened.locator("header img").count() == 0
-        opened.close()
+        with page_of(context) as opened:
+            opened.goto(f"http://127.0.0.1:{port}/")
+            expect(opened.locator("#community")).to_have_text(name)
+            assert opened.locator("header img").count() == 0
         app.state.events.end()
 
 

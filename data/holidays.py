@@ -1,6 +1,7 @@
 """Public holidays of a country and region, as a feature of a day (the `holidays` package).
 
-No model uses it yet: `holiday_feature` is there for one that does.
+No model uses it: taking holidays for Sundays gained nothing that communities agree on (docs/accuracy.md).
+`holiday_feature` is there for one that does.
 """
 
 from __future__ import annotations

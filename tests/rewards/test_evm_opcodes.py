@@ -27,13 +27,26 @@ NEEDS = {op.PUSH1: 0, op.DUP1: 1, op.SWAP1: 2, op.ADD: 2, op.CALLDATASIZE: 0}
 MOST = {op.PUSH1: 1023, op.DUP1: 1023, op.SWAP1: 1024, op.ADD: 1024, op.CALLDATASIZE: 1023}
 """The fewest and the most that may be on the stack."""
 
-pushes = st.integers(op.PUSH1, op.PUSH32).flatmap(
-    lambda number: st.binary(max_size=number - op.PUSH1 + 1).map(lambda data: bytes([number]) + data)
-)
+
+def pushes(least: int) -> st.SearchStrategy[bytes]:
+    """Pushes with all their data (`least` 1), or with any part of it."""
+    return st.integers(op.PUSH1, op.PUSH32).flatmap(
+        lambda number: st.binary(min_size=least * (number - op.PUSH1 + 1), max_size=number - op.PUSH1 + 1).map(
+            lambda data: bytes([number]) + data
+        )
+    )
+
+
 small = st.integers(0, 200).map(lambda number: bytes([op.PUSH1, number]))
 moves = st.integers(op.DUP1, op.SWAP16).map(lambda number: bytes([number]))
-others = st.sampled_from(WITHOUT_STATE).map(lambda number: bytes([number]))
-programs = st.lists(small | pushes | moves | others, max_size=60).map(b"".join)
+others = st.sampled_from([n for n in WITHOUT_STATE if not op.PUSH1 <= n <= op.PUSH32]).map(
+    lambda number: bytes([number])
+)
+programs = st.builds(  # data may lack at the end alone: else those of the next push would be opcodes, of any kind
+    lambda whole, last: b"".join(whole) + last,
+    st.lists(small | pushes(1) | moves | others, max_size=60),
+    st.just(b"") | pushes(0),
+)
 
 
 def left(kind: Any, program: bytes, gas: int) -> dict[str, Any]:

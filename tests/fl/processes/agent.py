@@ -75,7 +75,9 @@ class ToldClient(FleetClient):
 
 
 def main(settings: str, homes: str, home: str, seconds: str) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    told = logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s %(reason)s", defaults={"reason": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[told])
     forecasting = ForecastingSettings(model=ModelSettings(hidden=4))
     opened = HomeFolder(Path(homes), ModelShape.of(forecasting.model), forecasting.huber)(home)
     learner = replace(opened, open_model=NumpyForecaster)  # as on a gateway, which has no PyTorch

@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 # By files and in their order: what a module's tests share, such as a community's processes, is made once; the files of
 # many short tests (zkp) come last, and all workers end at the same time. Three for two cores: tests of processes wait.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Where an environment forbids compiled files, every process that a test starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve check test test-deep lint compiled docs figures coverage constraints clean
 

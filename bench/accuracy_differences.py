@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.accuracy_scores import Array, Totals
 
@@ -56,5 +55,5 @@ def _of_homes(scores: dict[str, Any], ours: str, other: str) -> list[float] | No
     return _with_interval(np.median(own) / np.median(others), ratios)
 
 
-def _with_interval(ratio: float | np.floating[Any], ratios: Array | NDArray[np.floating[Any]]) -> list[float]:
+def _with_interval(ratio: float, ratios: Array) -> list[float]:
     return [round(float(value) - 1, 4) for value in (ratio, *np.quantile(ratios, [0.05, 0.95]))]

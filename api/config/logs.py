@@ -42,18 +42,7 @@ def set_up(level: str = "INFO") -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in (
-        "alembic",
-        "web3",
-        "urllib3",
-        "matplotlib",
-        "eth",
-        "httpx",
-        "httpcore",
-        "rlp",
-        "fontTools",
-        "fpdf",
-    ):
+    for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -44,10 +44,8 @@ class HeldTime:
         clock, replay = self._community.now, self._community.config.replay
         if not isinstance(clock, RecordedClock) or replay is None:
             return
-        day, model_since = (
-            self._community.clock.day_of(datetime.fromtimestamp(clock(), UTC)),
-            self._has_model(clock()),
-        )
+        model_since = self._has_model(clock())  # also on a day that is over: the next one's model may come today
+        day = self._community.clock.day_of(datetime.fromtimestamp(clock(), UTC))
         if day <= self._over:
             return
         starts, grace_s = self._community.start_of(day), self._community.config.rewards.grace_seconds

@@ -9,13 +9,13 @@ from data.importing import words
 from data.importing.cells import DAY_S, CellKind, are_ranges, kind_of, kinds_of, numbered_hour
 from data.importing.clock_columns import clock_columns
 from data.importing.options import ImportOptions
+from data.importing.plausible import HOUR_S
 from data.importing.presets import OTHER_KINDS, PRESETS, Preset, recognised
 from data.importing.sheet import Sheet
 from data.importing.words import UNITS, Flow, Unit
 
 TIME_ROLES = ("timestamp", "end", "date", "time")
 VALUE_ROLES = (*UNITS, *(f"export_{unit}" for unit in UNITS))
-HOUR_S = 3600
 _HOURS = (
     "hour", "hora", "heure", "ora", "stunde", "uur", "he", "hr", "hour ending", "hour number", "hour of day", "time",
     "tunti", "timme", "godzina", "hodina",

@@ -103,7 +103,6 @@ class FleetClient:
         """`authority`: PEM certificate the coordinator's is signed by; None speaks plain HTTP and self-registers."""
         self._public = public_key_to_bytes(key.public_key())
         self.clock, self._wire = CoordinatorsClock(), ToldWire()
-        signed = SignedRequests(key)
         self._client = FleetHttpClient.from_server_address(
             address,
             insecure=authority is None,
@@ -111,7 +110,7 @@ class FleetClient:
             interceptors=[
                 RuntimeVersionHttpInterceptor(component_name="SuperNode"),
                 self._wire,
-                signed,
+                SignedRequests(key),
                 self.clock,
             ],
         )

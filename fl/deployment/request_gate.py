@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +58,7 @@ class RequestGate:
         self._failures = RateLimit(rate=0.5, burst=10)  # requests in an agent's name that are not its, by both
         self._held = 0
         self._requests = RateLimit(rate=200, burst=2000)  # an agent's own: a round takes it about a hundred
-        self._told: dict[str, float] = {}  # agents of earlier releases, and when the log said so last
+        self._told = RateLimit(rate=1 / _TELL_AGAIN_S, burst=1)  # agents of earlier releases, in the log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -110,9 +108,7 @@ class RequestGate:
 
     def _tell_of_earlier(self, home: str, address: str) -> None:
         """It asks again and again, until it is updated; the log has it once an hour."""
-        now = time.monotonic()
-        if now - self._told.get(home, -math.inf) >= _TELL_AGAIN_S:
-            self._told[home] = now
+        if self._told.take(home):
             _log.warning("agent refused", extra={"home": home, "from": address, "reason": UPDATE_AGENT})
 
     def _claimed(self, doorkeeper: RequestVerifier, headers: Headers, address: str) -> Agent:

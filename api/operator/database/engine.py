@@ -99,9 +99,13 @@ def _write_ahead(connection: Any, _record: Any) -> None:
 
 
 def reason_of(error: SQLAlchemyError) -> str:
-    """Why a database that was opened cannot be used any more: the first line of what it says."""
-    reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+    """Why a database that was opened cannot be used any more, in a line."""
+    reason = _told_by(error)
     return f"{reason}: keep the file, and restore a copy from your backup" if _is_damage(reason) else reason
+
+
+def _told_by(error: SQLAlchemyError) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
 
 
 def _is_damage(reason: str) -> bool:
@@ -110,7 +114,7 @@ def _is_damage(reason: str) -> bool:
 
 def _unusable(url: URL, error: SQLAlchemyError) -> str:
     """Why a database cannot be opened, without its password."""
-    reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+    reason = _told_by(error)
     if url.password:
         reason = reason.replace(str(url.password), "***")
     if _is_damage(reason):

@@ -150,8 +150,8 @@ class Deployment:
         write_bytes(self._time, str(passed + ROUND_S + 1).encode())
 
     def _has_answered(self, home: str, number: int) -> bool:
-        _, asked, since = self.log(home).rpartition(f"training round {number}\n")
-        return bool(asked) and "reply sent" in since
+        _, *since = re.split(rf"training round {number}\b", self.log(home))
+        return bool(since) and "reply sent" in since[-1]
 
     def wait_for_round(self, number: int) -> RoundReport:
         return self._wait_for_report(lambda report: report.round == number, f"round {number}")

@@ -44,14 +44,23 @@ def test_too_few_homes_end_the_training_with_a_reason(deploy: Callable[..., Depl
 
 
 @pytest.fixture(scope="module")
-def federation(deploy: Callable[..., Deployment]) -> Deployment:
-    """Three of four homes at work, in a training far longer than the tests."""
+def at_work(deploy: Callable[..., Deployment], request: pytest.FixtureRequest) -> tuple[Deployment, int]:
+    """Three of four homes at work, in a training far longer than the tests; how many tests had failed before."""
+    failed = request.session.testsfailed
     deployment = deploy(rounds=5000, min_homes=2, evaluate_every=0, attempts=5)
     deployment.start_coordinator()
     deployment.start_agent(A, seconds=0.5)
     deployment.start_agent(B, seconds=0.5, heartbeat_s=SOON_S)
     deployment.start_agent(C, seconds=0.5)
     deployment.wait_for_round_of(A, B, C)
+    return deployment, failed
+
+
+@pytest.fixture
+def federation(at_work: tuple[Deployment, int], request: pytest.FixtureRequest) -> Deployment:
+    """Each test goes on from where the one before left off: after one that failed, all others would wait in vain."""
+    deployment, failed = at_work
+    assert request.session.testsfailed == failed, "a test before this one failed and left the federation as it was"
     return deployment
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import ImportRefused
-from data.importing import plausible
+from data.importing import past, plausible
 from data.importing.cells import NO_OFFSET, Ints
 from data.importing.grid import Grid, Hours, interval_grid, polled_grid, register_grid, whole_hours
 from data.importing.options import Imported, ImportOptions
@@ -56,9 +56,11 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
     hours = whole(imports)
     if hours is None:
         raise ImportRefused(path, "does not cover a single whole hour")
+    cut = hours.cut
+    hours = past.measured(path, hours, options)
     out = whole(exports) if exports else _nothing(hours) if options.no_export else None
     warnings = plausible.check_day(path, hours.wh, has_export=bool(exports), accepted=options.accept_unusual)
-    warnings += source.warnings
+    warnings += source.warnings + ((past.LEFT_OUT,) if hours.cut > cut else ())
     table = long_table(
         options.unique_id,
         pd.to_datetime(hours.starts, unit="s", utc=True),
@@ -73,6 +75,7 @@ def _imported(path: Path, source: Source, options: ImportOptions, zone: ZoneInfo
     try:
         check_interval(steps.interval)
         fine = whole(imports, step=QUARTER)
+        fine = None if fine is None else past.measured(path, fine, options)
         fine_out = whole(exports, step=QUARTER) if exports else _nothing(fine) if options.no_export else None
         quarters = quarters_table(options.unique_id, fine, fine_out, accepted=options.accept_unusual)
     except HoursOnly as why:

@@ -1,5 +1,6 @@
 """What a person specifies about a file, and the result of an import."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,7 @@ class ImportOptions:
         accept_unusual: the figures are right, although unusual for a home.
         no_export: the home feeds nothing into the grid, so that its export is 0; the file has none.
         quarters: also take the quarters of an hour, where the file has them.
+        now_s: the time of the import, Unix seconds: nothing after it was measured.
     """
 
     unique_id: str
@@ -46,6 +48,7 @@ class ImportOptions:
     accept_unusual: bool = False
     no_export: bool = False
     quarters: bool = False
+    now_s: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         if not is_home_name(self.unique_id):

@@ -69,7 +69,7 @@ def observed(homes: Sequence[HomeLearner], start: Weights, days: int, privacy: P
     over `homes`, which for one home is its plain update. Under local privacy each is clipped and noised."""
     plan = gradient_plan(days)
     steps = [_sent(flatten(home.fit(start, plan)[0], start), home.home, privacy) for home in homes]
-    return _seen(start, steps, [home.drawn(plan) for home in homes])
+    return _seen(start, steps, [home.drawn(plan, start) for home in homes])
 
 
 def gradient_plan(days: int) -> LocalPlan:
@@ -81,7 +81,7 @@ def gradient_plan(days: int) -> LocalPlan:
 def of_local_round(home: HomeLearner, start: Weights, days: int) -> Observed:
     """A home's update of a whole local round, taken for the gradient of `days` of its windows."""
     step = flatten(home.fit(start, local_plan(FederationSettings(seed=SEED), 1))[0], start)
-    return _seen(start, [step], [home.drawn(gradient_plan(days))])
+    return _seen(start, [step], [home.drawn(gradient_plan(days), start)])
 
 
 def _seen(start: Weights, steps: Sequence[Array], drawn: Sequence[Windows]) -> Observed:
@@ -123,7 +123,7 @@ def measure_inversion(homes: Sequence[HomeLearner], epsilon: float, iterations: 
         one, days = seen[sent]
         guess = attack(one)
         found = [
-            recovered(guess.part(k * days, days), home.drawn(gradient_plan(days)), average_day(home))
+            recovered(guess.part(k * days, days), home.drawn(gradient_plan(days), start), average_day(home))
             for k, home in enumerate(homes[: one.homes])
         ]
         most = max(found, key=lambda each: each.correlation)

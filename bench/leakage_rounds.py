@@ -67,7 +67,7 @@ class _Watched:
         return out
 
     def _round(self, start: Weights, out: Weights, plan: LocalPlan, present: Sequence[str]) -> RoundSeen:
-        drawn = {home: self.homes[home].drawn(plan) for home in present}
+        drawn = {home: self.homes[home].drawn(plan, start) for home in present}
         gradient: Weights = {name: start[name] - out[name] for name in start}
         hours = {home: start_hours(windows) for home, windows in drawn.items()}
         return RoundSeen(start, gradient, hours, {home: windows.exogenous for home, windows in drawn.items()})

@@ -66,11 +66,13 @@ class LocalPlan:
 
     def check(self, limits: PlanLimits) -> None:
         """Raises PlanRefused for a plan beyond these limits, with the setting that says so."""
-        least_days = limits.least_gradient_days if self.gradient else 1
+        least_days, most_days = 1, limits.most_batch_days
+        if self.gradient:
+            least_days, most_days = limits.least_gradient_days, min(most_days, limits.most_gradient_days)
         bounds = (
             ("epochs", self.epochs, 1, limits.most_epochs),
             ("learning_rate", self.learning_rate, limits.least_learning_rate, limits.most_learning_rate),
-            ("batch_days", self.batch_days, least_days, limits.most_batch_days),
+            ("batch_days", self.batch_days, least_days, most_days),
             ("proximal_mu", self.proximal_mu, 0, limits.most_proximal_mu),
         )
         for name, value, least, most in bounds:

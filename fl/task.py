@@ -22,7 +22,7 @@ from fl.one_shot.fixed_point import Ints
 from fl.one_shot.home import own_sums
 from fl.one_shot.plan import OneShotPlan
 from fl.plan import LocalPlan
-from fl.weights import Weights, load, save
+from fl.weights import Weights, digest_of, load, save
 from forecasting import parameters
 from forecasting.generator import Generator
 from forecasting.integer import quantise
@@ -62,14 +62,14 @@ class HomeLearner:
         return self.train.days
 
     def fit(self, weights: Weights, plan: LocalPlan) -> tuple[Weights, dict[str, float]]:
-        """Train from `weights` on the home's days; `loss` is the last epoch's mean. The same plan and secret give the
-        same weights.
+        """Train from `weights` on the home's days; `loss` is the last epoch's mean. The same weights, plan and secret
+        give the same result.
 
         A plan for a gradient gives `weights` minus the mean gradient of a batch, drawn anew in each round.
         """
         model = self.open_model(self.shape, weights)
         if plan.gradient:
-            loss = model.step_down(self.drawn(plan), self.huber)
+            loss = model.step_down(self.drawn(plan, weights), self.huber)
         else:
             loss = model.train(
                 self.train,
@@ -77,28 +77,35 @@ class HomeLearner:
                 learning_rate=plan.learning_rate,
                 batch=plan.batch_days,
                 huber=self.huber,
-                seed=_seed(self._drawn_by(plan)),
+                seed=_seed(self._drawn_by(plan, weights)),
                 proximal_mu=plan.proximal_mu,
             )
         return model.weights(), {"loss": loss}
 
-    def drawn(self, plan: LocalPlan) -> Windows:
+    def drawn(self, plan: LocalPlan, weights: Weights) -> Windows:
         """The windows whose gradient the plan asks for, drawn anew in each round."""
         mask = np.zeros(len(self.train), dtype=np.bool_)
-        mask[self._order(plan)[: plan.batch_days]] = True
+        mask[self._order(plan, weights)[: plan.batch_days]] = True
         return self.train.where(mask)
 
-    def _order(self, plan: LocalPlan) -> NDArray[np.int64]:
+    def _order(self, plan: LocalPlan, weights: Weights) -> NDArray[np.int64]:
         """The home's windows, shuffled. The seeds of `Generator` have 32 bits, too few for a secret."""
+        drawn_by = self._drawn_by(plan, weights)
         if not self.secret:
-            return Generator(_seed(self._drawn_by(plan))).permutation(len(self.train))
-        drawn = hashlib.shake_256(self._drawn_by(plan)).digest(8 * len(self.train))
+            return Generator(_seed(drawn_by)).permutation(len(self.train))
+        drawn = hashlib.shake_256(drawn_by).digest(8 * len(self.train))
         return np.argsort(np.frombuffer(drawn, dtype="<u8"), kind="stable")
 
-    def _drawn_by(self, plan: LocalPlan) -> bytes:
-        """What the round's draws follow from: another one for each home and round, the same on every machine."""
+    def _drawn_by(self, plan: LocalPlan, weights: Weights) -> bytes:
+        """What the round's draws follow from: another one for each home and round, the same on every machine.
+
+        With a secret, of another size of the batch or from another model, too: a coordinator may ask for a round
+        again, and two gradients would show the day that is in one of them only, or how those of the same days differ.
+        """
         told = f"{plan.seed}/{plan.round}/{self.home}".encode()
-        return hmac.digest(self.secret, told, "sha256") if self.secret else hashlib.sha256(told).digest()
+        if not self.secret:
+            return hashlib.sha256(told).digest()
+        return hmac.digest(self.secret, told + b"/%d/" % plan.batch_days + digest_of(weights), "sha256")
 
     def evaluate(self, weights: Weights) -> dict[str, float]:
         """`loss`, and `nmae`: mean absolute error of the typical hours over mean load, both of the days kept out of

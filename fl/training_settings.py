@@ -33,6 +33,12 @@ class PlanLimits(_Part):
     least_gradient_days: int = Field(
         default=16, ge=1, description="a gradient over fewer days would show them: it is refused"
     )
+    most_gradient_days: int = Field(
+        default=128,
+        ge=1,
+        description="nor over more: with nearly the same days in each round, the sum of a round without the home "
+        "would show its gradient",
+    )
     most_epochs: int = Field(default=100, ge=1)
     least_learning_rate: float = Field(default=1e-6, gt=0)
     most_learning_rate: float = Field(default=1, gt=0)

@@ -21,7 +21,7 @@ START = initial_weights(SHAPE, seed=7)
 
 def attacked(homes: int, days: int, privacy: PrivacySettings | None = None) -> Recovered:
     seen = observed(HOMES[:homes], START, days, privacy or PrivacySettings())
-    return recovered(read_off(seen).part(0, days), HOMES[0].drawn(gradient_plan(days)), average_day(HOMES[0]))
+    return recovered(read_off(seen).part(0, days), HOMES[0].drawn(gradient_plan(days), START), average_day(HOMES[0]))
 
 
 @pytest.mark.parametrize("days", [1, 16, 30])
@@ -45,7 +45,7 @@ def test_noise_hides_them() -> None:
 
 def test_a_day_is_found_by_matching_its_gradient() -> None:
     seen = observed(HOMES[:1], START, 1)
-    truth, usual = HOMES[0].drawn(gradient_plan(1)), average_day(HOMES[0])
+    truth, usual = HOMES[0].drawn(gradient_plan(1), START), average_day(HOMES[0])
     before, after = (recovered(match(seen, 0.1, iterations), truth, usual) for iterations in (1, 80))
     assert after.nmae < 0.5 * before.nmae
 

@@ -76,28 +76,56 @@ def test_which_days_are_in_a_gradient_only_the_secret_tells(learner: HomeLearner
     """Who knows the plan alone can't tell them (`tests/bench/test_leakage_rounds.py` has what it could do then)."""
     plan = replace(PLAN, gradient=True, batch_days=16)
     own, again, other = (replace(learner, secret=key) for key in (b"one", b"one", b"two"))
-    days = [set(one.drawn(plan).day.tolist()) for one in (learner, own, again, other)]
+    start = initial_weights(SHAPE, seed=0)
+    days = [set(one.drawn(plan, start).day.tolist()) for one in (learner, own, again, other)]
     assert days[1] == days[2] and len(days[1]) == 16
     assert days[0] != days[1] != days[3]
-    assert set(own.drawn(replace(plan, round=2)).day.tolist()) != days[1]
-    start = initial_weights(SHAPE, seed=0)
+    assert set(own.drawn(replace(plan, round=2), start).day.tolist()) != days[1]
     assert distance(*(one.fit(start, PLAN)[0] for one in (own, again))) == 0
     assert distance(*(one.fit(start, PLAN)[0] for one in (own, other))) > 0, "nor the order in local rounds"
     assert "one" not in repr(own)
 
 
+def test_a_round_that_is_asked_for_again_shows_no_single_day_and_not_the_same_days_at_two_models(
+    learner: HomeLearner,
+) -> None:
+    """Sums over 16 days and over 17 of them would show the gradient of the 17th, and gradients of the same days at
+    models that a coordinator chooses are equations in these days' loads."""
+    own, start = replace(learner, secret=b"one"), initial_weights(SHAPE, seed=0)
+    moved = {name: array + np.float32(1e-6) for name, array in start.items()}
+
+    def days(batch_days: int, weights: Weights) -> set[int]:
+        plan = replace(PLAN, gradient=True, batch_days=batch_days)
+        return set(own.drawn(plan, weights).day.tolist())
+
+    assert days(16, start) == days(16, start)
+    assert len(days(17, start) - days(16, start)) > 1
+    assert days(16, moved) != days(16, start)
+
+
 def test_a_secret_draws_every_day_as_often(learner: HomeLearner) -> None:
     own, counts = replace(learner, secret=b"one"), np.zeros(30)
     for number in range(1, 401):
-        counts[own.drawn(replace(PLAN, round=number, gradient=True, batch_days=15)).day] += 1
+        counts[own.drawn(replace(PLAN, round=number, gradient=True, batch_days=15), {}).day] += 1
     assert np.abs(counts - 200).max() < 6 * np.sqrt(400 * 0.25)
 
 
 def test_a_gradient_over_few_days_is_refused() -> None:
     replace(PLAN, gradient=True, batch_days=16).check(PlanLimits())
     PLAN.check(PlanLimits())
-    with pytest.raises(PlanRefused, match="batch_days is 8, and this home's own settings allow 16"):
+    with pytest.raises(PlanRefused, match="batch_days is 8, and this home's own settings allow 16 to 128"):
         replace(PLAN, gradient=True).check(PlanLimits())
+
+
+def test_a_gradient_over_nearly_all_days_is_refused_and_a_batch_of_them_is_not() -> None:
+    """With the same days in each round, the sum of a round without a home would show what the home's gradient is."""
+    limits = PlanLimits()
+    replace(PLAN, gradient=True, batch_days=128).check(limits)
+    replace(PLAN, batch_days=1000).check(limits)
+    with pytest.raises(PlanRefused, match="batch_days is 129, and this home's own settings allow 16 to 128"):
+        replace(PLAN, gradient=True, batch_days=129).check(limits)
+    with pytest.raises(PlanRefused, match="allow 16 to 20"):
+        replace(PLAN, gradient=True, batch_days=32).check(PlanLimits(most_batch_days=20))
 
 
 def test_the_benches_loop_is_the_federation_without_its_messages(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_nobody_can_tell_which_days_of_a_gateway_are_in_a_gradient(table: Path) 
     """Sums of all rounds would be its readings (`bench.leakage_rounds`); so a secret draws them, each time anew."""
     one, other = opened(table), opened(table)
     plan = LocalPlan(1, 3, 1, 1e-3, 16, 0.0, gradient=True)
-    drawn = [learner.drawn(plan).day.tolist() for learner in (one, other, replace(one, secret=b""))]
+    drawn = [learner.drawn(plan, {}).day.tolist() for learner in (one, other, replace(one, secret=b""))]
     assert drawn[0] != drawn[1] and drawn[2] not in drawn[:2]
 
 

@@ -180,9 +180,10 @@ class Central:
 
     epochs: int
     learning_rate: float
+    seed: int = SEED
 
     def learn(self, windows: Windows) -> Apply:
-        return _applied(_trained(windows, self.epochs, self.learning_rate))
+        return _applied(_trained(windows, self.epochs, self.learning_rate, self.seed))
 
 
 @dataclass(frozen=True)
@@ -200,13 +201,13 @@ class Local:
         return lambda asked: by_home(asked, own)
 
 
-def _trained(windows: Windows, epochs: int, learning_rate: float) -> LoadForecaster:
+def _trained(windows: Windows, epochs: int, learning_rate: float, seed: int = SEED) -> LoadForecaster:
     """Epochs at a rate that falls as a cosine to a tenth, as the federation's rounds do."""
-    model = LoadForecaster(SHAPE, SEED)
+    model = LoadForecaster(SHAPE, seed)
     for epoch in range(epochs):
         rate = learning_rate * (0.1 + 0.9 * (1 + np.cos(np.pi * epoch / max(1, epochs - 1))) / 2)
         train_epochs(
-            model, windows, epochs=1, learning_rate=rate, batch=32, huber=FORECASTING.huber, seed=SEED + epoch
+            model, windows, epochs=1, learning_rate=rate, batch=32, huber=FORECASTING.huber, seed=seed + epoch
         )
     return model
 

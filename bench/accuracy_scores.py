@@ -104,6 +104,7 @@ def score(table: pd.DataFrame, sums: Totals, readings: pd.DataFrame, clock: DayC
 
 _NO_HOMES = {
     "home_nmae_median": None,
+    "home_nmae_mean": None,
     "home_nmae_quartiles": None,
     "home_nmae_pooled": None,
     "mase_168_median": None,
@@ -112,13 +113,14 @@ _NO_HOMES = {
 
 
 def _homes(scores: metrics.Scores, name: str) -> dict[str, Any]:
-    quartiles = scores.quartiles(name)
+    quartiles, homes = scores.quartiles(name), scores.of_homes(name)["nmae"]
     return {
         "home_nmae_median": quartiles["nmae"][1],
+        "home_nmae_mean": float(homes.mean()),
         "home_nmae_quartiles": [quartiles["nmae"][0], quartiles["nmae"][2]],
         "home_nmae_pooled": scores.pooled_nmae[name],
         "mase_168_median": quartiles["mase_168"][1],
-        "homes": {str(k): float(v) for k, v in scores.of_homes(name)["nmae"].items()},
+        "homes": {str(k): float(v) for k, v in homes.items()},
     }
 
 

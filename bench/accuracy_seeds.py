@@ -1,8 +1,9 @@
 """`python -m bench.accuracy_seeds [--data NAME]`: how much of the figures of `bench.accuracy --quick` is chance.
 
-The same federation, from several seeds of its batches (`federation.seed`), without personal heads and with them,
-learnt and judged on the same days as there. Prints one JSON line: by seed and row the median home's nMAE and the
-community's WAPE, and of each row mean and range. Writes out/bench/accuracy_seeds-DATA.json.
+The same federation, from several seeds of its batches (`federation.seed`), without personal heads and with them, and
+beside it the same model trained on all readings in one place; learnt and judged on the same days as there. Prints one
+JSON line: by seed and row the median and the mean home's nMAE and the community's WAPE, and of each row mean and
+range. Writes out/bench/accuracy_seeds-DATA.json.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from forecasting import baselines, evaluation
 from forecasting.errors import ForecastError
 
 SEEDS = (2026, 1, 2)
-ROWS = ("federated", OURS)
-FIGURES = ("home_nmae_median", "community_wape", "community_wape_calibrated")
+CENTRAL, FEDERATED = "lstm_central", "federated"
+ROWS = (CENTRAL, FEDERATED, OURS)
+FIGURES = ("home_nmae_median", "home_nmae_mean", "community_wape", "community_wape_calibrated")
 
 
 def of_seed(community: Community, settings: FederationSettings) -> dict[str, dict[str, float]]:
@@ -41,10 +43,13 @@ def of_seed(community: Community, settings: FederationSettings) -> dict[str, dic
     split = evaluation.Split(share.train_end, share.train_end, share.test_end)
     check_homes(community, split.train_end, share.test_start, split.test_end)
     federated, shared = methods.Federated(settings), methods.SharedWindows(clock)
+    epochs = (settings.rounds - settings.gradient_rounds) * settings.local.epochs
+    central = methods.Central(epochs, settings.local.learning_rate, settings.seed)
     ours: list[evaluation.Forecaster] = [
         *baselines.naive_methods(clock),  # whose errors others are measured by
-        methods.Learnt(ROWS[0], federated, shared),
-        methods.Learnt(ROWS[1], methods.Personal(federated), shared),
+        methods.Learnt(CENTRAL, central, shared),
+        methods.Learnt(FEDERATED, federated, shared),
+        methods.Learnt(OURS, methods.Personal(federated), shared),
     ]
     table = evaluation.walk_forward(ours, readings, weather, clock, split)
     total = totals_of(readings)

@@ -39,7 +39,7 @@ class RewardSettings(BaseModel):
     )
     meter_authority: str | None = Field(
         default=None,
-        pattern="0x[0-9a-fA-F]{40}",
+        pattern="^0x[0-9a-fA-F]{40}$",
         description="address of whoever says which meter is where, the distributor; not set: the operator",
     )
     challenge_bond: int = Field(

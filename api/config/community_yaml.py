@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -31,6 +31,13 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 RENAMED = {"federation.deployment.duty_s": "task_interval_s"}
 """Settings of earlier releases, and what they are called now."""
+_SETTINGS_OF_ITS_OWN = "needs settings of its own under it, as `name: value`; without any, leave it out"
+_FORMS = {
+    "model_type": _SETTINGS_OF_ITS_OWN,
+    "dict_type": _SETTINGS_OF_ITS_OWN,
+    "tuple_type": "is a list: put it in brackets, as [a, b]",
+}
+"""What is asked of settings that are not single values, by pydantic's kind of mistake."""
 
 
 class ConfigError(ValueError):
@@ -107,19 +114,29 @@ def parse(text: str, name: str) -> Config:
     except ValidationError as error:
         problems = [_explain(problem, tree, name) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems)) from None
-    if endless := list(_endless(config)):
-        lines = [f"{_where(path, tree, name)}: {'.'.join(map(str, path))} must be finite" for path in endless]
-        raise ConfigError("\n".join(f"{line}{_description(path)}" for line, path in zip(lines, endless, strict=True)))
+    if odd := [(path, what) for path, value in _numbers(config) if (what := _odd(value, path, tree))]:
+        lines = [f"{_where(path, tree, name)}: {'.'.join(map(str, path))} {what}" for path, what in odd]
+        raise ConfigError("\n".join(line + _description(path) for line, (path, _) in zip(lines, odd, strict=True)))
     return config
 
 
-def _endless(settings: BaseModel, above: KeyPath = ()) -> Iterator[KeyPath]:
-    """Settings that are infinite or no number: no fee, time or norm is, though it would pass as larger than 0."""
+def _numbers(settings: BaseModel, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int | float]]:
+    """Every setting that is a number."""
     for name, value in settings:
         if isinstance(value, BaseModel):
-            yield from _endless(value, (*above, name))
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield (*above, name)
+            yield from _numbers(value, (*above, name))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield (*above, name), value
+
+
+def _odd(value: float, path: KeyPath, tree: YamlTree) -> str | None:
+    """What is wrong with a number that passes for one, though it was not written as one or has no end."""
+    if isinstance(value, float) and not math.isfinite(value):  # no fee, time or norm is; it would pass as large
+        return "must be finite"
+    misread = tree.misread(path)
+    if misread is not None and misread[1] == "true or false":
+        return f"is {misread[0]}: write a number"
+    return f"is read as {value}, in base 8: leave out the zero in front" if tree.is_octal(path) else None
 
 
 def anchored(settings: _Settings, folder: Path) -> _Settings:
@@ -161,6 +178,8 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
             return f"{where}: {key} is missing; add it{_description(path)}"
         case "value_error":
             return f"{where}: {key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}"
+        case "model_type" | "dict_type" | "tuple_type" as kind:
+            return f"{where}: {key} {_FORMS[kind]}{_description(path)}"
         case "string_type" | "path_type" if misread is not None and misread[0]:
             written, read_as = misread
             shown = quotable(written)
@@ -173,20 +192,24 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
 
 
 def _model(path: KeyPath) -> type[BaseModel] | None:
-    """The settings class that the last key of `path` belongs to."""
-    model: Any = Config
+    """The settings class that the last key of `path` belongs to; also in a list of them, and where it may be None."""
+    model: type[BaseModel] = Config
     for part in path[:-1]:
+        if isinstance(part, int):  # the index in a list, whose annotation has been looked through
+            continue
         field = model.model_fields.get(part)
-        model = field.annotation if field else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is None:
             return None
-    return model  # type: ignore[no-any-return]
+        model = inner
+    return model
 
 
 def _suggestion(path: KeyPath) -> str:
     model = _model(path)
     names = list(model.model_fields) if model else []
-    close = difflib.get_close_matches(str(path[-1]), names, n=1)
+    close = difflib.get_close_matches(str(path[-1]).casefold(), names, n=1)
     return f"; did you mean {close[0]}?" if close else f"; the settings here are {', '.join(names)}"
 
 

@@ -82,6 +82,13 @@ class CommunitySettings(BaseModel):
         default=(), description="on the server: households with their own gateways, enrolled at start-up"
     )
 
+    @field_validator("name")
+    @classmethod
+    def _legible(cls, name: str) -> str:
+        if not name.isprintable() or not name.strip():
+            raise ValueError("a name has letters, and no line breaks, control or invisible characters")
+        return name
+
     @model_validator(mode="after")
     def _distinct_homes(self) -> Self:
         named = [member.home for member in self.members if member.home is not None]

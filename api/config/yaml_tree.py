@@ -6,6 +6,8 @@ let environment variables override the file, so that a community's machines coul
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 KeyPath = tuple[str | int, ...]
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "timestamp": "a date", "null": "nothing"}
 
 
@@ -46,7 +49,7 @@ class YamlTree:
             raise YamlProblem("not YAML: it contains control characters") from None
         except RecursionError:
             raise YamlProblem("not a list of settings: it is nested too deeply") from None
-        except ValueError:  # of a date that no calendar has, or a number with too many digits
+        except (ValueError, LookupError, AttributeError):  # a date of no calendar, too many digits, `!!bool x`
             raise YamlProblem("it contains an impossible date or number: put quotes around text") from None
 
     def line_of(self, path: KeyPath) -> int | None:
@@ -60,6 +63,11 @@ class YamlTree:
             return None
         kind = _READ_AS.get(node.tag.rpartition(":")[2])
         return None if kind is None else (str(node.value), kind)
+
+    def is_octal(self, path: KeyPath) -> bool:
+        """Whether a number is written with a zero in front, by which YAML reads 010 as 8."""
+        node, _ = self._find(path)
+        return isinstance(node, yaml.ScalarNode) and node.style is None and _OCTAL.fullmatch(node.value) is not None
 
     def _find(self, path: KeyPath) -> tuple[yaml.Node | None, int | None]:
         node, line = self._root, None
@@ -79,9 +87,9 @@ class YamlTree:
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
     """Every node once; an alias may refer to one of its own parents."""
-    todo, seen = [root] if root is not None else [], set[int]()
+    todo, seen = deque([root] if root is not None else []), set[int]()
     while todo:
-        node = todo.pop(0)
+        node = todo.popleft()
         if id(node) in seen:
             continue
         seen.add(id(node))
@@ -108,6 +116,13 @@ def _check_keys(node: yaml.Node) -> None:
 
 def _words(error: yaml.MarkedYAMLError) -> str:
     """The parser's message, without what it may quote: an alias or a tag can be part of a password."""
+    problem = error.problem or ""
+    if problem.startswith("but found another document"):
+        return "a line --- begins a second document: keep one of them"
+    if problem.startswith("found unhashable key"):
+        return "a list or a part of its own stands where a key belongs"
+    if problem.startswith("expected a mapping"):
+        return "<< takes the settings of a part, by its name with * in front"
     if isinstance(error, yaml.composer.ComposerError | ConstructorError):
         return "a text that begins with & * or ! needs quotes around it"
     return f"{error.problem}. Mind the indentation, and put quotes around texts with : or #"

@@ -49,6 +49,33 @@ MISTAKES = {
     "an alias of nothing": (GOOD + "api: {database_url: *kestrel93}\n", "line 3.*needs quotes around it"),
     "a control character": (GOOD + "\x01", "control characters"),
     "a key for a file": (GOOD + f"rewards: {{key_file: '{KEY}'}}\n", "this is the private key itself"),
+    "yes for a number": (GOOD + "federation: {rounds: yes}\n", "line 3: federation.rounds is yes: write a number"),
+    "true for a fraction": (GOOD + "federation: {local: {learning_rate: true}}\n", "learning_rate is true"),
+    "a zero in front": (
+        "community: {name: A}\ndata: {source: none, day_start_utc: 023}\n", "start_utc is read as 19, in base 8",
+    ),
+    "a zero in front of a fraction": (
+        "community: {name: A}\ndata: {source: citylearn, latitude: 045}\n", "latitude is read as 37.0, in base 8",
+    ),
+    "a part without settings": (GOOD + "federation:\n", "federation needs settings of its own.*leave it out"),
+    "a part that is a list": (GOOD + "rewards: []\n", "line 3: rewards needs settings of its own"),
+    "a text for a list": (
+        "community: {name: A}\ndata: {source: files, files: elm.csv}\n", "files is a list: put it in brackets",
+    ),
+    "a key misspelt where a part may be missing": (
+        "community: {name: A}\ndata: {source: files, files: [a], live: {source: p1, pol_s: 5}}\n", "you mean poll_s",
+    ),
+    "a key misspelt in a list": (MEMBER.replace("}", ", hom: a}") % "'0x12'" + NONE, "did you mean home[?]"),
+    "capitals": (GOOD + "FEDERATION: {rounds: 3}\n", "did you mean federation"),
+    "two documents": (GOOD + "---\n" + GOOD, "line 3.*a second document"),
+    "a list for a key": (GOOD + "{[1]: 2}\n", "not YAML"),
+    "a key of several": ("community: {[a]: 2}\n" + NONE, "where a key belongs"),
+    "nothing to merge": ("community: {<<: 3}\n" + NONE, "<< takes the settings of a part"),
+    "no truth": (GOOD + "x: !!bool maybe\n", "impossible"),
+    "no moment": (GOOD + "x: !!timestamp soon\n", "impossible"),
+    "a blank name": ("community: {name: '  '}\n" + NONE, "line 1: community.name: a name has letters"),
+    "a name that colours the terminal": ('community: {name: "\\e[31mElm"}\n' + NONE, "control or invisible"),
+    "an address too long": (GOOD + f"rewards: {{meter_authority: '{KEY}'}}\n", "meter_authority: string"),
     "an odd home": (MEMBER.replace("}", ", home: '../x'}") % "'0x12'" + NONE, "home"),
 }  # fmt: skip
 

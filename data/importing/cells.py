@@ -78,7 +78,7 @@ _WEEKDAY = re.compile(
 )
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}(\d{3}|\d{6})?")
-_STAMP = re.compile(r"(.*?\d)(?:T|,? +)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_STAMP = re.compile(r"(.*?\d)(?:T|,?[ \u00a0\u202f]+)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
 _HOUR = re.compile(r"^HE? ?(?=\d)", re.IGNORECASE)
 _FULL_HOUR = re.compile(r":00(:00)?$")
 _RANGE = re.compile(

@@ -260,9 +260,12 @@ class _Reader:
                 continue
             part = whole.where(codes == code)
             flow = words.flow_of_label(label) or "import"
+            unit = words.unit_in(label)
             kind = label if words.says_total(label) else words.without_tariff(label)
+            if unit in words.POWER:  # power, and not another tariff of the energy that rows beside it may tell
+                kind = f"{kind} ({unit})"
             kinds.setdefault((flow, kind), []).append(part.wall)
-            columns = tuple(Values(label, flow, c.unit, c.numbers) for c in part.columns)
+            columns = tuple(Values(label, flow, c.unit or unit, c.numbers) for c in part.columns)
             parts.append(Readings(part.lines, part.wall, part.offsets, columns, part.ends, part.ends_at_24))
         self._refuse_kinds_beside_each_other(kinds)
         return parts

@@ -26,6 +26,7 @@ _HEAD_CHARACTERS = 1 << 18
 _FEWEST_TIMES = 12  # in the first line of a table with a column for each time
 _WORD = re.compile(r"[^\W\d_]{4}")
 _DELIMITERS = ";\t|,"
+_FORMULA = re.compile('^="(.*)"$')  # by which exporters keep Excel from reading a text as a number
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
     head = head.removeprefix("\ufeff")
     declared = head[4:5] if head[:4].lower() == "sep=" else ""
     delimiter = declared if declared and declared in _DELIMITERS else _delimiter(path, head)
+    are_formulas = '="' in head
 
     def blocks() -> Iterator[Block]:
         with path.open(encoding=encoding, newline="") as file:
@@ -129,6 +131,8 @@ def csv_sheet(path: Path, encoding: str) -> Sheet:
                 line = reader.line_num + 1
                 if lines[0] == 1 and rows[0]:
                     rows[0][0] = rows[0][0].removeprefix("\ufeff")
+                if are_formulas:
+                    rows = [[_FORMULA.sub(r"\1", cell) for cell in cells] for cells in rows]
                 yield lines, rows
 
     return _turned(path, blocks) or Sheet.of(path, blocks)

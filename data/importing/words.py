@@ -43,7 +43,9 @@ _OTHER = re.compile(
 )
 _NO_KWH = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|kosten|\beur\b|€|£|\$|/ ?k?wh\b|\b(?:per|pro|par) kwh|\bgas\b|m3\b|"
-    r"m³|reactiv|reattiv|reactief|blind|kvar|\b[kmg]?j\b|joule|\bbtu\b|[(\[] ?\d[\d.,]* ?[km]?wh"
+    r"m³|reactiv|reattiv|reactief|blind|kvar|\b[kmg]?j\b|joule|\bbtu\b|[(\[] ?\d[\d.,]* ?[km]?wh|"
+    r"warme(?:menge|energie|zahler)|fernwarme|district heat|heat (?:energy|quantity|meter)|thermal|chaleur|"
+    r"fjernvarme|stadsverwarming|teleriscald|kaukolamp|ciep[lł]o"
 )
 """Whatever else a name says: another quantity, or a unit that is none of ours."""
 _REGISTER = re.compile(

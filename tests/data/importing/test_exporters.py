@@ -17,6 +17,7 @@ from data.importing.options import Imported, ImportOptions
 
 ROME = ZoneInfo("Europe/Rome")
 QUARTER = timedelta(minutes=15)
+NO_BREAK = "\u00a0"
 Load = list[tuple[datetime, int]]
 """Starts of quarters of an hour (UTC) and Wh."""
 Row = Callable[[datetime, int], str]
@@ -81,6 +82,12 @@ def lists(*kinds: str) -> str:
 def labelled(of: Load, shares: dict[str, float]) -> str:
     rows = [f"{local(time)};{label};{share * wh}" for time, wh in of for label, share in shares.items()]
     return "\n".join(["Zeit;Register;Wh", *rows, ""])
+
+
+def of_kinds(of: Load, kinds: dict[str, float]) -> str:
+    """A row for each kind of reading, which alone tells the unit; `kinds`: how large its number is to one of kWh."""
+    rows = [f"{local(time)},{kind},{share * wh / 1000:.5f}" for time, wh in of for kind, share in kinds.items()]
+    return "\n".join(["Read Date,Read Type,Read Value", *rows, ""])
 
 
 def in_a_column_each(of: Load, names: list[str]) -> str:
@@ -185,6 +192,17 @@ READ: dict[str, tuple[str, Load]] = {
     "rows of codes and of their total": (
         labelled(WINTER, {"1-1:1.29.0": 1, "1-1:1.29.1": 0.25, "1-1:1.29.2": 0.75}), WINTER,
     ),
+    "a unit in the kind of each row": (
+        of_kinds(WINTER, {"Active Import Interval (kW)": 4, "Active Export Interval (kW)": 2}), WINTER,
+    ),
+    "a space that does not break, between date and time": (
+        table("Zeit;kWh", WINTER, lambda t, wh: f"{local(t)};{comma(wh)} kWh".replace(" ", NO_BREAK)),
+        WINTER,
+    ),
+    "texts that Excel is to leave alone": (
+        table("Zeit;kWh", WINTER, lambda t, wh: f'"=""{local(t)}""";="{comma(wh)}"'), WINTER,
+    ),
+    "a heat pump's electricity": (table("Zeit;Wärmepumpe Bezug (kWh)", WINTER, kwh_row), WINTER),
     "phases and their sum, which has the unit in brackets": (
         table("Time;Energy L1 (Wh);Energy L2 (Wh);Energy (Wh)", WINTER,
               lambda t, wh: f"{local(t)};{wh / 4};{3 * wh / 4};{wh}"), WINTER,
@@ -292,6 +310,12 @@ ASKED = {
     "a price of a kWh": (
         table("Tid;kr/kWh", WINTER, lambda t, _: f"{local(t)};1,5"), "which column is the energy is not certain",
     ),
+    "power and energy of the same times": (
+        of_kinds(WINTER, {"Active Import Interval (kWh)": 1, "Active Import Interval (kW)": 4}),
+        "several kinds have the same times.*--where",
+    ),
+    "heat": (table("Zeit;Wärmemenge (kWh)", WINTER, kwh_row), "which column is the energy is not certain"),
+    "heat of a district": (table("Tid;Fjernvarme (kWh)", WINTER, kwh_row), "which column is the energy is not cert"),
     "another unit of energy": (
         table("Zeit;Energie (MJ)", WINTER, lambda t, wh: f"{local(t)};{comma(3.6 * wh)}"),
         "which column is the energy is not certain",

@@ -20,8 +20,8 @@ from api.operator.database.upgrade import OtherTables, upgrade
 _POOL = {"pool_size": 8, "max_overflow": 48, "pool_timeout": 10}  # a connection for each thread that may want one
 _POSTGRES = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 30}  # s, ms, s
 
-
-_BUSY_MS = 30_000  # who writes waits so long for another that does
+_LOCKED_MS = 10_000  # PostgreSQL: nobody waits longer for a table that somebody alters, or every thread soon would
+_BUSY_MS = 30_000  # SQLite: who writes waits so long for another that does
 
 
 class DatabaseError(ValueError):
@@ -88,14 +88,18 @@ def _engine(url: str) -> Engine:
             f"api.database_url needs a driver that is not installed ({error}): "
             "pip install 'wattproof[postgres]', and write the URL as postgresql://..."
         ) from None
-    if kind == "sqlite":
-        event.listen(engine, "connect", _write_ahead)
+    event.listen(engine, "connect", _write_ahead if kind == "sqlite" else _wait_no_longer)
     return engine
 
 
 def _write_ahead(connection: Any, _record: Any) -> None:
     for setting in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {setting}").close()
+
+
+def _wait_no_longer(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET lock_timeout = {_LOCKED_MS}")
+    connection.commit()  # or the end of the first transaction would undo it
 
 
 def reason_of(error: SQLAlchemyError) -> str:

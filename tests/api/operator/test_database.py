@@ -12,12 +12,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.http.server import add_refusals
 from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import keep_forecast, keep_reward
+from api.operator.database import engine
 from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
 from api.operator.database.totals_version import TotalsVersion
@@ -176,6 +177,25 @@ def test_while_the_database_is_away_the_server_lives_and_says_so(
         finally:
             postgres_server.start()
         assert client.get("/readyz").status_code == 200 and client.get("/rounds").json() == []
+
+
+@pytest.mark.process
+def test_a_table_that_somebody_else_keeps_locked_is_not_waited_for(
+    postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not without end: the server has so many threads, and those that it answers /readyz with are among them."""
+    monkeypatch.setattr(engine, "_LOCKED_MS", 100)
+    url = postgres_server.new_database()
+    sessions, other = open_database(url), open_database(url)
+    with other.begin() as session:
+        session.execute(text("LOCK TABLE households IN ACCESS EXCLUSIVE MODE"))
+        for _ in range(2):  # also once a transaction of the same connection was undone
+            with pytest.raises(OperationalError, match="lock timeout"):
+                count(sessions, Household)
+        with pytest.raises(DatabaseError, match="lock timeout"):
+            session.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+            open_database(url)
+    assert count(sessions, Household) == 0
 
 
 def test_a_database_that_is_damaged_or_read_only_is_away_and_no_fault_of_the_server(

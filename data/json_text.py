@@ -7,8 +7,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
+_Kind = TypeVar("_Kind")
 MOST_NESTING = 32
 """Arrays and objects inside one another; a submitted forecast has six."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -45,3 +48,8 @@ def loads(text: bytes) -> Any:
     if b"\0" in text or Outline.of(text).is_deeper_than(MOST_NESTING):
         raise ValueError(f"not JSON in UTF-8, or more than {MOST_NESTING} nested arrays and objects")
     return json.loads(text.decode())
+
+
+def read_as(kind: type[_Kind], text: bytes) -> _Kind:
+    """A dataclass, or a list of them, that a JSON text says, each field of its own type. Raises ValueError."""
+    return TypeAdapter(kind).validate_json(text, strict=True)

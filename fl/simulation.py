@@ -21,7 +21,7 @@ from fl.errors import FederationError
 from fl.rounds import OnRound, Rounds
 from fl.server_app import make_server_app
 from fl.settings import FederationSettings
-from fl.stoppable import Stopped, stopped_by_interrupt
+from fl.stoppable import Stopped, stopped_by_signals
 from fl.store import RoundStore
 from fl.task import HomeFolder, initial_weights, projection, write_homes
 from fl.weights import Weights
@@ -58,8 +58,8 @@ def run_simulation(
         mods: Flower client mods; by default those the settings ask for (`fl.client_mods.client_mods`).
         once: one round more than are saved (`Rounds.run_once`), in place of all that are left.
 
-    Returns the last global model. Raises FederationError, what `on_round` raised, or KeyboardInterrupt once Ray has
-    been shut down and what was finished is saved.
+    Returns the last global model. Raises FederationError, what `on_round` raised, or once Ray has been shut down
+    and what was finished is saved, KeyboardInterrupt after SIGINT and SystemExit after SIGTERM.
     """
     chosen = list(homes)[: settings.num_clients]
     if len(chosen) < settings.min_homes:
@@ -130,7 +130,7 @@ def _simulate(
             "log_to_driver": False,
         },
     }
-    with stopped_by_interrupt() as stop:
+    with stopped_by_signals() as stop:
         try:
             flower_simulation(
                 server_app=make_server_app(rounds, initial, stop, once=once),
@@ -141,7 +141,7 @@ def _simulate(
         except Stopped:
             done = rounds.store.rounds()
             _log.warning("training stopped; the same command resumes it", extra={"round": done[-1] if done else 0})
-            raise KeyboardInterrupt from None
+            raise stop.ended() from None
         except RuntimeError as error:
             if type(error) is not RuntimeError:  # Flower's own of a broken engine; ours are subclasses
                 raise

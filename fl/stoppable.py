@@ -1,8 +1,9 @@
-"""A simulation that can be stopped: Ctrl-C reaches the training thread, and Ray is shut down in order.
+"""A simulation that can be stopped: Ctrl-C and SIGTERM reach the training thread, and Ray is shut down in order.
 
 Flower's simulation trains in a separate thread, which knows nothing of a KeyboardInterrupt in the main one: it waits
 for its messages until they time out, and the process with it. So the signal only sets an event here, which the
-training sees when it next polls for answers; it then ends like any other training.
+training sees when it next polls for answers; it then ends like any other training. `ray.init` takes SIGTERM for
+itself, to exit wherever the main thread stands, and the process aborts while others wait for Ray: it is given back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from flwr.app import Message, RecordDict
 from flwr.proto.node_pb2 import NodeInfo
@@ -26,6 +28,16 @@ _POLL_S = 0.1
 
 class Stopped(Exception):
     """The training was asked to stop."""
+
+
+class Stop(threading.Event):
+    """Set once the training is to stop; `number`: the signal that asked for it."""
+
+    number = signal.SIGINT
+
+    def ended(self) -> BaseException:
+        """What ends the process as that signal would have: with exit code 130 or 143."""
+        return KeyboardInterrupt() if self.number == signal.SIGINT else SystemExit(128 + self.number)
 
 
 class StoppableGrid(Grid):
@@ -79,24 +91,52 @@ class StoppableGrid(Grid):
 
 
 @contextmanager
-def stopped_by_interrupt() -> Iterator[threading.Event]:
-    """An event that the first SIGINT sets while the block runs; a second one interrupts as usual.
+def stopped_by_signals() -> Iterator[Stop]:
+    """An event that the first SIGINT or SIGTERM sets while the block runs; a second one does what it usually does.
 
     Outside the main thread, which alone receives signals, nothing changes.
     """
-    stop = threading.Event()
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def as_before() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        as_before()
+        stop.number = signal.Signals(number)
         stop.set()
         _log.warning("stopping: finished rounds are saved (press again to stop at once)")
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in before:
+        signal.signal(number, interrupt)
     try:
-        yield stop
+        with _sigterm_kept_from_ray():
+            yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        as_before()
+
+
+@contextmanager
+def _sigterm_kept_from_ray() -> Iterator[None]:
+    """While the block runs, `ray.init` leaves SIGTERM with the handler that it had."""
+    import ray
+
+    start = ray.init
+
+    def init(**arguments: Any) -> Any:
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            return start(**arguments)
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+
+    ray.init = init  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        ray.init = start

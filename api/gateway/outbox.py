@@ -14,11 +14,12 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from data.atomic import write_bytes
 from data.damage import whole
 from data.errors import DamagedFile
+from data.json_text import read_as
 
 _log = logging.getLogger(__name__)
 Kind = Literal["head", "forecast", "export", "claim", "green", "share"]
@@ -113,8 +114,8 @@ def _read(path: Path) -> Submission:
     proceed."""
     try:
         with whole(path, "a submission", _REMEDY):
-            submission = Submission(**json.loads(path.read_text(encoding="utf-8")))
-            if (submission.kind, submission.number) != _named(path) or submission.state not in get_args(State):
+            submission = read_as(Submission, path.read_bytes())
+            if (submission.kind, submission.number) != _named(path):
                 raise ValueError("another submission")
             return submission
     except DamagedFile as damaged:

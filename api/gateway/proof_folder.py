@@ -10,6 +10,7 @@ from api.gateway.proving import Made
 from api.protocol.bundle import InferenceBundle, encode
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import read_as
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ProofFolder:
         if not path.exists():
             return None
         with whole(path, "a list of figures", "Move it away: it says only what a proof cost"):
-            return ProofFigures(**json.loads(path.read_text(encoding="utf-8")))
+            return read_as(ProofFigures, path.read_bytes())
 
     def write(self, home: str, bundle: InferenceBundle, made: Made) -> ProofFigures:
         """Keep a proof; what it cost."""

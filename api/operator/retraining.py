@@ -23,6 +23,7 @@ from api.protocol.calibration import PastDay
 from data.atomic import write_bytes
 from data.damage import whole
 from data.day import LAST_DAY
+from data.json_text import read_as
 from fl.settings import FederationSettings
 from fl.store import RoundStore
 from forecasting.drift import drifting_since
@@ -47,7 +48,7 @@ def retrainings(rounds: Path) -> list[Retraining]:
     if not path.exists():
         return []
     with whole(path, "the list of retrainings", "Restore it from a backup: it says which round ends a training"):
-        return [Retraining(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+        return read_as(list[Retraining], path.read_bytes())
 
 
 def last_round(rounds: Path, settings: FederationSettings) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from api.gateway.outbox import Outbox, Submission
 
@@ -21,3 +25,16 @@ def test_a_folder_of_an_earlier_release_does_not_replace_a_newer_one(tmp_path: P
     (tmp_path / "errands" / "elm-3").mkdir(parents=True)
     assert Outbox(tmp_path / "outbox", "elm-3").all() == [newer]
     assert (tmp_path / "errands").is_dir()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"since": None}, {"since": "1"}, {"signings": []}, {"state": "lost"}, {"code": 1}, {"transaction": {}}],
+)
+def test_a_submission_with_a_field_of_another_type_is_damaged(tmp_path: Path, changed: dict[str, Any]) -> None:
+    """It was taken, and whoever looked at it next, as `status` does, ended with a fault of the program."""
+    path = tmp_path / "elm-3" / "forecast-17316.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"kind": "forecast", "number": 17_316, "since": 1} | changed))
+    damaged = Submission("forecast", 17_316, since=0, state="refused", code="damaged")
+    assert Outbox(tmp_path, "elm-3").all() == [damaged]

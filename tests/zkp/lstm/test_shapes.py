@@ -3,7 +3,7 @@ a personal head.
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -25,11 +25,12 @@ from zkp.zero_knowledge import revealed_values
 pytestmark = pytest.mark.slow
 
 
+@cache
 def prove(
     shape: Shape, windows: int, personal: bool, horizon: int | None = None
 ) -> tuple[inference.Statement, bytes, IntegerModel]:
-    """A random model of a shape, run on random windows, and its proof. `horizon`: of the windows' days, the shape's
-    unless told otherwise."""
+    """A random model of a shape, run on random windows, and its proof: made once. `horizon`: of the windows' days,
+    the shape's unless told otherwise."""
     rng = np.random.default_rng([shape.steps, shape.hidden, windows])
 
     def draw(*size: int, scale: float) -> Ints:

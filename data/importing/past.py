@@ -33,8 +33,8 @@ def measured(path: Path, hours: Hours, options: ImportOptions) -> Hours:
     used = np.flatnonzero(hours.wh)
     if len(used) == 0:
         raise ImportRefused(path, f"has nothing but zeros, also for hours to come: nothing was measured. {ACCEPT}")
-    end = int(used[-1]) + 1
-    end = int(np.searchsorted(hours.starts, hours.starts[end - 1] // HOUR_S * HOUR_S + HOUR_S))  # whole hours
+    last_hour = hours.starts[used[-1]] // HOUR_S * HOUR_S  # of quarters, all four stay
+    end = int(np.searchsorted(hours.starts, last_hour + HOUR_S))
     lost = len(np.unique(hours.starts[end:] // HOUR_S))
     return replace(
         hours, starts=hours.starts[:end], wh=hours.wh[:end], filled=hours.filled[:end], cut=hours.cut + lost

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.needed import is_missing
 
@@ -23,6 +23,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         is_missing("there is no browser", "apt-get install chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=60_000)
         browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
         try:
             yield browser

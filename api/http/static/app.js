@@ -6,6 +6,7 @@ const VIEWS = { "": "day", accuracy: "accuracy", shared: "shared", proofs: "proo
 const NAMES = { "": "today", accuracy: "accuracy", shared: "sharedEnergy", proofs: "proofs", household: "households", manager: "manager" };
 const main = document.getElementById("main");
 let leave = null;
+let turn = 0;  // of the view that was asked for last: what answers later than a view asked for after it is not shown
 const known = ask("/v1/community").then((community) => {
   document.getElementById("community").textContent = community.name;
   setDayStart(community.day_start_utc);
@@ -20,7 +21,7 @@ function place() {
 }
 
 async function show() {
-  const [name, rest] = place();
+  const [name, rest] = place(), mine = ++turn;
   leave?.(); leave = null;
   document.documentElement.lang = language;
   document.title = `${t(NAMES[name])} · Wattproof`;
@@ -38,9 +39,11 @@ async function show() {
   try {
     const [view] = await Promise.all([import(`./${VIEWS[name]}.js`), known]);
     const shown = await view.show(rest, show);
+    if (mine !== turn) { shown.leave?.(); return; }
     leave = shown.leave ?? null;
     main.replaceChildren(...shown.content);
   } catch (error) {
+    if (mine !== turn) return;
     main.replaceChildren(el("h1", {}, t(NAMES[name])), el("p", { class: "bad", role: "alert" }, error.message));
   }
 }

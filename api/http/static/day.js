@@ -8,14 +8,13 @@ const STEPS = ["keys", "share", "check", "answer", "mask", "agree", "reveal"];  
 export async function show([wanted]) {
   const days = await askAll("/v1/days");
   const live = el("section", { "aria-labelledby": "live" });
-  const leave = follow(live, () => {});
   if (!days.length) {
-    return { content: [el("h1", {}, t("today")), el("p", {}, t("lead")), el("p", { class: "soft" }, t("noDay")), live], leave };
+    return { content: [el("h1", {}, t("today")), el("p", {}, t("lead")), el("p", { class: "soft" }, t("noDay")), live], leave: follow(live) };
   }
   const day = days.includes(Number(wanted)) ? Number(wanted) : days.at(-1);
   const summary = await ask(`/v1/days/${day}/summary`);
   const absent = wanted && Number(wanted) !== day ? [el("p", { class: "bad", role: "status" }, t("noSuchDay"))] : [];
-  return { content: [...absent, ...about(summary, days), ...homes(summary), live], leave };
+  return { content: [...absent, ...about(summary, days), ...homes(summary), live], leave: follow(live) };
 }
 
 function about(summary, days) {
@@ -105,7 +104,7 @@ function trained({ round, loss }) {
 }
 
 // -- right now -------------------------------------------------------------------------------------------------------
-function follow(place, onChange) {
+function follow(place) {
   const body = el("div", {});
   place.append(el("h2", { id: "live" }, t("live")), body);
   const line = new EventSource("/v1/events");
@@ -120,7 +119,6 @@ function follow(place, onChange) {
       [t("round"), now.round === null ? t("none") : String(now.round)],
       [t("training"), now.training === null ? t("none") : trained(now.training)],
     ]));
-    onChange(now);
   });
   line.onerror = () => body.replaceChildren(el("p", { class: "soft" }, t("liveOff")));
   return () => line.close();

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from eth_account.messages import encode_defunct
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import delete
 
 from api.http.connections import BoundedProtocol
@@ -308,6 +308,25 @@ def test_the_page_speaks_italian(served: Served, page: Page) -> None:
     assert page.evaluate("window.wattproofWords") == [], "every text has its translation"
     shown(page, served, "proofs")
     expect(page.locator("h1")).to_contain_text("Prove")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_view_that_answers_late_does_not_take_the_place_of_the_next(
+    served: Served, page: Page, status: int
+) -> None:
+    """Whoever goes on before a view is there is shown what was asked for last."""
+    shown(page, served)
+    late: list[Route] = []
+    page.route("**/summary", lambda asked: late.insert(0, asked))
+    with page.expect_request("**/summary"):
+        page.locator("#language").click()
+    shown(page, served, "proofs")
+    expect(page.locator("h1")).to_contain_text("Prove")
+    with page.expect_response("**/summary") as answered:
+        late[0].continue_() if status == 200 else late[0].fulfill(status=status, json={"detail": "away"})
+    answered.value.finished()
+    page.evaluate("fetch('/v1/community').then((answer) => answer.text())")  # what was to follow has followed
+    assert page.locator("h1").inner_text() == "Prove"
 
 
 @pytest.mark.parametrize("view", VIEWS)

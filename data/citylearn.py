@@ -11,7 +11,6 @@ so the first row, the last hour of 31 July, starts at 2016-08-01 07:00 UTC.
 """
 
 import hashlib
-import json
 import logging
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from data.atomic import write_bytes
 from data.errors import FetchError
+from data.json_text import loads
 from data.table import long_table
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def load_with_pv(cache_dir: Path) -> CommunityData:
 
 def _generation(folder: Path, number: int) -> NDArray[np.int64]:
     """A home's PV, Wh in each hour."""
-    content = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    content = loads((folder / "schema.json").read_bytes())
     size_kw = float(content["buildings"][f"Building_{number}"]["pv"]["attributes"]["nominal_power"])
     each_kw = pd.read_csv(folder / f"Building_{number}.csv")[_SOLAR]
     if len(each_kw) != ROWS or each_kw.isna().any() or (each_kw < 0).any():

@@ -29,6 +29,7 @@ from pydantic import ValidationError
 
 from data import atomic
 from data.damage import whole
+from data.json_text import loads
 from fl import weights as arrays
 from fl.errors import FederationError, ResumeRefused, RoundDamaged
 from fl.file_lock import InUse, locked
@@ -79,8 +80,8 @@ class RoundReport:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
 
     @staticmethod
-    def from_json(text: str) -> RoundReport:
-        values = json.loads(text)
+    def from_json(text: bytes) -> RoundReport:
+        values = loads(text)
         return RoundReport(**values | {name: tuple(values[name]) for name in ("asked", "participants")})
 
 
@@ -201,7 +202,7 @@ class RoundStore:
 
     def bind(self, settings: FederationSettings) -> None:
         """Tie the folder to the settings its rounds are made with; ResumeRefused if it holds other rounds."""
-        mine = json.loads(settings.model_dump_json(exclude=_MAY_CHANGE))
+        mine = settings.model_dump(mode="json", exclude=_MAY_CHANGE)
         path = self.directory / "run.json"
         if self.rounds() and path.exists():
             _same(_completed(path), mine, self.directory)
@@ -211,13 +212,13 @@ class RoundStore:
 
 def _report(path: Path) -> RoundReport:
     with whole(path, "the report of a round"):
-        return RoundReport.from_json(path.read_text(encoding="utf-8"))
+        return RoundReport.from_json(path.read_bytes())
 
 
 def _completed(path: Path) -> dict[str, Any]:
     """The settings in run.json, with today's defaults for those that did not exist then."""
     try:
-        saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        saved: dict[str, Any] = loads(path.read_bytes())
     except ValueError as problem:
         raise ResumeRefused(
             f"{path} can't be read ({problem}), so it is unknown what the rounds beside it were made with: restore "
@@ -227,7 +228,7 @@ def _completed(path: Path) -> dict[str, Any]:
         whole = FederationSettings.model_validate(saved)
     except ValidationError:
         return saved  # of settings that are no longer there, or no longer allowed: they are named as changed
-    return dict(json.loads(whole.model_dump_json(exclude=_MAY_CHANGE)))
+    return whole.model_dump(mode="json", exclude=_MAY_CHANGE)
 
 
 def _same(saved: dict[str, Any], mine: dict[str, Any], directory: Path) -> None:

@@ -36,7 +36,7 @@ from web3.types import BlockIdentifier, TxParams, TxReceipt, Wei
 
 from rewards.chain_errors import reading, reason_of, refusals
 from rewards.compile import Artefact
-from rewards.errors import JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, refused
+from rewards.errors import ContractsLost, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, refused
 from rewards.journal import Journal
 from rewards.node import Node
 from rewards.node_url import shown
@@ -59,7 +59,8 @@ RELAY_WAIT_S = 20.0
 class Chain:
     """A chain and the gas its calls took.
 
-    `follows`: the embedded chain's time is that of the clock `machine`; `wait_s`: how long a block is waited for.
+    `follows`: the embedded chain's time is that of the clock `machine`; `wait_s`: how long a block is waited for;
+    `first_id`: the id that a node answered with at first.
     """
 
     web3: Web3
@@ -69,6 +70,7 @@ class Chain:
     wait_s: float = 120.0
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     machine: Callable[[], float] = time.time
+    first_id: int | None = None
     _clock: int = 0
     _classes: dict[str, tuple[Artefact, type[Contract]]] = field(default_factory=dict)
 
@@ -122,12 +124,12 @@ class Chain:
         """A node by its URL. Raises NodeUnreachable."""
         chain = cls(Web3(Node(url, timeout)))
         try:
-            block = chain.web3.eth.block_number
+            block, chain.first_id = chain.web3.eth.block_number, chain.web3.eth.chain_id
         except (NodeUnreachable, Web3Exception) as error:
             raise NodeUnreachable(
                 f"no chain node answers at {shown(url)}: start it, or correct rewards.rpc_url"
             ) from error
-        log.info("chain node found", extra={"block": block})
+        log.info("chain node found", extra={"block": block, "chain_id": chain.first_id})
         return chain
 
     @property
@@ -152,6 +154,14 @@ class Chain:
     def chain_id(self) -> int:
         with reading("its chain's id"):
             return int(self.web3.eth.chain_id)
+
+    def check_id(self) -> None:
+        """Raises ContractsLost where the node answers for another chain than it did at first."""
+        if self.first_id is not None and (now := self.chain_id) != self.first_id:
+            raise ContractsLost(
+                f"the chain node answers for chain {now}, and did for chain {self.first_id} when this process "
+                "started: start the node of that chain again, or correct rewards.rpc_url and restart"
+            )
 
     @property
     def gas_price(self) -> int:

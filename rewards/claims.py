@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from web3.logs import DISCARD
 
+from data.json_text import loads
 from rewards.chain import Chain
 from rewards.deploy import Contracts
 from rewards.events import events
@@ -203,5 +203,5 @@ def holdings(chain: Chain, contracts: Contracts, household: str) -> Holdings:
     metadata = None
     if contracts.household_nft.functions.balanceOf(address).call():
         uri = contracts.household_nft.functions.tokenURI(int(address, 16)).call()
-        metadata = json.loads(b64decode(str(uri).removeprefix(_METADATA)))
+        metadata = loads(b64decode(str(uri).removeprefix(_METADATA)))
     return Holdings(int(tokens), metadata)

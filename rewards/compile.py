@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from data.json_text import loads
+
 _FORMATS = ["abi", "bytecode", "bytecode_runtime"]
 CONTRACTS = Path(__file__).parent / "contracts"
 
@@ -39,7 +41,7 @@ def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
         temporary = path.with_suffix(f".{os.getpid()}.part")
         temporary.write_text(json.dumps(_compile(name, source)), encoding="utf-8")
         temporary.replace(path)
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = loads(path.read_bytes())
     return Artefact(name, content["abi"], content["bytecode"], content["bytecode_runtime"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_address, to_checksum_address
 from web3.contract import Contract
 
+from data.json_text import loads
 from rewards import verifier
 from rewards.chain import Chain
 from rewards.compile import Artefact, artefact
@@ -20,7 +22,17 @@ from zkp.evm.assembler import creation
 from zkp.lstm.integer_model import Shape
 from zkp.lstm.weights import digest_prefix
 
+_OTHER_FILES = (
+    "contracts.json is of another chain, or the embedded chain's files (chain.jsonl, chain.start) are not what they "
+    "were. Put those that belong together back from your backup"
+)
+_ANOTHER_NODE = (
+    "the node was started with an empty chain, or it is another chain's. Start it with its own data again, or "
+    "correct rewards.rpc_url; contracts.json stays as it is"
+)
 NAMES = ("model_registry", "forecast_registry", "reward_token", "household_nft", "rewards")
+LAST = ("rewards",)
+"""Deployed after all others: where it is, they are."""
 VERIFIER = "skill_verifier"
 INFERENCE = ("inference_verifier", "personal_inference_verifier")
 BLOCK = "block"
@@ -54,11 +66,11 @@ class Addresses:
     def read(cls, path: Path) -> Addresses:
         """Raises ContractsLost for a file that is damaged, OutdatedContracts for one of another version."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = loads(path.read_bytes())
             absent = [(name, None) for name in _OPTIONAL]
             known = [(BLOCK, at) for at in [content.get(BLOCK)] if isinstance(at, int) and at >= 0]
             strange = [name for name, at in content.items() if not (is_address(at) or (name, at) in absent + known)]
-        except (ValueError, AttributeError, RecursionError):
+        except (ValueError, AttributeError):
             raise _lost(path, "it is not a list of contracts") from None
         if content.keys() != {*NAMES, *_OPTIONAL, BLOCK}:
             raise OutdatedContracts(
@@ -108,16 +120,18 @@ class Contracts:
             challenges=challenges, green_share=green,
         )  # fmt: skip
 
-    def check_there(self, chain: Chain) -> None:
+    def check_there(self, chain: Chain, names: Sequence[str] = NAMES) -> None:
         """Raises ContractsLost where the chain has no contract at one of the addresses."""
-        for name in NAMES:
+        for name in names:
             address = getattr(self, name).address
             if not chain.has_code(address):
-                raise ContractsLost(
-                    f"the chain has no contract {name} at {address}: contracts.json is of another chain, or the "
-                    "embedded chain's files (chain.jsonl, chain.start) are not what they were. Put those that belong "
-                    "together back from your backup"
-                )
+                why = _ANOTHER_NODE if chain.tester is None else _OTHER_FILES
+                raise ContractsLost(f"the chain has no contract {name} at {address}: {why}")
+
+    def check_reachable(self, chain: Chain) -> None:
+        """`check_there` in a question or two, for whoever asks often. Raises ContractsLost, NodeUnreachable."""
+        chain.check_id()
+        self.check_there(chain, LAST)
 
     @property
     def addresses(self) -> Addresses:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from data.json_text import loads
 from rewards.errors import ChainBusy, JournalCorrupt, JournalUnwritable
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Journal:
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
-                    entry = json.loads(line)
+                    entry = loads(line)
                 except ValueError:
                     entry = None
                 if not isinstance(entry, dict):

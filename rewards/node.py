@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from requests import RequestException
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from data.json_text import loads
 from rewards.errors import NodeUnreachable
 
 
@@ -19,6 +20,11 @@ class Node(HTTPProvider):
 
     def __init__(self, url: str, timeout_s: float) -> None:
         super().__init__(url, request_kwargs={"timeout": timeout_s}, exception_retry_configuration=None)
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        """Raises ValueError, also for JSON that nests so deep that web3's own parser would end the process."""
+        return cast(RPCResponse, loads(raw_response))
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         try:

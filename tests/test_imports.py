@@ -13,12 +13,13 @@ MAY_IMPORT = {
     "data": {"zkp"},
     "forecasting": {"data", "zkp"},
     "fl": {"forecasting", "data", "zkp"},
-    "rewards": {"zkp"},
+    "rewards": {"data", "zkp"},
     "api": {"data", "forecasting", "fl", "zkp", "rewards"},
 }
 ONLY_PARTS = {
     ("data", "zkp"): ("zkp.algebra.commitment",),
     ("forecasting", "zkp"): ("zkp.lstm.integer_model",),  # the arrays that join the forecaster and the proof
+    ("rewards", "data"): ("data.json_text",),  # JSON of a node, and of files of the state folder
     ("fl", "zkp"): ("zkp.algebra", "zkp.errors"),  # the curve, which ids are matched on in private
 }
 """Where a top-level package may use only a part of another."""

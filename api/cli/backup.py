@@ -28,6 +28,7 @@ from api.gateway.secure_sum.state import SecureSumFolder
 from api.protocol.secure_sum import KINDS, Kind
 from data.atomic import write_bytes
 from data.errors import DataError
+from data.json_text import loads
 from fl.store import MOMENTS
 
 _MANIFEST = "manifest.json"
@@ -184,7 +185,7 @@ def _read(backup: Path) -> tuple[dict[str, bytes], Manifest]:
                 part = archive.extractfile(entry)
                 if part is not None:
                     contents[entry.name] = part.read()
-        manifest = Manifest(**json.loads(contents.pop(_MANIFEST)))
+        manifest = Manifest(**loads(contents.pop(_MANIFEST)))
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         if manifest.format != _FORMAT or manifest.sha256 != hashes or not isinstance(manifest.made, int):
             raise ValueError("other contents")

@@ -179,7 +179,9 @@ def _ports(settings: Config) -> Iterator[Finding]:
 
 
 def _chain(settings: Config) -> Iterator[Finding]:
+    from api.operator.community import CONTRACTS
     from rewards.chain import Chain
+    from rewards.deploy import Addresses, Contracts
     from rewards.errors import ChainError
 
     node = settings.rewards.rpc_url
@@ -192,9 +194,19 @@ def _chain(settings: Config) -> Iterator[Finding]:
         return
     try:
         chain = Chain.at(node.get_secret_value())
-        yield Finding(f"The chain's node answers (chain id {chain.web3.eth.chain_id}).")
+        answers = f"The chain's node answers (chain id {chain.chain_id})"
     except ChainError as problem:
         yield Finding.failed("The chain's node (rewards.rpc_url) does not answer", describe(problem))
+        return
+    path = settings.api.state_dir / CONTRACTS
+    if not path.exists():
+        yield Finding(f"{answers}; the contracts are not deployed yet.")
+        return
+    try:
+        Contracts.of(chain, Addresses.read(path)).check_there(chain)
+        yield Finding(f"{answers}, and has the contracts.")
+    except ChainError as problem:
+        yield Finding.failed(f"{answers}, but the community's contracts are not found there", describe(problem))
 
 
 def _server(settings: Config) -> Iterator[Finding]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from data.day import DayClock
+from data.json_text import loads
 
 _TOO_LATE = "the day was over before it was proven: this machine is too slow for such short days"
 _LONGER = "write a community with longer days: `wattproof replay init FOLDER --day-minutes 10`"
@@ -32,7 +32,7 @@ class News:
             self._read[path] = self._read.get(path, 0) + len(whole)
             for line in whole.splitlines():
                 if line.startswith(b"{"):
-                    yield from self._told(path.stem, json.loads(line))
+                    yield from self._told(path.stem, loads(line))
 
     def _told(self, part: str, record: Mapping[str, Any]) -> Iterator[str]:
         say = _SENTENCES.get((record["logger"], record["message"]))

@@ -49,7 +49,7 @@ def _community_time(config: Config) -> float:
     url = config.gateway.api_url or f"http://{config.api.host}:{config.api.port}"
     try:
         answer = httpx.get(url.rstrip("/") + "/health", timeout=_PROBE_S, verify=client_context())
-        return float(answer.json()["chain_time"])
+        return float(loads(answer.content)["chain_time"])
     except (httpx.HTTPError, ValueError, TypeError, KeyError):
         return config.replay.start.timestamp()
 
@@ -169,8 +169,17 @@ def _server(config: Config) -> Iterator[Finding]:
         if answer.is_success:
             yield Finding(f"The server answers at {url}: database, chain and proof checks are ready.")
         else:
-            yield Finding.failed(f"The server at {url} is not ready", answer.text[:300])
+            yield Finding.failed(f"The server at {url} is not ready", _what_is_missing(answer))
     days = days_known(config).days
     for one in days[-3:]:
         totals = "its total is open" if one.forecast_total else "its total is not open"
         yield Finding.noted(f"{one.date} (day {one.day}): {one.forecasts} forecasts, {totals}.")
+
+
+def _what_is_missing(answer: httpx.Response) -> str:
+    """What an answer of /readyz names, in the server's words."""
+    try:
+        checks = loads(answer.content)["checks"]
+        return "; ".join(f"{name}: {found}" for name, found in checks.items() if found != "ok")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"HTTP {answer.status_code}, and the answer is not in the API's format: another program answers there"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from api.gateway.not_forecast import NOT_RUNNING, REASONS
 from data.atomic import write_bytes
+from data.json_text import loads
 from fl.deployment.telemetry import AgentMetrics
 
 _log = logging.getLogger(__name__)
@@ -92,6 +93,6 @@ class DayWatch:
 def kept_reason(folder: Path, day: int) -> str:
     """Why the day had no forecast when the home's agent last looked; empty where it has not said so."""
     try:
-        return str(json.loads((folder / _KEPT_NAME).read_text(encoding="utf-8"))[str(day)]["reason"])
+        return str(loads((folder / _KEPT_NAME).read_bytes())[str(day)]["reason"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

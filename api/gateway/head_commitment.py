@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 
 _REMEDY = (
     "Keep it, and restore a copy from your backup, or wait for the next round: the registry wants this "
@@ -44,7 +45,7 @@ def read_head_commitment(home_folder: Path, number: int) -> HeadCommitment | Non
     if not path.exists():
         return None
     with whole(path, "the note of a personal head", _REMEDY):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_bytes())
         return HeadCommitment(**content | {"rows": tuple(content["rows"])})
 
 

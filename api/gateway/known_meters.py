@@ -16,6 +16,7 @@ from api.config.key_file import METER_KEY, household_key, later_keys
 from data.atomic import write_bytes
 from data.damage import check_kept, whole
 from data.household_meters import HouseholdMeters
+from data.json_text import loads
 from data.meter import Meter
 
 KNOWN = "meters.json"
@@ -50,7 +51,7 @@ def _known(folder: Path) -> dict[int, str]:
         return {}
     remedy = f"Move it away if {METER_KEY} and all meter-DAY.key are here"
     with whole(path, "the list of the household's meters", remedy):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = loads(path.read_bytes())
         if not all(isinstance(address, str) and is_address(address) for address in told.values()):
             raise ValueError("no address")
         return {int(day): address for day, address in told.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from api.protocol.period import SIDES, Side
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 
 SHARES = "shares.json"
 
@@ -45,7 +46,7 @@ def own_shares(folder: Path) -> list[OwnShare]:
     if not path.exists():
         return []
     with whole(path, "a list of a home's shares"):
-        shares = [OwnShare(**one) for one in json.loads(path.read_bytes())]
+        shares = [OwnShare(**one) for one in loads(path.read_bytes())]
         if not all(type(number) is int for one in shares for number in (one.first_day, one.share_wh, one.metered_wh)):
             raise ValueError("not numbers")
         return sorted(shares, key=lambda one: one._of)

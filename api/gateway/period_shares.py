@@ -27,6 +27,7 @@ from api.protocol.bounded_client import ApiRefused, Unreachable
 from api.protocol.schemas import OpenPeriodPublic
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from data.quantity import QUANTITIES
 from fl.deployment.background import Attempt
 from fl.deployment.backoff import Backoff
@@ -143,7 +144,7 @@ class PeriodShares:
             return
         file = shares_file(self._places.shares, period.last_day, self._home)
         with whole(file, "a home's shares of a period", "Move it away: they are then proven again"):
-            leaves = {str(one["side"]): str(one["leaf"]) for one in json.loads(file.read_bytes())["shares"]}
+            leaves = {str(one["side"]): str(one["leaf"]) for one in loads(file.read_bytes())["shares"]}
         found = {}
         for side, leaf in leaves.items():
             told = self._client.share_path(period.period, leaf)

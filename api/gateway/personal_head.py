@@ -19,6 +19,7 @@ import numpy as np
 from api.gateway.head_commitment import HeadCommitment, heads_folder, read_head_commitment, write_head_commitment
 from api.gateway.not_forecast import HeadLost
 from data.atomic import write_bytes
+from data.json_text import loads
 from forecasting.integer import DAMAGES
 from zkp.lstm.integer_model import Ints
 from zkp.lstm.weights import HeadOpening, Rows, WeightsCommitment
@@ -60,7 +61,7 @@ def read_head(home_folder: Path, note: HeadCommitment) -> CommittedHead:
     """The head of a note. Raises HeadLost."""
     try:
         values = _values(_path(home_folder, note.round, ".npz"))
-        key = json.loads(_path(home_folder, note.round, ".key").read_text(encoding="ascii"))
+        key = loads(_path(home_folder, note.round, ".key").read_bytes())
         blindings = tuple(int(b, 16) for b in key)
     except DAMAGES:  # the message reveals nothing about what was found there
         raise HeadLost(

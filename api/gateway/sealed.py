@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from data.quantity import Quantity
 
 _REMEDY = (
@@ -45,7 +46,7 @@ def read_sealed(folder: Path, day: int, quantity: Quantity = "load") -> SealedFo
     if not path.exists():
         return None
     with whole(path, "a sealed forecast", _REMEDY):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_bytes())
         values = tuple(int(value) for value in content["values"])
         if len(values) == _OLD_VALUES:  # sealed by a release before 0.2: its commitment holds no means
             values += (0,) * _OLD_VALUES

@@ -22,6 +22,7 @@ from api.protocol.settlement import Share, prove_share
 from data.atomic import write_bytes
 from data.damage import check_kept, whole
 from data.interval import IntervalMinutes, block_name
+from data.json_text import loads
 from data.meter import verify_opening
 from data.vault import DayVault
 from zkp.statements.period import PeriodStatement
@@ -116,7 +117,7 @@ class _Settled:
         if not self.path.exists():
             return {}
         with whole(self.path, "a record of settled days"):
-            content = json.loads(self.path.read_bytes())
+            content = loads(self.path.read_bytes())
             if not isinstance(content, dict) or not all(isinstance(days, dict) for days in content.values()):
                 raise ValueError("no record of settled days")
             return content

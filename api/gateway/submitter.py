@@ -29,6 +29,7 @@ from api.gateway.trust_on_first_use import OtherChain, TrustOnFirstUse
 from api.protocol.bounded_client import ApiRefused, Unreachable
 from data.damage import whole
 from data.errors import DamagedFile
+from data.json_text import loads
 from fl.deployment.backoff import Backoff
 from fl.deployment.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable
@@ -246,7 +247,7 @@ class Submitter:
     def _submit_shares(self, submission: Submission) -> None:
         path = shares_file(self._api.shares_dir, submission.number, self._home)
         with whole(path, "a home's shares of a period", _REMEDY):
-            content = json.loads(path.read_bytes())
+            content = loads(path.read_bytes())
             period = str(content.pop("period"))
             for share in content["shares"]:
                 share.pop("leaf")
@@ -254,7 +255,7 @@ class Submitter:
 
     def _registration(self, bundle: bytes) -> Registration:
         """What the registry should record of a bundle this gateway made."""
-        content = json.loads(bundle)
+        content = loads(bundle)
         proof, context = bytes.fromhex(content["proof"][2:]), content["context"]
         note = read_head_commitment(self._home_folder, context["round"]) if content["personal"] else None
         head = NO_HEAD if note is None else bytes.fromhex(note.digest[2:])
@@ -332,7 +333,7 @@ def _bundle(folder: Path, day: int, home: str) -> bytes:
     path = folder / str(day) / f"{home}.json"
     with whole(path, "a proof bundle", _REMEDY):
         content = path.read_bytes()
-        if json.loads(content)["context"]["day"] != day:
+        if loads(content)["context"]["day"] != day:
             raise ValueError("another day")
         return content
 

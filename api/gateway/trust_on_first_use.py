@@ -10,6 +10,7 @@ from api.config.settings import GatewaySettings
 from data.atomic import write_bytes
 from data.damage import whole
 from data.errors import DamagedFile
+from data.json_text import loads
 from rewards.signing import SigningFacts
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class TrustOnFirstUse:
             return None
         try:
             with whole(self._path, "a pinned chain", _REMEDY):
-                chain_id, registry = json.loads(self._path.read_text(encoding="utf-8"))
+                chain_id, registry = loads(self._path.read_bytes())
                 return int(chain_id), str(registry)
         except DamagedFile as damaged:
             raise OtherChain(str(damaged)) from None

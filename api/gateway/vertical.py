@@ -20,6 +20,7 @@ from flwr.clientapp.typing import ClientAppCallable, Mod
 from api.config.community_yaml import Config, ConfigError
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from data.settings import DataSettings
 from fl.vertical.errors import require_pytorch
 from fl.vertical.settings import VerticalSettings
@@ -179,7 +180,7 @@ def kept_forecast(folder: Path, day: int) -> dict[str, Any] | None:
     if not path.exists():
         return None
     with whole(path, "a forecast with a partner's values", "Move it away: the next session makes it anew"):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = loads(path.read_bytes())
         hours = [told[name] for name in ("typical_wh", "mean_wh", "typical_alone_wh", "mean_alone_wh")]
         if told["day"] != day or type(told["with_partner"]) is not bool or not all(map(_is_day, hours)):
             raise ValueError("no forecast")

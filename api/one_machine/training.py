@@ -19,6 +19,7 @@ from api.operator.retraining import due, earlier_rounds, settings_of_training, w
 from api.operator.trained_model import TrainedModel, latest_model, ledger_of, model_shape, rounds_of
 from api.operator.training import OnRound, publisher
 from data.errors import NoReadingsYet
+from data.json_text import loads
 from data.plug_ins import BASELINES, plug_in
 from data.quantity import Quantity
 from data.windows import Windows, make_windows
@@ -225,4 +226,4 @@ def evaluate(
 
 def accuracy_summary(scores: metrics.Scores) -> dict[str, dict[str, float]]:
     """Headline figures by method."""
-    return {m: json.loads(json.dumps(report.headline(scores, m))) for m in scores.methods}
+    return {m: loads(json.dumps(report.headline(scores, m)).encode()) for m in scores.methods}

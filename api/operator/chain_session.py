@@ -55,6 +55,11 @@ class ChainSession:
         """
         return self.lock if self.chain.tester is not None else nullcontext()
 
+    def checked_time(self) -> int:
+        """The chain's time, UTC seconds. Raises ContractsLost where it is not the chain it was, NodeUnreachable."""
+        self.contracts.check_reachable(self.chain)
+        return self.chain.now
+
 
 def finality_blocks(community: Community, chain: Chain) -> int:
     """How many blocks have to be on one until no reorganisation takes it back: none on the embedded chain."""

@@ -18,6 +18,7 @@ from web3.contract import Contract
 from api.operator.community import CONTRACTS, Community
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from rewards.chain import Chain
 from rewards.errors import ContractsLost
 
@@ -39,7 +40,7 @@ class OwnContract:
     def address_in(self, path: Path) -> str:
         """The address that such a file names. Raises DamagedFile, OSError."""
         with whole(path, f"the address of {self.what}"):
-            address = json.loads(path.read_text(encoding="utf-8"))[self.key]
+            address = loads(path.read_bytes())[self.key]
             if not is_checksum_address(address):
                 raise ValueError("no address")
         return str(address)

@@ -24,6 +24,7 @@ from api.protocol.period import SIDES
 from api.protocol.settlement import Settlement
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from rewards.chain import Chain
 from rewards.sent import transactions_sent
 from rewards.settlement_payments import (
@@ -65,7 +66,7 @@ class Payments:
         if not path.exists():
             return None
         with whole(path, "a record of payments", "Move it away, and pay again: no share is paid twice"):
-            found = cls(**json.loads(path.read_bytes()))
+            found = cls(**loads(path.read_bytes()))
             if not all(isinstance(v, str) for k, v in vars(found).items() if k != "shares"):
                 raise ValueError("not texts")
             return found

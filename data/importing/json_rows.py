@@ -4,7 +4,6 @@ A list of objects, a list of rows with the columns' names beside it, or an objec
 each line. Tables with the same columns (one for each day, one for import and one for export) are read as one.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from data.errors import ImportRefused
 from data.importing.sheet import Row, Sheet, blocks_of, labelled
 from data.importing.words import plain, says_which, unit_in
+from data.json_text import loads
 
 _DEEPEST = 12
 
@@ -33,7 +33,7 @@ def json_sheet(path: Path, encoding: str) -> Sheet:
     text = path.read_text(encoding=encoding).removeprefix("\ufeff")
     try:
         document = _document(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ImportRefused(path, "is not JSON, although it begins so: download it again") from None
     alike: dict[tuple[str, ...], list[_Table]] = {}
     for table in _tables(document, "", _DEEPEST):
@@ -67,14 +67,14 @@ def _units(node: Any, depth: int) -> Iterator[str]:
 
 
 def _document(text: str) -> Any:
-    """A document, or the list of those that stand on a line each. Raises ValueError, RecursionError."""
+    """A document, or the list of those that stand on a line each. Raises ValueError."""
     try:
-        return json.loads(text)
+        return loads(text.encode())
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
-        return [json.loads(line) for line in lines]
+        return [loads(line.encode()) for line in lines]
 
 
 def _tables(node: Any, place: str, depth: int, told: str = "") -> Iterator[_Table]:

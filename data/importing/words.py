@@ -59,10 +59,17 @@ _TIME = re.compile(
     r"tijd|klok|periode|periood|start|begin|debut|\bvon\b|\bvan\b|\bfrom\b|\bbis\b|\bend|moment"
 )
 _TARIFF = re.compile(
-    r"\(.*?\)|\b(tariff?|rate|phase|t ?\d|f ?\d|p ?\d|l ?\d|h[cp][hb]?|(?:off|mid|on|super).?peak|peak|shoulder|"
+    r"\b((?:tari\w*|rate|phase|fascia|strefa|tier) ?\d?|t ?\d|f ?\d|p ?\d|l ?\d|h[cp][hb]?|"
+    r"(?:off|mid|on|super).?peak|peak|shoulder|"
     r"day|night|dag|dal|nacht|low|normaa?l|high|laag|hoog|ht|nt|hochtarif|niedertarif|punta|llano|valle|"
-    r"heures (?:pleines|creuses)|[12][._](?:8|29)[._]\d|[12]8[1-4]|\d)\b"
+    r"heures (?:pleines|creuses)|[12][._](?:8|29)[._]\d|[12]8[1-4])\b"
 )
+_BRACKETS, _NUMBER = re.compile(r"\(.*?\)"), re.compile(r"\b\d\b")
+_METER = re.compile(
+    r"\bmeter\b|zahler\b|contatore|compteur|contador|\bteller\b|\bmpan\b|\bpod\b|\bmittari|\bmatare|"
+    r"ap+art[ae]ment|wohnung|woning|logement|vivienda|house|\bhome\b|building|\bflat\b|channel|kanal"
+)
+"""What stands for one of several meters where a number follows."""
 _TOTAL = re.compile(
     r"\b(?:total\w?|totaal|gesamt|summe|sum|somme|suma|summa|i alt|razem|celkem|[12]80)\b|\b[12][._](?:8|29)[._]0\b"
 )
@@ -177,8 +184,17 @@ def says_end(name: str) -> bool:
 
 
 def without_tariff(name: str) -> str:
-    """A name without what tells one tariff from another, or from their sum."""
-    return " ".join(_TARIFF.sub(" ", _TOTAL.sub(" ", plain(name).replace("_", " "))).split())
+    """A name without what tells one tariff from another, or from their sum.
+
+    A number alone does beside a tariff, in the name of a register or of what the grid delivers; not in a meter's.
+    """
+    whole = plain(name).replace("_", " ")
+    text = _TARIFF.sub(" ", _TOTAL.sub(" ", _UNIT_IN_BRACKETS.sub(" ", whole)))
+    if not _METER.search(whole):
+        text = _BRACKETS.sub(" ", text)
+        if any(words.search(whole) for words in (_TARIFF, _IMPORT, _EXPORT, _REGISTER)):
+            text = _NUMBER.sub(" ", text)
+    return " ".join(text.split())
 
 
 def says_no_tariff(name: str) -> bool:

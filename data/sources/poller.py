@@ -17,6 +17,7 @@ from typing import Any
 
 from data.atomic import write_bytes
 from data.damage import whole
+from data.json_text import loads
 from data.sources.exports import epoch_hour, isolated
 from data.sources.source import Hour, Register, Source, without_export
 from data.sources.store import hours_between, store_hours
@@ -43,7 +44,7 @@ class PollState:
         if not path.exists():
             return cls()
         with whole(path, "the state of a polled meter", "Move it away: at most an hour of readings is lost"):
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = loads(path.read_bytes())
             registers = [(int(t), int(i), None if e is None else int(e)) for t, i, e in content["registers"]]
             since = content["since"]
             return cls(None if since is None else int(since), registers)

@@ -113,7 +113,7 @@ def _fetched(url: str, query: dict[str, Any]) -> dict[str, Any]:
 def _parsed(path: Path) -> dict[str, Any] | None:
     """A kept answer; None if it is damaged, for it can be asked for again."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_bytes())
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -53,6 +53,7 @@ from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
+from data.json_text import loads
 from fl.deployment.outage import Outage
 from fl.deployment.signed_requests import UNKNOWN_KEY, WRONG_CLOCK, SignedRequests
 from fl.deployment.wire import EARLIER_RELEASE, SPOKEN, UPDATE_AGENT, UPDATE_COORDINATOR, ToldWire
@@ -265,9 +266,9 @@ class FleetClient:
     def _refusal(response: httpx.Response) -> str:
         """Why the coordinator refuses a request, and what to do if that is known."""
         try:
-            content = response.json()
+            content = loads(response.content)
             code, detail = str(content.get("code", "")), str(content.get("detail", ""))[:200]
-        except (ValueError, AttributeError, RecursionError):
+        except (ValueError, AttributeError):
             code = detail = ""
         if code == WRONG_CLOCK:
             return f"this machine's clock or the coordinator's is wrong: {detail}; set it"

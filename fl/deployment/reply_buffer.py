@@ -9,7 +9,6 @@ larger than the request justifies, and any fault in it becomes an error reply of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +24,8 @@ from flwr.supercore.inflatable.inflatable_object import (
     iterate_object_tree,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+
+from data.json_text import loads
 
 _DEPTH = 6  # message, content, record, array, piece of an array; one to spare
 _MOST_OBJECTS = 4096
@@ -144,6 +145,6 @@ def _check_heads(contents: Mapping[str, bytes], most: int) -> None:
         if len(body) > _HEAD_BYTES or body.count(b"{") > 1 or body.count(b"[") > 2:
             raise ReplyRefused(f"a part of the reply ({kind}) has no proper head")
         if kind == "Array":
-            total += sum(len(contents[pieces[number]]) for number in json.loads(body)["arraychunk_ids"])
+            total += sum(len(contents[pieces[number]]) for number in loads(body)["arraychunk_ids"])
     if total > most:
         raise ReplyRefused("an array of the reply repeats its pieces")

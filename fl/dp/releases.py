@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data import atomic
+from data.json_text import loads
 from fl.errors import FederationError
 from fl.file_lock import locked
 
@@ -90,13 +91,13 @@ class Releases:
 
     def _read(self) -> tuple[list[Release], dict[str, float]]:
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self.path.read_bytes()
         except FileNotFoundError:
             return [], {}
         except (OSError, ValueError) as problem:
             raise self._damaged(problem) from None
         try:
-            content = json.loads(text)
+            content = loads(text)
             if content.get("format") != self._form:
                 raise ValueError(f"its format is not {self._form}")
             entries = [Release(**entry) for entry in content["releases"]]

@@ -25,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from data.json_text import loads
 from fl.homomorphic.ciphertexts import MODULUS, MOST_KEY_BYTES, SecretKey, chunks_of
 from fl.homomorphic.tag import Tags
 from fl.protection_settings import LARGEST_ENTRY
@@ -146,7 +147,7 @@ class EncryptingMember:
         cls, session: Session, name: str, data: bytes, identity: ec.EllipticCurvePrivateKey | None = None
     ) -> EncryptingMember:
         """The member whose state `save` gave."""
-        state, member = json.loads(data), cls(session, name, identity)
+        state, member = loads(data), cls(session, name, identity)
         channel_key, secret = (bytes.fromhex(state[key]) for key in ("channel_key", "secret"))
         member._secrets = _Secrets(state["stage"], channel_key, secret, state["survivors"])
         return member

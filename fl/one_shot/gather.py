@@ -20,6 +20,7 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from data import atomic
+from data.json_text import loads
 from fl.aggregation.strategy import Update
 from fl.errors import FederationError, StatisticsRefused
 from fl.exchange import Gathered
@@ -153,7 +154,7 @@ def _kept(total: Total, models: OneShotModels) -> dict[str, dict[str, NDArray[An
 
 def _read(path: Path) -> dict[str, list[int]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = loads(path.read_bytes())
         return {str(start): [int(value) for value in values] for start, values in content.items()}
     except (ValueError, TypeError, AttributeError) as problem:
         raise FederationError(

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from data.json_text import loads
 from fl.secagg.envelopes import Shares, ephemeral_of, open_envelope, seal
 from fl.secagg.rings import Vector
 from fl.secagg.roster import sign
@@ -91,7 +92,7 @@ class Member:
         cls, session: Session, name: str, data: bytes, identity: ec.EllipticCurvePrivateKey | None = None
     ) -> Member:
         """The member whose state `save` gave."""
-        state = json.loads(data)
+        state = loads(data)
         member = cls(session, name, identity)
         for key in ("stage", "shared", "survivors"):
             setattr(member._secrets, key, state[key])

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from flwr.app import ConfigRecord, RecordDict
 
+from data.json_text import loads
 from data.quantity import QUANTITIES, Quantity
 from fl.secagg.aggregator import MaskingRefused, Session, Words64
 from fl.secagg.session import framed
@@ -23,7 +24,6 @@ STAGES = KEYS, SHARE, CHECK, ANSWER, MASK, AGREE, REVEAL, CLOSE = (
     "keys", "share", "check", "answer", "mask", "agree", "reveal", "close",
 )  # fmt: skip
 SIGNATURE = "signature"
-_MOST_BRACKETS = 8
 
 
 @dataclass(frozen=True)
@@ -111,16 +111,11 @@ class ClosedSum:
 
 
 def _read(data: object) -> dict[str, Any]:
-    """JSON from another home or the coordinator. Raises TypeError, ValueError, also for what nests deeper than ours.
-
-    Python's parser recurses on the C stack, as deep as the text nests.
-    """
+    """JSON from another home or the coordinator. Raises TypeError, ValueError, also for what nests too deep."""
     text = data.encode() if isinstance(data, str) else data
     if not isinstance(text, bytes):
         raise TypeError("no text")
-    if text.count(b"{") + text.count(b"[") > _MOST_BRACKETS:
-        raise ValueError("the text is nested")
-    content: dict[str, Any] = json.loads(text)
+    content: dict[str, Any] = loads(text)
     return content
 
 

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from data import atomic
+from data.json_text import loads
 from fl.errors import FederationError
 from fl.secagg.messages import ClosedSum, SumTerms
 from fl.secagg.session import MaskingRefused
@@ -47,7 +48,7 @@ class OpenSums:
         if self._path is None or not self._path.exists():
             return []
         try:
-            return [ClosedSum.from_bytes(text) for text in json.loads(self._path.read_text(encoding="utf-8"))]
+            return [ClosedSum.from_bytes(text) for text in loads(self._path.read_bytes())]
         except (MaskingRefused, ValueError, TypeError) as problem:
             raise FederationError(
                 f"{self._path} is damaged ({type(problem).__name__}): it says which sums of this round homes have to "

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import atomic
+from data.json_text import loads
 from data.quantity import Quantity
 from fl.errors import FederationError
 from fl.file_lock import InUse, locked
@@ -188,7 +189,7 @@ class SumRecord:
         whole, _, torn = content.rpartition(b"\n")
         try:
             for line in whole.splitlines():
-                self._take(json.loads(line))
+                self._take(loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise RecordDamaged(
                 f"{self.path} is damaged ({type(problem).__name__}), so it is unknown which sums this home is in. An "

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from data import atomic
+from data.json_text import loads
 from fl.vertical.errors import VerticalRefused
 
 
@@ -35,7 +36,7 @@ class Entered:
 
 def _read(path: Path) -> int:
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["last_day"])
+        return int(loads(path.read_bytes())["last_day"])
     except (ValueError, KeyError, TypeError) as problem:
         raise VerticalRefused(
             f"{path} is damaged ({type(problem).__name__}): it says which days of this home are in a sum. Put a copy "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from data.json_text import MOST_NESTING, Outline, loads
 
+ROOT = Path(__file__).parents[2]
 TEXT = st.text(alphabet=st.sampled_from('[]{}",:\\ab\u2241\n'), max_size=8)
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT,
@@ -30,6 +33,19 @@ def parts(document: Any) -> int:
     if isinstance(document, dict):
         return len(document) + sum(map(parts, document.values())) + (not document)
     return sum(map(parts, document)) + (not document) if isinstance(document, list) else 1
+
+
+def test_no_module_of_ours_parses_json_by_itself() -> None:
+    """Files, answers of servers, of nodes and of homes are read by `loads`, or by pydantic, which bounds nesting."""
+    own = re.compile(r"\bjson\.loads?\(|\.json\(\)")
+    found = {
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for top in ("api", "data", "fl", "forecasting", "rewards", "zkp")
+        for path in (ROOT / top).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if own.search(line)
+    }
+    assert found == {"data/json_text.py: return json.loads(text.decode())"}
 
 
 @given(DOCUMENTS, st.booleans(), st.booleans())

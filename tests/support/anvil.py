@@ -27,13 +27,13 @@ class Anvil:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
-    def start(self) -> None:
+    def start(self, chain_id: int = 31_337) -> None:
         """Start, or go on where it was stopped."""
         state, log = self._folder / "anvil.json", (self._folder / "anvil.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [self._program, "--port", str(self._port), "--hardfork", "prague", "--state", state,
-                 "--timestamp", str(self._begins)],
+                 "--timestamp", str(self._begins), "--chain-id", str(chain_id)],
                 cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         until(self._answers, (self._folder / "anvil.log").read_text)
@@ -46,6 +46,10 @@ class Anvil:
             self._process.terminate()
             self._process.wait()
             self._process = None
+
+    def forget(self) -> None:
+        """Begin with an empty chain at the next start."""
+        (self._folder / "anvil.json").unlink()
 
     def fund(self, address: str) -> None:
         """Give an account enough for gas."""

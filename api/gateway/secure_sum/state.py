@@ -19,6 +19,7 @@ from typing import Any
 
 from api.protocol.secure_sum import KINDS, STAGES, Kind
 from data.atomic import write_bytes
+from data.json_text import loads
 
 _KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum.client`)
 _KEEP_SHARED_DAYS = 2 * 366
@@ -100,7 +101,7 @@ class SecureSumFolder:
         """The part of a sum, None if there is none; `lost` where it can't be read or was forgotten."""
         path = self._path(kind, day)
         try:
-            return SecureSumState.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return SecureSumState.from_json(loads(path.read_bytes()))
         except FileNotFoundError:
             past = self._past(kind, day).exists()
             return SecureSumState("", [], lost="its state in that day's sum has been deleted since") if past else None

@@ -90,10 +90,10 @@ async def _database(community: Community) -> str:
 
 
 async def _chain_time(chain_session: ChainSession, work: Work) -> int | str:
-    """The chain's time, or why there is none. The embedded chain's is read without waiting."""
+    """The chain's time, or what is wrong with the chain. The embedded chain's is read without waiting."""
     if chain_session.chain.tester is not None:
         return chain_session.chain.now
     try:
-        return await work.chain.reads.run(lambda: chain_session.chain.now)
+        return await work.chain.reads.run(chain_session.checked_time)
     except (ChainError, Busy) as problem:
         return str(problem)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from traceback import format_exception
 
 import pytest
@@ -15,6 +16,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete
 from web3 import Web3
 
+from api.cli.main import app
+from api.cli.terminal import INCOMPLETE
 from api.http.server import make_app
 from api.operator.chain_session import ChainSession
 from api.operator.database.tables import Forecast
@@ -28,16 +31,20 @@ from rewards.node_url import shown
 from rewards.rpc_client import RpcClient
 from tests.api.conftest import DAY, Village
 from tests.api.http.test_forecasts import refusal
+from tests.support.commands import CliRunner
 from tests.support.documented import DocumentedClient
 from tests.support.served import served
 
 BLOCK = {"number": "0x1", "timestamp": "0x1", "hash": "0x" + "11" * 32}
+EMPTY_CHAIN = {"eth_call": "0x", "eth_getCode": "0x", "eth_getBlockByNumber": BLOCK}
 NODES: dict[str, Callable[[str], bytes]] = {
     "a proxy's page": lambda _method: b"<html>502 Bad Gateway</html>",
     "nonsense": lambda _method: b'{"jsonrpc": "2.0"}',
     "an error": lambda _method: b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "out of memory"}}',
+    "brackets without end": lambda _method: b'{"jsonrpc": "2.0", "id": 1, "result": ' + b"[" * 80_000,
+    "bytes": lambda _method: b"\xff\xfe\x00",
     "a chain without the contracts": lambda method: json.dumps(
-        {"jsonrpc": "2.0", "id": 1, "result": {"eth_call": "0x", "eth_getBlockByNumber": BLOCK}.get(method, "0x1")}
+        {"jsonrpc": "2.0", "id": 1, "result": EMPTY_CHAIN.get(method, "0x1")}
     ).encode(),
 }
 
@@ -93,9 +100,9 @@ def test_every_route_that_asks_the_node_says_so_and_the_others_go_on(village: Vi
             if kind != "a chain without the contracts":
                 asked["signing"] = client.get(f"/households/{address}/signing")
                 asked["sums"] = client.get(f"/sums/{DAY}/forecast")
-                assert refusal(client.get("/health")) == (503, "not-ready"), kind
-                checks = client.get("/readyz").json()["checks"]
-                assert checks["database"] == "ok" and "chain node" in checks["chain"], kind
+            assert refusal(client.get("/health")) == (503, "not-ready"), kind
+            checks = client.get("/readyz").json()["checks"]
+            assert checks["database"] == "ok" and "node" in checks["chain"], kind
             for route, answer in asked.items():
                 assert refusal(answer) == (503, "chain-unreachable"), (kind, route, answer.text)
                 assert int(answer.headers["retry-after"]) > 0
@@ -162,3 +169,22 @@ def test_a_node_that_is_gone_has_no_key_in_a_traceback() -> None:
     with pytest.raises(NodeUnreachable) as told:
         Chain.at(url, timeout=2)
     assert "secret" not in "".join(format_exception(told.value))
+
+
+def test_the_doctor_looks_for_the_contracts_on_the_node(village: Village, tmp_path: Path) -> None:
+    """A node that was started anew answers as it did before."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "contracts.json").write_bytes(village.chain_session.contracts.addresses.to_json())
+    for kind, told in (
+        ("nothing", "(rewards.rpc_url) does not answer"),
+        ("brackets without end", "(rewards.rpc_url) does not answer"),
+        ("a chain without the contracts", "the node was started with an empty chain"),
+    ):
+        with node_of(NODES.get(kind)) as url:
+            (tmp_path / "community.yaml").write_text(
+                "community: {name: Elm}\ndata: {source: none}\n"
+                f"rewards: {{rpc_url: '{url}', key_file: operator.key}}\n"
+            )
+            found = CliRunner().invoke(app, ["doctor", "-c", str(tmp_path / "community.yaml")])
+        assert told in " ".join(found.output.split()), (kind, found.output)
+        assert found.exit_code == INCOMPLETE

@@ -1,4 +1,5 @@
-"""A community on a real chain node (anvil): a day is registered and paid there, and the node is away meanwhile."""
+"""A community on a real chain node (anvil): a day is registered and paid there, and the node is away meanwhile; in
+the end it is started as another chain's, and with an empty one."""
 
 from __future__ import annotations
 
@@ -14,6 +15,11 @@ from tests.support.anvil import Anvil
 
 pytestmark = pytest.mark.process
 GWEI = 10**9
+
+
+def ready(there: Village) -> str:
+    """What the server says of its chain."""
+    return str(there.client.get("/readyz").json()["checks"]["chain"])
 
 
 def test_a_day_on_a_node_that_is_away_for_a_while(
@@ -59,3 +65,13 @@ def test_a_day_on_a_node_that_is_away_for_a_while(
     assert held.tokens == claim.buckets * 10**18 and held.metadata is not None
     prices = there.chain_session.chain.gas_price, RpcClient(node.url, registry).facts(first.wallet.address).gas_price
     assert max(prices) <= 3 * GWEI, "our own offers have not raised what is asked"
+    node.stop()
+    node.forget()
+    node.start(chain_id=31_338)
+    assert "answers for chain 31338, and did for chain 31337" in ready(there)
+    node.stop()
+    node.forget()
+    node.start()
+    assert "started with an empty chain" in ready(there) and "rewards.rpc_url" in ready(there)
+    told = there.client.get("/health")
+    assert refusal(told) == (503, "not-ready") and "no contract rewards" in told.json()["detail"]

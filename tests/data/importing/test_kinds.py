@@ -187,6 +187,46 @@ def test_registers_of_a_meter_are_recognised_by_their_codes(tmp_path: Path) -> N
     assert got.readings["export"].tolist() == [0] * 48
 
 
+METERS = {
+    "Meter 1 kWh": "Meter 2 kWh",
+    "Zähler 1 [kWh]": "Zähler 2 [kWh]",
+    "Contatore 1 T1 (kWh)": "Contatore 2 T1 (kWh)",
+    "Meter 1 day kWh": "Meter 2 day kWh",
+    "Consumption (meter 12345) kWh": "Consumption (meter 67890) kWh",
+    "Apartment 1 kWh": "Apartment 2 kWh",
+    "Energy 1 kWh": "Energy 2 kWh",
+    "kWh #1": "kWh #2",
+}
+
+
+@pytest.mark.parametrize("first", list(METERS))
+def test_meters_side_by_side_are_not_summed_unasked(tmp_path: Path, first: str) -> None:
+    """Of two meters one may count a part of the other, or be a neighbour's."""
+    second = METERS[first]
+    text = table(f"Time,{first},{second}", lambda at, wh: f"{at:%Y-%m-%d %H:%M},{wh / 1000},{wh / 500}")
+    with pytest.raises(ImportRefused, match=r"several columns could be the energy.*--map.*of one role are summed"):
+        take(tmp_path, text)
+    one = take(tmp_path, text, columns={"timestamp": ("Time",), "kwh": (first,)})
+    both = take(tmp_path, text, columns={"timestamp": ("Time",), "kwh": (first, second)})
+    assert (both.readings["y"] == 3 * one.readings["y"]).all()
+
+
+@pytest.mark.parametrize(
+    "parts", ["Meter T1 kWh,Meter T2 kWh", "Verbruik tarief 1,Verbruik tarief 2", "Afname_1,Afname_2"]
+)
+def test_numbered_tariffs_of_one_meter_are_summed(tmp_path: Path, parts: str) -> None:
+    text = table(f"Time,{parts}", lambda at, wh: f"{at:%Y-%m-%d %H:%M},{wh / 2000},{wh / 2000}")
+    assert take(tmp_path, text).readings["y"].tolist() == DAY * 2
+
+
+def test_rows_of_several_meters_are_not_summed_unasked(tmp_path: Path) -> None:
+    text = "Time,type,kWh\n" + "".join(
+        f"{at:%Y-%m-%d %H:%M},Import meter {number},{wh / 1000}\n" for at, wh in hours(48) for number in (1, 2)
+    )
+    with pytest.raises(ImportRefused, match=r"several kinds have the same times.*--where COLUMN=VALUE"):
+        take(tmp_path, text)
+
+
 def test_a_register_polled_beside_the_quarter_loses_nothing(tmp_path: Path) -> None:
     at = [START + timedelta(minutes=15 * i, seconds=(i * 7) % 23) for i in range(97)]
     text = "timestamp,kwh\n" + "".join(f"{t:%Y-%m-%d %H:%M:%S},{4000 + 0.1 * i:.3f}\n" for i, t in enumerate(at))

@@ -63,7 +63,7 @@ _ZONES = {
     "EEST": 3, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AEST": 10, "AEDT": 11,
 }  # fmt: skip
 """Names of zones that have one offset, in hours."""
-_YMD = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})")
+_YMD = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})\.?")
 _XXY = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED = re.compile(r"(\d{1,2})[-. ]+([^\W\d]{3,12})\.?[-., ]+(\d{4}|\d{2})|([^\W\d]{3,12})\.? (\d{1,2}),? (\d{4})")
 _CLOCK = re.compile(
@@ -78,7 +78,7 @@ _WEEKDAY = re.compile(
 )
 _COMPACT = re.compile(r"(\d{8})[T ]?(\d{2})(\d{2})(\d{2})?(Z?)")
 _EPOCH = re.compile(r"[19]\d{8,9}(\.\d+)?|[19]\d{11,12}(\d{3}|\d{6})?")
-_STAMP = re.compile(r"(.*?\d)(?:T|,?[ \u00a0\u202f]+)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
+_STAMP = re.compile(r"(.*?\d\.?)(?:T|,?[ \u00a0\u202f]+)(\d{1,2}(?: ?[AB])?[:h.]\d{2}.*)", re.IGNORECASE | re.DOTALL)
 _HOUR = re.compile(r"^HE? ?(?=\d)", re.IGNORECASE)
 _FULL_HOUR = re.compile(r":00(:00)?$")
 _RANGE = re.compile(
@@ -94,11 +94,11 @@ def kind_of(cell: str) -> CellKind:
     """What a cell looks like."""
     if cell.lower() in MISSING:
         return "empty"
-    if _EPOCH.fullmatch(cell) or _COMPACT.fullmatch(cell):
-        return "epoch" if _EPOCH.fullmatch(cell) else "stamp"
-    cell = begin_of(cell)
+    if _EPOCH.fullmatch(cell):
+        return "epoch"
+    compact, cell = _COMPACT.fullmatch(cell), begin_of(cell)
     match = _STAMP.fullmatch(cell)
-    if match and _is_date(match[1]) and _clock(match[2]):
+    if (compact and _is_date(compact[1])) or (match and _is_date(match[1]) and _clock(match[2])):
         return "stamp"
     if _is_date(cell):
         return "date"
@@ -129,9 +129,14 @@ def kinds_of(cells: Iterable[str]) -> list[CellKind]:
     return [kind_of(cell) for cell in cells]
 
 
+def time_at(row: Sequence[str]) -> int | None:
+    """Which of the first eight cells is a date, a stamp or an epoch; None if none is."""
+    return next((at for at, cell in enumerate(row[:8]) if kind_of(cell) in ("stamp", "date", "epoch")), None)
+
+
 def have_times(rows: Iterable[Sequence[str]]) -> list[bool]:
     """Whether each row has a date, a stamp or an epoch among its first eight cells."""
-    return [any(kind_of(cell) in ("stamp", "date", "epoch") for cell in row[:8]) for row in rows]
+    return [time_at(row) is not None for row in rows]
 
 
 def _is_date(text: str) -> bool:

@@ -13,6 +13,7 @@ _RANGE = re.compile(r"(.+?)\s*(?:-|–|to|a)\s*(\d.+)")
 _CLOCK = re.compile(r"(?:\w{1,12}[ _])??(\d{1,2})(?:[:.h](\d{2})(?::00)?)?\s*([ap]\.?m\.?)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"[a-zA-Z]{0,8}[ _]?0*(\d{1,3})")
 _MARKED = re.compile(r"(.*?\d{1,2})\s?([AB])((?:[:.h]\d{2})?)|(.*\d[:.h]\d{2})\s?([AB])", re.IGNORECASE)
+_HOURS = re.compile(r"(\d{1,2})\s?[-–]\s?(\d{1,2})")
 _FEWEST = 23
 _HOUR_S = 3600
 
@@ -65,6 +66,8 @@ def _without_marks(names: Sequence[str]) -> tuple[list[str], dict[int, int]]:
 
 
 def _of_ranges(name: str) -> int | None:
+    if (hours := _HOURS.fullmatch(name.strip())) and int(hours[2]) in (int(hours[1]) + 1, 0):
+        return _HOUR_S * int(hours[1])
     match = _RANGE.fullmatch(name.strip())
     return _of_clocks(match[1]) if match and _of_clocks(match[2]) is not None else None
 

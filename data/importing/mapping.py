@@ -21,6 +21,7 @@ _HOURS = (
     "tunti", "timme", "godzina", "hodina",
 )  # fmt: skip
 _INTERVALS = ("period", "interval", "slot", "half hour", "halfhour", "quarter", "viertelstunde", "kwartier", "quart")
+_MOST_LABELS = 16
 HOW_TO_MAP = "name them, as in --map timestamp=COLUMN,kwh=COLUMN"
 
 
@@ -42,7 +43,8 @@ class Mapping:
     with a row for each day: column -> seconds since midnight, and the stamp is what they name. `repeated`: of each
     value that follows these, which of them it is the second hour of. `unit_at`: a column of units. `label_at`: a
     column that tells which way a row's energy flows. `keep`: column -> the value that rows must have. `status`:
-    columns that tell how readings were obtained. `delay_s`: a time names what is so much later.
+    columns that tell how readings were obtained. `delay_s`: a time names what is so much later. `exported`: labels
+    that are those of exports here, whatever they say elsewhere.
     """
 
     time: tuple[int, ...]
@@ -59,20 +61,27 @@ class Mapping:
     is_register: bool = False
     is_utc: bool = False
     delay_s: int = 0
+    exported: tuple[str, ...] = ()
 
 
 def map_columns(sheet: Sheet, options: ImportOptions) -> Mapping:
     """The mapping of a table. Raises ImportRefused with the names there are where it is not certain."""
     preset = _preset(sheet, options)
-    columns = [[row[at] for row in sheet.sample] for at in range(sheet.width)]
-    kinds = [_kind(cells) for cells in columns]
+    if preset and preset.not_electricity:
+        raise ImportRefused(
+            sheet.path, f"is a file of {preset.exporter} with {preset.not_electricity}: export electricity"
+        )
     keep = tuple((_column(sheet, name), value) for name, value in options.where.items())
+    chosen = [row for row in sheet.sample if all(row[at] == value for at, value in keep)] or sheet.sample
+    columns = [[row[at] for row in chosen] for at in range(sheet.width)]
+    kinds = [_kind(cells) for cells in columns]
     mapping = _times(sheet, options, kinds, columns)
     if mapping.clocks:
-        unit = _common_unit(sheet, columns, _unit_column(kinds, columns)) or (preset.unit if preset else None)
+        unit = _common_unit(sheet, columns, _unit_column(sheet, kinds, columns)) or (preset.unit if preset else None)
         values = tuple(ValueColumn(column.at, "import", unit) for column in mapping.values)
-        label_at = _label(sheet, columns, kinds, set(mapping.time))
-        return replace(mapping, values=values, keep=keep, label_at=label_at)
+        label_at = _label(sheet, columns, kinds, set(mapping.time), {at for at, _ in keep})
+        exported = preset.exported if preset else ()
+        return replace(mapping, values=values, keep=keep, label_at=label_at, exported=exported)
     mapping = _with_values(sheet, options, preset, mapping, kinds, columns)
     names = [sheet.names[value.at] for value in mapping.values] if sheet.names else []
     status = [at for at, name in enumerate(sheet.names) if kinds[at] == "text" and words.says_status(name)]
@@ -259,7 +268,7 @@ def _with_values(
             sheet.path, "its columns have no names: name them by number, as in --map timestamp=#1,kwh=#2"
         )
     used = {*mapping.time, *(mapping.end or ())}
-    unit_at = _unit_column(kinds, columns)
+    unit_at = _unit_column(sheet, kinds, columns)
     common = _common_unit(sheet, columns, unit_at) or (preset.unit if preset else None)
     candidates = [
         ValueColumn(at, flow, words.unit_in(sheet.names[at]) or words.unit_in(columns[at][0]) or common)
@@ -268,7 +277,8 @@ def _with_values(
     ]
     if preset and preset.value:
         candidates = [value for value in candidates if words.plain(sheet.names[value.at]) == preset.value]
-    label_at = _label(sheet, columns, kinds, used)
+    label_at = _label(sheet, columns, kinds, used, {_column(sheet, name) for name in options.where})
+    candidates = _as_pairs(sheet, candidates)
     imports = _narrowed(sheet, [value for value in candidates if value.flow == "import"])
     exports = _narrowed(sheet, [value for value in candidates if value.flow == "export"])
     if not imports:
@@ -276,6 +286,17 @@ def _with_values(
             sheet.path, f"which column is the energy is not certain: {HOW_TO_MAP}; {_there_are(sheet)}"
         )
     return replace(mapping, values=(*imports, *exports), unit_at=unit_at, label_at=label_at)
+
+
+def _as_pairs(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
+    """Columns with what is received beside what is delivered as exported."""
+    pairs = [value for value in values if words.says_export_beside_import(sheet.names[value.at])]
+    others = [value for value in values if value not in pairs]
+    if not any(words.says_import(sheet.names[value.at]) for value in others):
+        return values
+    if any(value.flow == "export" for value in others):
+        return others
+    return [*others, *(replace(value, flow="export") for value in pairs)]
 
 
 def _flow(name: str, preset: Preset | None) -> Flow | None:
@@ -293,35 +314,72 @@ def _common_unit(sheet: Sheet, columns: list[list[str]], unit_at: int | None) ->
     cells = columns[unit_at] if unit_at is not None else [cell for row in sheet.above for cell in row]
     units = {unit for cell in cells if (unit := _bare_unit(cell))}
     units = units or {unit for cell in cells if (unit := words.unit_told(cell))}
+    units = units or {unit for at, name in enumerate(sheet.names) if (unit := _unit_of_rows(name, columns[at]))}
     if len(units) > 1:
         raise ImportRefused(sheet.path, "has values in several units: choose rows with --where COLUMN=VALUE")
     return next(iter(units), None)
 
 
-def _unit_column(kinds: list[CellKind], columns: list[list[str]]) -> int | None:
-    """A column of units."""
-    return next((at for at, kind in enumerate(kinds) if kind == "text" and all(map(_bare_unit, columns[at]))), None)
+def _unit_of_rows(name: str, cells: Sequence[str]) -> Unit | None:
+    """The unit that what a column calls its rows tells of all of them, such as Import (kWh)."""
+    units = set(map(words.unit_in, set(cells))) if words.says_which(name) else set()
+    return units.pop() if len(units) == 1 else None
 
 
-def _label(sheet: Sheet, columns: list[list[str]], kinds: list[CellKind], used: set[int]) -> int | None:
+def _unit_column(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]]) -> int | None:
+    """A column of units. Raises ImportRefused for one that tells units of other quantities."""
+    for at, kind in enumerate(kinds):
+        is_status = bool(sheet.names) and words.says_status(sheet.names[at])  # W: wahrer Wert, as measured
+        units = set(columns[at]) if kind == "text" and not is_status else set()
+        if units and all(map(_bare_unit, units)):
+            return at
+        if others := sorted(filter(words.is_other_unit, units)):
+            if not any(map(_bare_unit, units)):
+                raise ImportRefused(sheet.path, f"has values in {others[0]}, and not in kWh: export active energy")
+            problem = f"has values in {others[0]} beside those in kWh: choose rows with --where COLUMN=VALUE"
+            raise ImportRefused(sheet.path, problem)
+    return None
+
+
+def _label(
+    sheet: Sheet, columns: list[list[str]], kinds: list[CellKind], used: set[int], chosen: set[int]
+) -> int | None:
     """A column of labels that tell the flow of each row, where there are several for one time or both flows, or where
-    all rows are exports."""
+    all rows are exports. `chosen`: columns by which a person chooses rows.
+
+    Raises ImportRefused where no row is of energy from the grid, or to it.
+    """
     times = list(zip(*(columns[at] for at in sorted(used)), strict=True))
     is_several = len(set(times)) < len(times)
     for at, kind in enumerate(kinds):
         labels = set(columns[at])
         if at == sheet.width - 1:
             labels.update(sheet.labels)
-        if at in used or kind != "text" or len(labels) > 16:
+        if at in used or kind != "text" or len(labels) > _MOST_LABELS:
             continue
-        flows = {words.flow_of_label(label) for label in labels}
-        if flows == {"export"} and sheet.names and words.says_which(sheet.names[at]):
+        which = bool(sheet.names) and words.says_which(sheet.names[at])
+        if which and not sheet.labels:
+            labels = _all_labels(sheet, at, labels)
+        flows = {words.flow_of_label(label) for label in labels if not words.says_other_rows(label)}
+        if which and not flows and at not in chosen:
+            shown = ", ".join(sorted(labels))
+            raise ImportRefused(sheet.path, f"has rows of {shown} only: export what is taken from the grid")
+        if flows == {"export"} and which:
             return at
         if len(labels) == 1:
             continue
-        if None not in flows and (is_several or len(flows) > 1):
+        are_others = any(map(words.says_other_rows, labels))
+        if None not in flows and (is_several or are_others or len(flows) > 1):
             return at
     return None
+
+
+def _all_labels(sheet: Sheet, at: int, labels: set[str]) -> set[str]:
+    """The labels of a column that has one in the first rows: those of exports may follow all imports."""
+    if len(labels) > 1:
+        return labels
+    found = labels | {row[at].strip() for _, rows in sheet.chunks() for row in rows if any(row)}
+    return found if len(found) <= _MOST_LABELS else labels
 
 
 def _narrowed(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
@@ -331,6 +389,8 @@ def _narrowed(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
         values = [value for value in values if value.unit not in words.POWER]
     if explicit := [value for value in values if words.says_import(names[value.at])]:
         values = explicit
+    if energies := [value for value in values if value.unit or not words.says_power(names[value.at])]:
+        values = energies
     if with_unit := [value for value in values if words.unit_in(names[value.at])]:
         values = with_unit
     if energies := [value for value in values if not words.says_register(names[value.at])]:

@@ -20,6 +20,7 @@ USUAL_KWH_A_DAY = (0.1, 300.0)
 _TOLD_KWH_A_DAY = (0.3, 300.0)
 _JUDGED_HOURS = 12
 _REGISTER_ROWS = 24
+_RISING_ROWS = 12
 _STILL_S = 3 * HOUR_S
 _EVEN_STEPS = 3
 ACCEPT = "If the figures are right, use --accept-unusual"
@@ -48,11 +49,13 @@ def unit_of(path: Path, name: str, numbers: Floats, hours: float, interval: int 
 
 
 def check_register(path: Path, lines: Ints, numbers: Floats, *, accepted: bool) -> None:
-    """Refuse values that only grow, and are far above their own steps, where nobody said that they are a register."""
+    """Refuse values that only grow, where nobody said that they are a register: many times, or to what is far above
+    their own steps."""
     steps = np.diff(numbers)
-    if accepted or len(numbers) < _REGISTER_ROWS or (steps < 0).any() or not (steps > 0).any():
+    if accepted or (steps < 0).any() or not (steps > 0).any():
         return
-    if numbers[0] > 10 * steps.max():
+    is_far_above = len(numbers) >= _REGISTER_ROWS and numbers[0] > 10 * steps.max()
+    if is_far_above or (steps > 0).sum() >= _RISING_ROWS:
         problem = f"the values only grow, as a cumulative register does: use --cumulative. {ACCEPT}"
         raise ImportRefused(path, problem, int(lines[0]))
 

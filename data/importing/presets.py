@@ -16,7 +16,8 @@ class Preset:
     values that name none. `is_register`: whether values are a register's readings. `zone`: where the times are, for
     advice only. `is_certain`: whether no other exporter has these names. `value`: the column of the energy, where
     several could be it; `export`: that of exported energy. `delay_s`: a register is read so many seconds after the
-    time of its row."""
+    time of its row. `exported`: labels of rows with exported energy. `not_electricity`: what such a file has
+    instead."""
 
     exporter: str
     names: tuple[str, ...]
@@ -28,6 +29,8 @@ class Preset:
     value: str | None = None
     export: str | None = None
     delay_s: int = 0
+    exported: tuple[str, ...] = ()
+    not_electricity: str | None = None
 
 
 PRESETS: dict[str, Preset] = {
@@ -62,9 +65,19 @@ PRESETS: dict[str, Preset] = {
     "london": Preset("Low Carbon London", ("lclid", "datetime"), stamp="start", zone="Europe/London"),
     "octopus": Preset("Octopus", ("consumption (kwh)", "start", "end"), stamp="start"),
     "octopus-api": Preset("Octopus (API)", ("consumption", "interval_start", "interval_end"), unit="kwh"),
+    "powercor": Preset(
+        "AusNet, Powercor and others in Victoria", ("nmi", "con/gen", "date"), unit="kwh", exported=("generation",)
+    ),
     "sdge": Preset(
         "SDG&E", ("start time", "duration", "consumption", "generation", "net"), stamp="start", unit="kwh",
         export="generation",
+    ),
+    "slimmemeterportal": Preset(
+        "SlimmeMeterPortal", ("datum_tijd", "levering_normaal", "levering_laag"), stamp="end", unit="kwh",
+        zone="Europe/Amsterdam",
+    ),
+    "slimmemeterportal-gas": Preset(
+        "SlimmeMeterPortal", ("datum_tijd", "levering", "buitentemperatuur"), not_electricity="gas in m³",
     ),
     "smgw": Preset("a German smart-meter gateway", ("zahlerstand", "obis", "zeitpunkt"), is_register=True),
     "tibber": Preset("Tibber", ("from", "to", "consumption"), stamp="start", unit="kwh"),
@@ -79,5 +92,9 @@ OTHER_KINDS = {
 def recognised(names: Sequence[str]) -> Preset | None:
     """The preset whose columns are all there, the one with the most of them."""
     have = {plain(name) for name in names}
-    fitting = [preset for preset in PRESETS.values() if preset.is_certain and have >= set(preset.names)]
+    fitting = [
+        preset
+        for preset in PRESETS.values()
+        if preset.is_certain and (have == set(preset.names) if preset.not_electricity else have >= set(preset.names))
+    ]
     return max(fitting, key=lambda preset: len(preset.names), default=None)

@@ -251,15 +251,19 @@ class _Reader:
         return self._sheet.names[at] if self._sheet.names else f"#{at + 1}"
 
     def _by_label(self, whole: Readings, codes: Ints) -> list[Readings]:
-        """Readings of each label, whose columns flow as the label says. A total leaves out what it is made of."""
+        """Readings of each label, whose columns flow as the label says. A total leaves out what it is made of, and
+        rows of other quantities are left out."""
         totals = {words.without_tariff(label) for label in self._labels if words.says_total(label)}
         parts = []
         kinds: dict[tuple[Flow, str], list[Ints]] = {}
         for code, label in enumerate(self._labels):
-            if words.without_tariff(label) in totals and not words.says_total(label):
+            is_export = words.plain(label) in self._mapping.exported
+            if (words.says_other_rows(label) and not is_export) or (
+                words.without_tariff(label) in totals and not words.says_total(label)
+            ):
                 continue
             part = whole.where(codes == code)
-            flow = words.flow_of_label(label) or "import"
+            flow: Flow = "export" if is_export else words.flow_of_label(label) or "import"
             unit = words.unit_in(label)
             kind = label if words.says_total(label) else words.without_tariff(label)
             if unit in words.POWER:  # power, and not another tariff of the energy that rows beside it may tell
@@ -268,6 +272,8 @@ class _Reader:
             columns = tuple(Values(label, flow, c.unit or unit, c.numbers) for c in part.columns)
             parts.append(Readings(part.lines, part.wall, part.offsets, columns, part.ends, part.ends_at_24))
         self._refuse_kinds_beside_each_other(kinds)
+        if not parts:
+            raise ImportRefused(self._sheet.path, "has no rows of energy from the grid: choose rows with --where")
         return parts
 
     def _refuse_kinds_beside_each_other(self, kinds: dict[tuple[Flow, str], list[Ints]]) -> None:

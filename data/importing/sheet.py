@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import ImportRefused, NoReadings
-from data.importing.cells import have_times, kinds_of
+from data.importing.cells import have_times, kinds_of, time_at
 from data.importing.serial_days import SERIAL, serial_columns, written_out
 from data.importing.words import plain, unit_in
 
@@ -56,7 +56,8 @@ class Sheet:
         if not start:
             raise NoReadings(path, "is empty: there are no readings in it")
         width = _width(start)
-        first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width)), None)
+        at = _time_at([cells for _, cells in start], width)
+        first = next((i for i, (_, cells) in enumerate(start) if _is_data(cells, width, at)), None)
         if first is None and (columns := serial_columns([cells for _, cells in start])):
             return cls.of(path, lambda: written_out(blocks(), columns))
         if first is None:
@@ -194,8 +195,17 @@ def _width(start: list[Row]) -> int:
     return max(widths, key=lambda width: (widths[width], width))
 
 
-def _is_data(cells: list[str], width: int) -> bool:
-    if len(cells) != width or not have_times([cells])[0]:
+def _time_at(rows: list[list[str]], width: int) -> int | None:
+    """Where most rows of that width have their first time; None where none has."""
+    firsts = Counter(time_at(cells) for cells in rows if len(cells) == width)
+    del firsts[None]
+    return max(firsts, key=lambda at: firsts[at], default=None)
+
+
+def _is_data(cells: list[str], width: int, at: int | None) -> bool:
+    """Whether a row is one of readings: its time is in the column `at`. A date above the header, as that of the
+    export, is elsewhere."""
+    if len(cells) != width or at is None or time_at(cells) != at:
         return False
     return not {"number", "empty", "epoch"}.isdisjoint(kinds_of(cells))
 

@@ -88,6 +88,9 @@ def _of_changing_days(path: Path, zone: ZoneInfo, lines: Ints, wall: Ints) -> tu
     for night in np.split(at, np.flatnonzero(np.diff(wall[at]) > DAY_S // 2) + 1):
         if len(night) == 0:
             continue
+        if _are_in_pairs(wall, night):
+            chosen[night[1::2]] = second[of_time][night[1::2]]
+            continue
         back = np.flatnonzero(np.diff(wall[night]) <= 0)
         if len(back) != 1:
             when = _written(int(wall[night[0]]))
@@ -99,3 +102,12 @@ def _of_changing_days(path: Path, zone: ZoneInfo, lines: Ints, wall: Ints) -> tu
         later = night[back[0] + 1 :]
         chosen[later] = second[of_time][later]
     return chosen, unreal
+
+
+def _are_in_pairs(wall: Ints, night: Ints) -> bool:
+    """Whether each time of a repeated hour follows itself once, as in tables that are sorted by wall time: the first
+    of a pair is of the first hour. Not where the times before them are there twice, too."""
+    if len(night) < 4 or len(night) % 2 or not (wall[night[::2]] == wall[night[1::2]]).all():
+        return False
+    before = wall[max(0, night[0] - len(night) // 2) : night[0]]
+    return bool((np.diff(wall[night[::2]]) > 0).all()) and len(np.unique(before)) == len(before)

@@ -22,34 +22,63 @@ _EXPORT = re.compile(
     r"export|return|inject|injec|injekt|inyec|ein(?:ge)?speis|feed.?in|fed.?in|teruglever|excedent|vertid|"
     rf"immess|immiss|surplus|to.?grid|\b2[._]{_MEASURED}[._]|\b28[0-4]\b|sold\b|retour|excess|outgoing|autoconsumo.*verti|"
     r"production sent|\bb1\b|inmat|innmat|oddan|dodavk|\bas k?wh\b|"
-    r"teruggelever|\bsald\b|betapl|(?:^|[\s(\[])(?:-[ap]|[ap]-)(?!\w)"
+    r"teruggelever|\bsald\b|betapl|vorku antud|negative (?:wirk|activ|aktiv)|(?:^|[\s(\[])(?:-[ap]|[ap]-)(?!\w)"
 )
 _IMPORT = re.compile(
-    rf"import|from.?grid|\bgrid to\b|afname|bezug|bezogen|\b1[._]{_MEASURED}[._]|\b18[0-4]\b|soutir|prelev|withdr|"
-    r"incoming|grid.?consum|levering|leveret|delivered|uttag|uttak|\bpobor|pobran|\bodber|\bae k?wh\b|"
-    r"afgenomen|(?:^|[\s(\[])(?:\+[ap]|[ap]\+)(?!\w)"
+    rf"import|offtake|from.?grid|\bgrid to\b|afname|bezug|bezogen|\b1[._]{_MEASURED}[._]|\b18[0-4]\b|soutir|prelev|"
+    r"withdr|incoming|grid.?consum|levering|leveret|delivered|uttag|uttak|\bpobor|pobran|\bodber|\bae k?wh\b|"
+    r"afgenomen|purchas|positive (?:wirk|activ|aktiv)|(?:^|[\s(\[])(?:\+[ap]|[ap]\+)(?!\w)"
 )
+_BESIDE_IMPORT = re.compile(r"receiv|lieferung")
+"""Of energy that a column beside tells to be imported: exported. By itself, it is what a supplier delivers."""
 _CONSUMED = re.compile(
     r"consum|usage|\bused\b|verbrauch|verbruik|conso\b|tarbimine|forbruk|forbrug|kulutus|fogyaszt|\bload\b|demand|"
-    r"energ|electric|elektri|\bstrom\b|stroom|volume|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
-    r"lastgang|messwert|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
+    r"energ|electric|elektri|\bstrom\b|stroom|volum|mængde|maengde|maara\b|\bmenge\b|quantity|measured|metered|"
+    r"lastgang|messwert|profilwert|valeur|valor|\bwert\b|\bvalue|reading|register|\bstate\b|\bsum\b|stand\b|zahler|power|leistung|puissance|potenza|potencia|valore"
 )
 _OTHER = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|"
     r"m³|volt|spannung|tension|amp|intensit|reactive|reactif|reattiva|kvar|blind|apparent|\bva\b|temp|humid|"
     r"factor|faktor|\bid\b|serial|number|nummer|\bno\b|point|quality|status|flag|co2|carbon|max\b|peak demand|"
-    r"\bean\b|produc|generat|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie|"
+    r"\bean\b|produc|produk|generat|generad|generac|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie|"
     rf"\b[3-9][._]{_MEASURED}[._]"
 )
 _NO_KWH = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|kosten|\beur\b|€|£|\$|/ ?k?wh\b|\b(?:per|pro|par) kwh|\bgas\b|m3\b|"
     r"m³|reactiv|reattiv|reactief|blind|kvar|\b[kmg]?j\b|joule|\bbtu\b|[(\[] ?\d[\d.,]* ?[km]?wh|"
     r"warme(?:menge|energie|zahler)|fernwarme|district heat|heat (?:energy|quantity|meter)|thermal|chaleur|"
-    r"fjernvarme|stadsverwarming|teleriscald|kaukolamp|ciep[lł]o"
+    r"fjernvarme|stadsverwarming|teleriscald|kaukolamp|ciep[lł]o|rest.?netz.?bezug|rest.?bezug|rest.?uberschuss|"
+    r"eigendeckung|gemeinschaft"
 )
-"""Whatever else a name says: another quantity, or a unit that is none of ours."""
+"""Whatever else a name says: another quantity, a unit that is none of ours, what an energy community leaves over."""
+_OTHER_ROWS = re.compile(
+    r"\b(?:natural |natur|erd)?gas\b|water(?! ?heat)|wasser|heat(?!.?pump|er)|warme(?!pumpe)|reactiv|reattiv|"
+    r"reactief|blind|k?varh?\b|solar|\bpv\b|photovolt|produc|produk|generat|erzeug|inverter|wechselrichter|onduleur|"
+    r"self|batter|temperat"
+)
+_OTHER_UNITS = frozenset(
+    {
+        "m3",
+        "m³",
+        "nm3",
+        "nm³",
+        "ccf",
+        "ft3",
+        "therm",
+        "therms",
+        "kvarh",
+        "varh",
+        "kvar",
+        "kvah",
+        "mj",
+        "gj",
+        "btu",
+        "mmbtu",
+    }
+)
 _REGISTER = re.compile(
-    r"register|meter reading|zahlerstand|meterstand|stand\b|index\b|lectura|cumul|accum|total_increasing|"
+    r"register|meter reading|reading (?:start|end)|(?:start|end) reading|"
+    r"zahlerstand|meterstand|stand\b|index\b|lectura|cumul|accum|total_increasing|"
     r"\b[12][._]8[._]|\b[12]8[0-4]\b"
 )
 _START = re.compile(r"start|begin|debut|\bfrom\b|\bvon\b|\bvan\b|\bab\b|inicio|inizio|\bdal?\b|\balkaen\b")
@@ -83,7 +112,10 @@ _UNIT_IN_BRACKETS = re.compile(r"\(\s*[km]?wh?\s*\)")
 _UNIT_TOLD = re.compile(
     r"(?:\b(?:units?|unite|unita|unidad|eenheid|enhet|enhed|jednostka)|einheit)\s*[:=]?\s*(\S+)$|\b(?:in|en)\s+(\S+)$"
 )
-_WHICH = re.compile(r"regist|richtung|direction|\btype\b|obis|kanal|channel|flow|entity|statistic|metri[ck]|messart")
+_WHICH = re.compile(
+    r"regist|richtung|retning|direction|\btype\b|obis|kanal|channel|flow|entity|statistic|metri[ck]|messart|"
+    r"measured ?by|commodity|energieart|tipo energia|fuel"
+)
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])")
 
 
@@ -143,7 +175,17 @@ def says_total(name: str) -> bool:
 
 
 def says_power(name: str) -> bool:
-    return bool(re.search(r"power|leistung|puissance|potenza|potencia|watt", plain(name)))
+    return bool(re.search(r"power|leistung|puissance|potenza|potencia|\bmoc\b|watt", plain(name)))
+
+
+def says_export_beside_import(name: str) -> bool:
+    """Whether a name is that of exported energy if a column beside it is that of imported energy."""
+    return bool(_BESIDE_IMPORT.search(_parted(name))) and flow_of(name) is not None
+
+
+def is_other_unit(cell: str) -> bool:
+    """Whether a cell is a unit of another quantity than active energy or power: m3, kvarh."""
+    return plain(cell).strip("()[]") in _OTHER_UNITS
 
 
 def says_nothing(name: str) -> bool:
@@ -201,6 +243,11 @@ def says_no_tariff(name: str) -> bool:
     """Whether a name tells neither a tariff nor a sum."""
     bare = _UNIT_IN_BRACKETS.sub(" ", plain(name).replace("_", " "))
     return without_tariff(name) == " ".join(bare.split())
+
+
+def says_other_rows(label: str) -> bool:
+    """Whether a row that is labelled so holds no energy from the grid or to it: gas, reactive energy, generation."""
+    return flow_of_label(label) is None and bool(_OTHER_ROWS.search(_parted(label)))
 
 
 def flow_of_label(label: str) -> Flow | None:

@@ -84,6 +84,11 @@ def labelled(of: Load, shares: dict[str, float]) -> str:
     return "\n".join(["Zeit;Register;Wh", *rows, ""])
 
 
+def by_wall_time(of: Load) -> Load:
+    """Rows as tables have them that are sorted by local time: those of an hour that comes twice stand in pairs."""
+    return sorted(of, key=lambda row: row[0].astimezone(ROME).replace(tzinfo=None))
+
+
 def of_kinds(of: Load, kinds: dict[str, float]) -> str:
     """A row for each kind of reading, which alone tells the unit; `kinds`: how large its number is to one of kWh."""
     rows = [f"{local(time)},{kind},{share * wh / 1000:.5f}" for time, wh in of for kind, share in kinds.items()]
@@ -219,6 +224,43 @@ READ: dict[str, tuple[str, Load]] = {
               lambda t, wh: f"{local(t, '%d.%m.%Y')};20.01.2026 06:01;{local(t, '%H:%M')};{comma(wh)}"), WINTER,
     ),
     "a note with a date at the end": (table("Zeit;kWh", WINTER, kwh_row) + "Erstellt am 20.01.2026 10:31;\n", WINTER),
+    "an hour that comes twice, sorted by local time": (table("Zeit;kWh", by_wall_time(AUTUMN), kwh_row), AUTUMN),
+    "dates above the header": (
+        "Start Date;05.01.2026;\nEnd Date;08.01.2026;\n"
+        + table("Zeit;Status;kWh", WINTER, lambda t, wh: f"{local(t)};ok;{comma(wh)}"), WINTER,
+    ),
+    "a status W, which is no unit": (
+        table("Einheit;kWh;\n\nZeit;Profilwert;Status", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};W"), WINTER,
+    ),
+    "what an energy community leaves over": (
+        table("Zeit;Gemessener Verbrauch (kWh);Restnetzbezug (kWh)", WINTER,
+              lambda t, wh: f"{local(t)};{comma(wh)};{comma(wh / 2)}"), WINTER,
+    ),
+    "one kind of rows, which tells the unit": (of_kinds(WINTER, {"Active Import Interval (kWh)": 1}), WINTER),
+    "active energy beside reactive": (
+        table("Zeit;Energieart;kWh", WINTER,
+              lambda t, wh: f"{local(t)};Wirkarbeit Bezug;{comma(wh)}\n{local(t)};Blindarbeit;0,5"), WINTER,
+    ),
+    "dates with a point at their end": (
+        table("Zeit;kWh", WINTER, lambda t, wh: f"{local(t, '%Y.%m.%d. %H:%M')};{comma(wh)}"), WINTER,
+    ),
+    "columns of hours, 00-01 to 23-24": (
+        in_a_column_each(HOURS["winter"], [f"{hour:02d}-{hour + 1:02d}" for hour in range(24)]), WINTER,
+    ),
+    "a meter's number as long as a time": (
+        table("Mittauspiste;Zeit;kWh", WINTER, lambda t, wh: f"643006966001;{local(t)};{comma(wh)}"), WINTER,
+    ),
+    "power beside energy, neither with a unit": (
+        table("Čas;Energija A+;P+ Prejeta moč", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};{comma(4 * wh)}"),
+        WINTER,
+    ),
+    "a register's reading beside the usage": (
+        table("Zeit;Reading Start;Usage;Unit", WINTER, lambda t, wh: f"{local(t)};5000;{comma(wh)};kWh"), WINTER,
+    ),
+    "what a SlimmeMeterPortal calls by its end": (
+        table("datum_tijd;levering_normaal;levering_laag;buitentemperatuur", WINTER,
+              lambda t, wh: f"{local(t + QUARTER, '%d-%m-%Y %H:%M:%S')};{comma(wh)};;14,0"), WINTER,
+    ),
     "a unit elsewhere in the document": (
         json.dumps({"reading_type": {"unit": "W"}, "interval_reading": [
             {"value": str(4 * wh), "date": t.isoformat()} for t, wh in WINTER]}), WINTER,
@@ -255,6 +297,11 @@ EXPORT = {
     "in Dutch": "Afgenomen (kWh);Teruggeleverd (kWh)",
     "in Hungarian": "Fogyasztás (kWh);Betáplálás (kWh)",
     "in Spanish, by letters": "AE_kWh;AS_kWh",
+    "by what is received beside what is delivered": "Delivered (kWh);Received (kWh)",
+    "by what is delivered, beside what is taken": "Energiebezug (kWh);Energielieferung (kWh)",
+    "by positive and negative": "Positive Wirkenergie (kWh);Negative Wirkenergie (kWh)",
+    "by offtake and injection": "Offtake (kWh);Injection (kWh)",
+    "in Estonian": "Tarbimine (kWh);Võrku antud energia (kWh)",
     "what was fed in": "Netzbezug kWh;Energie ins Netz eingespeist kWh",
 }
 
@@ -272,6 +319,29 @@ def test_a_row_for_each_day_and_direction(tmp_path: Path) -> None:
     rows = [f"{label};{day}" for day in days for label in ("Bezug", "Einspeisung")]
     readings = imported(tmp_path, "\n".join([f"Richtung;{header}", *rows, ""])).readings
     assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
+
+
+def test_exports_may_follow_all_imports(tmp_path: Path) -> None:
+    of = load(WINTER[0][0], 600)  # more than the rows that columns are recognised by
+    rows = [f"{local(t)};{kind};{comma(wh)}" for kind in ("Elektriciteit", "Teruglevering") for t, wh in of]
+    readings = imported(tmp_path, "\n".join(["Datum;Type;kWh", *rows, ""])).readings
+    assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in of)
+
+
+def test_a_victorian_generation_is_what_is_fed_in(tmp_path: Path) -> None:
+    header, *days = in_a_column_each(
+        HOURS["winter"], [f"{h:02d}:00 - {(h + 1) % 24:02d}:00" for h in range(24)]
+    ).splitlines()
+    rows = [f"6407;{label};{day}" for label in ("Consumption", "Generation") for day in days]
+    readings = imported(tmp_path, "\n".join([f"NMI;CON/GEN;{header}", *rows, ""])).readings
+    assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
+
+
+def test_rows_that_a_person_chooses_tell_the_unit(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    path.write_text(table("Zeit;Wert;Einheit", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};kWh\n{local(t)};9;m3"))
+    options = ImportOptions("elm-3", timezone="Europe/Rome", where={"Einheit": "kWh"})
+    assert import_file(path, options).readings["y"].sum() == sum(wh for _, wh in WINTER)
 
 
 def test_lists_that_tell_their_direction(tmp_path: Path) -> None:
@@ -323,6 +393,35 @@ ASKED = {
     "cells of two units": (
         table("Zeit;Bezug", WINTER, lambda t, wh: f"{local(t)};{f'{wh} Wh' if wh < 100 else f'{comma(wh)} kWh'}"),
         "the energy is not a number",
+    ),
+    "a unit of gas": (
+        table("Zeit;Usage;Unit", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};m3"), "has values in m3, and not",
+    ),
+    "reactive energy": (
+        table("Zeit;Wert;Einheit", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};kvarh"), "in kvarh, and not",
+    ),
+    "kWh and m3": (
+        table("Zeit;Wert;Einheit", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};kWh\n{local(t)};9;m3"),
+        "in m3 beside those in kWh: choose rows with --where",
+    ),
+    "rows of gas": (
+        table("Datum;Verbruik;Type", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};Gas"), "has rows of Gas only",
+    ),
+    "what an inverter generates": (
+        json.dumps({"energy": {"unit": "Wh", "measuredBy": "INVERTER", "values": [
+            {"date": local(t, "%Y-%m-%d %H:%M:%S"), "value": wh} for t, wh in WINTER]}}), "has rows of INVERTER only",
+    ),
+    "lists of generation": (lists("Production", "SelfConsumption"), "no rows of energy from the grid"),
+    "gas by SlimmeMeterPortal": (
+        table("datum_tijd;levering;buitentemperatuur", HOURS["winter"], lambda t, wh: f"{local(t)};{comma(wh)};14"),
+        "is a file of SlimmeMeterPortal with gas in m³",
+    ),
+    "a register that began at nothing": (
+        table("Zeit;kWh", WINTER, registers(WINTER, lambda all_, _: comma(all_))), "use --cumulative",
+    ),
+    "times twice, an hour that comes twice among them": (
+        table("Zeit;kWh", sorted(2 * [row for row in AUTUMN if not row[0].astimezone(ROME).fold]), kwh_row),
+        "occurred twice .* has it once",
     ),
     "a web page": ("<html><table><tr><td>05.01.2026</td></tr></table></html>", "is a web page"),
     "a message of the market": ("UNA:+.? '\nUNB+UNOC:3+99+98+260105:0000+1'", "EDIFACT, such as MSCONS"),

@@ -92,7 +92,7 @@ def test_spreadsheet_habits_are_understood(write: Write) -> None:
 def test_days_of_23_and_25_hours(write: Write, day: datetime, hours: int, minutes: int, stamp: str) -> None:
     count = hours * 60 // minutes
     first = day + (timedelta(minutes=minutes) if stamp == "end" else timedelta())
-    values = [0.001 * (i + 1) for i in range(count)]
+    values = [0.001 * (count - i) for i in range(count)]
     got = take(write(rows(berlin_wall(first, count, minutes), values)), timezone=BERLIN, stamp=stamp)
     assert got.readings["ds"].tolist() == list(pd.date_range(day, periods=hours, freq="h"))
     assert got.readings["y"].sum() == count * (count + 1) // 2

@@ -42,7 +42,7 @@ def values(imported: Imported, column: str = "y") -> list[int]:
 
 
 def test_a_quarter_is_what_its_readings_add_up_to(write: Write) -> None:
-    kwh = [round(0.1 + i / 100, 2) for i in range(24)]
+    kwh = [round(0.4 - i / 100, 2) for i in range(24)]
     text = rows(every(300, 24), kwh, [0.5] * 24, header="timestamp,kwh,export_kwh")
     got = take(write(text))
     assert values(got) == [round(1000 * sum(kwh[i : i + 3])) for i in range(0, 24, 3)]

@@ -32,7 +32,7 @@ from bench.accuracy_data import FONTANA, open_community
 from bench.accuracy_methods import homes_of
 from bench.leakage_inversion import Array, Guess, Observed, average_day, match, read_off, recovered
 from bench.leakage_membership import losses, told_apart
-from bench.leakage_rounds import Case, measure_differences, measure_joint
+from bench.leakage_rounds import Case, measure_differences, measure_joint, measure_repeats
 from bench.local_rounds import FORECASTING, OUT, SHAPE, train
 from data.atomic import write_bytes
 from data.features import public_features
@@ -52,7 +52,7 @@ from forecasting.parameters import SCALE_FLOOR_WH
 
 SEED, EPSILON, MEMBERSHIP_ROUNDS = 2026, 10.0, 8
 DAYS, ITERATIONS = 32, 150
-PARTS = ("inversion", "joint", "differences", "membership")
+PARTS = ("inversion", "joint", "differences", "repeats", "membership")
 PLAIN = PrivacySettings()
 
 
@@ -192,7 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default=FONTANA, help="fontana, london, or a table of unique_id, ds, y")
     parser.add_argument("--epsilon", type=float, default=EPSILON, help="that noise spends over a training's rounds")
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="attacks to try")
-    parser.add_argument("--homes", nargs="*", type=int, help="joint, differences: in sums of so many homes each")
+    parser.add_argument(
+        "--homes", nargs="*", type=int, help="joint, differences, repeats: in sums of so many homes each"
+    )
     parser.add_argument("--rounds", type=int, default=60, help="joint: gradient rounds whose sums are known")
     parser.add_argument("--absent", type=float, default=0.0, help="joint: the share of the rounds a home misses")
     parser.add_argument("--steps", type=int, default=40, help="joint: of the solver")
@@ -212,6 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             homes, counts, Case(asked.rounds, asked.absent), noise_for(asked.epsilon), SEED, asked.steps
         ),
         "differences": lambda: measure_differences(homes, counts, SEED),
+        "repeats": lambda: measure_repeats(homes, counts, SEED),
         "membership": lambda: measure_membership(homes, asked.epsilon),
     }
     counts = [count for count in asked.homes or (3, 5, 10, len(homes)) if count <= len(homes)]

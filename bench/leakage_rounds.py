@@ -31,6 +31,8 @@ from forecasting.parameters import SCALE_FLOOR_WH
 
 LOCAL_ROUNDS, TOGETHER = 4, 6
 """Local rounds before the gradients; rounds taken together where days are taken for drawn alike."""
+TIMES = (1, 8, 64)
+"""How often one round is asked for."""
 PLAIN = PrivacySettings()
 
 
@@ -167,6 +169,37 @@ def _shown_by_difference(homes: Sequence[HomeLearner], rounds: int, local: int, 
         "difference": round(float(np.mean([_cosine(first - left[k], own) for k, own in enumerate(before)])), 3),
         "sum": round(float(np.mean([_cosine(first, own) for own in before])), 3),
     }
+
+
+def measure_repeats(homes: Sequence[HomeLearner], counts: Sequence[int], seed: int) -> dict[str, dict[str, float]]:
+    """What a coordinator gets that asks for one round again and again, each time from a model that is a last bit
+    apart, so that homes draw other days: the cosine between a home's gradient of all its days and the difference of
+    two means of sums, of which it is in the first only. By number of homes, and of sums with it and without it."""
+    out: dict[str, dict[str, float]] = {}
+    for count in counts:
+        own = [replace(home, secret=home.home.encode()) for home in homes[:count]]
+        settings = FederationSettings.model_validate({"seed": seed, "rounds": LOCAL_ROUNDS})
+        start = train(own, settings, mean("equal"))
+        plan = replace(local_plan(settings, LOCAL_ROUNDS), gradient=True)
+        whole = flatten(own[0].fit(start, replace(plan, batch_days=len(own[0].train)))[0], start)
+        sums = {len(part): _sums(part, start, plan, max(TIMES)) for part in (own, own[1:])}
+        out[f"{count} homes"] = {
+            f"{times} times": round(
+                _cosine(sums[count][:times].sum(axis=0) - sums[count - 1][-times:].sum(axis=0), whole), 3
+            )
+            for times in TIMES
+        }
+    return out
+
+
+def _sums(homes: Sequence[HomeLearner], start: Weights, plan: LocalPlan, times: int) -> Array:
+    """Sums of the homes' gradients, of one round from so many models beside each other [times, weights]."""
+    name, sums = next(iter(start)), []
+    for bit in range(times):
+        beside = {**start, name: start[name].copy()}
+        beside[name].flat[0] += np.float32(1e-6 * (bit + times * (len(homes) % 2)))
+        sums.append(np.sum([flatten(home.fit(beside, plan)[0], beside) for home in homes], axis=0))
+    return np.stack(sums)
 
 
 def _cosine(one: Array, other: Array) -> float:

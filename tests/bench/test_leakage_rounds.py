@@ -9,7 +9,7 @@ import pytest
 
 from bench.leakage import learners, noise_for
 from bench.leakage_joint import RoundSeen
-from bench.leakage_rounds import Case, drawn_alike, judged, measure_differences, sums_of
+from bench.leakage_rounds import Case, drawn_alike, judged, measure_differences, measure_repeats, sums_of
 from bench.local_rounds import SHAPE
 from data.day import DayClock
 from data.features import DAY_FEATURES, STEP_FEATURES, PublicFeatures
@@ -70,3 +70,9 @@ def test_noise_hides_them_too() -> None:
 def test_a_difference_of_sums_shows_the_less_of_a_home_the_more_there_are() -> None:
     shown = measure_differences(HOMES, (2, 3), SEED)["local rounds"]
     assert 1 > shown["2 homes"]["difference"] > shown["3 homes"]["difference"] > 0
+
+
+def test_the_mean_of_many_draws_at_one_place_goes_towards_the_gradient_of_all_days() -> None:
+    """So secret draws do not stop a coordinator that repeats rounds (docs/federation-privacy.md)."""
+    shown = measure_repeats(HOMES, (3,), SEED)["3 homes"]
+    assert shown["1 times"] < shown["64 times"] and shown["64 times"] > 0.7

@@ -26,25 +26,10 @@ FIRST, SECOND = (np.iinfo(np.int64).min + 2 + k for k in (0, 1))
 """In place of an offset: of two hours of the same wall time the one marked A, and B."""
 MISSING = frozenset(
     {
-        "",
-        "-",
-        "--",
-        "---",
-        "?",
-        "null",
-        "none",
-        "nan",
-        "n/a",
-        "na",
-        "#n/a",
-        "nil",
-        "unavailable",
-        "unknown",
-        "n.v.",
-        "k.a.",
-        "nd",
+        "", "-", "--", "---", "?", "null", "none", "nan", "n/a", "na", "#n/a", "nil", "unavailable", "unknown",
+        "n.v.", "k.a.", "nd",
     }
-)
+)  # fmt: skip
 YEARS = range(2000, 2100)
 _MOST_SEEN = 200_000  # texts that a reader remembers
 _MONTHS = {

@@ -1,20 +1,32 @@
-"""A pool of processes that Ctrl-C does not reach.
+"""Processes that Ctrl-C does not reach, and a pool of such.
 
-A terminal sends it to all processes, and each would print a traceback. The process that owns the pool handles it: it
-starts no more jobs and waits for the running ones.
+A terminal sends it to all processes, and each would print a traceback. The process that has started them handles it:
+the owner of a pool starts no more jobs and waits for the running ones.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, resource_tracker
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+@contextmanager
+def out_of_reach_of_ctrl_c() -> Iterator[None]:
+    """Processes that this thread starts in the block inherit the blocked signal. (To ignore it they must run.)"""
+    resource_tracker.ensure_running()  # or the first process has it started, which unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ProcessPool(ProcessPoolExecutor):
@@ -24,12 +36,8 @@ class ProcessPool(ProcessPoolExecutor):
         super().__init__(workers, get_context("spawn"), start)
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        # This may start a process, which inherits the blocked signals; it could ignore a signal only once running.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with out_of_reach_of_ctrl_c():  # this may start a process
             return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import signal
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
@@ -18,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from data.failures import WORKER, describe, outline
+from data.process_pool import out_of_reach_of_ctrl_c
 from fl.errors import FederationError
 
 _SPAWN = get_context("spawn")  # a forked process would hold everything its parent has loaded
@@ -58,7 +58,8 @@ class WorkProcess(Generic[_Subject]):
         try:
             with theirs:  # while it is also open here, the end of the process would not be noticed
                 process = _SPAWN.Process(target=_serve, args=(theirs, self._open), daemon=True)
-                process.start()
+                with out_of_reach_of_ctrl_c():  # it is for this process, which then closes the other
+                    process.start()
                 self._process = process
             self._answer()
         except BaseException:
@@ -109,7 +110,6 @@ class WorkProcess(Generic[_Subject]):
 
 
 def _serve(pipe: Connection, open_subject: Callable[[], Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the agent, which then closes this process
     opened, subject = _attempt(open_subject)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):  # the agent is gone: so is this
         _send(pipe, opened, subject if not opened else None)

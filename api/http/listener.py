@@ -45,11 +45,21 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Ends the lines of those who listen for events as soon as it is told to stop: they would stay open."""
+    """Ends the lines of those who listen for events as soon as it is told to stop: they would stay open.
+
+    It takes signals before there is an event loop: one that comes earlier would leave a coroutine that nobody awaits.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        with self.capture_signals():
+            super().run(sockets)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.state.events.end()

@@ -131,3 +131,20 @@ def test_a_process_that_could_not_be_started_is_started_by_the_next_call(monkeyp
 
 def _no_memory(_: BaseProcess) -> None:
     raise OSError("[Errno 12] Cannot allocate memory")
+
+
+def is_out_of_reach(subject: list[int]) -> bool:
+    """Whether Ctrl-C has not reached this process from its first instruction on."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_does_not_reach_it_even_while_it_starts() -> None:
+    """A terminal sends it to all, and one that was starting printed where it stood. Of a process with no other."""
+    code = (
+        "from functools import partial\nfrom fl.worker import WorkProcess\n"
+        "from tests.fl.test_worker import is_out_of_reach, opened\n"
+        "if __name__ == '__main__':\n"
+        "    with WorkProcess(partial(opened, 1)) as process:\n        print(process.call(is_out_of_reach))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n", done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,19 @@ def test_what_a_gateways_installation_leaves_out_is_named_with_the_extra(
         run(serve)
     assert end.value.code == 1
     assert "pip install 'wattproof[server]'" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(130)])
+def test_ctrl_c_ends_every_command_with_a_word(
+    end: BaseException, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before work begins, too, such as while libraries are loaded; there Python would print where it stood."""
+
+    def interrupted() -> None:
+        raise end
+
+    monkeypatch.setattr("api.cli.main.main", interrupted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended_with:
+        wattproof.main()
+    assert (ended_with.value.code, capfd.readouterr().err) == (130, "Stopped.\n")

@@ -13,6 +13,7 @@ import pytest
 
 from api.http.listener import PortRefused, bound
 from bench.ports import free_port
+from tests.support.waiting import LIMIT_S
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,36 @@ def test_a_busy_port_ends_serve_at_once_before_anything_is_deployed(tmp_path: Pa
         "or set api.port to another port"
     )
     assert not (tmp_path / "state" / "chain.jsonl").exists(), "nothing was deployed"
+
+
+_AT_THE_START = """
+import signal
+import uvicorn
+from fastapi import FastAPI
+from api.http.listener import bound, serve
+from types import SimpleNamespace
+
+class Early(uvicorn.Config):
+    def get_loop_factory(self):
+        signal.raise_signal(signal.SIGINT)
+        return super().get_loop_factory()
+
+uvicorn.Config = Early
+app = FastAPI()
+app.state.events = SimpleNamespace(end=lambda: print("told", flush=True))
+try:
+    serve(app, bound("127.0.0.1", 0))
+except KeyboardInterrupt:
+    print("ended")
+"""
+
+
+@pytest.mark.process
+def test_ctrl_c_before_the_server_runs_ends_it_as_later_ones_do(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(_AT_THE_START)
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=False, timeout=LIMIT_S,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("told\nended\n", "")

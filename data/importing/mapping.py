@@ -170,7 +170,7 @@ def _names_time(sheet: Sheet, at: int) -> bool:
 
 
 def _is_utc(sheet: Sheet, at: int) -> bool:
-    return bool(sheet.names) and any(word in words.plain(sheet.names[at]) for word in ("utc", "gmt"))
+    return bool(sheet.names) and words.says_utc(sheet.names[at])
 
 
 def _of_stamps(sheet: Sheet, stamps: list[int], columns: list[list[str]]) -> Mapping:
@@ -308,7 +308,8 @@ def _narrowed(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:
     names = sheet.names
     if any(value.unit and value.unit not in words.POWER for value in values):
         values = [value for value in values if value.unit not in words.POWER]
-    if explicit := [value for value in values if words.says_import(names[value.at])]:
+    explicit = [value for value in values if words.says_import(names[value.at])]
+    if explicit and not any(map(words.says_community, names)):  # else it may be what is left to the supplier
         values = explicit
     if energies := [value for value in values if value.unit or not words.says_power(names[value.at])]:
         values = energies

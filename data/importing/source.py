@@ -19,6 +19,7 @@ from data.importing.options import ImportOptions
 from data.importing.packed import File, Files
 from data.importing.reading import Readings, day_order, read_sheet
 from data.importing.sheet import Sheet, csv_sheet
+from data.importing.told_zone import check_zone
 
 _ENDS = (
     "the first time is one interval after midnight and the last is midnight: if times name the ends of intervals, "
@@ -133,6 +134,8 @@ def _of_sheet(sheet: Sheet, options: ImportOptions, zone: ZoneInfo | None) -> So
     mapping = map_columns(sheet, options)
     with _uncollected():
         readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates), zone)
+    if not options.accept_unusual:
+        check_zone(sheet.path, sheet, mapping, readings, zone)
     if mapping.delay_s:
         readings = [replace(part, wall=part.wall + mapping.delay_s) for part in readings]
     stamp = mapping.stamp

@@ -48,7 +48,7 @@ _NO_KWH = re.compile(
     r"m³|reactiv|reattiv|reactief|blind|kvar|\b[kmg]?j\b|joule|\bbtu\b|[(\[] ?\d[\d.,]* ?[km]?wh|"
     r"warme(?:menge|energie|zahler)|fernwarme|district heat|heat (?:energy|quantity|meter)|thermal|chaleur|"
     r"fjernvarme|stadsverwarming|teleriscald|kaukolamp|ciep[lł]o|rest.?netz.?bezug|rest.?bezug|rest.?uberschuss|"
-    r"eigendeckung|gemeinschaft"
+    r"eigendeckung|gemeinschaft|divert|forecast|predict|prognos|previsi"
 )
 """Whatever else a name says: another quantity, a unit that is none of ours, what an energy community leaves over."""
 _OTHER_ROWS = re.compile(
@@ -215,6 +215,16 @@ def says_time(name: str) -> bool:
     """Whether a name is that of times, and no energy's."""
     text = plain(name).replace("_", " ")
     return bool(_TIME.search(text)) and unit_in(name) is None and not _CONSUMED.search(text)
+
+
+def says_utc(name: str) -> bool:
+    """Whether a name is that of times in UTC, without an offset from it."""
+    return bool(re.search(r"(?:utc|gmt)(?!\s?[+-]\s?\d)", plain(name)))
+
+
+def says_community(name: str) -> bool:
+    """Whether a name is that of energy which an energy community shares."""
+    return bool(re.search(r"gemeinschaft|communit|comunid|comunit|partage|gedeeld|shared|collecti", plain(name)))
 
 
 def says_start(name: str) -> bool:

@@ -237,6 +237,10 @@ READ: dict[str, tuple[str, Load]] = {
               lambda t, wh: f"{local(t)};{comma(wh)};{comma(wh / 2)}"), WINTER,
     ),
     "one kind of rows, which tells the unit": (of_kinds(WINTER, {"Active Import Interval (kWh)": 1}), WINTER),
+    "the offset of winter in the name of the times": (table("Zeit (UTC+1);kWh", WINTER, kwh_row), WINTER),
+    "a time zone above the header": (
+        table("Zeitzone;Europe/Rome;\n\nZeit;kWh;Status", WINTER, lambda t, wh: f"{kwh_row(t, wh)};W"), WINTER,
+    ),
     "active energy beside reactive": (
         table("Zeit;Energieart;kWh", WINTER,
               lambda t, wh: f"{local(t)};Wirkarbeit Bezug;{comma(wh)}\n{local(t)};Blindarbeit;0,5"), WINTER,
@@ -344,6 +348,15 @@ def test_rows_that_a_person_chooses_tell_the_unit(tmp_path: Path) -> None:
     assert import_file(path, options).readings["y"].sum() == sum(wh for _, wh in WINTER)
 
 
+def test_a_person_knows_better_which_clocks_a_file_follows(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    path.write_text(table("Zeit (UTC+1);kWh", AUTUMN[:96], kwh_row))
+    with pytest.raises(ImportRefused, match="not the time of Europe/Rome on 2026-10-24: use --timezone Etc/GMT-1"):
+        import_file(path, ImportOptions("elm-3", timezone="Europe/Rome"))
+    read = import_file(path, ImportOptions("elm-3", timezone="Europe/Rome", accept_unusual=True)).readings
+    assert read["ds"].iloc[0] == AUTUMN[0][0]
+
+
 def test_lists_that_tell_their_direction(tmp_path: Path) -> None:
     readings = imported(tmp_path, lists("Purchased", "FeedIn")).readings
     assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
@@ -404,6 +417,23 @@ ASKED = {
         table("Zeit;Wert;Einheit", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};kWh\n{local(t)};9;m3"),
         "in m3 beside those in kWh: choose rows with --where",
     ),
+    "another offset in the name of the times": (
+        table("Zeit (UTC+2);kWh", WINTER, lambda t, wh: f"{t + timedelta(hours=2):%d.%m.%Y %H:%M};{comma(wh)}"),
+        r"says 'Zeit \(UTC\+2\)', and that is not the time of Europe/Rome on 2026-01-05: use --timezone Etc/GMT-2\.",
+    ),
+    "another zone above the header": (
+        table("Time zone: America/New_York\n\nTime,kWh", WINTER, lambda t, wh: f"{t:%Y-%m-%d %H:%M},{wh / 1000}"),
+        "use --timezone America/New_York",
+    ),
+    "another zone in a column": (
+        table("Time,TZ,kWh", WINTER, lambda t, wh: f"{t:%Y-%m-%d %H:%M},UTC,{wh / 1000}"), "use --timezone UTC",
+    ),
+    "what the supplier delivers, and what the community": (
+        table("Zeit;Verbrauch gesamt (kWh);Bezug aus Gemeinschaft (kWh);Bezug vom Lieferanten (kWh)", WINTER,
+              lambda t, wh: f"{local(t)};{comma(wh)};{comma(wh / 4)};{comma(wh * 0.75)}"), "several columns",
+    ),
+    "a forecast": (table("Zeit;Forecast consumption (kWh)", WINTER, kwh_row), "which column is the energy is not"),
+    "what a charger diverts": (table("Zeit;Diverter Energy (kWh)", WINTER, kwh_row), "which column is the energy"),
     "rows of gas": (
         table("Datum;Verbruik;Type", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};Gas"), "has rows of Gas only",
     ),

@@ -32,7 +32,7 @@ from bench.accuracy_data import FONTANA, open_community
 from bench.accuracy_methods import homes_of
 from bench.leakage_inversion import Array, Guess, Observed, average_day, match, read_off, recovered
 from bench.leakage_membership import losses, told_apart
-from bench.leakage_rounds import Case, measure_differences, measure_joint, measure_repeats
+from bench.leakage_rounds import Case, measure_differences, measure_joint, measure_one_step, measure_repeats
 from bench.local_rounds import FORECASTING, OUT, SHAPE, train
 from data.atomic import write_bytes
 from data.features import public_features
@@ -52,7 +52,7 @@ from forecasting.parameters import SCALE_FLOOR_WH
 
 SEED, EPSILON, MEMBERSHIP_ROUNDS = 2026, 10.0, 8
 DAYS, ITERATIONS = 32, 150
-PARTS = ("inversion", "joint", "differences", "repeats", "membership")
+PARTS = ("inversion", "joint", "differences", "repeats", "one step", "membership")
 PLAIN = PrivacySettings()
 
 
@@ -215,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
         "differences": lambda: measure_differences(homes, counts, SEED),
         "repeats": lambda: measure_repeats(homes, counts, SEED),
+        "one step": lambda: measure_one_step(homes[0], SEED),
         "membership": lambda: measure_membership(homes, asked.epsilon),
     }
     counts = [count for count in asked.homes or (3, 5, 10, len(homes)) if count <= len(homes)]

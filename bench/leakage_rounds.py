@@ -25,7 +25,7 @@ from fl.dp.noise import clip, gaussian
 from fl.plan import LocalPlan
 from fl.protection_settings import PrivacySettings
 from fl.settings import FederationSettings
-from fl.task import HomeLearner
+from fl.task import HomeLearner, initial_weights
 from fl.weights import Weights
 from forecasting.parameters import SCALE_FLOOR_WH
 
@@ -33,6 +33,9 @@ LOCAL_ROUNDS, TOGETHER = 4, 6
 """Local rounds before the gradients; rounds taken together where days are taken for drawn alike."""
 TIMES = (1, 8, 64)
 """How often one round is asked for."""
+_LINEAR = ("head.weight", "head.bias", "mean.weight", "mean.bias")
+_EPSILON, _LEAST_MISSING = 1e-8, 2.0**-24
+"""Of AdamW; of a float32 beside 1."""
 PLAIN = PrivacySettings()
 
 
@@ -200,6 +203,22 @@ def _sums(homes: Sequence[HomeLearner], start: Weights, plan: LocalPlan, times: 
         beside[name].flat[0] += np.float32(1e-6 * (bit + times * (len(homes) % 2)))
         sums.append(np.sum([flatten(home.fit(beside, plan)[0], beside) for home in homes], axis=0))
     return np.stack(sums)
+
+
+def measure_one_step(home: HomeLearner, seed: int) -> dict[str, float]:
+    """What a local round shows whose plan is one step: one epoch, and a batch of all days. The step of AdamW is
+    rate * g / (|g| + epsilon), so its sign is the gradient's, and what is missing to the rate tells the size: the
+    cosine between what is computed so and the gradient. The model is the coordinator's, too: where weights are 0, the
+    step has all its digits."""
+    start = {
+        name: np.zeros_like(a) if name in _LINEAR else a for name, a in initial_weights(home.shape, seed).items()
+    }
+    settings = FederationSettings.model_validate({"seed": seed})
+    plan = replace(local_plan(settings, 1), epochs=1, batch_days=len(home.train), learning_rate=2.0**-10)
+    step = flatten(home.fit(start, plan)[0], start) / plan.learning_rate
+    size = np.abs(step)
+    computed = np.sign(step) * _EPSILON * size / np.maximum(1 - size, _LEAST_MISSING)
+    return {"cosine": round(_cosine(computed, flatten(home.fit(start, replace(plan, gradient=True))[0], start)), 3)}
 
 
 def _cosine(one: Array, other: Array) -> float:

@@ -9,7 +9,15 @@ import pytest
 
 from bench.leakage import learners, noise_for
 from bench.leakage_joint import RoundSeen
-from bench.leakage_rounds import Case, drawn_alike, judged, measure_differences, measure_repeats, sums_of
+from bench.leakage_rounds import (
+    Case,
+    drawn_alike,
+    judged,
+    measure_differences,
+    measure_one_step,
+    measure_repeats,
+    sums_of,
+)
 from bench.local_rounds import SHAPE
 from data.day import DayClock
 from data.features import DAY_FEATURES, STEP_FEATURES, PublicFeatures
@@ -76,3 +84,8 @@ def test_the_mean_of_many_draws_at_one_place_goes_towards_the_gradient_of_all_da
     """So secret draws do not stop a coordinator that repeats rounds (docs/federation-privacy.md)."""
     shown = measure_repeats(HOMES, (3,), SEED)["3 homes"]
     assert shown["1 times"] < shown["64 times"] and shown["64 times"] > 0.7
+
+
+def test_a_local_round_of_one_step_shows_the_gradient() -> None:
+    """So a plain local round protects from nobody who writes the plan (docs/federation-privacy.md)."""
+    assert measure_one_step(HOMES[0], SEED)["cosine"] > 0.7

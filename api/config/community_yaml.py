@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
@@ -120,23 +121,25 @@ def parse(text: str, name: str) -> Config:
     return config
 
 
-def _numbers(settings: BaseModel, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int | float]]:
+def _numbers(settings: BaseModel, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int | float | Decimal]]:
     """Every setting that is a number."""
     for name, value in settings:
         if isinstance(value, BaseModel):
             yield from _numbers(value, (*above, name))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             yield (*above, name), value
 
 
-def _odd(value: float, path: KeyPath, tree: YamlTree) -> str | None:
+def _odd(value: float | Decimal, path: KeyPath, tree: YamlTree) -> str | None:
     """What is wrong with a number that passes for one, though it was not written as one or has no end."""
-    if isinstance(value, float) and not math.isfinite(value):  # no fee, time or norm is; it would pass as large
+    if not isinstance(value, int) and not math.isfinite(value):  # no fee, time or norm is; it would pass as large
         return "must be finite"
     misread = tree.misread(path)
     if misread is not None and misread[1] == "true or false":
         return f"is {misread[0]}: write a number"
-    return f"is read as {value}, in base 8: leave out the zero in front" if tree.is_octal(path) else None
+    remedies = {8: "leave out the zero in front", 60: "write a number without colons"}
+    base = tree.base_of(path)
+    return f"is read as {value}, in base {base}: {remedies[base]}" if base in remedies else None
 
 
 def anchored(settings: _Settings, folder: Path) -> _Settings:

@@ -64,10 +64,12 @@ class YamlTree:
         kind = _READ_AS.get(node.tag.rpartition(":")[2])
         return None if kind is None else (str(node.value), kind)
 
-    def is_octal(self, path: KeyPath) -> bool:
-        """Whether a number is written with a zero in front, by which YAML reads 010 as 8."""
+    def base_of(self, path: KeyPath) -> int:
+        """Of an unquoted number: 8 where it has a zero in front, 60 where it has colons (010 is 8, 1:30 is 90)."""
         node, _ = self._find(path)
-        return isinstance(node, yaml.ScalarNode) and node.style is None and _OCTAL.fullmatch(node.value) is not None
+        if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+            return 10
+        return 8 if _OCTAL.fullmatch(node.value) else 60 if ":" in node.value else 10
 
     def _find(self, path: KeyPath) -> tuple[yaml.Node | None, int | None]:
         node, line = self._root, None

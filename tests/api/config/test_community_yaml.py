@@ -57,6 +57,14 @@ MISTAKES = {
     "a zero in front of a fraction": (
         "community: {name: A}\ndata: {source: citylearn, latitude: 045}\n", "latitude is read as 37.0, in base 8",
     ),
+    "a zero in front of an amount": (
+        "community: {name: A}\ndata: {source: none}\nsettlement: {premium: 010}\n",
+        "settlement.premium is read as 8, in base 8: leave out the zero",
+    ),
+    "a number with a colon": (
+        "community: {name: A}\ndata: {source: none}\nrewards: {grace_seconds: 1:30}\n",
+        "grace_seconds is read as 90, in base 60: write a number without colons",
+    ),
     "a part without settings": (GOOD + "federation:\n", "federation needs settings of its own.*leave it out"),
     "a part that is a list": (GOOD + "rewards: []\n", "line 3: rewards needs settings of its own"),
     "a text for a list": (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from api.config.key_file import household_account
 from data.errors import DataError
+from data.numbered_files import numbered
 from rewards.challenge_client import ChallengeClient
 from rewards.errors import NodeUnreachable
 from rewards.json_rpc import JsonRpc
@@ -80,8 +81,7 @@ class Answers:
     def _open_days(self, now: int) -> Iterator[int]:
         """Days that the home has proven a forecast of, and that may have a challenge to answer."""
         oldest = (now - self._offset_s) // _DAY_S - _LONGEST_DAYS
-        for path in sorted(self._proofs.glob(f"[0-9]*/{self._home}.json")):
-            day = int(path.parent.name)
+        for day in numbered(path.parent.name for path in self._proofs.glob(f"[0-9]*/{self._home}.json")):
             if day >= oldest and day not in self._settled:
                 yield day
 

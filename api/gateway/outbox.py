@@ -20,6 +20,7 @@ from data.atomic import write_bytes
 from data.damage import whole
 from data.errors import DamagedFile
 from data.json_text import read_as
+from data.numbered_files import kind_and_number
 
 _log = logging.getLogger(__name__)
 Kind = Literal["head", "forecast", "export", "claim", "green", "share"]
@@ -68,7 +69,7 @@ class Outbox:
 
     def get(self, kind: Kind, number: int) -> Submission | None:
         path = self._path(kind, number)
-        return _read(path) if path.exists() else None
+        return _read(path, kind, number) if path.exists() else None
 
     def put(self, submission: Submission) -> None:
         """Keep a submission as it stands now."""
@@ -78,7 +79,7 @@ class Outbox:
 
     def all(self) -> list[Submission]:
         """All of them by kind, in the order of a day's; latest first, since their deadlines can still be met."""
-        found = [_read(path) for path in self._folder.glob("*-*.json")]
+        found = [_read(path, *named) for path in self._folder.glob("*-*.json") if (named := _named(path)) is not None]
         return sorted(found, key=lambda submission: (_ORDER.index(submission.kind), -submission.number))
 
     def forget_before(self, day: int) -> None:
@@ -109,24 +110,25 @@ class Outbox:
         return self._folder / f"{kind}-{number}.json"
 
 
-def _read(path: Path) -> Submission:
+def _read(path: Path, kind: Kind, number: int) -> Submission:
     """The submission in a file. An unreadable one counts as ended (`damaged`) and is logged once; the others
     proceed."""
     try:
         with whole(path, "a submission", _REMEDY):
             submission = read_as(Submission, path.read_bytes())
-            if (submission.kind, submission.number) != _named(path):
+            if (submission.kind, submission.number) != (kind, number):
                 raise ValueError("another submission")
             return submission
     except DamagedFile as damaged:
         _tell_once(str(damaged))
-        return Submission(*_named(path), since=0, state="refused", code="damaged")
+        return Submission(kind, number, since=0, state="refused", code="damaged")
 
 
-def _named(path: Path) -> tuple[Kind, int]:
-    """Kind and number, as the file's name says."""
-    kind, _, number = path.stem.partition("-")
-    return next(known for known in _ORDER if known == kind), int(number)
+def _named(path: Path) -> tuple[Kind, int] | None:
+    """Kind and number, as the file's name says; None if it is none of ours."""
+    named = kind_and_number(path)
+    kind = next((known for known in _ORDER if named and known == named[0]), None)
+    return (kind, named[1]) if kind and named else None
 
 
 @cache

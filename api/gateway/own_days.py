@@ -19,6 +19,7 @@ from api.gateway.own_surplus import own_surplus
 from api.gateway.period_shares import is_settled
 from data.day import DayClock
 from data.errors import DataError
+from data.numbered_files import numbered
 
 _SHOWN_DAYS = 60
 _HOURS = 24
@@ -55,7 +56,8 @@ class OwnDays:
 
     def shown(self) -> Mapping[str, Any]:
         """The last sixty days that there is anything of, and the shares of all settled periods; newest first."""
-        found = {int(path.stem.removeprefix("forecast-")) for path in self._home.folder.glob("forecast-*.json")}
+        sealed = self._home.folder.glob("forecast-*.json")
+        found = set(numbered(path.stem.removeprefix("forecast-") for path in sealed))
         signed = set[int]()
         address = None
         if (self._home.folder / VAULT).exists():

@@ -30,6 +30,7 @@ from api.protocol.bounded_client import ApiRefused, Unreachable
 from data.damage import whole
 from data.errors import DamagedFile
 from data.json_text import loads
+from data.numbered_files import numbered
 from fl.deployment.backoff import Backoff
 from fl.deployment.telemetry import AgentMetrics
 from rewards.errors import NodeUnreachable
@@ -340,4 +341,4 @@ def _bundle(folder: Path, day: int, home: str) -> bytes:
 
 def _days(folder: Path, home: str) -> list[int]:
     """Days of which a home has a bundle, ascending."""
-    return sorted(int(path.parent.name) for path in folder.glob(f"[0-9]*/{home}.json"))
+    return numbered(path.parent.name for path in folder.glob(f"[0-9]*/{home}.json"))

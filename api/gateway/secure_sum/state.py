@@ -20,6 +20,7 @@ from typing import Any
 from api.protocol.secure_sum import KINDS, STAGES, Kind
 from data.atomic import write_bytes
 from data.json_text import loads
+from data.numbered_files import kind_and_number
 
 _KEEP_DAYS = 60  # far longer than a sum is asked about (`api.gateway.secure_sum.client`)
 _KEEP_SHARED_DAYS = 2 * 366
@@ -112,7 +113,7 @@ class SecureSumFolder:
         write_bytes(self._path(kind, day), json.dumps(asdict(part)).encode(), private=True)
 
     def states(self) -> list[Path]:
-        """The files of all states."""
+        """The files of all states, and copies beside them: they have secrets as well."""
         return sorted(self._folder.glob("*-*.json"))
 
     def forget_before(self, day: int) -> None:
@@ -123,7 +124,9 @@ class SecureSumFolder:
         if day == self._forgotten_before:
             return
         for path in self.states():
-            kind, number = _named(path)
+            if (named := _named(path)) is None:
+                continue
+            kind, number = named
             is_settled_by = kind == "shared" and number >= day - _KEEP_SHARED_DAYS
             if number < day - _KEEP_DAYS and not (is_settled_by and self._is_over(kind, number)):
                 self._forget(path)
@@ -131,7 +134,8 @@ class SecureSumFolder:
 
     def entered(self) -> set[tuple[Kind, int]]:
         """Kind and day of every sum that this home is, or may be, in."""
-        return {_named(path) for path in (*self.states(), *(self._folder / "past").glob("*-*"))}
+        files = (*self.states(), *(self._folder / "past").glob("*-*"))
+        return {named for path in files if (named := _named(path)) is not None}
 
     def forget_all(self) -> None:
         """Delete every state; the marks are kept."""
@@ -139,7 +143,8 @@ class SecureSumFolder:
             self._forget(path)
 
     def _forget(self, path: Path) -> None:
-        write_bytes(self._past(*_named(path)), b"", private=True)
+        if (named := _named(path)) is not None:
+            write_bytes(self._past(*named), b"", private=True)
         path.unlink(missing_ok=True)
 
     def mark_past(self, kinds: Iterable[Kind], days: Iterable[int]) -> None:
@@ -159,7 +164,8 @@ class SecureSumFolder:
         return self._folder / "past" / f"{kind}-{day}"
 
 
-def _named(path: Path) -> tuple[Kind, int]:
-    """Kind and day of a state or mark, as its file's name says."""
-    kind, _, number = path.stem.rpartition("-")
-    return next(known for known in KINDS if known == kind), int(number)
+def _named(path: Path) -> tuple[Kind, int] | None:
+    """Kind and day of a state or mark, as its file's name says; None if it is none of ours."""
+    named = kind_and_number(path)
+    kind = next((known for known in KINDS if named and known == named[0]), None)
+    return (kind, named[1]) if kind and named else None

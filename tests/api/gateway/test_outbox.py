@@ -38,3 +38,13 @@ def test_a_submission_with_a_field_of_another_type_is_damaged(tmp_path: Path, ch
     path.write_text(json.dumps({"kind": "forecast", "number": 17_316, "since": 1} | changed))
     damaged = Submission("forecast", 17_316, since=0, state="refused", code="damaged")
     assert Outbox(tmp_path, "elm-3").all() == [damaged]
+
+
+@pytest.mark.parametrize("name", ["forecast-5 (1).json", "._forecast-5.json", "note-5.json", "forecast-x.json"])
+def test_a_copy_beside_a_submission_stops_nothing(tmp_path: Path, name: str) -> None:
+    """A file of a program that keeps folders the same ended the agent, and `wattproof status`."""
+    outbox, own = Outbox(tmp_path, "elm-3"), Submission("forecast", 5, since=1)
+    outbox.put(own)
+    (tmp_path / "elm-3" / name).write_bytes((tmp_path / "elm-3" / "forecast-5.json").read_bytes())
+    assert outbox.all() == [own]
+    outbox.forget_before(100)

@@ -34,3 +34,14 @@ def test_secrets_of_a_sum_that_never_ended_are_deleted(tmp_path: Path) -> None:
     part = sums.get("shared", NEWEST - 61)
     assert part is not None and part.bound and part.lost
     assert not any("secrets" in path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_copy_beside_a_state_stops_nothing_and_is_deleted_with_all(tmp_path: Path) -> None:
+    sums = SecureSumFolder(tmp_path, "elm-3")
+    sums.put("forecast", NEWEST, OVER)
+    (own,) = sums.states()
+    own.with_name(f"forecast-{NEWEST} (1).json").write_bytes(own.read_bytes())
+    assert sums.entered() == {("forecast", NEWEST)}
+    sums.forget_before(NEWEST + 1000)
+    sums.forget_all()
+    assert sums.states() == [] and sums.entered() == {("forecast", NEWEST)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from eth_hash.auto import keccak
 
 from data.json_text import loads
 from rewards.errors import NodeUnreachable, is_outbid
+from rewards.node_http import NodeHttp
 from rewards.node_url import shown
 
 _TIMEOUT_S = 10.0
@@ -38,7 +40,7 @@ class JsonRpc:
     def __init__(self, url: str, setting: str = "") -> None:
         self._url = url
         self._named = f"{setting}, {shown(url)}" if setting else shown(url)
-        self._client = httpx.Client(timeout=_TIMEOUT_S)  # loads root certificates: one for all questions
+        self._http = NodeHttp(url, _TIMEOUT_S)
 
     @property
     def shown(self) -> str:
@@ -49,8 +51,7 @@ class JsonRpc:
         """The result of a call. Raises NodeError where the node answers with an error."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(arguments)}
         try:
-            content = self._client.post(self._url, json=request).raise_for_status().content
-            answer = loads(content)
+            answer = loads(self._http.post(json.dumps(request).encode()))
             problem = answer.get("error")
             if problem is None:
                 return answer["result"]

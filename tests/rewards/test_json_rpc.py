@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
+from rewards import node_http
+from rewards.chain import Chain
 from rewards.errors import NodeUnreachable
 from rewards.gossip_client import GossipClient
 from rewards.json_rpc import JsonRpc, call_data
@@ -87,3 +89,33 @@ def test_the_data_of_a_call() -> None:
     data = call_data("transfer(address,uint256)", "0x" + "11" * 20, 5)
     assert data[:4].hex() == "a9059cbb"
     assert data[4:] == bytes(12) + b"\x11" * 20 + (5).to_bytes(32, "big")
+
+
+@contextmanager
+def endless_node() -> Iterator[str]:
+    """A node whose answer goes on for as long as it is read."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):  # nobody reads it any more
+                while True:
+                    self.wfile.write(b" " * 4096)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Tests read no access log."""
+
+    with served(HTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("bound", [("_MOST_BYTES", 1 << 16), ("_WHOLE_S", 0.0)])
+def test_an_answer_that_does_not_end_is_left(bound: tuple[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took all memory, or a thread for good where it came a byte at a time."""
+    monkeypatch.setattr(node_http, *bound)
+    with endless_node() as url:
+        for asked in (lambda: RpcClient(url, _WHERE).facts(_WHERE), lambda: Chain.at(url)):
+            with pytest.raises(NodeUnreachable):
+                asked()

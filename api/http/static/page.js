@@ -1,5 +1,5 @@
 // What every view uses: elements, questions to the API, tables, things told.
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 export function el(name, attributes = {}, ...content) {
   const made = document.createElement(name);
@@ -13,7 +13,13 @@ export function el(name, attributes = {}, ...content) {
 }
 
 export class Refused extends Error {
-  constructor(status, problem) { super(problem.detail ?? t("noServer")); this.status = status; this.code = problem.error; }
+  constructor(status, problem, said = problem.detail) { super(said ?? t("noServer")); this.status = status; this.code = problem.error; }
+}
+
+// A refusal in the reader's language; its words are loaded with the first one.
+export async function refused(status, problem) {
+  const words = language === "it" && await import("./refusals.js").catch(() => null);
+  return new Refused(status, problem, words ? words.why(problem) : problem.detail);
 }
 
 export async function ask(path, options = {}) {
@@ -24,7 +30,7 @@ async function read(path, options = {}) {
   const isJson = (answer.headers.get("content-type") ?? "").includes("json");
   const text = await answer.text();
   const body = isJson && text ? JSON.parse(text) : text;
-  if (!answer.ok) throw new Refused(answer.status, isJson ? body : {});
+  if (!answer.ok) throw await refused(answer.status, isJson ? body : {});
   return { body, headers: answer.headers };
 }
 export const post = (path, content) =>

@@ -1,11 +1,11 @@
 // The proofs of a day: what each says in words, verified in one click, compared with the registry.
-import { ask, askAll, el, Refused, short, table } from "./page.js";
+import { ask, askAll, el, refused, short, table } from "./page.js";
 import { says } from "./says.js";
 import { dateOfDay, t } from "./words.js";
 
 async function bytes(path) {
   const answer = await fetch(path).catch(() => { throw new Error(t("noServer")); });
-  if (!answer.ok) throw new Refused(answer.status, await answer.json());
+  if (!answer.ok) throw await refused(answer.status, await answer.json());
   return answer.text();
 }
 
@@ -15,7 +15,10 @@ async function verified(bundle) {
     const answer = await fetch("/v1/proofs/verify", { method: "POST", body: bundle, headers: { "content-type": "application/json" } })
       .catch(() => { throw new Error(t("noServer")); });
     const told = await answer.json();
-    if (answer.status !== 429) return answer.ok ? { holds: true, says: says(bundle, told.says), seconds: told.seconds } : { holds: false, says: [told.detail] };
+    if (answer.ok) return { holds: true, says: says(bundle, told.says), seconds: told.seconds };
+    const refusal = await refused(answer.status, told);
+    if (answer.status === 422) return { holds: false, says: [refusal.message] };
+    if (answer.status !== 429) throw refusal;  // not checked
     await new Promise((done) => { setTimeout(done, 1000 * Number(answer.headers.get("retry-after") ?? 1)); });
   }
 }

@@ -110,6 +110,30 @@ def test_a_proof_that_does_not_hold_is_told_so(served: Served, page: Page, tmp_p
     expect(page.locator("main")).to_contain_text("The proof holds")
 
 
+def test_a_proof_that_could_not_be_checked_is_not_said_to_fail(served: Served, page: Page) -> None:
+    shown(page, served, "proofs")
+    refusal = {"error": "not-ready", "detail": "the process that checked the proof ended: try again"}
+    page.route("**/proofs/verify", lambda asked: asked.fulfill(status=503, json=refusal))
+    page.locator("#file").set_input_files({"name": "x.json", "mimeType": "", "buffer": encode(served.claim)})
+    expect(page.locator("main")).to_contain_text("the process that checked the proof ended")
+    expect(page.locator("main")).not_to_contain_text("does NOT hold")
+
+
+def test_refusals_are_told_in_italian_by_their_codes(served: Served, page: Page) -> None:
+    shown(page, served, f"household/{served.claim.household}")
+    page.locator("#language").click()
+    file = {"name": "claim.json", "mimeType": "application/json", "buffer": b"{}"}
+    page.locator("#claim-file").set_input_files(file)
+    page.locator("#claim").click()
+    expect(page.locator("main")).to_contain_text(
+        "Non è un file di Wattproof, o la sua prova non lo è (malformed-proof)."
+    )
+    shown(page, served, "proofs")
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("main")).to_contain_text("La prova NON è valida")
+    expect(page.locator("main")).to_contain_text("(malformed-proof)")
+
+
 def test_a_household_sees_its_record_and_claims(served: Served, page: Page) -> None:
     shown(page, served, f"household/{served.claim.household}")
     expect(page.locator("main")).to_contain_text("Tokens")

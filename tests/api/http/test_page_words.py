@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from api.http.problems import MEANINGS
 from api.http.routes import site
 from api.one_machine.community import LocalCommunity
 from api.protocol.secure_sum import STAGES
@@ -73,6 +75,11 @@ def test_names_of_the_community_are_text_on_every_page(village: Village, context
             expect(opened.locator("#community")).to_have_text(name)
             assert opened.locator("header img").count() == 0
         app.state.events.end()
+
+
+def test_every_refusal_has_its_italian() -> None:
+    text = (Path(site.__file__).parents[1] / "static" / "refusals.js").read_text()
+    assert set(re.findall(r'^  "([a-z-]+)": "', text, re.MULTILINE)) == set(MEANINGS)
 
 
 def test_the_steps_of_a_sum_are_those_of_the_protocol() -> None:

@@ -80,7 +80,7 @@ class Rounds:
         protection = coordinator_protection(settings, store.directory, roster, ledger)
         self.settings = settings
         self.store = store
-        self.identify = identify or ask_names()
+        self.identify = identify or ask_names(settings.round_timeout_s)  # in a simulation, which starts slowly
         self.gather = gather or protection.gather
         self.combine = combine or protection.combine
         self.project = project or (lambda weights: weights)

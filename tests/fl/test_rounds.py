@@ -152,6 +152,26 @@ def test_the_order_of_answers_and_of_nodes_changes_nothing(tmp_path: Path, name:
 
 
 @dataclass
+class Timed(LocalGrid):
+    """Notes how long each kind of message is waited for, and lives."""
+
+    waits: set[tuple[str, float | None, float]] = field(default_factory=set)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        sent = list(messages)
+        self.waits |= {(one.metadata.message_type, timeout, one.metadata.ttl) for one in sent}
+        return super().send_and_receive(sent, timeout=timeout)
+
+
+def test_homes_of_a_simulation_may_take_as_long_to_say_who_they_are_as_for_a_round(store: RoundStore) -> None:
+    """Ray takes minutes to start on a busy machine: homes that had not said it within 60 s missed the first round."""
+    grid = Timed(learners())
+    Rounds(settings(round_timeout_s=900), store).run(grid, ZERO)
+    assert {kind for kind, _, _ in grid.waits} >= {"query.hello", "train"}
+    assert {(timeout, ttl) for _, timeout, ttl in grid.waits} == {(900, 910)}
+
+
+@dataclass
 class Leaving(LocalGrid):
     """`away`: homes whose nodes are not connected; `deaf`: those that do not take a model."""
 

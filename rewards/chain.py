@@ -88,16 +88,16 @@ class Chain:
         `follows`: its time is that of the clock `now`, UTC seconds. Raises ChainBusy while another process has that
         journal, JournalCorrupt.
         """
-        from eth_tester import EthereumTester, PyEVMBackend
+        from eth_tester import PyEVMBackend
 
-        from rewards.embedded_backend import IndexedBackend
+        from rewards.embedded_backend import IndexedBackend, IndexedTester
         from rewards.evm_rules import rules
 
         genesis = PyEVMBackend.generate_genesis_params({"timestamp": start_time})
         bank = {"balance": 10**27, "nonce": 0, "code": b"", "storage": {}}
         # eth-tester calls from its own accounts where a call names none; they must be able to.
         state = PyEVMBackend.generate_genesis_state(num_accounts=1) | {bytes.fromhex(_BANK.address[2:]): bank}
-        tester = EthereumTester(IndexedBackend(genesis, state, vm_configuration=rules()))
+        tester = IndexedTester(IndexedBackend(genesis, state, vm_configuration=rules()))
         # Nothing here has an ENS name or another chain's id; looking for both is most of a call.
         web3 = Web3(EthereumTesterProvider(tester), middleware=[(AttributeDictMiddleware, "attrdict")])
         web3.eth.default_account = tester.get_accounts()[0]  # or web3 asks for all of them, three times a call

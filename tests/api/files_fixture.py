@@ -35,6 +35,7 @@ from fl.deployment.kept_model import keep_model
 from fl.store import RoundReport, RoundStore
 from fl.task import initial_weights
 from forecasting.shape import ModelShape
+from tests.support.commands import program
 
 HOME, OTHER, THIRD = "elm-1", "elm-2", "elm-3"
 DAY, DAYS = 20_100, 30
@@ -91,10 +92,8 @@ def wattproof(folder: Path, *arguments: str, capfd: pytest.CaptureFixture[str] |
     """Run a command in this process, as `wattproof` in `folder` would, with its own end."""
     import gc
 
-    from api.cli.main import app
-
     with standing_in(folder), pytest.raises(SystemExit) as end:
-        run(lambda: app(list(arguments)))
+        run(lambda: program()(list(arguments)))
     code = end.value.code
     del end
     gc.collect()  # the embedded chain's lock goes with its chain

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
-from eth_tester import PyEVMBackend
+from eth_tester import EthereumTester, PyEVMBackend
+from eth_tester.exceptions import BlockNotFound
 from web3.exceptions import TransactionNotFound
 
 from rewards.chain import Chain
@@ -84,6 +85,39 @@ def test_a_receipt_is_of_the_block_that_is_part_of_the_chain() -> None:
     again = chain.send(operator, models.functions.publish(1, b"\x09" * 32))
     assert again["transactionHash"] == digest and again["blockHash"] != first["blockHash"]
     assert chain.web3.eth.get_transaction_receipt(digest) == again
+
+
+def test_logs_are_those_that_eth_tester_finds_also_after_the_chain_went_back() -> None:
+    chain, operator = Chain.embedded(), Account.from_key(b"\x01" * 32)
+    chain.fund(operator.address)
+    models, others = (chain.deploy(operator, artefact("model_registry")) for _ in range(2))
+    head, moment = chain.tester.backend.take_snapshot(), chain.now
+
+    def check(count: int) -> None:
+        last = chain.block
+        found = chain.tester.get_logs(0, last)
+        topics = [list(log["topics"]) for log in found]
+        for asked in (
+            (0,), (0, None), (0, "latest"), (last,), (last, last), (last - 1, last - 1), ("latest",), (2, 1),
+            ("earliest", last), (0, last, models.address), (0, last, [models.address, others.address]),
+            (0, last, None, topics[-1]), (0, last, others.address, topics[0]),
+            (0, last, None, [None, topics[-1][-1]]),
+        ):  # fmt: skip
+            assert chain.tester.get_logs(*asked) == EthereumTester.get_logs(chain.tester, *asked), asked
+        assert [log["address"] for log in found].count(models.address) == count
+        with pytest.raises(BlockNotFound):
+            chain.tester.get_logs(0, last + 2)
+
+    before = len(chain.tester.get_logs(0, None, models.address))
+    chain.send(operator, models.functions.publish(1, b"\x09" * 32))
+    chain.send(operator, others.functions.publish(1, b"\x08" * 32))
+    check(before + 1)
+    chain.tester.backend.revert_to_snapshot(head)
+    chain.reset_clock(moment + 100)
+    check(before)
+    for number in (1, 2):
+        chain.send(operator, models.functions.publish(number, b"\x07" * 32))
+    check(before + 2)
 
 
 def test_a_dead_node_is_an_error_that_names_it() -> None:

@@ -3,19 +3,23 @@
 Each sees only what it is given: the readings and the weather up to the origin (see `forecasting.evaluation`).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 
 from data.day import HOURS_PER_DAY, DayClock
 from data.features import public_features
 from data.quantity import Quantity
 from data.windows import Windows, make_windows
 from forecasting.errors import ForecastError
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import Ridge
 
 Array = NDArray[np.float64]
 SCALE_FLOOR_WH = 2048.0
@@ -122,6 +126,8 @@ def _inputs(windows: Windows) -> Array:
 def _fit(windows: Windows, alpha: float) -> Ridge:
     if len(windows) == 0:
         raise ForecastError("there is no complete window to learn from: a home needs at least eight days of readings")
+    from sklearn.linear_model import Ridge  # loaded by the first regression: two seconds of a command's start
+
     return Ridge(alpha=alpha).fit(_inputs(windows), windows.target / _scale(windows))
 
 

@@ -3,24 +3,27 @@
 Pictures are written for light and for dark pages (`forecasting.palette`).
 """
 
+from __future__ import annotations
+
 import io
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.dates import date2num
-from matplotlib.figure import Figure
 from rich.table import Table
 
 from data.atomic import write_bytes
 from data.day import HOURS_PER_DAY, DayClock
 from forecasting.metrics import Scores, for_totals
 from forecasting.palette import DARK, LIGHT, Palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LABELS = {
     "yesterday": "same hour yesterday",
@@ -121,7 +124,7 @@ def write_report(
 def accuracy_picture(scores: Scores, chosen: str, palette: Palette) -> Figure:
     """Left: every home's nMAE with median and quartiles; right: the community's WAPE; one row for each method."""
     methods = scores.methods
-    figure = Figure(figsize=(11, 1.6 + 0.5 * len(methods)), layout="constrained")
+    figure = _figure(11, 1.6 + 0.5 * len(methods))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for row, method in enumerate(methods):
         colour = palette.proven if method == chosen else palette.muted
@@ -152,8 +155,10 @@ def week_picture(
     forecasts: pd.DataFrame, clock: DayClock, chosen: str, rivals: Sequence[str], palette: Palette
 ) -> Figure:
     """The community's load on the last seven days that were forecast, and its forecasts, in kW."""
+    from matplotlib.dates import date2num
+
     total = _community_kw(forecasts, [chosen, *rivals]).iloc[-7 * HOURS_PER_DAY :]
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = _figure(10, 4)
     axes = figure.subplots()
     axes.plot(total.index, total["y"], color=palette.measured, linewidth=1.2, label="measured")
     axes.plot(total.index, total[chosen], color=palette.proven, linewidth=2, label=f"{label(chosen)}, a day ahead")
@@ -180,7 +185,7 @@ def hour_picture(
     errors = (
         total[methods].sub(total["y"], axis=0).abs().groupby(clock.hours_of(pd.DatetimeIndex(total.index))).mean()
     )
-    figure = Figure(figsize=(9, 4.4), layout="constrained")
+    figure = _figure(9, 4.4)
     axes = figure.subplots()
     for method in methods:
         colour, style = palette.of_method(method, chosen)
@@ -202,6 +207,13 @@ def _community_kw(forecasts: pd.DataFrame, methods: Sequence[str]) -> pd.DataFra
     complete = groups.size() == known["unique_id"].nunique()
     total: pd.DataFrame = groups[["y", *methods]].sum()[complete] / 1000
     return total
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty one, in inches."""
+    from matplotlib.figure import Figure  # loaded by the first picture
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _legend_above(figure: Figure) -> None:

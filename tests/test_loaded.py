@@ -48,6 +48,7 @@ NEVER: dict[str, tuple[str, set[str]]] = {
     ),
     "serve": ("api.cli.main, api.http.server", FITTING | PICTURES | FEDERATION | {"vyper"}),
     "forecast and claim": ("api.cli.main, api.one_machine.days", FITTING | PICTURES | FEDERATION | {"vyper"}),
+    "train, until it is judged": ("api.cli.main, api.one_machine.training", {"sklearn"} | PICTURES | {"vyper"}),
     "help": ("api.cli.main", CHAIN | FITTING | PICTURES | FEDERATION | COMPILER | {"pandas", "numpy"}),
 }
 

@@ -2,17 +2,18 @@
 
 Flower's simulation trains in a separate thread, which knows nothing of a KeyboardInterrupt in the main one: it waits
 for its messages until they time out, and the process with it. So the signal only sets an event here, which the
-training sees when it next polls for answers; it then ends like any other training. `ray.init` takes SIGTERM for
-itself, to exit wherever the main thread stands, and the process aborts while others wait for Ray: it is given back.
+training sees when it next polls for answers; it then ends like any other training. Ray would take SIGTERM for itself,
+its Python to exit wherever the main thread stands, and its core to abort with a stack trace: it is kept from both.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -24,6 +25,8 @@ from flwr.supercore.run import Run
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.1
+_NO_HANDLER = "RAY_DISABLE_FAILURE_SIGNAL_HANDLER"
+"""What Ray's core looks for, as it is imported, before it takes SIGTERM (and SIGSEGV, of which it shows a trace)."""
 
 
 class Stopped(Exception):
@@ -123,10 +126,14 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 @contextmanager
 def _sigterm_kept_from_ray() -> Iterator[None]:
-    """While the block runs, `ray.init` leaves SIGTERM with the handler that it had."""
+    """While the block runs, Ray leaves SIGTERM with the handler that it has, also while it starts. Where it was
+    imported before, its core does so once it has started."""
+    told = os.environ.get(_NO_HANDLER)
+    os.environ[_NO_HANDLER] = "1"
     import ray
+    from ray._private import utils
 
-    start = ray.init
+    start, set_handler = ray.init, utils.set_sigterm_handler
 
     def init(**arguments: Any) -> Any:
         handler = signal.getsignal(signal.SIGTERM)
@@ -135,8 +142,16 @@ def _sigterm_kept_from_ray() -> Iterator[None]:
         finally:
             signal.signal(signal.SIGTERM, handler)
 
-    ray.init = init  # type: ignore[assignment]
+    ray.init, utils.set_sigterm_handler = init, _leave_sigterm  # type: ignore[assignment]
     try:
         yield
     finally:
-        ray.init = start
+        ray.init, utils.set_sigterm_handler = start, set_handler
+        if told is None:
+            del os.environ[_NO_HANDLER]
+        else:
+            os.environ[_NO_HANDLER] = told
+
+
+def _leave_sigterm(handler: Callable[[int, FrameType | None], Any]) -> None:
+    """In place of Ray's, which would set `handler`."""

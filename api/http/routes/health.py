@@ -78,12 +78,15 @@ async def health(community: CommunityDep, chain_session: LedgerDep, work: WorkDe
 
 
 async def _database(community: Community) -> str:
-    def ask() -> None:
+    def is_read_only() -> bool:
         with community.sessions() as session:
-            session.execute(text("SELECT 1"))
+            is_postgres = session.get_bind().dialect.name == "postgresql"
+            answer = session.scalar(text("SHOW transaction_read_only" if is_postgres else "SELECT 1"))
+            return is_postgres and answer == "on"
 
     try:
-        await run_in_threadpool(ask)
+        if await run_in_threadpool(is_read_only):
+            return "the database is read-only: a standby, or set so (default_transaction_read_only)"
     except SQLAlchemyError:
         return "the database does not answer"
     return _OK

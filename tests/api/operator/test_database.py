@@ -180,6 +180,22 @@ def test_while_the_database_is_away_the_server_lives_and_says_so(
 
 
 @pytest.mark.process
+def test_a_database_that_takes_no_writes_is_not_ready(village: Village, postgres_server: Postgres) -> None:
+    """As a standby after a failover, which answers every question."""
+    url = postgres_server.new_database()
+    name = url.partition("@/")[2].partition("?")[0]
+    community = LocalCommunity(small_config(village.community.folder, url))
+    assert count(community.sessions, Household) == 0
+    postgres_server.execute("postgres", f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    app = app_of(community, village.chain_session)
+    community.sessions.kw["bind"].dispose()  # new connections have the setting
+    client = TestClient(app)
+    told = client.get("/readyz").json()["checks"]["database"]
+    assert told.startswith("the database is read-only")
+    assert refusal(client.get("/health")) == (503, "not-ready")
+
+
+@pytest.mark.process
 def test_a_table_that_somebody_else_keeps_locked_is_not_waited_for(
     postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,8 @@ def test_a_demo_killed_in_training_and_in_proving_goes_on_and_ends_with_its_repo
     assert plain != calibrated and 0 < plain < 0.5 and 0 < calibrated < 0.5  # three homes: either may be the better
     assert community["day"]["wape_calibrated"] > 0 and community["day"]["learnt_from"]["proven"] == 0
     assert "totals only computed" in done.stdout and "calibrated" in done.stdout
-    assert report["rewards"]["minted"] > 0 and report["chain"]["gas"]["submit"] > 0
+    assert report["rewards"]["minted"] > 0
+    assert report["chain"]["gas"]["claim"] > 0  # the run that was killed may have registered all forecasts
     month = report["shared_energy"]
     assert (month["period"], month["homes"], month["days"], month["shares_proven"]) == ("2017-05", 3, 31, 6)
     assert month["fed_in_wh"] == month["shared_wh"] + month["exported_wh"] and month["shared_wh"] > 0

@@ -17,7 +17,11 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     if path.is_dir():  # otherwise the error is of the temporary file, and says that a device is busy
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
+    except OSError as problem:  # read-only, or no permission: of the temporary file, whose name says nothing
+        problem.filename = str(path)
+        raise
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

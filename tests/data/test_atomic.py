@@ -1,5 +1,6 @@
 """A file is written whole or not at all."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -29,6 +30,18 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError) as refused:
         write_bytes(tmp_path / "f", b"x")
     assert refused.value.filename == str(tmp_path / "f") and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_folder_that_takes_no_files_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's error was of the temporary file: .f.0ixiyh9u: Read-only file system."""
+
+    def read_only(name: str, *_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(OSError, match="Read-only") as refused:
+        write_bytes(tmp_path / "f", b"x")
+    assert refused.value.filename == str(tmp_path / "f")
 
 
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,14 +114,17 @@ def kinds_of(cells: Iterable[str]) -> list[CellKind]:
     return [kind_of(cell) for cell in cells]
 
 
-def time_at(row: Sequence[str]) -> int | None:
-    """Which of the first eight cells is a date, a stamp or an epoch; None if none is."""
-    return next((at for at, cell in enumerate(row[:8]) if kind_of(cell) in ("stamp", "date", "epoch")), None)
+def times_at(rows: Iterable[Sequence[str]]) -> list[int | None]:
+    """Which of each row's first eight cells is a date, a stamp or an epoch; None if none is."""
+    return [
+        next((at for at, cell in enumerate(row[:8]) if kind_of(cell) in ("stamp", "date", "epoch")), None)
+        for row in rows
+    ]
 
 
 def have_times(rows: Iterable[Sequence[str]]) -> list[bool]:
     """Whether each row has a date, a stamp or an epoch among its first eight cells."""
-    return [time_at(row) is not None for row in rows]
+    return [at is not None for at in times_at(rows)]
 
 
 def _is_date(text: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import ImportRefused, NoReadings
-from data.importing.cells import have_times, kinds_of, time_at
+from data.importing.cells import have_times, kinds_of, times_at
 from data.importing.serial_days import SERIAL, serial_columns, written_out
 from data.importing.words import plain, unit_in
 
@@ -197,7 +197,7 @@ def _width(start: list[Row]) -> int:
 
 def _time_at(rows: list[list[str]], width: int) -> int | None:
     """Where most rows of that width have their first time; None where none has."""
-    firsts = Counter(time_at(cells) for cells in rows if len(cells) == width)
+    firsts = Counter(times_at([cells for cells in rows if len(cells) == width]))
     del firsts[None]
     return max(firsts, key=lambda at: firsts[at], default=None)
 
@@ -205,7 +205,7 @@ def _time_at(rows: list[list[str]], width: int) -> int | None:
 def _is_data(cells: list[str], width: int, at: int | None) -> bool:
     """Whether a row is one of readings: its time is in the column `at`. A date above the header, as that of the
     export, is elsewhere."""
-    if len(cells) != width or at is None or time_at(cells) != at:
+    if len(cells) != width or at is None or times_at([cells]) != [at]:
         return False
     return not {"number", "empty", "epoch"}.isdisjoint(kinds_of(cells))
 

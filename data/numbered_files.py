@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
+_Kind = TypeVar("_Kind", bound=str)
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -21,8 +23,8 @@ def numbered(names: Iterable[str]) -> list[int]:
     return sorted(number for name in names if (number := number_in(name)) is not None)
 
 
-def kind_and_number(path: Path) -> tuple[str, int] | None:
-    """What `KIND-NUMBER`, or `KIND-NUMBER.json`, names; None if it is another file."""
-    kind, _, number = path.name.removesuffix(".json").rpartition("-")
-    found = number_in(number)
-    return None if found is None else (kind, found)
+def kind_and_number(path: Path, kinds: Iterable[_Kind]) -> tuple[_Kind, int] | None:
+    """What `KIND-NUMBER`, or `KIND-NUMBER.json`, names, of these kinds; None if it is another file."""
+    named, _, text = path.name.removesuffix(".json").rpartition("-")
+    kind, number = next((known for known in kinds if known == named), None), number_in(text)
+    return None if kind is None or number is None else (kind, number)

@@ -126,9 +126,7 @@ def _read(path: Path, kind: Kind, number: int) -> Submission:
 
 def _named(path: Path) -> tuple[Kind, int] | None:
     """Kind and number, as the file's name says; None if it is none of ours."""
-    named = kind_and_number(path)
-    kind = next((known for known in _ORDER if named and known == named[0]), None)
-    return (kind, named[1]) if kind and named else None
+    return kind_and_number(path, _ORDER)
 
 
 @cache

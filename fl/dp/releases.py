@@ -94,7 +94,7 @@ class Releases:
             text = self.path.read_bytes()
         except FileNotFoundError:
             return [], {}
-        except (OSError, ValueError) as problem:
+        except OSError as problem:
             raise self._damaged(problem) from None
         try:
             content = loads(text)

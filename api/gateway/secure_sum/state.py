@@ -166,6 +166,4 @@ class SecureSumFolder:
 
 def _named(path: Path) -> tuple[Kind, int] | None:
     """Kind and day of a state or mark, as its file's name says; None if it is none of ours."""
-    named = kind_and_number(path)
-    kind = next((known for known in KINDS if named and known == named[0]), None)
-    return (kind, named[1]) if kind and named else None
+    return kind_and_number(path, KINDS)

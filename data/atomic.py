@@ -6,13 +6,23 @@ By hand: os.replace, fsync and mode 0600 take thirty lines, and the package for 
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write `content` to `path`, making its folder if need be. `private` files are their owner's alone (0600).
+    """Write `content` to `path`, as `replacing` does."""
+    with replacing(path, private=private) as file:
+        file.write(content)
 
-    Raises OSError, which names the file.
+
+@contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` at the end of the block; where that fails, nothing has changed.
+
+    Its folder is made if need be. `private` files are their owner's alone (0600). Raises OSError, which names `path`.
     """
     if path.is_dir():  # otherwise the error is of the temporary file, and says that a device is busy
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -25,7 +35,7 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if not private:

@@ -7,6 +7,7 @@ of source where it happened.
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 import threading
@@ -17,6 +18,13 @@ from types import TracebackType
 _OURS = frozenset({"api", "data", "fl", "forecasting", "rewards", "zkp", "wattproof"})
 WORKER = "in a separate process:\n"
 """The beginning of a note that holds the outline from another process (`fl.worker`); other notes are not shown."""
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "mount it writable, or choose a folder elsewhere",
+    errno.EACCES: "run this as the user whose file or folder it is",
+}
+"""What to do about an error of the system."""
 _LONGEST_QUOTED = 42  # an address on the chain; a private key is longer
 _PASSWORD = re.compile(r"(\w://[^/\s:@\"]*):[^/\s\"]*@")
 
@@ -39,12 +47,16 @@ def quotable(value: object) -> str | None:
 
 
 def describe(error: BaseException) -> str:
-    """One line about an error: our own message, the system's about a file, otherwise only its type."""
+    """One line about an error: our own message, the system's about a file and what to do, otherwise only its type."""
     if is_ours(error):
         return masked(str(error))
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return ": ".join(filter(None, (_file_of(error), error.strerror, _REMEDIES.get(error.errno or 0))))
     return type(error).__name__
+
+
+def _file_of(error: OSError) -> str:
+    return "" if error.filename is None else str(error.filename)
 
 
 def outline(error: BaseException) -> str:

@@ -8,12 +8,12 @@ kept, and a restored home stays out of every other one that its former self may 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import sqlite3
 import tarfile
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from api.config.community_yaml import Config
 from api.gateway.secure_sum.contribution import SHARED_DAYS
 from api.gateway.secure_sum.state import SecureSumFolder
 from api.protocol.secure_sum import KINDS, Kind
-from data.atomic import write_bytes
+from data.atomic import replacing, write_bytes
 from data.errors import DataError
 from data.json_text import loads
 from fl.store import MOMENTS
@@ -39,6 +39,10 @@ _SUMS = "sums"
 _LAST = "chain.jsonl"
 _OPERATOR = "operator"
 _SETTING_OF = {"tables": "data.files or data.quarters", _OPERATOR: "rewards.key_file"}
+_DAMAGED = (
+    tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, RecursionError,
+)  # fmt: skip
+"""What reading a file raises that is no whole backup."""
 _DAY_S = 86_400
 _ASKED_DAYS = 10
 
@@ -67,18 +71,12 @@ def write_backup(config: Config, out: Path, now: float | None = None) -> int:
     found = list(_files(config))
     if not found:
         raise BackupError(f"there is nothing to keep: {config.api.state_dir} does not exist")
-    with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as draft:
-        path = Path(draft.name)  # made with mode 0600
-        try:
-            with tarfile.open(fileobj=draft, mode="w:gz") as archive:
-                kept = chain(_marks(config), _contents(found))
-                hashes = {name: _add(archive, name, content) for name, content in kept}
-                made = int(time.time() if now is None else now)
-                manifest = Manifest(_FORMAT, config.community.name, made, hashes)
-                _add(archive, _MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-            path.replace(out)
-        finally:
-            path.unlink(missing_ok=True)
+    with replacing(out, private=True) as draft, tarfile.open(fileobj=draft, mode="w:gz") as archive:
+        kept = chain(_marks(config), _contents(found))
+        hashes = {name: _add(archive, name, content) for name, content in kept}
+        made = int(time.time() if now is None else now)
+        manifest = Manifest(_FORMAT, config.community.name, made, hashes)
+        _add(archive, _MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
     return len(hashes)
 
 
@@ -191,7 +189,16 @@ def _read(backup: Path) -> tuple[dict[str, bytes], Manifest]:
             raise ValueError("other contents")
     except FileNotFoundError:
         raise BackupError(f"there is no {backup}") from None
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        gzip.BadGzipFile,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):
         raise BackupError(f"{backup} is no whole backup of `wattproof backup`: take another copy of it") from None
     return contents, manifest
 

@@ -48,9 +48,10 @@ from api.gateway.services import GatewayServices, open_services
 from api.gateway.vertical import vertical_mods
 from api.gateway.weather import follow_feed, wait_for_feed
 from data.errors import DataError, NoReadingsYet
+from data.failures import describe
 from fl.client_mods import client_mods, open_ledger, open_record
 from fl.deployment.agent import run_agent, stop_on_signals
-from fl.deployment.background import Attempt, reason_of
+from fl.deployment.background import Attempt
 from fl.deployment.kept_model import kept_model_path, kept_round
 from fl.deployment.telemetry import AgentMetrics
 from fl.deployment.training_process import TrainingProcess
@@ -256,7 +257,7 @@ class DailyTask:
             except NoReadingsYet as why:
                 self._because(NoReadings.code, str(why))
             except Exception as problem:
-                self._because(FAILED, f"proving failed: {reason_of(problem)}")
+                self._because(FAILED, f"proving failed: {describe(problem)}")
                 raise
         self._seen = inputs
 

@@ -18,9 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.exc import DataError as ValueRefused
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from web3.exceptions import Web3Exception
 
@@ -42,7 +40,7 @@ from api.http.work_queue import Busy
 from api.operator.chain_session import ChainSession, open_chain_session
 from api.operator.challenges import Answerer
 from api.operator.community import Community
-from api.operator.database.engine import reason_of
+from api.operator.database.engine import AWAY, is_away, reason_of
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.green_hours import GreenHoursPublisher
 from api.operator.held_time import HeldTime
@@ -71,8 +69,6 @@ _ANY = refusals({
     503: ["database-unreachable", "not-ready"],
 })  # fmt: skip
 """What any route may answer."""
-_OUR_FAULTS = IntegrityError, ProgrammingError, ValueRefused
-"""What a database that is well refuses; whatever else it raises (damaged, read-only, full, away) is its own."""
 
 
 def make_app(community: Community, chain_session: ChainSession | None = None) -> FastAPI:
@@ -167,9 +163,9 @@ def add_refusals(app: FastAPI) -> None:
         return answer(ApiError("chain-unreachable", message, 503, RETRY_S))
 
     async def no_database(_request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, _OUR_FAULTS):
-            raise error
         assert isinstance(error, SQLAlchemyError)
+        if not is_away(error):
+            raise error
         _log.error("the database does not answer", extra={"reason": reason_of(error)})
         message = "the server's database does not answer: try again later"
         return answer(ApiError("database-unreachable", message, 503, RETRY_S))
@@ -183,7 +179,7 @@ def add_refusals(app: FastAPI) -> None:
 
     for kind in (ApiError, SecureSumRefused, ProofError, ChainError, DataError):
         app.add_exception_handler(kind, refused)
-    for unreachable in (DatabaseError, InterfaceError, PoolTimeout):
+    for unreachable in AWAY:
         app.add_exception_handler(unreachable, no_database)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, plain)

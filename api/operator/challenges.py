@@ -7,7 +7,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from threading import Event
 
 from sqlalchemy import select
 
@@ -15,10 +14,10 @@ from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.database.engine import put
 from api.operator.database.tables import Forecast, Scan
+from api.operator.watching import watched
 from api.protocol.answer import answer_of
 from api.protocol.bundle import InferenceBundle, parse
 from data.errors import DataError
-from fl.deployment.background import repeated
 from rewards.challenge_client import Challenge
 from rewards.challenges import features_digest, open_challenges, publish_features, send_answer
 from rewards.errors import ChainError, NodeUnreachable, Refused
@@ -48,7 +47,7 @@ class Answerer:
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every minute while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="answering challenges", log=_log)
+        return watched(self.look, _EVERY_S, name="answering challenges", log=_log)
 
     def look(self) -> None:
         """One round. What is refused is logged, once for each reason."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event
 
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.green_shares import hours_of_day, keep_hours
 from api.operator.settled_periods import SettledPeriods
+from api.operator.watching import watched
 from data.community import weather_before
 from data.errors import DataError
 from data.green_hours import Weights, hours_of_file, hours_of_past, hours_of_sun
 from data.interval import by_hour
-from fl.deployment.background import repeated
 from rewards.errors import ChainError, Refused
 from rewards.green import publish_weights, weights_of
 from rewards.green_rule import LEAST_HOURS, is_wide
@@ -101,7 +100,7 @@ class GreenHoursPublisher:
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every minute while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="registering green hours", log=_log)
+        return watched(self.look, _EVERY_S, name="registering green hours", log=_log)
 
     def look(self) -> None:
         """One round: days that can still be claimed the first time, then today and tomorrow. What is missing or

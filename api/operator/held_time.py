@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from threading import Event
 
 from sqlalchemy import select
 
 from api.operator.community import Community
 from api.operator.database.tables import Departure, Forecast, ModelRound
+from api.operator.watching import watched
 from api.protocol.recorded_time import RecordedClock
-from fl.deployment.background import repeated
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 0.5
@@ -85,4 +84,4 @@ class HeldTime:
         """Look twice a second while the block runs, in a replay."""
         if self._community.config.replay is None:
             return nullcontext()
-        return repeated(self.look, _EVERY_S, Event(), name="waiting for late homes", log=_log)
+        return watched(self.look, _EVERY_S, name="waiting for late homes", log=_log)

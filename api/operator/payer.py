@@ -9,14 +9,13 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from threading import Event
 
 from api.config.tracing import tracer
 from api.operator.chain_session import ChainSession, days_to_pay, pay_claimed_day
 from api.operator.community import Community
 from api.operator.green_shares import green_days_to_pay, pay_claimed_green
 from api.operator.membership import erase_departed
-from fl.deployment.background import repeated
+from api.operator.watching import watched
 from rewards.errors import ChainError
 from rewards.sent import transactions_sent
 
@@ -62,7 +61,7 @@ class Payer:
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every minute while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="paying closed days", log=_log)
+        return watched(self.look, _EVERY_S, name="paying closed days", log=_log)
 
 
 def _tell(what: str, day: int, paid: Mapping[str, int]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
-from threading import Event
 
 from sqlalchemy import update
 
@@ -22,11 +21,11 @@ from api.operator.open_periods import OpenPeriod, OpenPeriods
 from api.operator.settlement_files import SettlementFolder
 from api.operator.settlement_payment import Payments, is_paid_out, pay_settlement
 from api.operator.settlement_root import is_published, publish_settlement
+from api.operator.watching import watched
 from api.protocol.period import PeriodError
 from api.protocol.settlement import settle
 from api.protocol.share_check import checked_terms
 from data.errors import DataError
-from fl.deployment.background import repeated
 from rewards.errors import ChainError
 from zkp.errors import ProofError
 
@@ -45,7 +44,7 @@ class PeriodKeeper:
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every few seconds while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="settling periods", log=_log)
+        return watched(self.look, _EVERY_S, name="settling periods", log=_log)
 
     def look(self) -> None:
         """Settle each period that is due. What keeps one from it is logged once, and keeps none of the others."""

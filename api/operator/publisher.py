@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event
 
 from api.operator.chain_session import ChainSession, publish_digest
 from api.operator.community import Community
@@ -17,10 +16,10 @@ from api.operator.database.tables import ExportRound
 from api.operator.export_models import export_models_at, publish_export_model
 from api.operator.retraining import last_round
 from api.operator.trained_model import rounds_of
+from api.operator.watching import watched
 from api.protocol.bundle_parts import to_hex
 from data.damage import whole
 from data.quantity import Quantity
-from fl.deployment.background import repeated
 from fl.one_shot.kept import is_one_shot
 from fl.store import RoundStore
 from rewards.errors import ChainError
@@ -88,7 +87,7 @@ class Publisher:
 
     def watch(self) -> AbstractContextManager[None]:
         """Poll now and every few seconds while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="looking for a finished training", log=_log)
+        return watched(self.look, _EVERY_S, name="looking for a finished training", log=_log)
 
 
 class ExportPublisher(Publisher):

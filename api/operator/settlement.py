@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from threading import Event
 
 from eth_hash.auto import keccak
 from sqlalchemy import delete, select, update
@@ -35,10 +34,10 @@ from api.operator.database.unsettled import CLAIM, FORECAST, GREEN, GREEN_PAYMEN
 from api.operator.green_shares import keep_green, send_green
 from api.operator.membership import erase_departed
 from api.operator.paid_claims import keep_claim
+from api.operator.watching import watched
 from api.protocol.bundle import ClaimBundle, GreenBundle, InferenceBundle, parse
 from api.protocol.bundle_parts import from_hex
 from data.errors import DataError
-from fl.deployment.background import repeated
 from rewards.claims import Granted, claim_state, claims_close, claims_since, holds_forecast, recall_claim
 from rewards.errors import (
     AlreadyClaimed,
@@ -86,7 +85,7 @@ class Settlement:
 
     def watch(self) -> AbstractContextManager[None]:
         """Look now and every few seconds while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="settling", log=_log)
+        return watched(self.look, _EVERY_S, name="settling", log=_log)
 
     def look(self) -> None:
         """One round. A chain that is away is logged once, and asked again by the next one."""

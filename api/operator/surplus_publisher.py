@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event
 
 from sqlalchemy import select
 
@@ -18,11 +17,11 @@ from api.operator.community import Community
 from api.operator.database.tables import CommunityTotal, ExportForecast, ExportTotal, Forecast
 from api.operator.surplus_days import SurplusDays, keep_day
 from api.operator.totals import kept_total
+from api.operator.watching import watched
 from api.protocol import surplus_file
 from api.protocol.bundle import InferenceBundle, parse
 from api.protocol.surplus import ForecastSum, SurplusDay, SurplusError, check
 from data.day import DayClock
-from fl.deployment.background import repeated
 from fl.worker import WorkProcess
 
 _log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class SurplusPublisher:
 
     def watch(self) -> AbstractContextManager[None]:
         """Poll now and every few seconds while the block runs."""
-        return repeated(self.look, _EVERY_S, Event(), name="looking for surplus hours", log=_log)
+        return watched(self.look, _EVERY_S, name="looking for surplus hours", log=_log)
 
 
 def surplus_of(community: Community, day: int) -> SurplusDay:

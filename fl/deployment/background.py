@@ -5,7 +5,6 @@ By hand: one thread and one event per task; APScheduler brings job stores and tr
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from data.failures import describe
 from fl.deployment.backoff import Backoff
 
 LONGEST_WAIT_S = 300.0
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Attempt:
@@ -51,16 +49,8 @@ class Attempt:
     def _tell(self, problem: Exception, again_s: float) -> None:
         same, self._last_problem = self._last_problem == (type(problem), str(problem)), (type(problem), str(problem))
         is_fault = not (same or isinstance(problem, OSError | DataError))
-        extra = {"reason": reason_of(problem), "again_in_s": again_s}
+        extra = {"reason": describe(problem), "again_in_s": again_s}
         self._log.error("%s failed", self._name, extra=extra, exc_info=problem if is_fault else None)
-
-
-def reason_of(problem: BaseException) -> str:
-    """One line about a failure (`data.failures.describe`), with what to do about a full disk."""
-    if isinstance(problem, OSError) and problem.errno in _FULL:
-        where = f" ({problem.filename})" if problem.filename else ""
-        return f"the disk is full{where}: free some space"
-    return describe(problem)
 
 
 @contextmanager

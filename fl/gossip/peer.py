@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import DataError
+from data.failures import describe
 from fl.aggregation.strategy import local_plan
-from fl.deployment.background import reason_of
 from fl.errors import FederationError
 from fl.gossip.blocks import Place, Published, merkle_path
 from fl.gossip.duties import Duties
@@ -82,7 +82,7 @@ class Peer:
             try:
                 acted = self.step()
             except (ChainAway, FederationError, DataError, OSError) as problem:  # also of its folder, or a full disk
-                reason = reason_of(problem)
+                reason = describe(problem)
                 if reason != said:
                     _log.error("nothing done", extra={"reason": reason})
             said = reason

@@ -1,8 +1,35 @@
-"""What may be shown of an address."""
+"""What may be shown of an error, and of an address."""
+
+import errno
+import os
 
 import pytest
 
-from data.failures import masked
+from data.errors import MeterError
+from data.failures import describe, masked
+
+
+def of_the_system(number: int, file: str | None = "a/b") -> OSError:
+    return OSError(number, os.strerror(number), file)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (of_the_system(errno.ENOSPC), "a/b: No space left on device: free some space"),
+        (of_the_system(errno.ENOSPC, None), "No space left on device: free some space"),
+        (of_the_system(errno.EROFS), "a/b: Read-only file system: mount it writable, or choose a folder elsewhere"),
+        (of_the_system(errno.EACCES), "a/b: Permission denied: run this as the user whose file or folder it is"),
+        (of_the_system(errno.ENOENT), "a/b: No such file or directory"),
+        (MeterError("day 5 is already signed"), "day 5 is already signed"),
+        (OSError("whatever a library says"), "OSError"),
+        (ValueError("a reading"), "ValueError"),
+    ],
+)
+def test_our_words_and_the_systems_with_a_remedy_are_passed_on_and_no_librarys(
+    problem: Exception, words: str
+) -> None:
+    assert describe(problem) == words
 
 
 @pytest.mark.parametrize("password", ["kestrel93", "it's", "a@b", "a:b", "%2F'"])

@@ -11,7 +11,18 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import DatabaseError as DatabaseRefused
+from sqlalchemy.exc import DataError as ValueRefused
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.operator.database.tables import Base
@@ -22,6 +33,10 @@ _POSTGRES = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle"
 
 _LOCKED_MS = 10_000  # PostgreSQL: nobody waits longer for a table that somebody alters, or every thread soon would
 _BUSY_MS = 30_000  # SQLite: who writes waits so long for another that does
+
+
+AWAY = DatabaseRefused, InterfaceError, PoolTimeout
+"""Errors of a database that cannot be used (`is_away` tells apart what else they are)."""
 
 
 class DatabaseError(ValueError):
@@ -100,6 +115,12 @@ def _write_ahead(connection: Any, _record: Any) -> None:
 def _wait_no_longer(connection: Any, _record: Any) -> None:
     connection.execute(f"SET lock_timeout = {_LOCKED_MS}")
     connection.commit()  # or the end of the first transaction would undo it
+
+
+def is_away(error: SQLAlchemyError) -> bool:
+    """Whether the database cannot be used: it is away, full, damaged or read-only. Anything else is a fault of ours,
+    among it what a database that is well refuses."""
+    return isinstance(error, AWAY) and not isinstance(error, IntegrityError | ProgrammingError | ValueRefused)
 
 
 def reason_of(error: SQLAlchemyError) -> str:

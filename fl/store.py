@@ -17,7 +17,7 @@ import errno
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -196,6 +196,16 @@ class RoundStore:
                 f"{self.directory} is in use by {other}: two trainings at once would overwrite each other's rounds. "
                 "Wait for it, stop it, or give this one another folder"
             ) from None
+
+    def publish(self, round: int, on_round: Callable[[int, Weights, RoundReport], None]) -> None:
+        """Have `on_round` called with a saved round, unless it is known to have returned.
+
+        So a process that was killed in between does it when it is started again.
+        """
+        saved = self.load(round)
+        if not saved.published:
+            on_round(round, saved.weights, saved.report)
+            self.mark_published(round)
 
     def mark_published(self, round: int) -> None:
         (self.path(round) / "published").touch()

@@ -71,8 +71,7 @@ def keep_better(store: RoundStore, homes: Sequence[Learner], on_round: OnRound) 
     number = saved.round + 1
     report = replace(saved.report, round=number, bytes_down=0, bytes_up=0, seconds=0.0, extra={SOURCE_KEPT: 1.0})
     store.save(report, source, {})
-    on_round(number, source, report)
-    store.mark_published(number)
+    store.publish(number, on_round)
     return True
 
 

@@ -43,7 +43,9 @@ def train_without_server(
     with store.locked():
         store.bind(settings)
         saved = store.latest()
+        publish = publisher(community, store, on_round)
         if saved is not None and saved.round >= last:
+            store.publish(saved.round, publish)
             return
         learners, begun = [files(home) for home in chosen], time.monotonic()
 
@@ -59,8 +61,7 @@ def train_without_server(
             seconds=time.monotonic() - begun, extra={"disagreement": done.disagreement},
         )  # fmt: skip
         store.save(report, weights, {})
-        publisher(community, store, on_round)(last, weights, report)
-        store.mark_published(last)
+        store.publish(last, publish)
 
 
 def _clusters(learners: Sequence[HomeLearner], settings: FederationSettings) -> list[int]:

@@ -75,7 +75,7 @@ def take_accepted(community: Community, on_round: OnRound) -> int:
     A server that runs publishes it then (`api.operator.publisher`), as any round. Raises NoModelYet where no merge of
     the last epoch is accepted, FederationError where no peer has its blocks, ConfigError.
     """
-    config, store = community.config, rounds_of(community)
+    config = community.config
     start = initial_weights(model_shape(community), config.forecasting.seed)
     registry = ChainRegistry(_client(community))
     terms = registry.terms()
@@ -98,15 +98,22 @@ def take_accepted(community: Community, on_round: OnRound) -> int:
         round=number, asked=(), participants=(), left_out={}, train_loss=math.nan, validation_loss=None, homes={},
         bytes_down=line.bytes_in, bytes_up=0, seconds=time.monotonic() - begun,
     )  # fmt: skip
-    with store.locked():
-        if _is_kept(store, number, weights):
-            return number
-        _check_number(community, store)
-        store.bind(config.federation)
-        store.save(report, weights, {})
-        publisher(community, store, on_round)(number, weights, report)
-        store.mark_published(number)
+    _keep(community, report, weights, on_round)
     return number
+
+
+def _keep(community: Community, report: RoundReport, weights: Weights, on_round: OnRound) -> None:
+    """Save the round and publish it, unless that is done: the command may be repeated, whenever it was stopped.
+
+    Raises ConfigError where other rounds stand in its place.
+    """
+    store = rounds_of(community)
+    with store.locked():
+        if not _is_kept(store, report.round, weights):
+            _check_number(community, store)
+            store.bind(community.config.federation)
+            store.save(report, weights, {})
+        store.publish(report.round, publisher(community, store, on_round))
 
 
 def _number(community: Community) -> int:
@@ -126,11 +133,11 @@ def _check_number(community: Community, store: RoundStore) -> None:
 
 
 def _is_kept(store: RoundStore, number: int, weights: Weights) -> bool:
-    """Whether the round is saved, with this very model: the command may be repeated."""
+    """Whether the round is saved, with this very model."""
     if number not in store.rounds():
         return False
-    kept = store.load(number)
-    return kept.published and all(np.array_equal(kept.weights[name], array) for name, array in weights.items())
+    kept = store.load(number).weights
+    return all(np.array_equal(kept[name], array) for name, array in weights.items())
 
 
 def _why_no_model(registry: Registry, terms: gossip_terms.Terms) -> str:

@@ -8,7 +8,7 @@ from api.config.community_yaml import ConfigError, parse
 from api.gateway.gossip_peer import PeerParts, open_client
 from api.one_machine.gossip import train_without_server
 from api.operator.community import Community
-from api.operator.trained_model import latest_model, rounds_of
+from api.operator.trained_model import kept_digest, latest_model, rounds_of
 from fl.deployment.keys import make_peer_keys
 from fl.errors import FederationError
 from fl.task import HomeFolder, write_homes
@@ -49,6 +49,25 @@ def test_the_model_is_the_round_after_the_last_epoch(tmp_path: Path, gossip: str
         )  # type: ignore[arg-type]  # fmt: skip
     assert told == [1, 2, 2, 3] and latest_model(community).round == 3
     assert rounds_of(community).load(3).published
+
+
+def test_a_training_that_was_killed_before_its_round_was_published_publishes_it(tmp_path: Path) -> None:
+    """It was taken for done, and its model never had the digest that forecasts are registered with."""
+    community = Community(parse(settings(tmp_path), "c.yaml"))
+    windows, store = made_up_windows(HOMES, 10), rounds_of(community)
+    write_homes(tmp_path / "homes", windows, windows.between(0, 0))
+    files = HomeFolder(tmp_path / "homes", ModelShape.of(community.config.forecasting.model), 0.1)
+
+    def killed(done: int, total: int, loss: float) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_without_server(community, community.config.federation, files, HOMES, killed, store)
+    (store.path(3) / "digest").unlink()
+    assert not store.load(3).published
+    train_without_server(community, community.config.federation, files, HOMES, lambda *_: None, store)
+    assert store.load(3).published and kept_digest(store, 3) == latest_model(community).digest
 
 
 def test_clusters_of_too_few_homes_are_refused(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from api.config.community_yaml import ConfigError, parse
 from api.operator.community import Community
-from api.operator.gossip import _check_number, _is_kept, _why_no_model
-from api.operator.trained_model import model_shape, rounds_of
+from api.operator.gossip import _check_number, _is_kept, _keep, _why_no_model
+from api.operator.trained_model import kept_digest, model_shape, rounds_of
 from fl.gossip.draws import DRAWS
 from fl.gossip.registry import Drawn, Moment, Terms
 from fl.store import RoundReport
@@ -60,11 +60,27 @@ def community(folder: Path, number: str = "") -> Community:
     return Community(parse(SETTINGS.replace("STATE", str(folder)).replace("ROUND", number), "c.yaml"))
 
 
+def report(number: int) -> RoundReport:
+    return RoundReport(number, (), (), {}, math.nan, None, {}, 0, 0, 0.0)
+
+
+def test_a_model_that_was_saved_and_not_published_is_published_by_the_same_command(tmp_path: Path) -> None:
+    """It was refused, for its own round stood in its place."""
+    ours = community(tmp_path)
+    store, weights = rounds_of(ours), initial_weights(model_shape(ours), 1)
+    store.bind(ours.config.federation)
+    store.save(report(3), weights, {})
+    told: list[int] = []
+    for _ in range(2):
+        _keep(ours, report(3), weights, lambda done, total, loss: told.append(done))
+    assert told == [3] and store.load(3).published and kept_digest(store, 3) is not None
+
+
 def test_a_second_training_replaces_no_round_that_forecasts_refer_to(tmp_path: Path) -> None:
     first = community(tmp_path)
     store, weights = rounds_of(first), initial_weights(model_shape(first), 1)
     _check_number(first, store)
-    store.save(RoundReport(3, (), (), {}, math.nan, None, {}, 0, 0, 0.0), weights, {})
+    store.save(report(3), weights, {})
     store.mark_published(3)
     assert _is_kept(store, 3, weights) and not _is_kept(store, 3, initial_weights(model_shape(first), 2))
     with pytest.raises(ConfigError, match=r"federation\.gossip\.round to 4 or more"):

@@ -1,5 +1,5 @@
 // The page: which view is shown, in which language and colours, and who is signed in.
-import { ask, el, tell } from "./page.js";
+import { ask, el, part, reasonOf, tell } from "./page.js";
 import { language, otherLanguage, setDayStart, setLanguage, t, words } from "./words.js";
 
 const VIEWS = { "": "day", accuracy: "accuracy", shared: "shared", proofs: "proofs", household: "household", manager: "manager" };
@@ -37,14 +37,14 @@ async function show() {
     el("a", { href: "/docs" }, t("api")), " · ", el("a", { href: "/problems" }, t("problems")));
   main.replaceChildren(el("p", { class: "soft" }, t("loading")));
   try {
-    const [view] = await Promise.all([import(`./${VIEWS[name]}.js`), known]);
+    const [view] = await Promise.all([part(VIEWS[name]), known]);
     const shown = await view.show(rest, show);
     if (mine !== turn) { shown.leave?.(); return; }
     leave = shown.leave ?? null;
     main.replaceChildren(...shown.content);
   } catch (error) {
     if (mine !== turn) return;
-    main.replaceChildren(el("h1", {}, t(NAMES[name])), el("p", { class: "bad", role: "alert" }, error.message));
+    main.replaceChildren(el("h1", {}, t(NAMES[name])), el("p", { class: "bad", role: "alert" }, reasonOf(error)));
   }
 }
 
@@ -70,12 +70,12 @@ function signed() {
 }
 document.getElementById("sign").onclick = async () => {
   try {
-    const { signIn, signOut } = await import("./wallet.js");
+    const { signIn, signOut } = await part("wallet");
     who = who ? await signOut() : await signIn();
     tell(who ? `${t("signedIn")} ${who.address}` : "");
     signed();
     await show();
-  } catch (error) { tell(error.message); }
+  } catch (error) { tell(reasonOf(error)); }
 };
 
 applyScheme();

@@ -1,6 +1,6 @@
 // A household as everybody may see it: its record, tokens, days and claims; and the button that claims.
 import { greenOf } from "./day.js";
-import { askAll, askOrNull, el, figures, post, short, table, tell } from "./page.js";
+import { askAll, askOrNull, el, figures, part, post, reasonOf, short, table, tell } from "./page.js";
 import { dateOfDay, decimals, t } from "./words.js";
 
 const tokens = (amount) => decimals(Number(BigInt(amount) / 10n ** 15n) / 1000);
@@ -45,7 +45,7 @@ function record(held, days) {
   // As a wallet shows it: the picture that the contract itself gives, its name and what it says of itself.
   const picture = typeof kept.image === "string" && kept.image.startsWith("data:image/") ? el("img", { src: kept.image, alt: kept.name ?? t("record") }) : null;
   return [el("h2", {}, t("record")), el("div", { class: picture ? "card record" : "card" }, picture,
-    el("div", {}, el("p", {}, el("b", {}, kept.name ?? "")), el("p", { class: "soft" }, kept.description ?? ""), own))];
+    el("div", {}, el("p", { lang: "en" }, el("b", {}, kept.name ?? "")), el("p", { class: "soft", lang: "en" }, kept.description ?? ""), own))];
 }
 
 // A claim for a forecast, or for a green share: the bundle says which.
@@ -59,11 +59,11 @@ function claim() {
     if (!chosen) { file.focus(); return; }
     place.className = ""; place.textContent = t("verifying");
     try { await how(await chosen.text()); place.className = "good"; place.textContent = `✓ ${t("claimDone")}`; tell(t("claimDone")); }
-    catch (error) { place.className = "bad"; place.textContent = error.message; }
+    catch (error) { place.className = "bad"; place.textContent = reasonOf(error); }
   };
   return [el("h2", {}, t("claim")), el("p", { class: "soft" }, t("claimLead")),
     el("div", { class: "row" }, el("label", { for: "claim-file" }, t("file")), file,
       el("button", { type: "button", id: "claim", onclick: run((bundle) => post(pathOf(bundle), bundle)) }, t("claim")),
-      el("button", { type: "button", id: "claim-wallet", onclick: run(async (bundle) => (await import("./wallet.js")).claimByWallet(pathOf(bundle), bundle)) }, t("claimWallet"))),
+      el("button", { type: "button", id: "claim-wallet", onclick: run(async (bundle) => (await part("wallet")).claimByWallet(pathOf(bundle), bundle)) }, t("claimWallet"))),
     place];
 }

@@ -1,6 +1,6 @@
 // What a manager looks at each morning: alerts, members, rounds, tables to take away. For managers and auditors.
-import { ask, askAll, el, short, table } from "./page.js";
-import { dateOfDay, t } from "./words.js";
+import { ask, askAll, el, part, short, table } from "./page.js";
+import { dateOfDay, language, t } from "./words.js";
 
 export async function show() {
   const who = await ask("/v1/session").catch((error) => { if (error.status === 401) return null; throw error; });
@@ -11,10 +11,11 @@ export async function show() {
   if (who.role !== "manager" && who.role !== "auditor") return { content: [...head, el("p", { class: "bad" }, t("notAllowed"))] };
   const [members, alerts, rounds, periods] = await Promise.all([ask("/v1/manage/members"), ask("/v1/manage/alerts"), askAll("/v1/rounds"),
     askAll("/v1/shared-energy")]);
+  const why = language === "it" && alerts.some((one) => one.reason) ? (await part("failures")).inItalian : (reason) => reason;
   return { content: [...head,
     el("h2", {}, t("alerts")), alerts.length
       ? el("ul", { id: "alerts" }, ...alerts.map((one) => el("li", { class: "bad" }, one.household ? short(one.household) : null, " ",
-        t(`alert-${one.code}`, { n: one.count ?? "", d: one.day == null ? "" : dateOfDay(one.day), k: one.kind ? t(`kind-${one.kind}`) : "", r: one.reason ?? "" }))))
+        t(`alert-${one.code}`, { n: one.count ?? "", d: one.day == null ? "" : dateOfDay(one.day), k: one.kind ? t(`kind-${one.kind}`) : "", r: why(one.reason ?? "") }))))
       : el("p", { class: "good" }, t("noAlerts")),
     el("h2", {}, t("members")), table(t("members"), [t("home"), t("household"), t("lastDay"), t("missed")], members.map((one) => [
       one.home ?? "–", el("a", { href: `#/household/${one.household}` }, short(one.household)),

@@ -12,27 +12,43 @@ export function el(name, attributes = {}, ...content) {
   return made;
 }
 
-export class Refused extends Error {
-  constructor(status, problem, said = problem.detail) { super(said ?? t("noServer")); this.status = status; this.code = problem.error; }
+// What the server refused, with the seconds after which it may be asked again.
+class Refused extends Error {
+  constructor(answer, problem, said) {
+    super(said ?? t("noServer"));
+    this.status = answer.status; this.code = problem.error; this.retryAfter = Number(answer.headers.get("retry-after") ?? 1);
+  }
 }
 
 // A refusal in the reader's language; its words are loaded with the first one.
-export async function refused(status, problem) {
+async function refused(answer, problem) {
   const words = language === "it" && await import("./refusals.js").catch(() => null);
-  return new Refused(status, problem, words ? words.why(problem) : problem.detail);
+  return new Refused(answer, problem, words ? words.why(problem) : problem.detail);
 }
 
-export async function ask(path, options = {}) {
-  return (await read(path, options)).body;
+const noServer = () => { throw new Error(t("noServer")); };
+// JSON; null for a text that is none, such as the page of a proxy that stands before the server.
+const parsed = (text) => { try { return JSON.parse(text); } catch { return null; } };
+
+// An answer and its text. Throws Refused.
+export async function asked(path, options = {}) {
+  const answer = await fetch(path, { credentials: "same-origin", ...options }).catch(noServer);
+  const text = await answer.text().catch(noServer);
+  if (!answer.ok) throw await refused(answer, parsed(text) ?? {});
+  return { text, headers: answer.headers };
 }
-async function read(path, options = {}) {
-  const answer = await fetch(path, { credentials: "same-origin", ...options }).catch(() => { throw new Error(t("noServer")); });
-  const isJson = (answer.headers.get("content-type") ?? "").includes("json");
-  const text = await answer.text();
-  const body = isJson && text ? JSON.parse(text) : text;
-  if (!answer.ok) throw await refused(answer.status, isJson ? body : {});
-  return { body, headers: answer.headers };
+async function read(path, options) {
+  const { text, headers } = await asked(path, options);
+  const body = text && parsed(text);
+  if (body === null) throw new Error(t("otherAnswer"));
+  return { body, headers };
 }
+export const ask = async (path, options) => (await read(path, options)).body;
+
+// Why something failed, in the reader's language: what the browser says of an answer of another form is English.
+export const reasonOf = (error) => [TypeError, SyntaxError, RangeError, ReferenceError].includes(error.constructor) ? t("otherAnswer") : error.message;
+// A part of the page, which is loaded when it is first needed.
+export const part = (name) => import(`./${name}.js`).catch(noServer);
 export const post = (path, content) =>
   ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: typeof content === "string" ? content : JSON.stringify(content) });
 export const askOrNull = (path) => ask(path).catch((error) => { if (error.status === 404) return null; throw error; });

@@ -1,25 +1,19 @@
 // The proofs of a day: what each says in words, verified in one click, compared with the registry.
-import { ask, askAll, el, refused, short, table } from "./page.js";
+import { ask, askAll, asked, el, post, reasonOf, short, table } from "./page.js";
 import { says } from "./says.js";
 import { dateOfDay, t } from "./words.js";
-
-async function bytes(path) {
-  const answer = await fetch(path).catch(() => { throw new Error(t("noServer")); });
-  if (!answer.ok) throw await refused(answer.status, await answer.json());
-  return answer.text();
-}
 
 // Verify a bundle's bytes; a server that is busy is asked again when it says.
 async function verified(bundle) {
   for (;;) {
-    const answer = await fetch("/v1/proofs/verify", { method: "POST", body: bundle, headers: { "content-type": "application/json" } })
-      .catch(() => { throw new Error(t("noServer")); });
-    const told = await answer.json();
-    if (answer.ok) return { holds: true, says: says(bundle, told.says), seconds: told.seconds };
-    const refusal = await refused(answer.status, told);
-    if (answer.status === 422) return { holds: false, says: [refusal.message] };
-    if (answer.status !== 429) throw refusal;  // not checked
-    await new Promise((done) => { setTimeout(done, 1000 * Number(answer.headers.get("retry-after") ?? 1)); });
+    try {
+      const told = await post("/v1/proofs/verify", bundle);
+      return { holds: true, says: says(bundle, told.says), seconds: told.seconds };
+    } catch (refusal) {
+      if (refusal.status === 422 && refusal.code) return { holds: false, says: [refusal.message] };
+      if (refusal.status !== 429) throw refusal;  // not checked
+      await new Promise((done) => { setTimeout(done, 1000 * refusal.retryAfter); });
+    }
   }
 }
 
@@ -37,12 +31,12 @@ async function check(proof, isBrief = false) {
   const { place } = proof;
   place.replaceChildren(t("verifying"));
   try {
-    const [found, registry] = await Promise.all([bytes(proof.path).then(verified), proof.registry ? ask(proof.registry) : null]);
+    const [found, registry] = await Promise.all([asked(proof.path).then(({ text }) => verified(text)), proof.registry ? ask(proof.registry) : null]);
     place.replaceChildren(...verdict(found, registry, isBrief));
     return found.holds && registry?.agrees !== false;
   } catch (error) {
     const isElsewhere = error.status === 404 && !proof.registry;
-    place.replaceChildren(el("span", { class: isElsewhere ? "soft" : "bad" }, isElsewhere ? t("notKept") : error.message));
+    place.replaceChildren(el("span", { class: isElsewhere ? "soft" : "bad" }, isElsewhere ? t("notKept") : reasonOf(error)));
     return isElsewhere ? null : false;
   }
 }
@@ -54,7 +48,7 @@ function ownFile() {
     if (!file) return;
     place.replaceChildren(t("verifying"));
     try { place.replaceChildren(...verdict(await verified(await file.text()))); }
-    catch (error) { place.replaceChildren(el("span", { class: "bad" }, error.message)); }
+    catch (error) { place.replaceChildren(el("span", { class: "bad" }, reasonOf(error))); }
   } });
   return [el("h2", {}, t("verifyOwn")), el("p", {}, el("label", { for: "file" }, t("file") + " "), input), place];
 }

@@ -1,7 +1,7 @@
 // Shared energy of settled periods: each day, each hour, each period. Totals of all homes; nothing of a single one.
 import { barsChart, barsLegend } from "./bars.js";
 import { hoursChart, legend } from "./chart.js";
-import { ask, askAll, el, figures, short, table } from "./page.js";
+import { ask, askAll, el, figures, reasonOf, short, table } from "./page.js";
 import { surplus } from "./surplus.js";
 import { decimals, percent, plainDate, shortDate, t, time, whole } from "./words.js";
 
@@ -20,7 +20,8 @@ const dayName = (period, day) => plainDate(date(period, day));
 export async function show([wanted]) {
   const listed = await askAll("/v1/shared-energy");
   const periods = listed.filter((one) => !one.problem);
-  const damaged = listed.filter((one) => one.problem).map((one) => el("p", { class: "bad" }, one.problem));
+  const damaged = listed.filter((one) => one.problem).map((one) => el("p", { class: "bad" },
+    `${t("damagedPeriod", { n: one.period })} `, el("span", { lang: "en" }, `(${one.problem})`)));
   const chosen = periods.find((one) => one.period === wanted) ?? periods.at(-1);
   const lead = chosen?.interval_minutes === 15 ? "sharedLeadQuarters" : "sharedLead";
   const head = [el("h1", {}, t("sharedEnergy")), el("p", { class: "soft" }, t(lead)), ...await surplusAhead(), ...damaged];
@@ -47,7 +48,7 @@ async function surplusAhead() {
       el("a", { class: "button", href: `/v1/surplus/${day.day}/hours.csv` }, t("download")),
       el("a", { class: "button", href: `/v1/surplus/${day.day}/surplus.json` }, t("file")), el("span", { class: "soft" }, t("localTimes"))),
     el("p", { class: "soft" }, t("auditSurplus"), " ", el("code", {}, "wattproof audit-surplus surplus.json"))];
-  } catch (problem) { return [el("p", { class: "bad" }, problem.message)]; }
+  } catch (problem) { return [el("p", { class: "bad" }, reasonOf(problem))]; }
 }
 
 function numbers(period) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -12,12 +13,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from api.http.problems import MEANINGS
 from api.http.routes import site
 from api.one_machine.community import LocalCommunity
+from api.operator import running_sum
+from api.operator.overview import Alert
 from api.protocol.secure_sum import STAGES
 from data.day import DayClock
-from tests.api.conftest import Village, app_of, small_config
+from fl.secagg import aggregator, envelopes
+from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.api.http.conftest import Served, config_of, shown
 from tests.support.browser import page_of
 from tests.support.served import uvicorn_served
+from zkp.statements import total
 
 pytestmark = pytest.mark.process
 
@@ -45,6 +50,40 @@ def test_a_server_that_is_gone_is_said_in_words(served: Served, page: Page) -> N
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
     page.locator("#language").click()
     expect(page.get_by_role("alert")).to_contain_text("Il server non risponde")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"content_type": "application/json", "body": "{oops"},
+        {"content_type": "text/html", "body": "<html>Log in to the network</html>"},
+        {"content_type": "application/json", "body": '{"portal": "log in"}'},
+    ],
+)
+def test_an_answer_of_something_in_between_is_said_in_words(
+    served: Served, page: Page, answer: dict[str, str]
+) -> None:
+    """The browser's own words for it are English, and tell nobody anything: `days.filter is not a function`."""
+    shown(page, served)
+    page.route("**/v1/accuracy", lambda asked: asked.fulfill(**answer))  # type: ignore[arg-type]
+    page.get_by_role("link", name="Accuracy").click()
+    expect(page.get_by_role("alert")).to_contain_text("What answers is not this community's server")
+    page.locator("#language").click()
+    expect(page.get_by_role("alert")).to_contain_text("Chi risponde non è il server di questa comunità")
+
+
+def test_a_part_of_the_page_that_does_not_load_is_said_in_words(served: Served, page: Page) -> None:
+    shown(page, served)
+    page.route("**/assets/accuracy.js", lambda asked: asked.abort())
+    page.get_by_role("link", name="Accuracy").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
+
+
+def test_a_proxy_that_answers_for_a_check_is_no_verdict(served: Served, page: Page) -> None:
+    shown(page, served, "proofs")
+    page.route("**/v1/proofs/verify", lambda asked: asked.fulfill(status=502, body="<html>Bad gateway</html>"))
+    page.locator("#file").set_input_files({"name": "a.json", "mimeType": "application/json", "buffer": b"{}"})
+    expect(page.locator("[role=status] .bad")).to_have_text("The server does not answer. Try again in a moment.")
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Europe/Rome", "Pacific/Auckland"])
@@ -77,11 +116,50 @@ def test_names_of_the_community_are_text_on_every_page(village: Village, context
         app.state.events.end()
 
 
+def test_why_a_sum_failed_is_said_in_italian(served: Served, page: Page) -> None:
+    """Of every kind of sum."""
+    reasons = {
+        "forecast": "2 gateways are left, 3 must be. elm-3 is left out: its envelope to elm-5 was forged",
+        "export": "a class has 2 gateways in the sum, and its total takes 3",
+        "measured": f"the measured total is not the sum of the commitments to day {DAY}",
+        "shared": "2 shares of a secret of elm-4 came back, 3 are needed",
+    }
+    found = [Alert(code="sum-failed", day=DAY, kind=kind, reason=reason) for kind, reason in reasons.items()]
+    page.route("**/v1/session", lambda asked: asked.fulfill(json={"address": "0x00", "role": "manager"}))
+    page.route("**/v1/manage/alerts", lambda asked: asked.fulfill(json=[one.model_dump() for one in found]))
+    page.route("**/v1/manage/members", lambda asked: asked.fulfill(json=[]))
+    shown(page, served, "manager")
+    told = page.locator("#alerts")
+    expect(told).to_contain_text("the forecast export sum of 1 Jul 2017 failed: a class has 2 gateways")
+    page.locator("#language").click()
+    for words in (
+        "delle previsioni del 1 lug 2017 è fallita: restano 2 gateway e ne servono 3. elm-3 è escluso: la sua busta",
+        "dell'immissione prevista del 1 lug 2017 è fallita: una classe ha 2 gateway",
+        "delle misure del 1 lug 2017 è fallita: il totale misurato non è la somma",
+        "dell'energia condivisa del 1 lug 2017 è fallita: sono tornate 2 parti di un segreto di elm-4",
+    ):
+        expect(told).to_contain_text(words)
+
+
+def test_the_italian_of_failed_sums_is_of_what_the_server_says() -> None:
+    text = _static("failures.js")
+    said = "".join(inspect.getsource(module) for module in (running_sum, envelopes, aggregator, total))
+    patterns = re.findall(r"^  \[/(.*)/g, ", text, re.MULTILINE)
+    assert len(patterns) > 10
+    for pattern in patterns:
+        for words in re.split(r"\(.*?\)|\.\*|\\.", pattern):
+            assert words in said, pattern
+
+
+def _static(name: str) -> str:
+    return (Path(site.__file__).parents[1] / "static" / name).read_text()
+
+
 def test_every_refusal_has_its_italian() -> None:
-    text = (Path(site.__file__).parents[1] / "static" / "refusals.js").read_text()
+    text = _static("refusals.js")
     assert set(re.findall(r'^  "([a-z-]+)": "', text, re.MULTILINE)) == set(MEANINGS)
 
 
 def test_the_steps_of_a_sum_are_those_of_the_protocol() -> None:
-    text = (Path(site.__file__).parents[1] / "static" / "day.js").read_text()
+    text = _static("day.js")
     assert f"const STEPS = {json.dumps(list(STAGES))};" in text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from anyio import fail_after, to_thread
 from fastapi import APIRouter, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +20,7 @@ from rewards.errors import ChainError
 
 router = APIRouter(tags=["health"])
 _OK = "ok"
+_DATABASE_S = 5.0  # a monitor asks again; one that is frozen is left by the thread after a minute (`silent`)
 
 
 class Live(BaseModel):
@@ -85,9 +86,11 @@ async def _database(community: Community) -> str:
             return is_postgres and answer == "on"
 
     try:
-        if await run_in_threadpool(is_read_only):
+        with fail_after(_DATABASE_S):
+            found = await to_thread.run_sync(is_read_only, abandon_on_cancel=True)
+        if found:
             return "the database is read-only: a standby, or set so (default_transaction_read_only)"
-    except SQLAlchemyError:
+    except (SQLAlchemyError, TimeoutError):
         return "the database does not answer"
     return _OK
 

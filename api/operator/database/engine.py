@@ -57,6 +57,9 @@ def open_database(url: str) -> sessionmaker[Session]:
     except SQLAlchemyError as error:
         engine.dispose()
         raise DatabaseError(_unusable(engine.url, error)) from None
+    if engine.dialect.name == "postgresql":
+        engine.dispose()  # an upgrade may take its time, what follows may not
+        event.listen(engine, "do_connect", _answering)
     return sessionmaker(engine, expire_on_commit=False)
 
 
@@ -110,6 +113,12 @@ def _engine(url: str) -> Engine:
 def _write_ahead(connection: Any, _record: Any) -> None:
     for setting in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {setting}").close()
+
+
+def _answering(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    from api.operator.database.silent import AnsweringConnection  # psycopg is an extra
+
+    return AnsweringConnection.connect(*arguments, **options)
 
 
 def _wait_no_longer(connection: Any, _record: Any) -> None:

@@ -205,6 +205,44 @@ def test_a_database_that_takes_no_writes_is_not_ready(
 
 
 @pytest.mark.process
+def test_a_database_that_stands_still_is_not_waited_for(
+    village: Village, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that was paused, or whose disk hangs: its connections are there, and nothing comes."""
+    monkeypatch.setattr("api.operator.database.silent._SILENT_S", 0.3)
+    monkeypatch.setattr("api.http.routes.health._DATABASE_S", 0.1)
+    monkeypatch.setitem(engine._POSTGRES, "connect_timeout", 2)
+    community = LocalCommunity(small_config(village.community.folder, postgres_server.new_database()))
+    assert count(community.sessions, Household) == 0
+    client = TestClient(app_of(community, village.chain_session))
+    with postgres_server.frozen():
+        assert client.get("/readyz").json()["checks"]["database"] == "the database does not answer"
+        for _ in range(2):  # on the connection that there is, and on a new one
+            assert refusal(client.get("/rounds")) == (503, "database-unreachable")
+    assert client.get("/rounds").json() == []
+
+
+@pytest.mark.process
+def test_an_upgrade_of_the_tables_may_take_its_time(
+    postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement on whose answer a request would wait no longer."""
+    slow = text("SELECT pg_sleep(0.5)")
+
+    def upgrade(opened: Engine) -> None:
+        with opened.connect() as connection:
+            connection.execute(slow)
+
+    monkeypatch.setattr("api.operator.database.silent._SILENT_S", 0.1)
+    monkeypatch.setattr(engine, "upgrade", upgrade)
+    with (
+        open_database(postgres_server.new_database())() as session,
+        pytest.raises(OperationalError, match="answered"),
+    ):
+        session.execute(slow)
+
+
+@pytest.mark.process
 def test_a_table_that_somebody_else_keeps_locked_is_not_waited_for(
     postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

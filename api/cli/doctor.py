@@ -10,7 +10,6 @@ from pathlib import Path
 from api.config.community_yaml import Config, load
 from api.protocol.finding import Finding
 from data.failures import describe
-from data.tls import client_context
 
 _LEAST_FREE_MB = 500
 _SOON_DAYS = 30
@@ -212,11 +211,13 @@ def _chain(settings: Config) -> Iterator[Finding]:
 def _server(settings: Config) -> Iterator[Finding]:
     import httpx
 
+    from data.http_client import get
+
     url = settings.gateway.api_url
     if url is None:
         return
     try:
-        answer = httpx.get(url.rstrip("/") + "/livez", timeout=_PROBE_S, verify=client_context())
+        answer = get(url.rstrip("/") + "/livez", whole_s=_PROBE_S)
     except httpx.HTTPError as problem:
         yield Finding.failed(
             f"The community's server at {url} cannot be reached ({type(problem).__name__})",

@@ -18,8 +18,8 @@ from api.gateway.day_watch import kept_reason
 from api.gateway.outbox import Outbox, Submission
 from api.protocol.finding import Finding
 from data.day import DayClock, utc_text
+from data.http_client import get
 from data.json_text import loads
-from data.tls import client_context
 from fl.deployment.kept_model import kept_model_path, kept_round
 
 _PROBE_S = 5.0
@@ -48,7 +48,7 @@ def _community_time(config: Config) -> float:
         return time.time()
     url = config.gateway.api_url or f"http://{config.api.host}:{config.api.port}"
     try:
-        answer = httpx.get(url.rstrip("/") + "/health", timeout=_PROBE_S, verify=client_context())
+        answer = get(url.rstrip("/") + "/health", whole_s=_PROBE_S)
         return float(loads(answer.content)["chain_time"])
     except (httpx.HTTPError, ValueError, TypeError, KeyError):
         return config.replay.start.timestamp()
@@ -125,7 +125,7 @@ def _model(config: Config) -> Iterator[Finding]:
         yield Finding.noted(f"Model: round {kept} is here." if kept else "No model is here yet.")
         return
     try:
-        answer = httpx.get(url.rstrip("/") + "/rounds", timeout=_PROBE_S, verify=client_context())
+        answer = get(url.rstrip("/") + "/rounds", whole_s=_PROBE_S)
         answer.raise_for_status()
         newest = max((int(one["number"]) for one in loads(answer.content)), default=0)
     except (httpx.HTTPError, httpx.InvalidURL, ArithmeticError, ValueError, TypeError, KeyError) as problem:
@@ -162,7 +162,7 @@ def _server(config: Config) -> Iterator[Finding]:
 
     url = f"http://{config.api.host}:{config.api.port}/readyz"
     try:
-        answer = httpx.get(url, timeout=_PROBE_S)
+        answer = get(url, whole_s=_PROBE_S)
     except httpx.HTTPError as problem:
         yield Finding.missing(f"No server answers at {url} ({type(problem).__name__})", "`wattproof serve` starts it")
     else:

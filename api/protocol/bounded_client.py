@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import httpx
 
 from api.config.tracing import current_traceparent
 from data import json_text
+from data.http_client import TimedClient
 from data.tls import client_context
 
 _TIMEOUT = httpx.Timeout(
@@ -39,7 +39,9 @@ class BoundedHttpClient:
     """A client for the API at `url`. Once `stop` is set it sends no more requests."""
 
     def __init__(self, url: str, stop: threading.Event | None = None) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=client_context())
+        self._client = TimedClient(
+            whole_s=_WHOLE_S, base_url=url, timeout=_TIMEOUT, follow_redirects=False, verify=client_context()
+        )
         self._stop = stop or threading.Event()
 
     def ask(self, method: str, path: str, content: bytes | None = None, limit: int = _ANSWER_BYTES) -> bytes:
@@ -54,14 +56,12 @@ class BoundedHttpClient:
         return _body(answer, body, f"{method} {path}")
 
     def _read(self, answer: httpx.Response, limit: int) -> bytes:
-        """The body, unless it is larger than `limit` or arrives too slowly."""
-        body, until = bytearray(), time.monotonic() + _WHOLE_S
+        """The body, unless it is larger than `limit`."""
+        body = bytearray()
         for part in answer.iter_bytes():
             body += part
             if len(body) > limit:
                 raise Unreachable(f"the answer is larger than {limit} bytes")
-            if time.monotonic() > until:
-                raise Unreachable(f"the answer takes longer than {_WHOLE_S:.0f} s")
             if self._stop.is_set():
                 raise Unreachable("not waiting for the answer: this process is stopping")
         return bytes(body)

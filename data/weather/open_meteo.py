@@ -21,7 +21,6 @@ import pandas as pd
 from data.atomic import write_bytes
 from data.errors import SourceError
 from data.json_text import loads
-from data.tls import client_context
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ FORECAST_URL = "https://api.open-meteo.com/v1/forecast"
 PAST_RUNS_URL = "https://previous-runs-api.open-meteo.com/v1/forecast"
 _UNITS = {"temperature_2m": "°C", "direct_radiation": "W/m²"}
 _DAY_AHEAD = "_previous_day1"
-_ANSWER_S = 30.0
+_ANSWER_S = 60.0
 _FRESH_S = 1800
 _USABLE_S = 36 * 3600
 _DAY = pd.Timedelta(days=1)
@@ -99,8 +98,10 @@ class OpenMeteo:
 def _fetched(url: str, query: dict[str, Any]) -> dict[str, Any]:
     import httpx
 
+    from data.http_client import get
+
     try:
-        answer = httpx.get(url, params=query, timeout=_ANSWER_S, verify=client_context())
+        answer = get(url, params=query, whole_s=_ANSWER_S)
         content = loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise SourceError("Open-Meteo cannot be reached, or something else answers at its address") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import httpx
 import uvicorn
 
 from data.address import is_address
+from data.http_client import TimedClient
 from data.json_text import loads
 from fl.deployment.keys import PeerKeys
 from fl.deployment.listening import serving
@@ -62,7 +62,9 @@ class PeerLine:
         context = ssl.create_default_context(cafile=str(keys.authority))
         context.load_cert_chain(keys.certificate, keys.key)
         self._peers, self._timeout_s = peers, timeout_s
-        self._client = httpx.Client(verify=context, timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._client = TimedClient(
+            whole_s=timeout_s, verify=context, timeout=timeout_s, follow_redirects=False, trust_env=False
+        )
         self.bytes_in = 0
 
     def get(self, peer: bytes, path: str, size: int) -> bytes:
@@ -70,7 +72,6 @@ class PeerLine:
         url = self._peers.get(peer)
         if url is None:
             raise PeerAway(f"0x{peer.hex()} is not in the list of peers")
-        until = time.monotonic() + self._timeout_s
         try:
             with self._client.stream("GET", url + path) as answer:
                 if answer.status_code != httpx.codes.OK:
@@ -81,8 +82,8 @@ class PeerLine:
                     self.bytes_in += len(part)
                     if len(body) > size:
                         raise PeerAway(f"{path} at {url}: more than the {size} bytes that it has")
-                    if time.monotonic() > until:
-                        raise PeerAway(f"{path} at {url}: no whole answer within {self._timeout_s:g} s")
+        except httpx.ReadTimeout:
+            raise PeerAway(f"{path} at {url}: no whole answer within {self._timeout_s:g} s") from None
         except httpx.HTTPError as problem:
             raise PeerAway(f"{path} at {url}: {type(problem).__name__}") from None
         if len(body) != size:

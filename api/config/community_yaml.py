@@ -7,9 +7,6 @@ unless it could be a secret. Paths in the file are relative to the file's folder
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
@@ -17,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from api.config.odd_values import odd_values
 from api.config.replay_settings import ReplaySettings
 from api.config.settings import ApiSettings, CommunitySettings, GatewaySettings
 from api.config.settlement_settings import SettlementSettings
@@ -37,8 +35,9 @@ _FORMS = {
     "model_type": _SETTINGS_OF_ITS_OWN,
     "dict_type": _SETTINGS_OF_ITS_OWN,
     "tuple_type": "is a list: put it in brackets, as [a, b]",
+    "string_unicode": "has half a character (\\ud800 to \\udfff): take it out",
 }
-"""What is asked of settings that are not single values, by pydantic's kind of mistake."""
+"""What is asked of settings, by pydantic's kind of mistake."""
 
 
 class ConfigError(ValueError):
@@ -115,31 +114,10 @@ def parse(text: str, name: str) -> Config:
     except ValidationError as error:
         problems = [_explain(problem, tree, name) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems)) from None
-    if odd := [(path, what) for path, value in _numbers(config) if (what := _odd(value, path, tree))]:
+    if odd := list(odd_values(config, tree)):
         lines = [f"{_where(path, tree, name)}: {'.'.join(map(str, path))} {what}" for path, what in odd]
         raise ConfigError("\n".join(line + _description(path) for line, (path, _) in zip(lines, odd, strict=True)))
     return config
-
-
-def _numbers(settings: BaseModel, above: KeyPath = ()) -> Iterator[tuple[KeyPath, int | float | Decimal]]:
-    """Every setting that is a number."""
-    for name, value in settings:
-        if isinstance(value, BaseModel):
-            yield from _numbers(value, (*above, name))
-        elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            yield (*above, name), value
-
-
-def _odd(value: float | Decimal, path: KeyPath, tree: YamlTree) -> str | None:
-    """What is wrong with a number that passes for one, though it was not written as one or has no end."""
-    if not isinstance(value, int) and not math.isfinite(value):  # no fee, time or norm is; it would pass as large
-        return "must be finite"
-    misread = tree.misread(path)
-    if misread is not None and misread[1] == "true or false":
-        return f"is {misread[0]}: write a number"
-    remedies = {8: "leave out the zero in front", 60: "write a number without colons"}
-    base = tree.base_of(path)
-    return f"is read as {value}, in base {base}: {remedies[base]}" if base in remedies else None
 
 
 def anchored(settings: _Settings, folder: Path) -> _Settings:
@@ -181,7 +159,7 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
             return f"{where}: {key} is missing; add it{_description(path)}"
         case "value_error":
             return f"{where}: {key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}"
-        case "model_type" | "dict_type" | "tuple_type" as kind:
+        case "model_type" | "dict_type" | "tuple_type" | "string_unicode" as kind:
             return f"{where}: {key} {_FORMS[kind]}{_description(path)}"
         case "string_type" | "path_type" if misread is not None and misread[0]:
             written, read_as = misread

@@ -16,6 +16,8 @@ from yaml.constructor import ConstructorError
 
 KeyPath = tuple[str | int, ...]
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_MOST_DIGITS = 100
+"""No setting takes a larger number, and Python reads none of some thousand digits."""
 _READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "timestamp": "a date", "null": "nothing"}
 
 
@@ -55,6 +57,11 @@ class YamlTree:
     def line_of(self, path: KeyPath) -> int | None:
         """Line of the deepest node on `path`, from 1."""
         return self._find(path)[1]
+
+    def text_of(self, path: KeyPath) -> str | None:
+        """A single value as it is written, without its quotes; None where there is none in the file."""
+        node, _ = self._find(path)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else None
 
     def misread(self, path: KeyPath) -> tuple[str, str] | None:
         """Unquoted text that YAML reads as another type: as it is written, and what it is read as."""
@@ -106,9 +113,13 @@ def _check_keys(node: yaml.Node) -> None:
     if not isinstance(node, yaml.MappingNode):
         return
     lines: dict[str, int] = {}
-    for key, _ in node.value:
+    for key, value in node.value:
         if isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
+            if value.tag.endswith(":int") and len(value.value) > _MOST_DIGITS:
+                raise YamlProblem(
+                    f"{key.value[:40]} is a number of {len(value.value)} digits: write one of fewer", line
+                )
             if key.value in lines:
                 raise YamlProblem(
                     f"{key.value[:40]} appears twice, first in line {lines[key.value]}: keep one of them", line

@@ -216,6 +216,75 @@ def test_no_setting_is_infinite(key: str, written: str) -> None:
         parse(text, "community.yaml")
 
 
+PATHS_AND_TEXTS = [
+    "api.state_dir",
+    "data.cache_dir",
+    "rewards.key_file",
+    "gateway.roster",
+    "api.host",
+    "api.database_url",
+]
+LEAVE_OUT_CHARACTER = r"has a character that is no letter or sign \(U\+%s\): take it out\. Between double quotes"
+UNUSABLE_TEXTS = {
+    r'"a\0b"': LEAVE_OUT_CHARACTER % "0000",
+    r'"C:\new"': LEAVE_OUT_CHARACTER % "000A",
+    r'"a\x1b[2J"': LEAVE_OUT_CHARACTER % "001B",
+    r'"a\x85"': LEAVE_OUT_CHARACTER % "0085",
+    r'"a\u2028b"': LEAVE_OUT_CHARACTER % "2028",
+    r'"\ud800"': r"has (half a character \(|a character that is no letter or sign \(U\+D800)",
+    '""': "is empty: leave it out, or give it a value",
+    "'  '": "is empty: leave it out",
+}
+
+
+def _set(key: str, written: str) -> str:
+    """Settings in which `key` is in the last line."""
+    first, *others = key.split(".")
+    text, indent = "community: {name: Elm Street}\n", ""
+    text += f"data:\n  source: none\n{'' if first == 'data' else f'{first}:' + chr(10)}"
+    for name in others[:-1]:
+        indent += "  "
+        text += f"{indent}{name}:\n"
+    return f"{text}{indent}  {others[-1]}: {written}\n"
+
+
+@pytest.mark.parametrize("written", UNUSABLE_TEXTS)
+@pytest.mark.parametrize("key", PATHS_AND_TEXTS)
+def test_no_setting_is_a_text_that_no_machine_can_use(key: str, written: str) -> None:
+    """A path with a NUL ended the first command that opened it with a traceback."""
+    with pytest.raises(ConfigError, match=f"line [4-6]: {key} {UNUSABLE_TEXTS[written]}"):
+        parse(_set(key, written), "community.yaml")
+
+
+@pytest.mark.parametrize("written", ["x" * 256, "é" * 128, "x/" * 2048 + "x"])
+def test_no_path_is_longer_than_a_file_system_takes(written: str) -> None:
+    with pytest.raises(ConfigError, match=r"api\.state_dir is longer than a path can be .*: shorten it"):
+        parse(_set("api.state_dir", written), "community.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "problem"),
+    [
+        ("federation.rounds", "18446744073709551616", "is too large: write 9223372036854775807 at most"),
+        ("gateway.chain_id", "1" + "0" * 60, "is too large"),
+        ("rewards.challenge_bond", str(1 << 256), "is too large"),
+        ("gateway.retry_max_s", "1e+10", "is too large: write 1000000000 at most"),
+        ("federation.gossip.publish_s", "10000000000", "is too large"),
+        ("gateway.give_up_hours", "1.0e+300", "is too large"),
+        ("gateway.max_fee", "1.0e+300", "is too large"),
+        ("rewards.grace_seconds", "9" * 5000, "grace_seconds is a number of 5000 digits: write one of fewer"),
+    ],
+)
+def test_no_number_is_larger_than_a_machine_counts(key: str, written: str, problem: str) -> None:
+    """The first wait of so many seconds ended the process that it was set for."""
+    with pytest.raises(ConfigError, match=f"line [4-6]: (?:{key} )?{problem}"):
+        parse(_set(key, written), "community.yaml")
+
+
+def test_amounts_on_the_chain_are_as_large_as_a_contract_takes() -> None:
+    assert parse(_set("rewards.challenge_bond", str((1 << 256) - 1)), "community.yaml").rewards.challenge_bond
+
+
 HOUSE, OTHER, METER, NEW = (f"'0x{digit * 40}'" for digit in "1234")
 
 

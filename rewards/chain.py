@@ -34,7 +34,7 @@ from web3.exceptions import Web3Exception, Web3RPCError
 from web3.middleware import AttributeDictMiddleware
 from web3.types import BlockIdentifier, TxParams, TxReceipt, Wei
 
-from rewards.chain_errors import reading, reason_of, refusals
+from rewards.chain_errors import reading, reason_of, refusals, state_of
 from rewards.compile import Artefact
 from rewards.errors import ContractsLost, JournalUnwritable, NodeUnreachable, Refused, StaleTransaction, refused
 from rewards.journal import Journal
@@ -187,7 +187,7 @@ class Chain:
 
     def has_code(self, address: str, block: int | None = None) -> bool:
         """Whether there is a contract at an address, at a block (the latest by default)."""
-        with refusals("reading a contract's code"):
+        with refusals("reading a contract's code"), state_of(block):
             at: BlockIdentifier = "latest" if block is None else BlockNumber(block)
             return len(self.web3.eth.get_code(to_checksum_address(address), at)) > 0
 

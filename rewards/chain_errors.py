@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from eth.exceptions import VMError
 from eth_abi.abi import decode
@@ -13,7 +14,7 @@ from eth_tester.exceptions import TransactionFailed
 from eth_utils.exceptions import ValidationError
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
 
-from rewards.errors import NodeUnreachable, is_reason, refused
+from rewards.errors import NodeUnreachable, StateGone, is_reason, refused
 
 _ERROR_STRING = keccak(b"Error(string)")[:4]
 _OWN_FAULTS = (-32700, -32603, -32601, -32005, -32002)  # EIP-1474, and JSON-RPC 2.0's own
@@ -43,6 +44,23 @@ def reading(what: str) -> Iterator[None]:
         yield
     except (NodeUnreachable, Web3Exception, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NodeUnreachable(f"the chain node does not tell {what}; try again later") from error
+
+
+@contextmanager
+def state_of(block: int | None) -> Iterator[None]:
+    """A question of how things were at a block, None for the latest, of which a node may have no state any more."""
+    try:
+        yield
+    except Web3RPCError as error:
+        if block is None:
+            raise
+        raise StateGone(f"the chain node has no state of block {block}: wait for more blocks") from error
+
+
+def answer_at(call: Any, block: int | None) -> Any:
+    """What a contract answers to a call at a block, None for the latest. Raises StateGone."""
+    with state_of(block):
+        return call.call() if block is None else call.call(block_identifier=block)
 
 
 def reason_of(error: VMError) -> str:

@@ -13,6 +13,7 @@ from web3.logs import DISCARD
 
 from data.json_text import loads
 from rewards.chain import Chain
+from rewards.chain_errors import answer_at
 from rewards.deploy import Contracts
 from rewards.events import events
 from rewards.signing import forecast_digest
@@ -115,14 +116,14 @@ class ClaimState:
 def claim_state(contracts: Contracts, household: str, day: int, block: int | None = None) -> ClaimState:
     """At a block, the latest by default."""
     call = contracts.rewards.functions.claim_of(household, day)
-    _, buckets, collected = call.call() if block is None else call.call(block_identifier=block)
+    _, buckets, collected = answer_at(call, block)
     return ClaimState(bool(buckets), bool(collected))
 
 
 def holds_forecast(contracts: Contracts, household: str, day: int, digest: bytes, block: int | None = None) -> bool:
     """Whether exactly this forecast is registered at a block, the latest by default."""
     call = contracts.forecast_registry.functions.forecast_of(household, day)
-    kept = call.call() if block is None else call.call(block_identifier=block)
+    kept = answer_at(call, block)
     return bytes(kept) == digest
 
 

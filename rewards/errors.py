@@ -11,6 +11,10 @@ class NodeUnreachable(ChainError):
     """The node does not answer."""
 
 
+class StateGone(ChainError):
+    """The node has no state of an earlier block: it was started anew, or keeps that of few blocks."""
+
+
 class JournalCorrupt(ChainError):
     """The embedded chain's journal is not what this program wrote."""
 

@@ -13,6 +13,7 @@ from web3.contract import Contract
 from web3.logs import DISCARD
 
 from rewards.chain import Chain
+from rewards.chain_errors import answer_at
 from rewards.claims import MANY, ClaimState
 from rewards.deploy import Contracts
 from rewards.errors import NoPrecompiles
@@ -95,7 +96,7 @@ def green_state(contracts: Contracts, household: str, day: int, block: int | Non
     if contracts.green_share is None:
         return ClaimState(claimed=False, collected=False)
     call = contracts.green_share.functions.green_of(household, day)
-    points, collected = call.call() if block is None else call.call(block_identifier=block)
+    points, collected = answer_at(call, block)
     return ClaimState(bool(points), bool(collected))
 
 

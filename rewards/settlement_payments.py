@@ -9,6 +9,7 @@ from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
 from rewards.chain import Chain
+from rewards.chain_errors import answer_at
 from rewards.compile import artefact
 from rewards.errors import TooFewTokens
 
@@ -105,7 +106,7 @@ def pay(
 def is_paid(payments: Contract, days: tuple[int, int], share: Brought, block: int | None = None) -> bool:
     """Whether a share's household was paid for this period and side, at a block (the latest by default)."""
     call = payments.functions.is_paid(*days, share.household, share.side)
-    return bool(call.call() if block is None else call.call(block_identifier=block))
+    return bool(answer_at(call, block))
 
 
 def leaf(share: Brought) -> tuple[str, int, int, bytes, list[bytes]]:

@@ -8,6 +8,7 @@ from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
 from rewards.chain import Chain
+from rewards.chain_errors import answer_at
 from rewards.compile import artefact
 
 _NAME = "settlement_registry"
@@ -27,7 +28,7 @@ def settlements_at(chain: Chain, address: str) -> Contract:
 def root_of(registry: Contract, first_day: int, last_day: int, block: int | None = None) -> bytes | None:
     """The root of a period that counts (32 bytes) at a block, the latest by default; None where there is none."""
     call = registry.functions.root_of(first_day, last_day)
-    root = bytes(call.call() if block is None else call.call(block_identifier=block))
+    root = bytes(answer_at(call, block))
     return root if any(root) else None
 
 

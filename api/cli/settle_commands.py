@@ -132,7 +132,7 @@ def settle(
 def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> None:
     """`paid_in`: the period's folder, where its shares are to be paid, too."""
     from api.config.traced import traced
-    from api.operator.chain_session import final_block, finality_blocks
+    from api.operator.chain_session import finality_blocks, is_final
     from api.operator.community import Community
     from api.operator.settlement_payment import is_paid_out, pay_settlement
     from api.operator.settlement_root import is_published, publish_settlement
@@ -144,9 +144,12 @@ def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> 
         address = publish_settlement(community, chain, settlement)
         with traced(settings.tracing, "wattproof-one-machine"):
             paid = None if paid_in is None else pay_settlement(community, chain, settlement, paid_in)
-        block = final_block(chain, depth)
-        is_final = is_published(community, chain, settlement, block)
-        is_final = is_final and (paid is None or is_paid_out(community, chain, settlement, block))
+
+        def holds(block: int | None) -> bool:
+            published = is_published(community, chain, settlement, block)
+            return published and (paid is None or is_paid_out(community, chain, settlement, block))
+
+        final = is_final(chain, depth, holds)
     finally:
         chain.close()
     if paid is not None:
@@ -155,7 +158,7 @@ def _publish(settings: Config, settlement: Settlement, paid_in: Path | None) -> 
             f"{paid.contract}.", highlight=False,
         )  # fmt: skip
     console.print(f"The root 0x{settlement.root.hex()} is in the settlement registry {address}.", highlight=False)
-    if not is_final:
+    if not final:
         console.print(
             f"It is final when {depth} blocks have followed. Run the same command again then: it sends again what a "
             "reorganisation has taken back, and nothing else.", highlight=False,

@@ -5,7 +5,7 @@ Every step can be repeated: what is registered or paid already is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
@@ -34,7 +34,7 @@ from rewards.claims import (
 )
 from rewards.claims_together import Outcome, submit_claims
 from rewards.deploy import Contracts
-from rewards.errors import NoForecast, Refused
+from rewards.errors import NoForecast, Refused, StateGone
 from rewards.signing import PinnedHead, forecast_digest
 from zkp.errors import ProofError
 
@@ -69,6 +69,17 @@ def finality_blocks(community: Community, chain: Chain) -> int:
 def final_block(chain: Chain, depth: int) -> int | None:
     """The last block that `depth` others are on; None for the latest one."""
     return max(0, chain.block - depth) if depth else None
+
+
+def is_final(chain: Chain, depth: int, holds: Callable[[int | None], bool]) -> bool:
+    """Whether the chain's final block holds something, by what `holds` says of a block (None for the latest).
+
+    A node that has no state of that block, for it was just started anew, cannot say: not yet.
+    """
+    try:
+        return holds(final_block(chain, depth))
+    except StateGone:
+        return False
 
 
 def open_chain_session(community: Community, day: int | None = None) -> ChainSession:

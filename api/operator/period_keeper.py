@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import update
 
 from api.config.community_yaml import ConfigError
-from api.operator.chain_session import ChainSession, final_block, finality_blocks
+from api.operator.chain_session import ChainSession, finality_blocks, is_final
 from api.operator.community import Community
 from api.operator.database.tables import SettledPeriod
 from api.operator.open_periods import OpenPeriod, OpenPeriods
@@ -119,11 +119,14 @@ class PeriodKeeper:
         """Whether the chain's final block has all of it."""
         settlement, _ = self._periods.settlement(name)
         community, chain = self._community, self._chain_session.chain
-        with self._chain_session.lock:
-            block = final_block(chain, finality_blocks(community, chain))
+
+        def holds(block: int | None) -> bool:
             published = not settlement.shares or is_published(community, chain, settlement, block)
             paid = not settlement.shares or not self._prices_shares
             return published and (paid or is_paid_out(community, chain, settlement, block))
+
+        with self._chain_session.lock:
+            return is_final(chain, finality_blocks(community, chain), holds)
 
     def _note(self, name: str, **values: int) -> None:
         with self._community.sessions.begin() as session:

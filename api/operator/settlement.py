@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 from eth_hash.auto import keccak
 from sqlalchemy import delete, select, update
@@ -20,6 +21,7 @@ from api.operator.chain_session import (
     ChainSession,
     final_block,
     finality_blocks,
+    is_final,
     keep_forecast,
     keep_reward,
     relay_forecast,
@@ -90,6 +92,10 @@ class Settlement:
     def look(self) -> None:
         """One round. A chain that is away is logged once, and asked again by the next one."""
         try:
+            if self._chain_session.chain.tester is None:
+                self._contracts.check_reachable(
+                    self._chain_session.chain
+                )  # or blocks of another chain were looked at
             with self._chain_session.turn:
                 self._find_others()
             with self._community.sessions() as session:
@@ -135,7 +141,7 @@ class Settlement:
         if self._holds(row, None):
             self._note(row)
             with self._community.sessions.begin() as session:
-                if self._holds(row, self._final):
+                if is_final(self._chain_session.chain, self._depth, partial(self._holds, row)):
                     let_go(session, row.kind, row.household, row.day)
                     _log.info("final", extra=told)
                     now = time.time_ns()

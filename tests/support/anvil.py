@@ -29,6 +29,7 @@ class Anvil:
 
     def start(self, chain_id: int = 31_337) -> None:
         """Start, or go on where it was stopped."""
+        assert not self.is_running
         state, log = self._folder / "anvil.json", (self._folder / "anvil.log").open("ab")
         with log:
             self._process = subprocess.Popen(
@@ -47,9 +48,23 @@ class Anvil:
             self._process.wait()
             self._process = None
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def forget(self) -> None:
         """Begin with an empty chain at the next start."""
         (self._folder / "anvil.json").unlink()
+
+    def put_aside(self) -> Path:
+        """`forget`, for a while: where its chain is kept for `bring_back`."""
+        kept = self._folder / "kept.json"
+        (self._folder / "anvil.json").rename(kept)
+        return kept
+
+    def bring_back(self, kept: Path) -> None:
+        """Go on with that chain at the next start."""
+        kept.replace(self._folder / "anvil.json")
 
     def fund(self, address: str) -> None:
         """Give an account enough for gas."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -24,6 +26,7 @@ from api.http.deps import (
 )
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, LimitQuery, page
+from api.http.repeats import taken_or_checked
 from api.operator.chain_session import ChainSession, claim_of
 from api.operator.community import Community
 from api.operator.paid_claims import kept_claim, paid_on, settle
@@ -70,13 +73,13 @@ async def claim(
     """
     if not isinstance(bundle, bundles.ClaimBundle):
         raise ApiError("malformed-proof", "this is not a claim bundle", 422)
-    before = await run_in_threadpool(_taken_before, bundle, community)
+    taken_before, check = partial(_taken_before, bundle, community), partial(check_claim, community, bundle)
+    before = await run_in_threadpool(taken_or_checked, taken_before, check)
     if before is not None:
         response.status_code = 200
         return before
     of = community.home_day(bundle.household, bundle.context.day)
     with tracer().step("take claim", of, request.headers.get("traceparent", "")) as taking:
-        await run_in_threadpool(check_claim, community, bundle)
         with tracer().step("check skill proof", of):
             await work.proofs.claims.run(work.checker.check, bundle)
         settled = work.chain.claims.run(_settled, bundle, community, chain_session, taking.traceparent)

@@ -5,6 +5,8 @@ Forecasts are not listed here: proofs of those in a day's sum are in its surplus
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
@@ -14,6 +16,7 @@ from api.http.deps import BUNDLE_BODY, REPEATED, BundleBody, CommunityDep, Ledge
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterRound, LimitQuery
 from api.http.published_rounds import NumpyArchive, file_of, listed
+from api.http.repeats import taken_or_checked
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
 from api.operator.export_forecasts import keep_export, kept_export
@@ -61,11 +64,14 @@ async def submit(
     The first one of a day stays. The same bundle again gets the first answer, with 200.
     """
     forecast = _forecast(bundle)
-    before = await run_in_threadpool(_taken_before, forecast, community)
+    taken_before, check = (
+        partial(_taken_before, forecast, community),
+        partial(_check, forecast, community, chain_session),
+    )
+    before = await run_in_threadpool(taken_or_checked, taken_before, check)
     if before is not None:
         response.status_code = 200
         return before
-    await run_in_threadpool(_check, forecast, community, chain_session)
     await work.proofs.forecasts.run(work.checker.check, forecast)
     await run_in_threadpool(keep_export, community, forecast)
     taken = await run_in_threadpool(_taken_before, forecast, community)

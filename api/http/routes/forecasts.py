@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -29,6 +30,7 @@ from api.http.deps import (
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, LimitQuery, page
 from api.http.raw_transactions import decoded
+from api.http.repeats import taken_or_checked
 from api.operator.chain_session import ChainSession, is_registered, keep_forecast, relay_forecast
 from api.operator.community import Community
 from api.operator.database.tables import Forecast
@@ -71,13 +73,16 @@ async def submit(
     The same bundle again gets the first answer, with 200.
     """
     bundle, raw = await run_in_threadpool(_parsed, body, community)
-    kept = await run_in_threadpool(kept_forecast, community, bundle)
+    taken, check = (
+        partial(kept_forecast, community, bundle),
+        partial(check_forecast, community, chain_session, bundle, raw),
+    )
+    kept = await run_in_threadpool(taken_or_checked, taken, check)
     if kept is not None:
         response.status_code = 200
         return ForecastPublic.model_validate(kept, from_attributes=True)
     of = community.home_day(bundle.household, bundle.context.day)
     with tracer().step("take forecast", of, request.headers.get("traceparent", "")) as taking:
-        await run_in_threadpool(check_forecast, community, chain_session, bundle, raw)
         with tracer().step("check forecast proof", of):
             await work.proofs.forecasts.run(work.checker.check, bundle)
         await work.chain.registrations.run(_register, bundle, raw, community, chain_session, taking.traceparent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from eth_utils.address import to_checksum_address
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -23,6 +25,7 @@ from api.http.deps import (
 )
 from api.http.errors import ApiError, refusals
 from api.http.paging import MOST, AfterAddress, LimitQuery, page
+from api.http.repeats import taken_or_checked
 from api.http.routes.claims import Call
 from api.operator.chain_session import ChainSession
 from api.operator.community import Community
@@ -65,13 +68,13 @@ async def claim(
     The same bundle again gets the first answer, with 200.
     """
     green = _green(bundle)
-    before = await run_in_threadpool(_taken_before, green, community)
+    taken_before, check = partial(_taken_before, green, community), partial(check_green_share, community, green)
+    before = await run_in_threadpool(taken_or_checked, taken_before, check)
     if before is not None:
         response.status_code = 200
         return before
     of = community.home_day(green.household, green.context.day)
     with tracer().step("take green share", of, request.headers.get("traceparent", "")) as taking:
-        await run_in_threadpool(check_green_share, community, green)
         with tracer().step("check green proof", of):
             await work.proofs.claims.run(work.checker.check, green)
         settled = work.chain.claims.run(_settled, green, community, chain_session, taking.traceparent)

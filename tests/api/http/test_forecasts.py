@@ -1,10 +1,12 @@
 """Submitting a forecast: what is taken, and each refusal with its own code, through the API and the chain."""
 
+import sys
+
 import pytest
 from httpx import Response
 
 from api.gateway.home import Home
-from api.protocol.bundle import InferenceBundle
+from api.protocol.bundle import ClaimBundle, InferenceBundle, encode
 from rewards.claims import registered_forecast
 from rewards.errors import DuplicateForecast
 from tests.api.conftest import DAY, Village
@@ -38,6 +40,28 @@ def test_a_proven_forecast_is_registered_and_its_proof_can_be_downloaded(village
     download = village.client.get(f"/forecasts/{home.wallet.address}/{DAY}/proof")
     assert InferenceBundle.model_validate_json(download.content) == bundle
     assert [f["household"] for f in village.client.get(f"/forecasts/{DAY}").json()] == [home.wallet.address]
+
+
+def not_at_first(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """`name` finds nothing when it is asked first, as where the same request is being answered at that moment."""
+    module, _, function = name.rpartition(".")
+    find, asked = getattr(sys.modules[module], function), iter([None])
+    monkeypatch.setattr(name, lambda *given: next(asked, True) and find(*given))
+
+
+def test_a_forecast_or_claim_that_comes_twice_at_once_gets_the_answer_of_the_first(
+    village: Village, claim: ClaimBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second was told 409 where the first was done between the look for it and the checks."""
+    home = village.homes[0]
+    assert submit(village, village.bundle(home), home).status_code in (200, 201)
+    not_at_first(monkeypatch, "api.http.routes.forecasts.kept_forecast")
+    again = submit(village, village.bundle(home), home)
+    assert (again.status_code, again.json()["household"]) == (200, home.wallet.address)
+    first = village.client.post("/claims", content=encode(claim))
+    not_at_first(monkeypatch, "api.http.routes.claims._taken_before")
+    second = village.client.post("/claims", content=encode(claim))
+    assert (first.status_code, second.status_code) == (201, 200) and first.json() == second.json()
 
 
 @pytest.mark.parametrize("place", [12, 200, 3_000, 9_000, -3])

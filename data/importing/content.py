@@ -3,7 +3,9 @@ readings."""
 
 import codecs
 import re
+import unicodedata
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +20,10 @@ _HTML = "is a web page, perhaps one that is named xls: open it in a spreadsheet,
 _EDIFACT = "is a message of the energy market (EDIFACT, such as MSCONS): export a table from the portal"
 _PDF = "is a PDF: download the readings as CSV or Excel instead"
 _BINARY = "is binary, not text: download the readings as CSV or Excel"
+_OTHER_ENCODING = (
+    "is text in an encoding that is not known (known are UTF-8, UTF-16, Latin-1 and Shift-JIS): open it in a "
+    "spreadsheet, and save it as xlsx or as CSV in UTF-8"
+)
 _PACKED = {
     b"\x1f\x8b": "is compressed (gz): unpack it first, with gunzip",
     b"BZh": "is compressed (bzip2): unpack it first, with bunzip2",
@@ -79,7 +85,7 @@ def _packed_or_workbook(path: Path) -> tuple[Kind, str]:
 
 
 def _encoding(path: Path, head: bytes) -> str:
-    """UTF-8, UTF-16 by its mark, or Latin-1 for what has none of the bytes that text never has."""
+    """UTF-8, UTF-16 by its mark, or for what has none of the bytes that text never has, Latin-1 or Shift-JIS."""
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
             _decode(path, encoding)
@@ -91,20 +97,37 @@ def _encoding(path: Path, head: bytes) -> str:
         _decode(path, "utf-16-be")
         return "utf-16-be"
     _refuse_nul(path)
-    for encoding in ("utf-8", "cp1252"):
+    for encoding, is_likely in _LIKELY.items():
         try:
             _decode(path, encoding)
         except UnicodeDecodeError:
             continue
         text = head.decode(encoding, errors="ignore")
-        if not _CONTROL.search(text) and (encoding == "utf-8" or _few_odd_letters(text)):
+        if not _CONTROL.search(text) and is_likely(text):
             return encoding
-    raise NoReadings(path, _BINARY)
+    raise NoReadings(path, _BINARY if _CONTROL.search(head.decode("latin-1")) else _OTHER_ENCODING)
 
 
 def _few_odd_letters(text: str) -> bool:
     """Whether text of a one-byte encoding is of a language: letters with accents are few."""
     return sum(character > "\x7f" for character in text) * 5 <= len(text)
+
+
+def _is_japanese(text: str) -> bool:
+    """Whether all letters beyond ASCII are Japanese, none of half the width, as accents of other encodings become."""
+    return all(
+        unicodedata.name(letter, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC"))
+        for letter in set(text)
+        if letter > "\x7f"
+    )
+
+
+_LIKELY: dict[str, Callable[[str], bool]] = {
+    "utf-8": lambda _: True,
+    "cp1252": _few_odd_letters,
+    "cp932": _is_japanese,
+}
+"""Encodings in the order in which they are tried, and whether a text read by them is one."""
 
 
 def _refuse_nul(path: Path) -> None:
@@ -132,6 +155,6 @@ def _decode(path: Path, encoding: str) -> None:
                 decoder.decode(block)
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        if encoding in ("utf-8", "cp1252"):
+        if encoding in _LIKELY:
             raise
         raise ImportRefused(path, f"is damaged {encoding.upper()} text: download it again") from None

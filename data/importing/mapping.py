@@ -285,7 +285,24 @@ def _with_values(
         raise ImportRefused(
             sheet.path, f"which column is the energy is not certain: {HOW_TO_MAP}; {_there_are(sheet)}"
         )
+    if not (exports or options.no_export or (preset and preset.value)):
+        _ask_about_production(sheet, kinds, columns, [sheet.names[value.at] for value in imports])
     return replace(mapping, values=(*imports, *exports), unit_at=unit_at, label_at=label_at)
+
+
+def _ask_about_production(sheet: Sheet, kinds: list[CellKind], columns: list[list[str]], imports: list[str]) -> None:
+    """Raises ImportRefused for production beside consumption: what was fed in beside what was taken from the grid, or
+    all that was made beside all that was used."""
+    if any(map(words.says_import, imports)):
+        return
+    for at, name in enumerate(sheet.names):
+        made = kinds[at] == "number" and name not in imports and words.says_production(name)
+        if made and any(cell.strip("0,. ") for cell in columns[at]):
+            raise ImportRefused(
+                sheet.path,
+                f"{name!r} beside {imports[0]!r} may be what the home fed in, or all that it made: {HOW_TO_MAP}, and "
+                "with export_kwh=COLUMN where it was fed in",
+            )
 
 
 def _as_pairs(sheet: Sheet, values: list[ValueColumn]) -> list[ValueColumn]:

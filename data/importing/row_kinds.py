@@ -77,9 +77,24 @@ def label_column(
         if len(labels) == 1:
             continue
         are_others = any(map(words.says_other_rows, labels))
+        if which and at not in chosen and flows == {"import"}:
+            _ask_about_production(sheet, at, labels)
         if None not in flows and (is_several or are_others or len(flows) > 1):
             return at
     return None
+
+
+def _ask_about_production(sheet: Sheet, at: int, labels: set[str]) -> None:
+    """Raises ImportRefused for rows of production beside those of consumption, as the columns of a table do."""
+    made = sorted(filter(words.says_production, labels))
+    used = sorted(label for label in labels if words.flow_of_label(label) == "import")
+    if made and not any(map(words.says_import, used)):
+        name = sheet.names[at]
+        raise ImportRefused(
+            sheet.path,
+            f"has rows of {made[0]} beside {used[0]}, which may be what the home fed in, or all that it made: "
+            f"leave them out with --where {name}={used[0]!r}, or call them export where they were fed in",
+        )
 
 
 def _all_labels(sheet: Sheet, at: int, labels: set[str]) -> set[str]:

@@ -134,8 +134,7 @@ def _of_sheet(sheet: Sheet, options: ImportOptions, zone: ZoneInfo | None) -> So
     mapping = map_columns(sheet, options)
     with _uncollected():
         readings = read_sheet(sheet, mapping, day_order(sheet, mapping, options.dates), zone)
-    if not options.accept_unusual:
-        check_zone(sheet.path, sheet, mapping, readings, zone)
+    zone_warnings = () if options.accept_unusual else check_zone(sheet.path, sheet, mapping, readings, zone)
     if mapping.delay_s:
         readings = [replace(part, wall=part.wall + mapping.delay_s) for part in readings]
     stamp = mapping.stamp
@@ -143,7 +142,7 @@ def _of_sheet(sheet: Sheet, options: ImportOptions, zone: ZoneInfo | None) -> So
         stamp = "end"  # a day whose last time is 24:00 names ends
     is_register = mapping.is_register or options.cumulative
     doubtful = stamp is None and options.stamp == "start" and not is_register and _look_like_ends(readings)
-    warnings = [_ENDS] if doubtful else []
+    warnings = [*zone_warnings, *([_ENDS] if doubtful else [])]
     return Source(readings, stamp, is_register, (*warnings, *([sheet.not_read] if sheet.not_read else [])))
 
 

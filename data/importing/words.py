@@ -17,6 +17,10 @@ _WRITTEN_OUT = (
     (re.compile(r"\bmega[ -]?(?=wh?\b|watt)"), "m"),
     (re.compile(r"watts?\b"), "w"),
 )
+_PRODUCED = (
+    r"produc|produk|produz|generat|generad|generac|erzeug|opwek|tuotan|prodott|termel|vyrob|wytw|"
+    r"solar|\bpv\b|photovolt"
+)
 _MEASURED = "(?:5|7|8|9|25|27|29)"  # of an OBIS code: registers, means, energies of intervals
 _EXPORT = re.compile(
     r"export|return|inject|injec|injekt|inyec|ein(?:ge)?speis|feed.?in|fed.?in|teruglever|excedent|vertid|"
@@ -40,7 +44,7 @@ _OTHER = re.compile(
     r"cost|price|prijs|preis|prix|precio|prezzo|\beur|€|£|\$|\(p\)|kosten|charge|\bvat\b|\bgas|water|wasser|m3|"
     r"m³|volt|spannung|tension|amp|intensit|reactive|reactif|reattiva|kvar|blind|apparent|\bva\b|temp|humid|"
     r"factor|faktor|\bid\b|serial|number|nummer|\bno\b|point|quality|status|flag|co2|carbon|max\b|peak demand|"
-    r"\bean\b|produc|produk|generat|generad|generac|solar|\bpv\b|erzeug|photovolt|yield|prodott|min\b|self|autocons|eigenverbrauch|battery|batterie|"
+    rf"\bean\b|{_PRODUCED}|yield|min\b|self|autocons|eigenverbrauch|battery|batterie|"
     rf"\b[3-9][._]{_MEASURED}[._]"
 )
 _NO_KWH = re.compile(
@@ -157,6 +161,13 @@ def flow_of(name: str) -> Flow | None:
     if _OTHER.search(text):
         return None
     return "import" if unit_in(name) or _CONSUMED.search(text) else None
+
+
+def says_production(name: str) -> bool:
+    """Whether a name is that of energy which was made, without telling whether it was fed in."""
+    text = _parted(name)
+    is_power = unit_in(name) in POWER
+    return bool(re.search(_PRODUCED, text)) and not is_power and not _NO_KWH.search(text) and not _EXPORT.search(text)
 
 
 def says_import(name: str) -> bool:

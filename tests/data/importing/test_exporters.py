@@ -348,6 +348,57 @@ def test_rows_that_a_person_chooses_tell_the_unit(tmp_path: Path) -> None:
     assert import_file(path, options).readings["y"].sum() == sum(wh for _, wh in WINTER)
 
 
+def test_production_of_nothing_is_none_that_was_fed_in(tmp_path: Path) -> None:
+    content = table("Tid;Forbruk (kWh);Produksjon (kWh)", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};0,000")
+    readings = imported(tmp_path, content).readings
+    assert readings["y"].sum() == sum(wh for _, wh in WINTER) and "export" not in readings
+
+
+@pytest.mark.parametrize(
+    ("said", "zone", "day", "told", "remedy"),
+    [
+        ("Zeit (MEZ)", "Europe/Rome", "2026-06-01", "UTC+1", "Etc/GMT-1"),
+        ("Zeit MESZ", "Europe/Rome", "2026-01-05", "UTC+2", "Etc/GMT-2"),
+        ("Time (EST)", "America/New_York", "2026-06-01", "UTC-5", "Etc/GMT+5"),
+        ("Hora (WET)", "Europe/Lisbon", "2026-06-01", "UTC+0", "UTC"),
+        ("Time (ACST)", "Australia/Adelaide", "2026-01-05", "UTC+9:30", "a place whose clocks are always at that"),
+        ("Time (CET)", "Europe/Helsinki", "2026-01-05", "UTC+1", "Etc/GMT-1"),
+    ],
+)
+def test_times_of_one_half_of_the_year_in_the_other_are_pointed_out(
+    tmp_path: Path, said: str, zone: str, day: str, told: str, remedy: str
+) -> None:
+    """Most who write CET mean the clocks in their kitchen; some do not."""
+    rows = "".join(f"{day} {hour:02d}:{half};0.5\n" for hour in range(24) for half in ("00", "30"))
+    path = tmp_path / "export"
+    path.write_text(f"{said};kWh\n{rows}")
+    (warning,) = import_file(path, ImportOptions("elm-3", timezone=zone)).warnings
+    assert f"the file says {said!r}, {told}; its times were read by the clocks of {zone}" in warning
+    assert warning.endswith(f"import with --timezone {remedy}") and day in warning
+
+
+@pytest.mark.parametrize(("said", "day"), [("Zeit (MEZ)", "2026-01-05"), ("Zeit (MESZ)", "2026-06-01")])
+def test_times_of_this_half_of_the_year_are_not(tmp_path: Path, said: str, day: str) -> None:
+    path = tmp_path / "export"
+    path.write_text(f"{said};kWh\n" + "".join(f"{day} {hour:02d}:00;0.5\n" for hour in range(24)))
+    assert import_file(path, ImportOptions("elm-3", timezone="Europe/Rome")).warnings == ()
+
+
+def test_a_japanese_export_is_read_in_its_own_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    rows = "".join(f"2026/06/01,{hour:02d}:{half},0.25\r\n" for hour in range(24) for half in ("00", "30"))
+    path.write_bytes(f"年月日,時刻,使用量(kWh)\r\n{rows}".encode("shift_jis"))
+    readings = import_file(path, ImportOptions("elm-3", timezone="Asia/Tokyo")).readings
+    assert readings["y"].tolist() == [500] * 24 and str(readings["ds"].iloc[0]) == "2026-05-31 15:00:00+00:00"
+
+
+def test_text_in_an_encoding_that_is_not_known_is_no_binary(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    path.write_bytes("Ťas;Spotřeba síť (kWh)\r\n01.06.2026 00:00;0,5\r\n".encode("cp1250"))
+    with pytest.raises(ImportRefused, match=r"is text in an encoding that is not known .* save it as xlsx or as CSV"):
+        import_file(path, ImportOptions("elm-3", timezone="Europe/Prague"))
+
+
 def test_a_person_knows_better_which_clocks_a_file_follows(tmp_path: Path) -> None:
     path = tmp_path / "export"
     path.write_text(table("Zeit (UTC+1);kWh", AUTUMN[:96], kwh_row))
@@ -427,6 +478,20 @@ ASKED = {
     ),
     "another zone in a column": (
         table("Time,TZ,kWh", WINTER, lambda t, wh: f"{t:%Y-%m-%d %H:%M},UTC,{wh / 1000}"), "use --timezone UTC",
+    ),
+    "production beside consumption": (
+        table("Fra;Til;KWH 60 Forbruk;KWH 60 Produksjon", HOURS["winter"],
+              lambda t, wh: f"{local(t)};{local(t + timedelta(hours=1))};{comma(wh)};{comma(wh / 3)}"),
+        "'KWH 60 Produksjon' beside 'KWH 60 Forbruk' may be what the home fed in, or all .*export_kwh=COLUMN",
+    ),
+    "production in Finnish": (
+        table("Aika;Kulutus (kWh);Tuotanto (kWh)", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};{comma(wh / 3)}"),
+        r"'Tuotanto \(kWh\)' beside 'Kulutus \(kWh\)' may be",
+    ),
+    "rows of production beside those of consumption": (
+        table("Tid;Retning;kWh", WINTER,
+              lambda t, wh: f"{local(t)};Forbruk;{comma(wh)}\n{local(t)};Produksjon;{comma(wh / 3)}"),
+        "has rows of Produksjon beside Forbruk, .*: leave them out with --where Retning='Forbruk'",
     ),
     "what the supplier delivers, and what the community": (
         table("Zeit;Verbrauch gesamt (kWh);Bezug aus Gemeinschaft (kWh);Bezug vom Lieferanten (kWh)", WINTER,

@@ -4,7 +4,7 @@ A list of objects, a list of rows with the columns' names beside it, or an objec
 each line. Tables with the same columns (one for each day, one for import and one for export) are read as one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from data.importing.words import plain, says_which, unit_in
 from data.json_text import loads
 
 _DEEPEST = 12
+_HOURS_OF_A_DAY = 24
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,14 @@ def json_sheet(path: Path, encoding: str) -> Sheet:
         head = [*above, names] if names else []
         yield from enumerate(head + parts, start=1 - len(above))
 
-    return Sheet.of(path, lambda: blocks_of(rows()))
+    others = [table for tables in alike.values() if tables is not largest for table in tables]
+    return replace(Sheet.of(path, lambda: blocks_of(rows())), not_read=_not_read(others))
+
+
+def _not_read(tables: Sequence[_Table]) -> str | None:
+    """A sentence about the tables that may be of readings, too."""
+    shown = [f"{table.place} ({len(table.rows)} rows)" for table in tables if len(table.rows) >= _HOURS_OF_A_DAY]
+    return f"not read, as its columns are others: list {', '.join(shown)}" if shown else None
 
 
 def _units(node: Any, depth: int) -> Iterator[str]:

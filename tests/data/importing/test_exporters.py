@@ -413,6 +413,19 @@ def test_lists_that_tell_their_direction(tmp_path: Path) -> None:
     assert readings["y"].sum() == readings["export"].sum() == sum(wh for _, wh in WINTER)
 
 
+def test_a_list_of_other_columns_is_named_as_not_read(tmp_path: Path) -> None:
+    """As Tibber's production, which is fed in."""
+    lists = {
+        name: {
+            "nodes": [{"from": t.isoformat(), name: round(wh / share, 3), f"{name}Unit": "kWh"} for t, wh in WINTER]
+        }
+        for name, share in (("consumption", 1000), ("production", 5000))
+    }
+    got = imported(tmp_path, json.dumps({"data": lists | {"prices": [{"at": 1, "p": 2}, {"at": 2, "p": 3}]}}))
+    assert got.readings["y"].sum() == sum(wh for _, wh in WINTER)
+    assert got.warnings == (f"not read, as its columns are others: list data.production.nodes ({len(WINTER)} rows)",)
+
+
 def test_a_zero_that_was_not_measured_is_a_gap(tmp_path: Path) -> None:
     gone = {time for time, _ in WINTER[40:80]}
     row: Row = lambda t, wh: f"{local(t)};{'0,000;fehlt' if t in gone else f'{comma(wh)};gemessen'}"  # noqa: E731

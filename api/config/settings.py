@@ -14,6 +14,8 @@ from eth_hash.auto import keccak
 from eth_utils.address import is_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from data.address import Host, Port
+from data.address import is_address as is_url
 from data.failures import quotable
 from data.home_name import HOME_NAME
 from data.quantity import Quantity
@@ -201,10 +203,12 @@ class GatewaySettings(BaseModel):
         if url is None:
             return None
         text = url if isinstance(url, str) else url.get_secret_value()
-        parts = urlsplit(text)
-        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if not parts.hostname or not (parts.scheme == "https" or local):
-            raise ValueError("the address must begin with https:// (http:// is allowed for this machine only)")
+        local = is_url(text, "http") and urlsplit(text).hostname in ("127.0.0.1", "localhost", "::1")
+        if not (is_url(text, "https") or local):
+            raise ValueError(
+                "the address must begin with https://, and have a host and no port beyond 65535 (http:// is allowed "
+                "for this machine only)"
+            )
         return text.rstrip("/") if isinstance(url, str) else SecretStr(text.rstrip("/"))
 
 
@@ -217,8 +221,8 @@ class ApiSettings(BaseModel):
     database_url: SecretStr | None = Field(
         default=None, description="any SQLAlchemy URL, such as postgresql+psycopg://...; none: SQLite in state_dir"
     )
-    host: str = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: all interfaces)")
-    port: int = Field(default=8000, ge=1, le=65535)
+    host: Host = Field(default="127.0.0.1", description="address the server listens on (0.0.0.0: all interfaces)")
+    port: Port = 8000
     max_upload_kb: int = Field(default=512, ge=16, le=16_384, description="larger uploads are refused")
     workers: int = Field(default=2, ge=1, description="proofs made at the same time by `forecast` and `demo`")
     verifiers: int = Field(default=2, ge=1, le=64, description="processes of the server that check proofs")
@@ -238,6 +242,13 @@ class ApiSettings(BaseModel):
     managers: tuple[Address, ...] = Field(default=(), description="wallets that may see the manager's page")
     auditors: tuple[Address, ...] = Field(default=(), description="wallets that may see what auditors see")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("public_url")
+    @classmethod
+    def _has_a_port_that_there_can_be(cls, url: str | None) -> str | None:
+        if url is not None and not is_url(url, "http", "https"):
+            raise ValueError("write https://HOST, or https://HOST:PORT with a port from 1 to 65535")
+        return url
 
     @field_validator("cors_origins")
     @classmethod

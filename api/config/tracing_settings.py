@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from data.address import is_address
+
 
 class TracingSettings(BaseModel):
     """Where traces go, if anywhere."""
@@ -23,9 +25,9 @@ class TracingSettings(BaseModel):
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_address(url, "http", "https"):
             raise ValueError("give the collector's base URL, such as http://127.0.0.1:4318")
+        parts = urlsplit(url)
         if parts.username or parts.password or parts.query:
             raise ValueError("put credentials into the environment variable OTEL_EXPORTER_OTLP_HEADERS, not here")
         return url.rstrip("/")

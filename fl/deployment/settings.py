@@ -7,15 +7,18 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from data.address import Host, Port
 from fl.training_settings import _Part
 
 
 class DeploymentSettings(_Part):
     """Coordinator and agents as processes on a network."""
 
-    host: str = Field(default="127.0.0.1", description="name or address by which agents reach the coordinator")
-    bind: str = Field(default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: all interfaces)")
-    port: int = Field(default=8443, ge=1, le=65535)
+    host: Host = Field(default="127.0.0.1", description="name or address by which agents reach the coordinator")
+    bind: Host = Field(
+        default="127.0.0.1", description="address the coordinator listens on (0.0.0.0: all interfaces)"
+    )
+    port: Port = 8443
     keys_dir: Path = Field(default=Path("keys"), description="made by `wattproof keys`")
     insecure: bool = Field(
         default=False, description="no TLS and no authentication of agents: only for benches on loopback"
@@ -30,8 +33,8 @@ class DeploymentSettings(_Part):
     task_interval_s: float = Field(
         default=30, gt=0, description="seconds between an agent's checks for a new day to forecast and prove"
     )
-    coordinator_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
-    agent_metrics_port: int | None = Field(default=None, description="Prometheus, on loopback; none: off")
+    coordinator_metrics_port: Port | None = Field(default=None, description="Prometheus, on loopback; none: off")
+    agent_metrics_port: Port | None = Field(default=None, description="Prometheus, on loopback; none: off")
 
     @model_validator(mode="after")
     def _insecure_only_here(self) -> Self:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from data.address import Host, Port
 from fl.training_settings import _Part
 
 
@@ -37,8 +38,8 @@ class GossipSettings(_Part):
     fewest_in_cluster: int = Field(default=5, ge=3, description="smaller clusters join the nearest")
     patience_s: float = Field(default=120, gt=0, description="how long a silent neighbour is asked again")
     peers: Path | None = Field(default=None, description="an agent's: file of the members' addresses and URLs")
-    bind: str = Field(default="0.0.0.0", description="address that a peer listens on")
-    port: int = Field(default=8444, ge=1, le=65535)
+    bind: Host = Field(default="0.0.0.0", description="address that a peer listens on")
+    port: Port = 8444
     publish_s: int = Field(
         default=6 * 3600, ge=1, description="an epoch waits so long for the last to train and publish"
     )

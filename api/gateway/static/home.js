@@ -1,6 +1,6 @@
 // A home's own forecasts and readings, on its own gateway. Nothing here is sent anywhere.
 import { hoursChart, legend } from "./chart.js";
-import { ask, el, figures, table } from "./page.js";
+import { ask, el, figures, reasonOf, table } from "./page.js";
 import { surplus } from "./surplus.js";
 import { decimals, kwh, language, longDate, percent, plainDate, t, time } from "./words.js";
 
@@ -83,4 +83,4 @@ try {
   if (shares.length) settled.replaceChildren(...shared(shares));
   if (next) ahead.replaceChildren(...surplus(next));
   main.replaceChildren(ahead, about, settled);
-} catch (problem) { main.replaceChildren(el("h1", {}, "Wattproof"), el("p", { class: "bad", role: "alert" }, problem.message)); }
+} catch (problem) { main.replaceChildren(el("h1", {}, "Wattproof"), el("p", { class: "bad", role: "alert" }, reasonOf(problem))); }

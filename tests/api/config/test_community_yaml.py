@@ -221,7 +221,7 @@ PATHS_AND_TEXTS = [
     "data.cache_dir",
     "rewards.key_file",
     "gateway.roster",
-    "api.host",
+    "data.weather",
     "api.database_url",
 ]
 LEAVE_OUT_CHARACTER = r"has a character that is no letter or sign \(U\+%s\): take it out\. Between double quotes"
@@ -278,6 +278,38 @@ def test_no_path_is_longer_than_a_file_system_takes(written: str) -> None:
 def test_no_number_is_larger_than_a_machine_counts(key: str, written: str, problem: str) -> None:
     """The first wait of so many seconds ended the process that it was set for."""
     with pytest.raises(ConfigError, match=f"line [4-6]: (?:{key} )?{problem}"):
+        parse(_set(key, written), "community.yaml")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["api.host", "federation.deployment.host", "federation.deployment.bind", "federation.gossip.bind"],
+)
+@pytest.mark.parametrize("written", ["'a b'", "https://elm.example", "elm.example:8443", "999.1.1.1", "'[::1]'"])
+def test_a_host_is_a_name_or_an_address_alone(key: str, written: str) -> None:
+    """What listens or connects there said only that it could not."""
+    with pytest.raises(ConfigError, match=f"line [4-6]: {key}: write a name or an IP address alone: no https://"):
+        parse(_set(key, written), "community.yaml")
+
+
+@pytest.mark.parametrize("written", ["elm.example", "'::1'", "0.0.0.0", "fe80::1%eth0", "elm_gateway", "127.0.0.1"])
+def test_names_and_addresses_are_hosts(written: str) -> None:
+    assert parse(_set("api.host", written), "community.yaml").api.host == written.strip("'")
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "problem"),
+    [
+        ("federation.deployment.coordinator_metrics_port", "99999", "is 99999: .* less than or equal to 65535"),
+        ("federation.deployment.agent_metrics_port", "0", "is 0: .* greater than or equal to 1"),
+        ("gateway.api_url", "https://elm.example:99999", "must begin with https://"),
+        ("gateway.api_url", "'https://elm example'", "must begin with https://"),
+        ("api.public_url", "https://elm.example:99999", "with a port from 1 to 65535"),
+        ("tracing.endpoint", "http://127.0.0.1:99999", "give the collector's base URL"),
+    ],
+)
+def test_a_port_is_one_that_there_can_be(key: str, written: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"line [4-6]: {key}.*{problem}"):
         parse(_set(key, written), "community.yaml")
 
 

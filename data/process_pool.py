@@ -1,16 +1,20 @@
 """Processes that Ctrl-C does not reach, and a pool of such.
 
 A terminal sends it to all processes, and each would print a traceback. The process that has started them handles it:
-the owner of a pool starts no more jobs and waits for the running ones.
+the owner of a pool starts no more jobs and waits for the running ones. Where it is killed, so are they: the standard
+library's would wait for its jobs for ever.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, resource_tracker
+from functools import partial
+from multiprocessing import get_context, parent_process, resource_tracker
+from threading import Thread
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -29,11 +33,23 @@ def out_of_reach_of_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def end_with_parent() -> None:
+    """From now on this process, which another one has started, ends as soon as that one does, at whatever it is."""
+    Thread(target=_follow, name="end with parent", daemon=True).start()
+
+
+def _follow() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 class ProcessPool(ProcessPoolExecutor):
     """Spawned processes, each of which begins with `start`; used as a context."""
 
     def __init__(self, workers: int, start: Callable[[], None] | None = None) -> None:
-        super().__init__(workers, get_context("spawn"), start)
+        super().__init__(workers, get_context("spawn"), partial(_begin, start))
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         with out_of_reach_of_ctrl_c():  # this may start a process
@@ -44,3 +60,9 @@ class ProcessPool(ProcessPoolExecutor):
     ) -> bool | None:
         self.shutdown(cancel_futures=kind is not None)
         return None
+
+
+def _begin(start: Callable[[], None] | None) -> None:
+    end_with_parent()
+    if start is not None:
+        start()

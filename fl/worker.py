@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from data.failures import WORKER, describe, outline
-from data.process_pool import out_of_reach_of_ctrl_c
+from data.process_pool import end_with_parent, out_of_reach_of_ctrl_c
 from fl.errors import FederationError
 
 _SPAWN = get_context("spawn")  # a forked process would hold everything its parent has loaded
@@ -110,6 +110,7 @@ class WorkProcess(Generic[_Subject]):
 
 
 def _serve(pipe: Connection, open_subject: Callable[[], Any]) -> None:
+    end_with_parent()
     opened, subject = _attempt(open_subject)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):  # the agent is gone: so is this
         _send(pipe, opened, subject if not opened else None)

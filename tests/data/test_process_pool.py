@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import gone
 from tests.support.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +38,7 @@ if __name__ == "__main__":
 
 def wait_for(folder: Path, name: str) -> None:
     """A job that says that it has begun, and ends when it may."""
-    (folder / name).touch()
+    (folder / name).write_text(str(os.getpid()))
     until((folder / "end").exists, "no end")
 
 
@@ -46,10 +48,8 @@ def end_once_cancelled(job: Future[None], folder: Path) -> None:
     (folder / "end").touch()
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("moment", ["while its processes start", "while they work"])
-def test_ctrl_c_is_for_the_process_that_has_the_pool(tmp_path: Path, moment: str) -> None:
-    folder, program = tmp_path / "jobs", tmp_path / "program.py"
+def started(folder: Path, program: Path) -> subprocess.Popen[str]:
+    """A process that has handed nine jobs to a pool of two."""
     folder.mkdir()
     program.write_text(_PROGRAM)
     process = subprocess.Popen(
@@ -57,6 +57,26 @@ def test_ctrl_c_is_for_the_process_that_has_the_pool(tmp_path: Path, moment: str
         start_new_session=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "started\n"
+    return process
+
+
+@pytest.mark.process
+def test_where_the_process_that_has_the_pool_is_killed_so_are_those_of_the_pool(tmp_path: Path) -> None:
+    """They waited for jobs for ever, with all that they had loaded."""
+    folder = tmp_path / "jobs"
+    process = started(folder, tmp_path / "program.py")
+    until(lambda: len([file for file in folder.iterdir() if file.read_text()]) == 2, "two jobs begin")
+    process.kill()
+    process.communicate(timeout=LIMIT_S)
+    for file in folder.iterdir():
+        until(partial(gone, int(file.read_text())), "a process of the pool is left")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("moment", ["while its processes start", "while they work"])
+def test_ctrl_c_is_for_the_process_that_has_the_pool(tmp_path: Path, moment: str) -> None:
+    folder = tmp_path / "jobs"
+    process = started(folder, tmp_path / "program.py")
     if moment == "while they work":
         until(lambda: len(list(folder.iterdir())) >= 2, "no job has begun")
     os.killpg(process.pid, signal.SIGINT)

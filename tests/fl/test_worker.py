@@ -14,6 +14,7 @@ import pytest
 
 from fl.errors import FederationError
 from fl.worker import WorkFailed, WorkProcess, WorkProcessDied
+from tests.support.processes import gone
 from tests.support.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.process
@@ -54,14 +55,6 @@ def awkward(subject: list[int]) -> None:
 
 def die(subject: list[int]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended; it may be waited for."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def test_the_subject_is_opened_once_and_kept_between_jobs() -> None:

@@ -5,12 +5,15 @@ import signal
 import sys
 from pathlib import Path
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def main() -> None:
-    """Run the command line (`api.cli.main`). Ctrl-C ends it with a word and exit code 130, wherever it stands."""
+    """Run the command line (`api.cli.main`). Ctrl-C and SIGTERM end it with a word, wherever it stands, and with exit
+    code 130 and 143."""
     open_streams()
+    signal.signal(signal.SIGTERM, _terminated)
+    code = _INTERRUPTED
     try:
         from api.cli.main import main as command_line
 
@@ -18,13 +21,19 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     except SystemExit as ended:
-        if ended.code != _INTERRUPTED:
+        if ended.code not in (_INTERRUPTED, _TERMINATED):
             raise
+        code = ended.code
     else:
         return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # pressed again: at once, and not with a traceback of the end
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # sent again: at once, and not with a traceback of the end
     sys.stderr.write("Stopped.\n")
-    sys.exit(_INTERRUPTED)
+    sys.exit(code)
+
+
+def _terminated(*_: object) -> None:
+    sys.exit(_TERMINATED)
 
 
 def open_streams() -> None:

@@ -56,8 +56,8 @@ def init(
 def run(folder: FolderArgument) -> None:
     """Run a community's server, coordinator and gateways here, until Ctrl-C; logs are in FOLDER/logs.
 
-    Stopped and run again, it continues at the recorded time at which it stood. Exit code 1: one of its processes
-    failed.
+    Stopped and run again, it continues at the recorded time at which it stood. Exit codes: 130 it was stopped by
+    Ctrl-C, 143 by SIGTERM; 1 one of its processes failed.
     """
     from api.cli.replay_news import News
     from api.one_machine.replay import SERVER, SETTINGS, parts_of
@@ -78,8 +78,8 @@ def run(folder: FolderArgument) -> None:
             settings = folder / (name if name in parts else SERVER) / SETTINGS
             with (folder / "logs" / f"{name}.log").open("ab") as log:
                 running[name] = subprocess.Popen(
-                    [sys.executable, "-P", "-m", f"{__package__}.main", *command, "--config", str(settings)],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    [sys.executable, "-P", "-m", f"{__package__}.replay_part", *command, "--config", str(settings)],
+                    stdin=subprocess.PIPE, stdout=log, stderr=log,
                 )  # fmt: skip
         console.print(f"http://{server.host}:{server.port} shows the community; stop with Ctrl-C", highlight=False)
         _watch(running, folder, News(folder / "logs", DayClock(parts[SERVER].data.day_start_utc)))
@@ -89,8 +89,9 @@ def run(folder: FolderArgument) -> None:
         _end(list(running.values()))
 
 
-def _stop(*_: object) -> None:
-    raise typer.Exit(0)
+def _stop(number: int, _frame: object) -> None:
+    console.print("Stopping: server and gateways end what they are doing.")
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _watch(running: Mapping[str, Running], folder: Path, news: News) -> None:

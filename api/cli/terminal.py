@@ -5,7 +5,7 @@
     2   a wrong command line
     3   something was checked and is invalid (`verify`, `audit`)
     4   something is missing: records (`audit`), the forecast or claim of a home (`forecast`, `claim`)
-    130 it was stopped by Ctrl-C (`wattproof.main`)
+    130, 143 it was stopped by Ctrl-C, by SIGTERM (`wattproof.main`)
 
 An expected error is one line that says what is wrong and what to do. An unexpected one is printed as an outline,
 which holds no values (`data.failures`).

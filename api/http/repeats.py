@@ -1,4 +1,4 @@
-"""What is handed in twice gets its first answer, also where both come at the same time."""
+"""What is submitted twice gets its first answer, also where both come at the same time."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from data.community import neutral_weather
 from data.day import DayClock
 from data.table import long_table, read_table
 from tests.support.commands import CliRunner
-from tests.support.waiting import until
+from tests.support.processes import children_of, gone
+from tests.support.waiting import LIMIT_S, ended, until
 
 FIRST, HOMES, DAYS = date(2017, 5, 1), 4, 60
 BEGINS = pd.Timestamp("2017-05-01T20:00:00Z")
@@ -148,7 +150,7 @@ def test_a_day_passes_in_minutes_with_every_home_in_it(tmp_path: Path) -> None:
             now = ask("/health")["chain_time"]
         finally:
             running.send_signal(signal.SIGTERM)
-            assert running.wait(600) == 0, logs()
+            assert running.wait(600) == 143, logs()
     assert now >= day * 86_400 + 8 * 3600, "a day is forecast once it has begun"
     arrived = read_table(folder / "home-01" / "readings.csv")["ds"].max().timestamp()
     assert day * 86_400 <= arrived + 3600 - 8 * 3600 <= now
@@ -172,6 +174,43 @@ def test_what_happens_is_told_in_sentences_and_a_slow_machine_once(tmp_path: Pat
 
 def _record(logger: str, message: str, **fields: object) -> str:
     return json.dumps({"logger": f"api.gateway.{logger}", "message": message} | fields) + "\n"
+
+
+@pytest.mark.process
+def test_no_part_outlives_a_replay_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """Killed, it left server and gateways running, in whose way the next one then was."""
+    folder = tmp_path / "tried"
+    port = small(folder, day_minutes=1440)
+    share_cache(tmp_path)
+
+    def started() -> subprocess.Popen[str]:
+        """A replay whose parts are there and listen for the end."""
+        running = subprocess.Popen(
+            [sys.executable, "-m", "wattproof", "replay", "run", str(folder)], cwd=tmp_path, text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        until(lambda: listens(port), "the server", lambda: ended({"replay": running}))
+        return running
+
+    running = started()
+    parts = children_of(running.pid)
+    running.kill()
+    running.communicate(timeout=LIMIT_S)
+    assert len(parts) == 2 + HOMES
+    for part in parts:
+        until(partial(gone, part), "a part is left")
+    running = started()
+    parts = children_of(running.pid)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    told, _ = running.communicate(timeout=LIMIT_S)
+    assert running.returncode == 130 and "Stopping: server and gateways" in told and told.endswith("Stopped.\n")
+    assert "Traceback" not in told and all(gone(part) for part in parts)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.process

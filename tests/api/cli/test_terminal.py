@@ -160,17 +160,26 @@ def test_what_a_gateways_installation_leaves_out_is_named_with_the_extra(
     assert "pip install 'wattproof[server]'" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(130)])
-def test_ctrl_c_ends_every_command_with_a_word(
-    end: BaseException, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("end", "code"), [(KeyboardInterrupt(), 130), (SystemExit(130), 130), (SystemExit(143), 143), (None, 143)]
+)
+def test_ctrl_c_and_sigterm_end_every_command_with_a_word(
+    end: BaseException | None, code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Before work begins, too, such as while libraries are loaded; there Python would print where it stood."""
+    """Before work begins, too, such as while libraries are loaded; there Python would print where it stood, and
+    SIGTERM would end it without tidying up."""
 
     def interrupted() -> None:
-        raise end
+        if end is not None:
+            raise end
+        signal.raise_signal(signal.SIGTERM)
 
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr("api.cli.main.main", interrupted)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    with pytest.raises(SystemExit) as ended_with:
-        wattproof.main()
-    assert (ended_with.value.code, capfd.readouterr().err) == (130, "Stopped.\n")
+    try:
+        with pytest.raises(SystemExit) as ended_with:
+            wattproof.main()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (ended_with.value.code, capfd.readouterr().err) == (code, "Stopped.\n")

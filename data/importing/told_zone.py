@@ -24,7 +24,8 @@ from data.importing.words import plain
 _OFFSET = re.compile(r"\b(?:utc|gmt)\s?([+-]\d{1,2}(?::?00)?)?(?![\w/+:-])")
 _NAMED = re.compile(r"\b(?:Africa|America|Asia|Atlantic|Australia|Europe|Indian|Pacific)/[A-Z][\w/]+")
 _TELLS = re.compile(
-    r"time ?zone|zeitzone|fuseau|zona horaria|fuso orario|tidszon|\btz\b|^zone$|\btimes? (?:are |is )?in\b"
+    r"time ?zone|zeitzone|fuseau|zona horaria|fuso orario|tidszon|\btz\b|^zone$|\btimes? (?:are |is )?in\b|"
+    r"\bzeit(?:en|angaben|stempel)?(?: sind| jeweils)? in\b|\bheures? en\b|\bhoras? en\b|\bor(?:a|e|ari|ario) in\b"
 )
 _HOURS_FROM_UTC = {
     "WET": 0.0, "WEZ": 0.0, "WEST": 1.0, "WESZ": 1.0, "CET": 1.0, "MEZ": 1.0, "CEST": 2.0, "MESZ": 2.0, "EET": 2.0,
@@ -53,8 +54,10 @@ def check_zone(
     if told := next(((text, found) for text in texts if (found := _zone_in(text)) is not None), None):
         _check_told(path, *told, zone, noons)
         return ()
-    abbreviations = ((text, name[1]) for text in texts if (name := _ABBREVIATION.search(text)) is not None)
-    return next((_read_by(text, name, zone, noons) for text, name in abbreviations), ())
+    abbreviated = next(((text, names) for text in texts if (names := set(_ABBREVIATION.findall(text)))), None)
+    if abbreviated is None or len(abbreviated[1]) > 1:  # MEZ/MESZ: clocks that are changed
+        return ()
+    return _read_by(abbreviated[0], *abbreviated[1], zone, noons)
 
 
 def _check_told(path: Path, text: str, of_file: ZoneInfo, zone: ZoneInfo, noons: Sequence[datetime]) -> None:

@@ -18,9 +18,11 @@ _WRITTEN_OUT = (
     (re.compile(r"watts?\b"), "w"),
 )
 _PRODUCED = (
-    r"produc|produk|produz|generat|generad|generac|erzeug|opwek|tuotan|prodott|termel|vyrob|wytw|"
+    r"produc|produk|produz|produs|generat|generad|generac|erzeug|opwek|tuotan|prodott|termel|vyrob|wytw|"
     r"solar|\bpv\b|photovolt"
 )
+_NO_PRODUCTION = re.compile(r"produ[ck]t(?!i)|radiation|irradi|strahlung|\b(?:number|code|price|quality|status)\b")
+"""A product that is sold, the sun itself, and what else is told of production."""
 _MEASURED = "(?:5|7|8|9|25|27|29)"  # of an OBIS code: registers, means, energies of intervals
 _EXPORT = re.compile(
     r"export|return|inject|injec|injekt|inyec|ein(?:ge)?speis|feed.?in|fed.?in|teruglever|excedent|vertid|"
@@ -166,8 +168,9 @@ def flow_of(name: str) -> Flow | None:
 def says_production(name: str) -> bool:
     """Whether a name is that of energy which was made, without telling whether it was fed in."""
     text = _parted(name)
-    is_power = unit_in(name) in POWER
-    return bool(re.search(_PRODUCED, text)) and not is_power and not _NO_KWH.search(text) and not _EXPORT.search(text)
+    if unit_in(name) in POWER or any(words.search(text) for words in (_NO_KWH, _EXPORT, _NO_PRODUCTION)):
+        return False
+    return bool(re.search(_PRODUCED, text))
 
 
 def says_import(name: str) -> bool:

@@ -348,6 +348,12 @@ def test_rows_that_a_person_chooses_tell_the_unit(tmp_path: Path) -> None:
     assert import_file(path, options).readings["y"].sum() == sum(wh for _, wh in WINTER)
 
 
+@pytest.mark.parametrize("name", ["Produktkode", "Product number", "Solar radiation", "Production price (EUR/kWh)"])
+def test_what_only_sounds_like_production_is_left_out(tmp_path: Path, name: str) -> None:
+    content = table(f"Tid;{name};Forbruk (kWh)", WINTER, lambda t, wh: f"{local(t)};1147;{comma(wh)}")
+    assert imported(tmp_path, content).readings["y"].sum() == sum(wh for _, wh in WINTER)
+
+
 def test_production_of_nothing_is_none_that_was_fed_in(tmp_path: Path) -> None:
     content = table("Tid;Forbruk (kWh);Produksjon (kWh)", WINTER, lambda t, wh: f"{local(t)};{comma(wh)};0,000")
     readings = imported(tmp_path, content).readings
@@ -358,6 +364,7 @@ def test_production_of_nothing_is_none_that_was_fed_in(tmp_path: Path) -> None:
     ("said", "zone", "day", "told", "remedy"),
     [
         ("Zeit (MEZ)", "Europe/Rome", "2026-06-01", "UTC+1", "Etc/GMT-1"),
+        ("Alle Zeiten in MEZ", "Europe/Rome", "2026-06-01", "UTC+1", "Etc/GMT-1"),
         ("Zeit MESZ", "Europe/Rome", "2026-01-05", "UTC+2", "Etc/GMT-2"),
         ("Time (EST)", "America/New_York", "2026-06-01", "UTC-5", "Etc/GMT+5"),
         ("Hora (WET)", "Europe/Lisbon", "2026-06-01", "UTC+0", "UTC"),
@@ -371,13 +378,17 @@ def test_times_of_one_half_of_the_year_in_the_other_are_pointed_out(
     """Most who write CET mean the clocks in their kitchen; some do not."""
     rows = "".join(f"{day} {hour:02d}:{half};0.5\n" for hour in range(24) for half in ("00", "30"))
     path = tmp_path / "export"
-    path.write_text(f"{said};kWh\n{rows}")
+    header = f"{said}\n\nZeit;kWh" if said.startswith("Alle") else f"{said};kWh"
+    path.write_text(f"{header}\n{rows}")
     (warning,) = import_file(path, ImportOptions("elm-3", timezone=zone)).warnings
     assert f"the file says {said!r}, {told}; its times were read by the clocks of {zone}" in warning
     assert warning.endswith(f"import with --timezone {remedy}") and day in warning
 
 
-@pytest.mark.parametrize(("said", "day"), [("Zeit (MEZ)", "2026-01-05"), ("Zeit (MESZ)", "2026-06-01")])
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [("Zeit (MEZ)", "2026-01-05"), ("Zeit (MESZ)", "2026-06-01"), ("Zeit (MEZ/MESZ)", "2026-06-01")],
+)
 def test_times_of_this_half_of_the_year_are_not(tmp_path: Path, said: str, day: str) -> None:
     path = tmp_path / "export"
     path.write_text(f"{said};kWh\n" + "".join(f"{day} {hour:02d}:00;0.5\n" for hour in range(24)))

@@ -54,10 +54,11 @@ def check_zone(
     if told := next(((text, found) for text in texts if (found := _zone_in(text)) is not None), None):
         _check_told(path, *told, zone, noons)
         return ()
-    abbreviated = next(((text, names) for text in texts if (names := set(_ABBREVIATION.findall(text)))), None)
-    if abbreviated is None or len(abbreviated[1]) > 1:  # MEZ/MESZ: clocks that are changed
-        return ()
-    return _read_by(abbreviated[0], *abbreviated[1], zone, noons)
+    for text in texts:
+        names = set(_ABBREVIATION.findall(text))
+        if len(names) == 1:  # MEZ/MESZ: clocks that are changed
+            return _read_by(text, names.pop(), zone, noons)
+    return ()
 
 
 def _check_told(path: Path, text: str, of_file: ZoneInfo, zone: ZoneInfo, noons: Sequence[datetime]) -> None:

@@ -34,7 +34,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
         raise
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -42,12 +42,39 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
             temporary.chmod(0o644)
         temporary.replace(path)
         _settle(path.parent)
-    except OSError as problem:
-        if problem.errno and problem.filename is None:  # the system does not name the file it could not write
-            problem.filename = str(path)
-        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Have `content` on the disk at the end of a file; where that fails, the file is as it was.
+
+    Raises OSError, which names the file.
+    """
+    with naming(path):
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                while content:
+                    content = content[os.write(handle, content) :]
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, before)  # a part of it may be there
+                raise
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of writing to a file that is open, whose name the system leaves out, gets the name `path`."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno and problem.filename is None:
+            problem.filename = str(path)
+        raise
 
 
 def _settle(folder: Path) -> None:

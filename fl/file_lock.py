@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data.atomic import naming
+
 
 class InUse(Exception):
     """Another process holds the lock; the text says which."""
@@ -30,7 +32,8 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise InUse(file.read().strip() or "another process") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
-        file.flush()
+        owner = f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
+        with naming(path):
+            file.truncate(0)
+            os.write(file.fileno(), owner.encode())  # of a buffer, closing the file would try it again
         yield

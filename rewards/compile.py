@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from data.atomic import write_bytes
 from data.json_text import loads
 
 _FORMATS = ["abi", "bytecode", "bytecode_runtime"]
@@ -37,10 +37,7 @@ def artefact(name: str, cache_dir: Path = Path(".cache/wattproof")) -> Artefact:
     key = hashlib.sha256("\n".join([tools, source, *used]).encode()).hexdigest()[:32]
     path = cache_dir / "contracts" / f"{name}-{key}.json"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        temporary.write_text(json.dumps(_compile(name, source)), encoding="utf-8")
-        temporary.replace(path)
+        write_bytes(path, json.dumps(_compile(name, source)).encode())
     content = loads(path.read_bytes())
     return Artefact(name, content["abi"], content["bytecode"], content["bytecode_runtime"])
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from data.atomic import naming
 from data.json_text import loads
 from rewards.errors import ChainBusy, JournalCorrupt, JournalUnwritable
 
@@ -49,12 +50,13 @@ class Journal:
                 f"{path} is in use by {owner}: wait for it or stop it. The embedded chain is one process's "
                 "at a time; for several, set rewards.rpc_url to a node"
             ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
-        self._lock.flush()
+        owner = f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
         try:
+            with naming(Path(self._lock.name)):
+                self._lock.truncate(0)
+                os.write(self._lock.fileno(), owner.encode())  # of a buffer, closing the file would try it again
             self._end = self._without_torn_tail()
-        except JournalCorrupt:
+        except (OSError, JournalCorrupt):
             self.close()
             raise
 
@@ -154,11 +156,12 @@ def _write_at(path: Path, offset: int, content: bytes) -> None:
     """Have `content` on the disk as all that the file holds from `offset` on."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
-        os.ftruncate(handle, offset)  # what a write that failed left behind
-        while content:
-            written = os.pwrite(handle, content, offset)
-            content, offset = content[written:], offset + written
-        os.fsync(handle)
+        with naming(path):
+            os.ftruncate(handle, offset)  # what a write that failed left behind
+            while content:
+                written = os.pwrite(handle, content, offset)
+                content, offset = content[written:], offset + written
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -19,7 +19,7 @@ MAY_IMPORT = {
 ONLY_PARTS = {
     ("data", "zkp"): ("zkp.algebra.commitment",),
     ("forecasting", "zkp"): ("zkp.lstm.integer_model",),  # the arrays that join the forecaster and the proof
-    ("rewards", "data"): ("data.json_text", "data.http_client"),  # a node's answers; JSON of the state folder
+    ("rewards", "data"): ("data.atomic", "data.json_text", "data.http_client"),  # files of the state folder; a node
     ("fl", "zkp"): ("zkp.algebra", "zkp.errors"),  # the curve, which ids are matched on in private
 }
 """Where a top-level package may use only a part of another."""

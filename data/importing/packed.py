@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from data.atomic import naming
 from data.errors import ImportRefused
 
 _MOST_BYTES = 1 << 30
@@ -131,7 +132,7 @@ def _is_beside(member: zipfile.ZipInfo) -> bool:
 
 def _copied(packed: IO[bytes], to: Path) -> Path:
     """A copy without control-Z at its end."""
-    with to.open("w+b") as copy:
+    with naming(to), to.open("w+b") as copy:
         while block := packed.read(_BLOCK):
             copy.write(block)
         size = copy.tell()

@@ -163,11 +163,7 @@ class SumRecord:
             self._append({word: digest.hex()})
 
     def _append(self, entry: Mapping[str, str | int]) -> None:
-        content = json.dumps(entry).encode() + b"\n"
-        with self.path.open("ab") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        atomic.append(self.path, json.dumps(entry).encode() + b"\n")
         self._take(entry)
 
     def _take(self, entry: Mapping[str, Any]) -> None:

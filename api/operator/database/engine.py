@@ -135,11 +135,18 @@ def is_away(error: SQLAlchemyError) -> bool:
 def reason_of(error: SQLAlchemyError) -> str:
     """Why a database that was opened cannot be used any more, in a line."""
     reason = _told_by(error)
-    return f"{reason}: keep the file, and restore a copy from your backup" if _is_damage(reason) else reason
+    if _is_damage(reason):
+        return f"{reason}: keep the file, and restore a copy from your backup"
+    return f"{reason}: free some space" if _is_full(reason) else reason
 
 
 def _told_by(error: SQLAlchemyError) -> str:
     return str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+
+
+def _is_full(reason: str) -> bool:
+    """Of SQLite's words, and of the system's as PostgreSQL tells them."""
+    return "disk is full" in reason or "No space left" in reason
 
 
 def _is_damage(reason: str) -> bool:

@@ -38,6 +38,8 @@ _FORMS = {
     "string_unicode": "has half a character (\\ud800 to \\udfff): take it out",
 }
 """What is asked of settings, by pydantic's kind of mistake."""
+_PLAIN = {"path_type": "write one path, as a text", "string_type": "write one text"}
+"""Of lists and parts where a text belongs: pydantic names its own types."""
 
 
 class ConfigError(ValueError):
@@ -167,7 +169,8 @@ def _explain(problem: ErrorDetails, tree: YamlTree, name: str) -> str:
             remedy = "put it in quotes" if shown is None else f"write {shown}"
             return f"{where}: {key} is read as {read_as} because it has no quotes: {remedy}{_description(path)}"
         case _:
-            wrong, shown = problem["msg"][0].lower() + problem["msg"][1:], quotable(problem["input"])
+            told = _PLAIN.get(problem["type"], problem["msg"])
+            wrong, shown = told[0].lower() + told[1:], quotable(problem["input"])
             written = "" if shown is None or _is_secret(path) else f" is {shown}"
             return f"{where}: {key}{written}: {wrong}{_description(path)}"
 

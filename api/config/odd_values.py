@@ -59,7 +59,9 @@ def _of_number(value: float | Decimal, path: KeyPath, tree: YamlTree) -> str | N
     if base in _REMEDIES:
         return f"is read as {value}, in base {base}: {_REMEDIES[base]}"
     most = _largest(value, path)
-    return None if -most <= value <= most else f"is too large: write {most} at most"
+    if value > most:
+        return f"is too large: write {most} at most"
+    return f"is too small: write {-most} at least" if value < -most else None
 
 
 def _largest(value: float | Decimal, path: KeyPath) -> int:

@@ -47,6 +47,8 @@ MISTAKES = {
     "nested without end": ("[" * 1500, "nested too deeply|not YAML"),
     "a file that holds itself": ("community: &a [*a]\n" + NONE, "community"),
     "an alias of nothing": (GOOD + "api: {database_url: *kestrel93}\n", "line 3.*needs quotes around it"),
+    "a list for a path": (GOOD + "api: {state_dir: [a, b]}\n", r"line 3: api\.state_dir: write one path, as a text"),
+    "a part for a text": (GOOD + "api: {log_level: {a: b}}\n", r"line 3: api\.log_level: write one text"),
     "a control character": (GOOD + "\x01", "control characters"),
     "a key for a file": (GOOD + f"rewards: {{key_file: '{KEY}'}}\n", "this is the private key itself"),
     "yes for a number": (GOOD + "federation: {rounds: yes}\n", "line 3: federation.rounds is yes: write a number"),
@@ -267,6 +269,7 @@ def test_no_path_is_longer_than_a_file_system_takes(written: str) -> None:
     [
         ("federation.rounds", "18446744073709551616", "is too large: write 9223372036854775807 at most"),
         ("gateway.chain_id", "1" + "0" * 60, "is too large"),
+        ("forecasting.seed", "-9223372036854775808", "is too small: write -9223372036854775807 at least"),
         ("rewards.challenge_bond", str(1 << 256), "is too large"),
         ("gateway.retry_max_s", "1e+10", "is too large: write 1000000000 at most"),
         ("federation.gossip.publish_s", "10000000000", "is too large"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 
 from anyio import fail_after, to_thread
 from fastapi import APIRouter, Response
@@ -20,6 +21,8 @@ from rewards.errors import ChainError
 
 router = APIRouter(tags=["health"])
 _OK = "ok"
+_ROOM_BYTES = 1 << 20
+"""With less, SQLite and the chain's journal soon take nothing more."""
 _DATABASE_S = 5.0  # a monitor asks again; one that is frozen is left by the thread after a minute (`silent`)
 
 
@@ -79,20 +82,21 @@ async def health(community: CommunityDep, chain_session: LedgerDep, work: WorkDe
 
 
 async def _database(community: Community) -> str:
-    def is_read_only() -> bool:
+    def found() -> str:
         with community.sessions() as session:
             is_postgres = session.get_bind().dialect.name == "postgresql"
             answer = session.scalar(text("SHOW transaction_read_only" if is_postgres else "SELECT 1"))
-            return is_postgres and answer == "on"
+        if is_postgres and answer == "on":
+            return "the database is read-only: a standby, or set so (default_transaction_read_only)"
+        if shutil.disk_usage(community.folder).free < _ROOM_BYTES:
+            return "the disk of the server's state (api.state_dir) is full: free some space"
+        return _OK
 
     try:
         with fail_after(_DATABASE_S):
-            found = await to_thread.run_sync(is_read_only, abandon_on_cancel=True)
-        if found:
-            return "the database is read-only: a standby, or set so (default_transaction_read_only)"
+            return await to_thread.run_sync(found, abandon_on_cancel=True)
     except (SQLAlchemyError, TimeoutError):
         return "the database does not answer"
-    return _OK
 
 
 async def _chain_time(chain_session: ChainSession, work: Work) -> int | str:

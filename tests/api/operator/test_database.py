@@ -19,7 +19,7 @@ from api.http.server import add_refusals
 from api.one_machine.community import LocalCommunity
 from api.operator.chain_session import keep_forecast, keep_reward
 from api.operator.database import engine
-from api.operator.database.engine import DatabaseError, add_once, open_database
+from api.operator.database.engine import DatabaseError, add_once, is_away, open_database, reason_of
 from api.operator.database.tables import Base, Forecast, Household, MaskedSum, ModelRound, PaidClaim, Reward
 from api.operator.database.totals_version import TotalsVersion
 from api.operator.paid_claims import keep_claim
@@ -29,6 +29,7 @@ from rewards.claims import Granted
 from tests.api.conftest import DAY, Village, app_of, small_config
 from tests.api.http.test_forecasts import refusal, submit
 from tests.support.postgres import PASSWORD, Postgres
+from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import until
 
 LARGEST = (1 << 32) - 1
@@ -240,6 +241,32 @@ def test_an_upgrade_of_the_tables_may_take_its_time(
         pytest.raises(OperationalError, match="answered"),
     ):
         session.execute(slow)
+
+
+@pytest.mark.process
+def test_a_server_whose_disk_is_full_is_not_ready_until_there_is_room(village: Village, tmp_path: Path) -> None:
+    """It passed for ready, and answered 503 to whatever it was to keep."""
+    with small_disk(tmp_path / "disk", 4096) as disk:
+        community = LocalCommunity(small_config(disk))
+        client = TestClient(app_of(community, village.chain_session))
+        row = PaidClaim(household="0x1", day=1, bundle=bytes(100_000))
+
+        def database() -> str:
+            return str(client.get("/readyz").json()["checks"]["database"])
+
+        assert database() == "ok"
+        ballast = fill(disk)
+        assert "is full: free some space" in database()
+        assert refusal(client.get("/health")) == (503, "not-ready")
+        with pytest.raises(OperationalError) as full, community.sessions.begin() as session:
+            add_once(session, row)
+        assert is_away(full.value) and reason_of(full.value) == "database or disk is full: free some space"
+        ballast.unlink()
+        assert database() == "ok"
+        with community.sessions.begin() as session:
+            add_once(session, row)
+        assert count(community.sessions, PaidClaim) == 1
+        engine_of(community.sessions).dispose()
 
 
 @pytest.mark.process

@@ -154,14 +154,13 @@ class Deployment:
         return bool(since) and "reply sent" in since[-1]
 
     def wait_for_round(self, number: int) -> RoundReport:
-        return self._wait_for_report(lambda report: report.round == number, f"round {number}")
+        return self._wait_for_report(number, lambda report: report.round == number, f"round {number}")
 
     def wait_for_round_of(self, *homes: str) -> RoundReport:
         """The first round from the one being trained now on in which exactly these homes take part."""
-        first = self.next_round
         wanted = set(homes)
         return self._wait_for_report(
-            lambda report: report.round >= first and set(report.participants) == wanted, f"a round of {homes}"
+            self.next_round, lambda report: set(report.participants) == wanted, f"a round of {homes}"
         )
 
     @property
@@ -169,10 +168,10 @@ class Deployment:
         """The round being trained now."""
         return (self.store.rounds() or [0])[-1] + 1
 
-    def _wait_for_report(self, wanted: Callable[[RoundReport], bool], what: str) -> RoundReport:
+    def _wait_for_report(self, first: int, wanted: Callable[[RoundReport], bool], what: str) -> RoundReport:
         def saved() -> RoundReport | None:
             code = self.processes["coordinator"].poll()  # first: what it saved before it ended is found
-            reports = (self.store.load(number).report for number in reversed(self.store.rounds()))
+            reports = (self.store.report(number) for number in self.store.rounds() if number >= first)
             if found := next((report for report in reports if wanted(report)), None):
                 return found
             assert code is None, f"the coordinator has ended with {code}: {self.log('coordinator')}"

@@ -16,16 +16,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import forkserver, popen_forkserver
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, SpawnProcess
 from pathlib import Path
 from types import ModuleType
 
 import wattproof
 
 PRELOADED = [
-    "api.cli.main", "api.gateway.agent", "api.http.server", "api.one_machine.community", "fl.deployment.coordinator",
-    "fl.deployment.home", "fl.one_shot.rounds", "fl.server_app", "torch", "tests.support.warmed_up",
+    "api.cli.main", "api.gateway.agent", "api.gateway.answers", "api.gateway.secure_sum.contribution",
+    "api.gateway.submitter", "api.http.listener", "api.http.server", "api.one_machine.community",
+    "fl.deployment.coordinator", "fl.deployment.home", "fl.one_shot.rounds", "fl.server_app", "torch",
+    "anyio._backends._asyncio", "httpcore", "uvicorn.protocols.http.httptools_impl",  # by whoever sends or serves
+    "tests.support.warmed_up",
 ]  # fmt: skip
+
+
+def loaded() -> ForkServerContext:
+    """What starts processes with everything loaded. A worker has one server of them, that of the first who asks: who
+    asked for one of its own would leave it to all."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
 
 
 class Forked:
@@ -44,10 +55,8 @@ class Forked:
         prepare: Callable[[], None] | None = None,
     ) -> None:
         log.touch()
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
         self._arguments, given = arguments, (main, arguments, folder, log, dict(environment), prepare)
-        self._process = context.Process(target=_run, args=given, daemon=False)
+        self._process = loaded().Process(target=_run, args=given, daemon=False)
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid

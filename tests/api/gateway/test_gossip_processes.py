@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from rewards.membership import enrol
 from tests.api.processes.gossip_peer import Given, run
 from tests.fl.federation import made_up_windows
 from tests.support.anvil import Anvil, anvil
+from tests.support.forked import loaded
 from tests.support.otlp_receiver import Receiver, SeenSpan, otlp_receiver
 from tests.support.waiting import LIMIT_S, until
 from zkp.lstm.weights import commit_weights
@@ -66,13 +67,11 @@ class Community:
     operator: CommunityOfOperator
     session: ChainSession
     collector: Receiver
-    processes: dict[str, multiprocessing.process.BaseProcess] = field(default_factory=dict)
+    processes: dict[str, BaseProcess] = field(default_factory=dict)
 
     def start(self, home: str) -> None:
-        context = multiprocessing.get_context("forkserver")  # what all of them load is loaded once
-        context.set_forkserver_preload(["tests.api.processes.gossip_peer"])
         given = Given(self.folder, home, {LIAR: "lying", SILENT: "silent"}.get(home, "honest"))
-        self.processes[home] = context.Process(target=run, args=(given,), daemon=True)
+        self.processes[home] = loaded().Process(target=run, args=(given,), daemon=True)
         self.processes[home].start()
 
     def send_signal(self, home: str, number: int) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from fl.gossip.registry import Moment
 from fl.plan import LocalPlan
 from fl.task import HomeFolder, HomeLearner
 from fl.weights import Weights
+from forecasting.numpy_forecaster import NumpyForecaster
 from forecasting.shape import ModelShape
 
 
@@ -98,7 +99,8 @@ def run(given: Given) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     config = load(given.folder / f"{given.home}.yaml")
     shape = ModelShape.of(config.forecasting.model)
-    training = HereTraining(HomeFolder(given.folder / "homes", shape, config.forecasting.huber)(given.home))
+    learner = HomeFolder(given.folder / "homes", shape, config.forecasting.huber)(given.home)
+    training = HereTraining(replace(learner, open_model=NumpyForecaster))  # as on a gateway
     _as_told(given)
     try:
         with traced(config.tracing, "wattproof-gateway"):

@@ -178,6 +178,11 @@ class Chain:
         with reading("its latest block"):
             return int(self.web3.eth.block_number)
 
+    def time_of(self, block: int) -> int:
+        """A block's time, UTC seconds."""
+        with reading("a block's time"):
+            return int(self.web3.eth.get_block(BlockNumber(block))["timestamp"])
+
     @property
     def has_pairings(self) -> bool:
         """Whether the chain has the pairing of BLS12-381 (EIP-2537): that of two infinities is one."""

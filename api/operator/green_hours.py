@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 
 from api.operator.chain_session import ChainSession
@@ -122,7 +123,19 @@ class GreenHoursPublisher:
             self._told.add(str(why))
 
     def _keep_what_counts(self, day: int) -> None:
+        kept = hours_of_day(self._community, day)
+        if kept is None and self._community.start_of(day) <= self._contracts_time:
+            return  # nobody can have registered hours of a day that started before
         with self._chain_session.turn:
             registered = weights_of(self._chain_session.contracts, day)
-        if registered != hours_of_day(self._community, day):
+        if registered != kept:
             keep_hours(self._community, day, registered)
+
+    @cached_property
+    def _contracts_time(self) -> int:
+        """When the contracts did not exist yet, UTC seconds; 0 where the node no longer knows."""
+        try:
+            with self._chain_session.turn:
+                return self._chain_session.chain.time_of(self._chain_session.contracts.block)
+        except ChainError:
+            return 0

@@ -67,20 +67,16 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, watched: dict[str, PeakMe
         tmp_path_factory.mktemp("community"), readings, None, {"rounds": ROUNDS},
         day_start_utc=START % 86_400 // 3600, handing_in=HANDING_IN, run=output_in, begin=begun,
     )  # fmt: skip
-    memory = None
     try:
         for name in (COORDINATOR, SERVER, *community.homes):
             community.start(name)
-        memory = watched["elm-1"] = PeakMemory(community.processes["elm-1"].pid)
-        memory.__enter__()
-        for home in community.homes:
-            community.wait(home, "forecast proven")
-        for home in HANDING_IN:
-            community.wait(home, '"submitted", "home": "' + home + '", "kind": "forecast"')
+        with PeakMemory(community.processes["elm-1"].pid) as watched["elm-1"]:
+            for home in community.homes:
+                community.wait(home, "forecast proven")
+            for home in HANDING_IN:
+                community.wait(home, '"submitted", "home": "' + home + '", "kind": "forecast"')
         yield community
     finally:
-        if memory is not None:
-            memory.__exit__()
         community.stop()
 
 

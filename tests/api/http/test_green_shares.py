@@ -21,9 +21,11 @@ from api.protocol.explained import explain, shown
 from data.green_hours import hours_of_sun
 from rewards.challenges import challenge
 from rewards.claims import claim_state, claims_close
+from rewards.deploy import Contracts
 from rewards.errors import NodeUnreachable
 from rewards.green import green_state, weights_of
 from rewards.green_rule import base_of
+from rewards.rule import CLAIM_DAYS
 from tests.api.conftest import DAY, Village
 from tests.rewards.conftest import account
 from zkp.algebra.commitment import commit_day
@@ -257,6 +259,29 @@ def test_what_the_database_says_of_a_days_hours_is_what_the_chain_says(
     assert hours_of_day(community, DAY) == green_hours == weights_of(session.contracts, DAY)
     assert hours_of_day(community, DAY - 1) is None
     assert village.client.get(f"/v1/green-shares/{DAY - 1}/hours").json()["error"] == "no-green-hours"
+
+
+def test_the_chain_is_asked_of_no_day_that_began_before_its_contracts_where_a_node_knows_when(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    community, session = village.community, village.chain_session
+    asked: list[int] = []
+
+    def asking(contracts: Contracts, day: int) -> tuple[int, ...] | None:
+        asked.append(day)
+        return weights_of(contracts, day)
+
+    monkeypatch.setattr("api.operator.green_hours.weights_of", asking)
+    GreenHoursPublisher(community, session).look()
+    assert set(asked) == {DAY}
+    asked.clear()
+
+    def forgotten(*_: object) -> int:
+        raise NodeUnreachable("no such block")
+
+    monkeypatch.setattr(type(session.chain), "time_of", forgotten)
+    GreenHoursPublisher(community, session).look()
+    assert min(asked) == DAY - 2 - CLAIM_DAYS
 
 
 def test_hours_are_registered_by_the_server_itself_before_the_day_and_never_again(village: Village) -> None:

@@ -23,7 +23,7 @@ router = APIRouter(tags=["health"])
 _OK = "ok"
 _ROOM_BYTES = 1 << 20
 """With less, SQLite and the chain's journal soon take nothing more."""
-_DATABASE_S = 5.0  # a monitor asks again; one that is frozen is left by the thread after a minute (`silent`)
+_LOOK_S = 4.0  # for database and chain each; who monitors gives up after five, and threads that wait after a minute
 
 
 class Live(BaseModel):
@@ -93,7 +93,7 @@ async def _database(community: Community) -> str:
         return _OK
 
     try:
-        with fail_after(_DATABASE_S):
+        with fail_after(_LOOK_S):
             return await to_thread.run_sync(found, abandon_on_cancel=True)
     except (SQLAlchemyError, TimeoutError):
         return "the database does not answer"
@@ -104,6 +104,9 @@ async def _chain_time(chain_session: ChainSession, work: Work) -> int | str:
     if chain_session.chain.tester is not None:
         return chain_session.chain.now
     try:
-        return await work.chain.reads.run(chain_session.checked_time)
+        with fail_after(_LOOK_S):
+            return await work.chain.reads.run(chain_session.checked_time)
+    except TimeoutError:
+        return f"the chain node has not answered for {_LOOK_S:g} s"
     except (ChainError, Busy) as problem:
         return str(problem)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Event
 from traceback import format_exception
 
 import pytest
@@ -81,6 +82,25 @@ def served_with(village: Village, url: str) -> Iterator[TestClient]:
     )
     app.state.work.checker = village.client.app.state.work.checker  # its processes have started
     yield DocumentedClient(app, raise_server_exceptions=False)
+
+
+def test_a_node_that_keeps_silent_is_not_waited_for_by_monitors(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They give up first, and would know nothing of the database either."""
+    monkeypatch.setattr("api.http.routes.health._LOOK_S", 0.1)
+    done = Event()
+
+    def answer(_method: str) -> bytes:
+        assert done.wait(60)
+        return b""
+
+    with node_of(answer) as url, served_with(village, url) as client:
+        try:
+            checks = client.get("/readyz").json()["checks"]
+            assert checks["chain"] == "the chain node has not answered for 0.1 s" and checks["database"] == "ok"
+        finally:
+            done.set()
 
 
 def test_every_route_that_asks_the_node_says_so_and_the_others_go_on(village: Village, claim: ClaimBundle) -> None:

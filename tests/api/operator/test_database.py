@@ -211,7 +211,7 @@ def test_a_database_that_stands_still_is_not_waited_for(
 ) -> None:
     """As on a machine that was paused, or whose disk hangs: its connections are there, and nothing comes."""
     monkeypatch.setattr("api.operator.database.silent._SILENT_S", 0.3)
-    monkeypatch.setattr("api.http.routes.health._DATABASE_S", 0.1)
+    monkeypatch.setattr("api.http.routes.health._LOOK_S", 0.1)
     monkeypatch.setitem(engine._POSTGRES, "connect_timeout", 2)
     community = LocalCommunity(small_config(village.community.folder, postgres_server.new_database()))
     assert count(community.sessions, Household) == 0

@@ -189,16 +189,7 @@ def _read(backup: Path) -> tuple[dict[str, bytes], Manifest]:
             raise ValueError("other contents")
     except FileNotFoundError:
         raise BackupError(f"there is no {backup}") from None
-    except (
-        tarfile.TarError,
-        zlib.error,
-        EOFError,
-        gzip.BadGzipFile,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):
+    except _DAMAGED:
         raise BackupError(f"{backup} is no whole backup of `wattproof backup`: take another copy of it") from None
     return contents, manifest
 

@@ -101,11 +101,11 @@ def best_bound(scores: Scores, coins: NDArray[np.bool_], delta: float) -> tuple[
 
 
 def epsilon_at_least(canaries: int, guesses: int, right: int, delta: float, p: float) -> float:
-    """The smallest epsilon under which so many right guesses are not too unlikely (probability above `p`)."""
+    """The smallest epsilon, to 3e-8, under which so many right guesses are not too unlikely (above `p`)."""
     low, high = 0.0, 30.0
     if probability(canaries, guesses, right, low, delta) > p:
         return 0.0
-    for _ in range(60):
+    for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if probability(canaries, guesses, right, middle, delta) > p else (middle, high)
     return low

@@ -31,7 +31,7 @@ const noServer = () => { throw new Error(t("noServer")); };
 const parsed = (text) => { try { return JSON.parse(text); } catch { return null; } };
 
 // An answer and its text. Throws Refused.
-export async function asked(path, options = {}) {
+async function asked(path, options = {}) {
   const answer = await fetch(path, { credentials: "same-origin", ...options }).catch(noServer);
   const text = await answer.text().catch(noServer);
   if (!answer.ok) throw await refused(answer, parsed(text) ?? {});
@@ -41,9 +41,11 @@ async function read(path, options) {
   const { text, headers } = await asked(path, options);
   const body = text && parsed(text);
   if (body === null) throw new Error(t("otherAnswer"));
-  return { body, headers };
+  return { body, text, headers };
 }
 export const ask = async (path, options) => (await read(path, options)).body;
+// As it was sent, as what is checked of a proof is its bytes.
+export const askText = async (path) => (await read(path)).text;
 
 // Why something failed, in the reader's language: what the browser says of an answer of another form is English.
 export const reasonOf = (error) => [TypeError, SyntaxError, RangeError, ReferenceError].includes(error.constructor) ? t("otherAnswer") : error.message;

@@ -1,5 +1,5 @@
 // The proofs of a day: what each says in words, verified in one click, compared with the registry.
-import { ask, askAll, asked, el, post, reasonOf, short, table } from "./page.js";
+import { ask, askAll, askText, el, post, reasonOf, short, table } from "./page.js";
 import { says } from "./says.js";
 import { dateOfDay, t } from "./words.js";
 
@@ -31,7 +31,7 @@ async function check(proof, isBrief = false) {
   const { place } = proof;
   place.replaceChildren(t("verifying"));
   try {
-    const [found, registry] = await Promise.all([asked(proof.path).then(({ text }) => verified(text)), proof.registry ? ask(proof.registry) : null]);
+    const [found, registry] = await Promise.all([askText(proof.path).then(verified), proof.registry ? ask(proof.registry) : null]);
     place.replaceChildren(...verdict(found, registry, isBrief));
     return found.holds && registry?.agrees !== false;
   } catch (error) {

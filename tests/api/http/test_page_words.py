@@ -86,6 +86,13 @@ def test_a_proxy_that_answers_for_a_check_is_no_verdict(served: Served, page: Pa
     expect(page.locator("[role=status] .bad")).to_have_text("The server does not answer. Try again in a moment.")
 
 
+def test_a_proxy_that_answers_for_a_proof_is_no_verdict_on_it(served: Served, page: Page) -> None:
+    shown(page, served, "proofs")
+    page.route("**/v1/forecasts/*/*/proof", lambda asked: asked.fulfill(content_type="text/html", body="<html>"))
+    page.get_by_role("button", name="Verify", exact=False).first.click()
+    expect(page.locator("[role=status] .bad").first).to_contain_text("What answers is not this community's server")
+
+
 @pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Europe/Rome", "Pacific/Auckland"])
 def test_a_day_has_one_date_on_every_page_in_every_time_zone(served: Served, browser: Browser, zone: str) -> None:
     """That of its middle, as reports and commands have it: what starts at 23:00 UTC is the next date's."""

@@ -149,7 +149,8 @@ class Rounds:
         weights, report, keep = self._round(grid, number, start, step, every)
         self.store.save(report, weights, step.moments, keep)
         observe(report)
-        self.store.publish(number, self.on_round)
+        self.on_round(number, weights, report)
+        self.store.mark_published(number)
         return weights
 
     def hand_out_to_late(self, grid: Grid) -> None:

@@ -66,6 +66,13 @@ def append(path: Path, content: bytes) -> None:
             os.close(handle)
 
 
+def rewrite(file: IO[str], text: str) -> None:
+    """Have an open file hold `text` alone. Raises OSError, which names the file."""
+    with naming(Path(file.name)):
+        file.truncate(0)
+        os.write(file.fileno(), text.encode())  # of a buffer, closing the file would try it again
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """An error of writing to a file that is open, whose name the system leaves out, gets the name `path`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data.atomic import naming
+from data.atomic import rewrite
 
 
 class InUse(Exception):
@@ -32,8 +32,5 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise InUse(file.read().strip() or "another process") from None
-        owner = f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
-        with naming(path):
-            file.truncate(0)
-            os.write(file.fileno(), owner.encode())  # of a buffer, closing the file would try it again
+        rewrite(file, f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
         yield

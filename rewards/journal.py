@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from data.atomic import naming
+from data.atomic import naming, rewrite
 from data.json_text import loads
 from rewards.errors import ChainBusy, JournalCorrupt, JournalUnwritable
 
@@ -50,11 +50,8 @@ class Journal:
                 f"{path} is in use by {owner}: wait for it or stop it. The embedded chain is one process's "
                 "at a time; for several, set rewards.rpc_url to a node"
             ) from None
-        owner = f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})"
         try:
-            with naming(Path(self._lock.name)):
-                self._lock.truncate(0)
-                os.write(self._lock.fileno(), owner.encode())  # of a buffer, closing the file would try it again
+            rewrite(self._lock, f"process {os.getpid()} ({' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])})")
             self._end = self._without_torn_tail()
         except (OSError, JournalCorrupt):
             self.close()

@@ -92,10 +92,8 @@ class Settlement:
     def look(self) -> None:
         """One round. A chain that is away is logged once, and asked again by the next one."""
         try:
-            if self._chain_session.chain.tester is None:
-                self._contracts.check_reachable(
-                    self._chain_session.chain
-                )  # or blocks of another chain were looked at
+            if self._chain_session.chain.tester is None:  # or blocks of another chain were looked at
+                self._contracts.check_reachable(self._chain_session.chain)
             with self._chain_session.turn:
                 self._find_others()
             with self._community.sessions() as session:
